@@ -1,0 +1,3 @@
+//! The `kaiwa` program.
+
+fn main() {}

@@ -1,0 +1,144 @@
+//! Points in time, counted in microseconds, written as `2022-06-17 06:06:14.446158`.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use crate::error::{Error, Rule};
+
+/// UTC, six decimals: the only way in which times appear in the HTTP contract.
+const FORMAT: &[BorrowedFormatItem<'static>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");
+
+/// A point in time in microseconds since 1970-01-01 00:00:00 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// What `tm_delete` says while a row lives: `9999-01-01 00:00:00.000000`.
+    pub const NEVER: Self = Self(253_370_764_800_000_000);
+
+    /// Reads the clock. The only place in the program that does.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    pub fn now() -> Self {
+        let nanoseconds = OffsetDateTime::now_utc().unix_timestamp_nanos();
+        Self(i64::try_from(nanoseconds / 1_000).expect("microseconds fit for 292,000 years"))
+    }
+
+    /// From microseconds since 1970, as stored.
+    pub const fn from_microseconds(microseconds: i64) -> Self {
+        Self(microseconds)
+    }
+
+    /// From milliseconds since 1970, as LINE writes `timestamp`.
+    pub const fn from_milliseconds(milliseconds: i64) -> Self {
+        Self(milliseconds.saturating_mul(1_000))
+    }
+
+    /// Microseconds since 1970.
+    pub const fn as_microseconds(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds since 1970, as LINE writes `timestamp`.
+    pub const fn as_milliseconds(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
+    /// Whole seconds since 1970, as the `exp` of a token.
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// This much later.
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(microseconds(duration)))
+    }
+
+    /// This much earlier.
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(microseconds(duration)))
+    }
+
+    /// How long it is from `earlier` until this; nothing when this is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The smallest later time.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanoseconds = i128::from(self.0) * 1_000;
+        let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map_err(|_| fmt::Error)?;
+        formatter.write_str(&time.format(FORMAT).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parsed = PrimitiveDateTime::parse(text, FORMAT).ok();
+        parsed
+            .and_then(|time| i64::try_from(time.assume_utc().unix_timestamp_nanos() / 1_000).ok())
+            .map(Self)
+            .ok_or_else(|| {
+                Error::invalid(Rule::Argument, "a time is written like 2022-06-17 06:06:14.446158")
+            })
+    }
+}
+
+fn microseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_time_of_the_tutorial_is_read_and_written() {
+        let text = "2022-06-17 06:06:14.446158";
+
+        let time: Timestamp = text.parse().unwrap();
+
+        assert_eq!(time.as_microseconds(), 1_655_445_974_446_158);
+        assert_eq!(time.to_string(), text);
+    }
+
+    #[test]
+    fn never_is_the_first_moment_of_the_year_9999() {
+        assert_eq!(Timestamp::NEVER.to_string(), "9999-01-01 00:00:00.000000");
+    }
+
+    #[test]
+    fn what_is_not_such_a_time_is_refused() {
+        for text in [
+            "",
+            "2022-06-17",
+            "2022-06-17T06:06:14.446158",
+            "2022-06-17 06:06:14",
+            "2022-13-17 06:06:14.446158",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text:?} was taken");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_written_time_is_read_as_itself(microseconds in 0..Timestamp::NEVER.as_microseconds()) {
+            let time = Timestamp::from_microseconds(microseconds);
+
+            prop_assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+        }
+    }
+}
