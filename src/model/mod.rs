@@ -1,14 +1,15 @@
 //! The words of the domain: values that were checked once, and decisions that need nothing but values.
 
-// pub mod account;
-// pub mod chat;
-// pub mod conversation;
-// pub mod customer;
-// pub mod delivery;
+pub mod account;
+pub mod chat;
+pub mod clock;
+pub mod conversation;
+pub mod customer;
+pub mod delivery;
 pub mod id;
-// pub mod inbound;
-// pub mod message;
-// pub mod page;
+pub mod inbound;
+pub mod message;
+pub mod page;
 pub mod secret;
 pub mod text;
 pub mod timestamp;

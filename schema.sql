@@ -1,0 +1,172 @@
+-- The whole database as it is today. A new file is made from this text; an older file is carried up to it by the
+-- numbered steps in src/store/schema.rs. Times are microseconds since 1970 (UTC); public ids are UUIDs in 16 bytes;
+-- `key` is the private integer by which tables refer to each other. Lists are read by `tm_create`, which is unique and
+-- strictly increasing within the database whatever the machine's clock does.
+
+-- One row: the last time that was handed out as a `tm_create`.
+CREATE TABLE clock (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    last_stamp INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO clock (only, last_stamp) VALUES (1, 0);
+
+-- Whose data it is. Everything else belongs to exactly one customer.
+CREATE TABLE customers (
+    key INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    name TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    webhook_method TEXT NOT NULL,
+    webhook_uri TEXT NOT NULL,
+    tm_create INTEGER NOT NULL UNIQUE,
+    tm_update INTEGER NOT NULL
+) STRICT;
+
+-- LINE channels. A removed one keeps its row, because conversations refer to it, and loses its secrets.
+CREATE TABLE accounts (
+    key INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    customer INTEGER NOT NULL REFERENCES customers (key),
+    name TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    secret TEXT NOT NULL,              -- LINE signs webhooks with it
+    token TEXT NOT NULL,               -- we speak to LINE with it
+    check_state TEXT NOT NULL DEFAULT 'unchecked' CHECK (check_state IN ('unchecked', 'good', 'refused', 'unreachable')),
+    check_message TEXT NOT NULL DEFAULT '',
+    bot_user_id TEXT NOT NULL DEFAULT '',          -- the four columns of the bot: as LINE said at the last good check
+    bot_basic_id TEXT NOT NULL DEFAULT '',
+    bot_display_name TEXT NOT NULL DEFAULT '',
+    bot_chat_mode TEXT NOT NULL DEFAULT '',
+    parked_reason TEXT CHECK (parked_reason IN ('token', 'permission', 'quota', 'rate', 'redirect')),
+    parked_message TEXT NOT NULL DEFAULT '',       -- LINE's own words
+    parked_until INTEGER,              -- when one message probes whether the obstacle is gone
+    tm_create INTEGER NOT NULL UNIQUE,
+    tm_update INTEGER NOT NULL,
+    tm_delete INTEGER,
+    CHECK ((parked_reason IS NULL) = (parked_until IS NULL))
+) STRICT;
+
+CREATE INDEX accounts_of_customer ON accounts (customer, tm_create);
+
+-- One conversation for each chat of an account. `reach` and `standby` follow LINE's events by LINE's time, since events
+-- may arrive out of order.
+CREATE TABLE conversations (
+    key INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    customer INTEGER NOT NULL REFERENCES customers (key),
+    account INTEGER NOT NULL REFERENCES accounts (key),
+    chat_kind TEXT NOT NULL CHECK (chat_kind IN ('user', 'group', 'room')),
+    chat_id TEXT NOT NULL,             -- LINE's id of the user, group or room
+    name TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    reach TEXT NOT NULL DEFAULT 'open' CHECK (reach IN ('open', 'blocked', 'left')),
+    reach_at INTEGER NOT NULL DEFAULT 0,           -- LINE's time of the event that set `reach`
+    standby INTEGER NOT NULL DEFAULT 0,            -- 1: another system has control, we must not write
+    standby_at INTEGER NOT NULL DEFAULT 0,         -- LINE's time of the event that set `standby`
+    tm_create INTEGER NOT NULL UNIQUE,
+    tm_update INTEGER NOT NULL,
+    UNIQUE (account, chat_id)
+) STRICT;
+
+CREATE INDEX conversations_of_customer ON conversations (customer, tm_create);
+
+-- The other side at position 1, then members of a group or room in the order in which they spoke. Position 0 is the
+-- account itself and has no row.
+CREATE TABLE participants (
+    conversation INTEGER NOT NULL REFERENCES conversations (key),
+    position INTEGER NOT NULL CHECK (position > 0),
+    target TEXT NOT NULL,              -- LINE's id of the user, group or room
+    target_name TEXT NOT NULL,
+    PRIMARY KEY (conversation, position),
+    UNIQUE (conversation, target)
+) STRICT, WITHOUT ROWID;
+
+-- Names to be asked for at LINE, after the event that mentioned them was answered.
+CREATE TABLE lookups (
+    conversation INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (conversation, target),
+    FOREIGN KEY (conversation, target) REFERENCES participants (conversation, target)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX lookups_due ON lookups (due_at);
+
+-- Clustered for the one hot query, the newest messages of a conversation: a page lies together on disk however large
+-- the file grows.
+CREATE TABLE messages (
+    conversation INTEGER NOT NULL REFERENCES conversations (key),
+    tm_create INTEGER NOT NULL,
+    id BLOB NOT NULL CHECK (length(id) = 16),
+    status TEXT NOT NULL CHECK (status IN ('received', 'sending', 'sent', 'failed')),
+    source_target TEXT NOT NULL,       -- LINE's id of the speaker, '' for our own messages
+    text TEXT NOT NULL,
+    medias TEXT NOT NULL DEFAULT '[]', -- a JSON array
+    line_id TEXT,                      -- LINE's id of a received message
+    occurred_at INTEGER,               -- LINE's time of a received message
+    failure_reason TEXT CHECK (failure_reason IN
+        ('refused', 'unreachable', 'outcome_unknown', 'account_removed', 'internal')),
+    failure_message TEXT,
+    tm_update INTEGER NOT NULL,
+    tm_delete INTEGER,                 -- withdrawn by its author; the row stays, its text does not
+    PRIMARY KEY (conversation, tm_create)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX messages_by_id ON messages (id);
+CREATE UNIQUE INDEX messages_by_line_id ON messages (conversation, line_id) WHERE line_id IS NOT NULL;
+
+-- The journal: every event that LINE sent, once, as LINE wrote it. It tells copies of an event from new ones, and a
+-- later version can read again what this one did not understand.
+CREATE TABLE webhook_events (
+    key INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL REFERENCES accounts (key),
+    event_id TEXT NOT NULL,            -- LINE's webhookEventId
+    kind TEXT NOT NULL,                -- LINE's type, also an unknown one
+    result TEXT NOT NULL CHECK (result IN ('applied', 'unread', 'failed')),
+    error TEXT NOT NULL DEFAULT '',    -- why applying it failed
+    line_message_id TEXT,              -- the message that it is about
+    occurred_at INTEGER,               -- by LINE's clock
+    received_at INTEGER NOT NULL,
+    body TEXT,                         -- NULL once its message was withdrawn
+    UNIQUE (account, event_id)
+) STRICT;
+
+CREATE INDEX webhook_events_by_message ON webhook_events (account, line_message_id) WHERE line_message_id IS NOT NULL;
+
+-- The outbox: one row for each request that must reach LINE. Body and retry key are frozen before the first attempt,
+-- because LINE executes a request once only while both stay the same.
+CREATE TABLE deliveries (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,         -- the order within a conversation
+    conversation INTEGER NOT NULL,
+    message_stamp INTEGER NOT NULL,    -- `tm_create` of the message
+    state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'accepted', 'failed')),
+    body BLOB,                         -- the exact bytes; NULL once accepted
+    retry_key BLOB NOT NULL CHECK (length(retry_key) = 16),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    ambiguous INTEGER NOT NULL DEFAULT 0,          -- 1: an attempt may have been executed
+    created_at INTEGER NOT NULL,
+    first_attempt_at INTEGER,          -- of the present retry key
+    last_attempt_at INTEGER,
+    last_error TEXT NOT NULL DEFAULT '',
+    request_id TEXT,                   -- LINE's id of the accepting request, for LINE's support
+    accepted_request_id TEXT,          -- the same, when the acceptance was learned from a later attempt
+    line_message_ids TEXT,             -- a JSON array of LINE's ids
+    FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
+) STRICT;
+
+CREATE INDEX deliveries_waiting ON deliveries (conversation, key) WHERE state IN ('queued', 'sending');
+CREATE INDEX deliveries_of_message ON deliveries (conversation, message_stamp);
+
+-- One row for each conversation with deliveries to make: only the oldest of a lane may be under way, and a lane that
+-- waits holds up no other.
+CREATE TABLE lanes (
+    conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
+    account INTEGER NOT NULL REFERENCES accounts (key),
+    in_flight INTEGER NOT NULL DEFAULT 0,          -- 1: its oldest delivery is under way
+    slow INTEGER NOT NULL DEFAULT 0,   -- 1: the last attempt got no answer in time
+    due_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX lanes_due ON lanes (account, in_flight, slow, due_at);

@@ -1,0 +1,39 @@
+//! The clock that a running server goes by, which a test may set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use crate::model::timestamp::Timestamp;
+
+/// The machine's clock and a correction that all copies share: zero, but in a test that turns the hands.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    correction_microseconds: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// What this clock shows.
+    pub fn now(&self) -> Timestamp {
+        let correction = self.correction_microseconds.load(Ordering::Relaxed);
+        Timestamp::from_microseconds(Timestamp::now().as_microseconds().saturating_add(correction))
+    }
+
+    /// Turns the hands forward by this much, for every copy.
+    pub fn advance(&self, duration: Duration) {
+        self.turn(microseconds(duration));
+    }
+
+    /// Turns the hands back by this much, for every copy.
+    pub fn set_back(&self, duration: Duration) {
+        self.turn(-microseconds(duration));
+    }
+
+    fn turn(&self, microseconds: i64) {
+        self.correction_microseconds.fetch_add(microseconds, Ordering::Relaxed);
+    }
+}
+
+fn microseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,79 @@
+//! A conversation: everything that is said in one chat of one LINE account.
+
+use crate::model::chat::{Chat, LineId};
+use crate::model::id::{AccountId, ConversationId};
+use crate::model::timestamp::Timestamp;
+
+/// The name of a conversation until somebody renames it.
+pub const NAME_DEFAULT: &str = "conversation";
+
+/// The detail of a conversation until somebody changes it.
+pub const DETAIL_DEFAULT: &str = "conversation detail";
+
+/// The name of the other side while it is not known.
+pub const TARGET_NAME_UNKNOWN: &str = "Unknown";
+
+/// A conversation with everybody who takes part in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// The account whose chat it is.
+    pub account: AccountId,
+    /// A name that a person gave, or [`NAME_DEFAULT`].
+    pub name: String,
+    /// A note that a person made, or [`DETAIL_DEFAULT`].
+    pub detail: String,
+    /// The chat at LINE.
+    pub chat: Chat,
+    /// Whether the other side can be written to, as far as LINE's events tell.
+    pub reach: Reach,
+    /// Whether another system has control of the chat, so that we must not write.
+    pub standby: bool,
+    /// The other side first, then members in the order in which they spoke. We ourselves are not listed.
+    pub participants: Vec<Participant>,
+    /// When it began.
+    pub tm_create: Timestamp,
+    /// When it last changed.
+    pub tm_update: Timestamp,
+}
+
+/// Somebody who takes part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Participant {
+    /// LINE's id of the user, group or room.
+    pub target: LineId,
+    /// The name that LINE shows, or [`TARGET_NAME_UNKNOWN`].
+    pub target_name: String,
+}
+
+/// Whether the other side can be written to. LINE reports it by events and may lose them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing speaks against it.
+    Open,
+    /// The user blocked the account (`unfollow`); LINE would take messages and drop them.
+    Blocked,
+    /// The account is no longer in the group or room (`leave`); LINE would refuse.
+    Left,
+}
+
+/// What may be changed about a conversation; `None` keeps what is there.
+#[derive(Debug, Clone, Default)]
+pub struct ConversationChange {
+    /// The name.
+    pub name: Option<String>,
+    /// The note.
+    pub detail: Option<String>,
+}
+
+impl Reach {
+    /// Why a message should not be sent, for a person; `None` when it can be.
+    pub fn obstacle(self) -> Option<&'static str> {
+        match self {
+            Self::Open => None,
+            Self::Blocked => Some("the user has blocked this LINE account, so LINE would take the message and drop it"),
+            Self::Left => Some("this LINE account is no longer in the group or room, so LINE would refuse the message"),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Deciding what follows from an attempt to deliver a message to LINE.
+
+use std::time::Duration;
+
+use crate::model::account::ParkReason;
+use crate::model::message::FailureReason;
+use crate::model::timestamp::Timestamp;
+
+/// What LINE's answer, or its absence, means for one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// LINE has accepted the request, now or by an earlier attempt.
+    Accepted(Acceptance),
+    /// LINE refuses this request for good.
+    Refused(String),
+    /// LINE takes nothing from this account at present; the request was certainly not executed.
+    Parked(ParkReason, String),
+    /// The request certainly did not reach LINE.
+    NotSent(String),
+    /// The request may have been executed.
+    Ambiguous {
+        /// Whether the answer failed to come in time, so that the chat may hold up others.
+        timed_out: bool,
+        /// What happened, for a person.
+        message: String,
+    },
+    /// The server itself failed during the attempt, which may have been executed.
+    Crashed,
+}
+
+/// What LINE gives back for a request that it accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Acceptance {
+    /// `x-line-request-id` of the answer.
+    pub request_id: Option<String>,
+    /// `x-line-accepted-request-id`, when an earlier attempt had been accepted (409).
+    pub accepted_request_id: Option<String>,
+    /// LINE's ids of the messages, in the order of the request.
+    pub message_ids: Vec<String>,
+}
+
+/// A delivery as far as a decision about it needs to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Attempts so far, this one included.
+    pub attempts: u32,
+    /// Whether an earlier attempt may have been executed.
+    pub ambiguous: bool,
+    /// When the delivery was written.
+    pub created_at: Timestamp,
+    /// When the present retry key was first used.
+    pub first_attempt_at: Timestamp,
+}
+
+/// What follows from an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is done.
+    Accept(Acceptance),
+    /// It is over.
+    Fail(FailureReason, String),
+    /// The same bytes go out again later, with the same retry key.
+    Retry {
+        /// Not before this time.
+        at: Timestamp,
+        /// Whether any attempt so far may have been executed.
+        ambiguous: bool,
+        /// Whether the chat goes among those that may hold up others.
+        slow: bool,
+        /// Why, for a person.
+        message: String,
+    },
+    /// The whole account waits.
+    Park {
+        /// What kind of obstacle it is.
+        reason: ParkReason,
+        /// When one message is tried again.
+        until: Timestamp,
+        /// LINE's own words.
+        message: String,
+    },
+}
+
+/// How often and how long LINE is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// The wait after the first failed attempt; it doubles with each further one.
+    pub backoff_first: Duration,
+    /// The longest wait between two attempts.
+    pub backoff_max: Duration,
+    /// After this long an undecided delivery ends. LINE forgets a retry key 24 hours after its first use.
+    pub give_up_after: Duration,
+}
+
+impl Policy {
+    /// A delivery on which the server itself fails is given up after this many attempts.
+    pub const CRASHED_ATTEMPTS_MAX: u32 = 10;
+
+    /// What follows from this outcome. `jitter`, from 0 to 1, spreads attempts that failed together.
+    pub fn decide(&self, progress: Progress, outcome: Outcome, now: Timestamp, jitter: f64) -> Decision {
+        match outcome {
+            Outcome::Accepted(acceptance) => Decision::Accept(acceptance),
+            Outcome::Refused(message) => Decision::Fail(FailureReason::Refused, message),
+            Outcome::Parked(reason, message) => {
+                let until = now.after(self.park_time(reason, progress.attempts, jitter));
+                Decision::Park { reason, until, message }
+            }
+            Outcome::NotSent(message) => self.retry(progress, Again { timed_out: false, message }, now, jitter),
+            Outcome::Ambiguous { timed_out, message } => {
+                let progress = Progress { ambiguous: true, ..progress };
+                self.retry(progress, Again { timed_out, message }, now, jitter)
+            }
+            Outcome::Crashed => self.after_crash(progress, now, jitter),
+        }
+    }
+
+    /// Whether a delivery that is about to be tried must not be: LINE may have forgotten its retry key.
+    pub fn expired(&self, progress: Progress, now: Timestamp) -> bool {
+        progress.ambiguous && now >= progress.first_attempt_at.after(self.give_up_after)
+    }
+
+    /// Whether the retry key is so old that LINE may have forgotten it.
+    pub fn key_expired(&self, first_attempt_at: Timestamp, now: Timestamp) -> bool {
+        now >= first_attempt_at.after(self.give_up_after)
+    }
+
+    fn after_crash(&self, progress: Progress, now: Timestamp, jitter: f64) -> Decision {
+        let message = "the server failed during the attempt".to_owned();
+        if progress.attempts >= Self::CRASHED_ATTEMPTS_MAX {
+            return Decision::Fail(FailureReason::Internal, message);
+        }
+        self.retry(Progress { ambiguous: true, ..progress }, Again { timed_out: false, message }, now, jitter)
+    }
+
+    fn retry(&self, progress: Progress, again: Again, now: Timestamp, jitter: f64) -> Decision {
+        let Progress { attempts, ambiguous, created_at, first_attempt_at } = progress;
+        let at = now.after(self.backoff(attempts, jitter));
+        if ambiguous && at >= first_attempt_at.after(self.give_up_after) {
+            return Decision::Fail(FailureReason::OutcomeUnknown, again.message);
+        }
+        if !ambiguous && at >= created_at.after(self.give_up_after) {
+            return Decision::Fail(FailureReason::Unreachable, again.message);
+        }
+        Decision::Retry { at, ambiguous, slow: again.timed_out, message: again.message }
+    }
+
+    /// Doubles from the first wait up to the longest, of which the second half is left to chance.
+    pub fn backoff(&self, attempts: u32, jitter: f64) -> Duration {
+        let doublings = attempts.saturating_sub(1).min(30);
+        let full = self.backoff_first.saturating_mul(1 << doublings).min(self.backoff_max);
+        full.div_f64(2.0) + full.div_f64(2.0).mul_f64(jitter.clamp(0.0, 1.0))
+    }
+
+    fn park_time(&self, reason: ParkReason, attempts: u32, jitter: f64) -> Duration {
+        const MINUTE: Duration = Duration::from_secs(60);
+        match reason {
+            ParkReason::Rate => self.backoff(attempts, jitter),
+            ParkReason::Token | ParkReason::Redirect => 5 * MINUTE,
+            ParkReason::Permission | ParkReason::Quota => 60 * MINUTE,
+        }
+    }
+}
+
+/// Why an attempt has to be repeated.
+struct Again {
+    timed_out: bool,
+    message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const START: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
+    const POLICY: Policy = Policy {
+        backoff_first: Duration::from_secs(1),
+        backoff_max: Duration::from_secs(600),
+        give_up_after: Duration::from_secs(23 * 3_600),
+    };
+    const FIRST: Progress = Progress { attempts: 1, ambiguous: false, created_at: START, first_attempt_at: START };
+
+    fn lost() -> Outcome {
+        Outcome::Ambiguous { timed_out: true, message: "no answer".to_owned() }
+    }
+
+    fn not_sent() -> Outcome {
+        Outcome::NotSent("connection refused".to_owned())
+    }
+
+    #[test]
+    fn a_lost_answer_is_tried_again_and_remembered_as_ambiguous() {
+        let decision = POLICY.decide(FIRST, lost(), START, 1.0);
+
+        let at = START.after(Duration::from_secs(1));
+        assert_eq!(decision, Decision::Retry { at, ambiguous: true, slow: true, message: "no answer".to_owned() });
+    }
+
+    #[test]
+    fn an_ambiguous_delivery_stays_ambiguous_when_a_later_attempt_was_not_sent() {
+        let progress = Progress { ambiguous: true, attempts: 2, ..FIRST };
+
+        let decision = POLICY.decide(progress, not_sent(), START, 0.0);
+
+        assert!(matches!(decision, Decision::Retry { ambiguous: true, slow: false, .. }));
+    }
+
+    #[test]
+    fn no_ambiguous_delivery_is_tried_after_twenty_three_hours() {
+        let late = START.after(23 * HOUR).before(Duration::from_secs(1));
+
+        let decision = POLICY.decide(FIRST, lost(), late, 1.0);
+
+        assert!(matches!(decision, Decision::Fail(FailureReason::OutcomeUnknown, _)));
+        assert!(POLICY.expired(Progress { ambiguous: true, ..FIRST }, START.after(23 * HOUR)));
+        assert!(!POLICY.expired(FIRST, START.after(23 * HOUR)));
+    }
+
+    #[test]
+    fn what_certainly_was_not_sent_ends_as_unreachable() {
+        let decision = POLICY.decide(FIRST, not_sent(), START.after(23 * HOUR), 0.0);
+
+        assert!(matches!(decision, Decision::Fail(FailureReason::Unreachable, _)));
+    }
+
+    #[test]
+    fn a_parked_account_fails_no_message_however_late_it_is() {
+        for reason in [ParkReason::Token, ParkReason::Permission, ParkReason::Quota, ParkReason::Rate] {
+            let outcome = Outcome::Parked(reason, "no".to_owned());
+
+            let decision = POLICY.decide(FIRST, outcome, START.after(100 * HOUR), 0.5);
+
+            assert!(matches!(decision, Decision::Park { .. }), "{reason:?} failed the message");
+        }
+    }
+
+    #[test]
+    fn a_delivery_that_fells_the_server_is_given_up_in_the_end() {
+        let tenth = Progress { attempts: 10, ..FIRST };
+
+        assert!(matches!(POLICY.decide(FIRST, Outcome::Crashed, START, 0.0), Decision::Retry { ambiguous: true, .. }));
+        assert!(matches!(POLICY.decide(tenth, Outcome::Crashed, START, 0.0), Decision::Fail(FailureReason::Internal, _)));
+    }
+
+    proptest! {
+        #[test]
+        fn waits_grow_to_the_longest_and_no_further(attempts in 1..200_u32, jitter in 0.0..=1.0_f64) {
+            let wait = POLICY.backoff(attempts, jitter);
+
+            prop_assert!(wait >= POLICY.backoff_first / 2 && wait <= POLICY.backoff_max);
+            prop_assert!(POLICY.backoff(attempts + 1, 0.0) >= POLICY.backoff(attempts, 0.0));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What LINE told us: one event of a webhook, read as far as we understand it.
+
+use crate::model::chat::{Chat, LineId};
+use crate::model::timestamp::Timestamp;
+
+/// One event of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundEvent {
+    /// LINE's `webhookEventId`: the same in every copy of the event.
+    pub id: String,
+    /// LINE's `type`, also one that we do not know.
+    pub kind: String,
+    /// When it happened, by LINE's clock; `None` when LINE did not say.
+    pub occurred_at: Option<Timestamp>,
+    /// Whether another system has control of the chat.
+    pub standby: bool,
+    /// Where it happened; `None` for the few events that happen nowhere.
+    pub chat: Option<Chat>,
+    /// Who did it, when LINE says so.
+    pub speaker: Option<LineId>,
+    /// LINE's id of the message that it is about, when it is about one.
+    pub message_id: Option<String>,
+    /// What it means for the conversation.
+    pub change: Change,
+    /// The event as LINE wrote it.
+    pub body: String,
+}
+
+/// What an event means for its conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Somebody wrote this text.
+    Text(String),
+    /// Somebody withdrew a message.
+    Unsend,
+    /// The user became a friend of the account, or unblocked it.
+    Follow,
+    /// The user blocked the account.
+    Unfollow,
+    /// The account was taken into a group or room.
+    Join,
+    /// The account was removed from a group or room, or left it.
+    Leave,
+    /// Kept as it came, for a later version to read.
+    Unread,
+}

@@ -1,0 +1,68 @@
+//! A message of a conversation, in either direction.
+
+use crate::model::id::{ConversationId, MessageId};
+use crate::model::timestamp::Timestamp;
+
+/// A message as it is read from storage, borrowed from the row, so that a page of them is written without copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageRow<'row> {
+    /// Its id.
+    pub id: MessageId,
+    /// The conversation that it belongs to.
+    pub conversation: ConversationId,
+    /// LINE's id of the chat.
+    pub chat: &'row str,
+    /// How far it has come.
+    pub status: Status,
+    /// LINE's id of the speaker; empty for our own messages.
+    pub source_target: &'row str,
+    /// What was said.
+    pub text: &'row str,
+    /// A JSON array of the media; `[]` for none.
+    pub medias: &'row str,
+    /// Why it was not sent, when it was not.
+    pub failure: Option<Failure<'row>>,
+    /// Its place in the conversation.
+    pub tm_create: Timestamp,
+    /// When it last changed.
+    pub tm_update: Timestamp,
+    /// When it was withdrawn; [`Timestamp::NEVER`] while it stands.
+    pub tm_delete: Timestamp,
+}
+
+/// How far a message has come. LINE reports neither delivery nor reading, so nothing here claims one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It came in.
+    Received,
+    /// It is going out.
+    Sending,
+    /// LINE accepted it.
+    Sent,
+    /// It was not sent, or nobody can know.
+    Failed,
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure<'row> {
+    /// Which kind of failure.
+    pub reason: FailureReason,
+    /// What LINE said, for a person.
+    pub message: &'row str,
+}
+
+/// The kinds of failure that end a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureReason {
+    /// LINE refused this message for good.
+    Refused,
+    /// LINE could not be reached for so long that the message is given up; it was certainly not sent.
+    Unreachable,
+    /// An attempt may have succeeded, and LINE no longer remembers its retry key: a person has to decide.
+    OutcomeUnknown,
+    /// The account was removed while the message waited.
+    AccountRemoved,
+    /// The server failed on this very message again and again.
+    Internal,
+}

@@ -1,0 +1,201 @@
+//! LINE accounts: what they are, what LINE said about them, and whether they are parked.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Error, Resource, Result};
+use crate::model::account::{Account, AccountChange, Bot, Check, NewAccount, ParkReason, Parked};
+use crate::model::id::{AccountId, CustomerId};
+use crate::model::page::Page;
+use crate::model::timestamp::Timestamp;
+use crate::store::transaction::Transaction;
+use crate::store::{customers, deliveries};
+
+/// Connects a channel.
+pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO accounts (id, customer, name, detail, secret, token, tm_create, tm_update)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+    let customer = customers::key(tx, customer)?;
+    let NewAccount { id, name, detail, secret, token } = account;
+    tx.prepare_cached(SQL)?.execute((id, customer, name, detail, secret, token, tx.stamp()))?;
+    Ok(())
+}
+
+/// Connects a channel that the configuration declares, or brings it up to date.
+///
+/// `Unusable` when the id belongs to another customer's account already.
+pub fn declare(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
+    let Some(known) = find(tx, account.id)? else { return create(tx, customer, account) };
+    if known.customer != customer {
+        return Err(Error::Unusable(format!("the account {} belongs to another customer", account.id)));
+    }
+    let change = AccountChange {
+        name: Some(account.name.clone()),
+        detail: Some(account.detail.clone()),
+        secret: Some(account.secret.clone()).filter(|secret| *secret != known.secret),
+        token: Some(account.token.clone()).filter(|token| *token != known.token),
+    };
+    update(tx, customer, account.id, &change)
+}
+
+/// A page of a customer's accounts, newest first.
+pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Account>> {
+    const SQL: &str = "
+        SELECT a.id, c.id AS customer, a.name, a.detail, secret, token, check_state, check_message, bot_user_id,
+            bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+            a.tm_create, a.tm_update
+        FROM customers c JOIN accounts a ON a.customer = c.key
+        WHERE c.id = ?1 AND a.tm_create < ?2 AND a.tm_delete IS NULL
+        ORDER BY a.tm_create DESC
+        LIMIT ?3";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let accounts = statement.query_map((customer, page.before, page.size), from_row)?;
+    Ok(accounts.collect::<rusqlite::Result<_>>()?)
+}
+
+/// All accounts of all customers, oldest first, for the operator.
+pub fn list(connection: &Connection) -> Result<Vec<Account>> {
+    const SQL: &str = "
+        SELECT a.id, c.id AS customer, a.name, a.detail, secret, token, check_state, check_message, bot_user_id,
+            bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+            a.tm_create, a.tm_update
+        FROM customers c JOIN accounts a ON a.customer = c.key
+        WHERE a.tm_delete IS NULL
+        ORDER BY a.tm_create";
+    let accounts = connection.prepare_cached(SQL)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
+    Ok(accounts)
+}
+
+/// A customer's account. Somebody else's is not found.
+pub fn get(connection: &Connection, customer: CustomerId, id: AccountId) -> Result<Account> {
+    let found = find(connection, id)?.filter(|account| account.customer == customer);
+    found.ok_or(Error::NotFound(Resource::Account))
+}
+
+/// The account with this id, whosever it is: for LINE's webhooks, which carry no token.
+pub fn find(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
+    const SQL: &str = "
+        SELECT a.id, c.id AS customer, a.name, a.detail, secret, token, check_state, check_message, bot_user_id,
+            bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+            a.tm_create, a.tm_update
+        FROM accounts a JOIN customers c ON c.key = a.customer
+        WHERE a.id = ?1 AND a.tm_delete IS NULL";
+    Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
+}
+
+/// Changes an account. New credentials end what the old ones had parked.
+pub fn update(tx: &Transaction<'_>, customer: CustomerId, id: AccountId, change: &AccountChange) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET
+            name = coalesce(?2, name), detail = coalesce(?3, detail),
+            secret = coalesce(?4, secret), token = coalesce(?5, token), tm_update = ?6
+        WHERE id = ?1";
+    get(tx, customer, id)?;
+    let AccountChange { name, detail, secret, token } = change;
+    tx.prepare_cached(SQL)?.execute((id, name, detail, secret, token, tx.now()))?;
+    if token.is_some() {
+        save_check(tx, id, &Check::Unchecked)?;
+        release(tx, key(tx, id)?)?;
+    }
+    Ok(())
+}
+
+/// Removes an account and its secrets. Its conversations stay readable; what waited to be sent has failed.
+pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET secret = '', token = '', tm_update = ?2, tm_delete = ?2
+        WHERE id = ?1";
+    get(tx, customer, id)?;
+    deliveries::fail_all_of_account(tx, key(tx, id)?)?;
+    tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
+    Ok(())
+}
+
+/// Notes what LINE said about the token.
+pub fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET check_state = ?2, check_message = ?3
+        WHERE id = ?1";
+    const SQL_BOT: &str = "
+        UPDATE accounts SET bot_user_id = ?2, bot_basic_id = ?3, bot_display_name = ?4, bot_chat_mode = ?5
+        WHERE id = ?1";
+    let (state, message) = match check {
+        Check::Unchecked => ("unchecked", ""),
+        Check::Good(_) => ("good", ""),
+        Check::Refused(message) => ("refused", message.as_str()),
+        Check::Unreachable(message) => ("unreachable", message.as_str()),
+    };
+    tx.prepare_cached(SQL)?.execute((id, state, message))?;
+    if let Check::Good(bot) = check {
+        let Bot { user_id, basic_id, display_name, chat_mode } = bot;
+        tx.prepare_cached(SQL_BOT)?.execute((id, user_id, basic_id, display_name, chat_mode))?;
+    }
+    Ok(())
+}
+
+/// The private key of an account, for the rows that refer to it.
+pub(super) fn key(connection: &Connection, id: AccountId) -> Result<i64> {
+    const SQL: &str = "SELECT key FROM accounts WHERE id = ?1 AND tm_delete IS NULL";
+    let found = connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?;
+    found.ok_or(Error::NotFound(Resource::Account))
+}
+
+/// Lets an account's messages wait until LINE may take them again.
+pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET parked_reason = ?2, parked_message = ?3, parked_until = ?4
+        WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((key, parked.reason, &parked.message, parked.until))?;
+    Ok(())
+}
+
+/// Puts off the next probe of a parked account, because one is under way.
+pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) -> Result<()> {
+    const SQL: &str = "UPDATE accounts SET parked_until = ?2 WHERE key = ?1 AND parked_reason IS NOT NULL";
+    tx.prepare_cached(SQL)?.execute((key, until))?;
+    Ok(())
+}
+
+/// Ends the waiting of an account's messages.
+pub(super) fn release(tx: &Transaction<'_>, key: i64) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET parked_reason = NULL, parked_message = '', parked_until = NULL
+        WHERE key = ?1 AND parked_reason IS NOT NULL";
+    tx.prepare_cached(SQL)?.execute([key])?;
+    Ok(())
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account {
+        id: row.get("id")?,
+        customer: row.get("customer")?,
+        name: row.get("name")?,
+        detail: row.get("detail")?,
+        secret: row.get("secret")?,
+        token: row.get("token")?,
+        check: check_from_row(row)?,
+        parked: parked_from_row(row)?,
+        tm_create: row.get("tm_create")?,
+        tm_update: row.get("tm_update")?,
+    })
+}
+
+fn check_from_row(row: &Row<'_>) -> rusqlite::Result<Check> {
+    let state: String = row.get("check_state")?;
+    Ok(match state.as_str() {
+        "good" => Check::Good(Bot {
+            user_id: row.get("bot_user_id")?,
+            basic_id: row.get("bot_basic_id")?,
+            display_name: row.get("bot_display_name")?,
+            chat_mode: row.get("bot_chat_mode")?,
+        }),
+        "refused" => Check::Refused(row.get("check_message")?),
+        "unreachable" => Check::Unreachable(row.get("check_message")?),
+        _ => Check::Unchecked,
+    })
+}
+
+fn parked_from_row(row: &Row<'_>) -> rusqlite::Result<Option<Parked>> {
+    let Some(reason) = row.get::<_, Option<ParkReason>>("parked_reason")? else { return Ok(None) };
+    Ok(Some(Parked { reason, message: row.get("parked_message")?, until: row.get("parked_until")? }))
+}

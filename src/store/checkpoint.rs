@@ -1,0 +1,97 @@
+//! Moving what was committed from the log into the file, off the writer's path.
+//!
+//! A thread of its own copies what no reader needs any more (PASSIVE). Under steady load that never resets the log,
+//! so the writer does (RESTART) once the log has grown to [`FRAMES_MAX`].
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::store::connection;
+
+/// The pause between two passes while commits go on.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Pages in the log from which the writer resets it: 128 MiB of 4 KiB pages.
+const FRAMES_MAX: i64 = 32_768;
+
+/// The handle to the thread. Dropping it ends the thread.
+pub struct Checkpoints {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stopping: AtomicBool,
+    frames: AtomicI64,
+}
+
+impl Checkpoints {
+    /// Starts the thread with a connection of its own.
+    pub fn start(path: &Path) -> Result<Self> {
+        let connection = connection::open_writing(path)?;
+        let shared = Arc::new(Shared::default());
+        let seen = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("checkpoints".to_owned())
+            .spawn(move || run(&connection, &seen))
+            .map_err(Error::internal)?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Wakes the thread, and resets the log when it has grown too long.
+    pub fn after_commit(&self, connection: &Connection) {
+        if self.shared.frames.load(Ordering::Relaxed) > FRAMES_MAX {
+            report(checkpoint(connection, "RESTART"));
+            self.shared.frames.store(0, Ordering::Relaxed);
+        }
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+
+    /// Ends the thread and leaves a file without a log behind, when the server stops.
+    pub fn fold_into_file(self, connection: &Connection) {
+        drop(self);
+        report(checkpoint(connection, "TRUNCATE"));
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        let Some(thread) = self.thread.take() else { return };
+        thread.thread().unpark();
+        if thread.join().is_err() {
+            log::error!("the checkpoint thread panicked");
+        }
+    }
+}
+
+fn run(connection: &Connection, shared: &Shared) {
+    while !shared.stopping.load(Ordering::Relaxed) {
+        std::thread::park();
+        std::thread::park_timeout(PAUSE);
+        match checkpoint(connection, "PASSIVE") {
+            Ok(frames) => shared.frames.store(frames, Ordering::Relaxed),
+            failed => report(failed),
+        }
+    }
+}
+
+/// Runs a checkpoint and tells how many pages are in the log.
+fn checkpoint(connection: &Connection, mode: &str) -> Result<i64> {
+    Ok(connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))?)
+}
+
+fn report(checkpoint: Result<i64>) {
+    if let Err(error) = checkpoint {
+        log::warn!("storage: checkpoint: {}", error.chain());
+    }
+}

@@ -1,0 +1,169 @@
+//! Conversations and who takes part in them.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Error, Resource, Result};
+use crate::model::chat::{Chat, ChatKind, LineId};
+use crate::model::conversation::{
+    Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Participant, Reach, TARGET_NAME_UNKNOWN,
+};
+use crate::model::id::{ConversationId, CustomerId};
+use crate::model::page::Page;
+use crate::model::timestamp::Timestamp;
+use crate::store::lookups;
+use crate::store::transaction::Transaction;
+
+/// A page of a customer's conversations, newest first. Groups can have hundreds of members: a read that may take long.
+pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Conversation>> {
+    const SQL: &str = "
+        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
+            v.tm_create, v.tm_update
+        FROM customers c
+        JOIN conversations v ON v.customer = c.key
+        JOIN accounts a ON a.key = v.account
+        WHERE c.id = ?1 AND v.tm_create < ?2
+        ORDER BY v.tm_create DESC
+        LIMIT ?3";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let rows = statement.query_map((customer, page.before, page.size), from_row)?;
+    rows.map(|row| with_participants(connection, row?)).collect()
+}
+
+/// A customer's conversation. Somebody else's is not found.
+pub fn get(connection: &Connection, customer: CustomerId, id: ConversationId) -> Result<Conversation> {
+    const SQL: &str = "
+        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
+            v.tm_create, v.tm_update
+        FROM conversations v
+        JOIN customers c ON c.key = v.customer
+        JOIN accounts a ON a.key = v.account
+        WHERE v.id = ?1 AND c.id = ?2";
+    let found = connection.prepare_cached(SQL)?.query_row((id, customer), from_row).optional()?;
+    with_participants(connection, found.ok_or(Error::NotFound(Resource::Conversation))?)
+}
+
+/// Renames a conversation.
+pub fn update(
+    tx: &Transaction<'_>,
+    customer: CustomerId,
+    id: ConversationId,
+    change: &ConversationChange,
+) -> Result<Conversation> {
+    const SQL: &str = "
+        UPDATE conversations SET name = coalesce(?2, name), detail = coalesce(?3, detail), tm_update = ?4
+        WHERE key = ?1";
+    let key = key(tx, customer, id)?;
+    tx.prepare_cached(SQL)?.execute((key, &change.name, &change.detail, tx.now()))?;
+    get(tx, customer, id)
+}
+
+/// The private key of a customer's conversation.
+pub(super) fn key(connection: &Connection, customer: CustomerId, id: ConversationId) -> Result<i64> {
+    const SQL: &str = "
+        SELECT v.key
+        FROM conversations v JOIN customers c ON c.key = v.customer
+        WHERE v.id = ?1 AND c.id = ?2";
+    let found = connection.prepare_cached(SQL)?.query_row((id, customer), |row| row.get(0)).optional()?;
+    found.ok_or(Error::NotFound(Resource::Conversation))
+}
+
+/// The conversation of a chat, which begins now unless it has begun.
+pub(super) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i64> {
+    const SQL_FIND: &str = "SELECT key FROM conversations WHERE account = ?1 AND chat_id = ?2";
+    const SQL: &str = "
+        INSERT INTO conversations (id, customer, account, chat_kind, chat_id, name, detail, tm_create, tm_update)
+        SELECT ?1, customer, key, ?3, ?4, ?5, ?6, ?7, ?7
+        FROM accounts
+        WHERE key = ?2
+        RETURNING key";
+    let found = tx.prepare_cached(SQL_FIND)?.query_row((account, &chat.id), |row| row.get(0)).optional()?;
+    if let Some(key) = found {
+        return Ok(key);
+    }
+    let stamp = tx.stamp();
+    let values =
+        (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
+    let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
+    join(tx, key, &chat.id, chat.kind != ChatKind::Room)?;
+    Ok(key)
+}
+
+/// Somebody takes part, and their name will be asked for unless LINE gives none.
+pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId, named: bool) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO participants (conversation, position, target, target_name)
+        SELECT ?1, 1 + coalesce(max(position), 0), ?2, ?3
+        FROM participants
+        WHERE conversation = ?1
+        ON CONFLICT (conversation, target) DO NOTHING";
+    let added = tx.prepare_cached(SQL)?.execute((conversation, target, TARGET_NAME_UNKNOWN))?;
+    if added > 0 && named {
+        lookups::enqueue(tx, conversation, target)?;
+    }
+    Ok(())
+}
+
+/// LINE told the name of somebody who takes part.
+pub(super) fn name_participant(tx: &Transaction<'_>, conversation: i64, target: &LineId, name: &str) -> Result<()> {
+    const SQL: &str = "
+        UPDATE participants SET target_name = ?3
+        WHERE conversation = ?1 AND target = ?2 AND target_name <> ?3";
+    if tx.prepare_cached(SQL)?.execute((conversation, target, name))? > 0 {
+        touch(tx, conversation)?;
+    }
+    Ok(())
+}
+
+/// An event told whether the chat can be reached. An older event than the last one tells nothing.
+pub(super) fn set_reach(tx: &Transaction<'_>, conversation: i64, reach: Reach, at: Timestamp) -> Result<()> {
+    const SQL: &str = "
+        UPDATE conversations SET reach = ?2, reach_at = ?3, tm_update = ?4
+        WHERE key = ?1 AND reach_at <= ?3 AND reach <> ?2";
+    tx.prepare_cached(SQL)?.execute((conversation, reach, at, tx.now()))?;
+    Ok(())
+}
+
+/// An event told whether another system has control of the chat.
+pub(super) fn set_standby(tx: &Transaction<'_>, conversation: i64, standby: bool, at: Timestamp) -> Result<()> {
+    const SQL: &str = "
+        UPDATE conversations SET standby = ?2, standby_at = ?3
+        WHERE key = ?1 AND standby_at <= ?3 AND standby <> ?2";
+    tx.prepare_cached(SQL)?.execute((conversation, standby, at))?;
+    Ok(())
+}
+
+fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL: &str = "UPDATE conversations SET tm_update = ?2 WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
+    Ok(())
+}
+
+fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Result<Conversation> {
+    const SQL: &str = "
+        SELECT target, target_name
+        FROM participants
+        WHERE conversation = ?1
+        ORDER BY position";
+    let (key, conversation) = found;
+    let mut statement = connection.prepare_cached(SQL)?;
+    let participants = statement.query_map([key], |row| {
+        Ok(Participant { target: row.get("target")?, target_name: row.get("target_name")? })
+    })?;
+    Ok(Conversation { participants: participants.collect::<rusqlite::Result<_>>()?, ..conversation })
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
+    let conversation = Conversation {
+        id: row.get("id")?,
+        account: row.get("account")?,
+        name: row.get("name")?,
+        detail: row.get("detail")?,
+        chat: Chat { kind: row.get("chat_kind")?, id: row.get("chat_id")? },
+        reach: row.get("reach")?,
+        standby: row.get("standby")?,
+        participants: Vec::new(),
+        tm_create: row.get("tm_create")?,
+        tm_update: row.get("tm_update")?,
+    };
+    Ok((row.get("key")?, conversation))
+}

@@ -1,0 +1,62 @@
+//! Customers.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Error, Resource, Result};
+use crate::model::customer::{Customer, Profile};
+use crate::model::id::CustomerId;
+use crate::store::transaction::Transaction;
+
+/// Makes the customer known, or brings what is known up to date.
+pub fn save(tx: &Transaction<'_>, id: CustomerId, profile: &Profile) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO customers (id, name, detail, webhook_method, webhook_uri, tm_create, tm_update)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+        ON CONFLICT (id) DO UPDATE SET
+            name = ?2, detail = ?3, webhook_method = ?4, webhook_uri = ?5, tm_update = ?7
+        WHERE (name, detail, webhook_method, webhook_uri) IS NOT (?2, ?3, ?4, ?5)";
+    let Profile { name, detail, webhook_method, webhook_uri } = profile;
+    tx.prepare_cached(SQL)?.execute((id, name, detail, webhook_method, webhook_uri, tx.stamp(), tx.now()))?;
+    Ok(())
+}
+
+/// The customer with this id.
+pub fn get(connection: &Connection, id: CustomerId) -> Result<Customer> {
+    const SQL: &str = "
+        SELECT id, name, detail, webhook_method, webhook_uri, tm_create, tm_update
+        FROM customers
+        WHERE id = ?1";
+    let found = connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?;
+    found.ok_or(Error::NotFound(Resource::Customer))
+}
+
+/// All customers, oldest first.
+pub fn list(connection: &Connection) -> Result<Vec<Customer>> {
+    const SQL: &str = "
+        SELECT id, name, detail, webhook_method, webhook_uri, tm_create, tm_update
+        FROM customers
+        ORDER BY tm_create";
+    let customers = connection.prepare_cached(SQL)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
+    Ok(customers)
+}
+
+/// The private key of a customer, for the rows that refer to it.
+pub(super) fn key(connection: &Connection, id: CustomerId) -> Result<i64> {
+    const SQL: &str = "SELECT key FROM customers WHERE id = ?1";
+    let found = connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?;
+    found.ok_or(Error::NotFound(Resource::Customer))
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Customer> {
+    Ok(Customer {
+        id: row.get("id")?,
+        profile: Profile {
+            name: row.get("name")?,
+            detail: row.get("detail")?,
+            webhook_method: row.get("webhook_method")?,
+            webhook_uri: row.get("webhook_uri")?,
+        },
+        tm_create: row.get("tm_create")?,
+        tm_update: row.get("tm_update")?,
+    })
+}

@@ -1,0 +1,102 @@
+//! Names that are to be asked for at LINE.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Row};
+
+use crate::error::Result;
+use crate::model::chat::{Chat, LineId};
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::store::conversations;
+use crate::store::transaction::Transaction;
+
+/// While a lookup is under way it is not due again for this long, so that a crash costs only the wait.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// A later time than this for a lookup can only come from a clock that was ahead.
+const WAIT_MAX: Duration = Duration::from_secs(2 * 24 * 3_600);
+
+/// A name to ask for.
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    conversation: i64,
+    /// The chat in which the name counts.
+    pub chat: Chat,
+    /// Whose name it is: the chat's own, or a member's.
+    pub target: LineId,
+    /// The channel access token to ask with.
+    pub token: Secret,
+    /// Attempts so far, this one included.
+    pub attempts: u32,
+}
+
+/// Asks for a name, now.
+pub(super) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO lookups (conversation, target, due_at)
+        VALUES (?1, ?2, ?3)
+        ON CONFLICT (conversation, target) DO UPDATE SET due_at = ?3, attempts = 0";
+    tx.prepare_cached(SQL)?.execute((conversation, target, tx.now()))?;
+    Ok(())
+}
+
+/// Takes up to `limit` names that are due.
+pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
+    const SQL: &str = "
+        SELECT l.conversation, chat_kind, chat_id, l.target, a.token, l.attempts + 1 AS attempts
+        FROM lookups l
+        JOIN conversations v ON v.key = l.conversation
+        JOIN accounts a ON a.key = v.account
+        WHERE (l.due_at <= ?1 OR l.due_at > ?2) AND a.tm_delete IS NULL
+        ORDER BY l.due_at
+        LIMIT ?3";
+    const SQL_LEASE: &str = "
+        UPDATE lookups SET due_at = ?3, attempts = attempts + 1
+        WHERE conversation = ?1 AND target = ?2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = tx.prepare_cached(SQL)?;
+    let due = statement.query_map((tx.now(), tx.now().after(WAIT_MAX), limit), from_row)?;
+    let due = due.collect::<rusqlite::Result<Vec<_>>>()?;
+    for lookup in &due {
+        let values = (lookup.conversation, &lookup.target, tx.now().after(LEASE));
+        tx.prepare_cached(SQL_LEASE)?.execute(values)?;
+    }
+    Ok(due)
+}
+
+/// LINE told the name.
+pub fn resolve(tx: &Transaction<'_>, lookup: &Lookup, name: &str) -> Result<()> {
+    conversations::name_participant(tx, lookup.conversation, &lookup.target, name)?;
+    give_up(tx, lookup)
+}
+
+/// Asks again later.
+pub fn postpone(tx: &Transaction<'_>, lookup: &Lookup, until: Timestamp) -> Result<()> {
+    const SQL: &str = "UPDATE lookups SET due_at = ?3 WHERE conversation = ?1 AND target = ?2";
+    tx.prepare_cached(SQL)?.execute((lookup.conversation, &lookup.target, until))?;
+    Ok(())
+}
+
+/// Asks no more.
+pub fn give_up(tx: &Transaction<'_>, lookup: &Lookup) -> Result<()> {
+    const SQL: &str = "DELETE FROM lookups WHERE conversation = ?1 AND target = ?2";
+    tx.prepare_cached(SQL)?.execute((lookup.conversation, &lookup.target))?;
+    Ok(())
+}
+
+/// When the next name is due. A short, indexed read.
+pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
+    const SQL: &str = "SELECT min(due_at) FROM lookups";
+    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Lookup> {
+    Ok(Lookup {
+        conversation: row.get("conversation")?,
+        chat: Chat { kind: row.get("chat_kind")?, id: row.get("chat_id")? },
+        target: row.get("target")?,
+        token: row.get("token")?,
+        attempts: row.get("attempts")?,
+    })
+}

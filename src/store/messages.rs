@@ -1,0 +1,115 @@
+//! Messages: a page of them, one of them, and sending one.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Error, Resource, Result};
+use crate::model::id::{ConversationId, CustomerId, MessageId};
+use crate::model::message::{Failure, FailureReason, MessageRow, Status};
+use crate::model::page::Page;
+use crate::model::timestamp::Timestamp;
+use crate::store::transaction::Transaction;
+use crate::store::{conversations, deliveries};
+
+/// A message that is to be sent.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Its id, made by the caller so that it can wait for the outcome.
+    pub id: MessageId,
+    /// What it says.
+    pub text: String,
+    /// The requests that carry it to LINE, in order: exactly these bytes are sent.
+    pub requests: Vec<Vec<u8>>,
+}
+
+/// Shows each message of a page, newest first, to `visit`. A short, clustered read.
+pub fn page(
+    connection: &Connection,
+    (customer, conversation): (CustomerId, ConversationId),
+    page: Page,
+    mut visit: impl FnMut(&MessageRow<'_>),
+) -> Result<()> {
+    const SQL: &str = "
+        SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
+            failure_message, m.tm_create, m.tm_update, tm_delete
+        FROM conversations v JOIN messages m ON m.conversation = v.key
+        WHERE v.key = ?1 AND m.tm_create < ?2 AND tm_delete IS NULL
+        ORDER BY m.tm_create DESC
+        LIMIT ?3";
+    let key = conversations::key(connection, customer, conversation)?;
+    let mut statement = connection.prepare_cached(SQL)?;
+    let mut rows = statement.query((key, page.before, page.size))?;
+    while let Some(row) = rows.next()? {
+        visit(&from_row(row)?);
+    }
+    Ok(())
+}
+
+/// Shows one message to `view`. One that was withdrawn is still shown, without its text.
+pub fn get<T>(
+    connection: &Connection,
+    (customer, conversation): (CustomerId, ConversationId),
+    id: MessageId,
+    view: impl FnOnce(&MessageRow<'_>) -> T,
+) -> Result<T> {
+    const SQL: &str = "
+        SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
+            failure_message, m.tm_create, m.tm_update, tm_delete
+        FROM messages m JOIN conversations v ON v.key = m.conversation
+        WHERE m.id = ?1 AND v.key = ?2";
+    let key = conversations::key(connection, customer, conversation)?;
+    let shown = connection.prepare_cached(SQL)?.query_row((id, key), |row| Ok(view(&from_row(row)?))).optional()?;
+    shown.ok_or(Error::NotFound(Resource::Message))
+}
+
+/// Stores a message and what carries it to LINE, which is tried from then on until it is decided.
+///
+/// `Conflict` when the account of the conversation was removed.
+pub fn send(
+    tx: &Transaction<'_>,
+    customer: CustomerId,
+    conversation: ConversationId,
+    message: &NewMessage,
+) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, tm_update)
+        VALUES (?1, ?2, ?3, ?4, '', ?5, ?2)";
+    let key = conversations::key(tx, customer, conversation)?;
+    let stamp = tx.stamp();
+    tx.prepare_cached(SQL)?.execute((key, stamp, message.id, Status::Sending, &message.text))?;
+    deliveries::enqueue(tx, key, stamp, &message.requests)
+}
+
+/// Ends the sending of a message, one way or the other, and tells which message it was.
+pub(super) fn settle(
+    tx: &Transaction<'_>,
+    (conversation, stamp): (i64, Timestamp),
+    failure: Option<(FailureReason, &str)>,
+) -> Result<MessageId> {
+    const SQL: &str = "
+        UPDATE messages SET status = ?3, failure_reason = ?4, failure_message = ?5, tm_update = ?6
+        WHERE conversation = ?1 AND tm_create = ?2
+        RETURNING id";
+    let status = if failure.is_some() { Status::Failed } else { Status::Sent };
+    let (reason, message) = failure.unzip();
+    let values = (conversation, stamp, status, reason, message, tx.now());
+    Ok(tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?)
+}
+
+fn from_row<'row>(row: &'row Row<'_>) -> rusqlite::Result<MessageRow<'row>> {
+    let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+    let reason: Option<FailureReason> = row.get("failure_reason")?;
+    let message = row.get_ref("failure_message")?.as_str_or_null()?.unwrap_or_default();
+    Ok(MessageRow {
+        id: row.get("id")?,
+        conversation: row.get("conversation")?,
+        chat: text("chat_id")?,
+        status: row.get("status")?,
+        source_target: text("source_target")?,
+        text: text("text")?,
+        medias: text("medias")?,
+        failure: reason.map(|reason| Failure { reason, message }),
+        tm_create: row.get("tm_create")?,
+        tm_update: row.get("tm_update")?,
+        tm_delete: row.get::<_, Option<Timestamp>>("tm_delete")?.unwrap_or(Timestamp::NEVER),
+    })
+}

@@ -1,0 +1,109 @@
+//! The SQLite file: one writer that commits in groups, readers beside it, and the operations of the domain.
+//!
+//! Operations that write take a [`transaction::Transaction`]; those that read take a connection, so that they work
+//! inside a write too. Nothing outside this folder knows SQL.
+
+pub mod accounts;
+mod checkpoint;
+mod connection;
+pub mod conversations;
+pub mod customers;
+pub mod deliveries;
+mod failure;
+pub mod inbound;
+mod lock;
+pub mod lookups;
+pub mod messages;
+pub mod reader;
+pub mod schema;
+pub mod transaction;
+mod values;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use r2d2::Pool;
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::model::timestamp::Timestamp;
+use crate::store::checkpoint::Checkpoints;
+use crate::store::connection::ReadOnly;
+use crate::store::lock::Lock;
+use crate::store::reader::Reader;
+use crate::store::transaction::Transaction;
+use crate::store::writer::Writer;
+
+/// The database of a running server. Copies are handles to the same one.
+///
+/// When the last handle goes, what is queued is committed, the log is folded into the file and the lock is given back.
+#[derive(Clone)]
+pub struct Store {
+    open: Arc<Open>,
+}
+
+/// Fields are dropped in this order: the writer first, the lock last.
+struct Open {
+    writer: Writer,
+    pool: Pool<ReadOnly>,
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl Store {
+    /// Opens the file, makes it if there is none, and carries an older one up to the present schema.
+    ///
+    /// `queue` is how many operations may wait for the writer. `Unusable` when another process has the file open, when
+    /// it belongs to a newer version or to another program, or when it does not keep the promised durability.
+    pub fn open(path: &Path, queue: usize) -> Result<Self> {
+        let lock = Lock::take(path)?;
+        schema::refuse_foreign(path)?;
+        let mut writing = connection::open_writing(path)?;
+        schema::bring_up_to_date(&mut writing)?;
+        let checkpoints = Checkpoints::start(path)?;
+        let writer = Writer::start(writing, checkpoints, queue)?;
+        let pool = connection::pool(path)?;
+        Ok(Self { open: Arc::new(Open { writer, pool, path: path.to_owned(), _lock: lock }) })
+    }
+
+    /// Runs an operation in the next group and answers after it was committed, or undone for its error.
+    ///
+    /// `Unavailable` when too many operations wait, or when the disk does not take the group.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        now: Timestamp,
+        operation: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.open.writer.submit(now, operation)?;
+        answer.await.map_err(|_| writer::stopped())?
+    }
+
+    /// The same for callers outside of the runtime: the command line and the start of the server.
+    pub fn write_blocking<T: Send + 'static>(
+        &self,
+        now: Timestamp,
+        operation: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.open.writer.submit(now, operation)?;
+        answer.blocking_recv().map_err(|_| writer::stopped())?
+    }
+
+    /// A read that may take long, on a thread for such reads, in one consistent view.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let pool = self.open.pool.clone();
+        let read = move || {
+            let connection = pool.get().map_err(|_| Error::Unavailable("too many long reads are waiting".to_owned()))?;
+            reader::in_one_view(&connection, query)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
+    }
+
+    /// A connection for short indexed reads on the thread that asks, cheaper than a hop to another thread.
+    pub fn reader(&self) -> Result<Reader> {
+        Reader::open(&self.open.path)
+    }
+}

@@ -1,0 +1,40 @@
+//! Short reads on the thread that asks for them.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::store::{connection, schema};
+
+/// A read-only connection of one thread.
+pub struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens an existing database for reading, also beside a process that writes it.
+    ///
+    /// `Unusable` when there is none, or when it has another schema than this program.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(Error::Unusable(format!("there is no database at {}", path.display())));
+        }
+        let connection = connection::open_reading(path)?;
+        schema::require_current(&connection)?;
+        Ok(Self { connection })
+    }
+
+    /// Runs a short, indexed read in one consistent view.
+    pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        in_one_view(&self.connection, query)
+    }
+}
+
+/// All that the query reads is of one moment.
+pub(super) fn in_one_view<T>(connection: &Connection, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    let view = connection.unchecked_transaction()?;
+    let answer = query(&view)?;
+    view.commit()?;
+    Ok(answer)
+}

@@ -1,0 +1,163 @@
+//! The versions of the database, and the way from an older one to the present.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::error::{Error, Result};
+
+/// The present schema as one text: what a new file is made from.
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// Step `n` carries a file of version `n + 1` to version `n + 2`. Steps are only ever added.
+const STEPS: &[&str] = &[];
+
+/// "kaiw" in ASCII: how a file says that it is ours (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x6B61_6977;
+
+/// Refuses a file of a newer version or of another program before anything touches it.
+pub fn refuse_foreign(path: &Path) -> Result<()> {
+    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+        return Ok(());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read = Connection::open_with_flags(path, flags).and_then(|connection| {
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok((tables, number(&connection, "application_id")?, number(&connection, "user_version")?))
+    });
+    let found = |error| Error::Unusable(format!("{} cannot be read as a database: {error}", path.display()));
+    let (tables, application, version) = read.map_err(found)?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(Error::Unusable(format!("{} is the database of another program", path.display())));
+    }
+    refuse_newer(version, STEPS)
+}
+
+/// Makes the tables of a new file, or carries an older one up, in one transaction.
+pub fn bring_up_to_date(connection: &mut Connection) -> Result<()> {
+    migrate(connection, SCHEMA, STEPS)
+}
+
+/// Refuses to read a file of another version than this program writes.
+pub fn require_current(connection: &Connection) -> Result<()> {
+    let (found, expected) = (number(connection, "user_version")?, version(STEPS));
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Unusable(format!("the database has version {found}, this program reads {expected}; run `kaiwa migrate`")))
+}
+
+/// The version of the schema that this program writes.
+pub fn current_version() -> i64 {
+    version(STEPS)
+}
+
+fn migrate(connection: &mut Connection, schema: &str, steps: &[&str]) -> Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = number(&transaction, "user_version")?;
+    refuse_newer(found, steps)?;
+    if found == 0 {
+        transaction.execute_batch(schema)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    for (step, before) in steps.iter().zip(1..).filter(|(_, before)| found > 0 && *before >= found) {
+        log::info!("storage: carrying the database from version {before} to {}", before + 1);
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", version(steps))?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn version(steps: &[&str]) -> i64 {
+    i64::try_from(steps.len()).expect("there are few steps") + 1
+}
+
+fn refuse_newer(found: i64, steps: &[&str]) -> Result<()> {
+    let known = version(steps);
+    if found <= known {
+        return Ok(());
+    }
+    Err(Error::Unusable(format!(
+        "the database was written by a newer kaiwa (version {found}, this one knows {known}); it was left untouched"
+    )))
+}
+
+fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, pragma, |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "CREATE TABLE a (x)";
+    const SECOND: &str = "CREATE TABLE a (x, y)";
+    const STEP: &str = "ALTER TABLE a ADD COLUMN y";
+
+    fn columns(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM pragma_table_info('a')", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_older_file_is_carried_up_and_keeps_its_rows() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, FIRST, &[]).unwrap();
+        connection.execute_batch("INSERT INTO a VALUES (1)").unwrap();
+
+        migrate(&mut connection, SECOND, &[STEP]).unwrap();
+        migrate(&mut connection, SECOND, &[STEP]).unwrap();
+
+        assert_eq!(columns(&connection), 2);
+        assert_eq!(number(&connection, "user_version").unwrap(), 2);
+        assert_eq!(connection.query_row("SELECT x FROM a", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, FIRST, &[]).unwrap();
+
+        let failed = migrate(&mut connection, SECOND, &[STEP, "ALTER TABLE missing ADD COLUMN z"]);
+
+        assert!(failed.is_err());
+        assert_eq!(columns(&connection), 1);
+        assert_eq!(number(&connection, "user_version").unwrap(), 1);
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_and_left_byte_for_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let mut connection = Connection::open(&path).unwrap();
+        migrate(&mut connection, FIRST, &[STEP; 9]).unwrap();
+        drop(connection);
+        let before = std::fs::read(&path).unwrap();
+
+        let refused = refuse_foreign(&path);
+
+        assert!(matches!(refused, Err(Error::Unusable(text)) if text.contains("newer")));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn the_database_of_another_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+
+        assert!(matches!(refuse_foreign(&path), Err(Error::Unusable(_))));
+        std::fs::write(&path, "this is no database at all").unwrap();
+        assert!(matches!(refuse_foreign(&path), Err(Error::Unusable(_))));
+    }
+
+    #[test]
+    fn the_schema_makes_a_database_of_the_present_version() {
+        let mut connection = Connection::open_in_memory().unwrap();
+
+        bring_up_to_date(&mut connection).unwrap();
+
+        require_current(&connection).unwrap();
+        assert_eq!(number(&connection, "application_id").unwrap(), APPLICATION_ID);
+    }
+}

@@ -1,0 +1,73 @@
+//! What an operation that writes is given.
+
+use std::cell::Cell;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::model::timestamp::Timestamp;
+
+/// A write that is undone as a whole when it fails.
+///
+/// It reads like a connection. It is committed together with others, after it ended.
+pub struct Transaction<'group> {
+    connection: &'group Connection,
+    last_stamp: &'group Cell<Timestamp>,
+    now: Timestamp,
+}
+
+impl<'group> Transaction<'group> {
+    pub(super) fn new(connection: &'group Connection, last_stamp: &'group Cell<Timestamp>, now: Timestamp) -> Self {
+        Self { connection, last_stamp, now }
+    }
+
+    /// The time of the caller, which may repeat and go backwards.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A time for `tm_create`: now, or just after the last one that was handed out in this database.
+    pub fn stamp(&self) -> Timestamp {
+        let stamp = self.now.max(self.last_stamp.get().next());
+        self.last_stamp.set(stamp);
+        stamp
+    }
+
+    /// Runs a part of the operation that can fail without costing the rest.
+    pub fn attempt<T>(&self, part: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        self.execute_cached("SAVEPOINT attempt")?;
+        let outcome = catch_unwind(AssertUnwindSafe(|| part(self)))
+            .unwrap_or_else(|_| Err(Error::internal("an operation on the database panicked")));
+        match outcome {
+            Ok(answer) => {
+                self.execute_cached("RELEASE attempt")?;
+                Ok(answer)
+            }
+            Err(error) => Err(self.undo(error)),
+        }
+    }
+
+    /// Goes back to the savepoint, unless SQLite has already undone the whole transaction.
+    fn undo(&self, error: Error) -> Error {
+        if self.connection.is_autocommit() {
+            return error;
+        }
+        let undone = self.execute_cached("ROLLBACK TO attempt").and_then(|()| self.execute_cached("RELEASE attempt"));
+        undone.err().unwrap_or(error)
+    }
+
+    fn execute_cached(&self, sql: &str) -> Result<()> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}

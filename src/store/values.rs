@@ -1,0 +1,107 @@
+//! How our types stand in columns: then a column reads as itself.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+use crate::model::account::ParkReason;
+use crate::model::chat::{ChatKind, LineId};
+use crate::model::conversation::Reach;
+use crate::model::id::{AccountId, ConversationId, CustomerId, MessageId, RetryKey};
+use crate::model::message::{FailureReason, Status};
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+
+/// Ids are their 16 bytes.
+macro_rules! stored_as_bytes {
+    ($($name:ident),+) => {$(
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.as_bytes())))
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let bytes = value.as_blob()?;
+                let size = FromSqlError::InvalidBlobSize { expected_size: 16, blob_size: bytes.len() };
+                bytes.try_into().map(Self::from_bytes).map_err(|_| size)
+            }
+        }
+    )+};
+}
+
+/// Choices are words, so that a person with a database shell can read them.
+macro_rules! stored_as_words {
+    ($name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                let word = match self { $(Self::$variant => $word),+ };
+                Ok(ToSqlOutput::Borrowed(ValueRef::Text(word.as_bytes())))
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                match value.as_str()? {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(FromSqlError::InvalidType),
+                }
+            }
+        }
+    };
+}
+
+stored_as_bytes!(CustomerId, AccountId, ConversationId, MessageId, RetryKey);
+
+stored_as_words!(ChatKind { User = "user", Group = "group", Room = "room" });
+stored_as_words!(Reach { Open = "open", Blocked = "blocked", Left = "left" });
+stored_as_words!(Status { Received = "received", Sending = "sending", Sent = "sent", Failed = "failed" });
+stored_as_words!(ParkReason {
+    Token = "token",
+    Permission = "permission",
+    Quota = "quota",
+    Rate = "rate",
+    Redirect = "redirect",
+});
+stored_as_words!(FailureReason {
+    Refused = "refused",
+    Unreachable = "unreachable",
+    OutcomeUnknown = "outcome_unknown",
+    AccountRemoved = "account_removed",
+    Internal = "internal",
+});
+
+impl ToSql for Timestamp {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.as_microseconds()))
+    }
+}
+
+impl FromSql for Timestamp {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self::from_microseconds)
+    }
+}
+
+impl ToSql for LineId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.as_str()))
+    }
+}
+
+impl FromSql for LineId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Self::parse(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+impl ToSql for Secret {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.expose()))
+    }
+}
+
+impl FromSql for Secret {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str().map(Self::new)
+    }
+}
