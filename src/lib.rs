@@ -3,6 +3,7 @@
 //! The layers, each of which uses only those before it:
 //! `error < model < config < store < line < worker < {api, sandbox} < server < command`.
 
+pub mod config;
 pub mod error;
 pub mod line;
 pub mod model;

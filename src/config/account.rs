@@ -1,0 +1,57 @@
+//! `[[accounts]]`: the LINE accounts that the configuration file declares.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::model::id::{AccountId, CustomerId};
+use crate::model::secret::Secret;
+
+/// A LINE account that is created or updated at start.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredAccount {
+    /// The id that stands in the webhook's path.
+    pub id: AccountId,
+    /// Whose account it is.
+    pub customer: CustomerReference,
+    /// What the account is called. Default empty.
+    #[serde(default)]
+    pub name: String,
+    /// Anything that is worth noting. Default empty.
+    #[serde(default)]
+    pub detail: String,
+    /// The channel secret; never empty.
+    #[serde(default = "none_yet")]
+    pub secret: Secret,
+    /// The file that `secret` was read from. Default none.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// The channel access token; never empty.
+    #[serde(default = "none_yet")]
+    pub token: Secret,
+    /// The file that `token` was read from. Default none.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// A customer, declared in the file or known already.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum CustomerReference {
+    /// The customer with this id.
+    Id(CustomerId),
+    /// The customer with this name.
+    Name(String),
+}
+
+impl From<String> for CustomerReference {
+    fn from(text: String) -> Self {
+        text.parse().map_or(Self::Name(text), Self::Id)
+    }
+}
+
+/// Stands in until the file is read; the check of the configuration file saw that there is one.
+fn none_yet() -> Secret {
+    Secret::new("")
+}

@@ -1,0 +1,94 @@
+//! The example file names every key with its built-in value and its limits.
+
+use std::fs;
+
+use toml::{Table, Value};
+
+use crate::config::account::CustomerReference;
+use crate::config::key::{KEYS, Key, Kind};
+use crate::config::{Config, load};
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// The example with its samples in use: the lines that begin with `#` and no space.
+fn with_samples() -> String {
+    let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
+        Some(sample) if !sample.is_empty() && !sample.starts_with(' ') => sample,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn load_text(text: &str) -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    fs::write(&path, text).unwrap();
+    load(Some(&path), [], &[]).unwrap()
+}
+
+/// The comment above the line that sets this key.
+fn comment_of(key: &Key) -> String {
+    let (section, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
+    let start = if section.is_empty() { Some(0) } else { EXAMPLE.find(&format!("[{section}]\n")) };
+    let lines = EXAMPLE[start.unwrap()..].lines();
+    let above: Vec<_> = lines.take_while(|line| !line.starts_with(&format!("{name} = "))).collect();
+    let comment = above.iter().rev().take_while(|line| line.starts_with("# "));
+    comment.copied().collect::<Vec<_>>().join("\n")
+}
+
+#[track_caller]
+fn check_limits(key: &Key, limits: &str) {
+    let comment = comment_of(key);
+
+    assert!(comment.contains(limits), "{}: {limits:?} is not in {comment:?}", key.name);
+}
+
+#[test]
+fn the_example_holds_the_built_in_values() {
+    assert_eq!(load_text(EXAMPLE), Config::default());
+}
+
+#[test]
+fn the_samples_of_the_example_can_be_used() {
+    let config = load_text(&with_samples());
+
+    assert_eq!(config.public_url.unwrap().as_str(), "https://chat.example.com/");
+    assert_eq!(config.customers[0].name, "Example Ltd");
+    assert_eq!(config.accounts[0].customer, CustomerReference::Name("Example Ltd".to_owned()));
+    assert_eq!(config.accounts[0].token.expose(), "the-channel-access-token");
+}
+
+#[test]
+fn the_sample_of_a_key_is_no_key_that_anybody_could_sign_with() {
+    assert!(load_text(&with_samples()).require_jwt_key().is_err());
+}
+
+#[test]
+fn the_example_mentions_every_key() {
+    let table: Table = toml::from_str(&with_samples()).unwrap();
+
+    for key in KEYS {
+        let (section, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        let place = match table.get(section) {
+            Some(Value::Array(list)) => list[0].as_table().unwrap(),
+            Some(section) => section.as_table().unwrap(),
+            None => &table,
+        };
+        let mentioned = place.contains_key(name) || EXAMPLE.contains(&format!("`{name}`"));
+        assert!(mentioned, "{} is not in the example", key.name);
+    }
+}
+
+#[test]
+fn the_example_tells_the_limits() {
+    for key in KEYS {
+        match key.kind {
+            Kind::Number(least, most) => check_limits(key, &format!("{least} to {most}")),
+            Kind::Duration(least, most) => {
+                let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
+                check_limits(key, &format!("{least} to {most}"));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The settings of the program: built-in values, overlaid by a file, by the environment and by flags.
+
+pub mod account;
+pub mod customer;
+mod duration;
+#[cfg(test)]
+mod example;
+mod file;
+mod key;
+mod overlay;
+mod secret_file;
+pub mod section;
+mod value;
+mod web_address;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Table;
+use url::Url;
+
+use crate::config::account::DeclaredAccount;
+use crate::config::customer::DeclaredCustomer;
+use crate::config::section::{Auth, Delivery, Limits, Line, Log};
+use crate::error::{Error, Result};
+use crate::model::secret::Secret;
+
+/// Everything that can be set. What [`load`] returns lies within its limits.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the server listens: `host:port`; port 0 takes a free one. Default `127.0.0.1:8080`.
+    pub listen: String,
+    /// The address under which LINE reaches this server, with neither query nor fragment. Default none.
+    #[serde(deserialize_with = "web_address::deserialize_some")]
+    pub public_url: Option<Url>,
+    /// The folder of everything that is kept. Default `kaiwa-data`.
+    pub data_directory: PathBuf,
+    /// The database, relative to the data directory. Default `kaiwa.db`.
+    pub database_file: PathBuf,
+    /// HTTP threads. Default 2.
+    pub workers: usize,
+    /// How callers are recognized.
+    pub auth: Auth,
+    /// How LINE is reached.
+    pub line: Line,
+    /// How messages leave.
+    pub delivery: Delivery,
+    /// What one caller may take.
+    pub limits: Limits,
+    /// What is written to standard error.
+    pub log: Log,
+    /// The customers that are created or updated at start. Default none.
+    pub customers: Vec<DeclaredCustomer>,
+    /// The LINE accounts that are created or updated at start. Default none.
+    pub accounts: Vec<DeclaredAccount>,
+}
+
+impl Config {
+    /// The least length of the key that tokens are signed with: as long as an HMAC-SHA256.
+    pub const JWT_KEY_BYTES_MIN: usize = 32;
+
+    /// The path of the database.
+    pub fn database_path(&self) -> PathBuf {
+        self.data_directory.join(&self.database_file)
+    }
+
+    /// The key that tokens are signed with, for the commands that need one.
+    ///
+    /// [`Error::Unusable`] when it is missing or shorter than [`Self::JWT_KEY_BYTES_MIN`].
+    pub fn require_jwt_key(&self) -> Result<&Secret> {
+        let fault = match &self.auth.jwt_key {
+            Some(key) if key.expose().len() >= Self::JWT_KEY_BYTES_MIN => return Ok(key),
+            Some(key) => format!("is too short: it has {} bytes", key.expose().len()),
+            None => "is missing".to_owned(),
+        };
+        Err(Error::Unusable(format!(
+            "auth.jwt_key {fault}, and at least {} are needed. Make one with `openssl rand -hex 32` and set \
+             jwt_key in section [auth] of the configuration file, {}, or {}",
+            Self::JWT_KEY_BYTES_MIN,
+            key::variable("auth.jwt_key"),
+            key::variable("auth.jwt_key_file"),
+        )))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: None,
+            data_directory: "kaiwa-data".into(),
+            database_file: "kaiwa.db".into(),
+            workers: 2,
+            auth: Auth::default(),
+            line: Line::default(),
+            delivery: Delivery::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+            customers: Vec::new(),
+            accounts: Vec::new(),
+        }
+    }
+}
+
+/// [`load`] with the environment of this process.
+pub fn load_with_process_environment(file: Option<&Path>, flags: &[(&str, &str)]) -> Result<Config> {
+    load(file, overlay::process_environment()?, flags)
+}
+
+/// The settings: `flags` (dotted key, value) before `environment` before `file` before the built-in values.
+///
+/// Of the environment only the variables that begin with `KAIWA_` are looked at. Everything that is unknown,
+/// of the wrong kind or out of its limits is [`Error::Unusable`], and so is a file of secrets that cannot be
+/// read. Paths are relative to the working directory.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[(&str, &str)],
+) -> Result<Config> {
+    let mut table = file.map_or_else(|| Ok(Table::new()), file::read)?;
+    overlay::lay(&mut table, &overlay::variables(environment)?)?;
+    overlay::lay(&mut table, &overlay::flags(flags)?)?;
+    // Every value was checked where it came from, so that the error could name the place.
+    let mut config: Config = table
+        .try_into()
+        .map_err(|error| Error::Unusable(format!("the configuration cannot be used: {}", error.message())))?;
+    secret_file::read_all(&mut config)?;
+    check_together(&config)?;
+    Ok(config)
+}
+
+/// The rules that join several settings.
+fn check_together(config: &Config) -> Result<()> {
+    let Delivery { backoff_first, backoff_max, .. } = config.delivery;
+    if backoff_first > backoff_max {
+        return Err(Error::Unusable(format!(
+            "delivery.backoff_first ({}) must not be more than delivery.backoff_max ({})",
+            humantime::format_duration(backoff_first),
+            humantime::format_duration(backoff_max),
+        )));
+    }
+    let names = config.customers.iter().map(|customer| &customer.name).filter(|name| !name.is_empty());
+    check_distinct("customers.id", config.customers.iter().map(|customer| customer.id.to_string()))?;
+    check_distinct("customers.name", names.cloned())?;
+    check_distinct("accounts.id", config.accounts.iter().map(|account| account.id.to_string()))
+}
+
+fn check_distinct(key: &str, values: impl Iterator<Item = String>) -> Result<()> {
+    let mut seen = HashSet::new();
+    for value in values {
+        if seen.contains(&value) {
+            return Err(Error::Unusable(format!("{key} {value:?} is declared twice")));
+        }
+        seen.insert(value);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn environment(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn load_text(text: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, text).unwrap();
+        load(Some(&path), environment(variables), flags)
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str, variables: &[(&str, &str)], flags: &[(&str, &str)], expected: &str) {
+        let error = load_text(text, variables, flags).unwrap_err();
+
+        assert!(matches!(error, Error::Unusable(_)));
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn without_any_setting_the_built_in_values_hold() {
+        assert_eq!(load(None, [], &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_environment_and_that_before_the_file() {
+        let file = "workers = 3\n[delivery]\nwait = \"1s\"\nconcurrency = 7\nbackoff_first = \"9s\"\n";
+        let variables = [("KAIWA_WORKERS", "4"), ("KAIWA_DELIVERY__WAIT", "2s"), ("PATH", "/bin")];
+
+        let config = load_text(file, &variables, &[("delivery.wait", "3s")]).unwrap();
+
+        assert_eq!(config.workers, 4);
+        assert_eq!(config.delivery.wait, Duration::from_secs(3));
+        assert_eq!(config.delivery.concurrency, 7);
+        assert_eq!(config.delivery.backoff_first, Duration::from_secs(9));
+        assert_eq!(config.limits, Limits::default());
+    }
+
+    #[test]
+    fn an_unknown_variable_or_flag_is_refused_with_the_nearest_known_one() {
+        check_refused(
+            "",
+            &[("KAIWA_DELIVERY__WIAT", "5s")],
+            &[],
+            "unknown variable KAIWA_DELIVERY__WIAT; did you mean KAIWA_DELIVERY__WAIT?",
+        );
+        check_refused(
+            "",
+            &[],
+            &[("lissen", "5s")],
+            r#"command line: unknown key "lissen"; did you mean "listen"?"#,
+        );
+    }
+
+    #[test]
+    fn a_value_out_of_its_limits_is_refused_with_the_name_it_was_given_by() {
+        check_refused("", &[("KAIWA_WORKERS", "65")], &[], "KAIWA_WORKERS must be 1 to 64, found 65");
+        check_refused(
+            "",
+            &[],
+            &[("workers", "many")],
+            r#"command line: "workers" must be a whole number, 1 to 64, found "many""#,
+        );
+    }
+
+    #[test]
+    fn the_first_pause_is_not_longer_than_the_longest() {
+        check_refused(
+            "[delivery]\nbackoff_first = \"11m\"",
+            &[],
+            &[],
+            "delivery.backoff_first (11m) must not be more than delivery.backoff_max (10m)",
+        );
+    }
+
+    #[test]
+    fn a_secret_is_read_from_its_file_without_the_line_break_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, format!("{KEY}\r\n")).unwrap();
+
+        let variables = environment(&[("KAIWA_AUTH__JWT_KEY_FILE", path.to_str().unwrap())]);
+        let config = load(None, variables, &[]).unwrap();
+
+        assert_eq!(config.require_jwt_key().unwrap().expose(), KEY);
+    }
+
+    #[test]
+    fn the_file_of_a_secret_and_the_secret_replace_each_other() {
+        let file = "[auth]\njwt_key_file = \"/nowhere/key\"";
+
+        let config = load_text(file, &[("KAIWA_AUTH__JWT_KEY", KEY)], &[]).unwrap();
+
+        assert_eq!(config.require_jwt_key().unwrap().expose(), KEY);
+        assert_eq!(config.auth.jwt_key_file, None);
+        check_refused(
+            &format!("[auth]\njwt_key = \"{KEY}\""),
+            &[],
+            &[("auth.jwt_key_file", "kaiwa-data/none/such")],
+            "auth.jwt_key_file: kaiwa-data/none/such cannot be read: No such file or directory (os error 2)",
+        );
+    }
+
+    #[test]
+    fn a_secret_given_twice_in_one_place_is_refused() {
+        check_refused(
+            "",
+            &[("KAIWA_AUTH__JWT_KEY", KEY), ("KAIWA_AUTH__JWT_KEY_FILE", "key")],
+            &[],
+            "both KAIWA_AUTH__JWT_KEY and KAIWA_AUTH__JWT_KEY_FILE are given",
+        );
+    }
+
+    #[test]
+    fn a_missing_or_short_key_is_refused_where_it_is_needed() {
+        let short = load(None, [], &[("auth.jwt_key", &KEY[1..])]).unwrap();
+
+        for config in [Config::default(), short] {
+            let error = config.require_jwt_key().unwrap_err().to_string();
+
+            assert!(error.contains("openssl rand -hex 32") && !error.contains(&KEY[1..]), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_same_id_is_not_declared_twice() {
+        let customer = "[[customers]]\nid = \"a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f\"\n";
+
+        check_refused(
+            &customer.repeat(2),
+            &[],
+            &[],
+            r#"customers.id "a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f" is declared twice"#,
+        );
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let file = "[[accounts]]\nid = \"a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f\"\ncustomer = \"Somebody\"\n\
+                    secret = \"hunter2\"\ntoken = \"hunter2\"\n";
+
+        let config = load_text(file, &[("KAIWA_AUTH__JWT_KEY", KEY)], &[]).unwrap();
+        let printed = format!("{config:?}");
+
+        assert_eq!(config.accounts[0].secret.expose(), "hunter2");
+        assert!(printed.contains("Somebody") && printed.contains("[secret]"), "{printed}");
+        assert!(!printed.contains("hunter2") && !printed.contains(KEY), "{printed}");
+    }
+}

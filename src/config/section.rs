@@ -1,0 +1,171 @@
+//! The sections of the configuration, with their built-in values.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use log::LevelFilter;
+use serde::Deserialize;
+use url::Url;
+
+use crate::config::{duration, web_address};
+use crate::model::secret::Secret;
+
+/// `[auth]`: how callers are recognized.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// The key of the callers' tokens (HS256); ask for it with `Config::require_jwt_key`. Default none.
+    pub jwt_key: Option<Secret>,
+    /// The file that `jwt_key` was read from. Default none.
+    pub jwt_key_file: Option<PathBuf>,
+}
+
+/// `[line]`: how LINE is reached.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Line {
+    /// Where the Messaging API is. Default `https://api.line.me`.
+    #[serde(deserialize_with = "web_address::deserialize")]
+    pub api_base: Url,
+    /// Where the content of messages is. Default `https://api-data.line.me`.
+    #[serde(deserialize_with = "web_address::deserialize")]
+    pub data_base: Url,
+    /// The longest that one request to LINE may take. Default 10 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub timeout: Duration,
+    /// The longest that connecting to LINE may take. Default 3 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub connect_timeout: Duration,
+}
+
+/// `[delivery]`: how messages leave.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Delivery {
+    /// How long the sender of a message waits for LINE's first answer. Default 10 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub wait: Duration,
+    /// Requests to LINE at once. Default 256.
+    pub concurrency: usize,
+    /// The pause after the first failure; it doubles with each further one. Default 1 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub backoff_first: Duration,
+    /// The longest pause between two attempts, never less than the first. Default 10 min.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub backoff_max: Duration,
+    /// How long after the first attempt no further one is made. Default 23 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub give_up_after: Duration,
+}
+
+/// `[limits]`: what one caller may take.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The largest body of a JSON call, in bytes. Default 262,144.
+    pub body_bytes: usize,
+    /// The largest body of a webhook call, in bytes. Default 1,048,576.
+    pub webhook_body_bytes: usize,
+    /// The time in which head and body of a request must arrive. Default 10 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub request_timeout: Duration,
+    /// The time after which a webhook call is answered, whatever happened. Default 1.5 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub webhook_timeout: Duration,
+    /// Open connections. Default 10,000.
+    pub connections: usize,
+    /// Operations that may wait for the database's writer. Default 4,096.
+    pub write_queue: usize,
+    /// How long a stopping server waits for what is under way. Default 10 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub shutdown_timeout: Duration,
+}
+
+/// `[log]`: what is written to standard error.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The least important lines that are written. Default `info`.
+    pub level: LogLevel,
+    /// The shape of a line. Default `text`.
+    pub format: LogFormat,
+}
+
+/// How important a log line is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Somebody has to look.
+    Error,
+    /// Somebody should look when it goes on.
+    Warn,
+    /// What the server does, in few lines.
+    #[default]
+    Info,
+    /// Each step.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// This level in the words of the `log` crate.
+    pub const fn as_filter(self) -> LevelFilter {
+        match self {
+            Self::Error => LevelFilter::Error,
+            Self::Warn => LevelFilter::Warn,
+            Self::Info => LevelFilter::Info,
+            Self::Debug => LevelFilter::Debug,
+            Self::Trace => LevelFilter::Trace,
+        }
+    }
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        let constant = |text| Url::parse(text).expect("LINE's own address is an address");
+        Self {
+            api_base: constant("https://api.line.me"),
+            data_base: constant("https://api-data.line.me"),
+            timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            wait: Duration::from_secs(10),
+            concurrency: 256,
+            backoff_first: Duration::from_secs(1),
+            backoff_max: Duration::from_mins(10),
+            give_up_after: Duration::from_hours(23),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 256 * 1024,
+            webhook_body_bytes: 1024 * 1024,
+            request_timeout: Duration::from_secs(10),
+            webhook_timeout: Duration::from_millis(1500),
+            connections: 10_000,
+            write_queue: 4096,
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}

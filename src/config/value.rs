@@ -1,0 +1,147 @@
+//! Whether one value suits its key, wherever it came from.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use toml::Value;
+use uuid::Uuid;
+
+use crate::config::key::Kind;
+use crate::config::{duration, web_address};
+
+/// Checks a text of the file, or says what was expected and, unless it is secret, what was found.
+pub fn check_text(kind: Kind, text: &str) -> Result<(), String> {
+    let wrong = |expected: &str| Err(format!("must be {expected}, found {text:?}"));
+    match kind {
+        Kind::Needed(_) | Kind::Secret | Kind::Path if text.trim().is_empty() => {
+            Err("must not be empty".to_owned())
+        }
+        Kind::Needed(kind) => check_text(*kind, text),
+        Kind::Text | Kind::Secret | Kind::Path => Ok(()),
+        Kind::Id if Uuid::try_parse(text).is_ok() => Ok(()),
+        Kind::Id => wrong("a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f"),
+        Kind::Listen if is_listen(text) => Ok(()),
+        Kind::Listen => wrong(r#"an address and a port such as "127.0.0.1:8080""#),
+        Kind::Address => web_address::parse(text).map(drop),
+        Kind::Base => web_address::parse_base(text).map(drop),
+        Kind::Word(words) if words.contains(&text) => Ok(()),
+        Kind::Word(words) => wrong(&format!("one of {}", words.join(", "))),
+        Kind::Duration(least, most) => check_duration(least, most, text),
+        Kind::Number(..) => wrong("a whole number without quotes"),
+        Kind::Tables => wrong("tables"),
+    }
+}
+
+/// Checks a whole number of the file.
+pub fn check_number(kind: Kind, number: i64) -> Result<(), String> {
+    let Kind::Number(least, most) = kind else {
+        return Err(format!("{}, found a number", text_expected(kind)));
+    };
+    let fits = u64::try_from(number).is_ok_and(|number| (least..=most).contains(&number));
+    fits.then_some(()).ok_or_else(|| format!("must be {least} to {most}, found {number}"))
+}
+
+/// What to write for a key that wants text; for one that wants a number, that.
+pub fn text_expected(kind: Kind) -> String {
+    match kind {
+        Kind::Needed(kind) => text_expected(*kind),
+        Kind::Duration(..) => r#"must be a duration in quotes such as "10s""#.to_owned(),
+        Kind::Number(least, most) => format!("must be a whole number, {least} to {most}"),
+        _ => "must be text in quotes".to_owned(),
+    }
+}
+
+/// The value that this text of a variable or a flag stands for, checked.
+pub fn from_text(kind: Kind, text: &str) -> Result<Value, String> {
+    if matches!(kind, Kind::Number(..)) {
+        let number = text.parse().map_err(|_| format!("{}, found {text:?}", text_expected(kind)))?;
+        return check_number(kind, number).map(|()| Value::Integer(number));
+    }
+    check_text(kind, text).map(|()| Value::String(text.to_owned()))
+}
+
+fn check_duration(least: Duration, most: Duration, text: &str) -> Result<(), String> {
+    if (least..=most).contains(&duration::parse(text)?) {
+        return Ok(());
+    }
+    let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
+    Err(format!("must be {least} to {most}, found {text:?}"))
+}
+
+fn is_listen(text: &str) -> bool {
+    let is_named = |(host, port): (&str, &str)| {
+        !host.is_empty() && !host.contains([':', '/', ' ']) && port.parse::<u16>().is_ok()
+    };
+    text.parse::<SocketAddr>().is_ok() || text.rsplit_once(':').is_some_and(is_named)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::key;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, accepted: &[&str], refused: &[&str]) {
+        let kind = key::find(name).unwrap().kind;
+        for text in accepted {
+            assert!(from_text(kind, text).is_ok(), "{name} = {text:?}: {:?}", from_text(kind, text));
+        }
+        for text in refused {
+            assert!(from_text(kind, text).is_err(), "{name} = {text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn numbers_are_taken_up_to_their_limits() {
+        check("workers", &["1", "64"], &["0", "65", "-1", "two", "1.5", "", "18446744073709551616"]);
+        check("delivery.concurrency", &["1", "1024"], &["0", "1025"]);
+        check("limits.body_bytes", &["1024", "16777216"], &["1023", "16777217"]);
+    }
+
+    #[test]
+    fn durations_are_taken_up_to_their_limits() {
+        check("delivery.wait", &["0s", "60s", "1m"], &["60001ms", "2m", "10", "-1s", "soon", ""]);
+        check("delivery.give_up_after", &["1ms", "23h"], &["0s", "23h 1s", "24h", "1d"]);
+        check("limits.webhook_timeout", &["1ms", "1500ms", "1999ms"], &["0s", "2s"]);
+    }
+
+    #[test]
+    fn a_place_to_listen_at_is_a_host_and_a_port() {
+        check(
+            "listen",
+            &["127.0.0.1:8080", "[::1]:0", "0.0.0.0:80", "localhost:8080"],
+            &["", "8080", ":8080", "127.0.0.1", "::1:8080", "localhost:65536", "http://localhost:80"],
+        );
+    }
+
+    #[test]
+    fn a_base_address_has_neither_query_nor_fragment_nor_password() {
+        check(
+            "public_url",
+            &["https://chat.example.com", "http://localhost:8080/", "https://example.com/chat"],
+            &[
+                "",
+                "chat.example.com",
+                "ftp://example.com",
+                "https://",
+                "https://example.com/?a=b",
+                "https://example.com/#top",
+                "https://somebody:secret@example.com",
+            ],
+        );
+    }
+
+    #[test]
+    fn words_are_taken_as_they_are_written() {
+        check("log.level", &["error", "warn", "info", "debug", "trace"], &["", "INFO", "verbose"]);
+        check("log.format", &["text", "json"], &["xml"]);
+    }
+
+    #[test]
+    fn an_error_says_what_was_expected_and_what_was_found() {
+        let kind = key::find("delivery.wait").unwrap().kind;
+
+        assert_eq!(from_text(kind, "61s"), Err(r#"must be 0s to 1m, found "61s""#.to_owned()));
+    }
+}

@@ -1,0 +1,36 @@
+//! Addresses that begin with `http://` or `https://`. Errors never repeat them: a token may be part of one.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+/// The address that the text names; the error says what was expected.
+pub fn parse(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("must be an http or https address: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("must begin with http:// or https://, found {}:", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not contain a user name or a password".to_owned());
+    }
+    Ok(url)
+}
+
+/// As [`parse`], for an address to which paths are appended.
+pub fn parse_base(text: &str) -> Result<Url, String> {
+    let url = parse(text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must have neither a query (?) nor a fragment (#)".to_owned());
+    }
+    Ok(url)
+}
+
+/// For serde.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// For serde, where there may be none.
+pub fn deserialize_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    deserialize(deserializer).map(Some)
+}
