@@ -72,8 +72,12 @@ impl Reach {
     pub fn obstacle(self) -> Option<&'static str> {
         match self {
             Self::Open => None,
-            Self::Blocked => Some("the user has blocked this LINE account, so LINE would take the message and drop it"),
-            Self::Left => Some("this LINE account is no longer in the group or room, so LINE would refuse the message"),
+            Self::Blocked => {
+                Some("the user has blocked this LINE account, so LINE would take the message and drop it")
+            }
+            Self::Left => {
+                Some("this LINE account is no longer in the group or room, so LINE would refuse the message")
+            }
         }
     }
 }

@@ -105,7 +105,9 @@ impl Policy {
                 let until = now.after(self.park_time(reason, progress.attempts, jitter));
                 Decision::Park { reason, until, message }
             }
-            Outcome::NotSent(message) => self.retry(progress, Again { timed_out: false, message }, now, jitter),
+            Outcome::NotSent(message) => {
+                self.retry(progress, Again { timed_out: false, message }, now, jitter)
+            }
             Outcome::Ambiguous { timed_out, message } => {
                 let progress = Progress { ambiguous: true, ..progress };
                 self.retry(progress, Again { timed_out, message }, now, jitter)
@@ -152,7 +154,7 @@ impl Policy {
     }
 
     fn park_time(&self, reason: ParkReason, attempts: u32, jitter: f64) -> Duration {
-        const MINUTE: Duration = Duration::from_secs(60);
+        const MINUTE: Duration = Duration::from_mins(1);
         match reason {
             ParkReason::Rate => self.backoff(attempts, jitter),
             ParkReason::Token | ParkReason::Redirect => 5 * MINUTE,
@@ -180,7 +182,8 @@ mod tests {
         backoff_max: Duration::from_secs(600),
         give_up_after: Duration::from_secs(23 * 3_600),
     };
-    const FIRST: Progress = Progress { attempts: 1, ambiguous: false, created_at: START, first_attempt_at: START };
+    const FIRST: Progress =
+        Progress { attempts: 1, ambiguous: false, created_at: START, first_attempt_at: START };
 
     fn lost() -> Outcome {
         Outcome::Ambiguous { timed_out: true, message: "no answer".to_owned() }
@@ -195,7 +198,10 @@ mod tests {
         let decision = POLICY.decide(FIRST, lost(), START, 1.0);
 
         let at = START.after(Duration::from_secs(1));
-        assert_eq!(decision, Decision::Retry { at, ambiguous: true, slow: true, message: "no answer".to_owned() });
+        assert_eq!(
+            decision,
+            Decision::Retry { at, ambiguous: true, slow: true, message: "no answer".to_owned() }
+        );
     }
 
     #[test]
@@ -240,8 +246,14 @@ mod tests {
     fn a_delivery_that_fells_the_server_is_given_up_in_the_end() {
         let tenth = Progress { attempts: 10, ..FIRST };
 
-        assert!(matches!(POLICY.decide(FIRST, Outcome::Crashed, START, 0.0), Decision::Retry { ambiguous: true, .. }));
-        assert!(matches!(POLICY.decide(tenth, Outcome::Crashed, START, 0.0), Decision::Fail(FailureReason::Internal, _)));
+        assert!(matches!(
+            POLICY.decide(FIRST, Outcome::Crashed, START, 0.0),
+            Decision::Retry { ambiguous: true, .. }
+        ));
+        assert!(matches!(
+            POLICY.decide(tenth, Outcome::Crashed, START, 0.0),
+            Decision::Fail(FailureReason::Internal, _)
+        ));
     }
 
     proptest! {

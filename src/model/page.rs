@@ -18,7 +18,10 @@ impl Page {
 
     /// Reads `page_size` and `page_token` of a query.
     pub fn parse(size: Option<&str>, token: Option<&str>) -> Result<Self> {
-        Ok(Self { size: size.map_or(Ok(Self::SIZE_MAX), parse_size)?, before: parse_token(token.unwrap_or_default())? })
+        Ok(Self {
+            size: size.map_or(Ok(Self::SIZE_MAX), parse_size)?,
+            before: parse_token(token.unwrap_or_default())?,
+        })
     }
 }
 
@@ -40,7 +43,8 @@ fn parse_token(text: &str) -> Result<Timestamp> {
     if text.is_empty() {
         return Ok(Timestamp::NEVER);
     }
-    let expected = "`page_token` is the `next_page_token` of an earlier answer, such as 2022-06-17 06:06:14.446158";
+    let expected =
+        "`page_token` is the `next_page_token` of an earlier answer, such as 2022-06-17 06:06:14.446158";
     text.parse().map_err(|_| Error::invalid(Rule::PageToken, expected))
 }
 

@@ -62,7 +62,8 @@ pub fn list(connection: &Connection) -> Result<Vec<Account>> {
         FROM customers c JOIN accounts a ON a.customer = c.key
         WHERE a.tm_delete IS NULL
         ORDER BY a.tm_create";
-    let accounts = connection.prepare_cached(SQL)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
+    let accounts =
+        connection.prepare_cached(SQL)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
     Ok(accounts)
 }
 
@@ -84,7 +85,12 @@ pub fn find(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
 }
 
 /// Changes an account. New credentials end what the old ones had parked.
-pub fn update(tx: &Transaction<'_>, customer: CustomerId, id: AccountId, change: &AccountChange) -> Result<()> {
+pub fn update(
+    tx: &Transaction<'_>,
+    customer: CustomerId,
+    id: AccountId,
+    change: &AccountChange,
+) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET
             name = coalesce(?2, name), detail = coalesce(?3, detail),

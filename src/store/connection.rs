@@ -106,7 +106,9 @@ fn prepare(connection: &Connection) -> Result<()> {
 fn refuse_old_sqlite(version: i32) -> Result<()> {
     if version < SQLITE_VERSION_MIN {
         let found = rusqlite::version();
-        return Err(Error::Unusable(format!("SQLite {found} can damage its files; 3.51.3 or newer is needed")));
+        return Err(Error::Unusable(format!(
+            "SQLite {found} can damage its files; 3.51.3 or newer is needed"
+        )));
     }
     Ok(())
 }

@@ -104,7 +104,12 @@ pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId, nam
 }
 
 /// LINE told the name of somebody who takes part.
-pub(super) fn name_participant(tx: &Transaction<'_>, conversation: i64, target: &LineId, name: &str) -> Result<()> {
+pub(super) fn name_participant(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    target: &LineId,
+    name: &str,
+) -> Result<()> {
     const SQL: &str = "
         UPDATE participants SET target_name = ?3
         WHERE conversation = ?1 AND target = ?2 AND target_name <> ?3";
@@ -124,7 +129,12 @@ pub(super) fn set_reach(tx: &Transaction<'_>, conversation: i64, reach: Reach, a
 }
 
 /// An event told whether another system has control of the chat.
-pub(super) fn set_standby(tx: &Transaction<'_>, conversation: i64, standby: bool, at: Timestamp) -> Result<()> {
+pub(super) fn set_standby(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    standby: bool,
+    at: Timestamp,
+) -> Result<()> {
     const SQL: &str = "
         UPDATE conversations SET standby = ?2, standby_at = ?3
         WHERE key = ?1 AND standby_at <= ?3 AND standby <> ?2";

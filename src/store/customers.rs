@@ -36,7 +36,8 @@ pub fn list(connection: &Connection) -> Result<Vec<Customer>> {
         SELECT id, name, detail, webhook_method, webhook_uri, tm_create, tm_update
         FROM customers
         ORDER BY tm_create";
-    let customers = connection.prepare_cached(SQL)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
+    let customers =
+        connection.prepare_cached(SQL)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
     Ok(customers)
 }
 

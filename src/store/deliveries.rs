@@ -18,11 +18,11 @@ use crate::store::transaction::Transaction;
 use crate::store::{accounts, messages};
 
 /// While a parked account is probed, the next probe is this far away.
-const PROBE_TIME: Duration = Duration::from_secs(60);
+const PROBE_TIME: Duration = Duration::from_mins(1);
 
 /// A later time than this can only come from a clock that was ahead: the row is due, or it would wait as long as the
 /// clock was wrong.
-const WAIT_MAX: Duration = Duration::from_secs(2 * 3_600);
+const WAIT_MAX: Duration = Duration::from_hours(2);
 
 /// How much may be taken at once.
 #[derive(Debug, Clone, Copy)]
@@ -169,12 +169,15 @@ pub(super) fn fail_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<
     const SQL_FAIL: &str = "
         UPDATE deliveries SET state = 'failed'
         WHERE conversation = ?1 AND state IN ('queued', 'sending')";
-    let lanes: Vec<i64> = tx.prepare_cached(SQL)?.query_map([account], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let lanes: Vec<i64> =
+        tx.prepare_cached(SQL)?.query_map([account], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for lane in lanes {
         let mut statement = tx.prepare_cached(SQL_MESSAGES)?;
-        let stamps: Vec<Timestamp> = statement.query_map([lane], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let stamps: Vec<Timestamp> =
+            statement.query_map([lane], |row| row.get(0))?.collect::<Result<_, _>>()?;
         for stamp in stamps {
-            let failure = (FailureReason::AccountRemoved, "the LINE account was removed before the message was sent");
+            let failure =
+                (FailureReason::AccountRemoved, "the LINE account was removed before the message was sent");
             messages::settle(tx, (lane, stamp), Some(failure))?;
         }
         tx.prepare_cached(SQL_FAIL)?.execute([lane])?;
@@ -256,7 +259,12 @@ fn start(tx: &Transaction<'_>, mut claim: Claim, policy: &Policy) -> Result<Clai
         claim.retry_key = RetryKey::random();
         claim.progress.first_attempt_at = tx.now();
     }
-    tx.prepare_cached(SQL)?.execute((claim.key, claim.retry_key, claim.progress.first_attempt_at, tx.now()))?;
+    tx.prepare_cached(SQL)?.execute((
+        claim.key,
+        claim.retry_key,
+        claim.progress.first_attempt_at,
+        tx.now(),
+    ))?;
     tx.prepare_cached(SQL_LANE)?.execute([claim.lane])?;
     Ok(claim)
 }
@@ -294,7 +302,8 @@ fn fail(tx: &Transaction<'_>, claim: &Claim, reason: FailureReason, message: &st
 }
 
 fn put_back(tx: &Transaction<'_>, claim: &Claim, ambiguous: bool, error: &str) -> Result<()> {
-    const SQL: &str = "UPDATE deliveries SET state = 'queued', ambiguous = ?2, last_error = ?3 WHERE key = ?1";
+    const SQL: &str =
+        "UPDATE deliveries SET state = 'queued', ambiguous = ?2, last_error = ?3 WHERE key = ?1";
     tx.prepare_cached(SQL)?.execute((claim.key, ambiguous, error))?;
     Ok(())
 }

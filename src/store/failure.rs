@@ -28,6 +28,7 @@ pub fn is_fatal(error: &rusqlite::Error) -> bool {
     /// `SQLITE_IOERR_FSYNC` and `SQLITE_IOERR_DIR_FSYNC`.
     const FSYNC: [i32; 2] = [1034, 1290];
     let extended = error.sqlite_error().map_or(0, |failure| failure.extended_code);
-    let damaged = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+    let damaged =
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
     damaged || FSYNC.contains(&extended)
 }

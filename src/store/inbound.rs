@@ -56,7 +56,8 @@ fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<b
 
 /// Applies an event; one that cannot be applied stays in the journal with the reason. Says whether it was understood.
 fn apply_or_keep(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
-    const SQL: &str = "UPDATE webhook_events SET result = 'failed', error = ?3 WHERE account = ?1 AND event_id = ?2";
+    const SQL: &str =
+        "UPDATE webhook_events SET result = 'failed', error = ?3 WHERE account = ?1 AND event_id = ?2";
     match tx.attempt(|tx| apply(tx, account, event)) {
         Ok(()) => Ok(event.change != Change::Unread),
         Err(Error::Unavailable(message)) => Err(Error::Unavailable(message)),
@@ -119,7 +120,8 @@ fn store_text(
     let deleted = withdrawn.then_some(tx.now());
     let id = MessageId::new(tx.now());
     let InboundEvent { message_id, occurred_at, .. } = event;
-    let values = (conversation, tx.stamp(), id, Status::Received, speaker, text, message_id, occurred_at, deleted);
+    let values =
+        (conversation, tx.stamp(), id, Status::Received, speaker, text, message_id, occurred_at, deleted);
     tx.prepare_cached(SQL)?.execute(values)?;
     if withdrawn {
         forget_body(tx, account, event)?;
@@ -150,6 +152,7 @@ fn withdrawn(connection: &Connection, account: i64, event: &InboundEvent) -> Res
         SELECT 1
         FROM webhook_events
         WHERE account = ?1 AND line_message_id = ?2 AND kind = 'unsend'";
-    let found = connection.prepare_cached(SQL)?.query_row((account, &event.message_id), |_| Ok(())).optional()?;
+    let found =
+        connection.prepare_cached(SQL)?.query_row((account, &event.message_id), |_| Ok(())).optional()?;
     Ok(found.is_some())
 }

@@ -16,7 +16,13 @@ impl Lock {
     pub fn take(database: &Path) -> Result<Self> {
         let path = lock_path(database);
         let failed = |error| Error::Unusable(format!("cannot open {}: {error}", path.display()));
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Error::Unusable(format!(

@@ -12,10 +12,10 @@ use crate::store::conversations;
 use crate::store::transaction::Transaction;
 
 /// While a lookup is under way it is not due again for this long, so that a crash costs only the wait.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// A later time than this for a lookup can only come from a clock that was ahead.
-const WAIT_MAX: Duration = Duration::from_secs(2 * 24 * 3_600);
+const WAIT_MAX: Duration = Duration::from_hours(48);
 
 /// A name to ask for.
 #[derive(Debug, Clone)]

@@ -57,7 +57,8 @@ pub fn get<T>(
         FROM messages m JOIN conversations v ON v.key = m.conversation
         WHERE m.id = ?1 AND v.key = ?2";
     let key = conversations::key(connection, customer, conversation)?;
-    let shown = connection.prepare_cached(SQL)?.query_row((id, key), |row| Ok(view(&from_row(row)?))).optional()?;
+    let shown =
+        connection.prepare_cached(SQL)?.query_row((id, key), |row| Ok(view(&from_row(row)?))).optional()?;
     shown.ok_or(Error::NotFound(Resource::Message))
 }
 

@@ -96,7 +96,8 @@ impl Store {
     ) -> Result<T> {
         let pool = self.open.pool.clone();
         let read = move || {
-            let connection = pool.get().map_err(|_| Error::Unavailable("too many long reads are waiting".to_owned()))?;
+            let connection =
+                pool.get().map_err(|_| Error::Unavailable("too many long reads are waiting".to_owned()))?;
             reader::in_one_view(&connection, query)
         };
         tokio::task::spawn_blocking(read).await.map_err(Error::internal)?

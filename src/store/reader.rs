@@ -32,7 +32,10 @@ impl Reader {
 }
 
 /// All that the query reads is of one moment.
-pub(super) fn in_one_view<T>(connection: &Connection, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+pub(super) fn in_one_view<T>(
+    connection: &Connection,
+    query: impl FnOnce(&Connection) -> Result<T>,
+) -> Result<T> {
     let view = connection.unchecked_transaction()?;
     let answer = query(&view)?;
     view.commit()?;

@@ -44,7 +44,9 @@ pub fn require_current(connection: &Connection) -> Result<()> {
     if found == expected {
         return Ok(());
     }
-    Err(Error::Unusable(format!("the database has version {found}, this program reads {expected}; run `kaiwa migrate`")))
+    Err(Error::Unusable(format!(
+        "the database has version {found}, this program reads {expected}; run `kaiwa migrate`"
+    )))
 }
 
 /// The version of the schema that this program writes.

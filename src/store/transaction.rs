@@ -19,7 +19,11 @@ pub struct Transaction<'group> {
 }
 
 impl<'group> Transaction<'group> {
-    pub(super) fn new(connection: &'group Connection, last_stamp: &'group Cell<Timestamp>, now: Timestamp) -> Self {
+    pub(super) fn new(
+        connection: &'group Connection,
+        last_stamp: &'group Cell<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
         Self { connection, last_stamp, now }
     }
 
@@ -54,7 +58,8 @@ impl<'group> Transaction<'group> {
         if self.connection.is_autocommit() {
             return error;
         }
-        let undone = self.execute_cached("ROLLBACK TO attempt").and_then(|()| self.execute_cached("RELEASE attempt"));
+        let undone =
+            self.execute_cached("ROLLBACK TO attempt").and_then(|()| self.execute_cached("RELEASE attempt"));
         undone.err().unwrap_or(error)
     }
 

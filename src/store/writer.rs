@@ -84,7 +84,12 @@ pub fn stopped() -> Error {
     Error::Unavailable("the server is stopping".to_owned())
 }
 
-fn run(connection: &Connection, checkpoints: Checkpoints, queue: &Receiver<Operation>, last_stamp: Timestamp) {
+fn run(
+    connection: &Connection,
+    checkpoints: Checkpoints,
+    queue: &Receiver<Operation>,
+    last_stamp: Timestamp,
+) {
     let last_stamp = Cell::new(last_stamp);
     let group = Group { connection, last_stamp: &last_stamp };
     while let Ok(first) = queue.recv() {
