@@ -8,3 +8,4 @@ pub mod error;
 pub mod line;
 pub mod model;
 pub mod store;
+pub mod worker;

@@ -1,3 +1,7 @@
-//! LINE's wire: signatures, webhook bodies, and the client that speaks to LINE's API.
+//! LINE's wire: signatures, webhook bodies, request bodies, and the client that speaks to LINE's API.
 
+pub mod answer;
+pub mod client;
+pub mod push;
 pub mod signature;
+pub mod webhook;

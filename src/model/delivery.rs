@@ -175,12 +175,12 @@ mod tests {
 
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
     const START: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
     const POLICY: Policy = Policy {
         backoff_first: Duration::from_secs(1),
-        backoff_max: Duration::from_secs(600),
-        give_up_after: Duration::from_secs(23 * 3_600),
+        backoff_max: Duration::from_mins(10),
+        give_up_after: Duration::from_hours(23),
     };
     const FIRST: Progress =
         Progress { attempts: 1, ambiguous: false, created_at: START, first_attempt_at: START };

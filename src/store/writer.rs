@@ -126,13 +126,12 @@ impl Group<'_> {
     }
 
     fn answer(&self, answers: Vec<Answer>, committed: rusqlite::Result<()>) {
-        let Err(error) = committed else {
-            answers.into_iter().for_each(|answer| answer(Ok(())));
-            return;
-        };
-        log::error!("storage: a group of {} was not committed: {error}", answers.len());
-        let message = Error::from(error_kind(&error)).to_string();
-        answers.into_iter().for_each(|answer| answer(Err(&message)));
+        let message = committed.as_ref().err().map(|error| Error::from(error_kind(error)).to_string());
+        for answer in answers {
+            answer(message.as_deref().map_or(Ok(()), Err));
+        }
+        let Err(error) = committed else { return };
+        log::error!("storage: a group was not committed: {error}");
         if failure::is_fatal(&error) {
             log::error!("storage: the file cannot be trusted any more in this process; start again");
             std::process::exit(1);

@@ -1,0 +1,253 @@
+//! The client that speaks to LINE. It is bound to the thread that made it, as `awc` is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use awc::error::{ConnectError, SendRequestError};
+use awc::http::Method;
+use awc::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use awc::{ClientRequest, Connector};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::config::section::Line;
+use crate::error::{Error, Result};
+use crate::line::answer::Answer;
+use crate::model::account::{Bot, ParkReason};
+use crate::model::chat::{Chat, ChatKind, LineId};
+use crate::model::delivery::Outcome;
+use crate::model::id::RetryKey;
+use crate::model::secret::Secret;
+
+/// The longest answer that is read; LINE's are far shorter.
+const ANSWER_BYTES_MAX: usize = 256 * 1_024;
+
+/// How long an idle connection to LINE is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Where LINE keeps the address of the webhook.
+const WEBHOOK_PATH: &str = "/v2/bot/channel/webhook/endpoint";
+
+/// Speaks to LINE's API for any account; each call is given the token to use.
+#[derive(Clone)]
+pub struct Client {
+    http: awc::Client,
+    api_base: String,
+    timeout: Duration,
+}
+
+/// LINE's idea of where webhooks go.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WebhookEndpoint {
+    /// The address that is set.
+    pub endpoint: String,
+    /// Whether "Use webhook" is on; only a person can switch it, in LINE's console.
+    pub active: bool,
+}
+
+/// How LINE's own test of the webhook ended.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookTest {
+    /// Whether LINE got a 2xx in time.
+    #[serde(default)]
+    pub success: bool,
+    /// The status that LINE got; 0 or less when it got none.
+    pub status_code: i32,
+    /// `OK`, `COULD_NOT_CONNECT`, `REQUEST_TIMEOUT`, `ERROR_STATUS_CODE` or `UNCLASSIFIED`.
+    pub reason: String,
+    /// LINE's explanation.
+    pub detail: String,
+}
+
+/// Why there is no answer.
+enum NoAnswer {
+    NotSent(String),
+    Lost { timed_out: bool, message: String },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BotBody {
+    user_id: String,
+    basic_id: String,
+    display_name: String,
+    #[serde(default)]
+    chat_mode: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NameBody {
+    #[serde(alias = "groupName")]
+    display_name: String,
+}
+
+#[derive(Deserialize)]
+struct QuotaBody {
+    value: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConsumptionBody {
+    total_usage: u64,
+}
+
+impl Client {
+    /// A client with the configured addresses and times, for up to `connections` requests at once.
+    pub fn new(settings: &Line, connections: usize) -> Self {
+        let connector = Connector::new()
+            .rustls_0_23(Arc::new(tls()))
+            .timeout(settings.connect_timeout)
+            .conn_keep_alive(KEEP_ALIVE)
+            .limit(connections);
+        let http = awc::Client::builder()
+            .connector(connector)
+            .timeout(settings.timeout)
+            .disable_redirects()
+            .no_default_headers()
+            .finish();
+        Self { http, api_base: base(&settings.api_base), timeout: settings.timeout }
+    }
+
+    /// Pushes exactly these bytes, and says what that means for the message.
+    pub async fn push(&self, token: &Secret, body: &[u8], retry_key: RetryKey) -> Outcome {
+        let request = self
+            .request(Method::POST, "/v2/bot/message/push", token)
+            .insert_header((CONTENT_TYPE, "application/json"))
+            .insert_header(("X-Line-Retry-Key", retry_key.to_string()));
+        match self.send(request, body).await {
+            Ok(answer) => self.settle_limit(token, answer.outcome()).await,
+            Err(NoAnswer::NotSent(message)) => Outcome::NotSent(message),
+            Err(NoAnswer::Lost { timed_out, message }) => Outcome::Ambiguous { timed_out, message },
+        }
+    }
+
+    /// The bot behind a token: the best test of a token that LINE offers.
+    pub async fn bot(&self, token: &Secret) -> Result<Bot> {
+        let body: BotBody = self.call(self.request(Method::GET, "/v2/bot/info", token), b"").await?;
+        let BotBody { user_id, basic_id, display_name, chat_mode } = body;
+        Ok(Bot { user_id, basic_id, display_name, chat_mode })
+    }
+
+    /// Tells LINE where to send webhooks.
+    pub async fn set_webhook(&self, token: &Secret, endpoint: &str) -> Result<()> {
+        let body = serde_json::json!({ "endpoint": endpoint }).to_string();
+        let request = self.request(Method::PUT, WEBHOOK_PATH, token);
+        let request = request.insert_header((CONTENT_TYPE, "application/json"));
+        self.call::<serde::de::IgnoredAny>(request, body.as_bytes()).await.map(drop)
+    }
+
+    /// Where LINE sends webhooks.
+    pub async fn webhook(&self, token: &Secret) -> Result<WebhookEndpoint> {
+        self.call(self.request(Method::GET, WEBHOOK_PATH, token), b"").await
+    }
+
+    /// Lets LINE send a webhook without events, now.
+    pub async fn test_webhook(&self, token: &Secret) -> Result<WebhookTest> {
+        let request = self.request(Method::POST, "/v2/bot/channel/webhook/test", token);
+        self.call(request.insert_header((CONTENT_TYPE, "application/json")), b"{}").await
+    }
+
+    /// The name of a user, a group or a member. `LineRefused` with 404 when LINE does not tell.
+    pub async fn name(&self, token: &Secret, chat: &Chat, target: &LineId) -> Result<String> {
+        let (chat_id, target_id) = (chat.id.as_str(), target.as_str());
+        let path = match chat.kind {
+            ChatKind::User => format!("/v2/bot/profile/{target_id}"),
+            ChatKind::Group if chat.id == *target => format!("/v2/bot/group/{chat_id}/summary"),
+            ChatKind::Group => format!("/v2/bot/group/{chat_id}/member/{target_id}"),
+            ChatKind::Room => format!("/v2/bot/room/{chat_id}/member/{target_id}"),
+        };
+        let body: NameBody = self.call(self.request(Method::GET, &path, token), b"").await?;
+        Ok(body.display_name)
+    }
+
+    /// LINE may reword its errors, so a 429 that does not name the month is checked against the quota itself.
+    async fn settle_limit(&self, token: &Secret, outcome: Outcome) -> Outcome {
+        let Outcome::Parked(ParkReason::Rate, message) = outcome else { return outcome };
+        let used_up = self.quota_is_used_up(token).await.unwrap_or(false);
+        Outcome::Parked(if used_up { ParkReason::Quota } else { ParkReason::Rate }, message)
+    }
+
+    async fn quota_is_used_up(&self, token: &Secret) -> Result<bool> {
+        const QUOTA: &str = "/v2/bot/message/quota";
+        const CONSUMPTION: &str = "/v2/bot/message/quota/consumption";
+        let quota: QuotaBody = self.call(self.request(Method::GET, QUOTA, token), b"").await?;
+        let Some(limit) = quota.value else { return Ok(false) };
+        let used: ConsumptionBody = self.call(self.request(Method::GET, CONSUMPTION, token), b"").await?;
+        Ok(used.total_usage >= limit)
+    }
+
+    fn request(&self, method: Method, path: &str, token: &Secret) -> ClientRequest {
+        let authorization = format!("Bearer {}", token.expose());
+        self.http
+            .request(method, format!("{}{path}", self.api_base))
+            .insert_header((AUTHORIZATION, authorization))
+    }
+
+    /// A call that may be repeated freely: its answer as a value, or what LINE said instead.
+    async fn call<T: DeserializeOwned>(&self, request: ClientRequest, body: &[u8]) -> Result<T> {
+        let answer = self.send(request, body).await.map_err(|missing| match missing {
+            NoAnswer::NotSent(message) | NoAnswer::Lost { message, .. } => Error::LineUnavailable(message),
+        })?;
+        match answer.status.as_u16() {
+            200..=299 => serde_json::from_slice(&answer.body)
+                .map_err(|error| Error::LineUnavailable(format!("its answer cannot be read: {error}"))),
+            500.. => Err(Error::LineUnavailable(answer.message())),
+            status => Err(Error::LineRefused { status, message: answer.message() }),
+        }
+    }
+
+    /// One request and its whole answer within the configured time.
+    async fn send(&self, request: ClientRequest, body: &[u8]) -> Result<Answer, NoAnswer> {
+        let exchange = async {
+            let mut response = request.send_body(body.to_vec()).await.map_err(|error| no_answer(&error))?;
+            let status = response.status();
+            let (request_id, accepted_request_id) = ids(response.headers());
+            let body = response.body().limit(ANSWER_BYTES_MAX).await;
+            let half =
+                |error| NoAnswer::Lost { timed_out: false, message: format!("half an answer: {error}") };
+            Ok(Answer { status, request_id, accepted_request_id, body: body.map_err(half)?.to_vec() })
+        };
+        let late = |_| NoAnswer::Lost { timed_out: true, message: "no answer in time".to_owned() };
+        tokio::time::timeout(self.timeout, exchange).await.map_err(late)?
+    }
+}
+
+/// Whether bytes can have reached LINE before this failure.
+fn no_answer(error: &SendRequestError) -> NoAnswer {
+    let message = error.to_string();
+    match error {
+        // The server closed a kept connection while we wrote: the request may have been read before.
+        SendRequestError::Connect(ConnectError::Disconnected) => NoAnswer::Lost { timed_out: false, message },
+        SendRequestError::Connect(_) | SendRequestError::Url(_) => NoAnswer::NotSent(message),
+        SendRequestError::Timeout => {
+            NoAnswer::Lost { timed_out: true, message: "no answer in time".to_owned() }
+        }
+        _ => NoAnswer::Lost { timed_out: false, message },
+    }
+}
+
+fn ids(headers: &HeaderMap) -> (Option<String>, Option<String>) {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    (text("x-line-request-id"), text("x-line-accepted-request-id"))
+}
+
+/// LINE does not promise to understand a path with a doubled slash.
+fn base(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+fn tls() -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let authorities = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<rustls::RootCertStore>();
+    let mut settings = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the safe versions")
+        .with_root_certificates(authorities)
+        .with_no_client_auth();
+    settings.alpn_protocols = vec![b"http/1.1".to_vec()];
+    settings
+}

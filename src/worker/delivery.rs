@@ -1,0 +1,168 @@
+//! Carrying the outbox to LINE: claim what is due, push it, write down what came of it.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+
+use crate::error::Result;
+use crate::line::client::Client;
+use crate::model::clock::Clock;
+use crate::model::delivery::{Decision, Outcome, Policy};
+use crate::model::id::RetryKey;
+use crate::store::Store;
+use crate::store::deliveries::{self, Claim, Room};
+use crate::store::reader::Reader;
+use crate::worker::outcomes::Outcomes;
+use crate::worker::wake::{Stop, Wake};
+use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
+
+/// Of all requests at once, the part that may go to chats which got no answer in time at their last attempt.
+const SLOW_SHARE: usize = 4;
+
+/// The worker that delivers.
+#[derive(Clone)]
+pub struct DeliveryWorker {
+    store: Store,
+    reader: Rc<Reader>,
+    line: Client,
+    outcomes: Outcomes,
+    policy: Policy,
+    concurrency: usize,
+}
+
+impl DeliveryWorker {
+    /// A worker with up to `concurrency` requests to LINE at once.
+    pub fn new(
+        store: Store,
+        line: Client,
+        outcomes: Outcomes,
+        policy: Policy,
+        concurrency: usize,
+    ) -> Result<Self> {
+        let reader = Rc::new(store.reader()?);
+        Ok(Self { store, reader, line, outcomes, policy, concurrency })
+    }
+
+    /// Delivers everything that is due once, and says how many attempts that were.
+    pub async fn step(&self, clock: &Clock) -> Result<usize> {
+        let claims = self.claim(clock, self.room(0, 0)).await?;
+        let attempts = claims.len();
+        join_all(claims.into_iter().map(|claim| self.deliver(claim, clock))).await;
+        Ok(attempts)
+    }
+
+    /// Delivers until it is stopped; what is under way then is finished.
+    pub async fn run(self, clock: Clock, alarm: Wake, mut stop: Stop) {
+        let mut under_way = FuturesUnordered::new();
+        let mut slow = 0;
+        loop {
+            let room = self.room(under_way.len(), slow);
+            for claim in self.claim_or_report(&clock, room).await {
+                slow += usize::from(claim.slow);
+                under_way.push(self.deliver(claim, &clock));
+            }
+            tokio::select! {
+                Some(was_slow) = under_way.next() => {
+                    slow -= usize::from(was_slow);
+                    while let Some(Some(was_slow)) = under_way.next().now_or_never() {
+                        slow -= usize::from(was_slow);
+                    }
+                }
+                () = alarm.woken() => {}
+                () = tokio::time::sleep(self.pause(&clock)) => {}
+                () = stop.requested() => break,
+            }
+        }
+        while under_way.next().await.is_some() {}
+    }
+
+    fn room(&self, under_way: usize, slow: usize) -> Room {
+        let any = self.concurrency.saturating_sub(under_way);
+        let slow = self.concurrency.div_ceil(SLOW_SHARE).saturating_sub(slow);
+        Room { any, slow: slow.min(any) }
+    }
+
+    async fn claim(&self, clock: &Clock, room: Room) -> Result<Vec<Claim>> {
+        if room.any == 0 {
+            return Ok(Vec::new());
+        }
+        let policy = self.policy;
+        let (claims, settled) =
+            self.store.write(clock.now(), move |tx| deliveries::claim(tx, room, &policy)).await?;
+        settled.into_iter().for_each(|message| self.outcomes.announce(message));
+        Ok(claims)
+    }
+
+    async fn claim_or_report(&self, clock: &Clock, room: Room) -> Vec<Claim> {
+        match self.claim(clock, room).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                log::error!("delivery: {}", error.chain());
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                Vec::new()
+            }
+        }
+    }
+
+    /// One attempt, up to its record. Says whether it took a slow chat's place.
+    async fn deliver(&self, claim: Claim, clock: &Clock) -> bool {
+        let push = AssertUnwindSafe(self.line.push(&claim.token, &claim.body, retry_key(&claim)));
+        let outcome = push.catch_unwind().await.unwrap_or(Outcome::Crashed);
+        let decision = self.policy.decide(claim.progress, outcome, clock.now(), jitter());
+        report(&claim, &decision);
+        let slow = claim.slow;
+        self.record(claim, decision, clock).await;
+        slow
+    }
+
+    /// Writes down what came of an attempt, however long the storage takes to accept it: without the record the lane
+    /// could not go on.
+    async fn record(&self, claim: Claim, decision: Decision, clock: &Clock) {
+        loop {
+            let (claim, decision) = (claim.clone(), decision.clone());
+            let recorded =
+                self.store.write(clock.now(), move |tx| deliveries::record(tx, &claim, &decision)).await;
+            match recorded {
+                Ok(recorded) => {
+                    return recorded.message.into_iter().for_each(|id| self.outcomes.announce(id));
+                }
+                Err(error) => log::error!("delivery: an outcome was not recorded yet: {}", error.chain()),
+            }
+            tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+        }
+    }
+
+    fn pause(&self, clock: &Clock) -> std::time::Duration {
+        match self.reader.read(deliveries::next_due) {
+            Ok(due) => pause(due, clock.now()),
+            Err(error) => {
+                log::error!("delivery: {}", error.chain());
+                PAUSE_AFTER_FAILURE
+            }
+        }
+    }
+}
+
+/// The key that makes every attempt with these bytes one message.
+fn retry_key(claim: &Claim) -> RetryKey {
+    if cfg!(feature = "seeded-bugs") { RetryKey::random() } else { claim.retry_key }
+}
+
+/// What an operator should know of.
+fn report(claim: &Claim, decision: &Decision) {
+    match decision {
+        Decision::Accept(_) => log::debug!("delivery: {} accepted", claim.retry_key),
+        Decision::Fail(reason, message) => {
+            log::warn!("delivery: {} failed: {reason:?}: {message}", claim.retry_key)
+        }
+        Decision::Retry { at, message, .. } => {
+            log::info!("delivery: {} again at {at}: {message}", claim.retry_key);
+        }
+        Decision::Park { reason, until, message } => {
+            log::warn!("delivery: the account is parked until {until} for {reason:?}: {message}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What goes on behind the answers: delivering messages, and asking for names.
+//!
+//! A worker takes no input but rows. A wake-up only says "look again", so that start, retry and normal operation are
+//! one path. All workers run on the thread that starts them, because LINE's client is bound to its thread.
+
+pub mod delivery;
+pub mod names;
+pub mod outcomes;
+pub mod wake;
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::model::timestamp::Timestamp;
+
+/// A worker looks again after this long at the latest, whether or not it was woken or the clock is right.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// A worker whose work is due and which has no room for it looks again after this long at the earliest.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// The pause after a failure of the storage.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How long to sleep when the next work is due then.
+fn pause(due: Option<Timestamp>, now: Timestamp) -> Duration {
+    due.map_or(PAUSE_MAX, |due| due.since(now)).clamp(PAUSE_MIN, PAUSE_MAX)
+}
+
+/// A random number from 0 to 1, so that what failed together is not tried together.
+fn jitter() -> f64 {
+    let (random, ..) = Uuid::new_v4().as_fields();
+    f64::from(random) / f64::from(u32::MAX)
+}

@@ -1,0 +1,137 @@
+//! Asking LINE for the names of users, groups and members, after their events were answered.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::error::{Error, Result};
+use crate::line::client::Client;
+use crate::model::clock::Clock;
+use crate::store::Store;
+use crate::store::lookups::{self, Lookup};
+use crate::store::reader::Reader;
+use crate::worker::wake::{Stop, Wake};
+use crate::worker::{PAUSE_AFTER_FAILURE, pause};
+
+/// Names that are asked for at once.
+const CONCURRENCY: usize = 16;
+
+/// After this many attempts the name stays unknown, until the user follows the account again.
+const ATTEMPTS_MAX: u32 = 12;
+
+/// LINE does not tell the name of those who blocked the account or never agreed; it is asked this often in all.
+const REFUSED_ATTEMPTS_MAX: u32 = 3;
+
+/// The pause after LINE did not tell a name.
+const REFUSED_PAUSE: Duration = Duration::from_hours(24);
+
+/// The pause after LINE could not be asked; it doubles with each further attempt.
+const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(2);
+
+/// The longest pause after LINE could not be asked.
+const UNAVAILABLE_PAUSE_MAX: Duration = Duration::from_hours(1);
+
+/// The worker that asks for names.
+#[derive(Clone)]
+pub struct NameWorker {
+    store: Store,
+    reader: Rc<Reader>,
+    line: Client,
+}
+
+impl NameWorker {
+    /// A worker that asks with this client.
+    pub fn new(store: Store, line: Client) -> Result<Self> {
+        let reader = Rc::new(store.reader()?);
+        Ok(Self { store, reader, line })
+    }
+
+    /// Asks for the names that are due, and says how many those were.
+    pub async fn step(&self, clock: &Clock) -> Result<usize> {
+        let due = self.store.write(clock.now(), |tx| lookups::claim(tx, CONCURRENCY)).await?;
+        let asked = due.len();
+        for outcome in join_all(due.into_iter().map(|lookup| self.ask(lookup, clock))).await {
+            outcome?;
+        }
+        Ok(asked)
+    }
+
+    /// Asks for names until it is stopped.
+    pub async fn run(self, clock: Clock, alarm: Wake, mut stop: Stop) {
+        loop {
+            let pause = self.look(&clock).await;
+            tokio::select! {
+                () = alarm.woken() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.requested() => return,
+            }
+        }
+    }
+
+    /// One step, and how long to wait for the next.
+    async fn look(&self, clock: &Clock) -> Duration {
+        let due = match self.step(clock).await {
+            Ok(_) => self.reader.read(lookups::next_due),
+            Err(error) => Err(error),
+        };
+        due.map_or_else(
+            |error| {
+                log::error!("names: {}", error.chain());
+                PAUSE_AFTER_FAILURE
+            },
+            |due| pause(due, clock.now()),
+        )
+    }
+
+    async fn ask(&self, lookup: Lookup, clock: &Clock) -> Result<()> {
+        let answer = self.line.name(&lookup.token, &lookup.chat, &lookup.target).await;
+        let now = clock.now();
+        self.store
+            .write(now, move |tx| match answer {
+                Ok(name) => lookups::resolve(tx, &lookup, &name),
+                Err(error) => match next_pause(&error, lookup.attempts) {
+                    Some(pause) => lookups::postpone(tx, &lookup, now.after(pause)),
+                    None => lookups::give_up(tx, &lookup),
+                },
+            })
+            .await
+    }
+}
+
+/// How long to wait after a failed attempt; `None` when the name stays unknown.
+fn next_pause(error: &Error, attempts: u32) -> Option<Duration> {
+    match error {
+        // 401 and 429 concern the account, not the name.
+        Error::LineRefused { status, .. } if !matches!(status, 401 | 429) => {
+            (attempts < REFUSED_ATTEMPTS_MAX).then_some(REFUSED_PAUSE)
+        }
+        _ => (attempts < ATTEMPTS_MAX)
+            .then(|| UNAVAILABLE_PAUSE.saturating_mul(1 << attempts.min(20)).min(UNAVAILABLE_PAUSE_MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16) -> Error {
+        Error::LineRefused { status, message: String::new() }
+    }
+
+    #[test]
+    fn a_name_that_line_does_not_tell_is_asked_for_three_times_a_day_apart() {
+        assert_eq!(next_pause(&refused(404), 1), Some(REFUSED_PAUSE));
+        assert_eq!(next_pause(&refused(404), 2), Some(REFUSED_PAUSE));
+        assert_eq!(next_pause(&refused(404), 3), None);
+    }
+
+    #[test]
+    fn while_line_cannot_be_asked_the_pauses_grow_to_an_hour() {
+        let lost = Error::LineUnavailable(String::new());
+
+        assert_eq!(next_pause(&lost, 1), Some(Duration::from_secs(4)));
+        assert_eq!(next_pause(&refused(401), 11), Some(Duration::from_hours(1)));
+        assert_eq!(next_pause(&lost, 12), None);
+    }
+}

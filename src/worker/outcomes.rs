@@ -1,0 +1,59 @@
+//! Telling a caller that waits for a message when there is something to tell.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::model::id::MessageId;
+
+/// The callers that wait. What they are told is only to look: the truth is in the rows.
+#[derive(Debug, Clone, Default)]
+pub struct Outcomes {
+    waiting: Arc<Mutex<HashMap<MessageId, oneshot::Sender<()>>>>,
+}
+
+/// One caller's wait. Dropping it ends the wait.
+#[derive(Debug)]
+pub struct Expected {
+    outcomes: Outcomes,
+    message: MessageId,
+    told: oneshot::Receiver<()>,
+}
+
+impl Outcomes {
+    /// Begins to wait for the first outcome of a message that is about to be stored.
+    pub fn expect(&self, message: MessageId) -> Expected {
+        let (sender, told) = oneshot::channel();
+        self.lock().insert(message, sender);
+        Expected { outcomes: self.clone(), message, told }
+    }
+
+    /// Says that a message has an outcome.
+    pub fn announce(&self, message: MessageId) {
+        if let Some(caller) = self.lock().remove(&message) {
+            // A caller that has gone away needs no telling.
+            drop(caller.send(()));
+        }
+    }
+
+    /// A panic elsewhere leaves the map whole: each change of it is one call.
+    fn lock(&self) -> MutexGuard<'_, HashMap<MessageId, oneshot::Sender<()>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Expected {
+    /// Waits until the message has an outcome, or for as long as the caller is willing to.
+    pub async fn wait(&mut self, at_most: Duration) {
+        // Told, gone or too late: the caller looks at the row in each case.
+        drop(tokio::time::timeout(at_most, &mut self.told).await);
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.outcomes.lock().remove(&self.message);
+    }
+}
