@@ -3,9 +3,12 @@
 //! The layers, each of which uses only those before it:
 //! `error < model < config < store < line < worker < {api, sandbox} < server < command`.
 
+pub mod api;
+pub mod command;
 pub mod config;
 pub mod error;
 pub mod line;
 pub mod model;
+pub mod server;
 pub mod store;
 pub mod worker;

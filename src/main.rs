@@ -1,3 +1,7 @@
 //! The `kaiwa` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kaiwa::command::main()
+}

@@ -41,6 +41,20 @@ pub fn list(connection: &Connection) -> Result<Vec<Customer>> {
     Ok(customers)
 }
 
+/// The id of the one customer with this name.
+///
+/// `Conflict` when several have it.
+pub fn find_by_name(connection: &Connection, name: &str) -> Result<CustomerId> {
+    const SQL: &str = "SELECT id FROM customers WHERE name = ?1 LIMIT 2";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let found: Vec<CustomerId> = statement.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    match found.as_slice() {
+        [] => Err(Error::NotFound(Resource::Customer)),
+        [only] => Ok(*only),
+        _ => Err(Error::Conflict(format!("several customers are named {name:?}; use the id"))),
+    }
+}
+
 /// The private key of a customer, for the rows that refer to it.
 pub(super) fn key(connection: &Connection, id: CustomerId) -> Result<i64> {
     const SQL: &str = "SELECT key FROM customers WHERE id = ?1";

@@ -10,6 +10,7 @@ pub mod conversations;
 pub mod customers;
 pub mod deliveries;
 mod failure;
+pub mod health;
 pub mod inbound;
 mod lock;
 pub mod lookups;

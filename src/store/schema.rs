@@ -54,6 +54,11 @@ pub fn current_version() -> i64 {
     version(STEPS)
 }
 
+/// The version of the SQLite that is built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
 fn migrate(connection: &mut Connection, schema: &str, steps: &[&str]) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = number(&transaction, "user_version")?;

@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::store::deliveries::{self, Claim, Room};
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
+use crate::worker::pulse::Beat;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
 
@@ -55,10 +56,11 @@ impl DeliveryWorker {
     }
 
     /// Delivers until it is stopped; what is under way then is finished.
-    pub async fn run(self, clock: Clock, alarm: Wake, mut stop: Stop) {
+    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
         let mut under_way = FuturesUnordered::new();
         let mut slow = 0;
         loop {
+            beat.beat();
             let room = self.room(under_way.len(), slow);
             for claim in self.claim_or_report(&clock, room).await {
                 slow += usize::from(claim.slow);
@@ -92,7 +94,9 @@ impl DeliveryWorker {
         let policy = self.policy;
         let (claims, settled) =
             self.store.write(clock.now(), move |tx| deliveries::claim(tx, room, &policy)).await?;
-        settled.into_iter().for_each(|message| self.outcomes.announce(message));
+        for message in settled {
+            self.outcomes.announce(message);
+        }
         Ok(claims)
     }
 

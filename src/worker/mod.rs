@@ -6,6 +6,7 @@
 pub mod delivery;
 pub mod names;
 pub mod outcomes;
+pub mod pulse;
 pub mod wake;
 
 use std::time::Duration;

@@ -11,6 +11,7 @@ use crate::model::clock::Clock;
 use crate::store::Store;
 use crate::store::lookups::{self, Lookup};
 use crate::store::reader::Reader;
+use crate::worker::pulse::Beat;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
@@ -58,8 +59,9 @@ impl NameWorker {
     }
 
     /// Asks for names until it is stopped.
-    pub async fn run(self, clock: Clock, alarm: Wake, mut stop: Stop) {
+    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
         loop {
+            beat.beat();
             let pause = self.look(&clock).await;
             tokio::select! {
                 () = alarm.woken() => {}

@@ -34,7 +34,7 @@ impl Outcomes {
     pub fn announce(&self, message: MessageId) {
         if let Some(caller) = self.lock().remove(&message) {
             // A caller that has gone away needs no telling.
-            drop(caller.send(()));
+            caller.send(()).ok();
         }
     }
 

@@ -1,0 +1,150 @@
+//! LINE accounts: connect, list, read, change, remove. Credentials go in and never come out.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use crate::api::body::Json;
+use crate::api::caller::Caller;
+use crate::api::conversations::checked;
+use crate::api::view::{AccountView, ListBody, REFERENCE_TYPE};
+use crate::api::app::App;
+use crate::api::{JSON, query};
+use crate::error::{Error, Result, Rule};
+use crate::model::account::{Account, AccountChange, Check, NewAccount};
+use crate::model::id::{AccountId, CustomerId};
+use crate::model::secret::Secret;
+use crate::store::{accounts, customers};
+
+/// The longest channel secret or token; LINE's have 32 and about 170 bytes.
+const CREDENTIAL_BYTES_MAX: usize = 4_096;
+
+/// An account as a client writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountBody {
+    r#type: Option<String>,
+    name: Option<String>,
+    detail: Option<String>,
+    secret: Option<Secret>,
+    token: Option<Secret>,
+}
+
+/// A page of the caller's accounts, newest first.
+pub async fn list(caller: Caller, request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
+    let page = query::page(&request)?;
+    let accounts = app.reader.read(|connection| accounts::page(connection, caller.customer, page))?;
+    let mut body = ListBody::default();
+    for account in &accounts {
+        body.push(&AccountView::new(account, app.shared.webhook_uri(account.id)), account.tm_create);
+    }
+    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+}
+
+/// One account.
+pub async fn get(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
+    show(&app, caller.customer, id.parse()?)
+}
+
+/// Connects a channel and asks LINE about its token. While LINE cannot be asked, the account works and says so.
+pub async fn create(caller: Caller, Json(body): Json<AccountBody>, app: web::Data<App>) -> Result<HttpResponse> {
+    let now = app.shared.clock.now();
+    let account = body.into_new(AccountId::new(now))?;
+    let (id, token) = (account.id, account.token.clone());
+    let Caller { customer, profile } = caller;
+    let create = app.shared.store.write(now, move |tx| {
+        customers::save(tx, customer, &profile)?;
+        accounts::create(tx, customer, &account)
+    });
+    create.await?;
+    check(&app, id, &token).await?;
+    show(&app, customer, id)
+}
+
+/// Changes an account. A new token is tried at once, and what waited for it goes out.
+pub async fn update(
+    caller: Caller,
+    id: web::Path<String>,
+    Json(body): Json<AccountBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
+    let id: AccountId = id.parse()?;
+    let change = body.into_change()?;
+    let token = change.token.clone();
+    let now = app.shared.clock.now();
+    app.shared.store.write(now, move |tx| accounts::update(tx, caller.customer, id, &change)).await?;
+    if let Some(token) = token {
+        app.shared.alarms.deliveries.wake();
+        check(&app, id, &token).await?;
+    }
+    show(&app, caller.customer, id)
+}
+
+/// Removes an account and its credentials.
+pub async fn remove(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
+    let id: AccountId = id.parse()?;
+    let now = app.shared.clock.now();
+    app.shared.store.write(now, move |tx| accounts::remove(tx, caller.customer, id)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Asks LINE about a token and notes what it says.
+pub async fn check(app: &App, id: AccountId, token: &Secret) -> Result<Check> {
+    let check = match app.line.bot(token).await {
+        Ok(bot) => Check::Good(bot),
+        Err(Error::LineRefused { message, .. }) => Check::Refused(message),
+        Err(error) => Check::Unreachable(error.chain()),
+    };
+    let noted = check.clone();
+    app.shared.store.write(app.shared.clock.now(), move |tx| accounts::save_check(tx, id, &noted)).await?;
+    Ok(check)
+}
+
+fn show(app: &App, customer: CustomerId, id: AccountId) -> Result<HttpResponse> {
+    let account: Account = app.reader.read(|connection| accounts::get(connection, customer, id))?;
+    Ok(HttpResponse::Ok().json(AccountView::new(&account, app.shared.webhook_uri(id))))
+}
+
+impl AccountBody {
+    fn into_new(self, id: AccountId) -> Result<NewAccount> {
+        if self.r#type.is_none() {
+            return Err(Error::invalid(Rule::ReferenceType, "an account needs `\"type\": \"line\"`"));
+        }
+        let AccountChange { name, detail, secret, token } = self.into_change()?;
+        Ok(NewAccount {
+            id,
+            name: name.unwrap_or_default(),
+            detail: detail.unwrap_or_default(),
+            secret: secret.ok_or_else(|| missing("secret", "the channel secret"))?,
+            token: token.ok_or_else(|| missing("token", "a long-lived channel access token"))?,
+        })
+    }
+
+    fn into_change(self) -> Result<AccountChange> {
+        if self.r#type.is_some_and(|kind| kind != REFERENCE_TYPE) {
+            return Err(Error::invalid(Rule::ReferenceType, "the only `type` of an account is `line`"));
+        }
+        Ok(AccountChange {
+            name: checked(self.name, "name")?,
+            detail: checked(self.detail, "detail")?,
+            secret: credential(self.secret, "secret")?,
+            token: credential(self.token, "token")?,
+        })
+    }
+}
+
+fn missing(field: &str, meaning: &str) -> Error {
+    Error::invalid(Rule::Argument, format!("a LINE account needs `{field}`: {meaning} from LINE's console"))
+}
+
+/// A secret or token that can stand in a header: visible ASCII without spaces.
+fn credential(secret: Option<Secret>, field: &str) -> Result<Option<Secret>> {
+    let fits = |secret: &Secret| {
+        let bytes = secret.expose().as_bytes();
+        (1..=CREDENTIAL_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+    };
+    if secret.as_ref().is_some_and(|secret| !fits(secret)) {
+        let message = format!("`{field}` must be 1 to {CREDENTIAL_BYTES_MAX} visible ASCII characters without spaces");
+        return Err(Error::invalid(Rule::Argument, message));
+    }
+    Ok(secret)
+}

@@ -1,0 +1,75 @@
+//! What handlers work with.
+
+use std::sync::Arc;
+
+use crate::api::counters::Counters;
+use crate::api::token::Verifier;
+use crate::config::Config;
+use crate::error::Result;
+use crate::line::client::Client;
+use crate::model::clock::Clock;
+use crate::model::id::AccountId;
+use crate::store::Store;
+use crate::store::inbound::Received;
+use crate::store::reader::Reader;
+use crate::worker::outcomes::Outcomes;
+use crate::worker::pulse::Pulse;
+use crate::worker::wake::Alarms;
+
+/// Connections to LINE of one HTTP thread, for the few calls that a caller waits for.
+const LINE_CONNECTIONS: usize = 16;
+
+/// What handlers work with. Each HTTP thread has its own, because readers and LINE's client are bound to a thread.
+pub struct App {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// For short, indexed reads.
+    pub reader: Reader,
+    /// For the few calls to LINE that a caller waits for.
+    pub line: Client,
+}
+
+/// What the HTTP threads share.
+pub struct Shared {
+    /// The settings.
+    pub config: Config,
+    /// Where LINE reaches this server, without a slash at the end; `None` when nobody said.
+    pub public_url: Option<String>,
+    /// The database.
+    pub store: Store,
+    /// The clock.
+    pub clock: Clock,
+    /// Checks tokens.
+    pub verifier: Verifier,
+    /// Whether the workers are alive.
+    pub pulse: Pulse,
+    /// Wakes the workers.
+    pub alarms: Alarms,
+    /// Tells callers of outcomes.
+    pub outcomes: Outcomes,
+    /// Counts what an operator should see.
+    pub counters: Counters,
+}
+
+impl App {
+    /// What one HTTP thread works with.
+    pub fn new(shared: Arc<Shared>) -> Result<Self> {
+        let reader = shared.store.reader()?;
+        let line = Client::new(&shared.config.line, LINE_CONNECTIONS);
+        Ok(Self { shared, reader, line })
+    }
+}
+
+impl Shared {
+    /// Where LINE sends the webhooks of an account; `None` when nobody said where this server is reached.
+    pub fn webhook_uri(&self, account: AccountId) -> Option<String> {
+        self.public_url.as_ref().map(|base| format!("{base}/v1.0/conversation/accounts/{account}"))
+    }
+
+    /// Counts what became of a webhook's events.
+    pub fn count(&self, received: Received) {
+        self.counters.events_stored.add(received.stored);
+        self.counters.events_duplicate.add(received.duplicates);
+        self.counters.events_unread.add(received.unread);
+    }
+}

@@ -1,0 +1,98 @@
+//! Reading bodies: whole, within their limits, as JSON where JSON is expected.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{Bytes, BytesMut, Data};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+
+use crate::api::app::App;
+use crate::api::deadline;
+use crate::error::{Error, Result, Rule};
+
+/// A body of JSON, in the shape that a route expects.
+pub struct Json<T>(pub T);
+
+/// The bytes of a webhook, exactly as they came.
+pub struct Raw(pub Bytes);
+
+type Reading<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Error;
+    type Future = Reading<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let typed = require_json(request);
+        let limit = app(request).shared.config.limits.body_bytes;
+        let body = read(request, payload, limit);
+        Box::pin(async move {
+            typed?;
+            let body = body.await?;
+            let expected = |error| Error::invalid(Rule::JsonBody, format!("the body cannot be read: {error}"));
+            serde_json::from_slice(&body).map(Self).map_err(expected)
+        })
+    }
+}
+
+impl FromRequest for Raw {
+    type Error = Error;
+    type Future = Reading<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let limit = app(request).shared.config.limits.webhook_body_bytes;
+        let body = read(request, payload, limit);
+        Box::pin(async move { body.await.map(Self) })
+    }
+}
+
+fn app(request: &HttpRequest) -> &Data<App> {
+    request.app_data().expect("every server is given an App")
+}
+
+fn require_json(request: &HttpRequest) -> Result<()> {
+    let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Error::UnsupportedMediaType("send the body with `Content-Type: application/json`"))
+}
+
+/// The whole body, unless it is announced or turns out to be longer than `limit_bytes`.
+fn read(request: &HttpRequest, payload: &mut Payload, limit_bytes: usize) -> impl Future<Output = Result<Bytes>> + 'static {
+    let seconds = app(request).shared.config.limits.request_timeout.as_secs();
+    let announced = announced_bytes(request);
+    let mut payload = payload.take();
+    async move {
+        if announced > limit_bytes {
+            return Err(Error::TooLarge { limit_bytes });
+        }
+        let mut body = BytesMut::with_capacity(announced);
+        while let Some(part) = payload.next().await {
+            let part = part.map_err(|error| failure(&error, seconds))?;
+            if body.len() + part.len() > limit_bytes {
+                return Err(Error::TooLarge { limit_bytes });
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(body.freeze())
+    }
+}
+
+fn announced_bytes(request: &HttpRequest) -> usize {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or(0)
+}
+
+fn failure(error: &PayloadError, seconds: u64) -> Error {
+    if deadline::is_late(error) {
+        return Error::TooSlow { seconds };
+    }
+    Error::invalid(Rule::Argument, format!("the body broke off: {error}"))
+}

@@ -1,0 +1,67 @@
+//! Conversations: list, read, rename.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use crate::api::body::Json;
+use crate::api::caller::Caller;
+use crate::api::view::{ConversationView, ListBody};
+use crate::api::app::App;
+use crate::api::{JSON, query};
+use crate::error::{Error, Result, Rule};
+use crate::model::conversation::ConversationChange;
+use crate::model::id::ConversationId;
+use crate::store::conversations;
+
+/// As many characters as a name or a note may have.
+const TEXT_CHARACTERS_MAX: usize = 1_000;
+
+/// A rename: what is absent stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    name: Option<String>,
+    detail: Option<String>,
+}
+
+/// A page of the caller's conversations, newest first.
+pub async fn list(caller: Caller, request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
+    let page = query::page(&request)?;
+    let conversations =
+        app.shared.store.read(move |connection| conversations::page(connection, caller.customer, page)).await?;
+    let mut body = ListBody::default();
+    for conversation in &conversations {
+        body.push(&ConversationView::from(conversation), conversation.tm_create);
+    }
+    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+}
+
+/// One conversation.
+pub async fn get(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
+    let id: ConversationId = id.parse()?;
+    let conversation = app.reader.read(|connection| conversations::get(connection, caller.customer, id))?;
+    Ok(HttpResponse::Ok().json(ConversationView::from(&conversation)))
+}
+
+/// Renames a conversation.
+pub async fn update(
+    caller: Caller,
+    id: web::Path<String>,
+    Json(rename): Json<Rename>,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
+    let id: ConversationId = id.parse()?;
+    let change = ConversationChange { name: checked(rename.name, "name")?, detail: checked(rename.detail, "detail")? };
+    let now = app.shared.clock.now();
+    let update = app.shared.store.write(now, move |tx| conversations::update(tx, caller.customer, id, &change));
+    Ok(HttpResponse::Ok().json(ConversationView::from(&update.await?)))
+}
+
+/// A name or note of a length that a list can bear.
+pub fn checked(text: Option<String>, field: &str) -> Result<Option<String>> {
+    if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARACTERS_MAX) {
+        let message = format!("`{field}` may have at most {TEXT_CHARACTERS_MAX} characters");
+        return Err(Error::invalid(Rule::Argument, message));
+    }
+    Ok(text)
+}

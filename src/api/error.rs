@@ -1,0 +1,116 @@
+//! The one place that turns errors into HTTP: the catalogue of statuses and reasons.
+//!
+//! Reasons are part of the contract: they are only ever added.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::api::JSON;
+use crate::error::{Error, Resource, Rule};
+
+/// The body of every failure.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Failure<'a>,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    status: &'static str,
+    reason: &'static str,
+    message: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<Value>,
+}
+
+/// The answer to a failed request. The text of an internal error is not part of it.
+pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
+    let (code, status, reason) = entry(error);
+    let failure = Failure { status, reason, message: &error.to_string(), request_id, details: details(error) };
+    let body = serde_json::to_vec(&Envelope { error: failure }).expect("the envelope is always JSON");
+    let mut response = HttpResponse::build(code);
+    response.insert_header((CONTENT_TYPE, JSON));
+    match error {
+        Error::MethodNotAllowed { allow } => drop(response.insert_header((ALLOW, allow.as_str()))),
+        // The rest of the body may still be on its way; nobody reads it.
+        Error::TooSlow { .. } | Error::TooLarge { .. } => drop(response.force_close()),
+        _ => {}
+    }
+    response.body(body)
+}
+
+/// Our error for a failure that the framework answered in its own words.
+pub fn translate(code: StatusCode) -> Error {
+    match code {
+        StatusCode::NOT_FOUND => Error::NotFound(Resource::Route),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Error::UnsupportedMediaType("this body is not taken here"),
+        _ if code.is_client_error() => Error::invalid(Rule::Argument, "the request cannot be read"),
+        _ => Error::internal(format!("the framework answered {code}")),
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        entry(self).0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        respond(self, "")
+    }
+}
+
+/// HTTP status, status word and reason.
+fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as Code;
+    match error {
+        Error::Invalid { rule, .. } => (Code::BAD_REQUEST, "INVALID_ARGUMENT", rule_reason(*rule)),
+        Error::NoCredentials => (Code::UNAUTHORIZED, "UNAUTHENTICATED", "AUTHENTICATION_REQUIRED"),
+        Error::BadCredentials(_) => (Code::UNAUTHORIZED, "UNAUTHENTICATED", "INVALID_CREDENTIALS"),
+        Error::Forbidden(_) => (Code::FORBIDDEN, "PERMISSION_DENIED", "PERMISSION_DENIED"),
+        Error::NotFound(resource) => (Code::NOT_FOUND, "NOT_FOUND", resource_reason(*resource)),
+        Error::MethodNotAllowed { .. } => (Code::METHOD_NOT_ALLOWED, "INVALID_ARGUMENT", "METHOD_NOT_ALLOWED"),
+        Error::Conflict(_) => (Code::CONFLICT, "FAILED_PRECONDITION", "STATE_INVALID"),
+        Error::TooSlow { .. } => (Code::REQUEST_TIMEOUT, "INVALID_ARGUMENT", "REQUEST_TIMEOUT"),
+        Error::TooLarge { .. } => (Code::PAYLOAD_TOO_LARGE, "INVALID_ARGUMENT", "BODY_TOO_LARGE"),
+        Error::UnsupportedMediaType(_) => {
+            (Code::UNSUPPORTED_MEDIA_TYPE, "INVALID_ARGUMENT", "UNSUPPORTED_MEDIA_TYPE")
+        }
+        Error::LineRefused { .. } => (Code::BAD_GATEWAY, "UNAVAILABLE", "LINE_REFUSED"),
+        Error::LineUnavailable(_) => (Code::BAD_GATEWAY, "UNAVAILABLE", "LINE_UNAVAILABLE"),
+        Error::Unavailable(_) => (Code::SERVICE_UNAVAILABLE, "UNAVAILABLE", "SERVICE_UNAVAILABLE"),
+        Error::Unusable(_) | Error::Internal(_) => (Code::INTERNAL_SERVER_ERROR, "INTERNAL", "INTERNAL"),
+    }
+}
+
+fn rule_reason(rule: Rule) -> &'static str {
+    match rule {
+        Rule::JsonBody => "INVALID_JSON_BODY",
+        Rule::Id => "INVALID_ID",
+        Rule::Argument => "INVALID_ARGUMENT",
+        Rule::PageToken => "INVALID_PAGE_TOKEN",
+        Rule::TextLength => "TEXT_TOO_LONG",
+        Rule::ReferenceType => "UNSUPPORTED_REFERENCE_TYPE",
+        Rule::LineAccount => "LINE_ACCOUNT_NOT_CONFIGURED",
+    }
+}
+
+fn resource_reason(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Conversation => "CONVERSATION_NOT_FOUND",
+        Resource::Message => "MESSAGE_NOT_FOUND",
+        Resource::Account => "ACCOUNT_NOT_FOUND",
+        Resource::Customer => "CUSTOMER_NOT_FOUND",
+        Resource::Route => "ROUTE_NOT_FOUND",
+    }
+}
+
+fn details(error: &Error) -> Vec<Value> {
+    match error {
+        Error::LineRefused { status, message } => vec![json!({ "line_status": status, "line_message": message })],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,109 @@
+//! Messages: list, read, send.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::api::body::Json;
+use crate::api::caller::Caller;
+use crate::api::view::{ListBody, MessageView};
+use crate::api::app::App;
+use crate::api::{JSON, query};
+use crate::error::{Error, Result, Rule};
+use crate::line::push;
+use crate::model::conversation::Conversation;
+use crate::model::id::{ConversationId, CustomerId, MessageId};
+use crate::model::text::Text;
+use crate::store::messages::NewMessage;
+use crate::store::{conversations, messages};
+
+/// A message to send.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendMessage {
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    medias: Vec<Value>,
+    /// Send although LINE's events say that the other side cannot be reached.
+    #[serde(default)]
+    force: bool,
+}
+
+/// A page of a conversation's messages, newest first.
+pub async fn list(
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
+    let page = query::page(&request)?;
+    let of = (caller.customer, id.parse::<ConversationId>()?);
+    let mut body = ListBody::default();
+    app.reader.read(|connection| {
+        messages::page(connection, of, page, |row| body.push(&MessageView::from(row), row.tm_create))
+    })?;
+    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+}
+
+/// One message.
+pub async fn get(caller: Caller, ids: web::Path<(String, String)>, app: web::Data<App>) -> Result<HttpResponse> {
+    let of = (caller.customer, ids.0.parse::<ConversationId>()?);
+    show(&app, of, ids.1.parse()?)
+}
+
+/// Makes a message durable, then waits a while for LINE's first answer unless the client does not want to.
+pub async fn send(
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+    Json(message): Json<SendMessage>,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
+    let of = (caller.customer, id.parse::<ConversationId>()?);
+    let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
+    let message = message.for_conversation(&conversation, &app)?;
+    let id = message.id;
+    let mut outcome = app.shared.outcomes.expect(id);
+    let now = app.shared.clock.now();
+    app.shared.store.write(now, move |tx| messages::send(tx, of.0, of.1, &message)).await?;
+    app.shared.alarms.deliveries.wake();
+    if !prefers_no_wait(&request) {
+        outcome.wait(app.shared.config.delivery.wait).await;
+    }
+    show(&app, of, id)
+}
+
+impl SendMessage {
+    /// The message with the requests that carry it, once nothing speaks against sending it.
+    fn for_conversation(self, conversation: &Conversation, app: &App) -> Result<NewMessage> {
+        if !self.medias.is_empty() {
+            return Err(Error::invalid(Rule::Argument, "this version sends text only: `medias` must be empty"));
+        }
+        let text: Text = self.text.parse()?;
+        if conversation.standby {
+            let obstacle = "another system has control of this chat at LINE (standby), so nothing may be sent";
+            return Err(Error::Conflict(obstacle.to_owned()));
+        }
+        if let (Some(obstacle), false) = (conversation.reach.obstacle(), self.force) {
+            return Err(Error::Conflict(format!("{obstacle}; send `\"force\": true` to try all the same")));
+        }
+        let requests = push::text_requests(&conversation.chat.id, &text);
+        Ok(NewMessage { id: MessageId::new(app.shared.clock.now()), text: text.as_str().to_owned(), requests })
+    }
+}
+
+fn show(app: &App, of: (CustomerId, ConversationId), id: MessageId) -> Result<HttpResponse> {
+    app.reader.read(|connection| {
+        messages::get(connection, of, id, |row| HttpResponse::Ok().json(MessageView::from(row)))
+    })
+}
+
+/// `Prefer: respond-async` (RFC 7240).
+fn prefers_no_wait(request: &HttpRequest) -> bool {
+    let preferences = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+    preferences.flat_map(|value| value.split(',')).any(|token| {
+        let name = token.split(';').next().unwrap_or_default();
+        name.trim().eq_ignore_ascii_case("respond-async")
+    })
+}

@@ -1,0 +1,70 @@
+//! The HTTP interface: one file for each resource, one list of all routes.
+
+pub mod accounts;
+pub mod app;
+pub mod body;
+pub mod caller;
+pub mod conversations;
+pub mod counters;
+pub mod deadline;
+pub mod error;
+pub mod guard;
+pub mod health;
+pub mod messages;
+pub mod query;
+pub mod setup;
+pub mod token;
+pub mod view;
+pub mod webhook;
+
+use actix_web::http::header::HeaderValue;
+use actix_web::{HttpRequest, Resource, web};
+
+use crate::error::{Error, Resource as Missing};
+
+/// Bodies of this server are JSON and nobody else's business.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Every route of the server.
+pub fn routes(service: &mut web::ServiceConfig) {
+    service
+        .service(at("/healthz", "GET").route(web::get().to(health::alive)))
+        .service(at("/readyz", "GET").route(web::get().to(health::ready)))
+        .service(at("/v1.0/conversations/setup", "POST").route(web::post().to(setup::create)))
+        .service(at("/v1.0/conversations", "GET").route(web::get().to(conversations::list)))
+        .service(
+            at("/v1.0/conversations/{id}", "GET, PUT")
+                .route(web::get().to(conversations::get))
+                .route(web::put().to(conversations::update)),
+        )
+        .service(
+            at("/v1.0/conversations/{id}/messages", "GET, POST")
+                .route(web::get().to(messages::list))
+                .route(web::post().to(messages::send)),
+        )
+        .service(at("/v1.0/conversations/{id}/messages/{message}", "GET").route(web::get().to(messages::get)))
+        .service(
+            at("/v1.0/conversation_accounts", "GET, POST")
+                .route(web::get().to(accounts::list))
+                .route(web::post().to(accounts::create)),
+        )
+        .service(
+            at("/v1.0/conversation_accounts/{id}", "DELETE, GET, PUT")
+                .route(web::get().to(accounts::get))
+                .route(web::put().to(accounts::update))
+                .route(web::delete().to(accounts::remove)),
+        )
+        .service(at("/v1.0/conversation/accounts/{id}", "POST").route(web::post().to(webhook::receive)))
+        .default_service(web::to(route_not_found));
+}
+
+/// A path, and the methods that it takes: any other is told so.
+fn at(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move |_: HttpRequest| async move {
+        Err::<&str, _>(Error::MethodNotAllowed { allow: allow.to_owned() })
+    }))
+}
+
+async fn route_not_found() -> Result<&'static str, Error> {
+    Err(Error::NotFound(Missing::Route))
+}

@@ -1,0 +1,191 @@
+//! The tokens of callers: JWTs whose claim `customer` is a string that contains JSON.
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::customer::Profile;
+use crate::model::id::CustomerId;
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+
+/// No token of ours comes near this length; a longer text is not looked at.
+const TOKEN_BYTES_MAX: usize = 4_096;
+
+/// Checks tokens with one key and one algorithm.
+pub struct Verifier {
+    key: DecodingKey,
+    validation: Validation,
+}
+
+/// Whom a token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    /// The customer.
+    pub customer: CustomerId,
+    /// What the token says about the customer.
+    pub profile: Profile,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    customer: String,
+    exp: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CustomerClaim {
+    id: CustomerId,
+    #[serde(default, deserialize_with = "text_or_nothing")]
+    name: String,
+    #[serde(default, deserialize_with = "text_or_nothing")]
+    detail: String,
+    #[serde(default, deserialize_with = "text_or_nothing")]
+    webhook_method: String,
+    #[serde(default, deserialize_with = "text_or_nothing")]
+    webhook_uri: String,
+}
+
+impl Verifier {
+    /// Checks with this key; the configuration has seen to its length.
+    pub fn new(key: &Secret) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        // The times are checked here, against the server's clock and without leeway.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.set_required_spec_claims(&["exp"]);
+        Self { key: DecodingKey::from_secret(key.expose().as_bytes()), validation }
+    }
+
+    /// Whom the token speaks for. `BadCredentials` for every token that is not exactly right.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Bearer> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Error::BadCredentials("the token is too long"));
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
+            .map_err(|_| Error::BadCredentials("the token is not one that this server accepts"))?
+            .claims;
+        check_times(&claims, now)?;
+        let CustomerClaim { id, name, detail, webhook_method, webhook_uri } = serde_json::from_str(&claims.customer)
+            .map_err(|_| Error::BadCredentials("the token's `customer` must be a string of JSON with an `id`"))?;
+        Ok(Bearer { customer: id, profile: Profile { name, detail, webhook_method, webhook_uri } })
+    }
+}
+
+/// A token that speaks for a customer from now on, for this long.
+pub fn sign(key: &Secret, bearer: &Bearer, now: Timestamp, life: Duration) -> Result<String> {
+    let Profile { name, detail, webhook_method, webhook_uri } = bearer.profile.clone();
+    let customer = CustomerClaim { id: bearer.customer, name, detail, webhook_method, webhook_uri };
+    let claims = serde_json::json!({
+        "customer": serde_json::to_string(&customer).map_err(Error::internal)?,
+        "exp": now.after(life).as_seconds(),
+    });
+    let key = EncodingKey::from_secret(key.expose().as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(Error::internal)
+}
+
+fn check_times(claims: &Claims, now: Timestamp) -> Result<()> {
+    let now = Duration::from_micros(u64::try_from(now.as_microseconds()).unwrap_or(0)).as_secs_f64();
+    if claims.exp <= now {
+        return Err(Error::BadCredentials("the token has expired"));
+    }
+    if claims.nbf.is_some_and(|begin| begin > now) {
+        return Err(Error::BadCredentials("the token is not valid yet"));
+    }
+    Ok(())
+}
+
+/// Other systems write `null` for a text that they do not have.
+fn text_or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_microseconds(1_655_445_974_446_158);
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+    const ID: &str = "a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f";
+
+    fn encode(claims: &Value, algorithm: Algorithm, key: &str) -> String {
+        let key = EncodingKey::from_secret(key.as_bytes());
+        jsonwebtoken::encode(&Header::new(algorithm), claims, &key).unwrap()
+    }
+
+    fn verify(token: &str) -> Result<Bearer> {
+        Verifier::new(&Secret::new(KEY)).verify(token, NOW)
+    }
+
+    fn claims() -> Value {
+        json!({ "customer": json!({ "id": ID }).to_string(), "exp": NOW.as_seconds() + 1 })
+    }
+
+    #[track_caller]
+    fn check_refused(change: impl FnOnce(&mut Value)) {
+        let mut claims = claims();
+        change(&mut claims);
+
+        assert!(matches!(verify(&encode(&claims, Algorithm::HS256, KEY)), Err(Error::BadCredentials(_))), "{claims}");
+    }
+
+    #[test]
+    fn the_claim_of_the_original_service_is_understood() {
+        let customer = json!({
+            "id": ID, "username": "test", "name": "Test", "detail": "small talk", "webhook_method": "POST",
+            "webhook_uri": "https://example.com", "permission_ids": [ID], "tm_create": "2022-06-17 06:06:14.446158",
+            "tm_update": "", "tm_delete": "9999-01-01 00:00:00.000000",
+        });
+        let claims = json!({ "customer": customer.to_string(), "exp": NOW.as_seconds() + 1, "aud": "anyone" });
+
+        let bearer = verify(&encode(&claims, Algorithm::HS256, KEY)).unwrap();
+
+        assert_eq!(bearer.customer.to_string(), ID);
+        assert_eq!(bearer.profile.name, "Test");
+        assert_eq!(bearer.profile.webhook_uri, "https://example.com");
+    }
+
+    #[test]
+    fn a_signed_token_is_accepted_until_it_expires() {
+        let bearer = Bearer { customer: ID.parse().unwrap(), profile: Profile::default() };
+        let token = sign(&Secret::new(KEY), &bearer, NOW, Duration::from_secs(10)).unwrap();
+        let verifier = Verifier::new(&Secret::new(KEY));
+
+        assert_eq!(verifier.verify(&token, NOW).unwrap(), bearer);
+        assert!(verifier.verify(&token, NOW.after(Duration::from_secs(10))).is_err());
+    }
+
+    #[test]
+    fn every_other_token_is_refused() {
+        check_refused(|claims| claims["exp"] = json!(NOW.as_seconds()));
+        check_refused(|claims| claims["exp"] = json!("tomorrow"));
+        check_refused(|claims| drop(claims.as_object_mut().unwrap().remove("exp")));
+        check_refused(|claims| claims["nbf"] = json!(NOW.as_seconds() + 5));
+        check_refused(|claims| claims["customer"] = json!({ "id": ID }));
+        check_refused(|claims| claims["customer"] = json!("{}"));
+        check_refused(|claims| claims["customer"] = json!("not json"));
+        check_refused(|claims| claims["customer"] = json!(r#"{"id":"7"}"#));
+        check_refused(|claims| drop(claims.as_object_mut().unwrap().remove("customer")));
+        check_refused(|claims| claims["padding"] = json!("x".repeat(TOKEN_BYTES_MAX)));
+    }
+
+    #[test]
+    fn other_keys_algorithms_and_shapes_are_refused() {
+        let good = encode(&claims(), Algorithm::HS256, KEY);
+        let unsigned = format!("{}.", good.rsplit_once('.').unwrap().0);
+        let none = format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap());
+
+        assert!(verify(&good).is_ok());
+        for token in ["", "a", "a.b.c", &unsigned, &none, &format!("{good}x"), &format!(" {good}")] {
+            assert!(verify(token).is_err(), "{token:?} was taken");
+        }
+        assert!(verify(&encode(&claims(), Algorithm::HS384, KEY)).is_err());
+        assert!(verify(&encode(&claims(), Algorithm::HS256, "another key of at least 32 bytes!")).is_err());
+    }
+}

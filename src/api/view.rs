@@ -1,0 +1,263 @@
+//! The shapes of the HTTP contract: names, order and formats as the tutorial prints them. Keys are only ever added, at
+//! the end.
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::model::account::{Account, Bot, Check, ParkReason, Parked};
+use crate::model::conversation::{Conversation, Participant};
+use crate::model::id::{AccountId, ConversationId, MessageId};
+use crate::model::message::{Failure, FailureReason, MessageRow, Status};
+use crate::model::timestamp::Timestamp;
+
+/// The only kind of channel there is.
+pub const REFERENCE_TYPE: &str = "line";
+
+/// How the account itself is listed among the participants.
+const SELF_NAME: &str = "me";
+
+/// A conversation.
+#[derive(Serialize)]
+pub struct ConversationView<'a> {
+    id: ConversationId,
+    name: &'a str,
+    detail: &'a str,
+    reference_type: &'static str,
+    reference_id: &'a str,
+    participants: Vec<AddressView<'a>>,
+    tm_create: Time,
+    tm_update: Time,
+    tm_delete: Time,
+}
+
+#[derive(Serialize)]
+struct AddressView<'a> {
+    r#type: &'static str,
+    target: &'a str,
+    target_name: &'a str,
+    name: &'static str,
+    detail: &'static str,
+}
+
+/// A message.
+#[derive(Serialize)]
+pub struct MessageView<'a> {
+    id: MessageId,
+    conversation_id: ConversationId,
+    status: &'static str,
+    reference_type: &'static str,
+    reference_id: &'a str,
+    source_target: &'a str,
+    text: &'a str,
+    medias: &'a RawValue,
+    tm_create: Time,
+    tm_update: Time,
+    tm_delete: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<FailureView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FailureView<'a> {
+    reason: &'static str,
+    message: &'a str,
+}
+
+/// A LINE account, without its credentials.
+#[derive(Serialize)]
+pub struct AccountView<'a> {
+    id: AccountId,
+    r#type: &'static str,
+    name: &'a str,
+    detail: &'a str,
+    webhook_uri: Option<String>,
+    line: CheckView<'a>,
+    parked: Option<ParkedView<'a>>,
+    tm_create: Time,
+    tm_update: Time,
+    tm_delete: Time,
+}
+
+/// What LINE said about an account's token.
+#[derive(Serialize)]
+struct CheckView<'a> {
+    status: &'static str,
+    message: &'a str,
+    bot: Option<BotView<'a>>,
+}
+
+/// The bot behind an account.
+#[derive(Serialize)]
+pub struct BotView<'a> {
+    user_id: &'a str,
+    basic_id: &'a str,
+    display_name: &'a str,
+    chat_mode: &'a str,
+}
+
+#[derive(Serialize)]
+struct ParkedView<'a> {
+    reason: &'static str,
+    message: &'a str,
+    until: Time,
+}
+
+/// A list, written item by item into the body.
+pub struct ListBody {
+    body: Vec<u8>,
+    last: Option<Timestamp>,
+}
+
+/// A time as the contract writes it.
+struct Time(Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'a> From<&'a Conversation> for ConversationView<'a> {
+    fn from(conversation: &'a Conversation) -> Self {
+        let others = conversation.participants.iter().map(AddressView::from);
+        Self {
+            id: conversation.id,
+            name: &conversation.name,
+            detail: &conversation.detail,
+            reference_type: REFERENCE_TYPE,
+            reference_id: conversation.chat.id.as_str(),
+            participants: std::iter::once(AddressView::new("", SELF_NAME)).chain(others).collect(),
+            tm_create: Time(conversation.tm_create),
+            tm_update: Time(conversation.tm_update),
+            tm_delete: Time(Timestamp::NEVER),
+        }
+    }
+}
+
+impl<'a> AddressView<'a> {
+    fn new(target: &'a str, target_name: &'a str) -> Self {
+        Self { r#type: REFERENCE_TYPE, target, target_name, name: "", detail: "" }
+    }
+}
+
+impl<'a> From<&'a Participant> for AddressView<'a> {
+    fn from(participant: &'a Participant) -> Self {
+        Self::new(participant.target.as_str(), &participant.target_name)
+    }
+}
+
+impl<'a> From<&MessageRow<'a>> for MessageView<'a> {
+    fn from(message: &MessageRow<'a>) -> Self {
+        Self {
+            id: message.id,
+            conversation_id: message.conversation,
+            status: status(message.status),
+            reference_type: REFERENCE_TYPE,
+            reference_id: message.chat,
+            source_target: message.source_target,
+            text: message.text,
+            medias: serde_json::from_str(message.medias).expect("the column holds JSON that was written by us"),
+            tm_create: Time(message.tm_create),
+            tm_update: Time(message.tm_update),
+            tm_delete: Time(message.tm_delete),
+            error: message.failure.map(|failure| FailureView::from(&failure)),
+        }
+    }
+}
+
+impl<'a> From<&Failure<'a>> for FailureView<'a> {
+    fn from(failure: &Failure<'a>) -> Self {
+        let reason = match failure.reason {
+            FailureReason::Refused => "LINE_REFUSED",
+            FailureReason::Unreachable => "LINE_UNREACHABLE",
+            FailureReason::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            FailureReason::AccountRemoved => "ACCOUNT_REMOVED",
+            FailureReason::Internal => "INTERNAL",
+        };
+        Self { reason, message: failure.message }
+    }
+}
+
+impl<'a> AccountView<'a> {
+    /// The account, and where LINE reaches it.
+    pub fn new(account: &'a Account, webhook_uri: Option<String>) -> Self {
+        Self {
+            id: account.id,
+            r#type: REFERENCE_TYPE,
+            name: &account.name,
+            detail: &account.detail,
+            webhook_uri,
+            line: CheckView::from(&account.check),
+            parked: account.parked.as_ref().map(ParkedView::from),
+            tm_create: Time(account.tm_create),
+            tm_update: Time(account.tm_update),
+            tm_delete: Time(Timestamp::NEVER),
+        }
+    }
+}
+
+impl<'a> From<&'a Check> for CheckView<'a> {
+    fn from(check: &'a Check) -> Self {
+        let (status, message, bot) = match check {
+            Check::Unchecked => ("unchecked", "", None),
+            Check::Good(bot) => ("good", "", Some(BotView::from(bot))),
+            Check::Refused(message) => ("refused", message.as_str(), None),
+            Check::Unreachable(message) => ("unreachable", message.as_str(), None),
+        };
+        Self { status, message, bot }
+    }
+}
+
+impl<'a> From<&'a Bot> for BotView<'a> {
+    fn from(bot: &'a Bot) -> Self {
+        let Bot { user_id, basic_id, display_name, chat_mode } = bot;
+        Self { user_id, basic_id, display_name, chat_mode }
+    }
+}
+
+impl<'a> From<&'a Parked> for ParkedView<'a> {
+    fn from(parked: &'a Parked) -> Self {
+        let reason = match parked.reason {
+            ParkReason::Token => "token",
+            ParkReason::Permission => "permission",
+            ParkReason::Quota => "quota",
+            ParkReason::Rate => "rate",
+            ParkReason::Redirect => "redirect",
+        };
+        Self { reason, message: &parked.message, until: Time(parked.until) }
+    }
+}
+
+impl Default for ListBody {
+    /// An empty list.
+    fn default() -> Self {
+        Self { body: br#"{"result":["#.to_vec(), last: None }
+    }
+}
+
+impl ListBody {
+    /// Adds an item that was created then.
+    pub fn push(&mut self, item: &impl Serialize, tm_create: Timestamp) {
+        if self.last.is_some() {
+            self.body.push(b',');
+        }
+        serde_json::to_writer(&mut self.body, item).expect("views are always JSON");
+        self.last = Some(tm_create);
+    }
+
+    /// The whole body, with the creation time of the last item as the next page's token.
+    pub fn finish(mut self) -> Vec<u8> {
+        let token = self.last.map(|last| last.to_string()).unwrap_or_default();
+        self.body.extend_from_slice(format!(r#"],"next_page_token":"{token}"}}"#).as_bytes());
+        self.body
+    }
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Received => "received",
+        Status::Sending => "sending",
+        Status::Sent => "sent",
+        Status::Failed => "failed",
+    }
+}

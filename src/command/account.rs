@@ -1,0 +1,117 @@
+//! `kaiwa account`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::api::view::AccountView;
+use crate::command::output;
+use crate::command::settings::{Settings, find_customer};
+use crate::error::{Error, Result};
+use crate::model::account::{Account, NewAccount};
+use crate::model::id::AccountId;
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::store::accounts;
+
+/// LINE accounts of customers.
+#[derive(Debug, Args)]
+pub struct AccountCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Connect a LINE channel. The server must not be running.
+    Add(Add),
+    /// List all LINE accounts, without their credentials.
+    List(List),
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    #[command(flatten)]
+    settings: Settings,
+    /// The customer: an id or a name.
+    #[arg(long, value_name = "ID|NAME")]
+    customer: String,
+    /// A name for people.
+    #[arg(long, default_value = "")]
+    name: String,
+    /// A note for people.
+    #[arg(long, default_value = "")]
+    detail: String,
+    /// A file with the channel secret: arguments can be read by everybody on the machine.
+    #[arg(long, value_name = "FILE")]
+    secret_file: PathBuf,
+    /// A file with the long-lived channel access token.
+    #[arg(long, value_name = "FILE")]
+    token_file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print JSON, one line for each account.
+    #[arg(long)]
+    json: bool,
+}
+
+impl AccountCommand {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        match self.action {
+            Action::Add(add) => add.run(),
+            Action::List(list) => list.run(),
+        }
+    }
+}
+
+impl Add {
+    fn run(self) -> Result<()> {
+        let account = NewAccount {
+            id: AccountId::new(Timestamp::now()),
+            name: self.name,
+            detail: self.detail,
+            secret: read_secret(&self.secret_file)?,
+            token: read_secret(&self.token_file)?,
+        };
+        let store = self.settings.store()?;
+        let customer = find_customer(&store.reader()?, &self.customer)?.id;
+        let connected = store.write_blocking(Timestamp::now(), move |tx| {
+            accounts::create(tx, customer, &account)?;
+            accounts::get(tx, customer, account.id)
+        });
+        show(&connected?, self.json)
+    }
+}
+
+impl List {
+    fn run(self) -> Result<()> {
+        for account in self.settings.reader()?.read(accounts::list)? {
+            show(&account, self.json)?;
+        }
+        Ok(())
+    }
+}
+
+fn show(account: &Account, as_json: bool) -> Result<()> {
+    if as_json {
+        return output::json(&AccountView::new(account, None));
+    }
+    output::line(&format!("{}  {}  customer {}", account.id, account.name, account.customer))
+}
+
+fn read_secret(path: &Path) -> Result<Secret> {
+    let unreadable = |error| Error::Unusable(format!("cannot read {}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    match text.trim() {
+        "" => Err(Error::Unusable(format!("{} is empty", path.display()))),
+        secret => Ok(Secret::new(secret)),
+    }
+}

@@ -1,0 +1,98 @@
+//! `kaiwa customer`.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::command::output;
+use crate::command::settings::Settings;
+use crate::error::Result;
+use crate::model::customer::{Customer, Profile};
+use crate::model::id::CustomerId;
+use crate::model::timestamp::Timestamp;
+use crate::store::customers;
+
+/// Customers: whose conversations they are.
+#[derive(Debug, Args)]
+pub struct CustomerCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Add a customer, or change the one with the same id. The server must not be running.
+    Add(Add),
+    /// List all customers.
+    List(List),
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    #[command(flatten)]
+    settings: Settings,
+    /// A name for people.
+    #[arg(long)]
+    name: String,
+    /// The id that tokens carry; a new one if it is left out.
+    #[arg(long, value_name = "UUID")]
+    id: Option<CustomerId>,
+    /// A note for people.
+    #[arg(long, default_value = "")]
+    detail: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print JSON, one line for each customer.
+    #[arg(long)]
+    json: bool,
+}
+
+impl CustomerCommand {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        match self.action {
+            Action::Add(add) => add.run(),
+            Action::List(list) => list.run(),
+        }
+    }
+}
+
+impl Add {
+    fn run(self) -> Result<()> {
+        let now = Timestamp::now();
+        let id = self.id.unwrap_or_else(|| CustomerId::new(now));
+        let profile = Profile { name: self.name, detail: self.detail, ..Profile::default() };
+        let store = self.settings.store()?;
+        let customer = store.write_blocking(now, move |tx| {
+            customers::save(tx, id, &profile)?;
+            customers::get(tx, id)
+        });
+        show(&customer?, self.json)
+    }
+}
+
+impl List {
+    fn run(self) -> Result<()> {
+        for customer in self.settings.reader()?.read(customers::list)? {
+            show(&customer, self.json)?;
+        }
+        Ok(())
+    }
+}
+
+fn show(customer: &Customer, as_json: bool) -> Result<()> {
+    let Customer { id, profile, tm_create, .. } = customer;
+    if !as_json {
+        return output::line(&format!("{id}  {}", profile.name));
+    }
+    output::json(&json!({
+        "id": id, "name": profile.name, "detail": profile.detail, "webhook_method": profile.webhook_method,
+        "webhook_uri": profile.webhook_uri, "tm_create": tm_create.to_string(),
+    }))
+}

@@ -1,0 +1,46 @@
+//! Log lines on standard error: time, level, place and what happened; never a token, a secret or a query string.
+
+use std::io::Write;
+
+use env_logger::fmt::Formatter;
+use env_logger::{Builder, Target};
+use log::{LevelFilter, Record};
+use serde_json::json;
+
+use crate::config::section::{Log, LogFormat};
+use crate::model::timestamp::Timestamp;
+
+/// Starts logging. Libraries are heard only when they warn: at finer levels some print headers.
+pub fn start(settings: &Log) {
+    let format = match settings.format {
+        LogFormat::Text => text,
+        LogFormat::Json => json,
+    };
+    Builder::new()
+        .target(Target::Stderr)
+        .filter_level(LevelFilter::Warn.min(settings.level.as_filter()))
+        .filter_module("kaiwa", settings.level.as_filter())
+        .format(format)
+        .init();
+}
+
+fn text(formatter: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
+    let style = formatter.default_level_style(record.level());
+    let (now, level, target) = (Timestamp::now(), record.level(), record.target());
+    writeln!(formatter, "{now} {style}{level:5}{style:#} {target}: {}", one_line(record))
+}
+
+fn json(formatter: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
+    let line = json!({
+        "time": Timestamp::now().to_string(),
+        "level": record.level().as_str(),
+        "target": record.target(),
+        "message": record.args().to_string(),
+    });
+    writeln!(formatter, "{line}")
+}
+
+/// A path or an answer of LINE may contain line breaks; a log line may not.
+fn one_line(record: &Record<'_>) -> String {
+    record.args().to_string().chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}

@@ -1,0 +1,52 @@
+//! `kaiwa migrate` and `kaiwa version`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::command::output;
+use crate::command::settings::Settings;
+use crate::error::Result;
+use crate::store::schema;
+
+/// Brings the database up to date without running the server.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints versions.
+#[derive(Debug, Args)]
+pub struct Version {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Migrate {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let path = self.settings.load()?.database_path();
+        drop(self.settings.store()?);
+        let version = schema::current_version();
+        if self.json {
+            return output::json(&json!({ "database": path, "schema": version }));
+        }
+        output::line(&format!("{} has schema version {version}", path.display()))
+    }
+}
+
+impl Version {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let (version, schema) = (env!("CARGO_PKG_VERSION"), schema::current_version());
+        let sqlite = schema::sqlite_version();
+        if self.json {
+            return output::json(&json!({ "kaiwa": version, "schema": schema, "sqlite": sqlite }));
+        }
+        output::line(&format!("kaiwa {version} (schema {schema}, SQLite {sqlite})"))
+    }
+}

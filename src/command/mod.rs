@@ -1,0 +1,77 @@
+//! The command line: results on standard output, logs on standard error, and exit codes that scripts can rely on.
+//!
+//! 0: done. 1: failed. 2: the command was not understood. 78: the configuration or the data cannot be used.
+
+mod account;
+mod customer;
+mod logging;
+mod migrate;
+mod output;
+mod sandbox;
+mod serve;
+mod settings;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Result};
+
+/// `EX_CONFIG` of sysexits.h: a person has to change something before another try can succeed.
+const EXIT_UNUSABLE: u8 = 78;
+
+/// A self-hosted conversation server for LINE: one binary, one SQLite file.
+#[derive(Debug, Parser)]
+#[command(name = "kaiwa", version, max_term_width = 100, arg_required_else_help = true)]
+struct Kaiwa {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::Serve),
+    /// Run the server together with a LINE of its own, with nothing to configure.
+    Sandbox(sandbox::Sandbox),
+    /// Print a token with which a customer can use the HTTP interface.
+    Token(token::Token),
+    /// Add or list customers.
+    Customer(customer::CustomerCommand),
+    /// Add or list LINE accounts.
+    Account(account::AccountCommand),
+    /// Make the database, or carry an older one up to the present schema.
+    Migrate(migrate::Migrate),
+    /// Print the versions of the program, of its database schema and of SQLite.
+    Version(migrate::Version),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let Kaiwa { command } = Kaiwa::parse();
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            if matches!(error, Error::Unusable(_)) { ExitCode::from(EXIT_UNUSABLE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Serve(serve) => serve.run(),
+        Command::Sandbox(sandbox) => sandbox.run(),
+        Command::Token(token) => token.run(),
+        Command::Customer(customer) => customer.run(),
+        Command::Account(account) => account.run(),
+        Command::Migrate(migrate) => migrate.run(),
+        Command::Version(version) => version.run(),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a failed command, also when nothing logs")]
+fn report(error: &Error) {
+    eprintln!("kaiwa: {}", error.chain());
+}

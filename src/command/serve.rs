@@ -1,0 +1,42 @@
+//! `kaiwa serve`.
+
+use actix_web::rt::System;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::command::logging;
+use crate::command::settings::Settings;
+use crate::error::{Error, Result};
+use crate::model::clock::Clock;
+use crate::server::Server;
+
+/// Runs the server until SIGTERM or SIGINT.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Serve {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let config = self.settings.load()?;
+        config.require_jwt_key()?;
+        logging::start(&config.log);
+        let server = Server::bind(config, Clock::default())?;
+        log::info!("listening on http://{}", server.address()?);
+        System::new().block_on(async { server.run(asked_to_stop()?).await })
+    }
+}
+
+/// Ready when the process is asked to stop.
+pub fn asked_to_stop() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,173 @@
+//! Putting the parts together: the database, the workers and the HTTP threads of one running server.
+
+mod declared;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App as Service, HttpServer, middleware, rt};
+use tokio::sync::watch;
+use url::Url;
+
+use crate::api;
+use crate::api::app::{App, Shared};
+use crate::api::counters::Counters;
+use crate::api::guard::guard;
+use crate::api::token::Verifier;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::line::client::Client;
+use crate::model::clock::Clock;
+use crate::model::delivery::Policy;
+use crate::store::{Store, deliveries};
+use crate::worker::delivery::DeliveryWorker;
+use crate::worker::names::NameWorker;
+use crate::worker::outcomes::Outcomes;
+use crate::worker::pulse::Pulse;
+use crate::worker::wake::{Alarms, Stop};
+
+/// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Connections that wait to be taken.
+const BACKLOG: i32 = 1_024;
+
+/// A server that has its database and its port, and does not answer yet.
+pub struct Server {
+    shared: Arc<Shared>,
+    listener: TcpListener,
+}
+
+impl Server {
+    /// Opens the database, takes over what the configuration declares, and binds the port.
+    ///
+    /// `Unusable` when a setting, the database or the port cannot be used.
+    pub fn bind(config: Config, clock: Clock) -> Result<Self> {
+        let verifier = Verifier::new(config.require_jwt_key()?);
+        make_private_folder(&config.data_directory)?;
+        let store = Store::open(&config.database_path(), config.limits.write_queue)?;
+        declared::save(&store, &config, clock.now())?;
+        store.write_blocking(clock.now(), deliveries::recover)?;
+        let listener = listen(&config.listen)?;
+        let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
+        let shared = Shared {
+            config,
+            public_url,
+            store,
+            clock,
+            verifier,
+            pulse: Pulse::default(),
+            alarms: Alarms::default(),
+            outcomes: Outcomes::default(),
+            counters: Counters::default(),
+        };
+        Ok(Self { shared: Arc::new(shared), listener })
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> Result<SocketAddr> {
+        self.listener.local_addr().map_err(Error::internal)
+    }
+
+    /// What the HTTP threads share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Answers requests and does the work behind them until `stop` is ready. Then nothing new is taken, what is under
+    /// way is finished within the configured time, and the database is closed.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let limit = self.shared.config.limits.shutdown_timeout;
+        let (stopping, stopped) = watch::channel(false);
+        let workers = spawn_workers(&self.shared, &Stop::new(stopped))?;
+        let http = start_http(&self.shared, self.listener)?;
+        let handle: ServerHandle = http.handle();
+        let http = rt::spawn(http);
+        stop.await;
+        log::info!("stopping");
+        handle.stop(true).await;
+        http.await.map_err(Error::internal)?.map_err(Error::internal)?;
+        stopping.send_replace(true);
+        if tokio::time::timeout(limit, workers).await.is_err() {
+            log::warn!("some deliveries are still under way; they go on at the next start");
+        }
+        Ok(())
+    }
+}
+
+/// Makes the folder of the data, for its owner alone.
+pub fn make_private_folder(path: &std::path::Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Error::Unusable(format!("cannot make the data directory {}: {error}", path.display())))
+}
+
+fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output = ()> + use<>> {
+    let Shared { config, store, clock, alarms, outcomes, pulse, .. } = shared.as_ref();
+    let policy = Policy {
+        backoff_first: config.delivery.backoff_first,
+        backoff_max: config.delivery.backoff_max,
+        give_up_after: config.delivery.give_up_after,
+    };
+    let concurrency = config.delivery.concurrency;
+    let line = Client::new(&config.line, concurrency);
+    let names = NameWorker::new(store.clone(), line.clone())?;
+    let delivery = DeliveryWorker::new(store.clone(), line, outcomes.clone(), policy, concurrency)?;
+    let names = names.run(clock.clone(), alarms.names.clone(), pulse.names.clone(), stop.clone());
+    let delivery =
+        delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop.clone());
+    let (names, delivery) = (rt::spawn(names), rt::spawn(delivery));
+    Ok(async move {
+        for worker in [names, delivery] {
+            if worker.await.is_err() {
+                log::error!("a worker panicked");
+            }
+        }
+    })
+}
+
+fn start_http(shared: &Arc<Shared>, listener: TcpListener) -> Result<actix_web::dev::Server> {
+    let config = &shared.config;
+    let for_threads = Arc::clone(shared);
+    let server = HttpServer::new(move || {
+        let shared = Arc::clone(&for_threads);
+        Service::new()
+            .data_factory(move || std::future::ready(App::new(Arc::clone(&shared))))
+            .wrap(middleware::from_fn(guard))
+            .configure(api::routes)
+    })
+    .workers(config.workers)
+    .max_connections(config.limits.connections.div_ceil(config.workers))
+    .backlog(u32::try_from(BACKLOG).expect("it is positive"))
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(config.limits.request_timeout)
+    .shutdown_timeout(config.limits.shutdown_timeout.as_secs())
+    .disable_signals()
+    .listen(listener)
+    .map_err(Error::internal)?;
+    Ok(server.run())
+}
+
+fn listen(address: &str) -> Result<TcpListener> {
+    let failed = |error| Error::Unusable(format!("cannot listen on {address}: {error}"));
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Where LINE reaches this server. A LINE on this machine, such as the sandbox, reaches it where it listens.
+fn public_url(config: &Config, address: SocketAddr) -> Option<String> {
+    let configured = config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    configured.or_else(|| is_loopback(&config.line.api_base).then(|| format!("http://{address}")))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}

@@ -1,0 +1,55 @@
+//! Whether the workers are alive.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+/// A worker that has not begun a round for this long is stuck: a round takes as long as LINE's slowest answer.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// The life sign of one worker.
+#[derive(Debug, Clone)]
+pub struct Beat {
+    last: Arc<Mutex<Instant>>,
+}
+
+/// The life signs of all workers.
+#[derive(Debug, Clone, Default)]
+pub struct Pulse {
+    /// Of the worker that delivers.
+    pub deliveries: Beat,
+    /// Of the worker that asks for names.
+    pub names: Beat,
+}
+
+impl Beat {
+    /// The worker begins a round.
+    pub fn beat(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn silence(&self) -> Duration {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+}
+
+impl Default for Beat {
+    fn default() -> Self {
+        Self { last: Arc::new(Mutex::new(Instant::now())) }
+    }
+}
+
+impl Pulse {
+    /// `Unavailable` with the name of a worker that is stuck.
+    pub fn check(&self) -> Result<()> {
+        for (name, beat) in [("deliveries", &self.deliveries), ("names", &self.names)] {
+            let silence = beat.silence();
+            if silence > SILENCE_MAX {
+                let message = format!("the worker for {name} has been silent for {} seconds", silence.as_secs());
+                return Err(Error::Unavailable(message));
+            }
+        }
+        Ok(())
+    }
+}
