@@ -6,3 +6,4 @@
 pub mod error;
 pub mod line;
 pub mod model;
+pub mod sandbox;
