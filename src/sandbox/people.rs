@@ -171,9 +171,7 @@ impl People {
 
 impl User {
     fn is_reachable(&self, now: Timestamp) -> bool {
-        let wrote_lately = |wrote_at| {
-            now.since(Timestamp::from_milliseconds(wrote_at)) <= STRANGER_REACHABLE
-        };
+        let wrote_lately = |wrote_at| now.since(Timestamp::from_milliseconds(wrote_at)) <= STRANGER_REACHABLE;
         match self.friendship {
             Friendship::Friend => true,
             Friendship::Stranger => self.wrote_at.is_some_and(wrote_lately),
@@ -262,7 +260,12 @@ mod tests {
         let digits = "0123456789abcdef0123456789abcdef";
 
         assert!(is_id(&format!("U{digits}"), &['U', 'C', 'R']));
-        for wrong in [digits.to_owned(), format!("X{digits}"), format!("U{digits}0"), format!("U{}", digits.to_uppercase())] {
+        for wrong in [
+            digits.to_owned(),
+            format!("X{digits}"),
+            format!("U{digits}0"),
+            format!("U{}", digits.to_uppercase()),
+        ] {
             assert!(!is_id(&wrong, &['U', 'C', 'R']), "{wrong} was taken");
         }
     }

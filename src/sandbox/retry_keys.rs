@@ -108,7 +108,10 @@ mod tests {
         assert_eq!(keys.accepted(key, NOW), None);
         keys.accept(key, accepted());
 
-        assert_eq!(keys.accepted(key, NOW.after(LIFE.saturating_sub(Duration::from_millis(1)))), Some(&accepted()));
+        assert_eq!(
+            keys.accepted(key, NOW.after(LIFE.saturating_sub(Duration::from_millis(1)))),
+            Some(&accepted())
+        );
         assert_eq!(keys.accepted(key, NOW.after(LIFE)), None);
     }
 

@@ -3,9 +3,7 @@
 use serde_json::Value;
 
 use crate::sandbox::validation::schema::Measure::{Graphemes, Units};
-use crate::sandbox::validation::schema::{
-    Field, Path, Problems, Rule, length, optional, report, required,
-};
+use crate::sandbox::validation::schema::{Field, Path, Problems, Rule, length, optional, report, required};
 
 /// An action of any kind; whether it needs a label, and of which length, depends on where it stands.
 pub static ACTION: Rule = Rule::Variant(&[
@@ -54,10 +52,7 @@ const POSTBACK: &[Field] = &[
     required("data", Rule::Text(Units, 1, 300)),
     optional("displayText", Rule::Text(Graphemes, 0, 300)),
     optional("text", Rule::Text(Graphemes, 0, 300)),
-    optional(
-        "inputOption",
-        Rule::Word(&["closeRichMenu", "openRichMenu", "openKeyboard", "openVoice"]),
-    ),
+    optional("inputOption", Rule::Word(&["closeRichMenu", "openRichMenu", "openKeyboard", "openVoice"])),
     optional("fillInText", Rule::Text(Graphemes, 0, 300)),
 ];
 const DATE: &[Field] = &[

@@ -185,12 +185,8 @@ const GRADIENT: &[Field] = &[
     optional("centerColor", SIZE),
     optional("centerPosition", SIZE),
 ];
-const STYLES: &[Field] = &[
-    optional("header", BLOCK),
-    optional("hero", BLOCK),
-    optional("body", BLOCK),
-    optional("footer", BLOCK),
-];
+const STYLES: &[Field] =
+    &[optional("header", BLOCK), optional("hero", BLOCK), optional("body", BLOCK), optional("footer", BLOCK)];
 const BLOCK: Rule = Rule::Object(&[
     optional("backgroundColor", SIZE),
     optional("separator", Rule::Boolean),

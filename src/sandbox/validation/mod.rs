@@ -33,8 +33,7 @@ pub static VALIDATE: Rule = Rule::Object(&[MESSAGES]);
 
 const MESSAGES: Field = required("messages", Rule::List(&MESSAGE, 1, 5));
 const QUIET: Field = optional("notificationDisabled", Rule::Boolean);
-const UNITS: Field =
-    optional("customAggregationUnits", Rule::List(&Rule::Text(Units, 1, 30), 0, 1));
+const UNITS: Field = optional("customAggregationUnits", Rule::List(&Rule::Text(Units, 1, 30), 0, 1));
 
 /// All that is wrong with a body.
 pub fn problems(rule: &Rule, body: &Value) -> Problems {

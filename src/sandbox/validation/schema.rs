@@ -206,12 +206,7 @@ fn list(entry: &Rule, limits: (usize, usize), place: (&Value, &Path<'_>), proble
     }
 }
 
-fn variant(
-    variants: &[(&str, &'static [Field])],
-    value: &Value,
-    path: &Path<'_>,
-    problems: &mut Problems,
-) {
+fn variant(variants: &[(&str, &'static [Field])], value: &Value, path: &Path<'_>, problems: &mut Problems) {
     let Some(object) = value.as_object() else { return report(problems, path, "must be an object") };
     let kind_path = Path::Name(path, "type");
     let Some(kind) = object.get("type").and_then(Value::as_str) else {

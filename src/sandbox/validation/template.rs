@@ -6,9 +6,7 @@ use serde_json::Value;
 
 use crate::sandbox::validation::actions::{AREA_ACTION, PICTURE_ACTION, TEMPLATE_ACTION};
 use crate::sandbox::validation::schema::Measure::{Graphemes, Units};
-use crate::sandbox::validation::schema::{
-    Field, Path, Problems, Rule, length, optional, report, required,
-};
+use crate::sandbox::validation::schema::{Field, Path, Problems, Rule, length, optional, report, required};
 
 /// The `template` of a template message.
 pub static TEMPLATE: Rule = Rule::Checked(&KINDS, texts_beside_pictures_are_shorter);
@@ -29,10 +27,8 @@ static COLUMN: Rule = Rule::Object(&[
     required("actions", Rule::List(&TEMPLATE_ACTION, 1, 3)),
 ]);
 
-static PICTURE_COLUMN: Rule = Rule::Object(&[
-    required("imageUrl", Rule::Url),
-    required("action", Rule::As(&PICTURE_ACTION)),
-]);
+static PICTURE_COLUMN: Rule =
+    Rule::Object(&[required("imageUrl", Rule::Url), required("action", Rule::As(&PICTURE_ACTION))]);
 
 const BUTTONS: &[Field] = &[
     THUMBNAIL,

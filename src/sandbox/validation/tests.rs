@@ -89,7 +89,8 @@ fn unknown_kinds_and_unknown_properties_are_refused() {
 
 #[test]
 fn a_multicast_has_one_to_five_hundred_recipients() {
-    let body = |count: usize| json!({ "to": vec!["U"; count], "messages": [{ "type": "text", "text": "a" }] });
+    let body =
+        |count: usize| json!({ "to": vec!["U"; count], "messages": [{ "type": "text", "text": "a" }] });
 
     assert_eq!(problems(&MULTICAST, &body(500)), []);
     assert_eq!(problems(&MULTICAST, &body(501))[0].message, "Size must be between 1 and 500");
@@ -146,8 +147,10 @@ fn addresses_are_https_or_on_this_machine() {
 #[test]
 fn the_other_media_have_their_limits() {
     let url = "https://example.com/a";
-    let video = json!({ "type": "video", "originalContentUrl": url, "previewImageUrl": url, "trackingId": "t" });
-    let place = json!({ "type": "location", "title": "t", "address": "a", "latitude": 35.6, "longitude": 139.7 });
+    let video =
+        json!({ "type": "video", "originalContentUrl": url, "previewImageUrl": url, "trackingId": "t" });
+    let place =
+        json!({ "type": "location", "title": "t", "address": "a", "latitude": 35.6, "longitude": 139.7 });
     let coupon = json!({ "type": "coupon", "couponId": "c", "deliveryTag": "d" });
 
     limit(&video, "/trackingId", 100);
@@ -178,10 +181,7 @@ fn quick_replies_and_senders_have_their_limits() {
     limit(&text(vec![item.clone()]), "/sender/name", 20);
     limit(&text(vec![item.clone()]), "/quickReply/items/0/action/label", 20);
     limit(&text(vec![item.clone()]), "/quickReply/items/0/action/text", 300);
-    check(
-        &text(vec![item; 14]),
-        &[("messages[0].quickReply.items", "Size must be between 1 and 13")],
-    );
+    check(&text(vec![item; 14]), &[("messages[0].quickReply.items", "Size must be between 1 and 13")]);
     check(
         &json!({ "type": "text", "text": "?", "sender": { "name": "Line" } }),
         &[("messages[0].sender.name", "may not contain a word that LINE reserves")],
@@ -232,9 +232,7 @@ fn carousels_have_their_limits() {
 
 #[test]
 fn flex_messages_have_their_limits() {
-    let body = |text: &str| {
-        json!({ "type": "box", "layout": "vertical", "contents": [{ "type": "text", "text": text }] })
-    };
+    let body = |text: &str| json!({ "type": "box", "layout": "vertical", "contents": [{ "type": "text", "text": text }] });
     let bubble = |text: &str| json!({ "type": "bubble", "body": body(text) });
     let flex = |contents: &Value| json!({ "type": "flex", "altText": "alt", "contents": contents });
     let carousel = |count: usize| flex(&json!({ "type": "carousel", "contents": vec![bubble("a"); count] }));
@@ -249,7 +247,9 @@ fn flex_messages_have_their_limits() {
         &[("messages[0].contents", "must be at most 30720 bytes of JSON")],
     );
     check(
-        &flex(&json!({ "type": "bubble", "body": { "type": "box", "layout": "vertical", "contents": [{}] } })),
+        &flex(
+            &json!({ "type": "bubble", "body": { "type": "box", "layout": "vertical", "contents": [{}] } }),
+        ),
         &[("messages[0].contents.body.contents[0].type", "must be specified")],
     );
 }

@@ -22,11 +22,10 @@ pub static EMOJI: Rule = Rule::Object(&[
 static SUBSTITUTION: Rule =
     Rule::Variant(&[("mention", &[required("mentionee", MENTIONEE)]), ("emoji", SUBSTITUTED_EMOJI)]);
 
-const MENTIONEE: Rule = Rule::Variant(&[("user", &[required("userId", Rule::Text(Units, 1, 33))]), ("all", &[])]);
-const SUBSTITUTED_EMOJI: &[Field] = &[
-    required("productId", Rule::Text(Units, 1, 100)),
-    required("emojiId", Rule::Text(Units, 1, 100)),
-];
+const MENTIONEE: Rule =
+    Rule::Variant(&[("user", &[required("userId", Rule::Text(Units, 1, 33))]), ("all", &[])]);
+const SUBSTITUTED_EMOJI: &[Field] =
+    &[required("productId", Rule::Text(Units, 1, 100)), required("emojiId", Rule::Text(Units, 1, 100))];
 
 /// Every emoji of a text message stands at a `$` of its text.
 pub fn emojis_stand_at_dollars(message: &Value, path: &Path<'_>, problems: &mut Problems) {
