@@ -9,6 +9,7 @@ pub mod config;
 pub mod error;
 pub mod line;
 pub mod model;
+pub mod sandbox;
 pub mod server;
 pub mod store;
 pub mod worker;

@@ -3,11 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
+use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::conversations::checked;
 use crate::api::view::{AccountView, ListBody, REFERENCE_TYPE};
-use crate::api::app::App;
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
 use crate::model::account::{Account, AccountChange, Check, NewAccount};
@@ -46,7 +46,11 @@ pub async fn get(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> 
 }
 
 /// Connects a channel and asks LINE about its token. While LINE cannot be asked, the account works and says so.
-pub async fn create(caller: Caller, Json(body): Json<AccountBody>, app: web::Data<App>) -> Result<HttpResponse> {
+pub async fn create(
+    caller: Caller,
+    Json(body): Json<AccountBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
     let now = app.shared.clock.now();
     let account = body.into_new(AccountId::new(now))?;
     let (id, token) = (account.id, account.token.clone());
@@ -143,7 +147,8 @@ fn credential(secret: Option<Secret>, field: &str) -> Result<Option<Secret>> {
         (1..=CREDENTIAL_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
     };
     if secret.as_ref().is_some_and(|secret| !fits(secret)) {
-        let message = format!("`{field}` must be 1 to {CREDENTIAL_BYTES_MAX} visible ASCII characters without spaces");
+        let message =
+            format!("`{field}` must be 1 to {CREDENTIAL_BYTES_MAX} visible ASCII characters without spaces");
         return Err(Error::invalid(Rule::Argument, message));
     }
     Ok(secret)

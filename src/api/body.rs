@@ -34,7 +34,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         Box::pin(async move {
             typed?;
             let body = body.await?;
-            let expected = |error| Error::invalid(Rule::JsonBody, format!("the body cannot be read: {error}"));
+            let expected =
+                |error| Error::invalid(Rule::JsonBody, format!("the body cannot be read: {error}"));
             serde_json::from_slice(&body).map(Self).map_err(expected)
         })
     }
@@ -65,7 +66,11 @@ fn require_json(request: &HttpRequest) -> Result<()> {
 }
 
 /// The whole body, unless it is announced or turns out to be longer than `limit_bytes`.
-fn read(request: &HttpRequest, payload: &mut Payload, limit_bytes: usize) -> impl Future<Output = Result<Bytes>> + 'static {
+fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    limit_bytes: usize,
+) -> impl Future<Output = Result<Bytes>> + 'static {
     let seconds = app(request).shared.config.limits.request_timeout.as_secs();
     let announced = announced_bytes(request);
     let mut payload = payload.take();

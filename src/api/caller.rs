@@ -7,9 +7,9 @@ use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 
-use crate::api::token::Bearer;
 use crate::api::app::App;
 use crate::api::query;
+use crate::api::token::Bearer;
 use crate::error::{Error, Result};
 use crate::model::customer::Profile;
 use crate::model::id::CustomerId;

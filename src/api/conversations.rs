@@ -3,10 +3,10 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
+use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::view::{ConversationView, ListBody};
-use crate::api::app::App;
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
 use crate::model::conversation::ConversationChange;
@@ -27,8 +27,11 @@ pub struct Rename {
 /// A page of the caller's conversations, newest first.
 pub async fn list(caller: Caller, request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
     let page = query::page(&request)?;
-    let conversations =
-        app.shared.store.read(move |connection| conversations::page(connection, caller.customer, page)).await?;
+    let conversations = app
+        .shared
+        .store
+        .read(move |connection| conversations::page(connection, caller.customer, page))
+        .await?;
     let mut body = ListBody::default();
     for conversation in &conversations {
         body.push(&ConversationView::from(conversation), conversation.tm_create);
@@ -51,9 +54,11 @@ pub async fn update(
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
     let id: ConversationId = id.parse()?;
-    let change = ConversationChange { name: checked(rename.name, "name")?, detail: checked(rename.detail, "detail")? };
+    let change =
+        ConversationChange { name: checked(rename.name, "name")?, detail: checked(rename.detail, "detail")? };
     let now = app.shared.clock.now();
-    let update = app.shared.store.write(now, move |tx| conversations::update(tx, caller.customer, id, &change));
+    let update =
+        app.shared.store.write(now, move |tx| conversations::update(tx, caller.customer, id, &change));
     Ok(HttpResponse::Ok().json(ConversationView::from(&update.await?)))
 }
 

@@ -30,7 +30,8 @@ struct Failure<'a> {
 /// The answer to a failed request. The text of an internal error is not part of it.
 pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     let (code, status, reason) = entry(error);
-    let failure = Failure { status, reason, message: &error.to_string(), request_id, details: details(error) };
+    let failure =
+        Failure { status, reason, message: &error.to_string(), request_id, details: details(error) };
     let body = serde_json::to_vec(&Envelope { error: failure }).expect("the envelope is always JSON");
     let mut response = HttpResponse::build(code);
     response.insert_header((CONTENT_TYPE, JSON));
@@ -72,7 +73,9 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::BadCredentials(_) => (Code::UNAUTHORIZED, "UNAUTHENTICATED", "INVALID_CREDENTIALS"),
         Error::Forbidden(_) => (Code::FORBIDDEN, "PERMISSION_DENIED", "PERMISSION_DENIED"),
         Error::NotFound(resource) => (Code::NOT_FOUND, "NOT_FOUND", resource_reason(*resource)),
-        Error::MethodNotAllowed { .. } => (Code::METHOD_NOT_ALLOWED, "INVALID_ARGUMENT", "METHOD_NOT_ALLOWED"),
+        Error::MethodNotAllowed { .. } => {
+            (Code::METHOD_NOT_ALLOWED, "INVALID_ARGUMENT", "METHOD_NOT_ALLOWED")
+        }
         Error::Conflict(_) => (Code::CONFLICT, "FAILED_PRECONDITION", "STATE_INVALID"),
         Error::TooSlow { .. } => (Code::REQUEST_TIMEOUT, "INVALID_ARGUMENT", "REQUEST_TIMEOUT"),
         Error::TooLarge { .. } => (Code::PAYLOAD_TOO_LARGE, "INVALID_ARGUMENT", "BODY_TOO_LARGE"),
@@ -110,7 +113,9 @@ fn resource_reason(resource: Resource) -> &'static str {
 
 fn details(error: &Error) -> Vec<Value> {
     match error {
-        Error::LineRefused { status, message } => vec![json!({ "line_status": status, "line_message": message })],
+        Error::LineRefused { status, message } => {
+            vec![json!({ "line_status": status, "line_message": message })]
+        }
         _ => Vec::new(),
     }
 }

@@ -11,9 +11,9 @@ use actix_web::{HttpResponse, web};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use crate::api::error::{respond, translate};
 use crate::api::app::App;
 use crate::api::deadline;
+use crate::api::error::{respond, translate};
 use crate::error::Error;
 
 /// The header that names a request, for the client and for the log.

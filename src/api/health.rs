@@ -15,8 +15,8 @@ pub async fn alive() -> HttpResponse {
 /// The storage takes writes, the schema is this program's, and the workers are alive; else 503 with what is not.
 pub async fn ready(app: web::Data<App>) -> HttpResponse {
     let now = app.shared.clock.now();
-    let storage = reason(app.shared.store.write(now, |tx| health::check_writable(tx)).await);
-    let schema = reason(app.shared.store.read(|connection| health::check_schema(connection)).await);
+    let storage = reason(app.shared.store.write(now, health::check_writable).await);
+    let schema = reason(app.shared.store.read(health::check_schema).await);
     let workers = reason(app.shared.pulse.check());
     let ready = [&storage, &schema, &workers].iter().all(|state| *state == "ok");
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };

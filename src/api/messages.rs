@@ -4,10 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::view::{ListBody, MessageView};
-use crate::api::app::App;
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
 use crate::line::push;
@@ -47,7 +47,11 @@ pub async fn list(
 }
 
 /// One message.
-pub async fn get(caller: Caller, ids: web::Path<(String, String)>, app: web::Data<App>) -> Result<HttpResponse> {
+pub async fn get(
+    caller: Caller,
+    ids: web::Path<(String, String)>,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
     let of = (caller.customer, ids.0.parse::<ConversationId>()?);
     show(&app, of, ids.1.parse()?)
 }
@@ -78,18 +82,26 @@ impl SendMessage {
     /// The message with the requests that carry it, once nothing speaks against sending it.
     fn for_conversation(self, conversation: &Conversation, app: &App) -> Result<NewMessage> {
         if !self.medias.is_empty() {
-            return Err(Error::invalid(Rule::Argument, "this version sends text only: `medias` must be empty"));
+            return Err(Error::invalid(
+                Rule::Argument,
+                "this version sends text only: `medias` must be empty",
+            ));
         }
         let text: Text = self.text.parse()?;
         if conversation.standby {
-            let obstacle = "another system has control of this chat at LINE (standby), so nothing may be sent";
+            let obstacle =
+                "another system has control of this chat at LINE (standby), so nothing may be sent";
             return Err(Error::Conflict(obstacle.to_owned()));
         }
         if let (Some(obstacle), false) = (conversation.reach.obstacle(), self.force) {
             return Err(Error::Conflict(format!("{obstacle}; send `\"force\": true` to try all the same")));
         }
         let requests = push::text_requests(&conversation.chat.id, &text);
-        Ok(NewMessage { id: MessageId::new(app.shared.clock.now()), text: text.as_str().to_owned(), requests })
+        Ok(NewMessage {
+            id: MessageId::new(app.shared.clock.now()),
+            text: text.as_str().to_owned(),
+            requests,
+        })
     }
 }
 

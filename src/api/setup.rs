@@ -3,11 +3,11 @@
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
+use crate::api::accounts as account_api;
+use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::view::{BotView, REFERENCE_TYPE};
-use crate::api::accounts as account_api;
-use crate::api::app::App;
 use crate::error::{Error, Result, Rule};
 use crate::line::client::{WebhookEndpoint, WebhookTest};
 use crate::model::account::{Account, Bot, Check};
@@ -54,7 +54,11 @@ struct Connected {
 }
 
 /// Makes the caller known and connects its accounts. Repeating it is harmless.
-pub async fn create(caller: Caller, Json(body): Json<SetupBody>, app: web::Data<App>) -> Result<HttpResponse> {
+pub async fn create(
+    caller: Caller,
+    Json(body): Json<SetupBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
     if body.reference_type != REFERENCE_TYPE {
         return Err(Error::invalid(Rule::ReferenceType, "the only `reference_type` is `line`"));
     }
@@ -71,7 +75,8 @@ pub async fn create(caller: Caller, Json(body): Json<SetupBody>, app: web::Data<
 /// All accounts of the caller. There may be many: a read that may take long.
 async fn accounts_of(app: &App, customer: CustomerId) -> Result<Vec<Account>> {
     let page = Page { size: Page::SIZE_MAX, before: Timestamp::NEVER };
-    let accounts = app.shared.store.read(move |connection| accounts::page(connection, customer, page)).await?;
+    let accounts =
+        app.shared.store.read(move |connection| accounts::page(connection, customer, page)).await?;
     if accounts.is_empty() {
         let message = "this customer has no LINE account: create one with POST /v1.0/conversation_accounts";
         return Err(Error::invalid(Rule::LineAccount, message));

@@ -70,8 +70,10 @@ impl Verifier {
             .map_err(|_| Error::BadCredentials("the token is not one that this server accepts"))?
             .claims;
         check_times(&claims, now)?;
-        let CustomerClaim { id, name, detail, webhook_method, webhook_uri } = serde_json::from_str(&claims.customer)
-            .map_err(|_| Error::BadCredentials("the token's `customer` must be a string of JSON with an `id`"))?;
+        let CustomerClaim { id, name, detail, webhook_method, webhook_uri } =
+            serde_json::from_str(&claims.customer).map_err(|_| {
+                Error::BadCredentials("the token's `customer` must be a string of JSON with an `id`")
+            })?;
         Ok(Bearer { customer: id, profile: Profile { name, detail, webhook_method, webhook_uri } })
     }
 }
@@ -132,7 +134,10 @@ mod tests {
         let mut claims = claims();
         change(&mut claims);
 
-        assert!(matches!(verify(&encode(&claims, Algorithm::HS256, KEY)), Err(Error::BadCredentials(_))), "{claims}");
+        assert!(
+            matches!(verify(&encode(&claims, Algorithm::HS256, KEY)), Err(Error::BadCredentials(_))),
+            "{claims}"
+        );
     }
 
     #[test]
@@ -142,7 +147,8 @@ mod tests {
             "webhook_uri": "https://example.com", "permission_ids": [ID], "tm_create": "2022-06-17 06:06:14.446158",
             "tm_update": "", "tm_delete": "9999-01-01 00:00:00.000000",
         });
-        let claims = json!({ "customer": customer.to_string(), "exp": NOW.as_seconds() + 1, "aud": "anyone" });
+        let claims =
+            json!({ "customer": customer.to_string(), "exp": NOW.as_seconds() + 1, "aud": "anyone" });
 
         let bearer = verify(&encode(&claims, Algorithm::HS256, KEY)).unwrap();
 

@@ -156,7 +156,8 @@ impl<'a> From<&MessageRow<'a>> for MessageView<'a> {
             reference_id: message.chat,
             source_target: message.source_target,
             text: message.text,
-            medias: serde_json::from_str(message.medias).expect("the column holds JSON that was written by us"),
+            medias: serde_json::from_str(message.medias)
+                .expect("the column holds JSON that was written by us"),
             tm_create: Time(message.tm_create),
             tm_update: Time(message.tm_update),
             tm_delete: Time(message.tm_delete),

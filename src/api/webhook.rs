@@ -26,11 +26,13 @@ pub async fn receive(
     if webhook.events.is_empty() {
         return Ok(HttpResponse::Ok().finish());
     }
-    let store = app.shared.store.write(app.shared.clock.now(), move |tx| {
-        inbound::receive(tx, account.id, &webhook.events)
-    });
+    let store = app
+        .shared
+        .store
+        .write(app.shared.clock.now(), move |tx| inbound::receive(tx, account.id, &webhook.events));
     let late = |_| Error::Unavailable("the storage is too slow".to_owned());
-    let received = tokio::time::timeout(app.shared.config.limits.webhook_timeout, store).await.map_err(late)??;
+    let received =
+        tokio::time::timeout(app.shared.config.limits.webhook_timeout, store).await.map_err(late)??;
     app.shared.count(received);
     app.shared.alarms.names.wake();
     Ok(HttpResponse::Ok().finish())
@@ -43,9 +45,9 @@ fn signed_by(app: &App, id: &str, request: &HttpRequest, body: &[u8]) -> Result<
         Err(_) => None,
     };
     let signature = request.headers().get(signature::HEADER);
-    let signed = account.zip(signature).filter(|(account, signature)| {
-        signature::verify(&account.secret, body, signature.as_bytes())
-    });
+    let signed = account
+        .zip(signature)
+        .filter(|(account, signature)| signature::verify(&account.secret, body, signature.as_bytes()));
     if let Some((account, _)) = signed {
         return Ok(account);
     }

@@ -42,5 +42,10 @@ fn json(formatter: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
 
 /// A path or an answer of LINE may contain line breaks; a log line may not.
 fn one_line(record: &Record<'_>) -> String {
-    record.args().to_string().chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    record
+        .args()
+        .to_string()
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect()
 }

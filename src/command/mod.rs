@@ -54,7 +54,11 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
-            if matches!(error, Error::Unusable(_)) { ExitCode::from(EXIT_UNUSABLE) } else { ExitCode::FAILURE }
+            if matches!(error, Error::Unusable(_)) {
+                ExitCode::from(EXIT_UNUSABLE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

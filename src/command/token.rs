@@ -32,7 +32,8 @@ impl Token {
         let key = config.require_jwt_key()?;
         let customer = find_customer(&self.settings.reader()?, &self.customer)?;
         let now = Timestamp::now();
-        let token = sign(key, &Bearer { customer: customer.id, profile: customer.profile }, now, self.ttl.into())?;
+        let token =
+            sign(key, &Bearer { customer: customer.id, profile: customer.profile }, now, self.ttl.into())?;
         if !self.json {
             return output::line(&token);
         }

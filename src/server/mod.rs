@@ -101,7 +101,9 @@ impl Server {
 pub fn make_private_folder(path: &std::path::Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Error::Unusable(format!("cannot make the data directory {}: {error}", path.display())))
+    made.map_err(|error| {
+        Error::Unusable(format!("cannot make the data directory {}: {error}", path.display()))
+    })
 }
 
 fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output = ()> + use<>> {

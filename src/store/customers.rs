@@ -47,7 +47,8 @@ pub fn list(connection: &Connection) -> Result<Vec<Customer>> {
 pub fn find_by_name(connection: &Connection, name: &str) -> Result<CustomerId> {
     const SQL: &str = "SELECT id FROM customers WHERE name = ?1 LIMIT 2";
     let mut statement = connection.prepare_cached(SQL)?;
-    let found: Vec<CustomerId> = statement.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let found: Vec<CustomerId> =
+        statement.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     match found.as_slice() {
         [] => Err(Error::NotFound(Resource::Customer)),
         [only] => Ok(*only),

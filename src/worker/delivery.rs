@@ -160,7 +160,7 @@ fn report(claim: &Claim, decision: &Decision) {
     match decision {
         Decision::Accept(_) => log::debug!("delivery: {} accepted", claim.retry_key),
         Decision::Fail(reason, message) => {
-            log::warn!("delivery: {} failed: {reason:?}: {message}", claim.retry_key)
+            log::warn!("delivery: {} failed: {reason:?}: {message}", claim.retry_key);
         }
         Decision::Retry { at, message, .. } => {
             log::info!("delivery: {} again at {at}: {message}", claim.retry_key);

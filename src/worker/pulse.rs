@@ -46,7 +46,8 @@ impl Pulse {
         for (name, beat) in [("deliveries", &self.deliveries), ("names", &self.names)] {
             let silence = beat.silence();
             if silence > SILENCE_MAX {
-                let message = format!("the worker for {name} has been silent for {} seconds", silence.as_secs());
+                let message =
+                    format!("the worker for {name} has been silent for {} seconds", silence.as_secs());
                 return Err(Error::Unavailable(message));
             }
         }

@@ -1,0 +1,148 @@
+//! What the sandbox says once everything answers: addresses, a token, and the tutorial's calls ready to be copied.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::command::sandbox::{account_id, customer_id, key, summary_path};
+use crate::error::{Error, Result};
+use crate::model::id::{AccountId, ConversationId, CustomerId};
+use crate::sandbox::platform::Platform;
+
+/// The sandbox as it runs.
+pub struct Greeting {
+    /// What a program would read.
+    pub summary: Summary,
+    data: PathBuf,
+    conversation: ConversationId,
+}
+
+/// The one line of `--json`.
+#[derive(Serialize)]
+pub struct Summary {
+    api: String,
+    line: String,
+    token: String,
+    customer_id: CustomerId,
+    account_id: AccountId,
+    channel_secret: String,
+    data: String,
+}
+
+impl Greeting {
+    /// Gathers what there is to say.
+    pub fn new(
+        (data, platform): (&Path, &Platform),
+        (api, line): (String, &str),
+        token: String,
+        conversation: ConversationId,
+    ) -> Self {
+        let summary = Summary {
+            api,
+            line: line.to_owned(),
+            token,
+            customer_id: customer_id(),
+            account_id: account_id(),
+            channel_secret: platform.channel().secret.expose().to_owned(),
+            data: std::path::absolute(data).unwrap_or(data.to_owned()).display().to_string(),
+        };
+        Self { summary, data: data.to_owned(), conversation }
+    }
+
+    /// Leaves the summary where other commands find it.
+    pub fn save(&self) -> Result<()> {
+        let text = serde_json::to_string(&self.summary).map_err(Error::internal)?;
+        key::write_private(&summary_path(&self.data), &text)
+    }
+
+    /// What a person would read.
+    pub fn text(&self) -> String {
+        let Summary { api, line, token, data, .. } = &self.summary;
+        let program = std::env::args().next().unwrap_or_else(|| "kaiwa".to_owned());
+        let mut text = format!(
+            "kaiwa is running. Stop it with Ctrl-C; everything is kept in {data}\n\n\
+             API    {api}\n\
+             LINE   {line}  (the sandbox's own; its control API is described in docs/SANDBOX.md)\n\
+             token  {token}\n\n\
+             Alice has written \"hello\". To write as her or as anybody else:\n\n\
+             {program} sandbox say \"hello\" --as Alice{}\n\n\
+             The five calls of the tutorial:\n",
+            self.data_argument(),
+        );
+        for (title, call) in self.calls() {
+            write!(text, "\n# {title}\n{call}\n").expect("a String takes every text");
+        }
+        text
+    }
+
+    fn data_argument(&self) -> String {
+        let data = self.data.display().to_string();
+        if data == "kaiwa-sandbox" { String::new() } else { format!(" --data '{data}'") }
+    }
+
+    /// The calls as the tutorial prints them, filled in.
+    fn calls(&self) -> [(&'static str, String); 5] {
+        let Summary { api, token, .. } = &self.summary;
+        let base = format!("{api}/v1.0/conversations");
+        let one = format!("{base}/{}", self.conversation);
+        let get = |url: &str| format!("curl --location --request GET '{url}?token={token}'");
+        let post = |url: &str, indent: &str, body: &str| {
+            format!(
+                "curl --location --request POST '{url}?token={token}' \\\n\
+                 {indent}--header 'Content-Type: application/json' \\\n\
+                 {indent}--data-raw '{{\n{indent}    {body}\n{indent}}}'"
+            )
+        };
+        let text = r#""text": "hi, this is test message. Good to see you. hahaha :)""#;
+        [
+            ("Setup the conversation", post(&format!("{base}/setup"), "", r#""reference_type": "line""#)),
+            ("Get list of conversations", get(&base)),
+            ("Get detail of conversation", get(&one)),
+            ("Send a message to the conversation", post(&format!("{one}/messages"), "    ", text)),
+            ("Get list of conversation messages", get(&format!("{one}/messages"))),
+        ]
+    }
+}
+
+/// What there is to say of LINE's side alone.
+pub fn line_only(platform: &Platform, line: &str) -> Value {
+    let channel = platform.channel();
+    json!({
+        "line": line,
+        "channel_id": channel.id,
+        "channel_secret": channel.secret.expose(),
+        "channel_token": channel.token.expose(),
+    })
+}
+
+/// The same for a person.
+pub fn line_only_text(summary: &Value) -> String {
+    let word = |name: &str| summary[name].as_str().unwrap_or_default().to_owned();
+    format!(
+        "LINE's side is running; set it as the API base (api.line.me and api-data.line.me) of your bot.\n\n\
+         LINE            {}\n\
+         channel id      {}\n\
+         channel secret  {}\n\
+         channel token   {}\n\n\
+         Its control API is described in docs/SANDBOX.md",
+        word("line"),
+        word("channel_id"),
+        word("channel_secret"),
+        word("channel_token"),
+    )
+}
+
+/// Where LINE's side of the sandbox in this folder answers.
+pub fn line_of_running(data: &Path) -> Result<String> {
+    let path = summary_path(data);
+    let missing =
+        |_| Error::Unusable(format!("no sandbox has run in {}; start `kaiwa sandbox` first", data.display()));
+    let text = std::fs::read_to_string(&path).map_err(missing)?;
+    let summary: Value = serde_json::from_str(&text).map_err(Error::internal)?;
+    summary["line"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Error::Unusable(format!("{} does not say where LINE's side answers", path.display())))
+}

@@ -1,0 +1,38 @@
+//! The sandbox's own key for tokens: made once, kept for its owner alone.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use aws_lc_rs::rand;
+
+use crate::error::{Error, Result};
+use crate::model::secret::Secret;
+
+/// As many random bytes as HMAC-SHA256 has.
+const KEY_BYTES: usize = 32;
+
+/// The key that this file keeps; a new one when there is no file.
+pub fn load_or_make(path: &Path) -> Result<Secret> {
+    if path.exists() {
+        let text = std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?;
+        return Ok(Secret::new(text.trim()));
+    }
+    let mut bytes = [0; KEY_BYTES];
+    rand::fill(&mut bytes).map_err(|_| Error::Unusable("the system gives no random bytes".to_owned()))?;
+    let key = bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    write_private(path, &key)?;
+    Ok(Secret::new(key))
+}
+
+/// Writes a file that only its owner can read.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    let mut options = OpenOptions::new();
+    let opened = options.create(true).write(true).truncate(true).mode(0o600).open(path);
+    opened.and_then(|mut file| writeln!(file, "{text}")).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Error {
+    Error::Unusable(format!("{}: {error}", path.display()))
+}

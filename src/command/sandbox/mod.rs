@@ -1,0 +1,252 @@
+//! `kaiwa sandbox`: the server and a LINE of its own in one process, ready for the tutorial.
+
+mod greeting;
+mod key;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actix_web::rt::{self, System};
+use clap::{Args, Subcommand};
+
+use crate::api::token::{Bearer, sign};
+use crate::command::sandbox::greeting::Greeting;
+use crate::command::serve::asked_to_stop;
+use crate::command::{logging, output};
+use crate::config::account::{CustomerReference, DeclaredAccount};
+use crate::config::customer::DeclaredCustomer;
+use crate::config::{self, Config};
+use crate::error::{Error, Result};
+use crate::model::clock::Clock;
+use crate::model::customer::Profile;
+use crate::model::id::{AccountId, ConversationId, CustomerId};
+use crate::model::page::Page;
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::control::client;
+use crate::sandbox::platform::{Options, Platform};
+use crate::server::{Server, make_private_folder};
+use crate::store::conversations;
+
+/// The customer and the account of every sandbox, so that commands that were copied once work again.
+const CUSTOMER: &str = "5a6d0b9e-0000-4000-8000-000000000001";
+const ACCOUNT: &str = "5a6d0b9e-0000-4000-8000-000000000002";
+
+/// The one who has written first.
+const FIRST_USER: &str = "Alice";
+
+/// How long the printed token is valid.
+const TOKEN_LIFE: Duration = Duration::from_hours(30 * 24);
+
+/// How long the first conversation may take to appear.
+const START_TIME: Duration = Duration::from_secs(10);
+
+/// Runs everything that the tutorial needs, on embedded settings.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Sandbox {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// The port of the HTTP interface; LINE's side takes the next one. 0 takes two free ones.
+    #[arg(long, value_name = "N", default_value_t = 8080)]
+    port: u16,
+    /// The folder that keeps the sandbox between two runs.
+    #[arg(long, value_name = "DIR", default_value = "kaiwa-sandbox")]
+    data: PathBuf,
+    /// Print one line of JSON once everything answers.
+    #[arg(long)]
+    json: bool,
+    /// Run LINE's side alone, for a server elsewhere or for any other LINE bot.
+    #[arg(long)]
+    line_only: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Write to the bot of a running sandbox as one of its users.
+    Say(Say),
+}
+
+#[derive(Debug, Args)]
+struct Say {
+    /// What the user writes.
+    text: String,
+    /// The user, who is made if there is none of this name.
+    #[arg(long = "as", value_name = "NAME", default_value = FIRST_USER)]
+    name: String,
+    /// The folder of the sandbox.
+    #[arg(long, value_name = "DIR", default_value = "kaiwa-sandbox")]
+    data: PathBuf,
+}
+
+impl Sandbox {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        if let Some(Action::Say(say)) = self.action {
+            return say.run();
+        }
+        make_private_folder(&self.data)?;
+        let platform =
+            Platform::new(Options { persist: Some(self.data.join("line.json")), ..Options::generate() })?;
+        let listener = bind(if self.port == 0 { 0 } else { self.port.checked_add(1).unwrap_or(0) })?;
+        let line = format!("http://{}", listener.local_addr().map_err(Error::internal)?);
+        let config = self.config(&platform, &line)?;
+        logging::start(&config.log);
+        if self.line_only {
+            return self.run_line_only(&platform, listener, &line);
+        }
+        let server = Server::bind(config, Clock::default())?;
+        System::new().block_on(self.run_both(platform, listener, server, &line))
+    }
+
+    async fn run_both(
+        self,
+        platform: Platform,
+        listener: TcpListener,
+        server: Server,
+        line: &str,
+    ) -> Result<()> {
+        let shared = server.shared();
+        platform.set_webhook(shared.webhook_uri(account_id()));
+        let side = crate::sandbox::serve(platform.clone(), listener)?;
+        let handle = side.handle();
+        let side = rt::spawn(side);
+        let api = format!("http://{}", server.address()?);
+        let shared = shared.clone();
+        let running = rt::spawn(server.run(asked_to_stop()?));
+        let conversation = first_conversation(&shared.store, line).await?;
+        let greeting =
+            Greeting::new((&self.data, &platform), (api, line), token(&shared.config)?, conversation);
+        greeting.save()?;
+        if self.json {
+            output::json(&greeting.summary)?
+        } else {
+            output::line(&greeting.text())?
+        }
+        let ended = running.await.map_err(Error::internal)?;
+        handle.stop(true).await;
+        side.await.map_err(Error::internal)?.map_err(Error::internal)?;
+        ended
+    }
+
+    fn run_line_only(&self, platform: &Platform, listener: TcpListener, line: &str) -> Result<()> {
+        System::new().block_on(async {
+            let side = crate::sandbox::serve(platform.clone(), listener)?;
+            let handle = side.handle();
+            let side = rt::spawn(side);
+            let summary = greeting::line_only(platform, line);
+            if self.json {
+                output::json(&summary)?
+            } else {
+                output::line(&greeting::line_only_text(&summary))?
+            }
+            asked_to_stop()?.await;
+            handle.stop(true).await;
+            side.await.map_err(Error::internal)?.map_err(Error::internal)
+        })
+    }
+
+    /// The embedded settings. Variables of the environment still change what is not the sandbox's own.
+    fn config(&self, platform: &Platform, line: &str) -> Result<Config> {
+        let listen = format!("127.0.0.1:{}", self.port);
+        let data = self.data.display().to_string();
+        let key = key::load_or_make(&self.data.join("jwt.key"))?;
+        let flags = [
+            ("listen", listen.as_str()),
+            ("data_directory", &data),
+            ("auth.jwt_key", key.expose()),
+            ("line.api_base", line),
+            ("line.data_base", line),
+        ];
+        let mut config = config::load_with_process_environment(None, &flags)?;
+        config.public_url = None;
+        config.customers = vec![customer()];
+        config.accounts = vec![account(platform)];
+        Ok(config)
+    }
+}
+
+impl Say {
+    fn run(self) -> Result<()> {
+        let line = greeting::line_of_running(&self.data)?;
+        let said = System::new().block_on(client::say(&line, &self.name, &self.text));
+        output::line(&said?)
+    }
+}
+
+/// The newest conversation; in a new sandbox, the one that a first user begins.
+async fn first_conversation(store: &crate::store::Store, line: &str) -> Result<ConversationId> {
+    if let Some(known) = newest_conversation(store).await? {
+        return Ok(known);
+    }
+    client::say(line, FIRST_USER, "hello").await?;
+    let appears = async {
+        loop {
+            if let Some(conversation) = newest_conversation(store).await? {
+                return Ok(conversation);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let late = |_| Error::Unavailable("the first conversation did not appear".to_owned());
+    tokio::time::timeout(START_TIME, appears).await.map_err(late)?
+}
+
+async fn newest_conversation(store: &crate::store::Store) -> Result<Option<ConversationId>> {
+    let page = Page { size: 1, before: Timestamp::NEVER };
+    let found = store.read(move |connection| conversations::page(connection, customer_id(), page)).await?;
+    Ok(found.first().map(|conversation| conversation.id))
+}
+
+/// A token of the sandbox's customer.
+fn token(config: &Config) -> Result<String> {
+    let profile = Profile { name: customer().name, ..Profile::default() };
+    let bearer = Bearer { customer: customer_id(), profile };
+    sign(config.require_jwt_key()?, &bearer, Timestamp::now(), TOKEN_LIFE)
+}
+
+fn bind(port: u16) -> Result<TcpListener> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let taken =
+        |error| Error::Unusable(format!("cannot listen on {address}: {error}; choose another `--port`"));
+    let listener = TcpListener::bind(address).map_err(taken)?;
+    listener.set_nonblocking(true).map_err(taken)?;
+    Ok(listener)
+}
+
+fn customer_id() -> CustomerId {
+    CUSTOMER.parse().expect("the constant is a UUID")
+}
+
+fn account_id() -> AccountId {
+    ACCOUNT.parse().expect("the constant is a UUID")
+}
+
+fn customer() -> DeclaredCustomer {
+    DeclaredCustomer {
+        id: customer_id(),
+        name: "sandbox".to_owned(),
+        detail: String::new(),
+        webhook_method: "POST".to_owned(),
+        webhook_uri: None,
+    }
+}
+
+fn account(platform: &Platform) -> DeclaredAccount {
+    let channel = platform.channel();
+    DeclaredAccount {
+        id: account_id(),
+        customer: CustomerReference::Id(customer_id()),
+        name: "sandbox".to_owned(),
+        detail: "the channel of the LINE sandbox".to_owned(),
+        secret: channel.secret,
+        secret_file: None,
+        token: channel.token,
+        token_file: None,
+    }
+}
+
+/// Where a running sandbox tells other commands how to reach it.
+fn summary_path(data: &Path) -> PathBuf {
+    data.join("sandbox.json")
+}

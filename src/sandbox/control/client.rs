@@ -1,0 +1,41 @@
+//! The control API from the other side: what the command line asks of a running sandbox.
+
+use std::time::Duration;
+
+use awc::error::SendRequestError;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+
+/// Longer than the sandbox waits for the bot.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Lets a person, who is made when there is none of this name, write to the bot; tells on one line what came of it.
+pub async fn say(line_url: &str, name: &str, text: &str) -> Result<String> {
+    let client = awc::Client::builder().timeout(TIMEOUT).disable_redirects().finish();
+    let base = format!("{}/sandbox/users", line_url.trim_end_matches('/'));
+    let person = post(&client, &base, &json!({ "name": name })).await?;
+    let id = person["user"]["id"].as_str().unwrap_or_default();
+    let said = post(&client, &format!("{base}/{id}/say"), &json!({ "text": text })).await?;
+    let word = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
+    Ok(format!(
+        "{name} wrote message {}; the webhook: {} ({})",
+        word("message_id"),
+        word("reason"),
+        word("detail")
+    ))
+}
+
+async fn post(client: &awc::Client, url: &str, body: &Value) -> Result<Value> {
+    let unavailable = |error: SendRequestError| Error::LineUnavailable(format!("{url}: {error}"));
+    let mut response = client.post(url).send_json(body).await.map_err(unavailable)?;
+    let answer = response.body().limit(ANSWER_BYTES_MAX).await;
+    let answer = answer.map_err(|error| Error::LineUnavailable(format!("{url}: {error}")))?;
+    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    if response.status().is_success() {
+        return Ok(answer);
+    }
+    let message = answer["message"].as_str().unwrap_or("this is not a sandbox").to_owned();
+    Err(Error::LineRefused { status: response.status().as_u16(), message })
+}

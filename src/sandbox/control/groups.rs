@@ -1,0 +1,87 @@
+//! Groups and rooms: the bot and people come and go.
+
+use actix_web::web::{Data, Json, Path, ThinData};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::control::told;
+use crate::sandbox::events;
+use crate::sandbox::people::{Group, GroupKind};
+use crate::sandbox::platform::Platform;
+use crate::sandbox::refusal::Refusal;
+
+/// A new group with the bot in it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    name: String,
+    #[serde(default)]
+    members: Vec<String>,
+    #[serde(default = "group")]
+    kind: GroupKind,
+}
+
+/// People by name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Members {
+    members: Vec<String>,
+}
+
+/// `GET /sandbox/groups`
+pub async fn list(platform: Data<Platform>) -> Json<Vec<Group>> {
+    Json(platform.with(|state| state.people().groups().cloned().collect()))
+}
+
+/// `POST /sandbox/groups`: the bot joins; a name that exists is that group.
+pub async fn create(
+    body: Json<Create>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Json<Value> {
+    let place = (body.name.as_str(), body.kind);
+    let (group, happened) =
+        platform.with(|state| events::join(state, place, &body.members, Timestamp::now()));
+    let Json(mut answer) = told(&platform, &client, happened).await;
+    answer["group"] = json!(group);
+    Json(answer)
+}
+
+/// `POST /sandbox/groups/{group}/leave`: the bot is removed.
+pub async fn leave(
+    group: Path<String>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let happened = platform.with(|state| events::leave(state, &group, Timestamp::now()))?;
+    Ok(told(&platform, &client, happened).await)
+}
+
+/// `POST /sandbox/groups/{group}/members`
+pub async fn add_members(
+    group: Path<String>,
+    body: Json<Members>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let now = Timestamp::now();
+    let happened = platform.with(|state| events::join_members(state, &group, &body.members, now))?;
+    Ok(told(&platform, &client, happened).await)
+}
+
+/// `DELETE /sandbox/groups/{group}/members`
+pub async fn remove_members(
+    group: Path<String>,
+    body: Json<Members>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let now = Timestamp::now();
+    let happened = platform.with(|state| events::leave_members(state, &group, &body.members, now))?;
+    Ok(told(&platform, &client, happened).await)
+}
+
+const fn group() -> GroupKind {
+    GroupKind::Group
+}

@@ -1,0 +1,92 @@
+//! The control API: moves people, groups, faults and settings from outside, and shows what happened.
+
+pub mod client;
+pub mod groups;
+pub mod records;
+pub mod settings;
+pub mod users;
+pub mod webhooks;
+
+use actix_web::web::{
+    Json, JsonConfig, PayloadConfig, ServiceConfig, delete, get, patch, post, put, scope, to,
+};
+use actix_web::{HttpResponse, Scope};
+use serde_json::{Value, json};
+
+use crate::sandbox::events::Happened;
+use crate::sandbox::platform::Platform;
+use crate::sandbox::refusal::Refusal;
+use crate::sandbox::sender;
+
+/// Pictures come as base64 within JSON.
+const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Mounts `/sandbox`.
+pub fn routes(config: &mut ServiceConfig) {
+    let json = JsonConfig::default()
+        .limit(BODY_BYTES_MAX)
+        .content_type_required(false)
+        .error_handler(|error, _| Refusal::bad_request(error.to_string()).into());
+    let scope = scope("/sandbox").app_data(json).app_data(PayloadConfig::new(BODY_BYTES_MAX));
+    config.service(records_and_settings(people(scope)).default_service(to(unknown)));
+}
+
+fn people(scope: Scope) -> Scope {
+    scope
+        .route("/users", get().to(users::list))
+        .route("/users", post().to(users::create))
+        .route("/users/{user}", patch().to(users::change))
+        .route("/users/{user}/say", post().to(users::say))
+        .route("/users/{user}/send", post().to(users::send))
+        .route("/users/{user}/follow", post().to(users::follow))
+        .route("/users/{user}/block", post().to(users::block))
+        .route("/users/{user}/unsend", post().to(users::unsend))
+        .route("/users/{user}/postback", post().to(users::postback))
+        .route("/groups", get().to(groups::list))
+        .route("/groups", post().to(groups::create))
+        .route("/groups/{group}/leave", post().to(groups::leave))
+        .route("/groups/{group}/members", post().to(groups::add_members))
+        .route("/groups/{group}/members", delete().to(groups::remove_members))
+        .route("/events", post().to(webhooks::events))
+        .route("/webhooks", post().to(webhooks::raw))
+}
+
+fn records_and_settings(scope: Scope) -> Scope {
+    scope
+        .route("/state", get().to(settings::state))
+        .route("/faults", get().to(settings::faults))
+        .route("/faults", put().to(settings::set_faults))
+        .route("/quota", put().to(settings::set_quota))
+        .route("/redelivery", put().to(settings::set_redelivery))
+        .route("/reply-tokens", put().to(settings::set_reply_tokens))
+        .route("/webhook", put().to(settings::set_webhook))
+        .route("/tokens", delete().to(settings::expire_tokens))
+        .route("/contents/{message}", put().to(settings::set_content))
+        .route("/contents/{message}/readiness", put().to(settings::set_readiness))
+        .route("/executed", get().to(records::executed))
+        .route("/requests", get().to(records::requests))
+        .route("/violations", get().to(records::violations))
+        .route("/attempts", get().to(records::attempts))
+        .route("/records", delete().to(records::forget))
+        .route("/chats/{chat}", get().to(records::chat))
+}
+
+async fn unknown() -> Result<HttpResponse, Refusal> {
+    Err(Refusal::not_found("such path", "in the control API"))
+}
+
+/// Tells the bot; answers what came of it.
+async fn told(platform: &Platform, client: &awc::Client, happened: Happened) -> Json<Value> {
+    let id = happened.webhook.event_ids().into_iter().next();
+    let outcome = sender::deliver(platform, client, happened.webhook).await;
+    let mut answer = json!({
+        "webhook_event_id": id,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "detail": outcome.detail,
+    });
+    if let Some(id) = happened.message_id {
+        answer["message_id"] = json!(id);
+    }
+    Json(answer)
+}

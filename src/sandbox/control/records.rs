@@ -1,0 +1,61 @@
+//! What happened, for whoever looks from outside.
+
+use actix_web::web::{Data, Json, Path, Query};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::sandbox::chats::ChatMessage;
+use crate::sandbox::platform::Platform;
+use crate::sandbox::records::{Attempt, Executed, Request, Violation};
+
+/// One answer has at most so many entries.
+const ENTRIES_MAX: usize = 100_000;
+
+/// How much of a history is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    last: Option<usize>,
+}
+
+impl Page {
+    fn count(&self) -> usize {
+        self.last.unwrap_or(ENTRIES_MAX)
+    }
+}
+
+/// `GET /sandbox/executed`
+pub async fn executed(page: Query<Page>, platform: Data<Platform>) -> Json<Vec<Executed>> {
+    Json(platform.with(|state| state.executed.last(page.count())))
+}
+
+/// `GET /sandbox/requests`
+pub async fn requests(page: Query<Page>, platform: Data<Platform>) -> Json<Vec<Request>> {
+    Json(platform.with(|state| state.requests.last(page.count())))
+}
+
+/// `GET /sandbox/violations`
+pub async fn violations(page: Query<Page>, platform: Data<Platform>) -> Json<Vec<Violation>> {
+    Json(platform.with(|state| state.violations.last(page.count())))
+}
+
+/// `GET /sandbox/attempts`
+pub async fn attempts(page: Query<Page>, platform: Data<Platform>) -> Json<Vec<Attempt>> {
+    Json(platform.with(|state| state.attempts.last(page.count())))
+}
+
+/// `DELETE /sandbox/records`
+pub async fn forget(platform: Data<Platform>) -> Json<Value> {
+    platform.forget_records();
+    Json(json!({}))
+}
+
+/// `GET /sandbox/chats/{chat}`: by id, or by the name of a person or group.
+pub async fn chat(chat: Path<String>, platform: Data<Platform>) -> Json<Vec<ChatMessage>> {
+    Json(platform.with(|state| {
+        let people = state.people();
+        let group = people.group(&chat).map(|group| &group.id);
+        let id = group.or_else(|| people.user(&chat).map(|user| &user.id)).unwrap_or(&chat);
+        state.chats.messages(id)
+    }))
+}

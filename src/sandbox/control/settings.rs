@@ -1,0 +1,134 @@
+//! Faults and settings of the platform.
+
+use std::time::Duration;
+
+use actix_web::http::header::ContentType;
+use actix_web::web::{Bytes, Data, Header, Json, Path};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::sandbox::contents::{Content, Readiness};
+use crate::sandbox::faults::Fault;
+use crate::sandbox::platform::Platform;
+use crate::sandbox::quota::Quota;
+use crate::sandbox::refusal::Refusal;
+use crate::sandbox::state::Redelivery;
+
+/// A schedule of redeliveries has at most so many entries.
+const REDELIVERIES_MAX: usize = 100;
+
+/// How long reply tokens live.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplyTokens {
+    life_ms: u64,
+}
+
+/// Where webhooks go; what is missing stays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    endpoint: Option<String>,
+    active: Option<bool>,
+}
+
+/// `GET /sandbox/state`
+pub async fn state(platform: Data<Platform>) -> Json<Value> {
+    Json(platform.with(|state| {
+        let kept = state.kept();
+        json!({
+            "channel": kept.channel,
+            "bot": kept.bot,
+            "webhook": kept.webhook,
+            "users": kept.people.users().collect::<Vec<_>>(),
+            "groups": kept.people.groups().collect::<Vec<_>>(),
+            "quota": state.quota,
+            "redelivery": state.redelivery,
+            "reply_tokens": { "life_ms": state.reply_tokens.life().as_millis() },
+            "faults": state.faults.rules(),
+        })
+    }))
+}
+
+/// `GET /sandbox/faults`
+pub async fn faults(platform: Data<Platform>) -> Json<Vec<Fault>> {
+    Json(platform.with(|state| state.faults.rules().to_vec()))
+}
+
+/// `PUT /sandbox/faults`
+pub async fn set_faults(body: Json<Vec<Fault>>, platform: Data<Platform>) -> Json<Vec<Fault>> {
+    platform.set_faults(body.into_inner());
+    faults(platform).await
+}
+
+/// `PUT /sandbox/quota`
+pub async fn set_quota(body: Json<Quota>, platform: Data<Platform>) -> Json<Quota> {
+    platform.with(|state| state.quota = *body);
+    body
+}
+
+/// `PUT /sandbox/redelivery`
+pub async fn set_redelivery(
+    body: Json<Redelivery>,
+    platform: Data<Platform>,
+) -> Result<Json<Redelivery>, Refusal> {
+    if body.schedule_ms.len() > REDELIVERIES_MAX {
+        return Err(Refusal::bad_request(format!("there can be at most {REDELIVERIES_MAX} redeliveries")));
+    }
+    platform.set_redelivery(body.clone());
+    Ok(body)
+}
+
+/// `PUT /sandbox/reply-tokens`
+pub async fn set_reply_tokens(body: Json<ReplyTokens>, platform: Data<Platform>) -> Json<Value> {
+    platform.with(|state| state.reply_tokens.set_life(Duration::from_millis(body.life_ms)));
+    Json(json!({ "life_ms": body.life_ms }))
+}
+
+/// `PUT /sandbox/webhook`
+pub async fn set_webhook(body: Json<Webhook>, platform: Data<Platform>) -> Json<Value> {
+    let Webhook { endpoint, active } = body.into_inner();
+    Json(platform.with(|state| {
+        let webhook = &mut state.kept_mut().webhook;
+        webhook.endpoint = endpoint.or(webhook.endpoint.take());
+        webhook.active = active.unwrap_or(webhook.active);
+        json!(webhook)
+    }))
+}
+
+/// `DELETE /sandbox/tokens`: all tokens that live for fifteen minutes expire at once.
+pub async fn expire_tokens(platform: Data<Platform>) -> Json<Value> {
+    platform.with(|state| state.stateless_tokens.expire());
+    Json(json!({}))
+}
+
+/// `PUT /sandbox/contents/{message}`: the body is what belongs to this message.
+pub async fn set_content(
+    message: Path<String>,
+    content_type: Header<ContentType>,
+    body: Bytes,
+    platform: Data<Platform>,
+) -> Json<Value> {
+    let content_type = content_type.into_inner().0;
+    let kind = match content_type.type_().as_str() {
+        kind @ ("image" | "video" | "audio") => kind,
+        _ => "file",
+    };
+    let content = Content::new(kind, content_type.as_ref(), body);
+    platform.with(|state| state.contents.put(&message, content));
+    Json(json!({}))
+}
+
+/// `PUT /sandbox/contents/{message}/readiness`
+pub async fn set_readiness(
+    message: Path<String>,
+    body: Json<Readiness>,
+    platform: Data<Platform>,
+) -> Result<Json<Readiness>, Refusal> {
+    platform.with(|state| {
+        let content = state.contents.get_mut(&message);
+        let content = content.ok_or_else(|| Refusal::not_found("content of the message", &message))?;
+        content.readiness = *body;
+        Ok(body)
+    })
+}

@@ -1,0 +1,205 @@
+//! People: they are made, write, press buttons, block and come back.
+
+use actix_web::web::{Data, Json, Path, ThinData};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::contents::Content;
+use crate::sandbox::control::told;
+use crate::sandbox::events::{self, Writing};
+use crate::sandbox::people::{Friendship, User};
+use crate::sandbox::platform::Platform;
+use crate::sandbox::refusal::Refusal;
+
+/// A new person.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    name: String,
+    #[serde(default = "yes")]
+    follow: bool,
+}
+
+/// What changes about a person; nobody tells the bot.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    friendship: Option<Friendship>,
+    picture_url: Option<String>,
+    status_message: Option<String>,
+    language: Option<String>,
+}
+
+/// A text that a person writes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Say {
+    text: String,
+    group: Option<String>,
+    quoted_message_id: Option<String>,
+    mention: Option<Value>,
+}
+
+/// Any message that a person sends.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    message: Value,
+    group: Option<String>,
+    content_base64: Option<String>,
+    content_type: Option<String>,
+}
+
+/// A message that a person takes back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unsend {
+    message_id: String,
+}
+
+/// A button that a person presses.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Postback {
+    data: String,
+    params: Option<Value>,
+    group: Option<String>,
+}
+
+/// `GET /sandbox/users`
+pub async fn list(platform: Data<Platform>) -> Json<Vec<User>> {
+    Json(platform.with(|state| state.people().users().cloned().collect()))
+}
+
+/// `POST /sandbox/users`: a name that exists is that person, and nothing happens.
+pub async fn create(
+    body: Json<Create>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    if body.name.is_empty() {
+        return Err(Refusal::bad_request("a person has a name"));
+    }
+    let is_known = platform.with(|state| state.people().user(&body.name).is_some());
+    let user = platform.with(|state| state.people_mut().user_named(&body.name).clone());
+    if is_known || !body.follow {
+        return Ok(Json(json!({ "user": user })));
+    }
+    let happened = platform.with(|state| events::follow(state, &user.id, Timestamp::now()))?;
+    let Json(mut answer) = told(&platform, &client, happened).await;
+    answer["user"] = json!(platform.with(|state| state.people().user(&user.id).cloned()));
+    Ok(Json(answer))
+}
+
+/// `PATCH /sandbox/users/{user}`
+pub async fn change(
+    user: Path<String>,
+    body: Json<Change>,
+    platform: Data<Platform>,
+) -> Result<Json<User>, Refusal> {
+    let change = body.into_inner();
+    platform.with(|state| {
+        let found = state.people_mut().user_mut(&user);
+        let user = found.ok_or_else(|| Refusal::not_found("user", &user))?;
+        user.friendship = change.friendship.unwrap_or(user.friendship);
+        user.picture_url = change.picture_url.or(user.picture_url.take());
+        user.status_message = change.status_message.or(user.status_message.take());
+        user.language = change.language.or(user.language.take());
+        Ok(Json(user.clone()))
+    })
+}
+
+/// `POST /sandbox/users/{user}/say`
+pub async fn say(
+    user: Path<String>,
+    body: Json<Say>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let mut message = json!({ "type": "text", "text": body.text });
+    if let Some(id) = &body.quoted_message_id {
+        message["quotedMessageId"] = json!(id);
+    }
+    if let Some(mention) = &body.mention {
+        message["mention"] = mention.clone();
+    }
+    let writing = Writing { user: &user, group: body.group.as_deref(), message, content: None };
+    let happened = platform.with(|state| events::write(state, writing, Timestamp::now()))?;
+    Ok(told(&platform, &client, happened).await)
+}
+
+/// `POST /sandbox/users/{user}/send`
+pub async fn send(
+    user: Path<String>,
+    body: Json<Send>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let content = content(&body)?;
+    let Send { message, group, .. } = body.into_inner();
+    let writing = Writing { user: &user, group: group.as_deref(), message, content };
+    let happened = platform.with(|state| events::write(state, writing, Timestamp::now()))?;
+    Ok(told(&platform, &client, happened).await)
+}
+
+/// `POST /sandbox/users/{user}/follow`
+pub async fn follow(
+    user: Path<String>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let happened = platform.with(|state| events::follow(state, &user, Timestamp::now()))?;
+    Ok(told(&platform, &client, happened).await)
+}
+
+/// `POST /sandbox/users/{user}/block`
+pub async fn block(
+    user: Path<String>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let happened = platform.with(|state| events::block(state, &user, Timestamp::now()))?;
+    Ok(told(&platform, &client, happened).await)
+}
+
+/// `POST /sandbox/users/{user}/unsend`
+pub async fn unsend(
+    user: Path<String>,
+    body: Json<Unsend>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let now = Timestamp::now();
+    let happened = platform.with(|state| events::unsend(state, &user, &body.message_id, now))?;
+    Ok(told(&platform, &client, happened).await)
+}
+
+/// `POST /sandbox/users/{user}/postback`
+pub async fn postback(
+    user: Path<String>,
+    body: Json<Postback>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let mut postback = json!({ "data": body.data });
+    if let Some(params) = &body.params {
+        postback["params"] = params.clone();
+    }
+    let place = (user.as_str(), body.group.as_deref());
+    let happened = platform.with(|state| events::postback(state, place, &postback, Timestamp::now()))?;
+    Ok(told(&platform, &client, happened).await)
+}
+
+fn content(send: &Send) -> Result<Option<Content>, Refusal> {
+    let Some(text) = &send.content_base64 else { return Ok(None) };
+    let bytes = STANDARD.decode(text).map_err(|error| Refusal::bad_request(error.to_string()))?;
+    let content_type = send.content_type.as_deref().unwrap_or("application/octet-stream");
+    Ok(Some(Content::new(send.message["type"].as_str().unwrap_or_default(), content_type, bytes)))
+}
+
+const fn yes() -> bool {
+    true
+}

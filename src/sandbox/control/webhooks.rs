@@ -1,0 +1,68 @@
+//! Webhooks of any kind, also such as LINE does not send yet.
+
+use actix_web::web::{Bytes, Data, Json, Query, ThinData};
+use futures_util::future::join_all;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::platform::Platform;
+use crate::sandbox::refusal::Refusal;
+use crate::sandbox::sender::{self, Signature};
+use crate::sandbox::webhooks::{Webhook, completed};
+
+/// A webhook comes at most so often at once.
+const COPIES_MAX: usize = 100;
+
+/// Events as they are to be sent; what every event has is added where it is missing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    events: Vec<Map<String, Value>>,
+    #[serde(default = "one")]
+    copies: usize,
+}
+
+/// How a raw webhook is signed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raw {
+    #[serde(default)]
+    signature: Signature,
+}
+
+/// `POST /sandbox/events`
+pub async fn events(
+    body: Json<Events>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let Events { events, copies } = body.into_inner();
+    if !(1..=COPIES_MAX).contains(&copies) {
+        return Err(Refusal::bad_request(format!("there can be 1 to {COPIES_MAX} copies")));
+    }
+    let now = Timestamp::now();
+    let webhook = platform.with(|state| {
+        let events = events.into_iter().map(|event| completed(state, event, now)).collect();
+        Webhook::new(state, events)
+    });
+    let ids = webhook.event_ids();
+    let deliveries = (0..copies).map(|_| sender::deliver(&platform, &client, webhook.clone()));
+    let outcomes = join_all(deliveries).await;
+    Ok(Json(json!({ "webhook_event_ids": ids, "outcomes": outcomes })))
+}
+
+/// `POST /sandbox/webhooks`: these bytes, whatever they are.
+pub async fn raw(
+    query: Query<Raw>,
+    body: Bytes,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Json<Value> {
+    let webhook = platform.with(|state| Webhook::new(state, Vec::new()));
+    Json(json!(sender::send(&client, &webhook, body.to_vec(), query.signature).await))
+}
+
+const fn one() -> usize {
+    1
+}

@@ -1,0 +1,165 @@
+//! Sending: push, reply, multicast, and the dry runs of them.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::sandbox::call::Answer;
+use crate::sandbox::chats::ChatMessage;
+use crate::sandbox::endpoints::{Visit, body, retry_key, violation};
+use crate::sandbox::errors;
+use crate::sandbox::people::{Reach, is_id};
+use crate::sandbox::records::{Executed, ViolationKind};
+use crate::sandbox::retry_keys::{Accepted, SentMessage};
+use crate::sandbox::state::State;
+use crate::sandbox::tokens;
+use crate::sandbox::validation::schema::{Detail, Rule};
+use crate::sandbox::validation::{MULTICAST, PUSH, REPLY, VALIDATE};
+
+const VALIDATED: [&str; 5] = ["reply", "push", "multicast", "narrowcast", "broadcast"];
+/// The kinds of messages that can be quoted.
+const QUOTABLE: [&str; 7] = ["text", "textV2", "sticker", "image", "video", "template", "flex"];
+
+/// A request that passed all checks.
+struct Order<'a> {
+    endpoint: &'static str,
+    recipients: Vec<String>,
+    reached: Vec<String>,
+    retry_key: Option<Uuid>,
+    body: Value,
+    visit: &'a Visit<'a>,
+}
+
+/// Sends to one person, group or room.
+pub fn push(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let (retry_key, body) = opened(state, visit, &PUSH)?;
+    let to = body["to"].as_str().filter(|to| is_id(to, &['U', 'C', 'R']));
+    let to = to.ok_or_else(|| errors::property("to"))?.to_owned();
+    quotes_are_of(state, &to, &body)?;
+    let people = match state.people().reach(&to, visit.now) {
+        Reach::Unknown => return Err(errors::undeliverable()),
+        Reach::Nobody => None,
+        Reach::People(people) => Some(people),
+    };
+    spend(state, people.unwrap_or(0))?;
+    let reached = people.map(|_| to.clone()).into_iter().collect();
+    let order = Order { endpoint: "push", recipients: vec![to], reached, retry_key, body, visit };
+    Ok(sent(&execute(state, order)))
+}
+
+/// Sends to many people.
+pub fn multicast(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let (retry_key, body) = opened(state, visit, &MULTICAST)?;
+    let to = body["to"].as_array().into_iter().flatten();
+    let recipients: Option<Vec<String>> =
+        to.map(|to| to.as_str().filter(|to| is_id(to, &['U'])).map(str::to_owned)).collect();
+    let recipients = recipients.ok_or_else(|| errors::property("to"))?;
+    let is_reached = |to: &&String| matches!(state.people().reach(to, visit.now), Reach::People(_));
+    let reached: Vec<String> = recipients.iter().filter(is_reached).cloned().collect();
+    spend(state, u64::try_from(reached.len()).unwrap_or(u64::MAX))?;
+    execute(state, Order { endpoint: "multicast", recipients, reached, retry_key, body, visit });
+    Ok(Answer::json(200, &json!({})))
+}
+
+/// Answers an event, without cost.
+pub fn reply(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let body = body(visit.call, &REPLY)?;
+    let token = body["replyToken"].as_str().unwrap_or_default().to_owned();
+    let chat = state.reply_tokens.chat(&token, visit.now).ok_or_else(errors::reply_token)?.to_owned();
+    quotes_are_of(state, &chat, &body)?;
+    state.reply_tokens.consume(&token);
+    let (recipients, reached) = (vec![chat.clone()], vec![chat]);
+    let order = Order { endpoint: "reply", recipients, reached, retry_key: None, body, visit };
+    Ok(sent(&execute(state, order)))
+}
+
+/// Checks messages and sends nothing.
+pub fn validate(_: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    if !visit.parameters.first().is_some_and(|kind| VALIDATED.contains(kind)) {
+        return Err(errors::not_found());
+    }
+    body(visit.call, &VALIDATE).map(|_| Answer::json(200, &json!({})))
+}
+
+/// The retry key and the checked body of a request that may carry a key; an accepted key ends it.
+fn opened(state: &mut State, visit: &Visit<'_>, rule: &Rule) -> Result<(Option<Uuid>, Value), Answer> {
+    let retry_key = retry_key(visit.call)?;
+    let accepted = retry_key.and_then(|key| state.retry_keys.accepted(key, visit.now));
+    if let Some(accepted) = accepted {
+        return Err(replayed(accepted));
+    }
+    let body = body(visit.call, rule)?;
+    if retry_key.is_none() {
+        violation(state, visit.call, ViolationKind::RetryKeyMissing);
+    }
+    Ok((retry_key, body))
+}
+
+fn replayed(accepted: &Accepted) -> Answer {
+    let mut body = json!({ "message": "The retry key is already accepted" });
+    if !accepted.sent_messages.is_empty() {
+        body["sentMessages"] = json!(accepted.sent_messages);
+    }
+    Answer::json(409, &body).with("x-line-accepted-request-id", &accepted.request_id)
+}
+
+fn quotes_are_of(state: &State, chat: &str, body: &Value) -> Result<(), Answer> {
+    let secret = &state.kept().channel.secret;
+    let is_wrong = |message: &Value| {
+        message["quoteToken"].as_str().is_some_and(|token| !tokens::quotes(secret, chat, token))
+    };
+    let messages = body["messages"].as_array().into_iter().flatten().enumerate();
+    let problems: Vec<Detail> = messages
+        .filter(|(_, message)| is_wrong(message))
+        .map(|(index, _)| Detail {
+            message: "invalid quote token".to_owned(),
+            property: format!("messages[{index}].quoteToken"),
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(errors::problems(&problems)) }
+}
+
+fn spend(state: &mut State, messages: u64) -> Result<(), Answer> {
+    if state.quota.spend(messages) { Ok(()) } else { Err(errors::monthly_limit()) }
+}
+
+fn sent(messages: &[SentMessage]) -> Answer {
+    Answer::json(200, &json!({ "sentMessages": messages }))
+}
+
+/// Shows the messages on the phones and remembers that this happened.
+fn execute(state: &mut State, order: Order<'_>) -> Vec<SentMessage> {
+    let (call, now) = (order.visit.call, order.visit.now);
+    let mut sent_messages = Vec::new();
+    for message in order.body["messages"].as_array().into_iter().flatten() {
+        let id = state.next_message_id(now);
+        for chat in &order.reached {
+            state.chats.show(chat, ChatMessage::new(&id, None, message, now));
+        }
+        sent_messages.push(sent_message(state, &order, message, id));
+    }
+    if let Some(key) = order.retry_key {
+        let told = if order.endpoint == "push" { sent_messages.clone() } else { Vec::new() };
+        let accepted = Accepted { request_id: call.request_id.clone(), sent_messages: told };
+        state.retry_keys.accept(key, accepted);
+    }
+    let executed = Executed {
+        request_id: call.request_id.clone(),
+        endpoint: order.endpoint,
+        recipients: order.recipients,
+        reached: order.reached.len(),
+        retry_key: call.retry_key.clone(),
+        body: order.body,
+        bytes: call.body.clone(),
+        sent_messages: sent_messages.clone(),
+        timestamp: now.as_milliseconds(),
+    };
+    state.executed.push(executed, call.body.len());
+    sent_messages
+}
+
+fn sent_message(state: &State, order: &Order<'_>, message: &Value, id: String) -> SentMessage {
+    let is_quotable = message["type"].as_str().is_some_and(|kind| QUOTABLE.contains(&kind));
+    let chat = order.recipients.first().filter(|_| is_quotable);
+    let quote_token = chat.map(|chat| tokens::quote(&state.kept().channel.secret, chat, &id));
+    SentMessage { id, quote_token }
+}

@@ -1,0 +1,164 @@
+//! LINE's API: every path in one list, and what holds for all of them.
+
+pub mod channel;
+pub mod chat;
+pub mod content;
+pub mod messages;
+pub mod profiles;
+pub mod token;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::call::{Answer, Call};
+use crate::sandbox::errors;
+use crate::sandbox::records::{Violation, ViolationKind};
+use crate::sandbox::state::State;
+use crate::sandbox::validation::problems;
+use crate::sandbox::validation::schema::Rule;
+
+/// LINE takes at most so large a body.
+const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// What an endpoint does; an error is an answer too.
+type Operation = fn(&mut State, &Visit<'_>) -> Result<Answer, Answer>;
+
+/// A request to an endpoint.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    /// The request.
+    pub call: &'a Call,
+    /// What stands in the path where the list has braces, in order.
+    pub parameters: Vec<&'a str>,
+    /// When it is answered.
+    pub now: Timestamp,
+}
+
+/// The one endpoint that waits for somebody else: the exchange answers it.
+pub const WEBHOOK_TEST: &str = "/v2/bot/channel/webhook/test";
+const TOKEN: &str = "/oauth2/v3/token";
+
+const ENDPOINTS: &[(&str, &str, Operation)] = &[
+    ("POST", TOKEN, token::issue),
+    ("GET", "/v2/bot/info", channel::bot),
+    ("GET", "/v2/bot/channel/webhook/endpoint", channel::endpoint),
+    ("PUT", "/v2/bot/channel/webhook/endpoint", channel::set_endpoint),
+    ("POST", "/v2/bot/message/push", messages::push),
+    ("POST", "/v2/bot/message/reply", messages::reply),
+    ("POST", "/v2/bot/message/multicast", messages::multicast),
+    ("POST", "/v2/bot/message/validate/{kind}", messages::validate),
+    ("GET", "/v2/bot/message/quota", channel::quota),
+    ("GET", "/v2/bot/message/quota/consumption", channel::consumption),
+    ("GET", "/v2/bot/message/{id}/content", content::content),
+    ("GET", "/v2/bot/message/{id}/content/transcoding", content::transcoding),
+    ("GET", "/v2/bot/message/{id}/content/preview", content::preview),
+    ("POST", "/v2/bot/chat/loading/start", chat::start_loading),
+    ("POST", "/v2/bot/chat/markAsRead", chat::mark_as_read),
+    ("GET", "/v2/bot/profile/{user}", profiles::user),
+    ("GET", "/v2/bot/group/{group}/summary", profiles::summary),
+    ("GET", "/v2/bot/{group,room}/{group}/member/{user}", profiles::member),
+    ("GET", "/v2/bot/{group,room}/{group}/members/count", profiles::member_count),
+    ("GET", "/v2/bot/{group,room}/{group}/members/ids", profiles::member_ids),
+    ("POST", "/v2/bot/{group,room}/{group}/leave", profiles::leave),
+];
+
+/// Where LINE takes a retry key.
+const RETRYABLE: [&str; 4] = [
+    "/v2/bot/message/push",
+    "/v2/bot/message/multicast",
+    "/v2/bot/message/narrowcast",
+    "/v2/bot/message/broadcast",
+];
+
+/// What LINE answers to this request.
+pub fn answer(state: &mut State, call: &Call, now: Timestamp) -> Answer {
+    answered(state, call, now).unwrap_or_else(|refusal| refusal)
+}
+
+/// Whether the request has a valid channel access token, and a retry key only where LINE takes one.
+pub fn admit(state: &mut State, call: &Call, now: Timestamp) -> Result<(), Answer> {
+    let token = call.bearer().ok_or_else(|| errors::unauthenticated("missing token"))?;
+    let is_valid =
+        state.kept().channel.token.expose() == token || state.stateless_tokens.is_valid(token, now);
+    if !is_valid {
+        return Err(errors::unauthenticated("invalid token"));
+    }
+    if call.retry_key.is_some() && !RETRYABLE.contains(&call.path.as_str()) {
+        violation(state, call, ViolationKind::RetryKeyMisplaced);
+        return Err(errors::refusal(400, "The 'X-Line-Retry-Key' header is not supported by this endpoint"));
+    }
+    Ok(())
+}
+
+/// The retry key of the request, when it has one.
+pub fn retry_key(call: &Call) -> Result<Option<Uuid>, Answer> {
+    let Some(text) = &call.retry_key else { return Ok(None) };
+    let key =
+        Uuid::try_parse(text).ok().filter(|key| key.hyphenated().to_string() == text.to_ascii_lowercase());
+    key.map(Some).ok_or_else(|| errors::refusal(400, "The value of the 'X-Line-Retry-Key' header is invalid"))
+}
+
+/// The body as JSON that keeps this rule.
+pub fn body(call: &Call, rule: &Rule) -> Result<Value, Answer> {
+    if call.body.len() > BODY_BYTES_MAX {
+        return Err(errors::refusal(413, errors::words(413)));
+    }
+    let content_type = call.content_type.as_deref().unwrap_or_default();
+    if !content_type
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    {
+        return Err(errors::refusal(415, errors::words(415)));
+    }
+    let body: Value = serde_json::from_slice(&call.body).map_err(|_| errors::not_json())?;
+    let problems = problems(rule, &body);
+    if problems.is_empty() { Ok(body) } else { Err(errors::problems(&problems)) }
+}
+
+/// Notes what the bot must not do.
+pub fn violation(state: &mut State, call: &Call, kind: ViolationKind) {
+    let violation = Violation {
+        kind,
+        request_id: call.request_id.clone(),
+        path: call.path.clone(),
+        retry_key: call.retry_key.clone(),
+    };
+    state.violations.push(violation, 0);
+}
+
+fn answered(state: &mut State, call: &Call, now: Timestamp) -> Result<Answer, Answer> {
+    let segments: Vec<&str> = call.path.split('/').collect();
+    let found = ENDPOINTS.iter().find_map(|(method, path, operation)| {
+        let parameters = (*method == call.method).then(|| parameters(path, &segments))??;
+        Some((path, operation, parameters))
+    });
+    let (path, operation, parameters) = found.ok_or_else(errors::not_found)?;
+    if *path != TOKEN {
+        admit(state, call, now)?;
+    }
+    operation(state, &Visit { call, parameters, now })
+}
+
+/// What stands where the path has braces; nothing when the path is another one.
+fn parameters<'a>(path: &str, segments: &[&'a str]) -> Option<Vec<&'a str>> {
+    let mut parameters = Vec::new();
+    let expected: Vec<&str> = path.split('/').collect();
+    if expected.len() != segments.len() {
+        return None;
+    }
+    for (expected, segment) in expected.iter().zip(segments) {
+        match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            None if expected == segment => {}
+            Some(choices) if choices.contains(',') && choices.split(',').any(|choice| choice == *segment) => {
+            }
+            Some(name) if !name.contains(',') && !segment.is_empty() => parameters.push(*segment),
+            _ => return None,
+        }
+    }
+    Some(parameters)
+}

@@ -1,0 +1,104 @@
+//! People and groups as far as the bot may see them.
+
+use serde_json::{Value, json};
+
+use crate::sandbox::call::Answer;
+use crate::sandbox::endpoints::Visit;
+use crate::sandbox::errors;
+use crate::sandbox::people::{Group, GroupKind, User, is_id};
+use crate::sandbox::state::State;
+
+/// One page of member ids has at most so many.
+const MEMBER_IDS_MAX: usize = 100;
+
+/// A person who has a chat with the bot.
+pub fn user(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let user = known_user(state, visit.parameters[0])?;
+    if !user.is_visible() {
+        return Err(errors::not_found());
+    }
+    let mut profile = short_profile(user);
+    let more = [("statusMessage", &user.status_message), ("language", &user.language)];
+    for (name, value) in more.into_iter().filter(|(_, value)| value.is_some()) {
+        profile[name] = json!(value);
+    }
+    Ok(Answer::json(200, &profile))
+}
+
+/// A group; LINE tells nothing of rooms.
+pub fn summary(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let group = group(state, visit)?;
+    let mut summary = json!({ "groupId": group.id, "groupName": group.name });
+    if let Some(url) = &group.picture_url {
+        summary["pictureUrl"] = json!(url);
+    }
+    Ok(Answer::json(200, &summary))
+}
+
+/// A person of a group or room, friend or not.
+pub fn member(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let group = group(state, visit)?;
+    let user = known_user(state, visit.parameters[1])?;
+    if !group.members.contains(&user.id) {
+        return Err(errors::not_found());
+    }
+    Ok(Answer::json(200, &short_profile(user)))
+}
+
+/// How many people are in a group or room.
+pub fn member_count(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let group = group(state, visit)?;
+    Ok(Answer::json(200, &json!({ "count": group.members.len() })))
+}
+
+/// Who is in a group or room, as a verified account may ask.
+pub fn member_ids(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let group = group(state, visit)?;
+    let mut queries = url::form_urlencoded::parse(visit.call.query.as_bytes());
+    let start = queries.find(|(name, _)| name == "start").map_or(Ok(0), |(_, start)| start.parse::<usize>());
+    let start = start.map_err(|_| errors::parameter("start"))?;
+    let page: Vec<&String> = group.members.iter().skip(start).take(MEMBER_IDS_MAX).collect();
+    let mut body = json!({ "memberIds": page });
+    if start.saturating_add(MEMBER_IDS_MAX) < group.members.len() {
+        body["next"] = json!((start + MEMBER_IDS_MAX).to_string());
+    }
+    Ok(Answer::json(200, &body))
+}
+
+/// The bot leaves a group or room.
+pub fn leave(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let id = group(state, visit)?.id.clone();
+    if let Some(group) = state.people_mut().group_mut(&id) {
+        group.has_bot = false;
+    }
+    Ok(Answer::json(200, &json!({})))
+}
+
+fn known_user<'a>(state: &'a State, id: &str) -> Result<&'a User, Answer> {
+    if !is_id(id, &['U']) {
+        return Err(errors::parameter("userId"));
+    }
+    state.people().user(id).ok_or_else(errors::not_found)
+}
+
+fn group<'a>(state: &'a State, visit: &Visit<'_>) -> Result<&'a Group, Answer> {
+    let id = visit.parameters[0];
+    let (kind, letter, name) = if visit.call.path.starts_with("/v2/bot/group/") {
+        (GroupKind::Group, 'C', "groupId")
+    } else {
+        (GroupKind::Room, 'R', "roomId")
+    };
+    if !is_id(id, &[letter]) {
+        return Err(errors::parameter(name));
+    }
+    let group = state.people().group(id).filter(|group| group.has_bot && group.kind == kind);
+    group.ok_or_else(errors::not_found)
+}
+
+fn short_profile(user: &User) -> Value {
+    let mut profile = json!({ "displayName": user.name, "userId": user.id });
+    if let Some(url) = &user.picture_url {
+        profile["pictureUrl"] = json!(url);
+    }
+    profile
+}

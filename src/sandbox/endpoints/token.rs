@@ -1,0 +1,35 @@
+//! Channel access tokens that live for fifteen minutes.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use crate::sandbox::call::Answer;
+use crate::sandbox::endpoints::Visit;
+use crate::sandbox::errors;
+use crate::sandbox::state::State;
+use crate::sandbox::stateless::LIFE;
+
+/// Issues a token for the channel's id and secret.
+pub fn issue(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+    let content_type = visit.call.content_type.as_deref().unwrap_or_default();
+    if !content_type.starts_with("application/x-www-form-urlencoded") {
+        return Err(errors::refusal(415, errors::words(415)));
+    }
+    let form: HashMap<_, _> = url::form_urlencoded::parse(&visit.call.body).into_owned().collect();
+    let value = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    if value("grant_type") != "client_credentials" {
+        return Err(oauth("unsupported_grant_type", "unsupported grant_type"));
+    }
+    let channel = &state.kept().channel;
+    if value("client_id") != channel.id || value("client_secret") != channel.secret.expose() {
+        return Err(oauth("invalid_client", "invalid client_id or client_secret"));
+    }
+    let token = state.stateless_tokens.issue(visit.now);
+    let body = json!({ "token_type": "Bearer", "access_token": token, "expires_in": LIFE.as_secs() });
+    Ok(Answer::json(200, &body))
+}
+
+fn oauth(error: &str, description: &str) -> Answer {
+    Answer::json(400, &json!({ "error": error, "error_description": description }))
+}

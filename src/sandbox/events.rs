@@ -1,0 +1,248 @@
+//! What people do on their phones, and the events that come of it.
+
+use serde_json::{Value, json};
+
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::chats::ChatMessage;
+use crate::sandbox::contents::{Content, Readiness};
+use crate::sandbox::people::{Friendship, Group, GroupKind, User};
+use crate::sandbox::refusal::Refusal;
+use crate::sandbox::state::State;
+use crate::sandbox::tokens;
+use crate::sandbox::webhooks::{Webhook, event};
+
+/// A message that a person writes.
+#[derive(Debug)]
+pub struct Writing<'a> {
+    /// The id or name of the person.
+    pub user: &'a str,
+    /// The id or name of the group or room; without it, to the bot alone.
+    pub group: Option<&'a str>,
+    /// The message object; what LINE adds is added.
+    pub message: Value,
+    /// What belongs to a picture, film, sound or file.
+    pub content: Option<Content>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Happened {
+    /// What the bot is told.
+    pub webhook: Webhook,
+    /// The id of the message that was written.
+    pub message_id: Option<String>,
+}
+
+/// A person writes.
+pub fn write(state: &mut State, writing: Writing<'_>, now: Timestamp) -> Result<Happened, Refusal> {
+    let user = user(state, writing.user)?;
+    let source = source(state, &user, writing.group)?;
+    let chat = source["groupId"].as_str().or(source["roomId"].as_str()).unwrap_or(&user.id).to_owned();
+    if chat == user.id {
+        if user.friendship == Friendship::Blocked {
+            return Err(Refusal::conflict(format!(
+                "{} has blocked the bot and cannot write to it",
+                user.name
+            )));
+        }
+        with_user(state, &user.id, |user| user.wrote_at = Some(now.as_milliseconds()));
+    }
+    let id = state.next_message_id(now);
+    let message = sent(state, (&chat, &id), writing.message, writing.content)?;
+    state.chats.show(&chat, ChatMessage::new(&id, Some(&user.id), &message, now));
+    let own = json!({ "type": "message", "message": message });
+    let mut happened = happened(state, &source, &own, now);
+    happened.message_id = Some(id);
+    Ok(happened)
+}
+
+/// A person adds the bot, or no longer blocks it.
+pub fn follow(state: &mut State, user_id: &str, now: Timestamp) -> Result<Happened, Refusal> {
+    let user = user(state, user_id)?;
+    let is_unblocked = user.friendship == Friendship::Blocked;
+    with_user(state, &user.id, |user| user.friendship = Friendship::Friend);
+    let own = json!({ "type": "follow", "follow": { "isUnblocked": is_unblocked } });
+    Ok(happened(state, &alone(&user), &own, now))
+}
+
+/// A person blocks the bot.
+pub fn block(state: &mut State, user_id: &str, now: Timestamp) -> Result<Happened, Refusal> {
+    let user = user(state, user_id)?;
+    with_user(state, &user.id, |user| user.friendship = Friendship::Blocked);
+    Ok(happened(state, &alone(&user), &json!({ "type": "unfollow" }), now))
+}
+
+/// A person takes a message back.
+pub fn unsend(
+    state: &mut State,
+    user_id: &str,
+    message_id: &str,
+    now: Timestamp,
+) -> Result<Happened, Refusal> {
+    let user = user(state, user_id)?;
+    let chat = state.chats.chat_of(message_id, &user.id);
+    let chat = chat.ok_or_else(|| Refusal::not_found("message of this person", message_id))?;
+    state.chats.unsend(&chat, message_id);
+    if let Some(content) = state.contents.get_mut(message_id) {
+        content.readiness = Readiness::Unsent;
+    }
+    let source = source(state, &user, Some(&chat).filter(|chat| **chat != user.id).map(String::as_str))?;
+    let own = json!({ "type": "unsend", "unsend": { "messageId": message_id } });
+    Ok(happened(state, &source, &own, now))
+}
+
+/// A person presses a button.
+pub fn postback(
+    state: &mut State,
+    (user_id, group): (&str, Option<&str>),
+    postback: &Value,
+    now: Timestamp,
+) -> Result<Happened, Refusal> {
+    let user = user(state, user_id)?;
+    let source = source(state, &user, group)?;
+    Ok(happened(state, &source, &json!({ "type": "postback", "postback": postback }), now))
+}
+
+/// Somebody invites the bot to a group or room of these people.
+pub fn join(
+    state: &mut State,
+    (name, kind): (&str, GroupKind),
+    members: &[String],
+    now: Timestamp,
+) -> (Group, Happened) {
+    let ids = people_of(state, members);
+    let group = state.people_mut().group_named(name, kind);
+    group.has_bot = true;
+    let new = ids.into_iter().filter(|id| !group.members.contains(id)).collect::<Vec<_>>();
+    group.members.extend(new);
+    let group = group.clone();
+    let happened = happened(state, &together(&group), &json!({ "type": "join" }), now);
+    (group, happened)
+}
+
+/// The bot is removed from a group or room, or leaves it.
+pub fn leave(state: &mut State, group_id: &str, now: Timestamp) -> Result<Happened, Refusal> {
+    let group = group(state, group_id)?;
+    if let Some(group) = state.people_mut().group_mut(&group.id) {
+        group.has_bot = false;
+    }
+    Ok(happened(state, &together(&group), &json!({ "type": "leave" }), now))
+}
+
+/// People join a group or room.
+pub fn join_members(
+    state: &mut State,
+    group_id: &str,
+    members: &[String],
+    now: Timestamp,
+) -> Result<Happened, Refusal> {
+    let group = group(state, group_id)?;
+    let mut ids = people_of(state, members);
+    ids.retain(|id| !group.members.contains(id));
+    if let Some(group) = state.people_mut().group_mut(&group.id) {
+        group.members.extend(ids.iter().cloned());
+    }
+    let own = json!({ "type": "memberJoined", "joined": { "members": sources(&ids) } });
+    Ok(happened(state, &together(&group), &own, now))
+}
+
+/// People leave a group or room.
+pub fn leave_members(
+    state: &mut State,
+    group_id: &str,
+    members: &[String],
+    now: Timestamp,
+) -> Result<Happened, Refusal> {
+    let group = group(state, group_id)?;
+    let mut ids = people_of(state, members);
+    ids.retain(|id| group.members.contains(id));
+    if let Some(group) = state.people_mut().group_mut(&group.id) {
+        group.members.retain(|id| !ids.contains(id));
+    }
+    let own = json!({ "type": "memberLeft", "left": { "members": sources(&ids) } });
+    Ok(happened(state, &together(&group), &own, now))
+}
+
+fn happened(state: &mut State, source: &Value, own: &Value, now: Timestamp) -> Happened {
+    let event = event(state, source, own, now);
+    Happened { webhook: Webhook::new(state, vec![event]), message_id: None }
+}
+
+/// The message as the bot gets it: with what LINE adds to it.
+fn sent(
+    state: &mut State,
+    (chat, id): (&str, &str),
+    message: Value,
+    content: Option<Content>,
+) -> Result<Value, Refusal> {
+    let Value::Object(mut message) = message else {
+        return Err(Refusal::bad_request("a message is an object"));
+    };
+    let kind = message.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let secret = &state.kept().channel.secret;
+    let mut added = vec![("id", json!(id)), ("markAsReadToken", json!(tokens::read(secret, id)))];
+    if matches!(kind.as_str(), "text" | "sticker" | "image" | "video") {
+        added.push(("quoteToken", json!(tokens::quote(secret, chat, id))));
+    }
+    match kind.as_str() {
+        "image" | "video" | "audio" => added.push(("contentProvider", json!({ "type": "line" }))),
+        "sticker" => added.push(("stickerResourceType", json!("STATIC"))),
+        _ => {}
+    }
+    if matches!(kind.as_str(), "image" | "video" | "audio" | "file") {
+        let content = content.unwrap_or_else(|| Content::sample(&kind));
+        if kind == "file" {
+            added.extend([("fileName", json!("file.bin")), ("fileSize", json!(content.bytes.len()))]);
+        }
+        state.contents.put(id, content);
+    }
+    for (name, value) in added {
+        message.entry(name).or_insert(value);
+    }
+    Ok(Value::Object(message))
+}
+
+fn user(state: &State, id_or_name: &str) -> Result<User, Refusal> {
+    state.people().user(id_or_name).cloned().ok_or_else(|| Refusal::not_found("user", id_or_name))
+}
+
+fn group(state: &State, id_or_name: &str) -> Result<Group, Refusal> {
+    let group = state.people().group(id_or_name).filter(|group| group.has_bot);
+    group.cloned().ok_or_else(|| Refusal::not_found("group with the bot in it:", id_or_name))
+}
+
+fn with_user(state: &mut State, id: &str, change: impl FnOnce(&mut User)) {
+    if let Some(user) = state.people_mut().user_mut(id) {
+        change(user);
+    }
+}
+
+fn people_of(state: &mut State, names: &[String]) -> Vec<String> {
+    names.iter().map(|name| state.people_mut().user_named(name).id.clone()).collect()
+}
+
+fn source(state: &State, user: &User, group_id: Option<&str>) -> Result<Value, Refusal> {
+    let Some(group_id) = group_id else { return Ok(alone(user)) };
+    let group = group(state, group_id)?;
+    if !group.members.contains(&user.id) {
+        return Err(Refusal::conflict(format!("{} is not in {}", user.name, group.name)));
+    }
+    let mut source = together(&group);
+    source["userId"] = json!(user.id);
+    Ok(source)
+}
+
+fn alone(user: &User) -> Value {
+    json!({ "type": "user", "userId": user.id })
+}
+
+fn together(group: &Group) -> Value {
+    match group.kind {
+        GroupKind::Group => json!({ "type": "group", "groupId": group.id }),
+        GroupKind::Room => json!({ "type": "room", "roomId": group.id }),
+    }
+}
+
+fn sources(ids: &[String]) -> Vec<Value> {
+    ids.iter().map(|id| json!({ "type": "user", "userId": id })).collect()
+}

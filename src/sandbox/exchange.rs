@@ -1,0 +1,148 @@
+//! A request to LINE's API from its arrival to its answer, with whatever goes wrong in between.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Bytes, Data, Payload, ThinData};
+use actix_web::{HttpRequest, HttpResponse, rt};
+use uuid::Uuid;
+
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::call::{Answer, Call};
+use crate::sandbox::endpoints::{self, WEBHOOK_TEST, channel};
+use crate::sandbox::errors;
+use crate::sandbox::faults::{Fault, FaultKind};
+use crate::sandbox::hangup::hang_up;
+use crate::sandbox::platform::Platform;
+use crate::sandbox::records::{Request, ViolationKind};
+use crate::sandbox::sender;
+use crate::sandbox::state::State;
+
+/// More than LINE takes, so that a body past LINE's limit gets LINE's answer and no closed connection.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Answers any request to LINE's API.
+pub async fn answer(
+    request: HttpRequest,
+    payload: Payload,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> HttpResponse {
+    match payload.to_bytes_limited(BODY_BYTES_MAX).await {
+        Ok(Ok(body)) => exchange(&request, body, &platform, &client).await,
+        Ok(Err(error)) => error.error_response(),
+        Err(_) => HttpResponse::PayloadTooLarge().finish(),
+    }
+}
+
+async fn exchange(
+    request: &HttpRequest,
+    body: Bytes,
+    platform: &Platform,
+    client: &awc::Client,
+) -> HttpResponse {
+    let call = call(request, body);
+    let (position, fault) = platform.with(|state| arrive(state, &call, Timestamp::now()));
+    let answer = match fault {
+        None => Some(execute(platform, client, &call).await),
+        Some(fault) => go_wrong(&fault, platform, client, &call).await,
+    };
+    let status = answer.as_ref().map(|answer| answer.status);
+    platform.with(|state| {
+        if let Some(request) = state.requests.entry_mut(position) {
+            request.status = status;
+        }
+    });
+    answer.map_or_else(|| closed(request), |answer| response(answer, &call.request_id))
+}
+
+fn call(request: &HttpRequest, body: Bytes) -> Call {
+    let header = |name: &str| {
+        let value = request.headers().get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Call {
+        method: request.method().to_string(),
+        path: request.path().to_owned(),
+        query: request.query_string().to_owned(),
+        authorization: header("authorization"),
+        content_type: header("content-type"),
+        retry_key: header("x-line-retry-key"),
+        body,
+        request_id: Uuid::new_v4().to_string(),
+    }
+}
+
+/// Records the request; tells where, and what goes wrong with it.
+fn arrive(state: &mut State, call: &Call, now: Timestamp) -> (usize, Option<Fault>) {
+    if let Ok(Some(key)) = endpoints::retry_key(call)
+        && !state.retry_keys.note(key, &call.path, &call.body, now)
+    {
+        endpoints::violation(state, call, ViolationKind::RetryKeyReused);
+    }
+    let request = Request {
+        request_id: call.request_id.clone(),
+        method: call.method.clone(),
+        path: call.path.clone(),
+        retry_key: call.retry_key.clone(),
+        status: None,
+        body: call.body.clone(),
+        timestamp: now.as_milliseconds(),
+    };
+    (state.requests.push(request, call.body.len()), state.faults.strike(call))
+}
+
+async fn execute(platform: &Platform, client: &awc::Client, call: &Call) -> Answer {
+    let now = Timestamp::now();
+    if !call.is("POST", WEBHOOK_TEST) {
+        return platform.with(|state| endpoints::answer(state, call, now));
+    }
+    match platform.with(|state| channel::test(state, call, now)) {
+        Ok(webhook) => channel::tested(&sender::attempt(platform, client, &webhook).await, now),
+        Err(refusal) => refusal,
+    }
+}
+
+/// The answer to a request with which something goes wrong; nothing where the connection is just closed.
+async fn go_wrong(fault: &Fault, platform: &Platform, client: &awc::Client, call: &Call) -> Option<Answer> {
+    rt::time::sleep(Duration::from_millis(fault.delay_ms)).await;
+    let executed = if fault.executes() { Some(execute(platform, client, call).await) } else { None };
+    match fault.kind {
+        FaultKind::Status | FaultKind::StatusAfter => Some(refused(fault)),
+        FaultKind::Timeout => {
+            rt::time::sleep(platform.with(|state| state.silence)).await;
+            None
+        }
+        FaultKind::Reset | FaultKind::Lost => None,
+        FaultKind::Slow => executed,
+        FaultKind::Html => Some(Answer::new(502, "text/html", "<html><body>502 Bad Gateway</body></html>")),
+        FaultKind::Garbage => executed.map(halved),
+        FaultKind::Redirect => Some(errors::refusal(302, "Found").with("location", "/elsewhere")),
+    }
+}
+
+fn refused(fault: &Fault) -> Answer {
+    let status = fault.status.unwrap_or(500);
+    errors::refusal(status, fault.message.as_deref().unwrap_or(errors::words(status)))
+}
+
+fn halved(answer: Answer) -> Answer {
+    let half = answer.body.slice(..answer.body.len() / 2);
+    Answer { status: 200, body: half, ..answer }
+}
+
+fn response(answer: Answer, request_id: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response.insert_header(("content-type", answer.content_type));
+    response.insert_header(("x-line-request-id", request_id));
+    for header in answer.headers {
+        response.insert_header(header);
+    }
+    response.body(answer.body)
+}
+
+fn closed(request: &HttpRequest) -> HttpResponse {
+    hang_up(request);
+    HttpResponse::InternalServerError().force_close().finish()
+}

@@ -1,0 +1,89 @@
+//! Lists of what happened, which forget the oldest when they are full.
+
+use std::collections::VecDeque;
+
+/// At most so many entries are remembered.
+const ENTRIES_MAX: usize = 100_000;
+/// The entries of one history may weigh at most so much together.
+const BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The most recent entries, oldest first.
+#[derive(Debug)]
+pub struct History<T> {
+    entries: VecDeque<(T, usize)>,
+    bytes: usize,
+    forgotten: usize,
+}
+
+impl<T> Default for History<T> {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), bytes: 0, forgotten: 0 }
+    }
+}
+
+impl<T: Clone> History<T> {
+    /// Adds an entry that weighs so many bytes; tells its position.
+    pub fn push(&mut self, entry: T, bytes: usize) -> usize {
+        self.bytes += bytes;
+        self.entries.push_back((entry, bytes));
+        while self.entries.len() > ENTRIES_MAX || self.bytes > BYTES_MAX {
+            let Some((_, bytes)) = self.entries.pop_front() else { break };
+            self.bytes -= bytes;
+            self.forgotten += 1;
+        }
+        self.forgotten + self.entries.len() - 1
+    }
+
+    /// The entry at this position, unless it has been forgotten.
+    pub fn entry_mut(&mut self, position: usize) -> Option<&mut T> {
+        let index = position.checked_sub(self.forgotten)?;
+        self.entries.get_mut(index).map(|(entry, _)| entry)
+    }
+
+    /// All entries that are remembered.
+    pub fn to_vec(&self) -> Vec<T> {
+        self.entries.iter().map(|(entry, _)| entry.clone()).collect()
+    }
+
+    /// The last entries, at most so many.
+    pub fn last(&self, count: usize) -> Vec<T> {
+        let first = self.entries.len().saturating_sub(count);
+        self.entries.iter().skip(first).map(|(entry, _)| entry.clone()).collect()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.forgotten += self.entries.len();
+        self.entries.clear();
+        self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_history_forgets_the_oldest() {
+        let mut history = History::default();
+
+        for number in 0..=ENTRIES_MAX {
+            assert_eq!(history.push(number, 0), number);
+        }
+
+        assert_eq!(history.to_vec().len(), ENTRIES_MAX);
+        assert_eq!(history.entry_mut(0), None);
+        assert_eq!(history.entry_mut(1), Some(&mut 1));
+        assert_eq!(history.last(2), [ENTRIES_MAX - 1, ENTRIES_MAX]);
+    }
+
+    #[test]
+    fn heavy_entries_push_out_the_others() {
+        let mut history = History::default();
+
+        history.push("light", 1);
+        history.push("heavy", BYTES_MAX);
+
+        assert_eq!(history.to_vec(), ["heavy"]);
+    }
+}

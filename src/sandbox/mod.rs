@@ -1,0 +1,75 @@
+//! A LINE platform of our own: people, groups, webhooks and LINE's API, for trying things out and for tests.
+//!
+//! - `platform`: the handle; `state` and the files of its fields hold what the platform knows, without waiting.
+//! - `exchange`: a request to LINE's API and its answer; `endpoints`: what LINE does; `validation`: what LINE takes.
+//! - `events` and `webhooks`: what people do and how the bot is told; `sender` brings it.
+//! - `control`: how people, faults and everything else are moved from outside; documented in `docs/SANDBOX.md`.
+
+pub mod call;
+pub mod chats;
+pub mod contents;
+pub mod control;
+pub mod endpoints;
+pub mod errors;
+pub mod events;
+pub mod exchange;
+pub mod faults;
+pub mod hangup;
+pub mod history;
+pub mod people;
+pub mod persistence;
+pub mod platform;
+pub mod png;
+pub mod quota;
+pub mod random;
+pub mod records;
+pub mod refusal;
+pub mod reply_tokens;
+pub mod retry_keys;
+pub mod sender;
+pub mod state;
+pub mod stateless;
+pub mod tokens;
+pub mod validation;
+pub mod webhooks;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::web::{Data, ServiceConfig, ThinData, resource, to};
+use actix_web::{App, HttpServer};
+
+use crate::error::{Error, Result};
+use crate::sandbox::platform::Platform;
+
+const WORKERS: usize = 2;
+/// Longer than clients keep idle connections, so that none is closed in the moment in which it is used.
+const KEEP_ALIVE: Duration = Duration::from_mins(2);
+/// Faults that never answer must not hold up the end of the process.
+const SHUTDOWN_SECONDS: u64 = 1;
+
+/// LINE's API and the control API; the handle is taken from `Data<Platform>`. Nothing can be mounted behind these.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .app_data(ThinData(sender::client()))
+        .configure(control::routes)
+        .service(resource("/{path:.*}").route(to(exchange::answer)));
+}
+
+/// The platform on this address until the server is stopped. Faults close connections only here.
+pub fn serve(platform: Platform, listener: TcpListener) -> Result<Server> {
+    let platform = Data::new(platform);
+    let server = HttpServer::new(move || App::new().app_data(platform.clone()).configure(routes))
+        .on_connect(hangup::remember)
+        .workers(WORKERS)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .disable_signals()
+        .listen(listener)
+        .map_err(Error::internal)?;
+    Ok(server.run())
+}

@@ -1,0 +1,272 @@
+//! The people and groups of the platform, and whom a message to an id reaches.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::random::hexadecimal;
+
+/// Who is not a friend is reached for so long after having written.
+const STRANGER_REACHABLE: Duration = Duration::from_hours(7 * 24);
+
+/// How a person stands to the bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Friendship {
+    /// Has never added the bot.
+    Stranger,
+    /// Has added the bot.
+    Friend,
+    /// Has blocked the bot.
+    Blocked,
+    /// Has deleted the LINE account.
+    Deleted,
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// `U` and 32 hexadecimal digits.
+    pub id: String,
+    /// The name in the profile.
+    pub name: String,
+    /// How the person stands to the bot.
+    pub friendship: Friendship,
+    /// When the person last wrote to the bot alone, in milliseconds since 1970.
+    pub wrote_at: Option<i64>,
+    /// The picture in the profile.
+    pub picture_url: Option<String>,
+    /// The words under the name in the profile.
+    pub status_message: Option<String>,
+    /// The language of the person's phone.
+    pub language: Option<String>,
+}
+
+/// The two kinds of chats of many people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupKind {
+    /// A group chat.
+    Group,
+    /// A multi-person chat, as LINE no longer makes them.
+    Room,
+}
+
+/// A chat of many people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// `C` or `R`, and 32 hexadecimal digits.
+    pub id: String,
+    /// The name of the group.
+    pub name: String,
+    /// Group or room.
+    pub kind: GroupKind,
+    /// The ids of its people, without the bot.
+    pub members: Vec<String>,
+    /// Whether the bot is in it.
+    pub has_bot: bool,
+    /// The picture of the group.
+    pub picture_url: Option<String>,
+}
+
+/// Everybody on the platform.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct People {
+    users: BTreeMap<String, User>,
+    groups: BTreeMap<String, Group>,
+}
+
+/// Whom a message reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// So many people, who count for the quota.
+    People(u64),
+    /// Nobody, and LINE does not tell.
+    Nobody,
+    /// LINE refuses: there is no such recipient for this bot.
+    Unknown,
+}
+
+impl People {
+    /// The person of this name, who is made when there is none.
+    pub fn user_named(&mut self, name: &str) -> &mut User {
+        let id = self.user(name).map_or_else(|| id_of('U', name), |user| user.id.clone());
+        self.users.entry(id.clone()).or_insert_with(|| User {
+            id,
+            name: name.to_owned(),
+            friendship: Friendship::Stranger,
+            wrote_at: None,
+            picture_url: None,
+            status_message: None,
+            language: Some("ja".to_owned()),
+        })
+    }
+
+    /// The person with this id or name.
+    pub fn user(&self, id_or_name: &str) -> Option<&User> {
+        let users = &self.users;
+        users
+            .get(id_or_name)
+            .or_else(|| users.get(&id_of('U', id_or_name)))
+            .or_else(|| users.values().find(|user| user.name == id_or_name))
+    }
+
+    /// The person with this id or name, for changing.
+    pub fn user_mut(&mut self, id_or_name: &str) -> Option<&mut User> {
+        let id = self.user(id_or_name)?.id.clone();
+        self.users.get_mut(&id)
+    }
+
+    /// Everybody, ordered by id.
+    pub fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+
+    /// The group or room of this name, which is made when there is none.
+    pub fn group_named(&mut self, name: &str, kind: GroupKind) -> &mut Group {
+        let letter = if kind == GroupKind::Group { 'C' } else { 'R' };
+        let id = self.group(name).map_or_else(|| id_of(letter, name), |group| group.id.clone());
+        self.groups.entry(id.clone()).or_insert_with(|| Group {
+            id,
+            name: name.to_owned(),
+            kind,
+            members: Vec::new(),
+            has_bot: false,
+            picture_url: None,
+        })
+    }
+
+    /// The group or room with this id or name.
+    pub fn group(&self, id_or_name: &str) -> Option<&Group> {
+        let groups = &self.groups;
+        groups.get(id_or_name).or_else(|| groups.values().find(|group| group.name == id_or_name))
+    }
+
+    /// The group or room with this id or name, for changing.
+    pub fn group_mut(&mut self, id_or_name: &str) -> Option<&mut Group> {
+        let id = self.group(id_or_name)?.id.clone();
+        self.groups.get_mut(&id)
+    }
+
+    /// All groups and rooms, ordered by id.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    /// Whom a push to this id reaches.
+    pub fn reach(&self, id: &str, now: Timestamp) -> Reach {
+        if let Some(group) = self.groups.get(id).filter(|group| group.has_bot) {
+            return Reach::People(u64::try_from(group.members.len()).unwrap_or(u64::MAX));
+        }
+        match self.users.get(id) {
+            None => Reach::Unknown,
+            Some(user) if user.is_reachable(now) => Reach::People(1),
+            Some(_) => Reach::Nobody,
+        }
+    }
+}
+
+impl User {
+    fn is_reachable(&self, now: Timestamp) -> bool {
+        let wrote_lately = |wrote_at| now.since(Timestamp::from_milliseconds(wrote_at)) <= STRANGER_REACHABLE;
+        match self.friendship {
+            Friendship::Friend => true,
+            Friendship::Stranger => self.wrote_at.is_some_and(wrote_lately),
+            Friendship::Blocked | Friendship::Deleted => false,
+        }
+    }
+
+    /// Whether the bot may see the profile.
+    pub fn is_visible(&self) -> bool {
+        match self.friendship {
+            Friendship::Friend => true,
+            Friendship::Stranger => self.wrote_at.is_some(),
+            Friendship::Blocked | Friendship::Deleted => false,
+        }
+    }
+}
+
+/// Whether this is an id as LINE writes them: one of these letters and 32 hexadecimal digits.
+pub fn is_id(text: &str, letters: &[char]) -> bool {
+    let digits = text.strip_prefix(letters).unwrap_or_default();
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    digits.len() == 32 && digits.bytes().all(is_digit)
+}
+
+/// The same name has the same id on every platform, as with two channels of one provider.
+fn id_of(letter: char, name: &str) -> String {
+    let hash = digest(&SHA256, format!("{letter}{name}").as_bytes());
+    format!("{letter}{}", hexadecimal(&hash.as_ref()[..16]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
+
+    #[test]
+    fn a_name_belongs_to_one_person() {
+        let mut people = People::default();
+
+        let id = people.user_named("Hana").id.clone();
+
+        assert!(is_id(&id, &['U']));
+        assert_eq!(people.user_named("Hana").id, id);
+        assert_eq!(people.user(&id), people.user("Hana"));
+        assert_eq!(people.user("Ken"), None);
+        assert_eq!(people.users().count(), 1);
+    }
+
+    #[test]
+    fn only_friends_and_who_wrote_lately_are_reached() {
+        let mut people = People::default();
+        let week_ago = NOW.before(STRANGER_REACHABLE).as_milliseconds();
+
+        for (friendship, wrote_at, expected) in [
+            (Friendship::Friend, None, Reach::People(1)),
+            (Friendship::Blocked, Some(week_ago), Reach::Nobody),
+            (Friendship::Deleted, Some(week_ago), Reach::Nobody),
+            (Friendship::Stranger, None, Reach::Nobody),
+            (Friendship::Stranger, Some(week_ago), Reach::People(1)),
+            (Friendship::Stranger, Some(week_ago - 1), Reach::Nobody),
+        ] {
+            let user = people.user_named("Hana");
+            user.friendship = friendship;
+            user.wrote_at = wrote_at;
+            let id = user.id.clone();
+            assert_eq!(people.reach(&id, NOW), expected, "{friendship:?} {wrote_at:?}");
+        }
+        assert_eq!(people.reach("U00000000000000000000000000000000", NOW), Reach::Unknown);
+    }
+
+    #[test]
+    fn a_group_is_reached_while_the_bot_is_in_it() {
+        let mut people = People::default();
+        let group = people.group_named("Family", GroupKind::Group);
+        group.members = vec!["U1".to_owned(), "U2".to_owned(), "U3".to_owned()];
+        let id = group.id.clone();
+
+        assert_eq!(people.reach(&id, NOW), Reach::Unknown);
+        people.group_mut("Family").unwrap().has_bot = true;
+        assert_eq!(people.reach(&id, NOW), Reach::People(3));
+    }
+
+    #[test]
+    fn an_id_has_a_letter_and_thirty_two_digits() {
+        let digits = "0123456789abcdef0123456789abcdef";
+
+        assert!(is_id(&format!("U{digits}"), &['U', 'C', 'R']));
+        for wrong in [
+            digits.to_owned(),
+            format!("X{digits}"),
+            format!("U{digits}0"),
+            format!("U{}", digits.to_uppercase()),
+        ] {
+            assert!(!is_id(&wrong, &['U', 'C', 'R']), "{wrong} was taken");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The handle to the platform that the server, the command line and tests hold.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::model::secret::Secret;
+use crate::sandbox::faults::Fault;
+use crate::sandbox::people::People;
+use crate::sandbox::persistence::{self, Bot, Channel, Endpoint, Kept};
+use crate::sandbox::quota::Quota;
+use crate::sandbox::random::{bytes, hexadecimal};
+use crate::sandbox::records::{Attempt, Executed, Request, Violation};
+use crate::sandbox::state::{Redelivery, State};
+
+/// A reply token lives for so long, as LINE recommends not to count on more.
+const REPLY_TOKEN_LIFE: Duration = Duration::from_mins(1);
+/// A fault that never answers holds the connection for so long.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// How a platform starts.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The number of the channel.
+    pub channel_id: String,
+    /// The secret that signs webhooks.
+    pub channel_secret: Secret,
+    /// The long-lived channel access token.
+    pub channel_token: Secret,
+    /// The bot.
+    pub bot: Bot,
+    /// The file that keeps people and settings; what it holds is stronger than these options.
+    pub persist: Option<PathBuf>,
+    /// How long a reply token lives after a delivery.
+    pub reply_token_life: Duration,
+    /// How many messages a month may be sent; without it there is no limit.
+    pub quota: Option<u64>,
+    /// How long a fault that never answers holds the connection.
+    pub silence: Duration,
+    /// Repeats what is drawn by lot.
+    pub seed: u64,
+}
+
+/// The whole platform, cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    persist: Option<PathBuf>,
+}
+
+impl Options {
+    /// A new channel with secrets that nobody can guess, in memory only.
+    pub fn generate() -> Self {
+        Self {
+            channel_id: (2_000_000_000 + u32::from_le_bytes(bytes()) % 1_000_000_000).to_string(),
+            channel_secret: Secret::new(hexadecimal(&bytes::<16>())),
+            channel_token: Secret::new(hexadecimal(&bytes::<86>())),
+            bot: Bot {
+                user_id: format!("U{}", hexadecimal(&bytes::<16>())),
+                basic_id: format!("@{}", hexadecimal(&bytes::<4>())),
+                display_name: "Sandbox".to_owned(),
+                chat_mode: "chat".to_owned(),
+                mark_as_read_mode: "manual".to_owned(),
+            },
+            persist: None,
+            reply_token_life: REPLY_TOKEN_LIFE,
+            quota: None,
+            silence: SILENCE,
+            seed: 1,
+        }
+    }
+
+    /// What these options keep on disk at the beginning.
+    pub fn kept(&self) -> Kept {
+        Kept {
+            channel: Channel {
+                id: self.channel_id.clone(),
+                secret: self.channel_secret.clone(),
+                token: self.channel_token.clone(),
+            },
+            bot: self.bot.clone(),
+            webhook: Endpoint { endpoint: None, active: true },
+            people: People::default(),
+        }
+    }
+}
+
+impl Platform {
+    /// A platform; fails when its file exists and cannot be used.
+    pub fn new(options: Options) -> Result<Self> {
+        let kept = options.persist.as_deref().map(persistence::load).transpose()?.flatten();
+        let state = State::new(kept.unwrap_or_else(|| options.kept()), &options);
+        let shared = Shared { state: Mutex::new(state), persist: options.persist };
+        let platform = Self { shared: Arc::new(shared) };
+        platform.with(|_| ());
+        Ok(platform)
+    }
+
+    /// Does something with the state, alone; writes to disk what has to be kept of it.
+    pub fn with<T>(&self, operation: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = operation(&mut state);
+        if let Some(path) = &self.shared.persist
+            && let Some(kept) = state.take_unsaved()
+            && let Err(error) = persistence::save(path, kept)
+        {
+            log::error!("sandbox: {}", error.chain());
+        }
+        outcome
+    }
+
+    /// The channel with its secrets.
+    pub fn channel(&self) -> Channel {
+        self.with(|state| state.kept().channel.clone())
+    }
+
+    /// The bot.
+    pub fn bot(&self) -> Bot {
+        self.with(|state| state.kept().bot.clone())
+    }
+
+    /// All requests to send messages that were executed, oldest first.
+    pub fn executed(&self) -> Vec<Executed> {
+        self.with(|state| state.executed.to_vec())
+    }
+
+    /// All requests to LINE's API, oldest first.
+    pub fn requests(&self) -> Vec<Request> {
+        self.with(|state| state.requests.to_vec())
+    }
+
+    /// All that the bot did against the rules, oldest first.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.with(|state| state.violations.to_vec())
+    }
+
+    /// All attempts to deliver webhooks, oldest first.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.with(|state| state.attempts.to_vec())
+    }
+
+    /// Exchanges all faults.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.with(|state| state.faults.set(faults));
+    }
+
+    /// Exchanges the rules of redelivery.
+    pub fn set_redelivery(&self, redelivery: Redelivery) {
+        self.with(|state| state.redelivery = redelivery);
+    }
+
+    /// Exchanges the webhook endpoint.
+    pub fn set_webhook(&self, endpoint: Option<String>) {
+        self.with(|state| state.kept_mut().webhook.endpoint = endpoint);
+    }
+
+    /// How many messages a month may be sent, and how many were.
+    pub fn set_quota(&self, value: Option<u64>, used: u64) {
+        self.with(|state| state.quota = Quota { value, used });
+    }
+
+    /// Forgets what was recorded.
+    pub fn forget_records(&self) {
+        self.with(|state| {
+            state.executed.clear();
+            state.requests.clear();
+            state.violations.clear();
+            state.attempts.clear();
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restarted_platform_knows_its_people_and_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = || Options { persist: Some(folder.path().join("line.json")), ..Options::generate() };
+        let platform = Platform::new(options()).unwrap();
+        let channel = platform.channel();
+
+        platform.with(|state| state.people_mut().user_named("Hana").id.clone());
+        drop(platform);
+        let platform = Platform::new(options()).unwrap();
+
+        assert_eq!(platform.channel(), channel);
+        assert!(platform.with(|state| state.people().user("Hana").is_some()));
+    }
+
+    #[test]
+    fn the_secrets_are_as_long_as_those_of_line() {
+        let options = Options::generate();
+
+        assert_eq!(options.channel_secret.expose().len(), 32);
+        assert_eq!(options.channel_token.expose().len(), 172);
+        assert_ne!(options.channel_secret, Options::generate().channel_secret);
+    }
+}

@@ -1,0 +1,93 @@
+//! Random texts and numbers: identifiers nobody can guess, ULIDs, and a generator that a seed repeats.
+
+use std::fmt::Write;
+
+use crate::model::timestamp::Timestamp;
+
+const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// So many random bytes.
+pub fn bytes<const LENGTH: usize>() -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
+    bytes
+}
+
+/// The bytes as lowercase hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a text takes every character");
+        text
+    })
+}
+
+/// A text of 26 characters that sorts by the time at which it was made.
+pub fn ulid(now: Timestamp, random: [u8; 10]) -> String {
+    let milliseconds = u128::try_from(now.as_milliseconds()).unwrap_or(0);
+    let value = random.iter().fold(milliseconds, |value, byte| value << 8 | u128::from(*byte));
+    let digit = |position: u32| usize::try_from(value >> (5 * position) & 31).expect("five bits fit");
+    (0..26).rev().map(|position| char::from(CROCKFORD[digit(position)])).collect()
+}
+
+/// Marsaglia's xorshift: the same seed gives the same numbers.
+#[derive(Debug)]
+pub struct Generator(u64);
+
+impl Generator {
+    /// Starts with this seed.
+    pub const fn new(seed: u64) -> Self {
+        // Zero is the one state that xorshift never leaves.
+        Self(if seed == 0 { 1 } else { seed })
+    }
+
+    /// Whether something of this probability (0 to 1) happens this time.
+    pub fn happens(&mut self, probability: f64) -> bool {
+        f64::from(self.next()) < probability * f64::from(u32::MAX) || probability >= 1.0
+    }
+
+    /// A position in a list of this length; nothing for an empty list.
+    pub fn position(&mut self, length: usize) -> Option<usize> {
+        usize::try_from(self.next()).ok()?.checked_rem(length)
+    }
+
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        u32::try_from(self.0 >> 32).expect("the upper half fits")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ulid_is_time_and_randomness_in_base_32() {
+        let time = Timestamp::from_milliseconds(1_469_918_176_385);
+
+        assert_eq!(&ulid(time, [0; 10]), "01ARYZ6S410000000000000000");
+        assert_eq!(&ulid(time, [255; 10]), "01ARYZ6S41ZZZZZZZZZZZZZZZZ");
+        assert!(ulid(time, [255; 10]) < ulid(Timestamp::from_milliseconds(1_469_918_176_386), [0; 10]));
+    }
+
+    #[test]
+    fn a_seed_repeats_its_numbers() {
+        let draw = |seed| {
+            let mut generator = Generator::new(seed);
+            (0..1_000).map(|_| generator.happens(0.3)).collect::<Vec<bool>>()
+        };
+
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+        assert!((200..400).contains(&draw(7).iter().filter(|happened| **happened).count()));
+    }
+
+    #[test]
+    fn the_certain_always_happens_and_the_impossible_never() {
+        let mut generator = Generator::new(0);
+
+        assert!((0..1_000).all(|_| generator.happens(1.0)));
+        assert!((0..1_000).all(|_| !generator.happens(0.0)));
+    }
+}

@@ -1,0 +1,137 @@
+//! Reply tokens: each can be used once, shortly after the event that brought it.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::model::timestamp::Timestamp;
+
+/// Redelivered or not, no token outlives its event for longer than this.
+const EVENT_AGE_MAX: Duration = Duration::from_mins(20);
+
+/// All tokens that may still be used.
+#[derive(Debug)]
+pub struct ReplyTokens {
+    tokens: HashMap<String, Token>,
+    order: VecDeque<(Timestamp, String)>,
+    life: Duration,
+}
+
+#[derive(Debug)]
+struct Token {
+    chat: String,
+    event_at: Timestamp,
+    delivered_at: Timestamp,
+}
+
+impl ReplyTokens {
+    /// Tokens that live so long after a delivery.
+    pub fn new(life: Duration) -> Self {
+        Self { tokens: HashMap::new(), order: VecDeque::new(), life }
+    }
+
+    /// From now on tokens live so long after a delivery.
+    pub fn set_life(&mut self, life: Duration) {
+        self.life = life;
+    }
+
+    /// How long a token lives after a delivery.
+    pub fn life(&self) -> Duration {
+        self.life
+    }
+
+    /// Hands out a token for an event of this chat.
+    pub fn issue(&mut self, token: &str, chat: &str, now: Timestamp) {
+        self.forget(now);
+        let issued = Token { chat: chat.to_owned(), event_at: now, delivered_at: now };
+        self.tokens.insert(token.to_owned(), issued);
+        self.order.push_back((now, token.to_owned()));
+    }
+
+    /// The event of this token is delivered again: it lives anew, unless it was used.
+    pub fn redelivered(&mut self, token: &str, now: Timestamp) {
+        if let Some(token) = self.tokens.get_mut(token) {
+            token.delivered_at = now;
+        }
+    }
+
+    /// The chat in which this token may be used now.
+    pub fn chat(&self, token: &str, now: Timestamp) -> Option<&str> {
+        let token = self.tokens.get(token)?;
+        let alive = now.since(token.delivered_at) <= self.life && now.since(token.event_at) <= EVENT_AGE_MAX;
+        alive.then_some(token.chat.as_str())
+    }
+
+    /// Uses a token up.
+    pub fn consume(&mut self, token: &str) {
+        self.tokens.remove(token);
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        let old = |issued_at: Timestamp| now.since(issued_at) > EVENT_AGE_MAX;
+        while let Some((_, token)) = self.order.pop_front_if(|(issued_at, _)| old(*issued_at)) {
+            self.tokens.remove(&token);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
+    const LIFE: Duration = Duration::from_mins(1);
+
+    fn tokens() -> ReplyTokens {
+        let mut tokens = ReplyTokens::new(LIFE);
+        tokens.issue("token", "U1", NOW);
+        tokens
+    }
+
+    #[test]
+    fn a_token_is_used_once() {
+        let mut tokens = tokens();
+
+        assert_eq!(tokens.chat("token", NOW), Some("U1"));
+        tokens.consume("token");
+
+        assert_eq!(tokens.chat("token", NOW), None);
+        assert_eq!(tokens.chat("another", NOW), None);
+    }
+
+    #[test]
+    fn a_token_lives_for_a_minute() {
+        let tokens = tokens();
+
+        assert_eq!(tokens.chat("token", NOW.after(LIFE)), Some("U1"));
+        assert_eq!(tokens.chat("token", NOW.after(LIFE).next()), None);
+    }
+
+    #[test]
+    fn a_redelivered_token_lives_anew_until_twenty_minutes_after_its_event() {
+        let mut tokens = tokens();
+
+        tokens.redelivered("token", NOW.after(EVENT_AGE_MAX));
+
+        assert_eq!(tokens.chat("token", NOW.after(EVENT_AGE_MAX)), Some("U1"));
+        assert_eq!(tokens.chat("token", NOW.after(EVENT_AGE_MAX).next()), None);
+    }
+
+    #[test]
+    fn a_used_token_stays_used_when_its_event_is_redelivered() {
+        let mut tokens = tokens();
+
+        tokens.consume("token");
+        tokens.redelivered("token", NOW);
+
+        assert_eq!(tokens.chat("token", NOW), None);
+    }
+
+    #[test]
+    fn old_tokens_are_forgotten() {
+        let mut tokens = tokens();
+
+        tokens.issue("later", "U1", NOW.after(EVENT_AGE_MAX).next());
+
+        assert_eq!(tokens.tokens.len(), 1);
+    }
+}

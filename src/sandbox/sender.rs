@@ -1,0 +1,158 @@
+//! Brings webhooks to the bot, and brings them again where that is switched on.
+
+use std::time::Duration;
+
+use actix_web::rt;
+use awc::error::{ConnectError, SendRequestError};
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+
+use crate::line::signature::{HEADER, sign};
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::platform::Platform;
+use crate::sandbox::records::Attempt;
+use crate::sandbox::webhooks::Webhook;
+
+/// LINE waits for so long for the head of the answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Shorter than servers keep idle connections, so that none is used in the moment in which it is closed.
+const IDLE_CONNECTION_LIFE: Duration = Duration::from_secs(1);
+const CONNECTIONS_MAX: usize = 100;
+/// The body of an answer means nothing; a short one is read so that the connection can be used again.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+const USER_AGENT: &str = "LineBotWebhook/2.0";
+const CONTENT_TYPE: &str = "application/json; charset=utf-8";
+
+/// What became of an attempt, in LINE's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The HTTP status, 0 without an answer.
+    pub status: u16,
+    /// `OK` or what went wrong.
+    pub reason: &'static str,
+    /// More about it, for a person.
+    pub detail: String,
+}
+
+/// How a webhook is signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signature {
+    /// As LINE does.
+    #[default]
+    Right,
+    /// With the signature of something else.
+    Wrong,
+    /// Not at all.
+    Missing,
+}
+
+impl Outcome {
+    /// Whether the bot took the webhook.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    fn of_status(status: u16) -> Self {
+        let reason = if (200..300).contains(&status) { "OK" } else { "ERROR_STATUS_CODE" };
+        Self { status, reason, detail: status.to_string() }
+    }
+
+    fn without_answer(reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { status: 0, reason, detail: detail.into() }
+    }
+}
+
+/// A client with LINE's patience; there is one on each thread.
+pub fn client() -> awc::Client {
+    let connector =
+        awc::Connector::new().timeout(TIMEOUT).limit(CONNECTIONS_MAX).conn_keep_alive(IDLE_CONNECTION_LIFE);
+    awc::Client::builder().connector(connector).timeout(TIMEOUT).disable_redirects().finish()
+}
+
+/// Delivers a webhook; a failure is followed by redeliveries in the background where they are switched on.
+pub async fn deliver(platform: &Platform, client: &awc::Client, webhook: Webhook) -> Outcome {
+    let outcome = attempt(platform, client, &webhook).await;
+    let is_redelivered = platform.with(|state| state.redelivery.enabled);
+    if is_redelivered && !outcome.is_success() && webhook.endpoint.is_some() {
+        rt::spawn(redeliver(platform.clone(), client.clone(), webhook));
+    }
+    outcome
+}
+
+/// Sends a webhook once.
+pub async fn attempt(platform: &Platform, client: &awc::Client, webhook: &Webhook) -> Outcome {
+    let outcome = send(client, webhook, webhook.body(), Signature::Right).await;
+    let attempt = Attempt {
+        webhook_event_ids: webhook.event_ids(),
+        is_redelivery: webhook.is_redelivery(),
+        status: outcome.status,
+        reason: outcome.reason,
+        timestamp: Timestamp::now().as_milliseconds(),
+    };
+    platform.with(|state| state.attempts.push(attempt, 0));
+    outcome
+}
+
+/// Sends these bytes to where the webhook goes.
+pub async fn send(client: &awc::Client, webhook: &Webhook, body: Vec<u8>, signature: Signature) -> Outcome {
+    let Some(endpoint) = &webhook.endpoint else {
+        return Outcome::without_answer(
+            "NO_ENDPOINT",
+            "no webhook endpoint is set, or webhooks are switched off",
+        );
+    };
+    let mut request = client
+        .post(endpoint)
+        .insert_header(("content-type", CONTENT_TYPE))
+        .insert_header(("user-agent", USER_AGENT));
+    request = match signature {
+        Signature::Right => request.insert_header((HEADER, sign(&webhook.secret, &body))),
+        Signature::Wrong => request.insert_header((HEADER, sign(&webhook.secret, b"something else"))),
+        Signature::Missing => request,
+    };
+    match request.send_body(body).await {
+        Ok(mut response) => {
+            let outcome = Outcome::of_status(response.status().as_u16());
+            if let Err(error) = response.body().limit(ANSWER_BYTES_MAX).await {
+                log::debug!("sandbox: the rest of the answer to a webhook was not read: {error}");
+            }
+            outcome
+        }
+        Err(error) => Outcome::without_answer(reason(&error), error.to_string()),
+    }
+}
+
+fn reason(error: &SendRequestError) -> &'static str {
+    match error {
+        SendRequestError::Timeout => "REQUEST_TIMEOUT",
+        SendRequestError::Connect(ConnectError::Disconnected) => "UNCLASSIFIED",
+        SendRequestError::Connect(_) => "COULD_NOT_CONNECT",
+        _ => "UNCLASSIFIED",
+    }
+}
+
+async fn redeliver(platform: Platform, client: awc::Client, webhook: Webhook) {
+    let attempts = platform.with(|state| state.redelivery.schedule_ms.len());
+    for number in 0..attempts {
+        let Some(pause) = pause(&platform, number) else { return };
+        rt::time::sleep(pause).await;
+        let (again, is_doubled) =
+            platform.with(|state| (webhook.again(state, Timestamp::now()), state.redelivery.duplicate));
+        let copies = if is_doubled { 2 } else { 1 };
+        if join_all((0..copies).map(|_| attempt(&platform, &client, &again))).await[0].is_success() {
+            return;
+        }
+    }
+}
+
+/// How long to wait before the redelivery of this number; nothing when there is none any more.
+fn pause(platform: &Platform, number: usize) -> Option<Duration> {
+    platform.with(|state| {
+        let redelivery = &state.redelivery;
+        let drawn = redelivery.shuffle.then(|| state.generator.position(redelivery.schedule_ms.len()));
+        let position = drawn.flatten().unwrap_or(number);
+        let pause = redelivery.schedule_ms.get(position).filter(|_| redelivery.enabled)?;
+        Some(Duration::from_millis(*pause))
+    })
+}

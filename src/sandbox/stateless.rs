@@ -1,0 +1,63 @@
+//! Channel access tokens that live for fifteen minutes and are never revoked.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::random;
+
+/// How long such a token lives.
+pub const LIFE: Duration = Duration::from_mins(15);
+/// At most so many tokens are remembered.
+const TOKENS_MAX: usize = 10_000;
+
+/// All tokens that have not expired.
+#[derive(Debug, Default)]
+pub struct StatelessTokens {
+    tokens: VecDeque<(Timestamp, String)>,
+}
+
+impl StatelessTokens {
+    /// A new token.
+    pub fn issue(&mut self, now: Timestamp) -> String {
+        self.forget(now);
+        let token = random::hexadecimal(&random::bytes::<64>());
+        self.tokens.push_back((now, token.clone()));
+        token
+    }
+
+    /// Whether this token was issued and has not expired.
+    pub fn is_valid(&self, token: &str, now: Timestamp) -> bool {
+        self.tokens.iter().any(|(issued_at, known)| known == token && now.since(*issued_at) < LIFE)
+    }
+
+    /// All tokens expire at once.
+    pub fn expire(&mut self) {
+        self.tokens.clear();
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        while self.tokens.len() >= TOKENS_MAX
+            || self.tokens.front().is_some_and(|(issued_at, _)| now.since(*issued_at) >= LIFE)
+        {
+            self.tokens.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_lives_for_fifteen_minutes() {
+        let now = Timestamp::from_milliseconds(1_700_000_000_000);
+        let mut tokens = StatelessTokens::default();
+
+        let token = tokens.issue(now);
+
+        assert!(tokens.is_valid(&token, now.after(LIFE.saturating_sub(Duration::from_millis(1)))));
+        assert!(!tokens.is_valid(&token, now.after(LIFE)));
+        assert!(!tokens.is_valid("another", now));
+    }
+}

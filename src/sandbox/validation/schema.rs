@@ -1,0 +1,236 @@
+//! The rules of JSON objects as tables, and the one function that holds a value against them.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::model::text::units;
+use crate::sandbox::validation::links;
+
+/// What a value must be.
+#[derive(Debug)]
+pub enum Rule {
+    /// A text of at least and at most so many of what is counted.
+    Text(Measure, usize, usize),
+    /// The address of something that LINE's apps fetch.
+    Url,
+    /// The address that an action opens.
+    Link,
+    /// A whole number in this range.
+    Integer(i64, i64),
+    /// A number in this range.
+    Number(f64, f64),
+    /// `true` or `false`.
+    Boolean,
+    /// One of these texts.
+    Word(&'static [&'static str]),
+    /// An object with these fields and no others.
+    Object(&'static [Field]),
+    /// At least and at most so many of these.
+    List(&'static Rule, usize, usize),
+    /// An object whose `type` says which of these fields it has.
+    Variant(&'static [(&'static str, &'static [Field])]),
+    /// What another table says.
+    As(&'static Rule),
+    /// What another table says, and what no table can say.
+    Checked(&'static Rule, fn(&Value, &Path<'_>, &mut Problems)),
+    /// Anything: somebody else looks at it.
+    Any,
+}
+
+/// How the length of a text is counted.
+#[derive(Debug, Clone, Copy)]
+pub enum Measure {
+    /// UTF-16 code units.
+    Units,
+    /// What a reader calls a character.
+    Graphemes,
+}
+
+/// One property of an object.
+#[derive(Debug)]
+pub struct Field {
+    name: &'static str,
+    required: bool,
+    rule: Rule,
+}
+
+/// A property that must be there.
+pub const fn required(name: &'static str, rule: Rule) -> Field {
+    Field { name, required: true, rule }
+}
+
+/// A property that may be missing.
+pub const fn optional(name: &'static str, rule: Rule) -> Field {
+    Field { name, required: false, rule }
+}
+
+/// Where in the request body a value stands, written like `messages[0].text`.
+#[derive(Debug, Clone, Copy)]
+pub enum Path<'a> {
+    /// The body itself.
+    Root,
+    /// A property of what stands there.
+    Name(&'a Path<'a>, &'a str),
+    /// An entry of the list that stands there.
+    Index(&'a Path<'a>, usize),
+}
+
+/// One thing that is wrong with a request, as LINE words it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub property: String,
+}
+
+/// All that is wrong with a request.
+pub type Problems = Vec<Detail>;
+
+/// Holds the value against the rule and adds what is wrong.
+pub fn check(rule: &Rule, value: &Value, path: &Path<'_>, problems: &mut Problems) {
+    match rule {
+        Rule::Text(measure, least, most) => text(value, path, problems, (*measure, *least, *most)),
+        Rule::Url => links::url(value, path, problems),
+        Rule::Link => links::link(value, path, problems),
+        Rule::Integer(least, most) => integer(value, path, problems, (*least, *most)),
+        Rule::Number(least, most) => number(value, path, problems, (*least, *most)),
+        Rule::Boolean if !value.is_boolean() => report(problems, path, "must be a boolean"),
+        Rule::Word(words) => word(words, value, path, problems),
+        Rule::Object(fields) => object(fields, value, path, problems),
+        Rule::List(entry, least, most) => list(entry, (*least, *most), (value, path), problems),
+        Rule::Variant(variants) => variant(variants, value, path, problems),
+        Rule::As(rule) => check(rule, value, path, problems),
+        Rule::Checked(rule, and) => {
+            check(rule, value, path, problems);
+            and(value, path, problems);
+        }
+        Rule::Boolean | Rule::Any => {}
+    }
+}
+
+/// Adds a problem.
+pub fn report(problems: &mut Problems, path: &Path<'_>, message: impl Into<String>) {
+    problems.push(Detail { message: message.into(), property: path.to_string() });
+}
+
+/// The length of a text.
+pub fn length(measure: Measure, text: &str) -> usize {
+    match measure {
+        Measure::Units => units(text),
+        Measure::Graphemes => text.graphemes(true).count(),
+    }
+}
+
+fn text(value: &Value, path: &Path<'_>, problems: &mut Problems, limits: (Measure, usize, usize)) {
+    let (measure, least, most) = limits;
+    let Some(text) = value.as_str() else { return report(problems, path, "must be a string") };
+    let length = length(measure, text);
+    if length == 0 && least > 0 {
+        report(problems, path, "May not be empty");
+    } else if length > most {
+        report(problems, path, format!("Length must be between 0 and {most}"));
+    }
+}
+
+fn integer(value: &Value, path: &Path<'_>, problems: &mut Problems, (least, most): (i64, i64)) {
+    match value.as_i64() {
+        None => report(problems, path, "must be an integer"),
+        Some(number) if number < least => {
+            report(problems, path, format!("must be greater than or equal to {least}"));
+        }
+        Some(number) if number > most => {
+            report(problems, path, format!("must be less than or equal to {most}"));
+        }
+        Some(_) => {}
+    }
+}
+
+fn number(value: &Value, path: &Path<'_>, problems: &mut Problems, (least, most): (f64, f64)) {
+    match value.as_f64() {
+        None => report(problems, path, "must be a number"),
+        Some(number) if number < least || number > most => {
+            report(problems, path, format!("must be between {least} and {most}"));
+        }
+        Some(_) => {}
+    }
+}
+
+fn word(words: &[&str], value: &Value, path: &Path<'_>, problems: &mut Problems) {
+    if !value.as_str().is_some_and(|text| words.contains(&text)) {
+        report(problems, path, format!("must be one of the following values: [{}]", words.join(", ")));
+    }
+}
+
+fn object(fields: &[Field], value: &Value, path: &Path<'_>, problems: &mut Problems) {
+    let Some(object) = value.as_object() else { return report(problems, path, "must be an object") };
+    properties(fields, object, path, problems);
+    for name in object.keys().filter(|name| fields.iter().all(|field| field.name != *name)) {
+        report(problems, &Path::Name(path, name), "unknown property");
+    }
+}
+
+fn properties(fields: &[Field], object: &Map<String, Value>, path: &Path<'_>, problems: &mut Problems) {
+    for field in fields {
+        let path = Path::Name(path, field.name);
+        match object.get(field.name).filter(|value| !value.is_null()) {
+            Some(value) => check(&field.rule, value, &path, problems),
+            None if field.required => report(problems, &path, missing(&field.rule)),
+            None => {}
+        }
+    }
+}
+
+fn missing(rule: &Rule) -> &'static str {
+    match rule {
+        Rule::Text(..) | Rule::List(..) => "May not be empty",
+        Rule::As(rule) | Rule::Checked(rule, _) => missing(rule),
+        _ => "must be specified",
+    }
+}
+
+fn list(entry: &Rule, limits: (usize, usize), place: (&Value, &Path<'_>), problems: &mut Problems) {
+    let ((least, most), (value, path)) = (limits, place);
+    let Some(entries) = value.as_array() else { return report(problems, path, "must be an array") };
+    if entries.is_empty() && least > 0 {
+        return report(problems, path, "May not be empty");
+    }
+    if entries.len() < least || entries.len() > most {
+        report(problems, path, format!("Size must be between {least} and {most}"));
+    }
+    for (index, value) in entries.iter().take(most).enumerate() {
+        check(entry, value, &Path::Index(path, index), problems);
+    }
+}
+
+fn variant(variants: &[(&str, &'static [Field])], value: &Value, path: &Path<'_>, problems: &mut Problems) {
+    let Some(object) = value.as_object() else { return report(problems, path, "must be an object") };
+    let kind_path = Path::Name(path, "type");
+    let Some(kind) = object.get("type").and_then(Value::as_str) else {
+        return report(problems, &kind_path, "must be specified");
+    };
+    let Some((_, fields)) = variants.iter().find(|(name, _)| *name == kind) else {
+        let known: Vec<&str> = variants.iter().map(|(name, _)| *name).collect();
+        let message = format!("must be one of the following values: [{}]", known.join(", "));
+        return report(problems, &kind_path, message);
+    };
+    properties(fields, object, path, problems);
+    let known = |name: &str| name == "type" || fields.iter().any(|field| field.name == name);
+    for name in object.keys().filter(|name| !known(name)) {
+        report(problems, &Path::Name(path, name), "unknown property");
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Root => Ok(()),
+            Path::Name(Path::Root, name) => formatter.write_str(name),
+            Path::Name(parent, name) => write!(formatter, "{parent}.{name}"),
+            Path::Index(parent, index) => write!(formatter, "{parent}[{index}]"),
+        }
+    }
+}

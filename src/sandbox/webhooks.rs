@@ -1,0 +1,122 @@
+//! Webhooks as LINE builds them ("Webhook event objects" in LINE's documentation).
+
+use serde_json::{Map, Value, json};
+
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::random;
+use crate::sandbox::state::State;
+
+/// The kinds of events that can be replied to.
+const REPLIABLE: [&str; 9] = [
+    "message",
+    "follow",
+    "join",
+    "memberJoined",
+    "postback",
+    "videoPlayComplete",
+    "beacon",
+    "accountLink",
+    "membership",
+];
+
+/// Events on their way to the bot.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Where to; without it nothing is sent.
+    pub endpoint: Option<String>,
+    /// The bot.
+    pub destination: String,
+    /// What it is signed with.
+    pub secret: Secret,
+    /// The events.
+    pub events: Vec<Value>,
+}
+
+impl Webhook {
+    /// These events for the bot, to where webhooks go now.
+    pub fn new(state: &State, events: Vec<Value>) -> Self {
+        let kept = state.kept();
+        Self {
+            endpoint: kept.webhook.endpoint.clone().filter(|_| kept.webhook.active),
+            destination: kept.bot.user_id.clone(),
+            secret: kept.channel.secret.clone(),
+            events,
+        }
+    }
+
+    /// The body, byte for byte.
+    pub fn body(&self) -> Vec<u8> {
+        json!({ "destination": self.destination, "events": self.events }).to_string().into_bytes()
+    }
+
+    /// The ids of the events.
+    pub fn event_ids(&self) -> Vec<String> {
+        let ids = self.events.iter().filter_map(|event| event["webhookEventId"].as_str());
+        ids.map(str::to_owned).collect()
+    }
+
+    /// Whether it is sent again.
+    pub fn is_redelivery(&self) -> bool {
+        self.events.first().is_some_and(|event| event["deliveryContext"]["isRedelivery"] == true)
+    }
+
+    /// The same events once more; their reply tokens live anew.
+    pub fn again(&self, state: &mut State, now: Timestamp) -> Self {
+        let mut events = self.events.clone();
+        for event in &mut events {
+            event["deliveryContext"]["isRedelivery"] = Value::Bool(true);
+            state.reply_tokens.redelivered(event["replyToken"].as_str().unwrap_or_default(), now);
+        }
+        if state.redelivery.shuffle {
+            for end in (1..events.len()).rev() {
+                events.swap(end, state.generator.position(end + 1).unwrap_or(end));
+            }
+        }
+        Self::new(state, events)
+    }
+}
+
+/// An event of this kind with its own properties, and with all that every event has.
+pub fn event(state: &mut State, source: &Value, own: &Value, now: Timestamp) -> Value {
+    let mut event = own.as_object().cloned().unwrap_or_default();
+    event.insert("source".to_owned(), source.clone());
+    completed(state, event, now)
+}
+
+/// The event with the common properties that it lacks.
+pub fn completed(state: &mut State, mut event: Map<String, Value>, now: Timestamp) -> Value {
+    let id = random::ulid(now, random::bytes());
+    for (name, value) in [
+        ("mode", json!("active")),
+        ("timestamp", json!(now.as_milliseconds())),
+        ("webhookEventId", json!(id)),
+        ("deliveryContext", json!({ "isRedelivery": false })),
+    ] {
+        event.entry(name).or_insert(value);
+    }
+    if let Some(token) = reply_token(&event) {
+        let chat = chat(&event["source"]).unwrap_or_default().to_owned();
+        state.reply_tokens.issue(&token, &chat, now);
+        event.insert("replyToken".to_owned(), Value::String(token));
+    }
+    Value::Object(event)
+}
+
+/// The id of the chat that a source stands for.
+pub fn chat(source: &Value) -> Option<&str> {
+    ["groupId", "roomId", "userId"].iter().find_map(|name| source[*name].as_str())
+}
+
+/// The token that comes with this event: the one that it has, or a new one where LINE gives one.
+fn reply_token(event: &Map<String, Value>) -> Option<String> {
+    match event.get("replyToken") {
+        Some(token) => token.as_str().map(str::to_owned),
+        None if event.get("mode")? == "standby" => None,
+        None => {
+            chat(event.get("source")?)?;
+            let kind = event.get("type")?.as_str()?;
+            REPLIABLE.contains(&kind).then(|| random::hexadecimal(&random::bytes::<16>()))
+        }
+    }
+}
