@@ -1,0 +1,48 @@
+//! What a server answered.
+
+use awc::http::header::HeaderMap;
+use serde_json::Value;
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// Sends a request and reads the whole answer.
+    pub async fn to(request: awc::ClientRequest, body: impl Into<Vec<u8>>) -> Self {
+        let mut response = request.send_body(body.into()).await.unwrap();
+        let body = response.body().limit(64 << 20).await.unwrap();
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text))
+    }
+
+    /// A header as text; empty when there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The `reason` of a failure, after checking that the failure has its contract's shape.
+    #[track_caller]
+    pub fn reason(&self) -> String {
+        let error = self.json()["error"].clone();
+        assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        assert_eq!(error["request_id"], self.header("x-request-id"), "{self:?}");
+        for field in ["status", "message"] {
+            assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
+        }
+        error["reason"].as_str().unwrap().to_owned()
+    }
+}

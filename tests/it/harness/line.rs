@@ -1,0 +1,32 @@
+//! LINE's side: the sandbox on a port of its own, in a thread of the test.
+
+use std::net::TcpListener;
+
+use actix_web::rt::System;
+use kaiwa::sandbox;
+use kaiwa::sandbox::platform::{Options, Platform};
+
+/// A running sandbox. It ends with the test process.
+pub struct Line {
+    /// Its state, directly.
+    pub platform: Platform,
+    /// Where it answers.
+    pub url: String,
+}
+
+impl Line {
+    /// A new platform without users.
+    pub fn start() -> Self {
+        Self::start_with(Options::generate())
+    }
+
+    /// A new platform with these options.
+    pub fn start_with(options: Options) -> Self {
+        let platform = Platform::new(options).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let served = platform.clone();
+        std::thread::spawn(move || System::new().block_on(async { sandbox::serve(served, listener).unwrap().await }));
+        Self { platform, url }
+    }
+}

@@ -1,0 +1,20 @@
+//! A running server with everything around it, and the calls that tests make.
+
+pub mod answer;
+pub mod line;
+pub mod server;
+
+use std::time::{Duration, Instant};
+
+/// Waits until the condition holds; fails after ten seconds.
+#[track_caller]
+pub fn eventually(condition: impl Fn() -> bool) -> impl Future<Output = ()> {
+    let place = std::panic::Location::caller();
+    async move {
+        let limit = Instant::now() + Duration::from_secs(10);
+        while !condition() {
+            assert!(Instant::now() < limit, "{place}: it did not come true within ten seconds");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

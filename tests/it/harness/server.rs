@@ -1,0 +1,234 @@
+//! The server under test, in a thread of the test process.
+
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::rt::System;
+use awc::Client;
+use awc::http::Method;
+use kaiwa::api::token::{Bearer, sign};
+use kaiwa::config::Config;
+use kaiwa::config::account::{CustomerReference, DeclaredAccount};
+use kaiwa::config::customer::DeclaredCustomer;
+use kaiwa::line::signature;
+use kaiwa::model::clock::Clock;
+use kaiwa::model::customer::Profile;
+use kaiwa::model::id::{AccountId, CustomerId};
+use kaiwa::model::secret::Secret;
+use kaiwa::model::timestamp::Timestamp;
+use kaiwa::server::Server;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::harness::answer::Answer;
+use crate::harness::line::Line;
+
+/// The key of the tokens in tests.
+pub const KEY: &str = "a key for tests, of more than 32 bytes";
+
+/// A server with one customer who has one LINE account. It stops, and its data goes, when it is dropped.
+pub struct TestServer {
+    pub line: Line,
+    pub clock: Clock,
+    pub customer: CustomerId,
+    pub account: AccountId,
+    pub address: SocketAddr,
+    pub folder: TempDir,
+    client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestServer {
+    /// A server with quick retries, and otherwise as it is by default.
+    pub fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    /// A server whose settings the test changes.
+    pub fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let line = Line::start();
+        let folder = tempfile::tempdir().unwrap();
+        let (customer, account) = (CustomerId::new(Timestamp::now()), AccountId::new(Timestamp::now()));
+        let mut config = config(&line, &folder, customer, account);
+        change(&mut config);
+        let clock = Clock::default();
+        let (address, stop, thread) = run(config, clock.clone());
+        let server = Self {
+            line,
+            clock,
+            customer,
+            account,
+            address,
+            folder,
+            client: Client::builder().timeout(Duration::from_secs(30)).disable_redirects().finish(),
+            stop: Some(stop),
+            thread: Some(thread),
+        };
+        server.line.platform.set_webhook(Some(server.url(&server.webhook_path())));
+        server
+    }
+
+    /// The path to which LINE sends the webhooks of the account.
+    pub fn webhook_path(&self) -> String {
+        format!("/v1.0/conversation/accounts/{}", self.account)
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A token of the customer, valid for an hour.
+    pub fn token(&self) -> String {
+        token_of(self.customer)
+    }
+
+    /// A request of the customer that is still to be sent.
+    pub fn request(&self, method: Method, path: &str) -> awc::ClientRequest {
+        self.request_of(self.customer, method, path)
+    }
+
+    /// A request of some customer.
+    pub fn request_of(&self, customer: CustomerId, method: Method, path: &str) -> awc::ClientRequest {
+        self.anonymous(method, path).bearer_auth(token_of(customer))
+    }
+
+    /// A request of nobody.
+    pub fn anonymous(&self, method: Method, path: &str) -> awc::ClientRequest {
+        self.client.request(method, self.url(path))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::GET, path), "").await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send_json(Method::POST, path, body).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send_json(Method::PUT, path, body).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::DELETE, path), "").await
+    }
+
+    async fn send_json(&self, method: Method, path: &str, body: &Value) -> Answer {
+        Answer::to(self.request(method, path).content_type("application/json"), body.to_string()).await
+    }
+
+    /// Delivers a webhook with these events, signed as LINE signs.
+    pub async fn webhook(&self, events: &[Value]) -> Answer {
+        self.webhook_body(&json!({ "destination": self.line.platform.bot().user_id, "events": events }).to_string()).await
+    }
+
+    /// Delivers a webhook with exactly this body, signed as LINE signs.
+    pub async fn webhook_body(&self, body: &str) -> Answer {
+        let signature = signature::sign(&self.line.platform.channel().secret, body.as_bytes());
+        let request = self.anonymous(Method::POST, &self.webhook_path());
+        Answer::to(request.insert_header((signature::HEADER, signature)), body.to_owned()).await
+    }
+
+    /// The id of the conversation that a user begins with a text.
+    pub async fn conversation_with(&self, user: &str) -> String {
+        let event = text_event(user, "hello");
+        assert_eq!(self.webhook(&[event]).await.status, 200);
+        let conversations = self.get("/v1.0/conversations").await.json();
+        let found = conversations["result"].as_array().unwrap().iter().find(|one| one["reference_id"] == user);
+        found.expect("the conversation has begun")["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of a new user whom LINE knows.
+    pub fn user(&self, name: &str) -> String {
+        self.line.platform.with(|state| state.people_mut().user_named(name).id.clone())
+    }
+
+    /// All messages of a conversation, newest first, up to a hundred.
+    pub async fn messages(&self, conversation: &str) -> Vec<Value> {
+        let list = self.get(&format!("/v1.0/conversations/{conversation}/messages")).await.json();
+        list["result"].as_array().unwrap().clone()
+    }
+
+    /// Sends a text and returns the message as it is answered.
+    pub async fn say(&self, conversation: &str, text: &str) -> Value {
+        let answer = self.post(&format!("/v1.0/conversations/{conversation}/messages"), &json!({ "text": text })).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().unwrap().join();
+        assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+    }
+}
+
+/// A token of a customer, valid for an hour.
+pub fn token_of(customer: CustomerId) -> String {
+    let bearer = Bearer { customer, profile: Profile { name: "test".to_owned(), ..Profile::default() } };
+    sign(&Secret::new(KEY), &bearer, Timestamp::now(), Duration::from_hours(1)).unwrap()
+}
+
+/// An event of a user who writes a text, with ids that no other has.
+pub fn text_event(user: &str, text: &str) -> Value {
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    json!({
+        "type": "message", "mode": "active", "timestamp": Timestamp::now().as_milliseconds(),
+        "webhookEventId": unique[..26].to_uppercase(), "deliveryContext": { "isRedelivery": false },
+        "source": { "type": "user", "userId": user }, "replyToken": unique,
+        "message": { "type": "text", "id": uuid::Uuid::new_v4().as_u128().to_string(), "text": text, "quoteToken": "q" },
+    })
+}
+
+fn config(line: &Line, folder: &TempDir, customer: CustomerId, account: AccountId) -> Config {
+    let mut config = Config {
+        listen: "127.0.0.1:0".to_owned(),
+        data_directory: folder.path().to_owned(),
+        customers: vec![DeclaredCustomer {
+            id: customer,
+            name: "test".to_owned(),
+            detail: String::new(),
+            webhook_method: "POST".to_owned(),
+            webhook_uri: None,
+        }],
+        accounts: vec![declared_account(line, customer, account)],
+        ..Config::default()
+    };
+    config.auth.jwt_key = Some(Secret::new(KEY));
+    config.line.api_base = line.url.parse().unwrap();
+    config.line.data_base = line.url.parse().unwrap();
+    config.delivery.backoff_first = Duration::from_millis(20);
+    config.delivery.backoff_max = Duration::from_millis(200);
+    config.limits.shutdown_timeout = Duration::from_secs(1);
+    config
+}
+
+fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> DeclaredAccount {
+    let channel = line.platform.channel();
+    DeclaredAccount {
+        id: account,
+        customer: CustomerReference::Id(customer),
+        name: "test".to_owned(),
+        detail: String::new(),
+        secret: channel.secret,
+        secret_file: None,
+        token: channel.token,
+        token_file: None,
+    }
+}
+
+fn run(config: Config, clock: Clock) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = Server::bind(config, clock).unwrap();
+    let address = server.address().unwrap();
+    let run = move || {
+        let stopped = async { drop(stopped.await) };
+        System::new().block_on(server.run(stopped)).unwrap();
+    };
+    (address, stop, std::thread::spawn(run))
+}

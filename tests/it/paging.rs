@@ -1,0 +1,80 @@
+//! Every row exactly once, whatever happens meanwhile.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::harness::server::{TestServer, text_event};
+
+const MESSAGES: usize = 10_000;
+const EVENTS_PER_WEBHOOK: usize = 500;
+
+/// Reads a list to its end and returns the ids in the order in which they came.
+async fn read_all(server: &TestServer, list: &str, size: usize, between: impl AsyncFn(usize)) -> Vec<String> {
+    let mut ids = Vec::new();
+    let mut token = String::new();
+    for page in 0.. {
+        let path = format!("{list}?page_size={size}&page_token={}", token.replace(' ', "+"));
+        let body = server.get(&path).await.json();
+        let rows = body["result"].as_array().unwrap();
+        ids.extend(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+        body["next_page_token"].as_str().unwrap().clone_into(&mut token);
+        if rows.is_empty() {
+            assert_eq!(token, "", "the token of an empty page is empty");
+            break;
+        }
+        between(page).await;
+    }
+    ids
+}
+
+#[actix_web::test]
+async fn ten_thousand_messages_are_read_once_each_while_more_arrive_and_the_clock_is_set_back() {
+    let server = TestServer::start_with(|config| config.limits.webhook_body_bytes = 16 << 20);
+    let user = server.user("Cony");
+    for _ in 0..MESSAGES / EVENTS_PER_WEBHOOK {
+        let events: Vec<Value> = (0..EVENTS_PER_WEBHOOK).map(|number| text_event(&user, &number.to_string())).collect();
+        assert_eq!(server.webhook(&events).await.status, 200);
+    }
+    let list = server.get("/v1.0/conversations").await.json();
+    let path = format!("/v1.0/conversations/{}/messages", list["result"][0]["id"].as_str().unwrap());
+    let before: HashSet<String> = read_all(&server, &path, 100, async |_| {}).await.into_iter().collect();
+    assert_eq!(before.len(), MESSAGES);
+
+    for (size, every) in [(100, 20), (7, 300), (1, 2_500)] {
+        let disturb = async |page: usize| {
+            if page % every == 0 {
+                server.clock.set_back(Duration::from_mins(10));
+                assert_eq!(server.webhook(&[text_event(&user, "meanwhile")]).await.status, 200);
+            }
+        };
+        let read = read_all(&server, &path, size, disturb).await;
+
+        let seen: HashSet<String> = read.iter().cloned().collect();
+        assert_eq!(seen.len(), read.len(), "a row was shown twice with pages of {size}");
+        assert!(before.is_subset(&seen), "a row was skipped with pages of {size}");
+    }
+}
+
+#[actix_web::test]
+async fn conversations_are_paged_too_and_a_wrong_size_or_token_is_refused() {
+    let server = TestServer::start();
+    let events: Vec<Value> = (0..25).map(|number| text_event(&server.user(&format!("user {number}")), "hi")).collect();
+    server.webhook(&events).await;
+    let list = "/v1.0/conversations";
+
+    for size in [1, 7, 100] {
+        let read = read_all(&server, list, size, async |_| {}).await;
+        assert_eq!(read.iter().collect::<HashSet<_>>().len(), 25);
+        assert_eq!(read.len(), 25);
+    }
+
+    for size in ["0", "-1", "x", ""] {
+        assert_eq!(server.get(&format!("{list}?page_size={size}")).await.reason(), "INVALID_ARGUMENT");
+    }
+    assert_eq!(server.get(&format!("{list}?page_token=2022-06-17")).await.reason(), "INVALID_PAGE_TOKEN");
+    assert_eq!(server.get(&format!("{list}?page_size=1000")).await.json()["result"].as_array().unwrap().len(), 25);
+    let early = server.get(&format!("{list}?page_token=2022-06-17%2006:06:14.446158")).await;
+    assert_eq!(early.text, r#"{"result":[],"next_page_token":""}"#);
+}
