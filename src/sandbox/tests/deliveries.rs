@@ -50,6 +50,22 @@ async fn a_failed_webhook_comes_again_with_the_same_id() {
 }
 
 #[actix_web::test]
+async fn a_redelivery_can_come_twice() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[500, 200]);
+    sandbox.platform.set_webhook(Some(url));
+    let twice = json!({ "enabled": true, "schedule_ms": [0], "duplicate": true });
+    sandbox.control("PUT", "/redelivery", &twice).await;
+
+    sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await;
+
+    next(&mut received).await;
+    let (second, third) = (next(&mut received).await, next(&mut received).await);
+    assert_eq!(second.body, third.body);
+    assert_eq!(second.event()["deliveryContext"]["isRedelivery"], true);
+}
+
+#[actix_web::test]
 async fn without_redelivery_a_failed_webhook_is_gone() {
     let sandbox = Sandbox::start().await;
     let (url, mut received) = bot(&[500]);
