@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::chats::ChatMessage;
 use crate::sandbox::contents::{Content, Readiness};
@@ -10,6 +11,9 @@ use crate::sandbox::refusal::Refusal;
 use crate::sandbox::state::State;
 use crate::sandbox::tokens;
 use crate::sandbox::webhooks::{Webhook, event};
+
+/// The kinds of messages whose content the bot fetches.
+const MEDIA: [&str; 4] = ["image", "video", "audio", "file"];
 
 /// A message that a person writes.
 #[derive(Debug)]
@@ -179,17 +183,8 @@ fn sent(
         return Err(Refusal::bad_request("a message is an object"));
     };
     let kind = message.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let secret = &state.kept().channel.secret;
-    let mut added = vec![("id", json!(id)), ("markAsReadToken", json!(tokens::read(secret, id)))];
-    if matches!(kind.as_str(), "text" | "sticker" | "image" | "video") {
-        added.push(("quoteToken", json!(tokens::quote(secret, chat, id))));
-    }
-    match kind.as_str() {
-        "image" | "video" | "audio" => added.push(("contentProvider", json!({ "type": "line" }))),
-        "sticker" => added.push(("stickerResourceType", json!("STATIC"))),
-        _ => {}
-    }
-    if matches!(kind.as_str(), "image" | "video" | "audio" | "file") {
+    let mut added = additions(&state.kept().channel.secret, chat, id, &kind);
+    if MEDIA.contains(&kind.as_str()) {
         let content = content.unwrap_or_else(|| Content::sample(&kind));
         if kind == "file" {
             added.extend([("fileName", json!("file.bin")), ("fileSize", json!(content.bytes.len()))]);
@@ -200,6 +195,19 @@ fn sent(
         message.entry(name).or_insert(value);
     }
     Ok(Value::Object(message))
+}
+
+fn additions(secret: &Secret, chat: &str, id: &str, kind: &str) -> Vec<(&'static str, Value)> {
+    let mut added = vec![("id", json!(id)), ("markAsReadToken", json!(tokens::read(secret, id)))];
+    if matches!(kind, "text" | "sticker" | "image" | "video") {
+        added.push(("quoteToken", json!(tokens::quote(secret, chat, id))));
+    }
+    match kind {
+        "image" | "video" | "audio" => added.push(("contentProvider", json!({ "type": "line" }))),
+        "sticker" => added.push(("stickerResourceType", json!("STATIC"))),
+        _ => {}
+    }
+    added
 }
 
 fn user(state: &State, id_or_name: &str) -> Result<User, Refusal> {

@@ -45,7 +45,10 @@ async fn exchange(
     let (position, fault) = platform.with(|state| arrive(state, &call, Timestamp::now()));
     let answer = match fault {
         None => Some(execute(platform, client, &call).await),
-        Some(fault) => go_wrong(&fault, platform, client, &call).await,
+        // A task of its own: LINE executes a late request also when the bot has given up waiting for the answer.
+        Some(fault) => {
+            rt::spawn(go_wrong(fault, platform.clone(), client.clone(), call.clone())).await.ok().flatten()
+        }
     };
     let status = answer.as_ref().map(|answer| answer.status);
     platform.with(|state| {
@@ -104,11 +107,11 @@ async fn execute(platform: &Platform, client: &awc::Client, call: &Call) -> Answ
 }
 
 /// The answer to a request with which something goes wrong; nothing where the connection is just closed.
-async fn go_wrong(fault: &Fault, platform: &Platform, client: &awc::Client, call: &Call) -> Option<Answer> {
+async fn go_wrong(fault: Fault, platform: Platform, client: awc::Client, call: Call) -> Option<Answer> {
     rt::time::sleep(Duration::from_millis(fault.delay_ms)).await;
-    let executed = if fault.executes() { Some(execute(platform, client, call).await) } else { None };
+    let executed = if fault.executes() { Some(execute(&platform, &client, &call).await) } else { None };
     match fault.kind {
-        FaultKind::Status | FaultKind::StatusAfter => Some(refused(fault)),
+        FaultKind::Status | FaultKind::StatusAfter => Some(refused(&fault)),
         FaultKind::Timeout => {
             rt::time::sleep(platform.with(|state| state.silence)).await;
             None

@@ -52,7 +52,9 @@ const KEEP_ALIVE: Duration = Duration::from_mins(2);
 /// Faults that never answer must not hold up the end of the process.
 const SHUTDOWN_SECONDS: u64 = 1;
 
-/// LINE's API and the control API; the handle is taken from `Data<Platform>`. Nothing can be mounted behind these.
+/// LINE's API and the control API; the handle is taken from `Data<Platform>`.
+///
+/// LINE's API answers every path, so these routes are the last of their app.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .app_data(ThinData(sender::client()))
@@ -60,7 +62,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/{path:.*}").route(to(exchange::answer)));
 }
 
-/// The platform on this address until the server is stopped. Faults close connections only here.
+/// The platform on this address until the server is stopped; to be called within a runtime.
+///
+/// Faults can close connections only here: `routes` in another server answers 500 instead.
 pub fn serve(platform: Platform, listener: TcpListener) -> Result<Server> {
     let platform = Data::new(platform);
     let server = HttpServer::new(move || App::new().app_data(platform.clone()).configure(routes))

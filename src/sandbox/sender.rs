@@ -17,7 +17,7 @@ use crate::sandbox::webhooks::Webhook;
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Shorter than servers keep idle connections, so that none is used in the moment in which it is closed.
 const IDLE_CONNECTION_LIFE: Duration = Duration::from_secs(1);
-const CONNECTIONS_MAX: usize = 100;
+const CONNECTIONS_MAX: usize = 1_000;
 /// The body of an answer means nothing; a short one is read so that the connection can be used again.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const USER_AGENT: &str = "LineBotWebhook/2.0";

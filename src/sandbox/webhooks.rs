@@ -120,3 +120,81 @@ fn reply_token(event: &Map<String, Value>) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sandbox::platform::Options;
+
+    const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
+
+    fn state() -> State {
+        let options = Options::generate();
+        State::new(options.kept(), &options)
+    }
+
+    fn complete(state: &mut State, event: &Value) -> Value {
+        completed(state, event.as_object().unwrap().clone(), NOW)
+    }
+
+    #[test]
+    fn events_have_reply_tokens_where_line_gives_them() {
+        let mut state = state();
+        let source = json!({ "type": "user", "userId": "U1" });
+
+        for (event, is_repliable) in [
+            (json!({ "type": "message", "source": source }), true),
+            (json!({ "type": "follow", "source": source }), true),
+            (json!({ "type": "unfollow", "source": source }), false),
+            (json!({ "type": "somethingNew", "source": source }), false),
+            (json!({ "type": "accountLink" }), false),
+            (json!({ "type": "message", "source": source, "mode": "standby" }), false),
+            (json!({ "type": "message", "source": source, "replyToken": null }), false),
+        ] {
+            let token = complete(&mut state, &event)["replyToken"].as_str().map(str::to_owned);
+            assert_eq!(token.is_some(), is_repliable, "{event}");
+            let chat = state.reply_tokens.chat(&token.unwrap_or_default(), NOW);
+            assert_eq!(chat, is_repliable.then_some("U1"), "{event}");
+        }
+    }
+
+    #[test]
+    fn what_an_event_has_is_left_alone() {
+        let mut state = state();
+        let event = json!({
+            "type": "message", "mode": "active", "timestamp": 5, "webhookEventId": "id", "replyToken": "token",
+            "deliveryContext": { "isRedelivery": true }, "source": { "type": "group", "groupId": "C1", "userId": "U1" },
+        });
+
+        assert_eq!(complete(&mut state, &event), event);
+
+        assert_eq!(state.reply_tokens.chat("token", NOW), Some("C1"));
+    }
+
+    #[test]
+    fn a_redelivery_keeps_its_events_and_renews_their_tokens() {
+        let mut state = state();
+        let source = json!({ "type": "user", "userId": "U1" });
+        let events: Vec<Value> = (0..20)
+            .map(|number| json!({ "type": "follow", "number": number }))
+            .map(|own| event(&mut state, &source, &own, NOW))
+            .collect();
+        let webhook = Webhook::new(&state, events);
+        let later = NOW.after(Duration::from_mins(5));
+        state.redelivery.shuffle = true;
+
+        let again = webhook.again(&mut state, later);
+
+        assert!(again.is_redelivery() && !webhook.is_redelivery());
+        assert_ne!(again.event_ids(), webhook.event_ids());
+        let sorted = |mut ids: Vec<String>| {
+            ids.sort();
+            ids
+        };
+        assert_eq!(sorted(again.event_ids()), sorted(webhook.event_ids()));
+        let token = webhook.events[0]["replyToken"].as_str().unwrap();
+        assert_eq!(state.reply_tokens.chat(token, later), Some("U1"));
+    }
+}

@@ -26,6 +26,8 @@ pub fn routes(config: &mut ServiceConfig) {
     let json = JsonConfig::default()
         .limit(BODY_BYTES_MAX)
         .content_type_required(false)
+        // A person with curl has better things to type than a content type.
+        .content_type(|_| true)
         .error_handler(|error, _| Refusal::bad_request(error.to_string()).into());
     let scope = scope("/sandbox").app_data(json).app_data(PayloadConfig::new(BODY_BYTES_MAX));
     config.service(records_and_settings(people(scope)).default_service(to(unknown)));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::model::secret::Secret;
 use crate::sandbox::call::Answer;
 use crate::sandbox::chats::ChatMessage;
 use crate::sandbox::endpoints::{Visit, body, retry_key, violation};
@@ -16,6 +17,8 @@ use crate::sandbox::validation::schema::{Detail, Rule};
 use crate::sandbox::validation::{MULTICAST, PUSH, REPLY, VALIDATE};
 
 const VALIDATED: [&str; 5] = ["reply", "push", "multicast", "narrowcast", "broadcast"];
+/// A parsed body weighs about so many times as much as its bytes.
+const PARSED_WEIGHT: usize = 4;
 /// The kinds of messages that can be quoted.
 const QUOTABLE: [&str; 7] = ["text", "textV2", "sticker", "image", "video", "template", "flex"];
 
@@ -34,7 +37,7 @@ pub fn push(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
     let (retry_key, body) = opened(state, visit, &PUSH)?;
     let to = body["to"].as_str().filter(|to| is_id(to, &['U', 'C', 'R']));
     let to = to.ok_or_else(|| errors::property("to"))?.to_owned();
-    quotes_are_of(state, &to, &body)?;
+    fit(state, Some(&to), &body)?;
     let people = match state.people().reach(&to, visit.now) {
         Reach::Unknown => return Err(errors::undeliverable()),
         Reach::Nobody => None,
@@ -53,6 +56,7 @@ pub fn multicast(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer>
     let recipients: Option<Vec<String>> =
         to.map(|to| to.as_str().filter(|to| is_id(to, &['U'])).map(str::to_owned)).collect();
     let recipients = recipients.ok_or_else(|| errors::property("to"))?;
+    fit(state, None, &body)?;
     let is_reached = |to: &&String| matches!(state.people().reach(to, visit.now), Reach::People(_));
     let reached: Vec<String> = recipients.iter().filter(is_reached).cloned().collect();
     spend(state, u64::try_from(reached.len()).unwrap_or(u64::MAX))?;
@@ -65,7 +69,7 @@ pub fn reply(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
     let body = body(visit.call, &REPLY)?;
     let token = body["replyToken"].as_str().unwrap_or_default().to_owned();
     let chat = state.reply_tokens.chat(&token, visit.now).ok_or_else(errors::reply_token)?.to_owned();
-    quotes_are_of(state, &chat, &body)?;
+    fit(state, Some(&chat), &body)?;
     state.reply_tokens.consume(&token);
     let (recipients, reached) = (vec![chat.clone()], vec![chat]);
     let order = Order { endpoint: "reply", recipients, reached, retry_key: None, body, visit };
@@ -102,20 +106,31 @@ fn replayed(accepted: &Accepted) -> Answer {
     Answer::json(409, &body).with("x-line-accepted-request-id", &accepted.request_id)
 }
 
-fn quotes_are_of(state: &State, chat: &str, body: &Value) -> Result<(), Answer> {
-    let secret = &state.kept().channel.secret;
-    let is_wrong = |message: &Value| {
-        message["quoteToken"].as_str().is_some_and(|token| !tokens::quotes(secret, chat, token))
-    };
+/// Refuses messages that do not belong into this chat; many chats at once are none.
+fn fit(state: &State, chat: Option<&str>, body: &Value) -> Result<(), Answer> {
     let messages = body["messages"].as_array().into_iter().flatten().enumerate();
     let problems: Vec<Detail> = messages
-        .filter(|(_, message)| is_wrong(message))
-        .map(|(index, _)| Detail {
-            message: "invalid quote token".to_owned(),
-            property: format!("messages[{index}].quoteToken"),
+        .filter_map(|(index, message)| {
+            let (name, problem) = misfit(&state.kept().channel.secret, chat, message)?;
+            Some(Detail { message: problem.to_owned(), property: format!("messages[{index}].{name}") })
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(errors::problems(&problems)) }
+}
+
+fn misfit(secret: &Secret, chat: Option<&str>, message: &Value) -> Option<(&'static str, &'static str)> {
+    let is_group = chat.is_some_and(|chat| !chat.starts_with('U'));
+    let quotes = |token: &str| chat.is_some_and(|chat| tokens::quotes(secret, chat, token));
+    let mut substitutions = message["substitution"].as_object().into_iter().flatten();
+    if message["quoteToken"].as_str().is_some_and(|token| !quotes(token)) {
+        Some(("quoteToken", "invalid quote token"))
+    } else if !is_group && substitutions.any(|(_, value)| value["type"] == "mention") {
+        Some(("substitution", "mentions are for group chats and multi-person chats only"))
+    } else if is_group && message["trackingId"].is_string() {
+        Some(("trackingId", "not allowed in group chats and multi-person chats"))
+    } else {
+        None
+    }
 }
 
 fn spend(state: &mut State, messages: u64) -> Result<(), Answer> {
@@ -153,7 +168,7 @@ fn execute(state: &mut State, order: Order<'_>) -> Vec<SentMessage> {
         sent_messages: sent_messages.clone(),
         timestamp: now.as_milliseconds(),
     };
-    state.executed.push(executed, call.body.len());
+    state.executed.push(executed, call.body.len() * PARSED_WEIGHT);
     sent_messages
 }
 

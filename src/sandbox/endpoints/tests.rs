@@ -197,6 +197,23 @@ fn a_quote_stays_in_its_chat() {
 }
 
 #[test]
+fn mentions_are_for_groups_and_tracking_is_for_people() {
+    let mut line = Line::new();
+    let (group, _) = events::join(&mut line.state, ("Family", GroupKind::Group), &["Hana".to_owned()], NOW);
+    let (hana, url) = (line.hana.clone(), "https://example.com/a");
+    let all = json!({ "type": "mention", "mentionee": { "type": "all" } });
+    let mention = json!({ "type": "textV2", "text": "{all}", "substitution": { "all": all } });
+    let video =
+        json!({ "type": "video", "originalContentUrl": url, "previewImageUrl": url, "trackingId": "t" });
+    let mut push = |to: &str, message: &Value| {
+        line.post("/v2/bot/message/push", &json!({ "to": to, "messages": [message] })).status
+    };
+
+    assert_eq!([push(&group.id, &mention), push(&hana, &mention)], [200, 400]);
+    assert_eq!([push(&group.id, &video), push(&hana, &video)], [400, 200]);
+}
+
+#[test]
 fn a_retry_key_is_a_uuid_and_not_for_replies() {
     let mut line = Line::new();
     let hana = line.hana.clone();

@@ -232,7 +232,8 @@ fn carousels_have_their_limits() {
 
 #[test]
 fn flex_messages_have_their_limits() {
-    let body = |text: &str| json!({ "type": "box", "layout": "vertical", "contents": [{ "type": "text", "text": text }] });
+    let words = |text: &str| json!([{ "type": "text", "text": text }]);
+    let body = |text: &str| json!({ "type": "box", "layout": "vertical", "contents": words(text) });
     let bubble = |text: &str| json!({ "type": "bubble", "body": body(text) });
     let flex = |contents: &Value| json!({ "type": "flex", "altText": "alt", "contents": contents });
     let carousel = |count: usize| flex(&json!({ "type": "carousel", "contents": vec![bubble("a"); count] }));

@@ -1,0 +1,185 @@
+//! A bot that listens, and people who are moved from outside.
+
+use serde_json::{Value, json};
+
+use crate::line::signature;
+use crate::sandbox::control::client::say;
+use crate::sandbox::state::Redelivery;
+use crate::sandbox::tests::{Sandbox, bot, next};
+
+#[actix_web::test]
+async fn what_a_person_says_is_delivered_and_signed() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[200]);
+    sandbox.platform.set_webhook(Some(url));
+
+    let told = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "こんにちは 😀\n" })).await;
+
+    let webhook = next(&mut received).await;
+    let secret = sandbox.platform.channel().secret;
+    assert!(signature::verify(&secret, &webhook.body, webhook.signature.as_bytes()));
+    assert_eq!(webhook.user_agent, "LineBotWebhook/2.0");
+    let event = webhook.event();
+    assert_eq!(event["message"]["text"], "こんにちは 😀\n");
+    assert_eq!(event["source"], json!({ "type": "user", "userId": sandbox.hana }));
+    assert_eq!(event["deliveryContext"]["isRedelivery"], false);
+    assert_eq!(told["webhook_event_id"], event["webhookEventId"]);
+    assert_eq!(told["message_id"], event["message"]["id"]);
+    assert_eq!((&told["status"], &told["reason"]), (&json!(200), &json!("OK")));
+}
+
+#[actix_web::test]
+async fn a_failed_webhook_comes_again_with_the_same_id() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[500, 503, 200]);
+    sandbox.platform.set_webhook(Some(url));
+    let schedule_ms = vec![0, 1, 0];
+    sandbox.platform.set_redelivery(Redelivery { enabled: true, schedule_ms, ..Redelivery::default() });
+
+    let told = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await;
+
+    assert_eq!(told["reason"], "ERROR_STATUS_CODE");
+    let [first, second, third] =
+        [next(&mut received).await, next(&mut received).await, next(&mut received).await]
+            .map(|webhook| webhook.event());
+    assert_eq!(first["deliveryContext"]["isRedelivery"], false);
+    assert_eq!(second["deliveryContext"]["isRedelivery"], true);
+    assert_eq!(second["webhookEventId"], first["webhookEventId"]);
+    assert_eq!(second["replyToken"], first["replyToken"]);
+    assert_eq!(third, second);
+}
+
+#[actix_web::test]
+async fn a_redelivery_can_come_twice() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[500, 200]);
+    sandbox.platform.set_webhook(Some(url));
+    let twice = json!({ "enabled": true, "schedule_ms": [0], "duplicate": true });
+    sandbox.control("PUT", "/redelivery", &twice).await;
+
+    sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await;
+
+    next(&mut received).await;
+    let (second, third) = (next(&mut received).await, next(&mut received).await);
+    assert_eq!(second.body, third.body);
+    assert_eq!(second.event()["deliveryContext"]["isRedelivery"], true);
+}
+
+#[actix_web::test]
+async fn without_redelivery_a_failed_webhook_is_gone() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[500]);
+    sandbox.platform.set_webhook(Some(url));
+
+    sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await;
+    sandbox.control("POST", "/users/Hana/say", &json!({ "text": "b" })).await;
+
+    assert_eq!(next(&mut received).await.event()["message"]["text"], "a");
+    assert_eq!(next(&mut received).await.event()["message"]["text"], "b");
+    assert_eq!(sandbox.platform.attempts().len(), 3);
+}
+
+#[actix_web::test]
+async fn raw_events_are_completed_and_copied() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[200]);
+    sandbox.platform.set_webhook(Some(url));
+    let future = json!({ "type": "future", "timestamp": 1, "source": { "type": "user", "userId": "U1" } });
+    let wrong = json!({ "events": [future, { "type": "follow" }], "copies": 2 });
+
+    let told = sandbox.control("POST", "/events", &wrong).await;
+
+    let webhooks = [next(&mut received).await, next(&mut received).await];
+    assert_eq!(webhooks[0].body, webhooks[1].body);
+    let event = webhooks[0].event();
+    assert_eq!((&event["type"], &event["timestamp"]), (&json!("future"), &json!(1)));
+    assert_eq!(event["webhookEventId"].as_str().unwrap().len(), 26);
+    assert_eq!(event["replyToken"], Value::Null);
+    assert_eq!(told["webhook_event_ids"].as_array().unwrap().len(), 2);
+    assert_eq!(told["outcomes"].as_array().unwrap().len(), 2);
+}
+
+#[actix_web::test]
+async fn raw_bytes_can_be_signed_wrongly() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[200]);
+    sandbox.platform.set_webhook(Some(url));
+
+    sandbox.control("POST", "/webhooks?signature=wrong", &json!("not a webhook")).await;
+
+    let webhook = next(&mut received).await;
+    let secret = sandbox.platform.channel().secret;
+    assert_eq!(webhook.body, "\"not a webhook\"");
+    assert!(!signature::verify(&secret, &webhook.body, webhook.signature.as_bytes()));
+}
+
+#[actix_web::test]
+async fn an_endpoint_is_tested_with_an_empty_webhook() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[200, 403]);
+    let path = "/v2/bot/channel/webhook/test";
+
+    let unset = sandbox.send(path, None, &json!({})).await.unwrap();
+    let good = sandbox.send(path, None, &json!({ "endpoint": url })).await.unwrap();
+    let bad = sandbox.send(path, None, &json!({ "endpoint": url })).await.unwrap();
+    let closed = sandbox.send(path, None, &json!({ "endpoint": "http://127.0.0.1:1/" })).await.unwrap();
+
+    assert_eq!(unset.status, 404);
+    let [good, bad, closed] =
+        [good, bad, closed].map(|seen| serde_json::from_slice::<Value>(&seen.body).unwrap());
+    assert_eq!((&good["success"], &good["reason"]), (&json!(true), &json!("OK")));
+    assert_eq!((&bad["success"], &bad["statusCode"]), (&json!(false), &json!(403)));
+    assert_eq!((&closed["statusCode"], &closed["reason"]), (&json!(0), &json!("COULD_NOT_CONNECT")));
+    assert_eq!(
+        serde_json::from_slice::<Value>(&next(&mut received).await.body).unwrap()["events"],
+        json!([])
+    );
+}
+
+#[actix_web::test]
+async fn the_command_line_lets_a_new_person_speak() {
+    let sandbox = Sandbox::start().await;
+
+    let line = say(&sandbox.url, "Ken", "Hello").await.unwrap();
+
+    assert!(line.starts_with("Ken wrote message "), "{line}");
+    assert!(line.contains("NO_ENDPOINT"), "{line}");
+    let chat = sandbox.control("GET", "/chats/Ken", &Value::Null).await;
+    assert_eq!(chat[0]["message"]["text"], "Hello");
+    assert!(say("http://127.0.0.1:1", "Ken", "Hello").await.is_err());
+}
+
+#[actix_web::test]
+async fn the_control_api_moves_everything() {
+    let sandbox = Sandbox::start().await;
+
+    let group = json!({ "name": "Family", "members": ["Hana", "Ken"] });
+    let group = sandbox.control("POST", "/groups", &group).await["group"].clone();
+    let members = json!({ "members": ["Yui"] });
+    sandbox.control("POST", "/groups/Family/members", &members).await;
+    sandbox.control("DELETE", "/groups/Family/members", &json!({ "members": ["Ken"] })).await;
+    sandbox.control("PUT", "/quota", &json!({ "value": 7 })).await;
+    sandbox.control("PUT", "/redelivery", &json!({ "enabled": true, "schedule_ms": [0] })).await;
+    sandbox.control("PUT", "/webhook", &json!({ "active": false })).await;
+    sandbox.control("PUT", "/reply-tokens", &json!({ "life_ms": 5 })).await;
+    let faults = sandbox.control("PUT", "/faults", &json!([{ "kind": "reset", "count": 3 }])).await;
+    let said = json!({ "text": "a", "group": "Family" });
+    let said = sandbox.control("POST", "/users/Yui/say", &said).await;
+    let unsent = json!({ "message_id": said["message_id"] });
+    sandbox.control("POST", "/users/Yui/unsend", &unsent).await;
+    let blocked = sandbox.control("POST", "/users/Hana/block", &json!({})).await;
+    let refused = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await;
+    let unknown = sandbox.control("GET", "/nothing", &json!({})).await;
+
+    let state = sandbox.control("GET", "/state", &Value::Null).await;
+    assert_eq!(state["groups"][0]["members"].as_array().unwrap().len(), 2);
+    assert_eq!(state["groups"][0]["id"], group["id"]);
+    assert_eq!(state["quota"], json!({ "value": 7, "used": 0 }));
+    assert_eq!((&state["webhook"]["active"], &state["reply_tokens"]["life_ms"]), (&json!(false), &json!(5)));
+    assert_eq!((&state["faults"], &faults[0]["count"]), (&faults, &json!(3)));
+    assert_eq!(state["channel"]["secret"], sandbox.platform.channel().secret.expose());
+    assert_eq!(sandbox.control("GET", "/chats/Family", &Value::Null).await[0]["unsent"], true);
+    assert!(blocked["webhook_event_id"].is_string());
+    assert_eq!(refused["message"], "Hana has blocked the bot and cannot write to it");
+    assert!(unknown["message"].is_string());
+}

@@ -1,0 +1,130 @@
+//! A bot that sends, on good days and bad days.
+
+use std::time::Duration;
+
+use actix_web::rt::time::timeout;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::sandbox::faults::{Fault, FaultKind};
+use crate::sandbox::records::ViolationKind;
+use crate::sandbox::tests::{PATIENCE, PUSH, Sandbox};
+
+#[actix_web::test]
+async fn a_push_is_executed_once_under_its_key() {
+    let sandbox = Sandbox::start().await;
+    let key = Uuid::new_v4();
+
+    let first = sandbox.push(key).await.unwrap();
+    let second = sandbox.push(key).await.unwrap();
+
+    assert_eq!((first.status, second.status), (200, 409));
+    assert_eq!(second.accepted_request_id, first.request_id);
+    assert_ne!(second.request_id, first.request_id);
+    let [first, second]: [Value; 2] =
+        [first.body, second.body].map(|body| serde_json::from_slice(&body).unwrap());
+    assert_eq!(second["message"], "The retry key is already accepted");
+    assert_eq!(second["sentMessages"], first["sentMessages"]);
+    let executed = sandbox.platform.executed();
+    assert_eq!(executed.len(), 1);
+    assert_eq!(executed[0].bytes, sandbox.hello().to_string().as_bytes());
+    assert_eq!(sandbox.platform.violations(), []);
+}
+
+#[actix_web::test]
+async fn another_body_under_the_same_key_is_a_violation() {
+    let sandbox = Sandbox::start().await;
+    let key = Uuid::new_v4();
+
+    sandbox.push(key).await.unwrap();
+    let mut other = sandbox.hello();
+    other["messages"][0]["text"] = json!("other");
+    let second = sandbox.send(PUSH, Some(key), &other).await.unwrap();
+
+    assert_eq!(second.status, 409);
+    assert_eq!(sandbox.platform.violations()[0].kind, ViolationKind::RetryKeyReused);
+}
+
+#[actix_web::test]
+async fn a_wrong_token_and_a_misplaced_key_are_refused() {
+    let sandbox = Sandbox::start().await;
+
+    let url = format!("{}{PUSH}", sandbox.url);
+    let wrong = sandbox.client.post(url).bearer_auth("wrong").send_json(&sandbox.hello()).await.unwrap();
+    let reply = json!({ "replyToken": "x", "messages": [{ "type": "text", "text": "a" }] });
+    let misplaced = sandbox.send("/v2/bot/message/reply", Some(Uuid::new_v4()), &reply).await.unwrap();
+
+    assert_eq!((wrong.status().as_u16(), misplaced.status), (401, 400));
+    assert!(wrong.headers().contains_key("x-line-request-id"));
+    assert_eq!(sandbox.platform.executed().len(), 0);
+}
+
+#[actix_web::test]
+async fn a_body_past_two_megabytes_gets_an_answer() {
+    let sandbox = Sandbox::start().await;
+    let mut large = sandbox.hello();
+    large["messages"][0]["text"] = json!("a".repeat(3_000_000));
+
+    let answer = sandbox.send(PUSH, Some(Uuid::new_v4()), &large).await.unwrap();
+
+    assert_eq!(answer.status, 413);
+}
+
+#[actix_web::test]
+async fn a_fault_executes_or_not_and_answers_or_not() {
+    let sandbox = Sandbox::start().await;
+
+    for (kind, status, is_executed) in [
+        (FaultKind::Status, Some(500), false),
+        (FaultKind::StatusAfter, Some(500), true),
+        (FaultKind::Timeout, None, false),
+        (FaultKind::Reset, None, false),
+        (FaultKind::Lost, None, true),
+        (FaultKind::Slow, Some(200), true),
+        (FaultKind::Html, Some(502), false),
+        (FaultKind::Garbage, Some(200), true),
+        (FaultKind::Redirect, Some(302), false),
+    ] {
+        sandbox.platform.forget_records();
+        sandbox.fault(Fault { delay_ms: 1, ..Fault::new(kind) });
+        let key = Uuid::new_v4();
+
+        let answer = sandbox.push(key).await;
+
+        assert_eq!(answer.as_ref().ok().map(|answer| answer.status), status, "{kind:?}: {answer:?}");
+        assert_eq!(sandbox.platform.executed().len(), usize::from(is_executed), "{kind:?}");
+        assert_eq!(sandbox.platform.requests()[0].status, status, "{kind:?}");
+        let again = sandbox.push(key).await.unwrap();
+        assert_eq!(again.status, if is_executed { 409 } else { 200 }, "{kind:?}");
+        assert_eq!(sandbox.platform.executed().len(), 1, "{kind:?}");
+    }
+}
+
+#[actix_web::test]
+async fn half_an_answer_is_not_json() {
+    let sandbox = Sandbox::start().await;
+    sandbox.fault(Fault::new(FaultKind::Garbage));
+
+    let answer = sandbox.push(Uuid::new_v4()).await.unwrap();
+
+    assert!(serde_json::from_slice::<Value>(&answer.body).is_err());
+}
+
+#[actix_web::test]
+async fn a_late_request_is_executed_although_nobody_waits() {
+    let sandbox = Sandbox::start().await;
+    sandbox.fault(Fault { delay_ms: 50, ..Fault::new(FaultKind::Slow) });
+    let hasty = awc::Client::builder().timeout(Duration::from_millis(1)).disable_redirects().finish();
+    let token = sandbox.platform.channel().token;
+    let request = hasty.post(format!("{}{PUSH}", sandbox.url)).bearer_auth(token.expose());
+
+    let answer = request.send_json(&sandbox.hello()).await;
+
+    assert!(answer.is_err());
+    let executed = async {
+        while sandbox.platform.executed().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, executed).await.unwrap();
+}
