@@ -34,7 +34,8 @@ async fn ten_thousand_messages_are_read_once_each_while_more_arrive_and_the_cloc
     let server = TestServer::start_with(|config| config.limits.webhook_body_bytes = 16 << 20);
     let user = server.user("Cony");
     for _ in 0..MESSAGES / EVENTS_PER_WEBHOOK {
-        let events: Vec<Value> = (0..EVENTS_PER_WEBHOOK).map(|number| text_event(&user, &number.to_string())).collect();
+        let events: Vec<Value> =
+            (0..EVENTS_PER_WEBHOOK).map(|number| text_event(&user, &number.to_string())).collect();
         assert_eq!(server.webhook(&events).await.status, 200);
     }
     let list = server.get("/v1.0/conversations").await.json();
@@ -60,7 +61,8 @@ async fn ten_thousand_messages_are_read_once_each_while_more_arrive_and_the_cloc
 #[actix_web::test]
 async fn conversations_are_paged_too_and_a_wrong_size_or_token_is_refused() {
     let server = TestServer::start();
-    let events: Vec<Value> = (0..25).map(|number| text_event(&server.user(&format!("user {number}")), "hi")).collect();
+    let events: Vec<Value> =
+        (0..25).map(|number| text_event(&server.user(&format!("user {number}")), "hi")).collect();
     server.webhook(&events).await;
     let list = "/v1.0/conversations";
 
@@ -74,7 +76,10 @@ async fn conversations_are_paged_too_and_a_wrong_size_or_token_is_refused() {
         assert_eq!(server.get(&format!("{list}?page_size={size}")).await.reason(), "INVALID_ARGUMENT");
     }
     assert_eq!(server.get(&format!("{list}?page_token=2022-06-17")).await.reason(), "INVALID_PAGE_TOKEN");
-    assert_eq!(server.get(&format!("{list}?page_size=1000")).await.json()["result"].as_array().unwrap().len(), 25);
+    assert_eq!(
+        server.get(&format!("{list}?page_size=1000")).await.json()["result"].as_array().unwrap().len(),
+        25
+    );
     let early = server.get(&format!("{list}?page_token=2022-06-17%2006:06:14.446158")).await;
     assert_eq!(early.text, r#"{"result":[],"next_page_token":""}"#);
 }

@@ -22,7 +22,8 @@ fn mask_times(text: &str) -> String {
     while let Some(start) = rest.find("\"20") {
         let (before, candidate) = rest.split_at(start + 1);
         masked.push_str(before);
-        let time = candidate.get(..26).filter(|time| time.parse::<kaiwa::model::timestamp::Timestamp>().is_ok());
+        let time =
+            candidate.get(..26).filter(|time| time.parse::<kaiwa::model::timestamp::Timestamp>().is_ok());
         masked.push_str(if time.is_some() { "TIME" } else { &candidate[..2] });
         rest = &candidate[time.map_or(2, str::len)..];
     }
@@ -71,16 +72,24 @@ async fn the_five_calls_answer_as_the_tutorial_prints_them() {
     let listed = call(Method::GET, &messages, "").await;
 
     assert_eq!(setup.status, 200, "{setup:?}");
-    assert_eq!(golden(&list.text, &known), format!(r#"{{"result":[{CONVERSATION}],"next_page_token":"TIME"}}"#));
+    assert_eq!(
+        golden(&list.text, &known),
+        format!(r#"{{"result":[{CONVERSATION}],"next_page_token":"TIME"}}"#)
+    );
     assert_eq!(golden(&detail.text, &known), CONVERSATION);
     let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
     let (sent_id, received_id) = (id(&sent.json()), id(&listed.json()["result"][1]));
-    let known = [known.as_slice(), &[(sent_id.as_str(), "SENT"), (received_id.as_str(), "RECEIVED")]].concat();
+    let known =
+        [known.as_slice(), &[(sent_id.as_str(), "SENT"), (received_id.as_str(), "RECEIVED")]].concat();
     assert_eq!(golden(&sent.text, &known), SENT);
     let expected = format!(r#"{{"result":[{SENT},{RECEIVED}],"next_page_token":"TIME"}}"#);
     assert_eq!(golden(&listed.text, &known), expected);
     let last = listed.json()["result"][1]["tm_create"].clone();
-    assert_eq!(listed.json()["next_page_token"], last, "the token is that of the last row, also on a short page");
+    assert_eq!(
+        listed.json()["next_page_token"],
+        last,
+        "the token is that of the last row, also on a short page"
+    );
 }
 
 #[actix_web::test]
@@ -140,7 +149,10 @@ async fn a_conversation_is_renamed_and_what_is_absent_stays() {
     let renamed = server.put(&path, &json!({ "name": "Brown's order" })).await.json();
     let emptied = server.put(&path, &json!({ "detail": "" })).await.json();
 
-    assert_eq!((&renamed["name"], &renamed["detail"]), (&json!("Brown's order"), &json!("conversation detail")));
+    assert_eq!(
+        (&renamed["name"], &renamed["detail"]),
+        (&json!("Brown's order"), &json!("conversation detail"))
+    );
     assert_eq!((&emptied["name"], &emptied["detail"]), (&json!("Brown's order"), &json!("")));
     assert_eq!(server.get(&path).await.json(), emptied);
 }
@@ -149,7 +161,9 @@ async fn a_conversation_is_renamed_and_what_is_absent_stays() {
 async fn a_client_that_prefers_not_to_wait_is_answered_at_once() {
     let (server, _, conversation) = begun().await;
     let path = format!("/v1.0/conversations/{conversation}/messages");
-    let hold = serde_json::from_value(json!({ "path": "/v2/bot/message/push", "kind": "slow", "delay_ms": 300 })).unwrap();
+    let hold =
+        serde_json::from_value(json!({ "path": "/v2/bot/message/push", "kind": "slow", "delay_ms": 300 }))
+            .unwrap();
     server.line.platform.set_faults(vec![hold]);
 
     let request = server.request(Method::POST, &path).insert_header(("Prefer", "respond-async, wait=1"));

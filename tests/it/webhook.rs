@@ -43,7 +43,14 @@ async fn odd_events_in_a_batch_cost_the_others_nothing() {
     unknown["type"] = json!("teleport");
     let mut hologram = text_event(&user, "?");
     hologram["message"] = json!({ "type": "hologram", "id": "77" });
-    let events = [text_event(&user, "one"), unknown, Value::Null, hologram, json!({ "type": 7 }), text_event(&user, "two")];
+    let events = [
+        text_event(&user, "one"),
+        unknown,
+        Value::Null,
+        hologram,
+        json!({ "type": 7 }),
+        text_event(&user, "two"),
+    ];
 
     let answer = server.webhook(&events).await;
 
@@ -56,10 +63,13 @@ async fn odd_events_in_a_batch_cost_the_others_nothing() {
 #[actix_web::test]
 async fn a_webhook_without_lines_signature_is_refused_and_leaves_nothing() {
     let server = TestServer::start();
-    let body = json!({ "destination": "U0", "events": [text_event(&server.user("James"), "forged")] }).to_string();
+    let body =
+        json!({ "destination": "U0", "events": [text_event(&server.user("James"), "forged")] }).to_string();
     let send = async |path: &str, signature: Option<&str>| {
         let request = server.anonymous(Method::POST, path);
-        let request = signature.into_iter().fold(request, |request, value| request.insert_header(("X-Line-Signature", value)));
+        let request = signature
+            .into_iter()
+            .fold(request, |request, value| request.insert_header(("X-Line-Signature", value)));
         Answer::to(request, body.clone()).await
     };
     let path = server.webhook_path();
@@ -142,7 +152,8 @@ async fn nothing_is_sent_into_a_chat_that_another_system_controls() {
     standby["mode"] = json!("standby");
     server.webhook(&[standby]).await;
 
-    let refused = server.post(&format!("/v1.0/conversations/{conversation}/messages"), &json!({ "text": "hi" })).await;
+    let refused =
+        server.post(&format!("/v1.0/conversations/{conversation}/messages"), &json!({ "text": "hi" })).await;
 
     assert_eq!((refused.status, refused.reason().as_str()), (409, "STATE_INVALID"));
     assert_eq!(server.line.platform.executed().len(), 0);
@@ -152,7 +163,7 @@ async fn nothing_is_sent_into_a_chat_that_another_system_controls() {
 async fn a_group_is_a_conversation_with_its_name_and_its_speakers() {
     let server = TestServer::start();
     let speaker = server.user("Brown");
-    let group = server.line.platform.with(|state| state.people_mut().group_named("Friends", &[speaker.clone()]).id.clone());
+    let group = server.group("Friends", &[&speaker]);
     let mut event = text_event(&speaker, "hello all");
     event["source"] = json!({ "type": "group", "groupId": group, "userId": speaker });
     let mut anonymous = text_event(&speaker, "who am I");
@@ -171,6 +182,9 @@ async fn a_group_is_a_conversation_with_its_name_and_its_speakers() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let participants = named().await;
-    assert_eq!(participants[1], json!({ "type": "line", "target": group, "target_name": "Friends", "name": "", "detail": "" }));
+    assert_eq!(
+        participants[1],
+        json!({ "type": "line", "target": group, "target_name": "Friends", "name": "", "detail": "" })
+    );
     assert_eq!(participants[2]["target_name"], "Brown");
 }

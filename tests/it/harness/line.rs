@@ -26,7 +26,9 @@ impl Line {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let served = platform.clone();
-        std::thread::spawn(move || System::new().block_on(async { sandbox::serve(served, listener).unwrap().await }));
+        std::thread::spawn(move || {
+            System::new().block_on(async { sandbox::serve(served, listener).unwrap().await })
+        });
         Self { platform, url }
     }
 }

@@ -17,6 +17,7 @@ use kaiwa::model::customer::Profile;
 use kaiwa::model::id::{AccountId, CustomerId};
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
+use kaiwa::sandbox::people::{Friendship, GroupKind};
 use kaiwa::server::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -122,7 +123,10 @@ impl TestServer {
 
     /// Delivers a webhook with these events, signed as LINE signs.
     pub async fn webhook(&self, events: &[Value]) -> Answer {
-        self.webhook_body(&json!({ "destination": self.line.platform.bot().user_id, "events": events }).to_string()).await
+        self.webhook_body(
+            &json!({ "destination": self.line.platform.bot().user_id, "events": events }).to_string(),
+        )
+        .await
     }
 
     /// Delivers a webhook with exactly this body, signed as LINE signs.
@@ -137,13 +141,28 @@ impl TestServer {
         let event = text_event(user, "hello");
         assert_eq!(self.webhook(&[event]).await.status, 200);
         let conversations = self.get("/v1.0/conversations").await.json();
-        let found = conversations["result"].as_array().unwrap().iter().find(|one| one["reference_id"] == user);
+        let found =
+            conversations["result"].as_array().unwrap().iter().find(|one| one["reference_id"] == user);
         found.expect("the conversation has begun")["id"].as_str().unwrap().to_owned()
     }
 
-    /// The id of a new user whom LINE knows.
+    /// The id of a friend of the account.
     pub fn user(&self, name: &str) -> String {
-        self.line.platform.with(|state| state.people_mut().user_named(name).id.clone())
+        self.line.platform.with(|state| {
+            let user = state.people_mut().user_named(name);
+            user.friendship = Friendship::Friend;
+            user.id.clone()
+        })
+    }
+
+    /// The id of a group in which the account and these users are.
+    pub fn group(&self, name: &str, members: &[&str]) -> String {
+        self.line.platform.with(|state| {
+            let group = state.people_mut().group_named(name, GroupKind::Group);
+            group.has_bot = true;
+            group.members = members.iter().map(|member| (*member).to_owned()).collect();
+            group.id.clone()
+        })
     }
 
     /// All messages of a conversation, newest first, up to a hundred.
@@ -154,7 +173,9 @@ impl TestServer {
 
     /// Sends a text and returns the message as it is answered.
     pub async fn say(&self, conversation: &str, text: &str) -> Value {
-        let answer = self.post(&format!("/v1.0/conversations/{conversation}/messages"), &json!({ "text": text })).await;
+        let answer = self
+            .post(&format!("/v1.0/conversations/{conversation}/messages"), &json!({ "text": text }))
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
@@ -222,13 +243,16 @@ fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> De
     }
 }
 
+/// The server waits for its database while it starts, which it may not do on the test's own runtime.
 fn run(config: Config, clock: Clock) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = Server::bind(config, clock).unwrap();
-    let address = server.address().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
     let run = move || {
+        let server = Server::bind(config, clock).unwrap();
+        tell.send(server.address().unwrap()).unwrap();
         let stopped = async { drop(stopped.await) };
         System::new().block_on(server.run(stopped)).unwrap();
     };
-    (address, stop, std::thread::spawn(run))
+    let thread = std::thread::spawn(run);
+    (told.recv().unwrap(), stop, thread)
 }
