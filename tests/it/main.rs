@@ -6,6 +6,8 @@ mod delivery;
 mod errors;
 mod harness;
 mod paging;
+mod program;
+mod storage;
 mod tenants;
 mod tutorial;
 mod webhook;

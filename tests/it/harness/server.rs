@@ -42,7 +42,7 @@ pub struct TestServer {
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TestServer {
@@ -70,7 +70,7 @@ impl TestServer {
             client: Client::builder().timeout(Duration::from_secs(30)).disable_redirects().finish(),
             stop: Some(stop),
             thread: Some(thread),
-            _folder: folder,
+            folder,
         };
         server.line.platform.set_webhook(Some(server.url(&server.webhook_path())));
         server
@@ -88,6 +88,11 @@ impl TestServer {
     /// A token of the customer, valid for a year.
     pub fn token(&self) -> String {
         token_of(self.customer)
+    }
+
+    /// The file of the database.
+    pub fn database(&self) -> std::path::PathBuf {
+        self.folder.path().join("kaiwa.db")
     }
 
     /// Turns the clock forward and lets the workers look at once.
