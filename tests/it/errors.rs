@@ -4,7 +4,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use actix_web::middleware::from_fn;
+use actix_web::test;
+use actix_web::web::{self, Data};
 use awc::http::Method;
+use kaiwa::api::app::App;
+use kaiwa::api::guard::guard;
 use serde_json::json;
 
 use crate::harness::answer::Answer;
@@ -144,4 +149,27 @@ async fn a_server_that_can_do_its_work_is_ready() {
 
     assert_eq!(ready.status, 200);
     assert_eq!(ready.json()["checks"], json!({ "storage": "ok", "schema": "ok", "workers": "ok" }));
+}
+
+#[actix_web::test]
+async fn a_handler_that_panics_is_answered_with_500_and_the_next_request_goes_on() {
+    let server = TestServer::start();
+    let app = Data::new(App::new(server.shared()).unwrap());
+    let explode = async || -> &'static str { panic!("on purpose") };
+    let service =
+        actix_web::App::new().app_data(app).wrap(from_fn(guard)).route("/panic", web::get().to(explode));
+    let service = test::init_service(service.configure(kaiwa::api::routes)).await;
+    let request =
+        |path: &str| test::TestRequest::get().uri(path).insert_header(("X-Request-Id", "mine")).to_request();
+
+    let panicked = test::try_call_service(&service, request("/panic")).await.unwrap_err().error_response();
+    let next = test::call_service(&service, request("/healthz")).await;
+
+    assert_eq!(panicked.status(), 500);
+    assert_eq!(panicked.headers().get("x-request-id").unwrap(), "mine");
+    let body = actix_web::body::to_bytes(panicked.into_body()).await.unwrap();
+    let expected = r#"{"error":{"status":"INTERNAL","reason":"INTERNAL","message":"internal error","request_id":"mine"}}"#;
+    assert_eq!(body, expected);
+    assert_eq!(next.status(), 200);
+    assert_eq!(server.get("/readyz").await.json()["counters"]["panics"], 1);
 }

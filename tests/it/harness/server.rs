@@ -90,6 +90,11 @@ impl TestServer {
         token_of(self.customer)
     }
 
+    /// What the server's threads share.
+    pub fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     /// The file of the database.
     pub fn database(&self) -> std::path::PathBuf {
         self.folder.path().join("kaiwa.db")
