@@ -57,7 +57,7 @@ pub enum Error {
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
     /// LINE answered, and said no.
-    #[error("LINE refused: {status} {message}")]
+    #[error("LINE refused: {message}")]
     LineRefused {
         /// LINE's HTTP status.
         status: u16,
@@ -67,7 +67,7 @@ pub enum Error {
         account: Option<String>,
     },
     /// LINE did not answer, or not in a way that can be understood.
-    #[error("LINE did not answer: {0}")]
+    #[error("LINE is not available: {0}")]
     LineUnavailable(String),
     /// The server cannot do this now; trying again later is right.
     #[error("{0}")]

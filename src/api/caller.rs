@@ -11,7 +11,7 @@ use crate::api::app::App;
 use crate::api::query;
 use crate::api::token::Bearer;
 use crate::error::{Error, Result};
-use crate::model::customer::Profile;
+use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;
 
 /// The customer in whose name a request is made.
@@ -19,7 +19,7 @@ pub struct Caller {
     /// The customer's id.
     pub customer: CustomerId,
     /// What the token says about the customer.
-    pub profile: Profile,
+    pub profile: ProfileChange,
 }
 
 impl FromRequest for Caller {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
 use futures_util::FutureExt;
@@ -49,9 +49,7 @@ pub async fn guard(
             return Err(actix_web::Error::from(Panicked { response_id: id }));
         }
     };
-    // Addresses carry tokens by contract: neither they nor what they show may stay in a cache.
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(REQUEST_ID, HeaderValue::from_str(&id).expect("ids are plain ASCII"));
+    sign(response.headers_mut(), &id);
     log::info!("{line} {} {} us; request {id}", response.status().as_u16(), began.elapsed().as_micros());
     Ok(response)
 }
@@ -66,8 +64,7 @@ struct Panicked {
 impl actix_web::ResponseError for Panicked {
     fn error_response(&self) -> HttpResponse {
         let mut response = respond(&Error::internal("the handler panicked"), &self.response_id);
-        let id = HeaderValue::from_str(&self.response_id).expect("ids are plain ASCII");
-        response.headers_mut().insert(REQUEST_ID, id);
+        sign(response.headers_mut(), &self.response_id);
         response
     }
 }
@@ -85,6 +82,12 @@ fn in_our_words(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse
         None => respond(&translate(response.status()), id),
     };
     response.into_response(answer)
+}
+
+/// The headers of every answer. Addresses carry tokens by contract: what they show may not stay in a cache.
+fn sign(headers: &mut HeaderMap, id: &str) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REQUEST_ID, HeaderValue::from_str(id).expect("ids are plain ASCII"));
 }
 
 /// The client's own id, if it is 1 to 64 characters of `[A-Za-z0-9_-]`, else a new one.

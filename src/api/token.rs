@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::customer::Profile;
+use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -26,7 +26,7 @@ pub struct Bearer {
     /// The customer.
     pub customer: CustomerId,
     /// What the token says about the customer.
-    pub profile: Profile,
+    pub profile: ProfileChange,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,14 +40,10 @@ struct Claims {
 #[derive(Serialize, Deserialize)]
 struct CustomerClaim {
     id: CustomerId,
-    #[serde(default, deserialize_with = "text_or_nothing")]
-    name: String,
-    #[serde(default, deserialize_with = "text_or_nothing")]
-    detail: String,
-    #[serde(default, deserialize_with = "text_or_nothing")]
-    webhook_method: String,
-    #[serde(default, deserialize_with = "text_or_nothing")]
-    webhook_uri: String,
+    name: Option<String>,
+    detail: Option<String>,
+    webhook_method: Option<String>,
+    webhook_uri: Option<String>,
 }
 
 impl Verifier {
@@ -74,13 +70,13 @@ impl Verifier {
             serde_json::from_str(&claims.customer).map_err(|_| {
                 Error::BadCredentials("the token's `customer` must be a string of JSON with an `id`")
             })?;
-        Ok(Bearer { customer: id, profile: Profile { name, detail, webhook_method, webhook_uri } })
+        Ok(Bearer { customer: id, profile: ProfileChange { name, detail, webhook_method, webhook_uri } })
     }
 }
 
 /// A token that speaks for a customer from now on, for this long.
 pub fn sign(key: &Secret, bearer: &Bearer, now: Timestamp, life: Duration) -> Result<String> {
-    let Profile { name, detail, webhook_method, webhook_uri } = bearer.profile.clone();
+    let ProfileChange { name, detail, webhook_method, webhook_uri } = bearer.profile.clone();
     let customer = CustomerClaim { id: bearer.customer, name, detail, webhook_method, webhook_uri };
     let claims = serde_json::json!({
         "customer": serde_json::to_string(&customer).map_err(Error::internal)?,
@@ -99,11 +95,6 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<()> {
         return Err(Error::BadCredentials("the token is not valid yet"));
     }
     Ok(())
-}
-
-/// Other systems write `null` for a text that they do not have.
-fn text_or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -153,13 +144,13 @@ mod tests {
         let bearer = verify(&encode(&claims, Algorithm::HS256, KEY)).unwrap();
 
         assert_eq!(bearer.customer.to_string(), ID);
-        assert_eq!(bearer.profile.name, "Test");
-        assert_eq!(bearer.profile.webhook_uri, "https://example.com");
+        assert_eq!(bearer.profile.name.as_deref(), Some("Test"));
+        assert_eq!(bearer.profile.webhook_uri.as_deref(), Some("https://example.com"));
     }
 
     #[test]
     fn a_signed_token_is_accepted_until_it_expires() {
-        let bearer = Bearer { customer: ID.parse().unwrap(), profile: Profile::default() };
+        let bearer = Bearer { customer: ID.parse().unwrap(), profile: ProfileChange::default() };
         let token = sign(&Secret::new(KEY), &bearer, NOW, Duration::from_secs(10)).unwrap();
         let verifier = Verifier::new(&Secret::new(KEY));
 

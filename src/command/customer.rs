@@ -70,7 +70,7 @@ impl Add {
         let profile = Profile { name: self.name, detail: self.detail, ..Profile::default() };
         let store = self.settings.store()?;
         let customer = store.write_blocking(now, move |tx| {
-            customers::save(tx, id, &profile)?;
+            customers::save(tx, id, &profile.into())?;
             customers::get(tx, id)
         });
         show(&customer?, self.json)

@@ -32,8 +32,12 @@ impl Token {
         let key = config.require_jwt_key()?;
         let customer = find_customer(&self.settings.reader()?, &self.customer)?;
         let now = Timestamp::now();
-        let token =
-            sign(key, &Bearer { customer: customer.id, profile: customer.profile }, now, self.ttl.into())?;
+        let token = sign(
+            key,
+            &Bearer { customer: customer.id, profile: customer.profile.into() },
+            now,
+            self.ttl.into(),
+        )?;
         if !self.json {
             return output::line(&token);
         }

@@ -82,7 +82,7 @@ pub enum ParkReason {
 }
 
 /// What may be changed about an account; `None` keeps what is there.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountChange {
     /// The name for people.
     pub name: Option<String>,

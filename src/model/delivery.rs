@@ -46,8 +46,6 @@ pub struct Progress {
     pub attempts: u32,
     /// Whether an earlier attempt may have been executed.
     pub ambiguous: bool,
-    /// When the delivery was written.
-    pub created_at: Timestamp,
     /// When the present retry key was first used.
     pub first_attempt_at: Timestamp,
 }
@@ -135,13 +133,11 @@ impl Policy {
     }
 
     fn retry(&self, progress: Progress, again: Again, now: Timestamp, jitter: f64) -> Decision {
-        let Progress { attempts, ambiguous, created_at, first_attempt_at } = progress;
+        let Progress { attempts, ambiguous, first_attempt_at } = progress;
         let at = now.after(self.backoff(attempts, jitter));
-        if ambiguous && at >= first_attempt_at.after(self.give_up_after) {
-            return Decision::Fail(FailureReason::OutcomeUnknown, again.message);
-        }
-        if !ambiguous && at >= created_at.after(self.give_up_after) {
-            return Decision::Fail(FailureReason::Unreachable, again.message);
+        if at >= first_attempt_at.after(self.give_up_after) {
+            let reason = if ambiguous { FailureReason::OutcomeUnknown } else { FailureReason::Unreachable };
+            return Decision::Fail(reason, again.message);
         }
         Decision::Retry { at, ambiguous, slow: again.timed_out, message: again.message }
     }
@@ -182,8 +178,7 @@ mod tests {
         backoff_max: Duration::from_mins(10),
         give_up_after: Duration::from_hours(23),
     };
-    const FIRST: Progress =
-        Progress { attempts: 1, ambiguous: false, created_at: START, first_attempt_at: START };
+    const FIRST: Progress = Progress { attempts: 1, ambiguous: false, first_attempt_at: START };
 
     fn lost() -> Outcome {
         Outcome::Ambiguous { timed_out: true, message: "no answer".to_owned() }

@@ -160,7 +160,9 @@ fn start_http(shared: &Arc<Shared>, listener: TcpListener) -> Result<actix_web::
 }
 
 fn listen(address: &str) -> Result<TcpListener> {
-    let failed = |error| Error::Unusable(format!("cannot listen on {address}: {error}"));
+    let failed = |error| {
+        Error::Unusable(format!("cannot listen on {address}: {error}; choose another address or port"))
+    };
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     Ok(listener)

@@ -25,17 +25,26 @@ pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) 
 ///
 /// `Unusable` when the id belongs to another customer's account already.
 pub fn declare(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
+    revive(tx, account.id)?;
     let Some(known) = find(tx, account.id)? else { return create(tx, customer, account) };
     if known.customer != customer {
         return Err(Error::Unusable(format!("the account {} belongs to another customer", account.id)));
     }
     let change = AccountChange {
-        name: Some(account.name.clone()),
-        detail: Some(account.detail.clone()),
+        name: Some(account.name.clone()).filter(|name| *name != known.name),
+        detail: Some(account.detail.clone()).filter(|detail| *detail != known.detail),
         secret: Some(account.secret.clone()).filter(|secret| *secret != known.secret),
         token: Some(account.token.clone()).filter(|token| *token != known.token),
     };
-    update(tx, customer, account.id, &change)
+    if change == AccountChange::default() { Ok(()) } else { update(tx, customer, account.id, &change) }
+}
+
+/// Connects a channel again that was removed, with the conversations that it had.
+fn revive(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
+    const SQL: &str =
+        "UPDATE accounts SET tm_update = ?2, tm_delete = NULL WHERE id = ?1 AND tm_delete IS NOT NULL";
+    tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
+    Ok(())
 }
 
 /// A page of a customer's accounts, newest first.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::store::connection;
+use crate::store::{connection, failure};
 
 /// The pause between two passes while commits go on.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -86,12 +86,13 @@ fn run(connection: &Connection, shared: &Shared) {
 }
 
 /// Runs a checkpoint and tells how many pages are in the log.
-fn checkpoint(connection: &Connection, mode: &str) -> Result<i64> {
-    Ok(connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))?)
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
 }
 
-fn report(checkpoint: Result<i64>) {
+fn report(checkpoint: rusqlite::Result<i64>) {
     if let Err(error) = checkpoint {
-        log::warn!("storage: checkpoint: {}", error.chain());
+        log::warn!("storage: checkpoint: {error}");
+        failure::exit_if_fatal(&error);
     }
 }

@@ -3,19 +3,21 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::customer::{Customer, Profile};
+use crate::model::customer::{Customer, Profile, ProfileChange};
 use crate::model::id::CustomerId;
 use crate::store::transaction::Transaction;
 
 /// Makes the customer known, or brings what is known up to date.
-pub fn save(tx: &Transaction<'_>, id: CustomerId, profile: &Profile) -> Result<()> {
+pub fn save(tx: &Transaction<'_>, id: CustomerId, change: &ProfileChange) -> Result<()> {
     const SQL: &str = "
         INSERT INTO customers (id, name, detail, webhook_method, webhook_uri, tm_create, tm_update)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+        VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''), coalesce(?5, ''), ?6, ?6)
         ON CONFLICT (id) DO UPDATE SET
-            name = ?2, detail = ?3, webhook_method = ?4, webhook_uri = ?5, tm_update = ?7
-        WHERE (name, detail, webhook_method, webhook_uri) IS NOT (?2, ?3, ?4, ?5)";
-    let Profile { name, detail, webhook_method, webhook_uri } = profile;
+            name = coalesce(?2, name), detail = coalesce(?3, detail),
+            webhook_method = coalesce(?4, webhook_method), webhook_uri = coalesce(?5, webhook_uri), tm_update = ?7
+        WHERE (name, detail, webhook_method, webhook_uri) IS NOT
+            (coalesce(?2, name), coalesce(?3, detail), coalesce(?4, webhook_method), coalesce(?5, webhook_uri))";
+    let ProfileChange { name, detail, webhook_method, webhook_uri } = change;
     tx.prepare_cached(SQL)?.execute((id, name, detail, webhook_method, webhook_uri, tx.stamp(), tx.now()))?;
     Ok(())
 }

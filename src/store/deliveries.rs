@@ -134,7 +134,7 @@ pub(super) fn fail_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<
 /// The oldest delivery of a lane.
 fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
     const SQL: &str = "
-        SELECT key, message_stamp, body, retry_key, attempts + 1 AS attempts, ambiguous, created_at,
+        SELECT key, message_stamp, body, retry_key, attempts + 1 AS attempts, ambiguous,
             coalesce(first_attempt_at, ?2) AS first_attempt_at
         FROM deliveries
         WHERE conversation = ?1 AND state IN ('queued', 'sending')
@@ -234,7 +234,6 @@ fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<Claim> {
         progress: Progress {
             attempts: row.get("attempts")?,
             ambiguous: row.get("ambiguous")?,
-            created_at: row.get("created_at")?,
             first_attempt_at: row.get("first_attempt_at")?,
         },
     })

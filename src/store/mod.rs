@@ -45,10 +45,10 @@ pub struct Store {
     open: Arc<Open>,
 }
 
-/// Fields are dropped in this order: the writer first, the lock last.
+/// Fields are dropped in this order: the readers first, so that the writer can remove the log; the lock last.
 struct Open {
-    writer: Writer,
     pool: Pool<ReadOnly>,
+    writer: Writer,
     path: PathBuf,
     _lock: Lock,
 }

@@ -136,10 +136,7 @@ impl Group<'_> {
     /// Leaves a failed group behind, or the process when its file cannot be trusted any more.
     fn give_up(&self, error: &rusqlite::Error) {
         log::error!("storage: a group was not committed: {error}");
-        if failure::is_fatal(error) {
-            log::error!("storage: the file cannot be trusted any more in this process; start again");
-            std::process::exit(1);
-        }
+        failure::exit_if_fatal(error);
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {

@@ -19,7 +19,7 @@ use crate::config::customer::DeclaredCustomer;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::model::clock::Clock;
-use crate::model::customer::Profile;
+use crate::model::customer::ProfileChange;
 use crate::model::id::{AccountId, ConversationId, CustomerId};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
@@ -200,7 +200,7 @@ async fn newest_conversation(store: &crate::store::Store) -> Result<Option<Conve
 
 /// A token of the sandbox's customer.
 fn token(config: &Config) -> Result<String> {
-    let profile = Profile { name: customer().name, ..Profile::default() };
+    let profile = ProfileChange { name: Some(customer().name), ..ProfileChange::default() };
     let bearer = Bearer { customer: customer_id(), profile };
     sign(config.require_jwt_key()?, &bearer, Timestamp::now(), TOKEN_LIFE)
 }

@@ -15,7 +15,7 @@ use kaiwa::config::account::{CustomerReference, DeclaredAccount};
 use kaiwa::config::customer::DeclaredCustomer;
 use kaiwa::line::signature;
 use kaiwa::model::clock::Clock;
-use kaiwa::model::customer::Profile;
+use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::id::{AccountId, CustomerId};
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
@@ -224,7 +224,10 @@ impl Drop for TestServer {
 
 /// A token of a customer, valid for a year.
 pub fn token_of(customer: CustomerId) -> String {
-    let bearer = Bearer { customer, profile: Profile { name: "test".to_owned(), ..Profile::default() } };
+    let bearer = Bearer {
+        customer,
+        profile: ProfileChange { name: Some("test".to_owned()), ..ProfileChange::default() },
+    };
     sign(&Secret::new(KEY), &bearer, Timestamp::now(), Duration::from_hours(365 * 24)).unwrap()
 }
 
