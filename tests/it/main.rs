@@ -1,6 +1,7 @@
 //! The server as its users meet it: over HTTP, on a free port, with a database and a LINE of its own.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod crash;
 mod harness;
 mod paging;
 mod tutorial;
