@@ -10,8 +10,11 @@ use serde_json::Value;
 use crate::crash::load::{Chat, Event, Ledger, Message};
 use crate::crash::process::Api;
 
+/// Findings of one kind that are shown.
+const EXAMPLES_MAX: usize = 5;
+
 /// All that must not be; each entry says where.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// Acknowledged messages that LINE did not execute, or not as they were written.
     pub lost: Vec<String>,
@@ -106,6 +109,29 @@ impl Report {
         report
     }
 
+    /// What was found, with a few examples of each kind.
+    pub fn findings(&self) -> Vec<String> {
+        let found = self.lists().into_iter().filter(|(_, list)| !list.is_empty());
+        let sample = |list: &[String]| list.iter().take(EXAMPLES_MAX).cloned().collect::<Vec<_>>().join("; ");
+        found.map(|(name, list)| format!("{name} {}: {}", list.len(), sample(list))).collect()
+    }
+
+    fn lists(&self) -> [(&'static str, &[String]); 11] {
+        [
+            ("doubled", &self.doubled),
+            ("lost", &self.lost),
+            ("reordered", &self.reordered),
+            ("unfinished", &self.unfinished),
+            ("unlisted", &self.unlisted),
+            ("invented", &self.invented),
+            ("events lost", &self.events_lost),
+            ("events doubled", &self.events_doubled),
+            ("violations", &self.violations),
+            ("refusals", &self.refusals),
+            ("unsound", &self.unsound),
+        ]
+    }
+
     /// The same without doubled executions: what is left of a server that does nothing else wrong.
     pub fn apart_from_doubled(self) -> Self {
         Self { doubled: Vec::new(), ..self }
@@ -172,20 +198,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let findings = [
-            ("doubled", &self.doubled),
-            ("lost", &self.lost),
-            ("reordered", &self.reordered),
-            ("unfinished", &self.unfinished),
-            ("unlisted", &self.unlisted),
-            ("invented", &self.invented),
-            ("events lost", &self.events_lost),
-            ("events doubled", &self.events_doubled),
-            ("violations", &self.violations),
-            ("refusals", &self.refusals),
-            ("unsound", &self.unsound),
-        ];
-        let texts = findings.map(|(name, found)| format!("{name} {}", found.len()));
+        let texts = self.lists().map(|(name, found)| format!("{name} {}", found.len()));
         formatter.write_str(&texts.join(", "))
     }
 }
