@@ -14,13 +14,18 @@ pub struct Answer {
 impl Answer {
     /// Sends a request and reads the whole answer.
     pub async fn to(request: awc::ClientRequest, body: impl Into<Vec<u8>>) -> Self {
-        let mut response = request.send_body(body.into()).await.unwrap();
-        let body = response.body().limit(64 << 20).await.unwrap();
-        Self {
+        Self::if_any(request, body).await.unwrap()
+    }
+
+    /// The same for a server that may be gone: what went wrong instead of a whole answer.
+    pub async fn if_any(request: awc::ClientRequest, body: impl Into<Vec<u8>>) -> Result<Self, String> {
+        let mut response = request.send_body(body.into()).await.map_err(|error| error.to_string())?;
+        let body = response.body().limit(64 << 20).await.map_err(|error| error.to_string())?;
+        Ok(Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        })
     }
 
     /// The body as JSON.

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use actix_web::rt::System;
 use kaiwa::sandbox;
+use kaiwa::sandbox::people::Friendship;
 use kaiwa::sandbox::platform::{Options, Platform};
 
 /// A running sandbox. It ends with the test process.
@@ -30,5 +31,13 @@ impl Line {
             System::new().block_on(async { sandbox::serve(served, listener).unwrap().await })
         });
         Self { platform, url }
+    }
+    /// The id of a friend of the account.
+    pub fn friend(&self, name: &str) -> String {
+        self.platform.with(|state| {
+            let user = state.people_mut().user_named(name);
+            user.friendship = Friendship::Friend;
+            user.id.clone()
+        })
     }
 }

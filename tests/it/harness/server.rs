@@ -19,7 +19,7 @@ use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::id::{AccountId, CustomerId};
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::sandbox::people::{Friendship, GroupKind};
+use kaiwa::sandbox::people::GroupKind;
 use kaiwa::server::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -181,11 +181,7 @@ impl TestServer {
 
     /// The id of a friend of the account.
     pub fn user(&self, name: &str) -> String {
-        self.line.platform.with(|state| {
-            let user = state.people_mut().user_named(name);
-            user.friendship = Friendship::Friend;
-            user.id.clone()
-        })
+        self.line.friend(name)
     }
 
     /// The id of a group in which the account and these users are.

@@ -1,0 +1,188 @@
+//! The server is killed again and again under load, while LINE and the network fail on their own account. What it had
+//! acknowledged must be there afterwards, and must have reached LINE once and in order.
+
+mod database;
+mod load;
+mod process;
+mod reconcile;
+mod tally;
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use kaiwa::model::timestamp::Timestamp;
+use kaiwa::sandbox::faults::{Fault, FaultKind};
+use kaiwa::sandbox::platform::Options;
+use kaiwa::sandbox::random::Generator;
+
+use crate::crash::load::{Chat, Ledger, Load, generator, open_chats};
+use crate::crash::process::Installation;
+use crate::crash::reconcile::{Listed, Report, read_all, undecided};
+use crate::crash::tally::Tally;
+use crate::harness::line::Line;
+
+/// How often the server is killed under load.
+const KILLS: u64 = 50;
+
+/// A kill comes so many milliseconds after the server has answered for the first time, or up to so many later.
+const KILL_AFTER_MS: (u64, usize) = (20, 281);
+
+const CHATS: usize = 8;
+
+/// After the last start, with nothing that goes wrong any more, everything is delivered within this time.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// What there must be to find.
+const NOTHING: [String; 0] = [];
+
+/// Counted downwards while a fault fires.
+const FAULTS_MAX: u32 = 1_000_000;
+
+/// The server, its LINE and what clients know of both.
+struct Campaign {
+    line: Line,
+    installation: Installation,
+    chats: Vec<Chat>,
+    ledger: RefCell<Ledger>,
+    seed: u64,
+    draw: Generator,
+    /// Kills while a client waited for an answer.
+    kills: usize,
+    unsound: Vec<String>,
+}
+
+#[actix_web::test]
+async fn whatever_is_acknowledged_survives_fifty_kills_and_reaches_line_once_and_in_order() {
+    let begun = Instant::now();
+    let mut campaign = Campaign::begin(seed()).await;
+
+    for round in 1..=KILLS {
+        campaign.kill_under_load(round).await;
+    }
+    let faults = campaign.end_faults();
+    let lists = campaign.drain().await;
+
+    let tally = campaign.tally(faults);
+    let report = campaign.report(&lists);
+    print(&format!("crash: seed {}, {:.1?}, {tally}, {report}", campaign.seed, begun.elapsed()));
+    if cfg!(feature = "seeded-bugs") {
+        assert!(!report.doubled.is_empty(), "new retry keys were not noticed");
+        assert_eq!(report.apart_from_doubled().findings(), NOTHING);
+    } else {
+        assert_eq!(report.findings(), NOTHING);
+    }
+    tally.require();
+}
+
+impl Campaign {
+    /// A server whose chats have begun, and a LINE that fails from now on.
+    async fn begin(seed: u64) -> Self {
+        let line = Line::start_with(Options { seed, ..Options::generate() });
+        let installation = Installation::new(&line);
+        let users = (0..CHATS).map(|number| line.friend(&format!("user {number}"))).collect();
+        let mut ledger = Ledger::default();
+        let (mut process, api) = installation.start().await;
+        let chats = open_chats(&api, users, &mut ledger).await;
+        process.kill();
+        line.platform.set_faults(faults());
+        let ledger = RefCell::new(ledger);
+        let draw = generator(seed, 0);
+        Self { line, installation, chats, ledger, seed, draw, kills: 0, unsound: Vec::new() }
+    }
+
+    /// Starts the server, puts load on it and kills it in the midst of that.
+    async fn kill_under_load(&mut self, round: u64) {
+        let (mut process, api) = self.installation.start().await;
+        let delay = self.kill_delay();
+        let (mut log, mut is_under_way) = (Vec::new(), false);
+        let kill = async {
+            tokio::time::sleep(delay).await;
+            is_under_way = self.ledger.borrow().is_under_way();
+            log = process.kill();
+        };
+        Load::new(&api, &self.chats, &self.ledger, self.seed + round).until(kill).await;
+        self.kills += usize::from(is_under_way);
+        self.inspect(&log);
+    }
+
+    /// Lets LINE work again, and tells what had gone wrong.
+    fn end_faults(&self) -> Vec<(FaultKind, u32)> {
+        let fired = |fault: &Fault| (fault.kind, FAULTS_MAX - fault.count.unwrap_or_default());
+        let fired = self.line.platform.with(|state| state.faults.rules().iter().map(fired).collect());
+        self.line.platform.set_faults(Vec::new());
+        fired
+    }
+
+    /// Starts the server a last time, reads everything once all is delivered, and stops the server properly.
+    async fn drain(&mut self) -> Vec<Vec<Listed>> {
+        let (mut process, api) = self.installation.start().await;
+        let limit = Instant::now() + DRAIN_TIME_MAX;
+        for path in undecided(&read_all(&api, &self.chats).await) {
+            while api.get(&path).await.json()["status"] == "sending" && Instant::now() < limit {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        let lists = read_all(&api, &self.chats).await;
+        let (status, log) = process.stop();
+        assert_eq!(status.code(), Some(0), "{log:#?}");
+        self.inspect(&log);
+        lists
+    }
+
+    /// Looks at what a process has left behind.
+    fn inspect(&mut self, log: &[String]) {
+        let alarming = |line: &&String| line.contains("panicked") || line.contains(" ERROR ");
+        self.unsound.extend(log.iter().filter(alarming).cloned());
+        self.unsound.extend(database::faults(&self.installation.database()));
+    }
+
+    fn kill_delay(&mut self) -> Duration {
+        let (least, span) = KILL_AFTER_MS;
+        let more = self.draw.position(span).expect("there is a span");
+        Duration::from_millis(least + u64::try_from(more).expect("it is small"))
+    }
+
+    fn tally(&self, faults: Vec<(FaultKind, u32)>) -> Tally {
+        Tally::new(self.kills, &self.ledger.borrow(), &self.line.platform, faults)
+    }
+
+    fn report(&self, lists: &[Vec<Listed>]) -> Report {
+        let report = Report::new(&self.ledger.borrow(), &self.chats, lists, &self.line.platform);
+        Report { unsound: self.unsound.clone(), ..report }
+    }
+}
+
+/// What goes wrong between the server and LINE.
+fn faults() -> Vec<Fault> {
+    let fault = |kind, probability, delay_ms| Fault {
+        path: Some("/v2/bot/message/push".to_owned()),
+        probability,
+        count: Some(FAULTS_MAX),
+        delay_ms,
+        execute: true,
+        ..Fault::new(kind)
+    };
+    vec![
+        fault(FaultKind::Lost, 0.06, 0),
+        fault(FaultKind::StatusAfter, 0.05, 0),
+        fault(FaultKind::Status, 0.04, 0),
+        fault(FaultKind::Reset, 0.04, 0),
+        fault(FaultKind::Garbage, 0.04, 0),
+        fault(FaultKind::Html, 0.02, 0),
+        fault(FaultKind::Timeout, 0.005, 0),
+        // Long enough that kills fall between a request and its execution, and between that and its answer.
+        fault(FaultKind::Slow, 0.1, 30),
+    ]
+}
+
+/// Another one in each run, unless one was given to the compiler: `CRASH_SEED=7 cargo test --test it crash`.
+fn seed() -> u64 {
+    let given = option_env!("CRASH_SEED").map(|seed| seed.parse().expect("CRASH_SEED is a number"));
+    given.unwrap_or_else(|| Timestamp::now().as_microseconds().unsigned_abs())
+}
+
+/// Past the output that is kept back from tests that pass: how much was tested is part of the result.
+fn print(line: &str) {
+    writeln!(std::io::stderr(), "{line}").expect("standard error takes a line");
+}

@@ -1,0 +1,226 @@
+//! The server as a process of its own, which can be killed.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use awc::Client;
+use awc::http::Method;
+use kaiwa::line::signature;
+use kaiwa::model::id::{AccountId, CustomerId};
+use kaiwa::model::secret::Secret;
+use kaiwa::model::timestamp::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::answer::Answer;
+use crate::harness::line::Line;
+use crate::harness::server::{KEY, token_of};
+
+/// A start takes far less; longer means that the server does not come up any more.
+const START_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// A server that was killed does not answer, and a client must not wait for it.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// What a start of the server prints before its address.
+const LISTENING: &str = "listening on ";
+
+/// A folder with a configuration and the data, for one process after the other.
+pub struct Installation {
+    folder: TempDir,
+    customer: CustomerId,
+    account: AccountId,
+    secret: Secret,
+    bot: String,
+}
+
+/// A running server. It is killed at the latest when it is dropped.
+pub struct Process {
+    child: Child,
+    log: Option<JoinHandle<Vec<String>>>,
+}
+
+/// The server's HTTP interface, as the customer and as LINE use it.
+pub struct Api {
+    client: Client,
+    url: String,
+    token: String,
+    webhook_path: String,
+    secret: Secret,
+    bot: String,
+}
+
+impl Installation {
+    /// A new folder for a server that speaks to this LINE and tries again quickly.
+    pub fn new(line: &Line) -> Self {
+        let now = Timestamp::now();
+        let installation = Self {
+            folder: tempfile::tempdir().unwrap(),
+            customer: CustomerId::new(now),
+            account: AccountId::new(now),
+            secret: line.platform.channel().secret,
+            bot: line.platform.bot().user_id,
+        };
+        std::fs::write(installation.settings(), installation.configuration(line)).unwrap();
+        installation
+    }
+
+    /// The file of the database.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("data/kaiwa.db")
+    }
+
+    /// Starts a process on a free port and waits until it answers.
+    pub async fn start(&self) -> (Process, Api) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kaiwa"))
+            .args(["serve", "--config"])
+            .arg(self.settings())
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (tell, told) = channel();
+        let lines = child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || read_log(lines, &tell));
+        let process = Process { child, log: Some(log) };
+        let url = told.recv_timeout(START_TIME_MAX).expect("the server says where it listens");
+        let api = self.api(url);
+        assert_eq!(api.get("/healthz").await.status, 200);
+        (process, api)
+    }
+
+    fn api(&self, url: String) -> Api {
+        Api {
+            client: Client::builder().timeout(ANSWER_TIME_MAX).disable_redirects().finish(),
+            url,
+            token: token_of(self.customer),
+            webhook_path: format!("/v1.0/conversation/accounts/{}", self.account),
+            secret: self.secret.clone(),
+            bot: self.bot.clone(),
+        }
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.folder.path().join("kaiwa.toml")
+    }
+
+    fn configuration(&self, line: &Line) -> String {
+        let Self { folder, customer, account, .. } = self;
+        let (url, channel) = (&line.url, line.platform.channel());
+        format!(
+            r#"
+                listen = "127.0.0.1:0"
+                data_directory = "{}"
+                [auth]
+                jwt_key = "{KEY}"
+                [line]
+                api_base = "{url}"
+                data_base = "{url}"
+                timeout = "250ms"
+                [delivery]
+                backoff_first = "20ms"
+                backoff_max = "100ms"
+                [[customers]]
+                id = "{customer}"
+                [[accounts]]
+                id = "{account}"
+                customer = "{customer}"
+                secret = "{}"
+                token = "{}"
+            "#,
+            folder.path().join("data").display(),
+            channel.secret.expose(),
+            channel.token.expose(),
+        )
+    }
+}
+
+/// Passes on where the server listens, and returns all lines at their end.
+fn read_log(lines: ChildStderr, address: &Sender<String>) -> Vec<String> {
+    let lines = BufReader::new(lines).lines().map_while(Result::ok);
+    let pass_on = |line: &String| {
+        if let Some((_, url)) = line.split_once(LISTENING) {
+            // A test that gave up waiting does not want the address any more.
+            address.send(url.to_owned()).ok();
+        }
+    };
+    lines.inspect(pass_on).collect()
+}
+
+impl Process {
+    /// Kills the process without a warning, and returns what it had logged.
+    pub fn kill(&mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.take_log()
+    }
+
+    /// Asks the process to stop as a service manager does, waits until it has, and returns what it had logged.
+    pub fn stop(&mut self) -> (ExitStatus, Vec<String>) {
+        let kill = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let status = self.child.wait().unwrap();
+        (status, self.take_log())
+    }
+
+    fn take_log(&mut self) -> Vec<String> {
+        self.log.take().map_or_else(Vec::new, |log| log.join().unwrap())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended before in every test that went well.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Api {
+    /// What the customer reads under this path.
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::GET, path).bearer_auth(&self.token), "").await
+    }
+
+    /// Sends a text, and waits for LINE's first answer or not.
+    pub async fn say(&self, conversation: &str, text: &str, wait: bool) -> Result<Answer, String> {
+        let path = format!("/v1.0/conversations/{conversation}/messages");
+        let request = self.request(Method::POST, &path).bearer_auth(&self.token);
+        let request = request.content_type("application/json");
+        let request = if wait { request } else { request.insert_header(("prefer", "respond-async")) };
+        Answer::if_any(request, json!({ "text": text }).to_string()).await
+    }
+
+    /// Delivers a webhook with these events, signed as LINE signs.
+    pub async fn webhook(&self, events: &[Value]) -> Result<Answer, String> {
+        let body = json!({ "destination": self.bot, "events": events }).to_string();
+        let signature = signature::sign(&self.secret, body.as_bytes());
+        let request = self.request(Method::POST, &self.webhook_path);
+        Answer::if_any(request.insert_header((signature::HEADER, signature)), body).await
+    }
+
+    /// A whole list, newest first, read page by page.
+    pub async fn list(&self, path: &str) -> Vec<Value> {
+        let mut rows = Vec::new();
+        let mut token = String::new();
+        loop {
+            let page = self.get(&format!("{path}?page_token={}", token.replace(' ', "+"))).await.json();
+            let result = page["result"].as_array().unwrap();
+            if result.is_empty() {
+                return rows;
+            }
+            rows.extend_from_slice(result);
+            page["next_page_token"].as_str().unwrap().clone_into(&mut token);
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> awc::ClientRequest {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+}

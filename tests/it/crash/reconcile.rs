@@ -1,0 +1,248 @@
+//! Three histories that must agree: what clients were promised, what the server lists, and what LINE has executed.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use kaiwa::sandbox::platform::Platform;
+use kaiwa::sandbox::records::Executed;
+use serde_json::Value;
+
+use crate::crash::load::{Chat, Event, Ledger, Message};
+use crate::crash::process::Api;
+
+/// Findings of one kind that are shown.
+const EXAMPLES_MAX: usize = 5;
+
+/// All that must not be; each entry says where.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Acknowledged messages that LINE did not execute, or not as they were written.
+    pub lost: Vec<String>,
+    /// Requests that LINE executed more than once.
+    pub doubled: Vec<String>,
+    /// Messages that LINE executed before an older one of their chat.
+    pub reordered: Vec<String>,
+    /// Messages that the server lists with another status than `sent`.
+    pub unfinished: Vec<String>,
+    /// Acknowledged messages that the server does not list exactly once.
+    pub unlisted: Vec<String>,
+    /// What was listed or executed although nobody wrote it there.
+    pub invented: Vec<String>,
+    /// Acknowledged events that are not listed.
+    pub events_lost: Vec<String>,
+    /// Events that are listed more than once.
+    pub events_doubled: Vec<String>,
+    /// What LINE does not let bots do.
+    pub violations: Vec<String>,
+    /// Right requests that were refused.
+    pub refusals: Vec<String>,
+    /// What was wrong in the database or in the log.
+    pub unsound: Vec<String>,
+}
+
+/// A message as the server lists it.
+#[derive(Debug)]
+pub struct Listed {
+    is_ours: bool,
+    status: String,
+    text: String,
+    path: String,
+    tm_create: String,
+}
+
+/// What became of one chat on LINE's side.
+#[derive(Default)]
+struct Executions<'a> {
+    /// The names of messages in the order of their first execution.
+    order: Vec<&'a str>,
+    /// What was executed under a name, without repetitions.
+    texts: HashMap<&'a str, String>,
+    repeated: Vec<String>,
+}
+
+/// All messages of each chat, oldest first.
+pub async fn read_all(api: &Api, chats: &[Chat]) -> Vec<Vec<Listed>> {
+    let mut lists = Vec::new();
+    for chat in chats {
+        let path = format!("/v1.0/conversations/{}/messages", chat.conversation);
+        let rows = api.list(&path).await;
+        let mut listed: Vec<Listed> = rows.iter().map(|row| Listed::new(row, &path)).collect();
+        listed.sort_by(|one, other| one.tm_create.cmp(&other.tm_create));
+        lists.push(listed);
+    }
+    lists
+}
+
+/// Where to read each message that is not decided.
+pub fn undecided(lists: &[Vec<Listed>]) -> Vec<String> {
+    let waiting = lists.iter().flatten().filter(|listed| listed.status == "sending");
+    waiting.map(|listed| listed.path.clone()).collect()
+}
+
+impl Listed {
+    fn new(row: &Value, list: &str) -> Self {
+        let text = |field: &str| row[field].as_str().unwrap().to_owned();
+        Self {
+            is_ours: row["source_target"] == "",
+            status: text("status"),
+            text: text("text"),
+            path: format!("{list}/{}", text("id")),
+            tm_create: text("tm_create"),
+        }
+    }
+}
+
+impl Report {
+    /// Compares the histories of a campaign that has come to rest.
+    pub fn new(ledger: &Ledger, chats: &[Chat], lists: &[Vec<Listed>], platform: &Platform) -> Self {
+        let executed = platform.executed();
+        let mut report = Self { refusals: ledger.refusals.clone(), ..Self::default() };
+        report.violations = platform.violations().iter().map(|violation| format!("{violation:?}")).collect();
+        for (position, (chat, listed)) in chats.iter().zip(lists).enumerate() {
+            let texts: Vec<String> =
+                executed.iter().filter(|one| one.recipients == [chat.user.as_str()]).map(text_of).collect();
+            let messages = ledger.messages.iter().filter(|message| message.chat == position);
+            let (ours, theirs): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|one| one.is_ours);
+            report.compare_messages(messages, &ours, Executions::new(&texts));
+            report.compare_events(ledger.events.iter().filter(|event| event.chat == position), &theirs);
+        }
+        report
+    }
+
+    /// What was found, with a few examples of each kind.
+    pub fn findings(&self) -> Vec<String> {
+        let found = self.lists().into_iter().filter(|(_, list)| !list.is_empty());
+        let sample = |list: &[String]| list.iter().take(EXAMPLES_MAX).cloned().collect::<Vec<_>>().join("; ");
+        found.map(|(name, list)| format!("{name} {}: {}", list.len(), sample(list))).collect()
+    }
+
+    fn lists(&self) -> [(&'static str, &[String]); 11] {
+        [
+            ("doubled", &self.doubled),
+            ("lost", &self.lost),
+            ("reordered", &self.reordered),
+            ("unfinished", &self.unfinished),
+            ("unlisted", &self.unlisted),
+            ("invented", &self.invented),
+            ("events lost", &self.events_lost),
+            ("events doubled", &self.events_doubled),
+            ("violations", &self.violations),
+            ("refusals", &self.refusals),
+            ("unsound", &self.unsound),
+        ]
+    }
+
+    /// The same without doubled executions: what is left of a server that does nothing else wrong.
+    pub fn apart_from_doubled(self) -> Self {
+        Self { doubled: Vec::new(), ..self }
+    }
+
+    fn compare_messages<'a>(
+        &mut self,
+        attempted: impl Iterator<Item = &'a Message> + Clone,
+        listed: &[&Listed],
+        executions: Executions<'_>,
+    ) {
+        let counts = count(listed);
+        for message in attempted.clone().filter(|message| message.acknowledged) {
+            if executions.texts.get(message.name.as_str()) != Some(&message.text) {
+                self.lost.push(message.name.clone());
+            }
+            if counts.get(message.text.as_str()) != Some(&1) {
+                self.unlisted.push(message.name.clone());
+            }
+        }
+        for message in listed {
+            let is_whole = executions.texts.get(name_of(&message.text)) == Some(&message.text);
+            if message.status != "sent" || !is_whole {
+                self.unfinished.push(format!("{}: {}", name_of(&message.text), message.status));
+            }
+        }
+        let written: HashSet<&str> = attempted.map(|message| message.text.as_str()).collect();
+        self.note_inventions(&written, listed);
+        self.compare_order(listed, &executions.order);
+        self.doubled.extend(executions.repeated);
+    }
+
+    /// LINE must have seen the messages of a chat in the order in which the server lists them.
+    fn compare_order(&mut self, listed: &[&Listed], executed: &[&str]) {
+        let names = listed.iter().map(|message| name_of(&message.text));
+        let positions: HashMap<&str, usize> = names.enumerate().map(|(at, name)| (name, at)).collect();
+        let unknown = executed.iter().filter(|name| !positions.contains_key(*name));
+        self.invented.extend(unknown.map(|name| format!("{name}: executed, and not listed")));
+        for pair in executed.windows(2) {
+            if positions.get(pair[0]) > positions.get(pair[1]) {
+                self.reordered.push(format!("{} after {}", pair[1], pair[0]));
+            }
+        }
+    }
+
+    fn compare_events<'a>(&mut self, attempted: impl Iterator<Item = &'a Event> + Clone, listed: &[&Listed]) {
+        let counts = count(listed);
+        for event in attempted.clone() {
+            match counts.get(event.text.as_str()) {
+                None if event.acknowledged => self.events_lost.push(event.text.clone()),
+                Some(2..) => self.events_doubled.push(event.text.clone()),
+                _ => {}
+            }
+        }
+        let written: HashSet<&str> = attempted.map(|event| event.text.as_str()).collect();
+        self.note_inventions(&written, listed);
+    }
+
+    fn note_inventions(&mut self, written: &HashSet<&str>, listed: &[&Listed]) {
+        let unknown = listed.iter().filter(|listed| !written.contains(listed.text.as_str()));
+        self.invented.extend(unknown.map(|listed| format!("{}: listed", name_of(&listed.text))));
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = self.lists().map(|(name, found)| format!("{name} {}", found.len()));
+        formatter.write_str(&texts.join(", "))
+    }
+}
+
+impl<'a> Executions<'a> {
+    /// The executions of one chat, whose texts are these.
+    fn new(texts: &'a [String]) -> Self {
+        let mut executions = Self::default();
+        let mut seen = HashSet::new();
+        for text in texts {
+            let name = name_of(text);
+            if seen.insert(text) {
+                executions.order.push(name);
+                executions.texts.entry(name).or_default().push_str(text);
+            } else {
+                executions.repeated.push(name.to_owned());
+            }
+        }
+        executions
+    }
+}
+
+/// How many messages had to be sent in more than one request.
+pub fn long_messages(platform: &Platform) -> usize {
+    let executed = platform.executed();
+    let distinct: HashSet<String> = executed.iter().map(text_of).collect();
+    let names: HashSet<&str> = distinct.iter().map(|text| name_of(text)).collect();
+    distinct.len() - names.len()
+}
+
+/// What a request says: its bubbles together.
+fn text_of(executed: &Executed) -> String {
+    let bubbles = executed.body["messages"].as_array().unwrap();
+    bubbles.iter().map(|bubble| bubble["text"].as_str().unwrap()).collect()
+}
+
+fn name_of(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn count<'a>(listed: &[&'a Listed]) -> HashMap<&'a str, usize> {
+    let mut counts = HashMap::new();
+    for message in listed {
+        *counts.entry(message.text.as_str()).or_default() += 1;
+    }
+    counts
+}
