@@ -3,5 +3,6 @@
 
 mod harness;
 mod paging;
+mod tidy;
 mod tutorial;
 mod webhook;
