@@ -119,9 +119,9 @@ impl Sandbox {
             Greeting::new((&self.data, &platform), (api, line), token(&shared.config)?, conversation);
         greeting.save()?;
         if self.json {
-            output::json(&greeting.summary)?
+            output::json(&greeting.summary)?;
         } else {
-            output::line(&greeting.text())?
+            output::line(&greeting.text())?;
         }
         let ended = running.await.map_err(Error::internal)?;
         handle.stop(true).await;
@@ -136,9 +136,9 @@ impl Sandbox {
             let side = rt::spawn(side);
             let summary = greeting::line_only(platform, line);
             if self.json {
-                output::json(&summary)?
+                output::json(&summary)?;
             } else {
-                output::line(&greeting::line_only_text(&summary))?
+                output::line(&greeting::line_only_text(&summary))?;
             }
             asked_to_stop()?.await;
             handle.stop(true).await;
