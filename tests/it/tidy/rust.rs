@@ -148,8 +148,8 @@ fn special(text: &str) -> Option<(Part, usize)> {
 fn raw_string(text: &str) -> Option<usize> {
     let hashed = text.strip_prefix("br").or_else(|| text.strip_prefix('r'))?;
     let inner = hashed.trim_start_matches('#').strip_prefix('"')?;
-    let hashes = &hashed[..hashed.len() - inner.len() - 1];
-    let end = format!("\"{hashes}");
+    let marks = &hashed[..hashed.len() - inner.len() - 1];
+    let end = format!("\"{marks}");
     let start = text.len() - inner.len();
     Some(start + inner.find(&end).map_or(inner.len(), |found| found + end.len()))
 }
