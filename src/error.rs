@@ -63,6 +63,8 @@ pub enum Error {
         status: u16,
         /// LINE's own words, shortened.
         message: String,
+        /// The id of the LINE account that it concerns, where several are asked about.
+        account: Option<String>,
     },
     /// LINE did not answer, or not in a way that can be understood.
     #[error("LINE did not answer: {0}")]
@@ -121,6 +123,16 @@ impl Error {
     /// A failure that nobody outside can do anything about.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(source.into())
+    }
+
+    /// The same refusal of LINE, with the account that it concerns.
+    pub fn of_account(self, id: impl fmt::Display) -> Self {
+        match self {
+            Self::LineRefused { status, message, .. } => {
+                Self::LineRefused { status, message, account: Some(id.to_string()) }
+            }
+            other => other,
+        }
     }
 
     /// This failure and all of its causes on one line, for the log.

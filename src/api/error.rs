@@ -113,8 +113,8 @@ fn resource_reason(resource: Resource) -> &'static str {
 
 fn details(error: &Error) -> Vec<Value> {
     match error {
-        Error::LineRefused { status, message } => {
-            vec![json!({ "line_status": status, "line_message": message })]
+        Error::LineRefused { status, message, account } => {
+            vec![json!({ "account_id": account, "line_status": status, "line_message": message })]
         }
         _ => Vec::new(),
     }

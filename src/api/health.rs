@@ -1,11 +1,16 @@
 //! Whether the process is up, and whether it can do its work.
 
+use std::time::Duration;
+
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::api::app::App;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::store::health;
+
+/// How long each check may take.
+const CHECK_TIME_MAX: Duration = Duration::from_millis(800);
 
 /// The process is up.
 pub async fn alive() -> HttpResponse {
@@ -15,8 +20,8 @@ pub async fn alive() -> HttpResponse {
 /// The storage takes writes, the schema is this program's, and the workers are alive; else 503 with what is not.
 pub async fn ready(app: web::Data<App>) -> HttpResponse {
     let now = app.shared.clock.now();
-    let storage = reason(app.shared.store.write(now, health::check_writable).await);
-    let schema = reason(app.shared.store.read(health::check_schema).await);
+    let storage = reason(in_time(app.shared.store.write(now, health::check_writable)).await);
+    let schema = reason(in_time(app.shared.store.read(health::check_schema)).await);
     let workers = reason(app.shared.pulse.check());
     let ready = [&storage, &schema, &workers].iter().all(|state| *state == "ok");
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
@@ -27,6 +32,12 @@ pub async fn ready(app: web::Data<App>) -> HttpResponse {
     }))
 }
 
-fn reason(check: Result<(), Error>) -> String {
+/// Whoever asks for readiness wants to know now.
+async fn in_time(check: impl Future<Output = Result<()>>) -> Result<()> {
+    let late = |_| Error::Unavailable("no answer in time".to_owned());
+    tokio::time::timeout(CHECK_TIME_MAX, check).await.map_err(late)?
+}
+
+fn reason(check: Result<()>) -> String {
     check.map_or_else(|error| error.to_string(), |()| "ok".to_owned())
 }

@@ -67,7 +67,7 @@ pub async fn create(
     app.shared.store.write(now, move |tx| customers::save(tx, customer, &profile)).await?;
     let mut connected = Vec::new();
     for account in accounts_of(&app, customer).await? {
-        connected.push(connect(&app, &account).await?);
+        connected.push(connect(&app, &account).await.map_err(|error| error.of_account(account.id))?);
     }
     Ok(HttpResponse::Ok().json(SetupView { result: connected.iter().map(AccountSetupView::from).collect() }))
 }

@@ -196,7 +196,7 @@ impl Client {
             200..=299 => serde_json::from_slice(&answer.body)
                 .map_err(|error| Error::LineUnavailable(format!("its answer cannot be read: {error}"))),
             500.. => Err(Error::LineUnavailable(answer.message())),
-            status => Err(Error::LineRefused { status, message: answer.message() }),
+            status => Err(Error::LineRefused { status, message: answer.message(), account: None }),
         }
     }
 

@@ -41,16 +41,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database, takes over what the configuration declares, and binds the port.
+    /// Binds the port, opens the database, and takes over what the configuration declares.
     ///
     /// `Unusable` when a setting, the database or the port cannot be used.
     pub fn bind(config: Config, clock: Clock) -> Result<Self> {
         let verifier = Verifier::new(config.require_jwt_key()?);
+        let listener = listen(&config.listen)?;
         make_private_folder(&config.data_directory)?;
         let store = Store::open(&config.database_path(), config.limits.write_queue)?;
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
-        let listener = listen(&config.listen)?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let shared = Shared {
             config,

@@ -17,11 +17,14 @@ use crate::store::transaction::Transaction;
 /// Operations in one commit: more gain no throughput and cost latency (measured).
 const GROUP_MAX: usize = 512;
 
-/// Runs within the group and returns what tells the caller how it ended.
-type Operation = Box<dyn FnOnce(&Group<'_>) -> Answer + Send>;
+/// What callers of a group that was not committed are told; the reason stands in the log.
+const NOT_COMMITTED: &str = "the storage did not take the write";
 
-/// Tells the caller, once it is known whether the group was committed.
-type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
+/// Runs within the group, if there is one, and returns what tells the caller how it ended.
+type Operation = Box<dyn FnOnce(Option<&Group<'_>>) -> Answer + Send>;
+
+/// Tells the caller whether the group was committed, and what the operation had to say.
+type Answer = Box<dyn FnOnce(bool) + Send>;
 
 /// The handle to the thread. Dropping it lets the thread finish what is queued, and waits for that.
 pub struct Writer {
@@ -54,11 +57,12 @@ impl Writer {
     ) -> Result<oneshot::Receiver<Result<T>>> {
         let (sender, receiver) = oneshot::channel();
         let run: Operation = Box::new(move |group| {
-            let outcome = Transaction::new(group.connection, group.last_stamp, now).attempt(operation);
+            let outcome = group
+                .map(|group| Transaction::new(group.connection, group.last_stamp, now).attempt(operation));
             Box::new(move |committed| {
-                let committed = committed.map_err(|message| Error::Unavailable(message.to_owned()));
+                let failed = || Err(Error::Unavailable(NOT_COMMITTED.to_owned()));
                 // The caller may have gone away; what it asked for was done or undone all the same.
-                drop(sender.send(outcome.and_then(|answer| committed.map(|()| answer))));
+                drop(sender.send(outcome.filter(|_| committed).unwrap_or_else(failed)));
             })
         });
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
@@ -102,19 +106,23 @@ fn run(
 impl Group<'_> {
     /// Runs the first operation and all that wait behind it, commits, and answers.
     fn commit_with(&self, first: Operation, queue: &Receiver<Operation>) {
-        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
         let stamp_before = self.last_stamp.get();
+        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
         let mut answers = Vec::new();
-        let waiting = std::iter::once(first).chain(queue.try_iter().take(GROUP_MAX - 1));
-        for operation in waiting {
-            answers.push(operation(self));
+        for operation in std::iter::once(first).chain(queue.try_iter().take(GROUP_MAX - 1)) {
+            answers.push(operation(begun.is_ok().then_some(self)));
             // SQLite undoes the whole transaction for some errors (full disk, I/O): the group ends here.
             if self.connection.is_autocommit() {
                 break;
             }
         }
         let committed = begun.and_then(|()| self.commit(stamp_before));
-        self.answer(answers, committed);
+        for answer in answers {
+            answer(committed.is_ok());
+        }
+        if let Err(error) = committed {
+            self.give_up(&error);
+        }
     }
 
     fn commit(&self, stamp_before: Timestamp) -> rusqlite::Result<()> {
@@ -125,14 +133,10 @@ impl Group<'_> {
         self.connection.execute_batch("COMMIT")
     }
 
-    fn answer(&self, answers: Vec<Answer>, committed: rusqlite::Result<()>) {
-        let message = committed.as_ref().err().map(|error| Error::from(error_kind(error)).to_string());
-        for answer in answers {
-            answer(message.as_deref().map_or(Ok(()), Err));
-        }
-        let Err(error) = committed else { return };
+    /// Leaves a failed group behind, or the process when its file cannot be trusted any more.
+    fn give_up(&self, error: &rusqlite::Error) {
         log::error!("storage: a group was not committed: {error}");
-        if failure::is_fatal(&error) {
+        if failure::is_fatal(error) {
             log::error!("storage: the file cannot be trusted any more in this process; start again");
             std::process::exit(1);
         }
@@ -144,15 +148,126 @@ impl Group<'_> {
     }
 }
 
-/// The same error without its text, which can name files.
-fn error_kind(error: &rusqlite::Error) -> rusqlite::Error {
-    match error.sqlite_error() {
-        Some(failure) => rusqlite::Error::SqliteFailure(*failure, None),
-        None => rusqlite::Error::InvalidQuery,
-    }
-}
-
 fn read_last_stamp(connection: &Connection) -> Result<Timestamp> {
     const SQL: &str = "SELECT last_stamp FROM clock";
     Ok(connection.query_row(SQL, [], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::error::Resource;
+    use crate::store::{connection, schema};
+
+    const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
+
+    fn start(path: &Path, queue: usize) -> Writer {
+        let mut connection = connection::open_writing(path).unwrap();
+        schema::bring_up_to_date(&mut connection).unwrap();
+        connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
+        Writer::start(connection, Checkpoints::start(path).unwrap(), queue).unwrap()
+    }
+
+    fn note(tx: &Transaction<'_>, text: &str) -> Result<()> {
+        tx.execute("INSERT INTO notes VALUES (?1)", [text])?;
+        Ok(())
+    }
+
+    fn notes(path: &Path) -> Vec<String> {
+        let connection = Connection::open(path).unwrap();
+        let mut statement = connection.prepare("SELECT text FROM notes ORDER BY rowid").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn an_operation_that_fails_or_panics_is_undone_and_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let writer = start(&path, 16);
+
+        let first = writer.submit(NOW, |tx| note(tx, "first")).unwrap();
+        let failing =
+            writer.submit(NOW, |tx| note(tx, "failing").and(Err::<(), _>(Error::NotFound(Resource::Route))));
+        let panicking =
+            writer.submit(NOW, |tx| note(tx, "panicking").map(|()| assert!(tx.now() < NOW, "on purpose")));
+        let last = writer.submit(NOW, |tx| note(tx, "last")).unwrap();
+
+        assert!(first.blocking_recv().unwrap().is_ok());
+        assert!(matches!(failing.unwrap().blocking_recv().unwrap(), Err(Error::NotFound(_))));
+        assert!(matches!(panicking.unwrap().blocking_recv().unwrap(), Err(Error::Internal(_))));
+        assert!(last.blocking_recv().unwrap().is_ok());
+        assert_eq!(notes(&path), ["first", "last"]);
+    }
+
+    #[test]
+    fn stamps_increase_whatever_the_clock_does_and_across_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let hour = std::time::Duration::from_hours(1);
+        let mut stamps = Vec::new();
+
+        for now in [NOW, NOW, NOW.before(hour), NOW.after(hour), NOW] {
+            let writer = start(&path, 16);
+            let two = writer.submit(now, |tx| Ok([tx.stamp(), tx.stamp()])).unwrap();
+            stamps.extend(two.blocking_recv().unwrap().unwrap());
+        }
+
+        assert!(stamps.is_sorted_by(|earlier, later| earlier < later), "{stamps:?}");
+        assert_eq!(stamps[6], NOW.after(hour), "the clock's own time where that is later");
+    }
+
+    #[test]
+    fn nothing_is_run_while_the_file_is_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let writer = start(&path, 16);
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+        let refused = writer.submit(NOW, |tx| note(tx, "refused")).unwrap().blocking_recv().unwrap();
+
+        assert!(matches!(refused, Err(Error::Unavailable(_))));
+        other.execute_batch("ROLLBACK").unwrap();
+        writer.submit(NOW, |tx| note(tx, "taken")).unwrap().blocking_recv().unwrap().unwrap();
+        assert_eq!(notes(&path), ["taken"]);
+    }
+
+    #[test]
+    fn too_many_waiting_operations_are_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(&folder.path().join("kaiwa.db"), 1);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let holding = move |_: &Transaction<'_>| {
+            tell.send(()).unwrap();
+            Ok(held.recv().is_ok())
+        };
+
+        let first = writer.submit(NOW, holding).unwrap();
+        told.recv().unwrap();
+        let second = writer.submit(NOW, |_| Ok(())).unwrap();
+        let third = writer.submit(NOW, |_| Ok(()));
+
+        assert!(matches!(third, Err(Error::Unavailable(_))));
+        release.send(()).unwrap();
+        assert!(first.blocking_recv().unwrap().unwrap());
+        second.blocking_recv().unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_is_queued_when_the_writer_ends_is_still_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let writer = start(&path, 64);
+
+        let waiting: Vec<_> =
+            (0..50).map(|number| writer.submit(NOW, move |tx| note(tx, &number.to_string()))).collect();
+        drop(writer);
+
+        assert!(waiting.into_iter().all(|answer| answer.unwrap().blocking_recv().unwrap().is_ok()));
+        assert_eq!(notes(&path).len(), 50);
+    }
 }

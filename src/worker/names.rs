@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn refused(status: u16) -> Error {
-        Error::LineRefused { status, message: String::new() }
+        Error::LineRefused { status, message: String::new(), account: None }
     }
 
     #[test]

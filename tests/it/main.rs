@@ -1,8 +1,14 @@
 //! The server as its users meet it: over HTTP, on a free port, with a database and a LINE of its own.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod accounts;
+mod delivery;
+mod errors;
 mod harness;
 mod paging;
+mod program;
+mod storage;
+mod tenants;
 mod tidy;
 mod tutorial;
 mod webhook;

@@ -45,7 +45,7 @@ async fn ten_thousand_messages_are_read_once_each_while_more_arrive_and_the_cloc
 
     for (size, every) in [(100, 20), (7, 300), (1, 2_500)] {
         let disturb = async |page: usize| {
-            if page % every == 0 {
+            if page.is_multiple_of(every) {
                 server.clock.set_back(Duration::from_mins(10));
                 assert_eq!(server.webhook(&[text_event(&user, "meanwhile")]).await.status, 200);
             }

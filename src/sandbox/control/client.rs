@@ -37,5 +37,5 @@ async fn post(client: &awc::Client, url: &str, body: &Value) -> Result<Value> {
         return Ok(answer);
     }
     let message = answer["message"].as_str().unwrap_or("this is not a sandbox").to_owned();
-    Err(Error::LineRefused { status: response.status().as_u16(), message })
+    Err(Error::LineRefused { status: response.status().as_u16(), message, account: None })
 }

@@ -18,3 +18,23 @@ pub fn eventually(condition: impl Fn() -> bool) -> impl Future<Output = ()> {
         }
     }
 }
+
+/// Asks until the answer is what is expected; fails after ten seconds with the last answer.
+#[track_caller]
+pub fn eventually_is<T: PartialEq + std::fmt::Debug>(
+    expected: T,
+    ask: impl AsyncFn() -> T,
+) -> impl Future<Output = ()> {
+    let place = std::panic::Location::caller();
+    async move {
+        let limit = Instant::now() + Duration::from_secs(10);
+        loop {
+            let found = ask().await;
+            if found == expected {
+                return;
+            }
+            assert!(Instant::now() < limit, "{place}: after ten seconds it is {found:?}, not {expected:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

@@ -1,12 +1,14 @@
 //! The server under test, in a thread of the test process.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_web::rt::System;
 use awc::Client;
 use awc::http::Method;
+use kaiwa::api::app::Shared;
 use kaiwa::api::token::{Bearer, sign};
 use kaiwa::config::Config;
 use kaiwa::config::account::{CustomerReference, DeclaredAccount};
@@ -36,10 +38,11 @@ pub struct TestServer {
     pub customer: CustomerId,
     pub account: AccountId,
     pub address: SocketAddr,
-    pub folder: TempDir,
+    shared: Arc<Shared>,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    folder: TempDir,
 }
 
 impl TestServer {
@@ -56,17 +59,18 @@ impl TestServer {
         let mut config = config(&line, &folder, customer, account);
         change(&mut config);
         let clock = Clock::default();
-        let (address, stop, thread) = run(config, clock.clone());
+        let Started { shared, address, stop, thread } = run(config, clock.clone());
         let server = Self {
             line,
             clock,
             customer,
             account,
             address,
-            folder,
+            shared,
             client: Client::builder().timeout(Duration::from_secs(30)).disable_redirects().finish(),
             stop: Some(stop),
             thread: Some(thread),
+            folder,
         };
         server.line.platform.set_webhook(Some(server.url(&server.webhook_path())));
         server
@@ -81,9 +85,38 @@ impl TestServer {
         format!("http://{}{path}", self.address)
     }
 
-    /// A token of the customer, valid for an hour.
+    /// A token of the customer, valid for a year.
     pub fn token(&self) -> String {
         token_of(self.customer)
+    }
+
+    /// What the server's threads share.
+    pub fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// The file of the database.
+    pub fn database(&self) -> std::path::PathBuf {
+        self.folder.path().join("kaiwa.db")
+    }
+
+    /// Turns the clock forward and lets the workers look at once.
+    pub fn advance(&self, duration: Duration) {
+        self.clock.advance(duration);
+        self.shared.alarms.deliveries.wake();
+        self.shared.alarms.names.wake();
+    }
+
+    /// Exchanges the faults of LINE's side, written as its control API takes them.
+    pub fn set_faults(&self, faults: &Value) {
+        self.line.platform.set_faults(serde_json::from_value(faults.clone()).unwrap());
+    }
+
+    /// The texts that LINE executed for a chat, in order.
+    pub fn executed(&self, chat: &str) -> Vec<String> {
+        let executed = self.line.platform.executed().into_iter().filter(|one| one.recipients == [chat]);
+        let texts = executed.flat_map(|one| one.body["messages"].as_array().unwrap().clone());
+        texts.map(|message| message["text"].as_str().unwrap().to_owned()).collect()
     }
 
     /// A request of the customer that is still to be sent.
@@ -189,10 +222,10 @@ impl Drop for TestServer {
     }
 }
 
-/// A token of a customer, valid for an hour.
+/// A token of a customer, valid for a year.
 pub fn token_of(customer: CustomerId) -> String {
     let bearer = Bearer { customer, profile: Profile { name: "test".to_owned(), ..Profile::default() } };
-    sign(&Secret::new(KEY), &bearer, Timestamp::now(), Duration::from_hours(1)).unwrap()
+    sign(&Secret::new(KEY), &bearer, Timestamp::now(), Duration::from_hours(365 * 24)).unwrap()
 }
 
 /// An event of a user who writes a text, with ids that no other has.
@@ -243,16 +276,24 @@ fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> De
     }
 }
 
+struct Started {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
 /// The server waits for its database while it starts, which it may not do on the test's own runtime.
-fn run(config: Config, clock: Clock) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+fn run(config: Config, clock: Clock) -> Started {
     let (stop, stopped) = oneshot::channel::<()>();
     let (tell, told) = std::sync::mpsc::channel();
     let run = move || {
         let server = Server::bind(config, clock).unwrap();
-        tell.send(server.address().unwrap()).unwrap();
+        tell.send((Arc::clone(server.shared()), server.address().unwrap())).unwrap();
         let stopped = async { drop(stopped.await) };
         System::new().block_on(server.run(stopped)).unwrap();
     };
     let thread = std::thread::spawn(run);
-    (told.recv().unwrap(), stop, thread)
+    let (shared, address) = told.recv().unwrap();
+    Started { shared, address, stop, thread }
 }

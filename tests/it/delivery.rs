@@ -1,0 +1,270 @@
+//! What each answer of LINE leads to: nothing is lost, nothing is doubled, nothing overtakes.
+
+use std::time::Duration;
+
+use awc::http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::answer::Answer;
+use crate::harness::server::TestServer;
+use crate::harness::{eventually, eventually_is};
+
+const PUSH: &str = "/v2/bot/message/push";
+
+async fn with_conversation() -> (TestServer, String, String) {
+    let server = TestServer::start();
+    let user = server.user("Alice");
+    let conversation = server.conversation_with(&user).await;
+    (server, user, conversation)
+}
+
+/// Sends without waiting for LINE.
+async fn post(server: &TestServer, conversation: &str, text: &str) -> String {
+    let path = format!("/v1.0/conversations/{conversation}/messages");
+    let request = server.request(Method::POST, &path).insert_header(("Prefer", "respond-async"));
+    let answer =
+        Answer::to(request.content_type("application/json"), json!({ "text": text }).to_string()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+async fn message(server: &TestServer, conversation: &str, id: &str) -> Value {
+    server.get(&format!("/v1.0/conversations/{conversation}/messages/{id}")).await.json()
+}
+
+async fn status(server: &TestServer, conversation: &str, id: &str) -> String {
+    message(server, conversation, id).await["status"].as_str().unwrap().to_owned()
+}
+
+async fn parked(server: &TestServer) -> Value {
+    server.get(&format!("/v1.0/conversation_accounts/{}", server.account)).await.json()["parked"].clone()
+}
+
+fn pushes(server: &TestServer) -> Vec<kaiwa::sandbox::records::Request> {
+    server.line.platform.requests().into_iter().filter(|request| request.path == PUSH).collect()
+}
+
+/// Every fault after which LINE may or may not have executed the request.
+#[actix_web::test]
+async fn an_unclear_answer_is_followed_by_the_same_bytes_under_the_same_key() {
+    for fault in ["status_after", "lost", "reset", "status"] {
+        let (server, user, conversation) = with_conversation().await;
+        server.set_faults(&json!([{ "path": PUSH, "kind": fault, "status": 500, "count": 2 }]));
+
+        let id = post(&server, &conversation, "exactly once").await;
+        eventually_is("sent".to_owned(), async || status(&server, &conversation, &id).await).await;
+
+        assert_eq!(server.executed(&user), ["exactly once"], "{fault}");
+        let pushes = pushes(&server);
+        assert_eq!(pushes.len(), 3, "{fault}");
+        assert!(
+            pushes.iter().all(|push| push.retry_key == pushes[0].retry_key && push.body == pushes[0].body)
+        );
+        assert!(server.line.platform.violations().is_empty(), "{fault}");
+    }
+}
+
+#[actix_web::test]
+async fn the_answer_tells_the_first_outcome_and_delivery_goes_on() {
+    let (server, _, conversation) = with_conversation().await;
+    server.set_faults(&json!([{ "path": PUSH, "kind": "status", "status": 500, "count": 1 }]));
+
+    let sent = server.say(&conversation, "hi").await;
+
+    assert_eq!(sent["status"], "sending");
+    let id = sent["id"].as_str().unwrap();
+    eventually_is("sent".to_owned(), async || status(&server, &conversation, id).await).await;
+}
+
+#[actix_web::test]
+async fn what_line_refuses_for_good_has_failed_with_the_reason_and_the_next_goes_on() {
+    let server = TestServer::start();
+    let stranger = "U00000000000000000000000000000bad";
+    let conversation = server.conversation_with(stranger).await;
+
+    let failed = server.say(&conversation, "to nobody").await;
+
+    assert_eq!(failed["status"], "failed");
+    assert_eq!(failed["error"]["reason"], "LINE_REFUSED");
+    assert_eq!(failed["error"]["message"], "400 Failed to send messages");
+    let path = format!("/v1.0/conversations/{conversation}/messages/{}", failed["id"].as_str().unwrap());
+    let end = r#""tm_delete":"9999-01-01 00:00:00.000000","error":{"reason":"LINE_REFUSED","message":"400 Failed to send messages"}}"#;
+    assert!(server.get(&path).await.text.ends_with(end), "new keys come after those of the tutorial");
+    assert_eq!(server.say(&conversation, "again").await["status"], "failed");
+    assert_eq!(pushes(&server).len(), 2, "a refused message is not tried again");
+}
+
+#[actix_web::test]
+async fn a_wrong_token_parks_the_account_until_it_has_a_new_one() {
+    let (server, user, conversation) = with_conversation().await;
+    let account = format!("/v1.0/conversation_accounts/{}", server.account);
+    let good = server.line.platform.channel().token;
+    server.put(&account, &json!({ "token": "wrong" })).await;
+
+    let first = server.say(&conversation, "one").await;
+    let second = post(&server, &conversation, "two").await;
+
+    assert_eq!(first["status"], "sending");
+    assert_eq!(parked(&server).await["reason"], "token");
+    assert!(server.executed(&user).is_empty());
+    let changed = server.put(&account, &json!({ "token": good.expose() })).await.json();
+    assert_eq!((&changed["line"]["status"], &changed["parked"]), (&json!("good"), &Value::Null));
+    eventually_is("sent".to_owned(), async || status(&server, &conversation, &second).await).await;
+    assert_eq!(server.executed(&user), ["one", "two"]);
+}
+
+#[actix_web::test]
+async fn a_used_up_quota_parks_the_account_and_a_probe_ends_it() {
+    let (server, user, conversation) = with_conversation().await;
+    let other = server.conversation_with(&server.user("Bob")).await;
+    server.line.platform.set_quota(Some(10), 10);
+
+    let first = server.say(&conversation, "one").await;
+    let second = post(&server, &other, "two").await;
+
+    assert_eq!(first["status"], "sending");
+    assert_eq!(parked(&server).await["reason"], "quota");
+    server.advance(Duration::from_mins(61));
+    eventually(|| pushes(&server).len() == 2).await;
+    assert_eq!(parked(&server).await["reason"], "quota", "one probe, and nobody else");
+    server.line.platform.set_quota(Some(1_000), 10);
+    server.advance(Duration::from_mins(61));
+    eventually_is("sent".to_owned(), async || status(&server, &other, &second).await).await;
+    assert_eq!(server.executed(&user), ["one"]);
+    assert_eq!(parked(&server).await, Value::Null);
+}
+
+#[actix_web::test]
+async fn permission_redirects_and_rates_park_too_and_kill_no_message() {
+    for (fault, reason, pause) in [
+        (json!({ "path": PUSH, "kind": "status", "status": 403, "count": 1 }), "permission", 61),
+        (json!({ "path": PUSH, "kind": "redirect", "count": 1 }), "redirect", 6),
+        (json!({ "path": PUSH, "kind": "status", "status": 429, "count": 1 }), "rate", 1),
+    ] {
+        let (server, user, conversation) = with_conversation().await;
+        server.set_faults(&json!([fault]));
+
+        let sent = server.say(&conversation, "patience").await;
+
+        if reason != "rate" {
+            assert_eq!(parked(&server).await["reason"], reason);
+        }
+        server.advance(Duration::from_mins(pause));
+        let id = sent["id"].as_str().unwrap();
+        eventually_is("sent".to_owned(), async || status(&server, &conversation, id).await).await;
+        assert_eq!(server.executed(&user), ["patience"]);
+    }
+}
+
+#[actix_web::test]
+async fn a_limit_without_lines_words_is_told_by_the_quota_itself() {
+    let (server, _, conversation) = with_conversation().await;
+    server.line.platform.set_quota(Some(5), 5);
+    server.set_faults(
+        &json!([{ "path": PUSH, "kind": "status", "status": 429, "message": "reworded", "count": 1 }]),
+    );
+
+    server.say(&conversation, "hi").await;
+
+    assert_eq!(parked(&server).await["reason"], "quota");
+    assert_eq!(parked(&server).await["message"], "429 reworded");
+}
+
+#[actix_web::test]
+async fn after_twenty_three_hours_an_unclear_delivery_ends_and_is_never_repeated() {
+    let (server, user, conversation) = with_conversation().await;
+    server.set_faults(&json!([{ "path": PUSH, "kind": "lost" }]));
+    let id = post(&server, &conversation, "who knows").await;
+    eventually(|| !pushes(&server).is_empty()).await;
+
+    server.advance(Duration::from_hours(23));
+
+    eventually_is("failed".to_owned(), async || status(&server, &conversation, &id).await).await;
+    assert_eq!(message(&server, &conversation, &id).await["error"]["reason"], "OUTCOME_UNKNOWN");
+    server.set_faults(&json!([]));
+    assert_eq!(server.say(&conversation, "next").await["status"], "sent");
+    assert_eq!(server.executed(&user), ["who knows", "next"]);
+}
+
+#[actix_web::test]
+async fn what_was_certainly_not_sent_may_wait_for_days_and_gets_a_new_key() {
+    let (server, user, conversation) = with_conversation().await;
+    server.line.platform.set_quota(Some(0), 0);
+    let id = post(&server, &conversation, "late").await;
+    eventually(|| pushes(&server).len() == 1).await;
+
+    server.line.platform.set_quota(None, 0);
+    server.advance(Duration::from_hours(3 * 24));
+
+    eventually_is("sent".to_owned(), async || status(&server, &conversation, &id).await).await;
+    let pushes = pushes(&server);
+    assert_ne!(pushes[0].retry_key, pushes[1].retry_key, "LINE has forgotten the old key");
+    assert_eq!(server.executed(&user), ["late"]);
+}
+
+#[actix_web::test]
+async fn messages_of_a_chat_never_overtake_each_other() {
+    let (server, user, conversation) = with_conversation().await;
+    server.set_faults(&json!([
+        { "path": PUSH, "kind": "lost", "probability": 0.3 },
+        { "path": PUSH, "kind": "status", "status": 500, "probability": 0.3 },
+    ]));
+    let texts: Vec<String> = (0..30).map(|number| format!("number {number}")).collect();
+
+    for text in &texts {
+        post(&server, &conversation, text).await;
+    }
+
+    eventually(|| server.executed(&user).len() == texts.len()).await;
+    assert_eq!(server.executed(&user), texts);
+}
+
+#[actix_web::test]
+async fn a_chat_without_answers_holds_up_no_other() {
+    let (server, _, conversation) = with_conversation().await;
+    let bob = server.user("Bob");
+    let other = server.conversation_with(&bob).await;
+    let alice = server.user("Alice");
+    server.set_faults(&json!([{ "path": PUSH, "recipient": alice, "kind": "timeout" }]));
+
+    post(&server, &conversation, "into the void").await;
+    let began = std::time::Instant::now();
+    let sent = server.say(&other, "hi").await;
+
+    assert_eq!(sent["status"], "sent");
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[actix_web::test]
+async fn a_long_text_is_divided_into_bubbles_and_a_longer_one_refused() {
+    let (server, user, conversation) = with_conversation().await;
+    let path = format!("/v1.0/conversations/{conversation}/messages");
+    let words = "word ".repeat(2_400);
+
+    assert_eq!(server.say(&conversation, &words).await["text"], words);
+    let refused = server.post(&path, &json!({ "text": "a".repeat(25_001) })).await;
+
+    let bubbles = server.executed(&user);
+    assert_eq!((bubbles.len(), bubbles.concat()), (3, words));
+    assert_eq!(pushes(&server).len(), 1);
+    assert_eq!((refused.status, refused.reason().as_str()), (400, "TEXT_TOO_LONG"));
+    for empty in [json!({}), json!({ "text": "" }), json!({ "text": "", "medias": [] })] {
+        assert_eq!(server.post(&path, &empty).await.reason(), "INVALID_ARGUMENT");
+    }
+    assert_eq!(server.messages(&conversation).await.len(), 2, "what was refused is not stored");
+}
+
+#[actix_web::test]
+async fn a_message_of_two_requests_is_sent_when_both_are_and_fails_with_the_first() {
+    let (server, user, conversation) = with_conversation().await;
+    let text = format!("a{}b", "😀".repeat(12_499));
+
+    assert_eq!(server.say(&conversation, &text).await["status"], "sent");
+    assert_eq!(server.executed(&user).concat(), text);
+    server.set_faults(&json!([{ "path": PUSH, "kind": "status", "status": 400, "count": 1 }]));
+    let failed = server.say(&conversation, &text).await;
+
+    assert_eq!(failed["status"], "failed");
+    assert_eq!(pushes(&server).len(), 3, "the second part of a failed message is not sent");
+    assert_eq!(server.say(&conversation, "after").await["status"], "sent");
+}

@@ -1,0 +1,175 @@
+//! Every failure has the same shape, and every request its limits.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use actix_web::middleware::from_fn;
+use actix_web::test;
+use actix_web::web::{self, Data};
+use awc::http::Method;
+use kaiwa::api::app::App;
+use kaiwa::api::guard::guard;
+use serde_json::json;
+
+use crate::harness::answer::Answer;
+use crate::harness::server::TestServer;
+
+const UNKNOWN: &str = "/v1.0/conversations/5a6d0b9e-0000-4000-8000-00000000000f";
+
+#[actix_web::test]
+async fn what_the_framework_would_answer_in_its_own_words_is_answered_in_ours() {
+    let server = TestServer::start();
+    let json = ("Content-Type", "application/json");
+    let check = async |request: awc::ClientRequest, body: &str, status: u16, reason: &str| {
+        let answer = Answer::to(request, body.to_owned()).await;
+        assert_eq!((answer.status, answer.reason().as_str()), (status, reason), "{answer:?}");
+        answer
+    };
+    let post = |path: &str| server.request(Method::POST, path);
+    let messages = format!("{UNKNOWN}/messages");
+
+    check(server.request(Method::GET, "/"), "", 404, "ROUTE_NOT_FOUND").await;
+    check(server.request(Method::GET, "/v1.0/conversations/"), "", 404, "ROUTE_NOT_FOUND").await;
+    check(server.anonymous(Method::GET, "/v1.0/nothing"), "", 404, "ROUTE_NOT_FOUND").await;
+    check(server.request(Method::GET, "/v1.0/conversations/7"), "", 400, "INVALID_ID").await;
+    check(server.request(Method::GET, UNKNOWN), "", 404, "CONVERSATION_NOT_FOUND").await;
+    check(post(&messages).insert_header(json), "{", 400, "INVALID_JSON_BODY").await;
+    check(post(&messages).insert_header(json), r#"{"text":7}"#, 400, "INVALID_JSON_BODY").await;
+    check(post(&messages).insert_header(json), r#"{"text":"a","texd":""}"#, 400, "INVALID_JSON_BODY").await;
+    check(post(&messages).insert_header(json), r#"{"text":"hi"}"#, 404, "CONVERSATION_NOT_FOUND").await;
+    check(post(&messages).insert_header(("Content-Type", "text/plain")), "{}", 415, "UNSUPPORTED_MEDIA_TYPE")
+        .await;
+    check(post(&messages), "{}", 415, "UNSUPPORTED_MEDIA_TYPE").await;
+    let packed = post(&messages).insert_header(json).insert_header(("Content-Encoding", "gzip"));
+    check(packed, "{}", 415, "UNSUPPORTED_MEDIA_TYPE").await;
+    let large = json!({ "text": "a".repeat(300_000) }).to_string();
+    check(post(&messages).insert_header(json), &large, 413, "BODY_TOO_LARGE").await;
+    let basic = server.anonymous(Method::GET, UNKNOWN).insert_header(("Authorization", "Basic YTpi"));
+    check(basic, "", 401, "INVALID_CREDENTIALS").await;
+}
+
+#[actix_web::test]
+async fn a_method_that_a_path_does_not_take_is_answered_with_those_that_it_does() {
+    let server = TestServer::start();
+
+    for (method, path, allow) in [
+        (Method::POST, "/v1.0/conversations", "GET"),
+        (Method::GET, "/v1.0/conversations/setup/", ""),
+        (Method::DELETE, UNKNOWN, "GET, PUT"),
+        (Method::PATCH, "/v1.0/conversation_accounts", "GET, POST"),
+        (Method::TRACE, "/healthz", "GET"),
+        (Method::GET, server.webhook_path().as_str(), "POST"),
+    ] {
+        let answer = Answer::to(server.request(method.clone(), path), "").await;
+
+        let expected = if allow.is_empty() { (404, "ROUTE_NOT_FOUND") } else { (405, "METHOD_NOT_ALLOWED") };
+        assert_eq!((answer.status, answer.reason().as_str()), expected, "{method} {path}");
+        assert_eq!(answer.header("allow"), allow, "{method} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_request_id_is_echoed_when_it_is_plain_and_made_otherwise() {
+    let server = TestServer::start();
+    let echoed = async |id: &str| {
+        let answer =
+            Answer::to(server.anonymous(Method::GET, "/nothing").insert_header(("X-Request-Id", id)), "")
+                .await;
+        assert_eq!(answer.reason(), "ROUTE_NOT_FOUND");
+        answer.header("x-request-id").to_owned()
+    };
+
+    assert_eq!(echoed("my-Request_7").await, "my-Request_7");
+    assert_eq!(echoed(&"a".repeat(64)).await, "a".repeat(64));
+    for id in ["", "two words", "späße", &"a".repeat(65)] {
+        assert_eq!(echoed(id).await.len(), 36, "{id:?} was echoed");
+    }
+    assert_eq!(server.get("/healthz").await.header("x-request-id").len(), 36);
+}
+
+/// Sends raw bytes, then one byte every 50 ms, and returns what came back and after how long the connection ended.
+fn drip(address: SocketAddr, head: &str) -> (String, Duration) {
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while began.elapsed() < Duration::from_secs(8) {
+        let mut buffer = [0; 4_096];
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => break,
+        }
+        if stream.write_all(b" ").is_err() {
+            break;
+        }
+    }
+    (String::from_utf8_lossy(&answer).into_owned(), began.elapsed())
+}
+
+#[actix_web::test]
+async fn a_dripped_request_is_ended_on_every_route() {
+    let server = TestServer::start_with(|config| config.limits.request_timeout = Duration::from_millis(500));
+    let token = server.token();
+    let webhook = server.webhook_path();
+    let address = server.address;
+
+    std::thread::scope(|scope| {
+        let heads = [
+            format!("POST {UNKNOWN}/messages?token={token} HTTP/1.1\r\nContent-Type: application/json"),
+            format!("POST {webhook} HTTP/1.1\r\nX-Line-Signature: AAAA"),
+            format!("GET {UNKNOWN}?token={token} HTTP/1.1"),
+            "GET /healthz HTTP/1.1".to_owned(),
+            "POST /nothing HTTP/1.1".to_owned(),
+        ];
+        let drips = heads.map(|head| {
+            scope
+                .spawn(move || drip(address, &format!("{head}\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")))
+        });
+        for (drip, expected) in drips.into_iter().zip(["408", "408", "", "", ""]) {
+            let (answer, time) = drip.join().unwrap();
+            assert!(time < Duration::from_secs(7), "the connection was still open: {answer}");
+            assert!(answer.contains(expected), "{answer}");
+        }
+        let (answer, time) =
+            scope.spawn(move || drip(address, "GET /healthz HTTP/1.1\r\nX-Slow: ")).join().unwrap();
+        assert!(time < Duration::from_secs(7), "a dripped head was still open: {answer}");
+    });
+    assert_eq!(server.get("/healthz").await.text, r#"{"status":"ok"}"#);
+}
+
+#[actix_web::test]
+async fn a_server_that_can_do_its_work_is_ready() {
+    let server = TestServer::start();
+
+    let ready = server.get("/readyz").await;
+
+    assert_eq!(ready.status, 200);
+    assert_eq!(ready.json()["checks"], json!({ "storage": "ok", "schema": "ok", "workers": "ok" }));
+}
+
+#[actix_web::test]
+async fn a_handler_that_panics_is_answered_with_500_and_the_next_request_goes_on() {
+    let server = TestServer::start();
+    let app = Data::new(App::new(server.shared()).unwrap());
+    let explode = async || -> &'static str { panic!("on purpose") };
+    let service =
+        actix_web::App::new().app_data(app).wrap(from_fn(guard)).route("/panic", web::get().to(explode));
+    let service = test::init_service(service.configure(kaiwa::api::routes)).await;
+    let request =
+        |path: &str| test::TestRequest::get().uri(path).insert_header(("X-Request-Id", "mine")).to_request();
+
+    let panicked = test::try_call_service(&service, request("/panic")).await.unwrap_err().error_response();
+    let next = test::call_service(&service, request("/healthz")).await;
+
+    assert_eq!(panicked.status(), 500);
+    assert_eq!(panicked.headers().get("x-request-id").unwrap(), "mine");
+    let body = actix_web::body::to_bytes(panicked.into_body()).await.unwrap();
+    let expected = r#"{"error":{"status":"INTERNAL","reason":"INTERNAL","message":"internal error","request_id":"mine"}}"#;
+    assert_eq!(body, expected);
+    assert_eq!(next.status(), 200);
+    assert_eq!(server.get("/readyz").await.json()["counters"]["panics"], 1);
+}

@@ -1,0 +1,224 @@
+//! The program as it is started from a shell: results, logs, exit codes, signals.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+const KEY: &str = "a key for tests, of more than 32 bytes";
+
+fn kaiwa(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwa"));
+    command.args(arguments).current_dir(folder).env_clear().env("KAIWA_AUTH__JWT_KEY", KEY);
+    command.env("KAIWA_LISTEN", "127.0.0.1:0");
+    command
+}
+
+#[track_caller]
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    kaiwa(folder, arguments).output().unwrap()
+}
+
+#[track_caller]
+fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn check_refused(mut command: Command, code: i32, words: &str) {
+    let output = command.output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    assert!(errors.contains(words), "{errors:?} does not say {words:?}");
+    assert!(output.stdout.is_empty(), "results only on standard output");
+}
+
+/// A running server and where it listens.
+struct Serving {
+    child: Child,
+    url: String,
+}
+
+fn serve(folder: &Path) -> Serving {
+    let mut child = kaiwa(folder, &["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line =
+        lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("listening on "))).unwrap().unwrap();
+    // Whoever writes into a closed pipe fails: the rest of the log has to be read.
+    std::thread::spawn(move || lines.for_each(drop));
+    Serving { child, url: line.split("listening on ").nth(1).unwrap().to_owned() }
+}
+
+impl Serving {
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn what_cannot_be_used_ends_with_78_and_what_was_not_understood_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |arguments: &[&str], name: &str, value: &str| {
+        let mut command = kaiwa(folder.path(), arguments);
+        command.env(name, value);
+        command
+    };
+
+    check_refused(with(&["serve"], "KAIWA_AUTH__JWT_KEY", "short"), 78, "openssl rand -hex 32");
+    check_refused(with(&["serve"], "KAIWA_LISTN", "x"), 78, "KAIWA_LISTEN");
+    check_refused(with(&["serve"], "KAIWA_LISTEN", "256.0.0.1:1"), 78, "listen");
+    check_refused(with(&["serve", "--config", "missing.toml"], "A", "b"), 78, "missing.toml");
+    check_refused(with(&["customer", "list"], "A", "b"), 78, "there is no database");
+    check_refused(with(&["token", "--customer", "nobody"], "A", "b"), 78, "there is no database");
+    check_refused(with(&["serv"], "A", "b"), 2, "serve");
+    check_refused(with(&["customer", "add", "--name", "a", "--id", "7"], "A", "b"), 2, "UUID");
+    let mut without_key = kaiwa(folder.path(), &["serve"]);
+    without_key.env_remove("KAIWA_AUTH__JWT_KEY");
+    check_refused(without_key, 78, "auth.jwt_key is missing");
+}
+
+#[test]
+fn a_newer_database_is_refused_and_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(folder.path(), &["migrate"]);
+    let file = folder.path().join("kaiwa-data/kaiwa.db");
+    rusqlite::Connection::open(&file).unwrap().execute_batch("PRAGMA user_version = 1000").unwrap();
+    let before = std::fs::read(&file).unwrap();
+
+    check_refused(kaiwa(folder.path(), &["serve"]), 78, "newer");
+    check_refused(kaiwa(folder.path(), &["migrate"]), 78, "left untouched");
+
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn customers_accounts_and_tokens_are_made_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("secret"), "channel-secret\n").unwrap();
+    std::fs::write(folder.join("token"), "channel-token\n").unwrap();
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+
+    let customer = json(&succeed(folder, &["customer", "add", "--name", "shop", "--json"]));
+    let add = [
+        "account",
+        "add",
+        "--customer",
+        "shop",
+        "--name",
+        "line",
+        "--secret-file",
+        "secret",
+        "--token-file",
+        "token",
+    ];
+    let account = succeed(folder, &add);
+    let token = json(&succeed(folder, &["token", "--customer", "shop", "--ttl", "1h", "--json"]));
+
+    assert_eq!(token["customer_id"], customer["id"]);
+    assert_eq!(token["token"].as_str().unwrap().split('.').count(), 3);
+    assert!(succeed(folder, &["customer", "list"]).contains(customer["id"].as_str().unwrap()));
+    let listed = succeed(folder, &["account", "list", "--json"]);
+    assert!(account.contains(json(&listed)["id"].as_str().unwrap()));
+    assert!(!listed.contains("channel-"), "credentials were printed: {listed}");
+    check_refused(kaiwa(folder, &["token", "--customer", "nobody"]), 1, "no such customer");
+}
+
+#[actix_web::test]
+async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serving = serve(folder.path());
+
+    check_refused(kaiwa(folder.path(), &["serve"]), 78, "another kaiwa process");
+    check_refused(kaiwa(folder.path(), &["customer", "add", "--name", "late"]), 78, "another kaiwa process");
+    assert_eq!(succeed(folder.path(), &["customer", "list"]), "", "reading is possible all the same");
+    let client = awc::Client::builder().finish();
+    let answer = client.get(format!("{}/healthz", serving.url)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    serving.signal("-TERM");
+
+    assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+    let log = std::fs::metadata(folder.path().join("kaiwa-data/kaiwa.db-wal"));
+    assert_eq!(log.map_or(0, |log| log.len()), 0, "the log is folded into the file");
+}
+
+#[test]
+fn files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    succeed(folder.path(), &["migrate"]);
+    let mode = |path: &str| std::fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+
+    assert_eq!(mode("kaiwa-data"), 0o700);
+    assert_eq!(mode("kaiwa-data/kaiwa.db"), 0o600);
+}
+
+#[test]
+fn versions_are_printed_for_people_and_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+
+    assert!(succeed(folder.path(), &["version"]).starts_with("kaiwa 0."));
+    let versions: Value = serde_json::from_str(&succeed(folder.path(), &["version", "--json"])).unwrap();
+    assert_eq!(versions["schema"], 1);
+}
+
+/// A running sandbox.
+struct Sandbox(Child);
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    line
+}
+
+#[actix_web::test]
+async fn the_sandbox_prints_one_line_of_json_once_everything_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = kaiwa(folder.path(), &["sandbox", "--port", "0", "--json"]);
+    let mut sandbox = Sandbox(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+
+    let summary: Value = serde_json::from_str(&first_line(&mut sandbox.0)).unwrap();
+
+    let text = |name: &str| summary[name].as_str().unwrap().to_owned();
+    for name in ["api", "line", "token", "customer_id", "account_id", "channel_secret", "data"] {
+        assert_ne!(text(name), "", "{name}");
+    }
+    let said = succeed(folder.path(), &["sandbox", "say", "hello again", "--as", "Bob"]);
+    assert!(said.contains("Bob") && said.contains("OK"), "{said}");
+    let client = awc::Client::builder().finish();
+    let url = format!("{}/v1.0/conversations?token={}", text("api"), text("token"));
+    let mut answer = client.get(url).send().await.unwrap();
+    let conversations: Value = serde_json::from_slice(&answer.body().await.unwrap()).unwrap();
+    assert_eq!(conversations["result"].as_array().unwrap().len(), 2, "Alice's and Bob's");
+}
+
+#[test]
+fn the_sandbox_can_play_lines_side_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = kaiwa(folder.path(), &["sandbox", "--line-only", "--port", "0", "--json"]);
+    let mut sandbox = Sandbox(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+
+    let summary: Value = serde_json::from_str(&first_line(&mut sandbox.0)).unwrap();
+
+    assert!(summary["line"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    assert_eq!(summary["channel_secret"].as_str().unwrap().len(), 32);
+}

@@ -1,0 +1,68 @@
+//! What happens when the storage does not take a write, and that nothing is acknowledged then.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::harness::server::{TestServer, text_event};
+
+/// Another program holds SQLite's write lock, as a stuck disk would hold up every commit.
+fn lock(server: &TestServer) -> Connection {
+    let connection = Connection::open(server.database()).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    connection
+}
+
+#[actix_web::test]
+async fn a_webhook_that_cannot_be_stored_in_time_is_refused_within_two_seconds() {
+    let server = TestServer::start();
+    let user = server.user("Alice");
+    let conversation = server.conversation_with(&user).await;
+    let event = text_event(&user, "while locked");
+    let other = lock(&server);
+    let began = Instant::now();
+
+    let late = server.webhook(std::slice::from_ref(&event)).await;
+
+    assert!(began.elapsed() < Duration::from_secs(2), "LINE waits two seconds");
+    assert_eq!((late.status, late.reason().as_str()), (503, "SERVICE_UNAVAILABLE"));
+    assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 200, "reads go on");
+    drop(other);
+    assert_eq!(server.webhook(&[event]).await.status, 200, "LINE's next copy is taken");
+    let texts = server.messages(&conversation).await;
+    assert_eq!(texts.iter().filter(|message| message["text"] == "while locked").count(), 1);
+}
+
+#[actix_web::test]
+async fn a_server_that_cannot_write_is_not_ready_and_recovers() {
+    let server = TestServer::start();
+    let other = lock(&server);
+
+    let unready = server.get("/readyz").await;
+
+    assert_eq!(unready.status, 503);
+    assert_eq!(unready.json()["status"], "unavailable");
+    assert_ne!(unready.json()["checks"]["storage"], "ok");
+    drop(other);
+    assert_eq!(server.get("/readyz").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_withdrawn_text_is_nowhere_in_the_tables() {
+    let server = TestServer::start();
+    let user = server.user("Alice");
+    let message = text_event(&user, "a very secret text");
+    let mut unsend = text_event(&user, "");
+    unsend["type"] = json!("unsend");
+    unsend["unsend"] = json!({ "messageId": message["message"]["id"] });
+
+    server.webhook(&[message]).await;
+    server.webhook(&[unsend]).await;
+
+    let connection = Connection::open(server.database()).unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM messages WHERE text LIKE '%secret%'"), 0);
+    assert_eq!(count("SELECT count(*) FROM webhook_events WHERE body LIKE '%secret%'"), 0);
+    assert_eq!(count("SELECT count(*) FROM messages WHERE tm_delete IS NOT NULL"), 1);
+}
