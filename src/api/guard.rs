@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
 use futures_util::FutureExt;
@@ -49,6 +49,8 @@ pub async fn guard(
             return Err(actix_web::Error::from(Panicked { response_id: id }));
         }
     };
+    // Addresses carry tokens by contract: neither they nor what they show may stay in a cache.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(REQUEST_ID, HeaderValue::from_str(&id).expect("ids are plain ASCII"));
     log::info!("{line} {} {} us; request {id}", response.status().as_u16(), began.elapsed().as_micros());
     Ok(response)

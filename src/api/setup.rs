@@ -12,8 +12,6 @@ use crate::error::{Error, Result, Rule};
 use crate::line::client::{WebhookEndpoint, WebhookTest};
 use crate::model::account::{Account, Bot, Check};
 use crate::model::id::{AccountId, CustomerId};
-use crate::model::page::Page;
-use crate::model::timestamp::Timestamp;
 use crate::store::{accounts, customers};
 
 /// What to set up.
@@ -74,9 +72,7 @@ pub async fn create(
 
 /// All accounts of the caller. There may be many: a read that may take long.
 async fn accounts_of(app: &App, customer: CustomerId) -> Result<Vec<Account>> {
-    let page = Page { size: Page::SIZE_MAX, before: Timestamp::NEVER };
-    let accounts =
-        app.shared.store.read(move |connection| accounts::page(connection, customer, page)).await?;
+    let accounts = app.shared.store.read(move |connection| accounts::all_of(connection, customer)).await?;
     if accounts.is_empty() {
         let message = "this customer has no LINE account: create one with POST /v1.0/conversation_accounts";
         return Err(Error::invalid(Rule::LineAccount, message));

@@ -34,7 +34,9 @@ pub async fn receive(
     let received =
         tokio::time::timeout(app.shared.config.limits.webhook_timeout, store).await.map_err(late)??;
     app.shared.count(received);
-    app.shared.alarms.names.wake();
+    if received.stored > 0 {
+        app.shared.alarms.names.wake();
+    }
     Ok(HttpResponse::Ok().finish())
 }
 

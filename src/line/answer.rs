@@ -68,11 +68,14 @@ impl Answer {
         }
     }
 
-    /// The status and LINE's words for a person, shortened.
+    /// The status and LINE's words for a person, shortened, with the id by which LINE's support finds the request.
     pub fn message(&self) -> String {
         let mut text = format!("{} {}", self.status.as_u16(), words(&self.body));
         shorten(&mut text);
-        text.trim_end().to_owned()
+        match &self.request_id {
+            Some(id) => format!("{} (LINE request {id})", text.trim_end()),
+            None => text.trim_end().to_owned(),
+        }
     }
 
     /// The text alone tells the two kinds of 429 apart here; the caller asks for the quota to be sure.

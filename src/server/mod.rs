@@ -82,13 +82,21 @@ impl Server {
         let limit = self.shared.config.limits.shutdown_timeout;
         let (stopping, stopped) = watch::channel(false);
         let workers = spawn_workers(&self.shared, &Stop::new(stopped))?;
+        let mut workers = std::pin::pin!(workers);
         let http = start_http(&self.shared, self.listener)?;
         let handle: ServerHandle = http.handle();
         let http = rt::spawn(http);
-        stop.await;
+        // A worker ends before it is told to only when it panics: a new start is the only remedy.
+        let failed = tokio::select! {
+            () = stop => false,
+            () = &mut workers => true,
+        };
         log::info!("stopping");
         handle.stop(true).await;
         http.await.map_err(Error::internal)?.map_err(Error::internal)?;
+        if failed {
+            return Err(Error::internal("a worker has ended"));
+        }
         stopping.send_replace(true);
         if tokio::time::timeout(limit, workers).await.is_err() {
             log::warn!("some deliveries are still under way; they go on at the next start");
@@ -121,11 +129,10 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     let delivery =
         delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop.clone());
     let (names, delivery) = (rt::spawn(names), rt::spawn(delivery));
+    // Ready when both have ended, or when the first of them has failed.
     Ok(async move {
-        for worker in [names, delivery] {
-            if worker.await.is_err() {
-                log::error!("a worker panicked");
-            }
+        if tokio::try_join!(names, delivery).is_err() {
+            log::error!("a worker panicked");
         }
     })
 }

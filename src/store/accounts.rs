@@ -53,6 +53,18 @@ pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result
     Ok(accounts.collect::<rusqlite::Result<_>>()?)
 }
 
+/// All accounts of a customer, newest first. A read that may take long.
+pub fn all_of(connection: &Connection, customer: CustomerId) -> Result<Vec<Account>> {
+    let mut accounts = Vec::new();
+    let mut before = Timestamp::NEVER;
+    loop {
+        let next = page(connection, customer, Page { size: Page::SIZE_MAX, before })?;
+        let Some(last) = next.last() else { return Ok(accounts) };
+        before = last.tm_create;
+        accounts.extend(next);
+    }
+}
+
 /// All accounts of all customers, oldest first, for the operator.
 pub fn list(connection: &Connection) -> Result<Vec<Account>> {
     const SQL: &str = "

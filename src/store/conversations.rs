@@ -119,26 +119,22 @@ pub(super) fn name_participant(
     Ok(())
 }
 
-/// An event told whether the chat can be reached. An older event than the last one tells nothing.
-pub(super) fn set_reach(tx: &Transaction<'_>, conversation: i64, reach: Reach, at: Timestamp) -> Result<()> {
-    const SQL: &str = "
-        UPDATE conversations SET reach = ?2, reach_at = ?3, tm_update = ?4
-        WHERE key = ?1 AND reach_at <= ?3 AND reach <> ?2";
-    tx.prepare_cached(SQL)?.execute((conversation, reach, at, tx.now()))?;
-    Ok(())
-}
-
-/// An event told whether another system has control of the chat.
-pub(super) fn set_standby(
+/// An event told whether the chat can be reached (`None`: nothing about that) and whether another system has control
+/// of it. Events may arrive out of order: an older one than the last that told something tells nothing.
+pub(super) fn note_state(
     tx: &Transaction<'_>,
     conversation: i64,
-    standby: bool,
+    (reach, standby): (Option<Reach>, bool),
     at: Timestamp,
 ) -> Result<()> {
     const SQL: &str = "
-        UPDATE conversations SET standby = ?2, standby_at = ?3
-        WHERE key = ?1 AND standby_at <= ?3 AND standby <> ?2";
-    tx.prepare_cached(SQL)?.execute((conversation, standby, at))?;
+        UPDATE conversations SET
+            standby = iif(standby_at <= ?4, ?3, standby),
+            standby_at = max(standby_at, ?4),
+            reach = iif(?2 IS NOT NULL AND reach_at <= ?4, ?2, reach),
+            reach_at = iif(?2 IS NOT NULL, max(reach_at, ?4), reach_at)
+        WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, reach, standby, at))?;
     Ok(())
 }
 

@@ -3,12 +3,10 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Error, Result};
-use crate::model::chat::ChatKind;
 use crate::model::conversation::Reach;
 use crate::model::id::{AccountId, MessageId};
 use crate::model::inbound::{Change, InboundEvent};
 use crate::model::message::Status;
-use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 use crate::store::{accounts, conversations, lookups};
 
@@ -73,33 +71,28 @@ fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()>
     let Some(chat) = &event.chat else { return Ok(()) };
     let conversation = conversations::begin(tx, account, chat)?;
     let at = event.occurred_at.unwrap_or(tx.now());
-    conversations::set_standby(tx, conversation, event.standby, at)?;
+    conversations::note_state(tx, conversation, (reach(event), event.standby), at)?;
     if let Some(speaker) = &event.speaker {
         conversations::join(tx, conversation, speaker, true)?;
     }
     match &event.change {
         Change::Text(text) => store_text(tx, (account, conversation), event, text),
         Change::Unsend => withdraw(tx, (account, conversation), event),
-        Change::Follow => {
-            lookups::enqueue(tx, conversation, &chat.id)?;
-            conversations::set_reach(tx, conversation, Reach::Open, at)
-        }
-        Change::Unfollow => conversations::set_reach(tx, conversation, Reach::Blocked, at),
-        Change::Join => conversations::set_reach(tx, conversation, Reach::Open, at),
-        Change::Leave => conversations::set_reach(tx, conversation, Reach::Left, at),
-        Change::Unread => Ok(()),
-    }?;
-    reopen(tx, conversation, event, at)
+        Change::Follow => lookups::enqueue(tx, conversation, &chat.id),
+        Change::Unfollow | Change::Join | Change::Leave | Change::Unread => Ok(()),
+    }
 }
 
-/// Whoever writes to us can be written to, whatever events were lost before.
-fn reopen(tx: &Transaction<'_>, conversation: i64, event: &InboundEvent, at: Timestamp) -> Result<()> {
-    let speaks = event.kind == "message" || event.kind == "postback";
-    let personal = event.chat.as_ref().is_some_and(|chat| chat.kind == ChatKind::User);
-    if speaks && (personal || event.speaker.is_some()) {
-        conversations::set_reach(tx, conversation, Reach::Open, at)?;
+/// What an event tells about whether the chat can be reached. Whoever writes to us can be written to, whatever events
+/// were lost before.
+fn reach(event: &InboundEvent) -> Option<Reach> {
+    match event.change {
+        Change::Follow | Change::Join => Some(Reach::Open),
+        Change::Unfollow => Some(Reach::Blocked),
+        Change::Leave => Some(Reach::Left),
+        _ if event.kind == "message" || event.kind == "postback" => Some(Reach::Open),
+        _ => None,
     }
-    Ok(())
 }
 
 /// Stores a text that somebody wrote, unless its withdrawal came before it.

@@ -12,6 +12,7 @@ pub mod deliveries;
 mod failure;
 pub mod health;
 pub mod inbound;
+pub mod lanes;
 mod lock;
 pub mod lookups;
 pub mod messages;

@@ -13,7 +13,8 @@ use crate::model::clock::Clock;
 use crate::model::delivery::{Decision, Outcome, Policy};
 use crate::model::id::RetryKey;
 use crate::store::Store;
-use crate::store::deliveries::{self, Claim, Room};
+use crate::store::deliveries::{self, Claim};
+use crate::store::lanes::{self, Room};
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Beat;
@@ -140,7 +141,7 @@ impl DeliveryWorker {
     }
 
     fn pause(&self, clock: &Clock) -> std::time::Duration {
-        match self.reader.read(deliveries::next_due) {
+        match self.reader.read(lanes::next_due) {
             Ok(due) => pause(due, clock.now()),
             Err(error) => {
                 log::error!("delivery: {}", error.chain());

@@ -86,10 +86,11 @@ async fn what_line_refuses_for_good_has_failed_with_the_reason_and_the_next_goes
 
     assert_eq!(failed["status"], "failed");
     assert_eq!(failed["error"]["reason"], "LINE_REFUSED");
-    assert_eq!(failed["error"]["message"], "400 Failed to send messages");
+    let message = failed["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("400 Failed to send messages (LINE request "), "{message}");
     let path = format!("/v1.0/conversations/{conversation}/messages/{}", failed["id"].as_str().unwrap());
-    let end = r#""tm_delete":"9999-01-01 00:00:00.000000","error":{"reason":"LINE_REFUSED","message":"400 Failed to send messages"}}"#;
-    assert!(server.get(&path).await.text.ends_with(end), "new keys come after those of the tutorial");
+    let end = r#""tm_delete":"9999-01-01 00:00:00.000000","error":{"reason":"LINE_REFUSED","message":"#;
+    assert!(server.get(&path).await.text.contains(end), "new keys come after those of the tutorial");
     assert_eq!(server.say(&conversation, "again").await["status"], "failed");
     assert_eq!(pushes(&server).len(), 2, "a refused message is not tried again");
 }
@@ -167,7 +168,7 @@ async fn a_limit_without_lines_words_is_told_by_the_quota_itself() {
     server.say(&conversation, "hi").await;
 
     assert_eq!(parked(&server).await["reason"], "quota");
-    assert_eq!(parked(&server).await["message"], "429 reworded");
+    assert!(parked(&server).await["message"].as_str().unwrap().starts_with("429 reworded"));
 }
 
 #[actix_web::test]

@@ -5,8 +5,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
-use crate::harness::eventually_is;
 use crate::harness::server::{TestServer, text_event};
+use crate::harness::{eventually, eventually_is};
 
 async fn texts(server: &TestServer, conversation: &str) -> Vec<String> {
     let messages = server.messages(conversation).await;
@@ -185,4 +185,61 @@ async fn a_group_is_a_conversation_with_its_name_and_its_speakers() {
         json!({ "type": "line", "target": group, "target_name": "Friends", "name": "", "detail": "" })
     );
     assert_eq!(participants.as_array().unwrap().len(), 3);
+}
+
+#[actix_web::test]
+async fn a_name_that_line_does_not_tell_stays_unknown_and_the_message_stays() {
+    let server = TestServer::start();
+    let stranger = "U00000000000000000000000000000bad";
+
+    let conversation = server.conversation_with(stranger).await;
+
+    let asked = || server.line.platform.requests().iter().any(|request| request.path.ends_with(stranger));
+    eventually(asked).await;
+    let participants =
+        server.get(&format!("/v1.0/conversations/{conversation}")).await.json()["participants"].clone();
+    assert_eq!(participants[1]["target_name"], "Unknown");
+    assert_eq!(texts(&server, &conversation).await, ["hello"]);
+    let answered =
+        server.line.platform.requests().into_iter().find(|request| request.path.ends_with(stranger));
+    assert_eq!(answered.unwrap().status, Some(404));
+}
+
+#[actix_web::test]
+async fn what_happened_last_counts_in_whatever_order_it_arrives() {
+    let server = TestServer::start();
+    let user = server.user("Alice");
+    let conversation = server.conversation_with(&user).await;
+    let path = format!("/v1.0/conversations/{conversation}/messages");
+    let at = |kind: &str, seconds: i64| {
+        let mut event = text_event(&user, "hi");
+        event["type"] = json!(kind);
+        event["timestamp"] = json!(event["timestamp"].as_i64().unwrap() + seconds * 1_000);
+        event
+    };
+    let reachable = async || server.post(&path, &json!({ "text": "hi" })).await.status == 200;
+
+    server.webhook(&[at("message", 20)]).await;
+    server.webhook(&[at("unfollow", 10)]).await;
+    assert!(reachable().await, "the message came after the block");
+    server.webhook(&[at("unfollow", 40)]).await;
+    server.webhook(&[at("follow", 30)]).await;
+    assert!(!reachable().await, "the block came after the follow");
+    server.webhook(&[at("follow", 50)]).await;
+    assert!(reachable().await);
+}
+
+#[actix_web::test]
+async fn one_large_webhook_of_many_users_is_taken() {
+    let server = TestServer::start();
+    let events: Vec<Value> = (0..100)
+        .map(|number| text_event(&server.user(&format!("user {number}")), &"long ".repeat(1_000)))
+        .collect();
+
+    let large = server.webhook(&events).await;
+    let too_large = server.webhook_body(&" ".repeat(2 << 20)).await;
+
+    assert_eq!(large.status, 200, "half a megabyte");
+    assert_eq!(server.get("/v1.0/conversations").await.json()["result"].as_array().unwrap().len(), 100);
+    assert_eq!((too_large.status, too_large.reason().as_str()), (413, "BODY_TOO_LARGE"));
 }

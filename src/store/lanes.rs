@@ -1,0 +1,183 @@
+//! Lanes: which conversation may send next.
+//!
+//! A conversation with something to deliver has a lane. Lanes do not wait for each other, but all lanes of a parked
+//! account wait for a single probe.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::store::accounts;
+use crate::store::transaction::Transaction;
+
+/// While a parked account is probed, the next probe is this far away.
+const PROBE_TIME: Duration = Duration::from_mins(1);
+
+/// No account is parked for longer than this.
+const PARK_MAX: Duration = Duration::from_hours(2);
+
+/// How much may be taken at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Deliveries of any kind.
+    pub any: usize,
+    /// Deliveries among them whose lane got no answer in time at its last attempt.
+    pub slow: usize,
+}
+
+/// A lane whose oldest delivery may go out.
+pub(super) struct Lane {
+    pub(super) conversation: i64,
+    pub(super) account: i64,
+    pub(super) token: Secret,
+    pub(super) slow: bool,
+}
+
+/// An account with lanes.
+struct Sender {
+    account: i64,
+    token: Secret,
+    parked_until: Option<Timestamp>,
+}
+
+/// Makes sure that a conversation has a lane.
+///
+/// `Conflict` when its account was removed.
+pub(super) fn open(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO lanes (conversation, account, due_at)
+        SELECT v.key, a.key, ?2
+        FROM conversations v JOIN accounts a ON a.key = v.account
+        WHERE v.key = ?1 AND a.tm_delete IS NULL
+        ON CONFLICT (conversation) DO UPDATE SET due_at = due_at";
+    if tx.prepare_cached(SQL)?.execute((conversation, tx.now()))? > 0 {
+        return Ok(());
+    }
+    Err(Error::Conflict("the LINE account of this conversation was removed".to_owned()))
+}
+
+/// Lanes that may move, a fair share for each account; of a parked account that may be probed, one.
+///
+/// No wait is longer than `backoff_max` or [`PARK_MAX`]. One that ends later than that can only come from a clock that
+/// was ahead; it has ended, or it would last as long as the clock was wrong.
+pub(super) fn due(tx: &Transaction<'_>, room: Room, backoff_max: Duration) -> Result<Vec<Lane>> {
+    let wait_max = backoff_max.max(PARK_MAX);
+    let senders = senders(tx)?;
+    let share = |slots: usize| slots.div_ceil(senders.len().max(1));
+    let mut lanes = Vec::new();
+    for sender in &senders {
+        let waits = |until: Timestamp| until > tx.now() && until <= tx.now().after(wait_max);
+        if sender.parked_until.is_some_and(waits) {
+            continue;
+        }
+        let mut taken = Vec::new();
+        for (slow, slots) in [(false, room.any), (true, room.slow)] {
+            let free = room.any.saturating_sub(lanes.len() + taken.len());
+            taken.extend(due_of(tx, sender, (slow, share(slots).min(free)), wait_max)?);
+        }
+        if sender.parked_until.is_some() && !taken.is_empty() {
+            taken.truncate(1);
+            accounts::put_off_probe(tx, sender.account, tx.now().after(PROBE_TIME))?;
+        }
+        lanes.append(&mut taken);
+    }
+    Ok(lanes)
+}
+
+/// The oldest delivery of a lane is under way.
+pub(super) fn take(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL: &str = "UPDATE lanes SET in_flight = 1 WHERE conversation = ?1";
+    tx.prepare_cached(SQL)?.execute([conversation])?;
+    Ok(())
+}
+
+/// The oldest delivery of a lane goes out again, not before `until`.
+pub(super) fn wait(tx: &Transaction<'_>, conversation: i64, until: Timestamp, slow: bool) -> Result<()> {
+    const SQL: &str = "UPDATE lanes SET in_flight = 0, due_at = ?2, slow = ?3 WHERE conversation = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, until, slow))?;
+    Ok(())
+}
+
+/// Makes the next delivery of a lane due, or ends a lane that has none.
+pub(super) fn advance(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL: &str = "
+        DELETE FROM lanes
+        WHERE conversation = ?1 AND NOT EXISTS (
+            SELECT 1 FROM deliveries WHERE conversation = ?1 AND state IN ('queued', 'sending')
+        )";
+    if tx.prepare_cached(SQL)?.execute([conversation])? == 0 {
+        wait(tx, conversation, tx.now(), false)?;
+    }
+    Ok(())
+}
+
+/// Nothing is under way when a process starts.
+pub(super) fn recover(tx: &Transaction<'_>) -> Result<()> {
+    const SQL: &str = "UPDATE lanes SET in_flight = 0 WHERE in_flight = 1";
+    tx.prepare_cached(SQL)?.execute([])?;
+    Ok(())
+}
+
+/// The conversations of an account that have something to deliver.
+pub(super) fn of_account(connection: &Connection, account: i64) -> Result<Vec<i64>> {
+    const SQL: &str = "SELECT conversation FROM lanes WHERE account = ?1";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let lanes = statement.query_map([account], |row| row.get(0))?;
+    Ok(lanes.collect::<rusqlite::Result<_>>()?)
+}
+
+/// When something will be due; `None` when nothing waits. Reads a few rows for each account.
+pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
+    const SQL: &str = "
+        SELECT min(max(coalesce(parked_until, 0), (
+            SELECT min(due_at)
+            FROM (
+                SELECT min(due_at) AS due_at FROM lanes WHERE account = a.key AND in_flight = 0 AND slow = 0
+                UNION ALL
+                SELECT min(due_at) FROM lanes WHERE account = a.key AND in_flight = 0 AND slow = 1
+            )
+        )))
+        FROM accounts a
+        WHERE tm_delete IS NULL";
+    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+}
+
+fn senders(connection: &Connection) -> Result<Vec<Sender>> {
+    const SQL: &str = "
+        SELECT key, token, parked_until
+        FROM accounts a
+        WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let senders = statement.query_map([], |row| {
+        Ok(Sender {
+            account: row.get("key")?,
+            token: row.get("token")?,
+            parked_until: row.get("parked_until")?,
+        })
+    })?;
+    Ok(senders.collect::<rusqlite::Result<_>>()?)
+}
+
+fn due_of(
+    tx: &Transaction<'_>,
+    sender: &Sender,
+    (slow, limit): (bool, usize),
+    wait_max: Duration,
+) -> Result<Vec<Lane>> {
+    const SQL: &str = "
+        SELECT conversation
+        FROM lanes
+        WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND (due_at <= ?3 OR due_at > ?4)
+        ORDER BY due_at
+        LIMIT ?5";
+    let Sender { account, token, .. } = sender;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = tx.prepare_cached(SQL)?;
+    let due = statement.query_map((account, slow, tx.now(), tx.now().after(wait_max), limit), |row| {
+        Ok(Lane { conversation: row.get(0)?, account: *account, token: token.clone(), slow })
+    })?;
+    Ok(due.collect::<rusqlite::Result<_>>()?)
+}
