@@ -10,5 +10,6 @@ mod paging;
 mod program;
 mod storage;
 mod tenants;
+mod tidy;
 mod tutorial;
 mod webhook;

@@ -1,0 +1,35 @@
+//! What must hold for the source text itself: who knows whom, how long things are, what is explained, which words are not
+//! used. Each rule is one test; a rule that is not tested here is a wish.
+
+mod explained;
+mod layers;
+mod rust;
+mod sizes;
+mod tree;
+mod words;
+
+use crate::tidy::tree::File;
+
+/// Something that breaks a rule, where it stands.
+#[derive(Debug, PartialEq, Eq)]
+struct Finding {
+    line: usize,
+    words: String,
+}
+
+impl Finding {
+    fn new(line: usize, words: impl Into<String>) -> Self {
+        Self { line, words: words.into() }
+    }
+}
+
+/// Looks at each file; fails with a list of all findings and with what was expected instead.
+#[track_caller]
+fn hold<'a>(expected: &str, files: impl IntoIterator<Item = &'a File>, look: impl Fn(&File) -> Vec<Finding>) {
+    let mut findings = Vec::new();
+    for file in files {
+        let found = look(file).into_iter();
+        findings.extend(found.map(|Finding { line, words }| format!("{}:{line}: {words}", file.path)));
+    }
+    assert!(findings.is_empty(), "expected: {expected}\n{}", findings.join("\n"));
+}
