@@ -269,3 +269,20 @@ async fn a_message_of_two_requests_is_sent_when_both_are_and_fails_with_the_firs
     assert_eq!(pushes(&server).len(), 3, "the second part of a failed message is not sent");
     assert_eq!(server.say(&conversation, "after").await["status"], "sent");
 }
+
+#[actix_web::test]
+async fn a_server_that_is_asked_to_stop_answers_those_who_wait_and_takes_nobody_new() {
+    let (mut server, user, conversation) = with_conversation().await;
+    server.set_faults(&json!([{ "path": PUSH, "kind": "slow", "delay_ms": 400 }]));
+    let path = format!("/v1.0/conversations/{conversation}/messages");
+    let request = server.request(Method::POST, &path).content_type("application/json");
+    let waiting = actix_web::rt::spawn(Answer::to(request, r#"{"text":"just in time"}"#));
+    eventually(|| !pushes(&server).is_empty()).await;
+
+    server.stop();
+
+    let answer = waiting.await.unwrap();
+    assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("sent")));
+    assert_eq!(server.executed(&user), ["just in time"]);
+    assert!(server.anonymous(Method::GET, "/healthz").send().await.is_err());
+}

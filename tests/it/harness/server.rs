@@ -95,6 +95,11 @@ impl TestServer {
         Arc::clone(&self.shared)
     }
 
+    /// Asks the server to stop, as SIGTERM does.
+    pub fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
     /// The file of the database.
     pub fn database(&self) -> std::path::PathBuf {
         self.folder.path().join("kaiwa.db")
