@@ -11,19 +11,19 @@ use crate::harness::answer::Answer;
 use crate::harness::server::text_event;
 
 /// Clients who write messages.
-const WRITERS: usize = 6;
+const WRITERS: usize = 10;
 
 /// Webhooks that are under way at once.
-const WEBHOOKS: usize = 2;
+const WEBHOOKS: usize = 3;
 
 /// Events of one webhook.
 const EVENTS_MAX: usize = 10;
 
 /// How many of the messages wait for LINE's first answer: the others are accepted faster than they are delivered.
-const WAITING: f64 = 0.25;
+const WAITING: f64 = 0.15;
 
 /// How many of the messages are so long that they take two requests to LINE.
-const LONG: f64 = 0.02;
+const LONG: f64 = 0.03;
 
 /// How many of the events are copies of earlier ones.
 const COPIES: f64 = 0.3;
@@ -103,6 +103,16 @@ impl Ledger {
     /// Whether a client waits for an answer now.
     pub fn is_under_way(&self) -> bool {
         self.in_flight > 0
+    }
+
+    /// Messages that the server took.
+    pub fn acknowledged_messages(&self) -> usize {
+        self.messages.iter().filter(|message| message.acknowledged).count()
+    }
+
+    /// Events that the server took.
+    pub fn acknowledged_events(&self) -> usize {
+        self.events.iter().filter(|event| event.acknowledged).count()
     }
 
     /// The name that the next message gets: the number makes it unlike any other.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use awc::Client;
 use awc::http::Method;
@@ -22,6 +22,9 @@ use crate::harness::server::{KEY, token_of};
 
 /// A start takes far less; longer means that the server does not come up any more.
 const START_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// Longer than the server waits for what is under way when it stops.
+const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// A server that was killed does not answer, and a client must not wait for it.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
@@ -161,12 +164,18 @@ impl Process {
         self.take_log()
     }
 
-    /// Asks the process to stop as a service manager does, waits until it has, and returns what it had logged.
-    pub fn stop(&mut self) -> (ExitStatus, Vec<String>) {
-        let kill = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
-        let status = self.child.wait().unwrap();
-        (status, self.take_log())
+    /// Asks the process to stop as a service manager does, and returns how it ended and what it had logged.
+    pub async fn stop(&mut self) -> (ExitStatus, Vec<String>) {
+        let asked = Command::new("sh").args(["-c", "kill -TERM $0", &self.child.id().to_string()]).status();
+        assert!(asked.unwrap().success());
+        let limit = Instant::now() + STOP_TIME_MAX;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, self.take_log());
+            }
+            assert!(Instant::now() < limit, "the server does not stop");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     fn take_log(&mut self) -> Vec<String> {

@@ -8,6 +8,15 @@ use kaiwa::sandbox::platform::Platform;
 use crate::crash::load::Ledger;
 use crate::crash::reconcile::long_messages;
 
+/// Kills while a client waited for an answer.
+pub const KILLS_MIN: usize = 50;
+
+/// Messages that the server took.
+pub const MESSAGES_MIN: usize = 500;
+
+/// Events that the server took.
+pub const EVENTS_MIN: usize = 500;
+
 /// What happened in a campaign.
 pub struct Tally {
     kills: usize,
@@ -24,14 +33,13 @@ pub struct Tally {
 impl Tally {
     /// Counts what clients and LINE have seen.
     pub fn new(kills: usize, ledger: &Ledger, platform: &Platform, faults: Vec<(FaultKind, u32)>) -> Self {
-        let Ledger { messages, events, copies, .. } = ledger;
         Self {
             kills,
-            messages: messages.iter().filter(|message| message.acknowledged).count(),
-            attempted_messages: messages.len(),
-            events: events.iter().filter(|event| event.acknowledged).count(),
-            attempted_events: events.len(),
-            copies: *copies,
+            messages: ledger.acknowledged_messages(),
+            attempted_messages: ledger.messages.len(),
+            events: ledger.acknowledged_events(),
+            attempted_events: ledger.events.len(),
+            copies: ledger.copies,
             long: long_messages(platform),
             conflicts: platform.requests().iter().filter(|request| request.status == Some(409)).count(),
             faults,
@@ -42,9 +50,9 @@ impl Tally {
     pub fn require(&self) {
         let executed_unheard = self.fired(FaultKind::Lost) + self.fired(FaultKind::StatusAfter);
         let floors = [
-            ("kills under load", self.kills, 50),
-            ("acknowledged messages", self.messages, 500),
-            ("acknowledged events", self.events, 500),
+            ("kills under load", self.kills, KILLS_MIN),
+            ("acknowledged messages", self.messages, MESSAGES_MIN),
+            ("acknowledged events", self.events, EVENTS_MIN),
             ("webhooks with copies", self.copies, 50),
             ("messages in two requests", self.long, 5),
             ("executions without an answer that says so", executed_unheard, 20),
