@@ -35,11 +35,20 @@ pub struct Claim {
     pub progress: Progress,
 }
 
-/// What callers who wait for a message should look at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// The message has an outcome, be it that it has to wait.
-    pub message: Option<MessageId>,
+/// What a worker has to do next.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// Deliveries to attempt.
+    pub claims: Vec<Claim>,
+    /// Messages with an outcome, be it that they have to wait.
+    pub outcomes: Vec<MessageId>,
+}
+
+impl Claimed {
+    /// Nothing to attempt, and perhaps an outcome.
+    pub fn of_outcome(outcome: Option<MessageId>) -> Self {
+        Self { claims: Vec::new(), outcomes: outcome.into_iter().collect() }
+    }
 }
 
 /// Puts the requests that carry a message behind all others of its conversation.
@@ -62,49 +71,70 @@ pub(super) fn enqueue(
 
 /// Puts back what was under way when the process ended. LINE may have executed it.
 pub fn recover(tx: &Transaction<'_>) -> Result<()> {
-    const SQL: &str = "UPDATE deliveries SET state = 'queued', ambiguous = 1 WHERE state = 'sending'";
+    const SQL: &str = "
+        UPDATE deliveries INDEXED BY deliveries_waiting SET state = 'queued', ambiguous = 1
+        WHERE state IN ('queued', 'sending') AND state = 'sending'";
     tx.prepare_cached(SQL)?.execute([])?;
     lanes::recover(tx)
 }
 
 /// Takes what is due, at most one delivery of each lane. What may not be tried any more is settled instead.
-pub fn claim(tx: &Transaction<'_>, room: Room, policy: &Policy) -> Result<(Vec<Claim>, Vec<MessageId>)> {
-    let mut claims = Vec::new();
-    let mut settled = Vec::new();
+pub fn claim(tx: &Transaction<'_>, room: Room, policy: &Policy) -> Result<Claimed> {
+    let mut claimed = Claimed::default();
     for lane in lanes::due(tx, room, policy.backoff_max)? {
-        while let Some(claim) = head(tx, &lane)? {
-            if !policy.expired(claim.progress, tx.now()) {
-                claims.push(start(tx, claim, policy)?);
-                break;
-            }
-            let message = "no attempt was answered while LINE still knew the retry key";
-            settled.extend(fail(tx, &claim, FailureReason::OutcomeUnknown, message)?.message);
-        }
+        claim_head(tx, &lane, policy, &mut claimed)?;
     }
-    Ok((claims, settled))
+    Ok(claimed)
 }
 
 /// Writes down what follows from an attempt, and makes the lane's next delivery due.
-pub fn record(tx: &Transaction<'_>, claim: &Claim, decision: &Decision) -> Result<Recorded> {
+pub fn record(tx: &Transaction<'_>, claim: &Claim, decision: &Decision) -> Result<Option<MessageId>> {
     if !still_sending(tx, claim)? {
-        return Ok(Recorded::default());
+        return Ok(None);
     }
     match decision {
         Decision::Accept(acceptance) => accept(tx, claim, acceptance),
-        Decision::Fail(reason, message) => fail(tx, claim, *reason, message),
+        Decision::Fail(reason, message) => fail(tx, claim, *reason, message).map(Some),
         Decision::Retry { at, ambiguous, slow, message } => {
             put_back(tx, claim, *ambiguous, message)?;
             lanes::wait(tx, claim.lane, *at, *slow)?;
-            outcome_of(tx, claim)
+            message_of(tx, claim).map(Some)
         }
         Decision::Park { reason, until, message } => {
             put_back(tx, claim, claim.progress.ambiguous, message)?;
             lanes::wait(tx, claim.lane, tx.now(), false)?;
             let parked = Parked { reason: *reason, message: message.clone(), until: *until };
             accounts::park(tx, claim.account, &parked)?;
-            outcome_of(tx, claim)
+            message_of(tx, claim).map(Some)
         }
     }
+}
+
+/// The same, and takes the lane's next delivery at once if it is due: one commit for a chat that has more to say.
+pub fn record_and_go_on(
+    tx: &Transaction<'_>,
+    claim: &Claim,
+    decision: &Decision,
+    policy: &Policy,
+) -> Result<Claimed> {
+    let mut claimed = Claimed::of_outcome(record(tx, claim, decision)?);
+    if let Some(lane) = lanes::due_alone(tx, claim.lane)? {
+        claim_head(tx, &lane, policy, &mut claimed)?;
+    }
+    Ok(claimed)
+}
+
+/// Takes the oldest delivery of a lane that may still be tried.
+fn claim_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<()> {
+    while let Some(claim) = head(tx, lane)? {
+        if !policy.expired(claim.progress, tx.now()) {
+            claimed.claims.push(start(tx, claim, policy)?);
+            break;
+        }
+        let message = "no attempt was answered while LINE still knew the retry key";
+        claimed.outcomes.push(fail(tx, &claim, FailureReason::OutcomeUnknown, message)?);
+    }
+    Ok(())
 }
 
 /// Ends everything that waits to be sent by an account.
@@ -171,7 +201,7 @@ fn still_sending(connection: &Connection, claim: &Claim) -> Result<bool> {
     Ok(connection.prepare_cached(SQL)?.query_row([claim.key], |row| row.get(0))?)
 }
 
-fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Result<Recorded> {
+fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Result<Option<MessageId>> {
     const SQL: &str = "
         UPDATE deliveries
         SET state = 'accepted', body = NULL, request_id = ?2, accepted_request_id = ?3, line_message_ids = ?4
@@ -182,19 +212,19 @@ fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Resul
     accounts::release(tx, claim.account)?;
     lanes::advance(tx, claim.lane)?;
     if more_of_message(tx, claim)? {
-        return Ok(Recorded::default());
+        return Ok(None);
     }
-    Ok(Recorded { message: Some(messages::settle(tx, (claim.lane, claim.stamp), None)?) })
+    messages::settle(tx, (claim.lane, claim.stamp), None).map(Some)
 }
 
 /// Ends a delivery, and with it the later parts of the same message.
-fn fail(tx: &Transaction<'_>, claim: &Claim, reason: FailureReason, message: &str) -> Result<Recorded> {
+fn fail(tx: &Transaction<'_>, claim: &Claim, reason: FailureReason, message: &str) -> Result<MessageId> {
     const SQL: &str = "
         UPDATE deliveries SET state = 'failed', last_error = ?3
         WHERE conversation = ?1 AND message_stamp = ?2 AND state IN ('queued', 'sending')";
     tx.prepare_cached(SQL)?.execute((claim.lane, claim.stamp, message))?;
     lanes::advance(tx, claim.lane)?;
-    Ok(Recorded { message: Some(messages::settle(tx, (claim.lane, claim.stamp), Some((reason, message)))?) })
+    messages::settle(tx, (claim.lane, claim.stamp), Some((reason, message)))
 }
 
 fn put_back(tx: &Transaction<'_>, claim: &Claim, ambiguous: bool, error: &str) -> Result<()> {
@@ -215,10 +245,9 @@ fn more_of_message(connection: &Connection, claim: &Claim) -> Result<bool> {
 }
 
 /// The message has to wait, which is an outcome for those who wait with it.
-fn outcome_of(connection: &Connection, claim: &Claim) -> Result<Recorded> {
+fn message_of(connection: &Connection, claim: &Claim) -> Result<MessageId> {
     const SQL: &str = "SELECT id FROM messages WHERE conversation = ?1 AND tm_create = ?2";
-    let message = connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?;
-    Ok(Recorded { message: Some(message) })
+    Ok(connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?)
 }
 
 fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<Claim> {

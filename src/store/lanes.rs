@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
@@ -87,6 +87,23 @@ pub(super) fn due(tx: &Transaction<'_>, room: Room, backoff_max: Duration) -> Re
     Ok(lanes)
 }
 
+/// This very lane, if it may move now.
+pub(super) fn due_alone(tx: &Transaction<'_>, conversation: i64) -> Result<Option<Lane>> {
+    const SQL: &str = "
+        SELECT account, token, slow
+        FROM lanes l JOIN accounts a ON a.key = l.account
+        WHERE conversation = ?1 AND in_flight = 0 AND due_at <= ?2 AND parked_reason IS NULL AND tm_delete IS NULL";
+    let lane = tx.prepare_cached(SQL)?.query_row((conversation, tx.now()), |row| {
+        Ok(Lane {
+            conversation,
+            account: row.get("account")?,
+            token: row.get("token")?,
+            slow: row.get("slow")?,
+        })
+    });
+    Ok(lane.optional()?)
+}
+
 /// The oldest delivery of a lane is under way.
 pub(super) fn take(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "UPDATE lanes SET in_flight = 1 WHERE conversation = ?1";
@@ -106,7 +123,8 @@ pub(super) fn advance(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "
         DELETE FROM lanes
         WHERE conversation = ?1 AND NOT EXISTS (
-            SELECT 1 FROM deliveries WHERE conversation = ?1 AND state IN ('queued', 'sending')
+            SELECT 1 FROM deliveries INDEXED BY deliveries_waiting
+            WHERE conversation = ?1 AND state IN ('queued', 'sending')
         )";
     if tx.prepare_cached(SQL)?.execute([conversation])? == 0 {
         wait(tx, conversation, tx.now(), false)?;
@@ -168,9 +186,11 @@ fn due_of(
     wait_max: Duration,
 ) -> Result<Vec<Lane>> {
     const SQL: &str = "
-        SELECT conversation
-        FROM lanes
-        WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND (due_at <= ?3 OR due_at > ?4)
+        SELECT conversation, due_at FROM lanes
+        WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND due_at <= ?3
+        UNION ALL
+        SELECT conversation, due_at FROM lanes
+        WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND due_at > ?4
         ORDER BY due_at
         LIMIT ?5";
     let Sender { account, token, .. } = sender;

@@ -45,11 +45,14 @@ pub(super) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) 
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     const SQL: &str = "
         SELECT l.conversation, chat_kind, chat_id, l.target, a.token, l.attempts + 1 AS attempts
-        FROM lookups l
+        FROM (
+            SELECT conversation, target, due_at, attempts FROM lookups WHERE due_at <= ?1
+            UNION ALL
+            SELECT conversation, target, due_at, attempts FROM lookups WHERE due_at > ?2
+        ) l
         JOIN conversations v ON v.key = l.conversation
         JOIN accounts a ON a.key = v.account
-        WHERE (l.due_at <= ?1 OR l.due_at > ?2) AND a.tm_delete IS NULL
-        ORDER BY l.due_at
+        WHERE a.tm_delete IS NULL
         LIMIT ?3";
     const SQL_LEASE: &str = "
         UPDATE lookups SET due_at = ?3, attempts = attempts + 1

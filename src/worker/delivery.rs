@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
+use actix_web::rt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -13,7 +14,7 @@ use crate::model::clock::Clock;
 use crate::model::delivery::{Decision, Outcome, Policy};
 use crate::model::id::RetryKey;
 use crate::store::Store;
-use crate::store::deliveries::{self, Claim};
+use crate::store::deliveries::{self, Claim, Claimed};
 use crate::store::lanes::{self, Room};
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
@@ -23,6 +24,9 @@ use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
 
 /// Of all requests at once, the part that may go to chats which got no answer in time at their last attempt.
 const SLOW_SHARE: usize = 4;
+
+/// A chat with more to say goes on at once up to this many messages; then others have their turn.
+const CHAIN_MAX: usize = 32;
 
 /// The worker that delivers.
 #[derive(Clone)]
@@ -52,7 +56,7 @@ impl DeliveryWorker {
     pub async fn step(&self, clock: &Clock) -> Result<usize> {
         let claims = self.claim(clock, self.room(0, 0)).await?;
         let attempts = claims.len();
-        join_all(claims.into_iter().map(|claim| self.deliver(claim, clock))).await;
+        join_all(claims.into_iter().map(|claim| self.deliver(claim, clock, || false))).await;
         Ok(attempts)
     }
 
@@ -65,7 +69,7 @@ impl DeliveryWorker {
             let room = self.room(under_way.len(), slow);
             for claim in self.claim_or_report(&clock, room).await {
                 slow += usize::from(claim.slow);
-                under_way.push(self.deliver(claim, &clock));
+                under_way.push(self.spawn(claim, &clock, &stop));
             }
             tokio::select! {
                 Some(was_slow) = under_way.next() => {
@@ -93,12 +97,9 @@ impl DeliveryWorker {
             return Ok(Vec::new());
         }
         let policy = self.policy;
-        let (claims, settled) =
-            self.store.write(clock.now(), move |tx| deliveries::claim(tx, room, &policy)).await?;
-        for message in settled {
-            self.outcomes.announce(message);
-        }
-        Ok(claims)
+        let claimed = self.store.write(clock.now(), move |tx| deliveries::claim(tx, room, &policy)).await?;
+        self.announce(&claimed);
+        Ok(claimed.claims)
     }
 
     async fn claim_or_report(&self, clock: &Clock, room: Room) -> Vec<Claim> {
@@ -112,31 +113,67 @@ impl DeliveryWorker {
         }
     }
 
-    /// One attempt, up to its record. Says whether it took a slow chat's place.
-    async fn deliver(&self, claim: Claim, clock: &Clock) -> bool {
-        let push = AssertUnwindSafe(self.line.push(&claim.token, &claim.body, retry_key(&claim)));
+    /// Delivers on a task of its own, so that no attempt waits for the worker. Says whether it took a slow chat's place.
+    fn spawn(&self, claim: Claim, clock: &Clock, stop: &Stop) -> impl Future<Output = bool> + use<> {
+        let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
+        let slow = claim.slow;
+        let delivery = rt::spawn(async move { worker.deliver(claim, &clock, || !stop.is_requested()).await });
+        async move {
+            // A panic outside of an attempt ends the worker, as it would have without the task.
+            delivery.await.expect("an attempt catches its own panics");
+            slow
+        }
+    }
+
+    /// Attempts until the lane has nothing due, or `go_on` or the chain's length says that it is enough.
+    async fn deliver(&self, first: Claim, clock: &Clock, go_on: impl Fn() -> bool) {
+        let mut claim = first;
+        for left in (0..CHAIN_MAX).rev() {
+            let decision = self.attempt(&claim, clock).await;
+            let policy = (left > 0 && go_on()).then_some(self.policy);
+            let Some(next) = self.record(claim, decision, policy, clock).await else { return };
+            claim = next;
+        }
+    }
+
+    /// One attempt, and what follows from it.
+    async fn attempt(&self, claim: &Claim, clock: &Clock) -> Decision {
+        let push = AssertUnwindSafe(self.line.push(&claim.token, &claim.body, retry_key(claim)));
         let outcome = push.catch_unwind().await.unwrap_or(Outcome::Crashed);
         let decision = self.policy.decide(claim.progress, outcome, clock.now(), jitter());
-        report(&claim, &decision);
-        let slow = claim.slow;
-        self.record(claim, decision, clock).await;
-        slow
+        report(claim, &decision);
+        decision
     }
 
     /// Writes down what came of an attempt, however long the storage takes to accept it: without the record the lane
-    /// could not go on.
-    async fn record(&self, claim: Claim, decision: Decision, clock: &Clock) {
+    /// could not go on. With a policy, the lane's next delivery is taken at once if there is one.
+    async fn record(
+        &self,
+        claim: Claim,
+        decision: Decision,
+        policy: Option<Policy>,
+        clock: &Clock,
+    ) -> Option<Claim> {
         loop {
             let (claim, decision) = (claim.clone(), decision.clone());
-            let recorded =
-                self.store.write(clock.now(), move |tx| deliveries::record(tx, &claim, &decision)).await;
-            match recorded {
-                Ok(recorded) => {
-                    return recorded.message.into_iter().for_each(|id| self.outcomes.announce(id));
+            let write = self.store.write(clock.now(), move |tx| match &policy {
+                Some(policy) => deliveries::record_and_go_on(tx, &claim, &decision, policy),
+                None => deliveries::record(tx, &claim, &decision).map(Claimed::of_outcome),
+            });
+            match write.await {
+                Ok(mut claimed) => {
+                    self.announce(&claimed);
+                    return claimed.claims.pop();
                 }
                 Err(error) => log::error!("delivery: an outcome was not recorded yet: {}", error.chain()),
             }
             tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+        }
+    }
+
+    fn announce(&self, claimed: &Claimed) {
+        for message in &claimed.outcomes {
+            self.outcomes.announce(*message);
         }
     }
 

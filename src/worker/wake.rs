@@ -43,6 +43,11 @@ impl Stop {
         Self { stopping }
     }
 
+    /// Whether the stop was given.
+    pub fn is_requested(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
     /// Waits for the stop.
     pub async fn requested(&mut self) {
         // An error means that the sender has gone, which is a stop as well.
