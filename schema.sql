@@ -64,6 +64,10 @@ CREATE TABLE conversations (
     reach_at INTEGER NOT NULL DEFAULT 0,           -- LINE's time of the event that set `reach`
     standby INTEGER NOT NULL DEFAULT 0,            -- 1: another system has control, we must not write
     standby_at INTEGER NOT NULL DEFAULT 0,         -- LINE's time of the event that set `standby`
+    reply_token TEXT,                  -- LINE's newest one-time token for a free reply; NULL once used or tried
+    reply_token_at INTEGER,            -- when it arrived here: it lives about a minute
+    read_token TEXT,                   -- LINE's markAsReadToken of the newest message that had one
+    read_token_at INTEGER NOT NULL DEFAULT 0,      -- LINE's time of that message
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
     UNIQUE (account, chat_id)
@@ -106,6 +110,8 @@ CREATE TABLE messages (
     medias TEXT NOT NULL DEFAULT '[]', -- a JSON array
     line_id TEXT,                      -- LINE's id of a received message
     occurred_at INTEGER,               -- LINE's time of a received message
+    edited_at INTEGER,                 -- LINE's time of its last edit
+    quote_token TEXT,                  -- with which LINE lets it be quoted
     failure_reason TEXT CHECK (failure_reason IN
         ('refused', 'unreachable', 'outcome_unknown', 'account_removed', 'internal')),
     failure_message TEXT,
@@ -116,6 +122,32 @@ CREATE TABLE messages (
 
 CREATE UNIQUE INDEX messages_by_id ON messages (id);
 CREATE UNIQUE INDEX messages_by_line_id ON messages (conversation, line_id) WHERE line_id IS NOT NULL;
+
+-- Files: what users sent, to be fetched from LINE, and what customers uploaded, to be sent. The bytes lie in the media
+-- folder beside the database, named by the id; a row says `stored` only when the whole file is on disk.
+CREATE TABLE medias (
+    key INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- random: it stands in addresses that LINE's users are given
+    customer INTEGER NOT NULL REFERENCES customers (key),
+    conversation INTEGER,              -- of the message that it belongs to; NULL for an upload that was not sent yet
+    message_stamp INTEGER,
+    kind TEXT NOT NULL CHECK (kind IN ('image', 'video', 'audio', 'file')),
+    status TEXT NOT NULL CHECK (status IN ('pending', 'stored', 'gone')),
+    filename TEXT NOT NULL,
+    content_type TEXT,                 -- found in the bytes, not what anybody said
+    size INTEGER,
+    sha256 BLOB CHECK (length(sha256) = 32),
+    source_message_id TEXT,            -- LINE's id of the message whose content it is
+    source_url TEXT,                   -- where it is, when the content is not at LINE
+    due_at INTEGER,                    -- when it is fetched (again); NULL once it is decided
+    attempts INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT NOT NULL DEFAULT '',
+    tm_create INTEGER NOT NULL,
+    FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
+) STRICT;
+
+CREATE INDEX medias_due ON medias (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
 
 -- The journal: every event that LINE sent, once, as LINE wrote it. It tells copies of an event from new ones, and a
 -- later version can read again what this one did not understand.

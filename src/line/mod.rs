@@ -3,5 +3,6 @@
 pub mod answer;
 pub mod client;
 pub mod push;
+pub mod said;
 pub mod signature;
 pub mod webhook;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result, Rule};
+use crate::line::said;
 use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::inbound::{Change, InboundEvent};
 use crate::model::timestamp::Timestamp;
@@ -53,6 +54,8 @@ fn parse_event(body: &str) -> InboundEvent {
         speaker: chat.as_ref().and_then(|_| text(&event["source"]["userId"])).and_then(LineId::parse),
         chat,
         message_id: message_id(&event),
+        reply_token: text(&event["replyToken"]).map(str::to_owned),
+        read_token: text(&event["message"]["markAsReadToken"]).map(str::to_owned),
         change: change(&event),
         body: body.to_owned(),
     }
@@ -92,21 +95,26 @@ fn message_id(event: &Value) -> Option<String> {
 
 fn change(event: &Value) -> Change {
     match text(&event["type"]).unwrap_or_default() {
-        "message" => text_change(&event["message"]),
+        "message" => said::message(&event["message"]).map_or(Change::Unread, Change::Said),
+        "postback" => said::postback(&event["postback"]).map_or(Change::Unread, Change::Said),
+        "messageEdited" => said::message(&event["message"])
+            .filter(|_| message_id(event).is_some())
+            .map_or(Change::Unread, Change::Edited),
         "unsend" if message_id(event).is_some() => Change::Unsend,
         "follow" => Change::Follow,
         "unfollow" => Change::Unfollow,
         "join" => Change::Join,
         "leave" => Change::Leave,
+        "memberJoined" => Change::MembersJoined(members(&event["joined"])),
+        "memberLeft" => Change::MembersLeft(members(&event["left"])),
+        "videoPlayComplete" | "beacon" | "accountLink" | "membership" => Change::Noted,
         _ => Change::Unread,
     }
 }
 
-fn text_change(message: &Value) -> Change {
-    match (text(&message["type"]), text(&message["text"])) {
-        (Some("text"), Some(text)) => Change::Text(text.to_owned()),
-        _ => Change::Unread,
-    }
+fn members(change: &Value) -> Vec<LineId> {
+    let members = change["members"].as_array().into_iter().flatten();
+    members.filter_map(|member| text(&member["userId"])).filter_map(LineId::parse).collect()
 }
 
 fn text(value: &Value) -> Option<&str> {
@@ -140,7 +148,9 @@ mod tests {
         ));
 
         assert_eq!(event.id, "01FZ74A0TDDPYRVKNK77XKC3ZR");
-        assert_eq!(event.change, Change::Text("hi 😀".to_owned()));
+        let Change::Said(saying) = event.change else { panic!("it is not a message") };
+        assert_eq!((saying.text.as_str(), saying.quote_token.as_deref()), ("hi 😀", Some("q")));
+        assert_eq!(event.reply_token.as_deref(), Some("r"));
         assert_eq!(event.message_id.as_deref(), Some("468789"));
         assert_eq!(event.occurred_at.unwrap().to_string(), "2022-06-17 06:06:14.446000");
         assert_eq!(event.chat.unwrap().id.as_str(), USER);
@@ -158,6 +168,16 @@ mod tests {
         check(r#""type":"unsend""#, &Change::Unread);
         check(r#""type":"message","message":{"type":"hologram","id":"1"}"#, &Change::Unread);
         check(r#""type":"message","message":"?""#, &Change::Unread);
+        check(r#""type":"beacon""#, &Change::Noted);
+        check(r#""type":"membership""#, &Change::Noted);
+        let joined = Change::MembersJoined(vec![LineId::parse(USER).unwrap()]);
+        check(
+            &format!(
+                r#""type":"memberJoined","joined":{{"members":[{{"type":"user","userId":"{USER}"}},7]}}"#
+            ),
+            &joined,
+        );
+        check(r#""type":"messageEdited","message":{"type":"text","text":"no id"}"#, &Change::Unread);
         check(r#""type":"teleport""#, &Change::Unread);
         check(r#""type":7"#, &Change::Unread);
     }

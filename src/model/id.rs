@@ -66,6 +66,28 @@ identifier!(
     MessageId
 );
 
+/// A file. Random, because it stands in addresses that LINE's users are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MediaId(Uuid);
+
+impl MediaId {
+    /// An id that nobody can guess (UUID v4, RFC 9562).
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The id that these bytes were stored for.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The bytes as they are stored.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
 /// The value of `X-Line-Retry-Key`: LINE executes requests that share it once within 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RetryKey(Uuid);

@@ -1,10 +1,11 @@
 //! What LINE told us: one event of a webhook, read as far as we understand it.
 
 use crate::model::chat::{Chat, LineId};
+use crate::model::media::{Media, MediaSource};
 use crate::model::timestamp::Timestamp;
 
 /// One event of a webhook.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InboundEvent {
     /// LINE's `webhookEventId`: the same in every copy of the event.
     pub id: String,
@@ -20,6 +21,10 @@ pub struct InboundEvent {
     pub speaker: Option<LineId>,
     /// LINE's id of the message that it is about, when it is about one.
     pub message_id: Option<String>,
+    /// LINE's token for one free answer.
+    pub reply_token: Option<String>,
+    /// LINE's token for marking the chat as read up to here.
+    pub read_token: Option<String>,
     /// What it means for the conversation.
     pub change: Change,
     /// The event as LINE wrote it.
@@ -27,10 +32,12 @@ pub struct InboundEvent {
 }
 
 /// What an event means for its conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// Somebody wrote this text.
-    Text(String),
+    /// Somebody said something: it becomes a message.
+    Said(Saying),
+    /// Somebody changed the text of a message.
+    Edited(Saying),
     /// Somebody withdrew a message.
     Unsend,
     /// The user became a friend of the account, or unblocked it.
@@ -41,6 +48,25 @@ pub enum Change {
     Join,
     /// The account was removed from a group or room, or left it.
     Leave,
+    /// These people came into a group or room.
+    MembersJoined(Vec<LineId>),
+    /// These people left a group or room.
+    MembersLeft(Vec<LineId>),
+    /// Understood, and nothing that a person would read as part of the chat: the journal keeps it.
+    Noted,
     /// Kept as it came, for a later version to read.
     Unread,
+}
+
+/// What somebody said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Saying {
+    /// What is read of it; empty when there are only media.
+    pub text: String,
+    /// What is seen or heard of it.
+    pub medias: Vec<Media>,
+    /// Where the file of the first media is, when it has one.
+    pub source: Option<MediaSource>,
+    /// With which LINE lets it be quoted.
+    pub quote_token: Option<String>,
 }

@@ -8,6 +8,7 @@ pub mod customer;
 pub mod delivery;
 pub mod id;
 pub mod inbound;
+pub mod media;
 pub mod message;
 pub mod page;
 pub mod secret;

@@ -8,6 +8,7 @@ use crate::model::conversation::{
     Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Participant, Reach, TARGET_NAME_UNKNOWN,
 };
 use crate::model::id::{ConversationId, CustomerId};
+use crate::model::inbound::InboundEvent;
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::store::lookups;
@@ -99,6 +100,38 @@ pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId, nam
     let added = tx.prepare_cached(SQL)?.execute((conversation, target, TARGET_NAME_UNKNOWN))?;
     if added > 0 && named {
         lookups::enqueue(tx, conversation, target)?;
+    }
+    Ok(())
+}
+
+/// Somebody takes part no longer. What they said keeps their id.
+pub(super) fn part(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
+    const SQL: &str = "DELETE FROM participants WHERE conversation = ?1 AND target = ?2 AND position > 1";
+    lookups::cancel(tx, conversation, target)?;
+    if tx.prepare_cached(SQL)?.execute((conversation, target))? > 0 {
+        touch(tx, conversation)?;
+    }
+    Ok(())
+}
+
+/// Keeps LINE's one-time tokens: the newest for a free reply, and the newest for marking as read.
+pub(super) fn keep_tokens(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    event: &InboundEvent,
+    at: Timestamp,
+) -> Result<()> {
+    const SQL_REPLY: &str = "
+        UPDATE conversations SET reply_token = ?2, reply_token_at = ?3
+        WHERE key = ?1";
+    const SQL_READ: &str = "
+        UPDATE conversations SET read_token = ?2, read_token_at = ?3
+        WHERE key = ?1 AND read_token_at <= ?3";
+    if let (Some(token), false) = (&event.reply_token, event.standby) {
+        tx.prepare_cached(SQL_REPLY)?.execute((conversation, token, tx.now()))?;
+    }
+    if let Some(token) = &event.read_token {
+        tx.prepare_cached(SQL_READ)?.execute((conversation, token, at))?;
     }
     Ok(())
 }

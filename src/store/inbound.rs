@@ -1,14 +1,11 @@
 //! Taking in what LINE sends: each event once, in the journal and in its conversation.
 
-use rusqlite::{Connection, OptionalExtension};
-
 use crate::error::{Error, Result};
 use crate::model::conversation::Reach;
-use crate::model::id::{AccountId, MessageId};
+use crate::model::id::AccountId;
 use crate::model::inbound::{Change, InboundEvent};
-use crate::model::message::Status;
 use crate::store::transaction::Transaction;
-use crate::store::{accounts, conversations, lookups};
+use crate::store::{accounts, conversations, lookups, said};
 
 /// What became of a webhook's events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,6 +24,9 @@ pub struct Received {
 pub fn receive(tx: &Transaction<'_>, account: AccountId, events: &[InboundEvent]) -> Result<Received> {
     let account = accounts::key(tx, account)?;
     let mut received = Received::default();
+    // LINE may mix up what happened; within a webhook the order of events is mended.
+    let mut events: Vec<&InboundEvent> = events.iter().collect();
+    events.sort_by_key(|event| event.occurred_at);
     for event in events {
         if !journal(tx, account, event)? {
             received.duplicates += 1;
@@ -75,11 +75,19 @@ fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()>
     if let Some(speaker) = &event.speaker {
         conversations::join(tx, conversation, speaker, true)?;
     }
+    conversations::keep_tokens(tx, conversation, event, at)?;
     match &event.change {
-        Change::Text(text) => store_text(tx, (account, conversation), event, text),
-        Change::Unsend => withdraw(tx, (account, conversation), event),
+        Change::Said(saying) => said::store(tx, (account, conversation), event, saying),
+        Change::Edited(saying) => said::edit(tx, (account, conversation), event, saying),
+        Change::Unsend => said::withdraw(tx, (account, conversation), event),
         Change::Follow => lookups::enqueue(tx, conversation, &chat.id),
-        Change::Unfollow | Change::Join | Change::Leave | Change::Unread => Ok(()),
+        Change::MembersJoined(members) => {
+            members.iter().try_for_each(|member| conversations::join(tx, conversation, member, true))
+        }
+        Change::MembersLeft(members) => {
+            members.iter().try_for_each(|member| conversations::part(tx, conversation, member))
+        }
+        Change::Unfollow | Change::Join | Change::Leave | Change::Noted | Change::Unread => Ok(()),
     }
 }
 
@@ -87,65 +95,9 @@ fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()>
 /// were lost before.
 fn reach(event: &InboundEvent) -> Option<Reach> {
     match event.change {
-        Change::Follow | Change::Join => Some(Reach::Open),
+        Change::Follow | Change::Join | Change::Said(_) | Change::Edited(_) => Some(Reach::Open),
         Change::Unfollow => Some(Reach::Blocked),
         Change::Leave => Some(Reach::Left),
-        _ if event.kind == "message" || event.kind == "postback" => Some(Reach::Open),
         _ => None,
     }
-}
-
-/// Stores a text that somebody wrote, unless its withdrawal came before it.
-fn store_text(
-    tx: &Transaction<'_>,
-    (account, conversation): (i64, i64),
-    event: &InboundEvent,
-    text: &str,
-) -> Result<()> {
-    const SQL: &str = "
-        INSERT INTO messages
-            (conversation, tm_create, id, status, source_target, text, line_id, occurred_at, tm_update, tm_delete)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?2, ?9)
-        ON CONFLICT (conversation, line_id) WHERE line_id IS NOT NULL DO NOTHING";
-    let withdrawn = withdrawn(tx, account, event)?;
-    let text = if withdrawn { "" } else { text };
-    let speaker = event.speaker.as_ref().map_or("", |speaker| speaker.as_str());
-    let deleted = withdrawn.then_some(tx.now());
-    let id = MessageId::new(tx.now());
-    let InboundEvent { message_id, occurred_at, .. } = event;
-    let values =
-        (conversation, tx.stamp(), id, Status::Received, speaker, text, message_id, occurred_at, deleted);
-    tx.prepare_cached(SQL)?.execute(values)?;
-    if withdrawn {
-        forget_body(tx, account, event)?;
-    }
-    Ok(())
-}
-
-/// Removes what somebody withdrew: the text of the message and LINE's copy of it in the journal.
-fn withdraw(tx: &Transaction<'_>, (account, conversation): (i64, i64), event: &InboundEvent) -> Result<()> {
-    const SQL: &str = "
-        UPDATE messages SET text = '', medias = '[]', tm_update = ?3, tm_delete = ?3
-        WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL";
-    tx.prepare_cached(SQL)?.execute((conversation, &event.message_id, tx.now()))?;
-    forget_body(tx, account, event)
-}
-
-fn forget_body(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
-    const SQL: &str = "
-        UPDATE webhook_events SET body = NULL
-        WHERE account = ?1 AND line_message_id = ?2 AND kind <> 'unsend'";
-    tx.prepare_cached(SQL)?.execute((account, &event.message_id))?;
-    Ok(())
-}
-
-/// Whether the message of this event was withdrawn by an event that overtook it.
-fn withdrawn(connection: &Connection, account: i64, event: &InboundEvent) -> Result<bool> {
-    const SQL: &str = "
-        SELECT 1
-        FROM webhook_events
-        WHERE account = ?1 AND line_message_id = ?2 AND kind = 'unsend'";
-    let found =
-        connection.prepare_cached(SQL)?.query_row((account, &event.message_id), |_| Ok(())).optional()?;
-    Ok(found.is_some())
 }

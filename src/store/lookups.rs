@@ -83,8 +83,13 @@ pub fn postpone(tx: &Transaction<'_>, lookup: &Lookup, until: Timestamp) -> Resu
 
 /// Asks no more.
 pub fn give_up(tx: &Transaction<'_>, lookup: &Lookup) -> Result<()> {
+    cancel(tx, lookup.conversation, &lookup.target)
+}
+
+/// Forgets that a name was to be asked for.
+pub(super) fn cancel(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
     const SQL: &str = "DELETE FROM lookups WHERE conversation = ?1 AND target = ?2";
-    tx.prepare_cached(SQL)?.execute((lookup.conversation, &lookup.target))?;
+    tx.prepare_cached(SQL)?.execute((conversation, target))?;
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use crate::model::account::ParkReason;
 use crate::model::chat::{ChatKind, LineId};
 use crate::model::conversation::Reach;
-use crate::model::id::{AccountId, ConversationId, CustomerId, MessageId, RetryKey};
+use crate::model::id::{AccountId, ConversationId, CustomerId, MediaId, MessageId, RetryKey};
+use crate::model::media::{MediaStatus, MediaType};
 use crate::model::message::{FailureReason, Status};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -50,7 +51,7 @@ macro_rules! stored_as_words {
     };
 }
 
-stored_as_bytes!(CustomerId, AccountId, ConversationId, MessageId, RetryKey);
+stored_as_bytes!(CustomerId, AccountId, ConversationId, MediaId, MessageId, RetryKey);
 
 stored_as_words!(ChatKind { User = "user", Group = "group", Room = "room" });
 stored_as_words!(Reach { Open = "open", Blocked = "blocked", Left = "left" });
@@ -61,6 +62,18 @@ stored_as_words!(ParkReason {
     Quota = "quota",
     Rate = "rate",
     Redirect = "redirect",
+});
+stored_as_words!(MediaStatus { Pending = "pending", Stored = "stored", Gone = "gone" });
+stored_as_words!(MediaType {
+    Image = "image",
+    Video = "video",
+    Audio = "audio",
+    File = "file",
+    Location = "location",
+    Sticker = "sticker",
+    Template = "template",
+    Imagemap = "imagemap",
+    Flex = "flex",
 });
 stored_as_words!(FailureReason {
     Refused = "refused",

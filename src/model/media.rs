@@ -1,0 +1,135 @@
+//! What a message carries besides its text, as the contract shows it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::id::MediaId;
+
+/// One media of a message, in the shape of the HTTP contract: it is stored with its message as it is shown, so that a
+/// page of messages is written without looking anything up. What a kind does not have is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Media {
+    /// Its id; that of its file, when it has one.
+    pub id: MediaId,
+    /// What it is.
+    pub r#type: MediaType,
+    /// The name that its sender gave it; empty for none.
+    #[serde(default)]
+    pub filename: String,
+    /// The type that was found in the bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The length in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Where the file is, relative to this server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Where a small picture of it is, relative to this server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview_uri: Option<String>,
+    /// How long it plays, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// The name of a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The address of a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Degrees north.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longitude: Option<f64>,
+    /// The package of a sticker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package_id: Option<String>,
+    /// The sticker within its package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticker_id: Option<String>,
+    /// Words for a sticker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keywords: Option<Vec<String>>,
+    /// What is read where the media cannot be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alt_text: Option<String>,
+    /// The template, imagemap or flex message, as LINE takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Value>,
+    /// How far its file is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<MediaStatus>,
+}
+
+/// The kinds of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaType {
+    /// A picture.
+    Image,
+    /// A film.
+    Video,
+    /// A sound.
+    Audio,
+    /// Any other file.
+    File,
+    /// A place.
+    Location,
+    /// A sticker, of which LINE gives the ids and no picture.
+    Sticker,
+    /// Buttons, a question, or a carousel.
+    Template,
+    /// A picture with areas to tap.
+    Imagemap,
+    /// A message of LINE's layout language.
+    Flex,
+}
+
+/// How far the file of a media is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaStatus {
+    /// It is still to be fetched.
+    Pending,
+    /// It is here.
+    Stored,
+    /// It could not be fetched and never will be.
+    Gone,
+}
+
+/// Where the bytes of a received file are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MediaSource {
+    /// At LINE, under the id of the message.
+    Line,
+    /// At this address, which somebody else chose.
+    External(String),
+}
+
+impl Media {
+    /// A media of this kind with nothing but a new id.
+    pub fn new(kind: MediaType) -> Self {
+        Self {
+            id: MediaId::random(),
+            r#type: kind,
+            filename: String::new(),
+            content_type: None,
+            size: None,
+            uri: None,
+            preview_uri: None,
+            duration_ms: None,
+            title: None,
+            address: None,
+            latitude: None,
+            longitude: None,
+            package_id: None,
+            sticker_id: None,
+            keywords: None,
+            alt_text: None,
+            contents: None,
+            status: None,
+        }
+    }
+}

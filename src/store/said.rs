@@ -1,0 +1,102 @@
+//! What people said: stored, edited and withdrawn, with the same end whatever the order in which the events arrive.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::{Error, Result};
+use crate::model::id::MessageId;
+use crate::model::inbound::{InboundEvent, Saying};
+use crate::model::message::Status;
+use crate::model::timestamp::Timestamp;
+use crate::store::medias;
+use crate::store::transaction::Transaction;
+
+/// Stores what somebody said, unless an event that overtook this one has stored or withdrawn it.
+pub(super) fn store(
+    tx: &Transaction<'_>,
+    (account, conversation): (i64, i64),
+    event: &InboundEvent,
+    saying: &Saying,
+) -> Result<()> {
+    if withdrawn(tx, account, event)? {
+        insert(tx, conversation, event, &Saying::default())?;
+        return withdraw(tx, (account, conversation), event);
+    }
+    let Some(stamp) = insert(tx, conversation, event, saying)? else { return Ok(()) };
+    medias::expect(tx, (conversation, stamp), event.message_id.as_deref(), saying)
+}
+
+/// Changes a text, if this is the newest edit. An edit that overtakes its message stores it as edited.
+pub(super) fn edit(
+    tx: &Transaction<'_>,
+    (account, conversation): (i64, i64),
+    event: &InboundEvent,
+    saying: &Saying,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE messages SET text = ?3, edited_at = ?4, tm_update = ?5
+        WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL AND coalesce(edited_at, 0) < ?4";
+    store(tx, (account, conversation), event, saying)?;
+    let at = event.occurred_at.unwrap_or(tx.now());
+    tx.prepare_cached(SQL)?.execute((conversation, &event.message_id, &saying.text, at, tx.now()))?;
+    Ok(())
+}
+
+/// Removes what somebody withdrew: text, media, and LINE's copies of them in the journal.
+pub(super) fn withdraw(
+    tx: &Transaction<'_>,
+    (account, conversation): (i64, i64),
+    event: &InboundEvent,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE messages SET text = '', medias = '[]', tm_update = ?3, tm_delete = ?3
+        WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL
+        RETURNING tm_create";
+    const SQL_BODIES: &str = "
+        UPDATE webhook_events SET body = NULL
+        WHERE account = ?1 AND line_message_id = ?2 AND kind <> 'unsend'";
+    let values = (conversation, &event.message_id, tx.now());
+    let stamp: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    tx.prepare_cached(SQL_BODIES)?.execute((account, &event.message_id))?;
+    stamp.map_or(Ok(()), |stamp| medias::withdraw(tx, (conversation, stamp)))
+}
+
+/// The stamp of the new message; `None` when there is one with LINE's id already.
+fn insert(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    event: &InboundEvent,
+    saying: &Saying,
+) -> Result<Option<Timestamp>> {
+    const SQL: &str = "
+        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at,
+            quote_token, tm_update)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?2)
+        ON CONFLICT (conversation, line_id) WHERE line_id IS NOT NULL DO NOTHING";
+    let speaker = event.speaker.as_ref().map_or("", |speaker| speaker.as_str());
+    let medias = serde_json::to_string(&saying.medias).map_err(Error::internal)?;
+    let stamp = tx.stamp();
+    let added = tx.prepare_cached(SQL)?.execute(params![
+        conversation,
+        stamp,
+        MessageId::new(tx.now()),
+        Status::Received,
+        speaker,
+        saying.text,
+        medias,
+        event.message_id,
+        event.occurred_at,
+        saying.quote_token,
+    ])?;
+    Ok((added > 0).then_some(stamp))
+}
+
+/// Whether the message of this event was withdrawn by an event that overtook it.
+fn withdrawn(connection: &Connection, account: i64, event: &InboundEvent) -> Result<bool> {
+    const SQL: &str = "
+        SELECT 1
+        FROM webhook_events
+        WHERE account = ?1 AND line_message_id = ?2 AND kind = 'unsend'";
+    let found =
+        connection.prepare_cached(SQL)?.query_row((account, &event.message_id), |_| Ok(())).optional()?;
+    Ok(found.is_some())
+}
