@@ -1,8 +1,10 @@
-//! LINE's wire: signatures, webhook bodies, request bodies, and the client that speaks to LINE's API.
+//! LINE's wire: signatures, webhook bodies, request bodies and LINE's rules for them, and the client that speaks to
+//! LINE's API.
 
 pub mod answer;
 pub mod client;
 pub mod push;
 pub mod said;
 pub mod signature;
+pub mod validation;
 pub mod webhook;
