@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod outgoing;
 pub mod push;
 pub mod said;
 pub mod signature;
