@@ -30,6 +30,8 @@ const KINDS: [(&str, Fields); 9] = [
     ("flex", &[ALTERNATIVE, ("contents", "contents")]),
 ];
 
+/// LINE wants a preview of every picture; whether it is small enough to be its own only the caller knows.
+const OWN_PREVIEW: Fields = &[("uri", "originalContentUrl"), ("uri", "previewImageUrl")];
 const FILENAME: (&str, &str) = ("filename", "");
 const DURATION: (&str, &str) = ("duration_ms", "");
 const TITLE: (&str, &str) = ("title", "title");
@@ -164,15 +166,13 @@ fn of_media(media: &Value, path: &Path<'_>, problems: &mut Problems) -> Option<B
     if *kind == "file" {
         return Some(of_file(media, path, problems));
     }
+    let is_own_preview = *kind == "image" && at(media, "preview_uri").is_none();
+    let fields = if is_own_preview { OWN_PREVIEW } else { fields };
     let mut bubble = Bubble::new(kind, path.to_string(), fields);
     for (ours, lines) in fields.iter().filter(|(_, lines)| !lines.is_empty()) {
         if let Some(value) = at(media, ours) {
             bubble.set(lines, value.clone());
         }
-    }
-    // LINE wants both; whether the picture is small enough to be its own preview only the caller knows.
-    if let ("image", Some(uri), None) = (*kind, at(media, "uri"), at(media, "preview_uri")) {
-        bubble.set("previewImageUrl", uri.clone());
     }
     Some(bubble)
 }

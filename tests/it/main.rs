@@ -6,6 +6,7 @@ mod crash;
 mod delivery;
 mod errors;
 mod harness;
+mod outbound;
 mod paging;
 mod program;
 mod storage;
