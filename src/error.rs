@@ -56,6 +56,9 @@ pub enum Error {
         /// The largest body that is taken.
         limit_bytes: usize,
     },
+    /// A file is larger than LINE or the customer's share takes.
+    #[error("{0}")]
+    FileTooLarge(String),
     /// The body is of a kind or encoding that is not taken.
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
@@ -122,6 +125,8 @@ pub enum Resource {
     Account,
     /// A customer.
     Customer,
+    /// A file.
+    Media,
     /// A path of the HTTP interface.
     Route,
 }
@@ -174,6 +179,7 @@ impl fmt::Display for Resource {
             Self::Message => "message",
             Self::Account => "account",
             Self::Customer => "customer",
+            Self::Media => "media",
             Self::Route => "path",
         })
     }

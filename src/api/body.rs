@@ -90,12 +90,14 @@ fn read(
     }
 }
 
-fn announced_bytes(request: &HttpRequest) -> usize {
+/// The length that the request announces; 0 when it announces none.
+pub fn announced_bytes(request: &HttpRequest) -> usize {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
-fn failure(error: &PayloadError, seconds: u64) -> Error {
+/// Why a body did not arrive.
+pub fn failure(error: &PayloadError, seconds: u64) -> Error {
     if deadline::is_late(error) {
         return Error::TooSlow { seconds };
     }

@@ -12,6 +12,9 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// How long an upload may take: files are large.
+pub const UPLOAD: Duration = Duration::from_mins(10);
+
 /// The body of a request, which fails when it has not arrived in time.
 struct Limited {
     payload: Payload,

@@ -41,7 +41,9 @@ pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     match error {
         Error::MethodNotAllowed { allow } => drop(response.insert_header((ALLOW, allow.as_str()))),
         // The rest of the body may still be on its way; nobody reads it.
-        Error::TooSlow { .. } | Error::TooLarge { .. } => drop(response.force_close()),
+        Error::TooSlow { .. } | Error::TooLarge { .. } | Error::FileTooLarge(_) => {
+            response.force_close();
+        }
         _ => {}
     }
     response.body(body)
@@ -82,7 +84,9 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
         }
         Error::Conflict(_) => (Code::CONFLICT, "FAILED_PRECONDITION", "STATE_INVALID"),
         Error::TooSlow { .. } => (Code::REQUEST_TIMEOUT, "INVALID_ARGUMENT", "REQUEST_TIMEOUT"),
-        Error::TooLarge { .. } => (Code::PAYLOAD_TOO_LARGE, "INVALID_ARGUMENT", "BODY_TOO_LARGE"),
+        Error::TooLarge { .. } | Error::FileTooLarge(_) => {
+            (Code::PAYLOAD_TOO_LARGE, "INVALID_ARGUMENT", "BODY_TOO_LARGE")
+        }
         Error::UnsupportedMediaType(_) => {
             (Code::UNSUPPORTED_MEDIA_TYPE, "INVALID_ARGUMENT", "UNSUPPORTED_MEDIA_TYPE")
         }
@@ -111,6 +115,7 @@ fn resource_reason(resource: Resource) -> &'static str {
         Resource::Message => "MESSAGE_NOT_FOUND",
         Resource::Account => "ACCOUNT_NOT_FOUND",
         Resource::Customer => "CUSTOMER_NOT_FOUND",
+        Resource::Media => "MEDIA_NOT_FOUND",
         Resource::Route => "ROUTE_NOT_FOUND",
     }
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::api::app::App;
 use crate::api::deadline;
 use crate::api::error::{respond, translate};
+use crate::api::{FILES, UPLOADS};
 use crate::error::Error;
 
 /// The header that names a request, for the client and for the log.
@@ -30,8 +31,10 @@ pub async fn guard(
     let began = Instant::now();
     let id = request_id(&request);
     let app = request.app_data::<web::Data<App>>().expect("every server is given an App").clone();
-    let line = format!("{} {}", request.method(), request.path());
-    deadline::limit(&mut request, app.shared.config.limits.request_timeout);
+    let line = format!("{} {}", request.method(), shown(request.path()));
+    let is_upload = request.path() == UPLOADS;
+    let limit = if is_upload { deadline::UPLOAD } else { app.shared.config.limits.request_timeout };
+    deadline::limit(&mut request, limit);
     // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
     let answered = if request.headers().contains_key(CONTENT_ENCODING) {
         let error = Error::UnsupportedMediaType("send the body as it is, without `Content-Encoding`");
@@ -82,6 +85,11 @@ fn in_our_words(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse
         None => respond(&translate(response.status()), id),
     };
     response.into_response(answer)
+}
+
+/// The path as the log shows it: who knows the address of a file may read it.
+fn shown(path: &str) -> &str {
+    if path.starts_with(FILES) { FILES } else { path }
 }
 
 /// The headers of every answer. Addresses carry tokens by contract: what they show may not stay in a cache.

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::api::app::App;
+use crate::api::attachments;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::outgoing::{self, SendMessage};
@@ -67,8 +68,10 @@ pub async fn send(
 }
 
 /// The message with the requests that carry it, once nothing speaks against sending it.
-fn prepare(message: SendMessage, conversation: &Conversation, of: Of, app: &App) -> Result<NewMessage> {
+fn prepare(mut message: SendMessage, conversation: &Conversation, of: Of, app: &App) -> Result<NewMessage> {
     let force = message.force;
+    let attached = attachments::attach(std::mem::take(&mut message.medias), of.0, app)?;
+    message.medias = attached.medias;
     let quote_token = |id| app.reader.read(|connection| messages::quote_token(connection, of, id));
     let outgoing = message.outgoing(quote_token)?;
     let requests = push::requests(&conversation.chat.id, &outgoing)?;
@@ -82,7 +85,8 @@ fn prepare(message: SendMessage, conversation: &Conversation, of: Of, app: &App)
     Ok(NewMessage {
         id: MessageId::new(app.shared.clock.now()),
         text: outgoing.text.as_ref().map_or_else(String::new, |text| text.as_str().to_owned()),
-        medias: outgoing::shown(&outgoing.medias)?,
+        medias: outgoing::shown(&outgoing.medias, attached.shown)?,
+        uploads: attached.uploads,
         requests,
     })
 }

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod attachments;
 pub mod body;
 pub mod caller;
 pub mod conversations;
@@ -12,9 +13,11 @@ pub mod guard;
 pub mod health;
 pub mod messages;
 pub mod outgoing;
+pub mod public_files;
 pub mod query;
 pub mod setup;
 pub mod token;
+pub mod uploads;
 pub mod view;
 pub mod webhook;
 
@@ -25,6 +28,12 @@ use crate::error::{Error, Resource as Missing};
 
 /// Bodies of this server are JSON and nobody else's business.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Where files are uploaded.
+pub(crate) const UPLOADS: &str = "/v1.0/medias";
+
+/// Where LINE and its users fetch files that were sent: the rest of the path is a secret.
+pub(crate) const FILES: &str = "/m/";
 
 /// Every route of the server.
 pub fn routes(service: &mut web::ServiceConfig) {
@@ -55,8 +64,25 @@ pub fn routes(service: &mut web::ServiceConfig) {
                 .route(web::put().to(accounts::update))
                 .route(web::delete().to(accounts::remove)),
         )
+        .configure(files)
         .service(at("/v1.0/conversation/accounts/{id}", "POST").route(web::post().to(webhook::receive)))
         .default_service(web::to(route_not_found));
+}
+
+/// Files: taken from customers, given to LINE and its users.
+fn files(service: &mut web::ServiceConfig) {
+    service
+        .service(at(UPLOADS, "POST").route(web::post().to(uploads::create)))
+        .service(
+            at("/m/{id}/{name}", "GET, HEAD")
+                .route(web::get().to(public_files::whole))
+                .route(web::head().to(public_files::whole)),
+        )
+        .service(
+            at("/m/{id}/preview/{name}", "GET, HEAD")
+                .route(web::get().to(public_files::preview))
+                .route(web::head().to(public_files::preview)),
+        );
 }
 
 /// A path, and the methods that it takes: any other is told so.

@@ -9,17 +9,15 @@ use crate::model::id::{MediaId, MessageId};
 use crate::model::media::{Media, MediaType};
 use crate::model::outgoing::Outgoing;
 
-/// At most so many medias make a message; with a text of full length that is five requests to LINE.
-const MEDIAS_MAX: usize = 20;
-
 /// A message to send.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendMessage {
     #[serde(default)]
     text: String,
+    /// Each in the shape of the HTTP contract.
     #[serde(default)]
-    medias: Vec<Value>,
+    pub medias: Vec<Value>,
     /// LINE's quick reply items, to stand under the last of it.
     #[serde(default)]
     quick_replies: Vec<Value>,
@@ -44,10 +42,6 @@ impl SendMessage {
             let expected = "a message needs a `text` or at least one of `medias`";
             return Err(Error::invalid(Rule::Argument, expected));
         }
-        if self.medias.len() > MEDIAS_MAX {
-            let message = format!("Size must be between 0 and {MEDIAS_MAX}");
-            return Err(Error::InvalidProperties(vec![InvalidProperty::new("medias", message)]));
-        }
         let text = if self.text.is_empty() { None } else { Some(self.text.parse()?) };
         Ok(Outgoing {
             text,
@@ -60,9 +54,9 @@ impl SendMessage {
     }
 }
 
-/// The medias as messages show them, once they are known to be what LINE takes.
-pub fn shown(medias: &[Value]) -> Result<Vec<Media>> {
-    medias.iter().map(shown_one).collect()
+/// The medias as messages show them, once they are known to be what LINE takes; of uploads that is known already.
+pub fn shown(medias: &[Value], uploads: Vec<Option<Media>>) -> Result<Vec<Media>> {
+    medias.iter().zip(uploads).map(|(media, upload)| upload.map_or_else(|| shown_one(media), Ok)).collect()
 }
 
 fn shown_one(media: &Value) -> Result<Media> {

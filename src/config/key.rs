@@ -72,6 +72,7 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.connections", Kind::Number(1, 1_000_000)),
     Key::new("limits.write_queue", Kind::Number(1, 100_000)),
     Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
+    Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
     Key::new("log.level", Kind::Word(&["error", "warn", "info", "debug", "trace"])),
     Key::new("log.format", Kind::Word(&["text", "json"])),
     Key::new("customers", Kind::Tables),

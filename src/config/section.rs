@@ -79,6 +79,8 @@ pub struct Limits {
     /// How long a stopping server waits for what is under way. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_timeout: Duration,
+    /// The bytes that one customer's files may have together. Default 10 GiB.
+    pub media_customer_bytes: u64,
 }
 
 /// `[log]`: what is written to standard error.
@@ -166,6 +168,7 @@ impl Default for Limits {
             connections: 10_000,
             write_queue: 4096,
             shutdown_timeout: Duration::from_secs(10),
+            media_customer_bytes: 10 * 1024 * 1024 * 1024,
         }
     }
 }

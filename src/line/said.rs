@@ -83,7 +83,7 @@ fn sticker(message: &Value) -> Option<Saying> {
 }
 
 /// The last part of a name, without what could move a path or break a header.
-fn filename(given: &str) -> String {
+pub fn filename(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain = last.chars().filter(|character| !character.is_control()).take(FILENAME_CHARACTERS_MAX);
     plain.collect::<String>().trim_matches(['.', ' ']).to_owned()

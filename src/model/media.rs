@@ -108,7 +108,35 @@ pub enum MediaSource {
     External(String),
 }
 
+/// A file that a customer uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Its id; once it is sent, whoever knows it can fetch the file.
+    pub id: MediaId,
+    /// What LINE makes of it.
+    pub kind: MediaType,
+    /// The name that its sender gave it; empty for none.
+    pub filename: String,
+    /// The type that was found in the bytes.
+    pub content_type: String,
+    /// The length in bytes.
+    pub size: u64,
+}
+
 impl Media {
+    /// An upload, as it is shown when it arrives and with the messages that it is sent with.
+    pub fn of_upload(upload: &Upload) -> Self {
+        Self {
+            id: upload.id,
+            filename: upload.filename.clone(),
+            content_type: Some(upload.content_type.clone()),
+            size: Some(upload.size),
+            uri: Some(format!("/v1.0/medias/{}", upload.id)),
+            status: Some(MediaStatus::Stored),
+            ..Self::new(upload.kind)
+        }
+    }
+
     /// A media of this kind with nothing but a new id.
     pub fn new(kind: MediaType) -> Self {
         Self {

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::line::client::Client;
 use crate::model::clock::Clock;
 use crate::model::delivery::Policy;
+use crate::store::media_files::MediaFiles;
 use crate::store::{Store, deliveries};
 use crate::worker::delivery::DeliveryWorker;
 use crate::worker::names::NameWorker;
@@ -51,6 +52,8 @@ impl Server {
         let store = Store::open(&config.database_path(), config.limits.write_queue)?;
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
+        let files = MediaFiles::within(&config.data_directory);
+        files.sweep_drafts().map_err(Error::internal)?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let shared = Shared {
             config,

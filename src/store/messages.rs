@@ -3,13 +3,13 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::id::{ConversationId, CustomerId, MessageId};
+use crate::model::id::{ConversationId, CustomerId, MediaId, MessageId};
 use crate::model::media::Media;
 use crate::model::message::{Failure, FailureReason, MessageRow, Status};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{conversations, deliveries};
+use crate::store::{conversations, deliveries, uploads};
 
 /// A message that is to be sent.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct NewMessage {
     pub text: String,
     /// What else it carries, as messages show it.
     pub medias: Vec<Media>,
+    /// The uploads among them and beside them: LINE and its users may fetch them from now on.
+    pub uploads: Vec<MediaId>,
     /// The requests that carry it to LINE, in order: exactly these bytes are sent.
     pub requests: Vec<Vec<u8>>,
 }
@@ -96,6 +98,9 @@ pub fn send(
     let medias = serde_json::to_string(&message.medias).map_err(Error::internal)?;
     let stamp = tx.stamp();
     tx.prepare_cached(SQL)?.execute((key, stamp, message.id, Status::Sending, &message.text, medias))?;
+    for id in &message.uploads {
+        uploads::publish(tx, (key, stamp), *id)?;
+    }
     deliveries::enqueue(tx, key, stamp, &message.requests)
 }
 

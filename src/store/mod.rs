@@ -15,12 +15,15 @@ pub mod inbound;
 pub mod lanes;
 mod lock;
 pub mod lookups;
+pub mod media_files;
 pub mod medias;
 pub mod messages;
+pub mod previews;
 pub mod reader;
 mod said;
 pub mod schema;
 pub mod transaction;
+pub mod uploads;
 mod values;
 mod writer;
 

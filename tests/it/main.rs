@@ -13,4 +13,5 @@ mod storage;
 mod tenants;
 mod tidy;
 mod tutorial;
+mod uploads;
 mod webhook;

@@ -1,0 +1,184 @@
+//! Files that customers upload to send them: streamed to disk, judged by their bytes, within LINE's limits.
+
+use std::io;
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{Bytes, BytesMut, Data, Payload, block};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt;
+use tokio::sync::Semaphore;
+
+use crate::api::app::App;
+use crate::api::caller::Caller;
+use crate::api::{body, deadline, query};
+use crate::error::{Error, Result, Rule};
+use crate::line::said;
+use crate::model::id::MediaId;
+use crate::model::media::{Media, MediaType, Upload};
+use crate::model::sniff;
+use crate::store::media_files::{Draft, Kept, MediaFiles, Part};
+use crate::store::previews::{self, PREVIEW_BYTES_MAX};
+use crate::store::{customers, uploads};
+
+/// As many bytes are collected before they are written.
+const CHUNK_BYTES: usize = 256 * 1_024;
+
+/// LINE's limits ("Message objects"), and ours for what LINE has no message for.
+const IMAGE_BYTES_MAX: u64 = 10_000_000;
+const FILM_BYTES_MAX: u64 = 200_000_000;
+const FILE_BYTES_MAX: u64 = 200_000_000;
+
+/// Decoding takes much memory: one picture at a time.
+static TURN: Semaphore = Semaphore::const_new(1);
+
+/// What the caller says that it is.
+#[derive(Clone)]
+struct Claim(String);
+
+/// A file on its way to disk.
+struct Arriving {
+    draft: Draft,
+    claim: Claim,
+    size: u64,
+}
+
+/// Takes a file as it is: its bytes are the body.
+pub async fn create(
+    caller: Caller,
+    request: HttpRequest,
+    payload: Payload,
+    app: Data<App>,
+) -> Result<HttpResponse> {
+    let announced = u64::try_from(body::announced_bytes(&request)).unwrap_or(u64::MAX);
+    if announced > FILM_BYTES_MAX.max(FILE_BYTES_MAX) {
+        return Err(too_large(MediaType::File));
+    }
+    let filename = query::parameter(&request, "filename").unwrap_or_default();
+    let (id, filename) = (MediaId::random(), said::filename(&filename));
+    let files = MediaFiles::within(&app.shared.config.data_directory);
+    let begun = files.clone();
+    let draft = blocking(move || begun.begin(id, Part::Whole)).await?;
+    let (kept, kind, content_type) = receive(Arriving::new(draft, &request), payload).await?;
+    let upload = Upload { id, kind, filename, content_type: content_type.to_owned(), size: kept.size };
+    let noted = match make_preview(&files, &upload).await {
+        Ok(()) => note(&app, caller, &upload, kept.sha256).await,
+        failed => failed,
+    };
+    if let Err(error) = noted {
+        blocking(move || files.remove(id)).await?;
+        return Err(error);
+    }
+    Ok(HttpResponse::Ok().json(Media::of_upload(&upload)))
+}
+
+impl Arriving {
+    fn new(draft: Draft, request: &HttpRequest) -> Self {
+        let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
+        Self { draft, claim: Claim(essence.trim().to_ascii_lowercase()), size: 0 }
+    }
+
+    /// Writes a piece, unless what arrived so far is not what it is said to be, or too much.
+    async fn write(mut self, bytes: Bytes) -> Result<Self> {
+        self.size += u64::try_from(bytes.len()).map_err(Error::internal)?;
+        let mut draft = self.draft;
+        self.draft = blocking(move || draft.write(&bytes).map(|()| draft)).await?;
+        let (kind, _) = self.claim.judge(self.draft.content_type())?;
+        if self.size > bytes_max(kind) { Err(too_large(kind)) } else { Ok(self) }
+    }
+}
+
+impl Claim {
+    /// What LINE makes of the file, and its type.
+    fn judge(&self, found: &'static str) -> Result<(MediaType, &'static str)> {
+        let kind = sniff::kind(found);
+        match (self.0.split('/').next().unwrap_or_default(), kind) {
+            ("image", MediaType::Image) | ("audio", MediaType::Audio) | ("video", MediaType::Video) => {
+                Ok((kind, found))
+            }
+            // A sound may lie in the container of a film.
+            ("audio", MediaType::Video) => Ok((MediaType::Audio, "audio/mp4")),
+            ("image", _) => Err(Error::UnsupportedMediaType("LINE takes pictures as JPEG or PNG only")),
+            ("audio", _) => Err(Error::UnsupportedMediaType("LINE takes sounds as M4A or MP3 only")),
+            ("video", _) => Err(Error::UnsupportedMediaType("LINE takes films as MP4 only")),
+            _ => Ok((kind, found)),
+        }
+    }
+}
+
+/// The whole body on disk, with what it is.
+async fn receive(mut arriving: Arriving, mut payload: Payload) -> Result<(Kept, MediaType, &'static str)> {
+    let mut collected = BytesMut::new();
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|error| body::failure(&error, deadline::UPLOAD.as_secs()))?;
+        collected.extend_from_slice(&part);
+        if collected.len() >= CHUNK_BYTES {
+            arriving = arriving.write(collected.split().freeze()).await?;
+        }
+    }
+    arriving = arriving.write(collected.freeze()).await?;
+    if arriving.size == 0 {
+        return Err(Error::invalid(Rule::Argument, "the body is the file; it is empty"));
+    }
+    let Arriving { draft, claim, .. } = arriving;
+    let kept = blocking(move || draft.keep()).await?;
+    let (kind, content_type) = claim.judge(kept.content_type)?;
+    Ok((kept, kind, content_type))
+}
+
+/// A picture that is too large to be its own preview gets a small one, if it can be decoded.
+async fn make_preview(files: &MediaFiles, upload: &Upload) -> Result<()> {
+    if upload.kind != MediaType::Image || upload.size <= PREVIEW_BYTES_MAX {
+        return Ok(());
+    }
+    let _turn = TURN.acquire().await.map_err(Error::internal)?;
+    let (files, id) = (files.clone(), upload.id);
+    blocking(move || {
+        let Some(preview) = previews::preview(&files.path(id, Part::Whole)) else { return Ok(()) };
+        let mut draft = files.begin(id, Part::Preview)?;
+        draft.write(&preview)?;
+        draft.keep().map(drop)
+    })
+    .await
+}
+
+async fn note(app: &App, caller: Caller, upload: &Upload, sha256: [u8; 32]) -> Result<()> {
+    let (Caller { customer, profile }, upload) = (caller, upload.clone());
+    let bytes_max = app.shared.config.limits.media_customer_bytes;
+    let add = app.shared.store.write(app.shared.clock.now(), move |tx| {
+        customers::save(tx, customer, &profile)?;
+        uploads::add(tx, customer, &upload, sha256, bytes_max)
+    });
+    add.await
+}
+
+fn bytes_max(kind: MediaType) -> u64 {
+    match kind {
+        MediaType::Image => IMAGE_BYTES_MAX,
+        MediaType::Video | MediaType::Audio => FILM_BYTES_MAX,
+        _ => FILE_BYTES_MAX,
+    }
+}
+
+fn too_large(kind: MediaType) -> Error {
+    let what = match kind {
+        MediaType::Image => "a picture",
+        MediaType::Video => "a film",
+        MediaType::Audio => "a sound",
+        _ => "a file",
+    };
+    Error::FileTooLarge(format!("{what} may have at most {} bytes", bytes_max(kind)))
+}
+
+/// Waits for the disk elsewhere. A full disk is no fault of ours.
+async fn blocking<T: Send + 'static>(
+    operation: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = block(operation).await.map_err(Error::internal)?;
+    done.map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Error::Unavailable("there is no room on the disk".to_owned())
+        }
+        _ => Error::internal(error),
+    })
+}

@@ -1,0 +1,206 @@
+//! Files that customers upload and send: what is taken, what LINE is told, and who can fetch it.
+
+use awc::http::Method;
+use image::{ImageFormat, RgbImage};
+use kaiwa::model::id::CustomerId;
+use kaiwa::model::timestamp::Timestamp;
+use serde_json::{Value, json};
+
+use crate::harness::answer::Answer;
+use crate::harness::server::TestServer;
+
+const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom and a film";
+const SOUND: &[u8] = b"\0\0\0\x1cftypM4A \0\0\0\0 and a sound";
+
+/// A picture that does not compress: each side has so many points.
+fn picture(side: u32) -> Vec<u8> {
+    let mut seed = 1_u32;
+    let noise = |_: u32, _: u32| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        image::Rgb([
+            (seed >> 8).to_le_bytes()[0],
+            (seed >> 16).to_le_bytes()[0],
+            (seed >> 24).to_le_bytes()[0],
+        ])
+    };
+    let mut png = std::io::Cursor::new(Vec::new());
+    RgbImage::from_fn(side, side, noise).write_to(&mut png, ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+async fn upload(server: &TestServer, content_type: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
+    let request = server.request(Method::POST, &format!("/v1.0/medias?filename={name}"));
+    Answer::to(request.content_type(content_type), bytes).await
+}
+
+async fn uploaded(server: &TestServer, content_type: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Value {
+    let answer = upload(server, content_type, name, bytes).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+async fn begin() -> (TestServer, String) {
+    let server = TestServer::start();
+    let user = server.user("Alice");
+    let conversation = server.conversation_with(&user).await;
+    (server, format!("/v1.0/conversations/{conversation}/messages"))
+}
+
+async fn send(server: &TestServer, path: &str, media: &Value) -> Answer {
+    server.post(path, &json!({ "medias": [media] })).await
+}
+
+/// The property and the words of the first detail.
+fn detail(answer: &Answer) -> (String, String) {
+    assert_eq!((answer.status, answer.reason().as_str()), (400, "INVALID_ARGUMENT"), "{answer:?}");
+    let detail = &answer.json()["error"]["details"][0];
+    let text = |name: &str| detail[name].as_str().unwrap().to_owned();
+    (text("property"), text("message"))
+}
+
+/// The message object that LINE executed last.
+fn object(server: &TestServer) -> Value {
+    server.line.platform.executed().last().unwrap().body["messages"][0].clone()
+}
+
+/// An answer as its bytes, because files are no text.
+async fn fetch(address: &Value, range: Option<&str>) -> (u16, awc::http::header::HeaderMap, Vec<u8>) {
+    let client = awc::Client::builder().disable_redirects().finish();
+    let mut request = client.get(address.as_str().unwrap());
+    if let Some(range) = range {
+        request = request.insert_header(("Range", range));
+    }
+    let mut response = request.send().await.unwrap();
+    let body = response.body().limit(64 << 20).await.unwrap();
+    (response.status().as_u16(), response.headers().clone(), body.to_vec())
+}
+
+#[actix_web::test]
+async fn an_uploaded_picture_can_be_fetched_from_when_it_is_sent() {
+    let (server, path) = begin().await;
+    let bytes = picture(16);
+    let shown = uploaded(&server, "image/png", "my%20menu.png", bytes.clone()).await;
+    let id = shown["id"].as_str().unwrap().to_owned();
+    let expected = json!({ "id": id, "type": "image", "filename": "my menu.png", "content_type": "image/png",
+        "size": bytes.len(), "uri": format!("/v1.0/medias/{id}"), "status": "stored" });
+    assert_eq!(shown, expected);
+    let address = json!(server.url(&format!("/m/{id}/mymenu.png")));
+    assert_eq!(fetch(&address, None).await.0, 404, "it was not sent yet");
+
+    let sent = send(&server, &path, &json!({ "type": "image", "id": id })).await.json();
+
+    assert_eq!((&sent["status"], &sent["medias"]), (&json!("sent"), &json!([expected])));
+    let told = json!({ "type": "image", "originalContentUrl": address, "previewImageUrl": address });
+    assert_eq!(object(&server), told);
+    let (status, headers, body) = fetch(&address, None).await;
+    assert_eq!((status, &body), (200, &bytes));
+    assert_eq!(headers.get("content-type").unwrap(), "image/png");
+    assert_eq!(headers.get("x-content-type-options").unwrap(), "nosniff");
+    assert!(!headers.contains_key("set-cookie"));
+    let (status, headers, body) = fetch(&address, Some("bytes=1-3")).await;
+    assert_eq!((status, body.as_slice()), (206, b"PNG".as_slice()));
+    assert_eq!(headers.get("content-range").unwrap(), &format!("bytes 1-3/{}", bytes.len()));
+    for unknown in ["/m/5a6d0b9e-0000-4000-8000-00000000000f/a.png", "/m/7/a.png"] {
+        assert_eq!(fetch(&json!(server.url(unknown)), None).await.0, 404);
+    }
+}
+
+#[actix_web::test]
+async fn a_picture_of_more_than_a_megabyte_gets_a_preview_of_less() {
+    let (server, path) = begin().await;
+    let bytes = picture(700);
+    assert!(bytes.len() > 1_000_000);
+    let id = uploaded(&server, "image/png", "", bytes).await["id"].clone();
+
+    let sent = send(&server, &path, &json!({ "type": "image", "id": id })).await.json();
+
+    let address = object(&server)["previewImageUrl"].clone();
+    assert!(address.as_str().unwrap().ends_with("/preview/file.jpg"), "{address}");
+    let (status, headers, preview) = fetch(&address, None).await;
+    assert_eq!((status, headers.get("content-type").unwrap().to_str().unwrap()), (200, "image/jpeg"));
+    assert!(preview.starts_with(b"\xff\xd8\xff") && preview.len() <= 1_000_000, "{} bytes", preview.len());
+    assert!(sent["medias"][0]["preview_uri"].as_str().unwrap().ends_with("/preview"));
+}
+
+#[actix_web::test]
+async fn films_sounds_and_files_are_sent_by_their_id_too() {
+    let (server, path) = begin().await;
+    let film = uploaded(&server, "video/mp4", "a.mp4", FILM).await["id"].clone();
+    let cover = uploaded(&server, "image/png", "c.png", picture(16)).await["id"].clone();
+    let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
+    let report = uploaded(&server, "application/pdf", "r.pdf", "%PDF-1.7").await["id"].clone();
+    let address = |id: &Value, name: &str| json!(server.url(&format!("/m/{}/{name}", id.as_str().unwrap())));
+
+    send(&server, &path, &json!({ "type": "video", "id": film, "preview_id": cover })).await;
+    let told = json!({ "type": "video", "originalContentUrl": address(&film, "a.mp4"),
+        "previewImageUrl": address(&cover, "c.png") });
+    assert_eq!(object(&server), told);
+    assert_eq!(fetch(&told["previewImageUrl"], None).await.0, 200, "the preview is sent too");
+    send(&server, &path, &json!({ "type": "audio", "id": sound, "duration_ms": 7_000 })).await;
+    assert_eq!(object(&server)["originalContentUrl"], address(&sound, "a.m4a"));
+    let sent = send(&server, &path, &json!({ "type": "file", "id": report })).await.json();
+    let text = format!("r.pdf\n{}", address(&report, "r.bin").as_str().unwrap());
+    assert_eq!((&object(&server)["text"], &sent["medias"][0]["alt_text"]), (&json!(text), &json!(text)));
+    let (_, headers, _) = fetch(&address(&report, "r.bin"), None).await;
+    assert_eq!(headers.get("content-disposition").unwrap(), "attachment");
+
+    let without = send(&server, &path, &json!({ "type": "video", "id": film })).await;
+    assert_eq!(detail(&without).0, "medias[0].preview_uri");
+    let without = send(&server, &path, &json!({ "type": "audio", "id": sound })).await;
+    assert_eq!(detail(&without), ("medias[0].duration_ms".to_owned(), "must be specified".to_owned()));
+}
+
+#[actix_web::test]
+async fn an_upload_is_of_its_kind_and_its_customers_alone() {
+    let (server, path) = begin().await;
+    let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
+    let other = CustomerId::new(Timestamp::now());
+    let request = server.request_of(other, Method::POST, "/v1.0/medias").content_type("image/png");
+    let foreign = Answer::to(request, picture(16)).await.json()["id"].clone();
+
+    let both = json!({ "type": "audio", "id": sound, "uri": "https://example.com/a.m4a", "duration_ms": 1 });
+    for (media, property) in [
+        (json!({ "type": "image", "id": sound }), "medias[0].id"),
+        (json!({ "type": "image", "id": foreign }), "medias[0].id"),
+        (json!({ "type": "image", "id": 7 }), "medias[0].id"),
+        (json!({ "type": "image", "id": "5a6d0b9e-0000-4000-8000-00000000000f" }), "medias[0].id"),
+        (both, "medias[0].uri"),
+        (
+            json!({ "type": "video", "uri": "https://example.com/a.mp4", "preview_id": sound }),
+            "medias[0].preview_id",
+        ),
+        (json!({ "type": "sticker", "id": sound }), "medias[0].id"),
+    ] {
+        assert_eq!(detail(&send(&server, &path, &media).await).0, property, "{media}");
+    }
+    assert_eq!(server.get(&path).await.json()["result"].as_array().unwrap().len(), 1, "nothing was stored");
+}
+
+#[actix_web::test]
+async fn what_line_does_not_take_is_refused_and_leaves_nothing_behind() {
+    let server = TestServer::start_with(|config| config.limits.media_customer_bytes = 20_000_000);
+    let mut large = picture(16);
+    large.resize(10_000_000, 0);
+
+    let taken = uploaded(&server, "image/png", "", large.clone()).await["id"].as_str().unwrap().to_owned();
+    large.push(0);
+    for (content_type, bytes, status, reason) in [
+        ("image/png", large, 413, "BODY_TOO_LARGE"),
+        ("image/webp", b"RIFF\x10\0\0\0WEBPVP8 ".to_vec(), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("image/png", FILM.to_vec(), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("video/mp4", picture(16), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("audio/ogg", b"OggS\0".to_vec(), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("application/pdf", Vec::new(), 400, "INVALID_ARGUMENT"),
+        ("application/pdf", vec![0; 10_000_001], 413, "BODY_TOO_LARGE"),
+    ] {
+        let answer = upload(&server, content_type, "", bytes).await;
+        assert_eq!((answer.status, answer.reason().as_str()), (status, reason), "{content_type}");
+    }
+    let request = server.anonymous(Method::POST, "/v1.0/medias").content_type("image/png");
+    assert_eq!(Answer::to(request, picture(16)).await.status, 401);
+    let folder = server.database().with_file_name("media").read_dir().unwrap();
+    let mut names: Vec<_> =
+        folder.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, [taken.clone(), format!("{taken}.preview")], "only what was taken is kept");
+}
