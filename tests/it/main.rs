@@ -6,6 +6,7 @@ mod crash;
 mod delivery;
 mod errors;
 mod harness;
+mod inbound;
 mod paging;
 mod program;
 mod storage;
