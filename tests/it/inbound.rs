@@ -6,7 +6,7 @@ use crate::harness::eventually_is;
 use crate::harness::server::{TestServer, text_event};
 
 /// An event of a user, of another kind and with other parts than a text.
-fn event(user: &str, parts: Value) -> Value {
+fn event(user: &str, parts: &Value) -> Value {
     let mut event = text_event(user, "");
     event.as_object_mut().unwrap().remove("message");
     for (name, value) in parts.as_object().unwrap() {
@@ -19,24 +19,24 @@ fn event(user: &str, parts: Value) -> Value {
 fn message(user: &str, mut object: Value) -> Value {
     let id = text_event(user, "")["message"]["id"].clone();
     object["id"] = id;
-    event(user, json!({ "message": object }))
+    event(user, &json!({ "message": object }))
 }
 
 /// The messages of a conversation without what differs from run to run, oldest first.
 async fn shown(server: &TestServer, conversation: &str) -> Vec<Value> {
     let mut messages = server.messages(conversation).await;
     messages.reverse();
-    messages.iter_mut().for_each(|message| {
+    for message in &mut messages {
         let fields = message.as_object_mut().unwrap();
         fields.retain(|name, _| matches!(name.as_str(), "status" | "source_target" | "text" | "medias"));
         for media in fields["medias"].as_array_mut().unwrap() {
             drop(media.as_object_mut().unwrap().remove("id"));
         }
-    });
+    }
     messages
 }
 
-fn said(user: &str, text: &str, medias: Value) -> Value {
+fn said(user: &str, text: &str, medias: &Value) -> Value {
     json!({ "status": "received", "source_target": user, "text": text, "medias": medias })
 }
 
@@ -91,11 +91,11 @@ async fn every_kind_of_message_is_shown_as_text_and_media() {
     // What is at LINE is not ready yet, so that the files are still to be fetched when the messages are looked at.
     server.set_faults(&json!([{ "path": "/v2/bot/message/", "kind": "status", "status": 500 }]));
 
-    let mut expected = vec![said(&user, "hello", json!([]))];
+    let mut expected = vec![said(&user, "hello", &json!([]))];
     let conversation = server.conversation_with(&user).await;
     for (object, text, medias) in messages_and_what_they_become() {
         assert_eq!(server.webhook(&[message(&user, object)]).await.status, 200);
-        expected.push(said(&user, text, medias));
+        expected.push(said(&user, text, &medias));
     }
 
     assert_eq!(shown(&server, &conversation).await, expected);
@@ -110,19 +110,19 @@ async fn a_tapped_button_is_shown_and_what_nobody_reads_is_only_kept() {
     let events = [
         event(
             &user,
-            json!({ "type": "postback", "postback": { "data": "buy=1", "params": { "date": "2026-11-23" } } }),
+            &json!({ "type": "postback", "postback": { "data": "buy=1", "params": { "date": "2026-11-23" } } }),
         ),
-        event(&user, json!({ "type": "videoPlayComplete", "videoPlayComplete": { "trackingId": "t" } })),
-        event(&user, json!({ "type": "beacon", "beacon": { "hwid": "d41d8cd98f", "type": "enter" } })),
-        event(&user, json!({ "type": "accountLink", "link": { "result": "ok", "nonce": "n" } })),
-        event(&user, json!({ "type": "membership", "membership": { "type": "joined", "membershipId": 7 } })),
-        event(&user, json!({ "type": "follow", "follow": { "isUnblocked": true } })),
-        event(&user, json!({ "type": "module", "module": { "type": "attached" } })),
+        event(&user, &json!({ "type": "videoPlayComplete", "videoPlayComplete": { "trackingId": "t" } })),
+        event(&user, &json!({ "type": "beacon", "beacon": { "hwid": "d41d8cd98f", "type": "enter" } })),
+        event(&user, &json!({ "type": "accountLink", "link": { "result": "ok", "nonce": "n" } })),
+        event(&user, &json!({ "type": "membership", "membership": { "type": "joined", "membershipId": 7 } })),
+        event(&user, &json!({ "type": "follow", "follow": { "isUnblocked": true } })),
+        event(&user, &json!({ "type": "module", "module": { "type": "attached" } })),
     ];
 
     assert_eq!(server.webhook(&events).await.status, 200);
 
-    let expected = [said(&user, "hello", json!([])), said(&user, "buy=1\ndate: 2026-11-23", json!([]))];
+    let expected = [said(&user, "hello", &json!([])), said(&user, "buy=1\ndate: 2026-11-23", &json!([]))];
     assert_eq!(shown(&server, &conversation).await, expected);
     assert_eq!(unread().await, 1, "a module event is kept for a later version");
 }
@@ -137,10 +137,10 @@ async fn edits_and_withdrawals_end_the_same_in_every_order() {
     };
     let edited = |text: &str, seconds: i64| {
         let object = json!({ "type": "text", "text": text, "id": original["message"]["id"] });
-        at(event(user, json!({ "type": "messageEdited", "message": object })), seconds)
+        at(event(user, &json!({ "type": "messageEdited", "message": object })), seconds)
     };
     let withdrawn =
-        event(user, json!({ "type": "unsend", "unsend": { "messageId": original["message"]["id"] } }));
+        event(user, &json!({ "type": "unsend", "unsend": { "messageId": original["message"]["id"] } }));
     let (second, third) = (edited("second", 10), edited("third", 20));
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
@@ -187,7 +187,7 @@ async fn members_come_and_go_and_what_they_said_stays() {
     let source = json!({ "type": "group", "groupId": group });
     let member = |kind: &str, list: &str| {
         let members = json!({ "members": [{ "type": "user", "userId": cony }] });
-        event(&cony, json!({ "type": kind, "source": source, list: members }))
+        event(&cony, &json!({ "type": kind, "source": source, list: members }))
     };
     let mut speaks = text_event(&brown, "hello");
     speaks["source"] = json!({ "type": "group", "groupId": group, "userId": brown });
@@ -197,7 +197,7 @@ async fn members_come_and_go_and_what_they_said_stays() {
         participants.iter().map(|one| one["target_name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
 
-    server.webhook(&[event(&brown, json!({ "type": "join", "source": source }))]).await;
+    server.webhook(&[event(&brown, &json!({ "type": "join", "source": source }))]).await;
     server.webhook(&[speaks]).await;
     server.webhook(&[member("memberJoined", "joined")]).await;
     eventually_is(["me", "Friends", "Brown", "Cony"].map(str::to_owned).to_vec(), &names).await;
