@@ -38,7 +38,7 @@ CREATE TABLE accounts (
     bot_basic_id TEXT NOT NULL DEFAULT '',
     bot_display_name TEXT NOT NULL DEFAULT '',
     bot_chat_mode TEXT NOT NULL DEFAULT '',
-    parked_reason TEXT CHECK (parked_reason IN ('token', 'permission', 'quota', 'rate', 'redirect')),
+    parked_reason TEXT CHECK (parked_reason IN ('token', 'permission', 'quota', 'redirect')),
     parked_message TEXT NOT NULL DEFAULT '',       -- LINE's own words
     parked_until INTEGER,              -- when one message probes whether the obstacle is gone
     tm_create INTEGER NOT NULL UNIQUE,

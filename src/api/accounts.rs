@@ -15,9 +15,6 @@ use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::store::{accounts, customers};
 
-/// The longest channel secret or token; LINE's have 32 and about 170 bytes.
-const CREDENTIAL_BYTES_MAX: usize = 4_096;
-
 /// An account as a client writes it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,7 +84,8 @@ pub async fn update(
 pub async fn remove(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
     let id: AccountId = id.parse()?;
     let now = app.shared.clock.now();
-    app.shared.store.write(now, move |tx| accounts::remove(tx, caller.customer, id)).await?;
+    let remove = app.shared.store.write(now, move |tx| accounts::remove(tx, caller.customer, id));
+    remove.await?.into_iter().for_each(|message| app.shared.outcomes.announce(message));
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -140,16 +138,12 @@ fn missing(field: &str, meaning: &str) -> Error {
     Error::invalid(Rule::Argument, format!("a LINE account needs `{field}`: {meaning} from LINE's console"))
 }
 
-/// A secret or token that can stand in a header: visible ASCII without spaces.
+/// A secret or token that can stand in a header.
 fn credential(secret: Option<Secret>, field: &str) -> Result<Option<Secret>> {
-    let fits = |secret: &Secret| {
-        let bytes = secret.expose().as_bytes();
-        (1..=CREDENTIAL_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
-    };
-    if secret.as_ref().is_some_and(|secret| !fits(secret)) {
+    let expected = || {
         let message =
-            format!("`{field}` must be 1 to {CREDENTIAL_BYTES_MAX} visible ASCII characters without spaces");
-        return Err(Error::invalid(Rule::Argument, message));
-    }
-    Ok(secret)
+            format!("`{field}` must be visible ASCII characters without spaces, as LINE's console shows it");
+        Error::invalid(Rule::Argument, message)
+    };
+    secret.map(|secret| Secret::credential(secret.expose()).ok_or_else(expected)).transpose()
 }

@@ -222,7 +222,6 @@ impl<'a> From<&'a Parked> for ParkedView<'a> {
             ParkReason::Token => "token",
             ParkReason::Permission => "permission",
             ParkReason::Quota => "quota",
-            ParkReason::Rate => "rate",
             ParkReason::Redirect => "redirect",
         };
         Self { reason, message: &parked.message, until: Time(parked.until) }

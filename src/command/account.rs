@@ -110,8 +110,7 @@ fn show(account: &Account, as_json: bool) -> Result<()> {
 fn read_secret(path: &Path) -> Result<Secret> {
     let unreadable = |error| Error::Unusable(format!("cannot read {}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    match text.trim() {
-        "" => Err(Error::Unusable(format!("{} is empty", path.display()))),
-        secret => Ok(Secret::new(secret)),
-    }
+    let expected =
+        || Error::Unusable(format!("{} must hold one line of visible ASCII characters", path.display()));
+    Secret::credential(text.trim_end_matches(['\r', '\n'])).ok_or_else(expected)
 }

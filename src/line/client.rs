@@ -119,7 +119,7 @@ impl Client {
             .insert_header((CONTENT_TYPE, "application/json"))
             .insert_header(("X-Line-Retry-Key", retry_key.to_string()));
         match self.send(request, body).await {
-            Ok(answer) => self.settle_limit(token, answer.outcome()).await,
+            Ok(answer) => self.settle_limit(token, &answer).await,
             Err(NoAnswer::NotSent(message)) => Outcome::NotSent(message),
             Err(NoAnswer::Lost { timed_out, message }) => Outcome::Ambiguous { timed_out, message },
         }
@@ -164,11 +164,12 @@ impl Client {
         Ok(body.display_name)
     }
 
-    /// LINE may reword its errors, so a 429 that does not name the month is checked against the quota itself.
-    async fn settle_limit(&self, token: &Secret, outcome: Outcome) -> Outcome {
-        let Outcome::Parked(ParkReason::Rate, message) = outcome else { return outcome };
-        let used_up = self.quota_is_used_up(token).await.unwrap_or(false);
-        Outcome::Parked(if used_up { ParkReason::Quota } else { ParkReason::Rate }, message)
+    /// LINE may reword its errors, so a 429 in new words is checked against the quota itself.
+    async fn settle_limit(&self, token: &Secret, answer: &Answer) -> Outcome {
+        if answer.is_unknown_limit() && self.quota_is_used_up(token).await.unwrap_or(false) {
+            return Outcome::Parked(ParkReason::Quota, answer.message());
+        }
+        answer.outcome()
     }
 
     async fn quota_is_used_up(&self, token: &Secret) -> Result<bool> {
@@ -222,7 +223,9 @@ fn no_answer(error: &SendRequestError) -> NoAnswer {
     match error {
         // The server closed a kept connection while we wrote: the request may have been read before.
         SendRequestError::Connect(ConnectError::Disconnected) => NoAnswer::Lost { timed_out: false, message },
-        SendRequestError::Connect(_) | SendRequestError::Url(_) => NoAnswer::NotSent(message),
+        SendRequestError::Connect(_) | SendRequestError::Url(_) | SendRequestError::Http(_) => {
+            NoAnswer::NotSent(message)
+        }
         SendRequestError::Timeout => {
             NoAnswer::Lost { timed_out: true, message: "no answer in time".to_owned() }
         }

@@ -75,8 +75,6 @@ pub enum ParkReason {
     Permission,
     /// 429: the month's messages are used up.
     Quota,
-    /// 429: too many requests at once.
-    Rate,
     /// 3xx: the base address is not LINE's.
     Redirect,
 }

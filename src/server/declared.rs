@@ -5,7 +5,8 @@ use crate::config::account::CustomerReference;
 use crate::error::{Error, Result};
 use crate::model::account::NewAccount;
 use crate::model::customer::Profile;
-use crate::model::id::CustomerId;
+use crate::model::id::{AccountId, CustomerId};
+use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 use crate::store::{Store, accounts, customers};
@@ -28,13 +29,20 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
                 id: account.id,
                 name: account.name.clone(),
                 detail: account.detail.clone(),
-                secret: account.secret.clone(),
-                token: account.token.clone(),
+                secret: credential(&account.secret, account.id)?,
+                token: credential(&account.token, account.id)?,
             };
             accounts::declare(tx, resolve(tx, &declared, &account.customer)?, &new)?;
         }
         Ok(())
     })
+}
+
+/// A credential that can stand in a header; a file may hold a byte order mark or two lines.
+fn credential(secret: &Secret, account: AccountId) -> Result<Secret> {
+    let message =
+        format!("the secret and the token of account {account} must be visible ASCII characters on one line");
+    Secret::credential(secret.expose()).ok_or(Error::Unusable(message))
 }
 
 /// The customer that an account names: one of the file, whose names are its own, else one that is known already.
@@ -58,8 +66,6 @@ mod tests {
     use crate::config::customer::DeclaredCustomer;
     use crate::model::account::Account;
     use crate::model::customer::ProfileChange;
-    use crate::model::id::AccountId;
-    use crate::model::secret::Secret;
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 

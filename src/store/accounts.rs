@@ -4,11 +4,11 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
 use crate::model::account::{Account, AccountChange, Bot, Check, NewAccount, ParkReason, Parked};
-use crate::model::id::{AccountId, CustomerId};
+use crate::model::id::{AccountId, CustomerId, MessageId};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{customers, deliveries};
+use crate::store::{customers, deliveries, lookups};
 
 /// Connects a channel.
 pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
@@ -128,14 +128,18 @@ pub fn update(
 }
 
 /// Removes an account and its secrets. Its conversations stay readable; what waited to be sent has failed.
-pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Result<()> {
+///
+/// The messages that have failed by it are returned.
+pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Result<Vec<MessageId>> {
     const SQL: &str = "
         UPDATE accounts SET secret = '', token = '', tm_update = ?2, tm_delete = ?2
         WHERE id = ?1";
     get(tx, customer, id)?;
-    deliveries::fail_all_of_account(tx, key(tx, id)?)?;
+    let key = key(tx, id)?;
+    lookups::cancel_all_of_account(tx, key)?;
+    let settled = deliveries::fail_all_of_account(tx, key)?;
     tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
-    Ok(())
+    Ok(settled)
 }
 
 /// Notes what LINE said about the token.

@@ -13,8 +13,8 @@ use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
 use crate::store::transaction::Transaction;
 
-/// While a parked account is probed, the next probe is this far away.
-const PROBE_TIME: Duration = Duration::from_mins(1);
+/// While a parked account is probed, the next probe is this far away: longer than the slowest probe can take.
+const PROBE_TIME: Duration = Duration::from_mins(4);
 
 /// No account is parked for longer than this.
 const PARK_MAX: Duration = Duration::from_hours(2);
@@ -59,25 +59,24 @@ pub(super) fn open(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     Err(Error::Conflict("the LINE account of this conversation was removed".to_owned()))
 }
 
-/// Lanes that may move, a fair share for each account; of a parked account that may be probed, one.
+/// Lanes that may move. Accounts with the fewest requests under way come first, and each has its share of what is free;
+/// of a parked account, one lane may move.
 ///
-/// No wait is longer than `backoff_max` or [`PARK_MAX`]. One that ends later than that can only come from a clock that
-/// was ahead; it has ended, or it would last as long as the clock was wrong.
+/// No lane waits for longer than `backoff_max`, and no account is parked for longer than [`PARK_MAX`]. A wait that ends
+/// later than that can only come from a clock that was ahead; it has ended, or it would last as long as the clock was
+/// wrong.
 pub(super) fn due(tx: &Transaction<'_>, room: Room, backoff_max: Duration) -> Result<Vec<Lane>> {
-    let wait_max = backoff_max.max(PARK_MAX);
     let senders = senders(tx)?;
-    let share = |slots: usize| slots.div_ceil(senders.len().max(1));
     let mut lanes = Vec::new();
-    for sender in &senders {
-        let waits = |until: Timestamp| until > tx.now() && until <= tx.now().after(wait_max);
+    for (index, sender) in senders.iter().enumerate() {
+        let waits = |until: Timestamp| until > tx.now() && until <= tx.now().after(PARK_MAX);
         if sender.parked_until.is_some_and(waits) {
             continue;
         }
-        let mut taken = Vec::new();
-        for (slow, slots) in [(false, room.any), (true, room.slow)] {
-            let free = room.any.saturating_sub(lanes.len() + taken.len());
-            taken.extend(due_of(tx, sender, (slow, share(slots).min(free)), wait_max)?);
-        }
+        let share = (room.any - lanes.len()).div_ceil(senders.len() - index);
+        let mut taken = due_of(tx, sender, (false, share), backoff_max)?;
+        let slow = room.slow.min(share - taken.len());
+        taken.extend(due_of(tx, sender, (true, slow), backoff_max)?);
         if sender.parked_until.is_some() && !taken.is_empty() {
             taken.truncate(1);
             accounts::put_off_probe(tx, sender.account, tx.now().after(PROBE_TIME))?;
@@ -167,7 +166,8 @@ fn senders(connection: &Connection) -> Result<Vec<Sender>> {
     const SQL: &str = "
         SELECT key, token, parked_until
         FROM accounts a
-        WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)";
+        WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)
+        ORDER BY (SELECT count(*) FROM lanes WHERE account = a.key AND in_flight = 1)";
     let mut statement = connection.prepare_cached(SQL)?;
     let senders = statement.query_map([], |row| {
         Ok(Sender {

@@ -93,6 +93,14 @@ pub(super) fn cancel(tx: &Transaction<'_>, conversation: i64, target: &LineId) -
     Ok(())
 }
 
+/// Forgets all names that an account was to ask for.
+pub(super) fn cancel_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<()> {
+    const SQL: &str =
+        "DELETE FROM lookups WHERE conversation IN (SELECT key FROM conversations WHERE account = ?1)";
+    tx.prepare_cached(SQL)?.execute([account])?;
+    Ok(())
+}
+
 /// When the next name is due. A short, indexed read.
 pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT min(due_at) FROM lookups";

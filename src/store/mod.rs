@@ -13,7 +13,7 @@ mod failure;
 pub mod health;
 pub mod inbound;
 pub mod lanes;
-mod lock;
+pub mod lock;
 pub mod lookups;
 pub mod medias;
 pub mod messages;

@@ -60,7 +60,6 @@ stored_as_words!(ParkReason {
     Token = "token",
     Permission = "permission",
     Quota = "quota",
-    Rate = "rate",
     Redirect = "redirect",
 });
 stored_as_words!(MediaStatus { Pending = "pending", Stored = "stored", Gone = "gone" });

@@ -15,12 +15,6 @@ use crate::worker::pulse::Beat;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
-/// Names that are asked for at once.
-const CONCURRENCY: usize = 16;
-
-/// After this many attempts the name stays unknown, until the user follows the account again.
-const ATTEMPTS_MAX: u32 = 12;
-
 /// LINE does not tell the name of those who blocked the account or never agreed; it is asked this often in all.
 const REFUSED_ATTEMPTS_MAX: u32 = 3;
 
@@ -42,6 +36,9 @@ pub struct NameWorker {
 }
 
 impl NameWorker {
+    /// Names that are asked for at once.
+    pub const CONCURRENCY: usize = 16;
+
     /// A worker that asks with this client.
     pub fn new(store: Store, line: Client) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
@@ -50,7 +47,7 @@ impl NameWorker {
 
     /// Asks for the names that are due, and says how many those were.
     pub async fn step(&self, clock: &Clock) -> Result<usize> {
-        let due = self.store.write(clock.now(), |tx| lookups::claim(tx, CONCURRENCY)).await?;
+        let due = self.store.write(clock.now(), |tx| lookups::claim(tx, Self::CONCURRENCY)).await?;
         let asked = due.len();
         for outcome in join_all(due.into_iter().map(|lookup| self.ask(lookup, clock))).await {
             outcome?;
@@ -108,8 +105,7 @@ fn next_pause(error: &Error, attempts: u32) -> Option<Duration> {
         Error::LineRefused { status, .. } if !matches!(status, 401 | 429) => {
             (attempts < REFUSED_ATTEMPTS_MAX).then_some(REFUSED_PAUSE)
         }
-        _ => (attempts < ATTEMPTS_MAX)
-            .then(|| UNAVAILABLE_PAUSE.saturating_mul(1 << attempts.min(20)).min(UNAVAILABLE_PAUSE_MAX)),
+        _ => Some(UNAVAILABLE_PAUSE.saturating_mul(1 << attempts.min(20)).min(UNAVAILABLE_PAUSE_MAX)),
     }
 }
 
@@ -134,6 +130,6 @@ mod tests {
 
         assert_eq!(next_pause(&lost, 1), Some(Duration::from_secs(4)));
         assert_eq!(next_pause(&refused(401), 11), Some(Duration::from_hours(1)));
-        assert_eq!(next_pause(&lost, 12), None);
+        assert_eq!(next_pause(&lost, 1_000), Some(Duration::from_hours(1)), "it is never given up");
     }
 }

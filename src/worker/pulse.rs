@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// A worker that has not begun a round for this long is stuck: a round takes as long as LINE's slowest answer.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A worker that has not begun a round for this long is stuck: a round takes as long as LINE's slowest answer, for which
+/// the configuration allows a minute.
+const SILENCE_MAX: Duration = Duration::from_secs(90);
 
 /// The life sign of one worker.
 #[derive(Debug, Clone)]
