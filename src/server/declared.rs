@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::config::account::CustomerReference;
 use crate::error::{Error, Result};
-use crate::model::account::NewAccount;
+use crate::model::account::{Credential, NewAccount};
 use crate::model::customer::Profile;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
@@ -29,8 +29,17 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
                 id: account.id,
                 name: account.name.clone(),
                 detail: account.detail.clone(),
-                secret: credential(&account.secret, account.id)?,
-                token: credential(&account.token, account.id)?,
+                secret: checked(&account.secret, account.id)?,
+                secret_next: account
+                    .secret_next
+                    .as_ref()
+                    .map(|secret| checked(secret, account.id))
+                    .transpose()?,
+                credential: match account.credential() {
+                    Credential::Token(token) => Credential::Token(checked(&token, account.id)?),
+                    channel @ Credential::ChannelId(_) => channel,
+                },
+                delivery_mode: account.delivery_mode,
             };
             accounts::declare(tx, resolve(tx, &declared, &account.customer)?, &new)?;
         }
@@ -39,7 +48,7 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
 }
 
 /// A credential that can stand in a header; a file may hold a byte order mark or two lines.
-fn credential(secret: &Secret, account: AccountId) -> Result<Secret> {
+fn checked(secret: &Secret, account: AccountId) -> Result<Secret> {
     let message =
         format!("the secret and the token of account {account} must be visible ASCII characters on one line");
     Secret::credential(secret.expose()).ok_or(Error::Unusable(message))
@@ -64,7 +73,7 @@ mod tests {
     use super::*;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::model::account::Account;
+    use crate::model::account::{Account, DeliveryMode};
     use crate::model::customer::ProfileChange;
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
@@ -85,8 +94,12 @@ mod tests {
             detail: String::new(),
             secret: Secret::new("secret"),
             secret_file: None,
+            secret_next: None,
+            secret_next_file: None,
             token: Secret::new(token),
             token_file: None,
+            channel_id: None,
+            delivery_mode: DeliveryMode::default(),
         };
         Config { customers: vec![customer], accounts: vec![account], ..Config::default() }
     }
