@@ -11,6 +11,7 @@ pub mod error;
 pub mod guard;
 pub mod health;
 pub mod messages;
+pub mod outgoing;
 pub mod query;
 pub mod setup;
 pub mod token;

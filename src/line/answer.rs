@@ -49,6 +49,8 @@ struct SentMessages {
 #[derive(Debug, Deserialize)]
 struct SentMessage {
     id: serde_json::Value,
+    #[serde(default, rename = "quoteToken")]
+    quote_token: Option<String>,
 }
 
 impl Answer {
@@ -96,7 +98,8 @@ impl Answer {
         Acceptance {
             request_id: self.request_id.clone(),
             accepted_request_id: self.accepted_request_id.clone(),
-            message_ids: sent.sent_messages.into_iter().map(|message| id_text(&message.id)).collect(),
+            message_ids: sent.sent_messages.iter().map(|message| id_text(&message.id)).collect(),
+            quote_token: sent.sent_messages.into_iter().find_map(|message| message.quote_token),
         }
     }
 }
@@ -144,16 +147,17 @@ mod tests {
     fn acceptance_is_told_by_the_status_whatever_the_body_is() {
         let ids = |ids: &[&str]| {
             let message_ids = ids.iter().map(|id| (*id).to_owned()).collect();
-            Outcome::Accepted(Acceptance { message_ids, ..Acceptance::default() })
+            Acceptance { message_ids, ..Acceptance::default() }
         };
+        let quotable = Acceptance { quote_token: Some("q".to_owned()), ..ids(&["45", "46", "47"]) };
 
         check(
             200,
-            r#"{"sentMessages":[{"id":"46","quoteToken":"q"},{"id":47}],"new":1}"#,
-            &ids(&["46", "47"]),
+            r#"{"sentMessages":[{"id":"45"},{"id":"46","quoteToken":"q"},{"id":47,"quoteToken":"r"}],"new":1}"#,
+            &Outcome::Accepted(quotable),
         );
-        check(200, "<html>", &ids(&[]));
-        check(202, "{}", &ids(&[]));
+        check(200, "<html>", &Outcome::Accepted(ids(&[])));
+        check(202, "{}", &Outcome::Accepted(ids(&[])));
     }
 
     #[test]

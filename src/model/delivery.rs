@@ -39,6 +39,8 @@ pub struct Acceptance {
     pub accepted_request_id: Option<String>,
     /// LINE's ids of the messages, in the order of the request.
     pub message_ids: Vec<String>,
+    /// With which LINE lets the first of these messages be quoted that can be.
+    pub quote_token: Option<String>,
 }
 
 /// A delivery as far as a decision about it needs to know it.

@@ -231,9 +231,12 @@ fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Resul
         UPDATE deliveries
         SET state = 'accepted', body = NULL, request_id = ?2, accepted_request_id = ?3, line_message_ids = ?4
         WHERE key = ?1";
-    let Acceptance { request_id, accepted_request_id, message_ids } = acceptance;
+    let Acceptance { request_id, accepted_request_id, message_ids, quote_token } = acceptance;
     let message_ids = serde_json::to_string(message_ids).map_err(Error::internal)?;
     tx.prepare_cached(SQL)?.execute((claim.key, request_id, accepted_request_id, message_ids))?;
+    if let Some(quote_token) = quote_token {
+        messages::allow_quoting(tx, (claim.lane, claim.stamp), quote_token)?;
+    }
     accounts::release(tx, claim.account)?;
     lanes::advance(tx, claim.lane)?;
     if more_of_message(tx, claim)? {

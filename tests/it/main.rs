@@ -8,6 +8,7 @@ mod delivery;
 mod errors;
 mod harness;
 mod inbound;
+mod outbound;
 mod paging;
 mod program;
 mod storage;
