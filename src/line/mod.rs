@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod content;
 pub mod push;
 pub mod said;
 pub mod signature;

@@ -7,6 +7,7 @@ mod delivery;
 mod errors;
 mod harness;
 mod inbound;
+mod media;
 mod paging;
 mod program;
 mod storage;
