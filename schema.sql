@@ -154,6 +154,7 @@ CREATE TABLE medias (
 ) STRICT;
 
 CREATE INDEX medias_due ON medias (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX medias_of_customer ON medias (customer, size) WHERE status = 'stored';
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
 
 -- The journal: every event that LINE sent, once, as LINE wrote it. It tells copies of an event from new ones, and a

@@ -10,6 +10,7 @@ use crate::line::client::Client;
 use crate::model::clock::Clock;
 use crate::model::id::AccountId;
 use crate::store::Store;
+use crate::store::folder::Folder;
 use crate::store::inbound::Received;
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub public_url: Option<String>,
     /// The database.
     pub store: Store,
+    /// The folder of files.
+    pub folder: Folder,
     /// The clock.
     pub clock: Clock,
     /// Checks tokens.

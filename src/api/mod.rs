@@ -10,9 +10,11 @@ pub mod deadline;
 pub mod error;
 pub mod guard;
 pub mod health;
+pub mod medias;
 pub mod messages;
 pub mod outgoing;
 pub mod query;
+pub mod range;
 pub mod setup;
 pub mod token;
 pub mod view;
@@ -55,6 +57,8 @@ pub fn routes(service: &mut web::ServiceConfig) {
                 .route(web::put().to(accounts::update))
                 .route(web::delete().to(accounts::remove)),
         )
+        .service(at("/v1.0/medias/{id}", "GET").route(web::get().to(medias::get)))
+        .service(at("/v1.0/medias/{id}/preview", "GET").route(web::get().to(medias::preview)))
         .service(at("/v1.0/conversation/accounts/{id}", "POST").route(web::post().to(webhook::receive)))
         .default_service(web::to(route_not_found));
 }

@@ -36,6 +36,7 @@ pub async fn receive(
     app.shared.count(received);
     if received.stored > 0 {
         app.shared.alarms.names.wake();
+        app.shared.alarms.medias.wake();
     }
     Ok(HttpResponse::Ok().finish())
 }

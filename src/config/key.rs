@@ -35,6 +35,8 @@ pub enum Kind {
     Number(u64, u64),
     /// A duration from the first to the second.
     Duration(Duration, Duration),
+    /// Host names or addresses: a list in the file, with commas in between elsewhere.
+    Hosts,
     /// Tables that can be repeated: `[[name]]`, in the file only.
     Tables,
 }
@@ -72,6 +74,9 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.connections", Kind::Number(1, 1_000_000)),
     Key::new("limits.write_queue", Kind::Number(1, 100_000)),
     Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
+    Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
+    Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
+    Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("log.level", Kind::Word(&["error", "warn", "info", "debug", "trace"])),
     Key::new("log.format", Kind::Word(&["text", "json"])),
     Key::new("customers", Kind::Tables),

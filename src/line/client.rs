@@ -6,7 +6,7 @@ use std::time::Duration;
 use awc::error::{ConnectError, SendRequestError};
 use awc::http::Method;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
-use awc::{ClientRequest, Connector};
+use awc::{ClientRequest, ClientResponse, Connector};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -17,6 +17,7 @@ use crate::line::answer::Answer;
 use crate::model::account::{Bot, ParkReason};
 use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::delivery::Outcome;
+use crate::model::fetch::Obstacle;
 use crate::model::id::RetryKey;
 use crate::model::secret::Secret;
 
@@ -34,6 +35,7 @@ const WEBHOOK_PATH: &str = "/v2/bot/channel/webhook/endpoint";
 pub struct Client {
     http: awc::Client,
     api_base: String,
+    data_base: String,
     timeout: Duration,
 }
 
@@ -109,7 +111,8 @@ impl Client {
             .disable_redirects()
             .no_default_headers()
             .finish();
-        Self { http, api_base: base(&settings.api_base), timeout: settings.timeout }
+        let (api_base, data_base) = (base(&settings.api_base), base(&settings.data_base));
+        Self { http, api_base, data_base, timeout: settings.timeout }
     }
 
     /// Pushes exactly these bytes, and says what that means for the message.
@@ -183,13 +186,29 @@ impl Client {
 
     /// A request to this path in the name of an account.
     pub(super) fn request(&self, method: Method, path: &str, token: &Secret) -> ClientRequest {
-        let authorization = format!("Bearer {}", token.expose());
-        self.anonymous(method, path).insert_header((AUTHORIZATION, authorization))
+        authorized(self.anonymous(method, path), token)
     }
 
     /// A request to this path without a token.
     pub(super) fn anonymous(&self, method: Method, path: &str) -> ClientRequest {
         self.http.request(method, format!("{}{path}", self.api_base))
+    }
+
+    /// The head of an answer of LINE's host for content; its body is still to come.
+    pub(super) async fn open_content(&self, token: &Secret, path: &str) -> Result<ClientResponse, Obstacle> {
+        let request = authorized(self.http.get(format!("{}{path}", self.data_base)), token);
+        let sent = tokio::time::timeout(self.timeout, request.send()).await;
+        sent.map_err(|_| Obstacle::NotYet("no answer in time".to_owned()))?
+            .map_err(|error| Obstacle::NotYet(error.to_string()))
+    }
+
+    /// The rest of an answer that is no content.
+    pub(super) async fn read_answer(&self, mut response: ClientResponse) -> Result<Answer, Obstacle> {
+        let (status, (request_id, _)) = (response.status(), ids(response.headers()));
+        let body = tokio::time::timeout(self.timeout, response.body().limit(ANSWER_BYTES_MAX)).await;
+        // The status says enough where the words are missing.
+        let body = body.ok().and_then(Result::ok).map(|body| body.to_vec()).unwrap_or_default();
+        Ok(Answer { status, request_id, accepted_request_id: None, body })
     }
 
     /// A call that may be repeated freely: its answer as a value, or what LINE said instead.
@@ -237,6 +256,10 @@ fn no_answer(error: &SendRequestError) -> NoAnswer {
     }
 }
 
+fn authorized(request: ClientRequest, token: &Secret) -> ClientRequest {
+    request.insert_header((AUTHORIZATION, format!("Bearer {}", token.expose())))
+}
+
 fn ids(headers: &HeaderMap) -> (Option<String>, Option<String>) {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     (text("x-line-request-id"), text("x-line-accepted-request-id"))
@@ -247,7 +270,8 @@ fn base(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-fn tls() -> rustls::ClientConfig {
+/// TLS with the certificate authorities of the web, for any client.
+pub fn tls() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let authorities = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<rustls::RootCertStore>();
     let mut settings = rustls::ClientConfig::builder_with_provider(provider)

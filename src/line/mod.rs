@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod content;
 pub mod outgoing;
 pub mod push;
 pub mod said;

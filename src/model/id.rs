@@ -42,8 +42,7 @@ macro_rules! identifier {
             type Err = Error;
 
             fn from_str(text: &str) -> Result<Self, Error> {
-                let expected = || Error::invalid(Rule::Id, "an id is a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f");
-                Uuid::try_parse(text).map(Self).map_err(|_| expected())
+                Uuid::try_parse(text).map(Self).map_err(|_| not_an_id())
             }
         }
     };
@@ -88,6 +87,20 @@ impl MediaId {
     }
 }
 
+impl fmt::Display for MediaId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl FromStr for MediaId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Uuid::try_parse(text).map(Self).map_err(|_| not_an_id())
+    }
+}
+
 /// The value of `X-Line-Retry-Key`: LINE executes requests that share it once within 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RetryKey(Uuid);
@@ -113,6 +126,10 @@ impl fmt::Display for RetryKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }
+}
+
+fn not_an_id() -> Error {
+    Error::invalid(Rule::Id, "an id is a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f")
 }
 
 fn ordered_uuid(now: Timestamp) -> Uuid {

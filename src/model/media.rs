@@ -108,6 +108,21 @@ pub enum MediaSource {
     External(String),
 }
 
+/// A file that is complete and may be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Its id, by which it lies on disk.
+    pub id: MediaId,
+    /// The name that its sender gave it; empty for none.
+    pub filename: String,
+    /// The type that was found in the bytes.
+    pub content_type: String,
+    /// The length in bytes.
+    pub size: u64,
+    /// The SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+}
+
 impl Media {
     /// A media of this kind with nothing but a new id.
     pub fn new(kind: MediaType) -> Self {

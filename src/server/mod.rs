@@ -19,11 +19,15 @@ use crate::api::guard::guard;
 use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::line::client::Client;
+use crate::hooks;
+use crate::hooks::guard::Guard;
+use crate::line::client::{Client, tls};
 use crate::model::clock::Clock;
 use crate::model::delivery::Policy;
-use crate::store::{Store, deliveries};
+use crate::store::folder::Folder;
+use crate::store::{Store, deliveries, fetches};
 use crate::worker::delivery::DeliveryWorker;
+use crate::worker::media::{self, MediaWorker, Sources};
 use crate::worker::names::NameWorker;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
@@ -53,11 +57,15 @@ impl Server {
         let store = Store::open(&config.database_path(), config.limits.write_queue)?;
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
+        store.write_blocking(clock.now(), fetches::recover)?;
+        let folder = Folder::open(&config.data_directory)?;
+        folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let shared = Shared {
             config,
             public_url,
             store,
+            folder,
             clock,
             verifier,
             pulse: Pulse::default(),
@@ -132,17 +140,29 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     let tokens = tokens(line);
     let delivery = DeliveryWorker::new(store.clone(), tokens.clone(), outcomes.clone(), policy, concurrency)?;
     let tokens = TokenWorker::new(tokens)?;
+    let medias = media_worker(shared)?;
     let names = names.run(clock.clone(), alarms.names.clone(), pulse.names.clone(), stop.clone());
+    let medias = medias.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone());
     let delivery =
         delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop.clone());
     let tokens = tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop.clone());
-    let (names, delivery, tokens) = (rt::spawn(names), rt::spawn(delivery), rt::spawn(tokens));
+    let (names, medias, delivery, tokens) =
+        (rt::spawn(names), rt::spawn(medias), rt::spawn(delivery), rt::spawn(tokens));
     // Ready when all have ended, or when the first of them has failed.
     Ok(async move {
-        if tokio::try_join!(names, delivery, tokens).is_err() {
+        if tokio::try_join!(names, medias, delivery, tokens).is_err() {
             log::error!("a worker panicked");
         }
     })
+}
+
+/// The worker for files has clients of its own, so that large files take no connection from messages.
+fn media_worker(shared: &Shared) -> Result<MediaWorker> {
+    let Shared { config, store, folder, .. } = shared;
+    let line = Client::new(&config.line, media::CONCURRENCY);
+    let guard = Guard::new(&config.limits.allowed_hosts);
+    let sources = Sources::new(line, hooks::client::Client::new(guard, tls()), &config.limits);
+    MediaWorker::new(store.clone(), folder.clone(), sources)
 }
 
 fn start_http(shared: &Arc<Shared>, listener: TcpListener) -> Result<actix_web::dev::Server> {

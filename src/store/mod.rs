@@ -10,6 +10,8 @@ pub mod conversations;
 pub mod customers;
 pub mod deliveries;
 mod failure;
+pub mod fetches;
+pub mod folder;
 pub mod health;
 pub mod inbound;
 pub mod lanes;

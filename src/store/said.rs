@@ -54,6 +54,7 @@ pub(super) fn withdraw(
     let values = (conversation, &event.message_id, tx.now());
     let stamp: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
     forget_bodies(tx, account, event)?;
+    tx.note_erasure();
     stamp.map_or(Ok(()), |stamp| medias::withdraw(tx, (conversation, stamp)))
 }
 

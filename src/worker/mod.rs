@@ -1,9 +1,11 @@
-//! What goes on behind the answers: delivering messages, asking for names, and fetching tokens.
+//! What goes on behind the answers: delivering messages, asking for names, fetching tokens and files.
 //!
 //! A worker takes no input but rows. A wake-up only says "look again", so that start, retry and normal operation are
 //! one path. All workers run on the thread that starts them, because LINE's client is bound to its thread.
 
 pub mod delivery;
+mod download;
+pub mod media;
 pub mod names;
 pub mod outcomes;
 pub mod pulse;

@@ -24,6 +24,8 @@ pub struct Pulse {
     pub names: Beat,
     /// Of the worker that fetches tokens.
     pub tokens: Beat,
+    /// Of the worker that fetches files.
+    pub medias: Beat,
 }
 
 impl Beat {
@@ -46,9 +48,9 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        for (name, beat) in
-            [("deliveries", &self.deliveries), ("names", &self.names), ("tokens", &self.tokens)]
-        {
+        let Self { deliveries, names, tokens, medias } = self;
+        let all = [("deliveries", deliveries), ("names", names), ("tokens", tokens), ("medias", medias)];
+        for (name, beat) in all {
             let silence = beat.silence();
             if silence > SILENCE_MAX {
                 let message =

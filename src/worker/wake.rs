@@ -19,6 +19,8 @@ pub struct Alarms {
     pub names: Wake,
     /// A token is to be fetched.
     pub tokens: Wake,
+    /// A file is to be fetched, or to be removed.
+    pub medias: Wake,
 }
 
 /// Tells a worker when to stop.

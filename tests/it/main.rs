@@ -8,6 +8,7 @@ mod delivery;
 mod errors;
 mod harness;
 mod inbound;
+mod media;
 mod outbound;
 mod paging;
 mod program;
