@@ -87,8 +87,12 @@ pub const KEYS: &[Key] = &[
     Key::new("accounts.detail", Kind::Text),
     Key::new("accounts.secret", Kind::Needed(&Kind::Secret)),
     Key::new("accounts.secret_file", Kind::Path),
-    Key::new("accounts.token", Kind::Needed(&Kind::Secret)),
+    Key::new("accounts.secret_next", Kind::Secret),
+    Key::new("accounts.secret_next_file", Kind::Path),
+    Key::new("accounts.token", Kind::Secret),
     Key::new("accounts.token_file", Kind::Path),
+    Key::new("accounts.channel_id", Kind::Text),
+    Key::new("accounts.delivery_mode", Kind::Word(&["prefer_reply", "push_only"])),
 ];
 
 impl Key {
@@ -190,7 +194,10 @@ mod tests {
     fn every_secret_can_stand_in_a_file() {
         let files: Vec<_> = KEYS.iter().filter_map(Key::file).collect();
 
-        assert_eq!(files, ["auth.jwt_key_file", "accounts.secret_file", "accounts.token_file"]);
+        assert_eq!(
+            files,
+            ["auth.jwt_key_file", "accounts.secret_file", "accounts.secret_next_file", "accounts.token_file"]
+        );
         assert!(files.iter().all(|file| find(file).is_some()));
     }
 

@@ -25,7 +25,8 @@ pub struct Answer {
 /// LINE's error body; also answers of proxies on the way are read with it, leniently.
 #[derive(Debug, Default, Deserialize)]
 struct ErrorBody {
-    #[serde(default)]
+    /// The endpoints for tokens call it otherwise.
+    #[serde(default, alias = "error_description")]
     message: String,
     #[serde(default)]
     details: Vec<Detail>,

@@ -180,15 +180,19 @@ impl Client {
         Ok(used.total_usage >= limit)
     }
 
-    fn request(&self, method: Method, path: &str, token: &Secret) -> ClientRequest {
+    /// A request to this path in the name of an account.
+    pub(super) fn request(&self, method: Method, path: &str, token: &Secret) -> ClientRequest {
         let authorization = format!("Bearer {}", token.expose());
-        self.http
-            .request(method, format!("{}{path}", self.api_base))
-            .insert_header((AUTHORIZATION, authorization))
+        self.anonymous(method, path).insert_header((AUTHORIZATION, authorization))
+    }
+
+    /// A request to this path without a token.
+    pub(super) fn anonymous(&self, method: Method, path: &str) -> ClientRequest {
+        self.http.request(method, format!("{}{path}", self.api_base))
     }
 
     /// A call that may be repeated freely: its answer as a value, or what LINE said instead.
-    async fn call<T: DeserializeOwned>(&self, request: ClientRequest, body: &[u8]) -> Result<T> {
+    pub(super) async fn call<T: DeserializeOwned>(&self, request: ClientRequest, body: &[u8]) -> Result<T> {
         let answer = self.send(request, body).await.map_err(|missing| match missing {
             NoAnswer::NotSent(message) | NoAnswer::Lost { message, .. } => Error::LineUnavailable(message),
         })?;

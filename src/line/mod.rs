@@ -5,4 +5,5 @@ pub mod client;
 pub mod push;
 pub mod said;
 pub mod signature;
+pub mod token;
 pub mod webhook;

@@ -29,7 +29,9 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
                 name: account.name.clone(),
                 detail: account.detail.clone(),
                 secret: account.secret.clone(),
-                token: account.token.clone(),
+                secret_next: account.secret_next.clone(),
+                credential: account.credential(),
+                delivery_mode: account.delivery_mode,
             };
             accounts::declare(tx, resolve(tx, &declared, &account.customer)?, &new)?;
         }
@@ -56,7 +58,7 @@ mod tests {
     use super::*;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::model::account::Account;
+    use crate::model::account::{Account, DeliveryMode};
     use crate::model::customer::ProfileChange;
     use crate::model::id::AccountId;
     use crate::model::secret::Secret;
@@ -79,8 +81,12 @@ mod tests {
             detail: String::new(),
             secret: Secret::new("secret"),
             secret_file: None,
+            secret_next: None,
+            secret_next_file: None,
             token: Secret::new(token),
             token_file: None,
+            channel_id: None,
+            delivery_mode: DeliveryMode::default(),
         };
         Config { customers: vec![customer], accounts: vec![account], ..Config::default() }
     }

@@ -26,6 +26,7 @@ use crate::worker::delivery::DeliveryWorker;
 use crate::worker::names::NameWorker;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
+use crate::worker::tokens::{Renewals, TokenWorker, Tokens};
 use crate::worker::wake::{Alarms, Stop};
 
 /// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
@@ -60,6 +61,7 @@ impl Server {
             verifier,
             pulse: Pulse::default(),
             alarms: Alarms::default(),
+            renewals: Renewals::default(),
             outcomes: Outcomes::default(),
             counters: Counters::default(),
         };
@@ -123,15 +125,18 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     };
     let concurrency = config.delivery.concurrency;
     let line = Client::new(&config.line, concurrency);
-    let names = NameWorker::new(store.clone(), line.clone())?;
-    let delivery = DeliveryWorker::new(store.clone(), line, outcomes.clone(), policy, concurrency)?;
+    let tokens = Tokens::new(store.clone(), line, clock.clone(), shared.renewals.clone());
+    let names = NameWorker::new(store.clone(), tokens.clone())?;
+    let delivery = DeliveryWorker::new(store.clone(), tokens.clone(), outcomes.clone(), policy, concurrency)?;
+    let tokens = TokenWorker::new(tokens)?;
     let names = names.run(clock.clone(), alarms.names.clone(), pulse.names.clone(), stop.clone());
     let delivery =
         delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop.clone());
-    let (names, delivery) = (rt::spawn(names), rt::spawn(delivery));
-    // Ready when both have ended, or when the first of them has failed.
+    let tokens = tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop.clone());
+    let (names, delivery, tokens) = (rt::spawn(names), rt::spawn(delivery), rt::spawn(tokens));
+    // Ready when all have ended, or when the first of them has failed.
     Ok(async move {
-        if tokio::try_join!(names, delivery).is_err() {
+        if tokio::try_join!(names, delivery, tokens).is_err() {
             log::error!("a worker panicked");
         }
     })

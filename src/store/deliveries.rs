@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::error::{Error, Result};
 use crate::model::account::Parked;
 use crate::model::delivery::{Acceptance, Decision, Policy, Progress};
-use crate::model::id::{MessageId, RetryKey};
+use crate::model::id::{AccountId, MessageId, RetryKey};
 use crate::model::message::FailureReason;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -29,6 +29,8 @@ pub struct Claim {
     pub body: Vec<u8>,
     /// The same for every attempt with these bytes.
     pub retry_key: RetryKey,
+    /// The account that sends it.
+    pub account_id: AccountId,
     /// The channel access token.
     pub token: Secret,
     /// What a decision about it needs to know.
@@ -259,6 +261,7 @@ fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<Claim> {
         slow: lane.slow,
         body: row.get::<_, Option<Vec<u8>>>("body")?.unwrap_or_default(),
         retry_key: row.get("retry_key")?,
+        account_id: lane.account_id,
         token: lane.token.clone(),
         progress: Progress {
             attempts: row.get("attempts")?,

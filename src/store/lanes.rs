@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Error, Result};
+use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
@@ -32,6 +33,7 @@ pub struct Room {
 pub(super) struct Lane {
     pub(super) conversation: i64,
     pub(super) account: i64,
+    pub(super) account_id: AccountId,
     pub(super) token: Secret,
     pub(super) slow: bool,
 }
@@ -39,6 +41,7 @@ pub(super) struct Lane {
 /// An account with lanes.
 struct Sender {
     account: i64,
+    id: AccountId,
     token: Secret,
     parked_until: Option<Timestamp>,
 }
@@ -90,13 +93,14 @@ pub(super) fn due(tx: &Transaction<'_>, room: Room, backoff_max: Duration) -> Re
 /// This very lane, if it may move now.
 pub(super) fn due_alone(tx: &Transaction<'_>, conversation: i64) -> Result<Option<Lane>> {
     const SQL: &str = "
-        SELECT account, token, slow
+        SELECT account, id, token, slow
         FROM lanes l JOIN accounts a ON a.key = l.account
         WHERE conversation = ?1 AND in_flight = 0 AND due_at <= ?2 AND parked_reason IS NULL AND tm_delete IS NULL";
     let lane = tx.prepare_cached(SQL)?.query_row((conversation, tx.now()), |row| {
         Ok(Lane {
             conversation,
             account: row.get("account")?,
+            account_id: row.get("id")?,
             token: row.get("token")?,
             slow: row.get("slow")?,
         })
@@ -165,13 +169,14 @@ pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
 
 fn senders(connection: &Connection) -> Result<Vec<Sender>> {
     const SQL: &str = "
-        SELECT key, token, parked_until
+        SELECT key, id, token, parked_until
         FROM accounts a
         WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)";
     let mut statement = connection.prepare_cached(SQL)?;
     let senders = statement.query_map([], |row| {
         Ok(Sender {
             account: row.get("key")?,
+            id: row.get("id")?,
             token: row.get("token")?,
             parked_until: row.get("parked_until")?,
         })
@@ -193,11 +198,12 @@ fn due_of(
         WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND due_at > ?4
         ORDER BY due_at
         LIMIT ?5";
-    let Sender { account, token, .. } = sender;
+    let Sender { account, id, token, .. } = sender;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = tx.prepare_cached(SQL)?;
     let due = statement.query_map((account, slow, tx.now(), tx.now().after(wait_max), limit), |row| {
-        Ok(Lane { conversation: row.get(0)?, account: *account, token: token.clone(), slow })
+        let conversation = row.get(0)?;
+        Ok(Lane { conversation, account: *account, account_id: *id, token: token.clone(), slow })
     })?;
     Ok(due.collect::<rusqlite::Result<_>>()?)
 }

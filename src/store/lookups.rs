@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row};
 
 use crate::error::Result;
 use crate::model::chat::{Chat, LineId};
+use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::conversations;
@@ -25,6 +26,8 @@ pub struct Lookup {
     pub chat: Chat,
     /// Whose name it is: the chat's own, or a member's.
     pub target: LineId,
+    /// The account that asks.
+    pub account: AccountId,
     /// The channel access token to ask with.
     pub token: Secret,
     /// Attempts so far, this one included.
@@ -44,7 +47,8 @@ pub(super) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) 
 /// Takes up to `limit` names that are due.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     const SQL: &str = "
-        SELECT l.conversation, chat_kind, chat_id, l.target, a.token, l.attempts + 1 AS attempts
+        SELECT l.conversation, chat_kind, chat_id, l.target, a.id AS account, a.token,
+            l.attempts + 1 AS attempts
         FROM (
             SELECT conversation, target, due_at, attempts FROM lookups WHERE due_at <= ?1
             UNION ALL
@@ -104,6 +108,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Lookup> {
         conversation: row.get("conversation")?,
         chat: Chat { kind: row.get("chat_kind")?, id: row.get("chat_id")? },
         target: row.get("target")?,
+        account: row.get("account")?,
         token: row.get("token")?,
         attempts: row.get("attempts")?,
     })

@@ -20,6 +20,7 @@ pub mod messages;
 pub mod reader;
 mod said;
 pub mod schema;
+pub mod tokens;
 pub mod transaction;
 mod values;
 mod writer;

@@ -6,12 +6,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::error::{Error, Result};
-use crate::line::client::Client;
 use crate::model::clock::Clock;
+use crate::model::secret::Secret;
 use crate::store::Store;
 use crate::store::lookups::{self, Lookup};
 use crate::store::reader::Reader;
 use crate::worker::pulse::Beat;
+use crate::worker::tokens::Tokens;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
@@ -38,14 +39,14 @@ const UNAVAILABLE_PAUSE_MAX: Duration = Duration::from_hours(1);
 pub struct NameWorker {
     store: Store,
     reader: Rc<Reader>,
-    line: Client,
+    tokens: Tokens,
 }
 
 impl NameWorker {
-    /// A worker that asks with this client.
-    pub fn new(store: Store, line: Client) -> Result<Self> {
+    /// A worker that asks with these tokens.
+    pub fn new(store: Store, tokens: Tokens) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
-        Ok(Self { store, reader, line })
+        Ok(Self { store, reader, tokens })
     }
 
     /// Asks for the names that are due, and says how many those were.
@@ -87,7 +88,9 @@ impl NameWorker {
     }
 
     async fn ask(&self, lookup: Lookup, clock: &Clock) -> Result<()> {
-        let answer = self.line.name(&lookup.token, &lookup.chat, &lookup.target).await;
+        let line = self.tokens.line();
+        let name = async |token: &Secret| line.name(token, &lookup.chat, &lookup.target).await;
+        let answer = self.tokens.call(lookup.account, &lookup.token, name).await;
         let now = clock.now();
         self.store
             .write(now, move |tx| match answer {

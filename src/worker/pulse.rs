@@ -21,6 +21,8 @@ pub struct Pulse {
     pub deliveries: Beat,
     /// Of the worker that asks for names.
     pub names: Beat,
+    /// Of the worker that fetches tokens.
+    pub tokens: Beat,
 }
 
 impl Beat {
@@ -43,7 +45,9 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        for (name, beat) in [("deliveries", &self.deliveries), ("names", &self.names)] {
+        for (name, beat) in
+            [("deliveries", &self.deliveries), ("names", &self.names), ("tokens", &self.tokens)]
+        {
             let silence = beat.silence();
             if silence > SILENCE_MAX {
                 let message =

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod crash;
+mod credentials;
 mod delivery;
 mod errors;
 mod harness;

@@ -18,6 +18,7 @@ use crate::config::account::{CustomerReference, DeclaredAccount};
 use crate::config::customer::DeclaredCustomer;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
+use crate::model::account::DeliveryMode;
 use crate::model::clock::Clock;
 use crate::model::customer::ProfileChange;
 use crate::model::id::{AccountId, ConversationId, CustomerId};
@@ -241,8 +242,12 @@ fn account(platform: &Platform) -> DeclaredAccount {
         detail: "the channel of the LINE sandbox".to_owned(),
         secret: channel.secret,
         secret_file: None,
+        secret_next: None,
+        secret_next_file: None,
         token: channel.token,
         token_file: None,
+        channel_id: None,
+        delivery_mode: DeliveryMode::default(),
     }
 }
 

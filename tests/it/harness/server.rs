@@ -14,6 +14,7 @@ use kaiwa::config::Config;
 use kaiwa::config::account::{CustomerReference, DeclaredAccount};
 use kaiwa::config::customer::DeclaredCustomer;
 use kaiwa::line::signature;
+use kaiwa::model::account::DeliveryMode;
 use kaiwa::model::clock::Clock;
 use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::id::{AccountId, CustomerId};
@@ -53,11 +54,16 @@ impl TestServer {
 
     /// A server whose settings the test changes.
     pub fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(|_, config| change(config))
+    }
+
+    /// A server whose settings the test changes by what LINE knows.
+    pub fn start_on(change: impl FnOnce(&Line, &mut Config)) -> Self {
         let line = Line::start();
         let folder = tempfile::tempdir().unwrap();
         let (customer, account) = (CustomerId::new(Timestamp::now()), AccountId::new(Timestamp::now()));
         let mut config = config(&line, &folder, customer, account);
-        change(&mut config);
+        change(&line, &mut config);
         let clock = Clock::default();
         let Started { shared, address, stop, thread } = run(config, clock.clone());
         let server = Self {
@@ -110,6 +116,7 @@ impl TestServer {
         self.clock.advance(duration);
         self.shared.alarms.deliveries.wake();
         self.shared.alarms.names.wake();
+        self.shared.alarms.tokens.wake();
     }
 
     /// Exchanges the faults of LINE's side, written as its control API takes them.
@@ -275,8 +282,12 @@ fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> De
         detail: String::new(),
         secret: channel.secret,
         secret_file: None,
+        secret_next: None,
+        secret_next_file: None,
         token: channel.token,
         token_file: None,
+        channel_id: None,
+        delivery_mode: DeliveryMode::PushOnly,
     }
 }
 
