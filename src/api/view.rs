@@ -54,6 +54,8 @@ pub struct MessageView<'a> {
     tm_update: Time,
     tm_delete: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<FailureView<'a>>,
 }
 
@@ -164,6 +166,7 @@ impl<'a> From<&MessageRow<'a>> for MessageView<'a> {
             tm_create: Time(message.tm_create),
             tm_update: Time(message.tm_update),
             tm_delete: Time(message.tm_delete),
+            cost: message.cost,
             error: message.failure.map(|failure| FailureView::from(&failure)),
         }
     }

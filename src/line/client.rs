@@ -62,7 +62,7 @@ pub struct WebhookTest {
 }
 
 /// Why there is no answer.
-enum NoAnswer {
+pub(super) enum NoAnswer {
     NotSent(String),
     Lost { timed_out: bool, message: String },
 }
@@ -120,8 +120,7 @@ impl Client {
             .insert_header(("X-Line-Retry-Key", retry_key.to_string()));
         match self.send(request, body).await {
             Ok(answer) => self.settle_limit(token, answer.outcome()).await,
-            Err(NoAnswer::NotSent(message)) => Outcome::NotSent(message),
-            Err(NoAnswer::Lost { timed_out, message }) => Outcome::Ambiguous { timed_out, message },
+            Err(missing) => missing.into(),
         }
     }
 
@@ -205,7 +204,7 @@ impl Client {
     }
 
     /// One request and its whole answer within the configured time.
-    async fn send(&self, request: ClientRequest, body: &[u8]) -> Result<Answer, NoAnswer> {
+    pub(super) async fn send(&self, request: ClientRequest, body: &[u8]) -> Result<Answer, NoAnswer> {
         let exchange = async {
             let mut response = request.send_body(body.to_vec()).await.map_err(|error| no_answer(&error))?;
             let status = response.status();
@@ -217,6 +216,15 @@ impl Client {
         };
         let late = |_| NoAnswer::Lost { timed_out: true, message: "no answer in time".to_owned() };
         tokio::time::timeout(self.timeout, exchange).await.map_err(late)?
+    }
+}
+
+impl From<NoAnswer> for Outcome {
+    fn from(missing: NoAnswer) -> Self {
+        match missing {
+            NoAnswer::NotSent(message) => Self::NotSent(message),
+            NoAnswer::Lost { timed_out, message } => Self::Ambiguous { timed_out, message },
+        }
     }
 }
 

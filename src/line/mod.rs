@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod client;
 pub mod push;
+pub mod reply;
 pub mod said;
 pub mod signature;
 pub mod token;

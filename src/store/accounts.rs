@@ -201,6 +201,19 @@ pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) ->
     Ok(())
 }
 
+/// Ends the waiting of an account's messages, because LINE took one. A reply takes nothing of a quota, so that it says
+/// nothing about a quota that was used up.
+pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET parked_reason = NULL, parked_message = '', parked_until = NULL
+        WHERE key = ?1 AND parked_reason IS NOT NULL AND parked_reason <> 'quota'";
+    if !was_reply {
+        return release(tx, key);
+    }
+    tx.prepare_cached(SQL)?.execute([key])?;
+    Ok(())
+}
+
 /// Ends the waiting of an account's messages.
 pub(super) fn release(tx: &Transaction<'_>, key: i64) -> Result<()> {
     const SQL: &str = "

@@ -30,7 +30,7 @@ pub fn page(
 ) -> Result<()> {
     const SQL: &str = "
         SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
-            failure_message, m.tm_create, m.tm_update, tm_delete
+            failure_message, cost, m.tm_create, m.tm_update, tm_delete
         FROM conversations v JOIN messages m ON m.conversation = v.key
         WHERE v.key = ?1 AND m.tm_create < ?2 AND tm_delete IS NULL
         ORDER BY m.tm_create DESC
@@ -53,7 +53,7 @@ pub fn get<T>(
 ) -> Result<T> {
     const SQL: &str = "
         SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
-            failure_message, m.tm_create, m.tm_update, tm_delete
+            failure_message, cost, m.tm_create, m.tm_update, tm_delete
         FROM messages m JOIN conversations v ON v.key = m.conversation
         WHERE m.id = ?1 AND v.key = ?2";
     let key = conversations::key(connection, customer, conversation)?;
@@ -87,7 +87,11 @@ pub(super) fn settle(
     failure: Option<(FailureReason, &str)>,
 ) -> Result<MessageId> {
     const SQL: &str = "
-        UPDATE messages SET status = ?3, failure_reason = ?4, failure_message = ?5, tm_update = ?6
+        UPDATE messages SET status = ?3, failure_reason = ?4, failure_message = ?5, tm_update = ?6, cost = (
+            SELECT iif(count(*) = count(d.cost), sum(d.cost), NULL)
+            FROM deliveries d
+            WHERE d.conversation = ?1 AND d.message_stamp = ?2 AND d.state = 'accepted'
+        )
         WHERE conversation = ?1 AND tm_create = ?2
         RETURNING id";
     let status = if failure.is_some() { Status::Failed } else { Status::Sent };
@@ -108,6 +112,7 @@ fn from_row<'row>(row: &'row Row<'_>) -> rusqlite::Result<MessageRow<'row>> {
         source_target: text("source_target")?,
         text: text("text")?,
         medias: text("medias")?,
+        cost: row.get("cost")?,
         failure: reason.map(|reason| Failure { reason, message }),
         tm_create: row.get("tm_create")?,
         tm_update: row.get("tm_update")?,

@@ -9,6 +9,7 @@ mod errors;
 mod harness;
 mod paging;
 mod program;
+mod reply;
 mod storage;
 mod tenants;
 mod tidy;
