@@ -88,14 +88,7 @@ impl SendMessage {
             ));
         }
         let text: Text = self.text.parse()?;
-        if conversation.standby {
-            let obstacle =
-                "another system has control of this chat at LINE (standby), so nothing may be sent";
-            return Err(Error::Conflict(obstacle.to_owned()));
-        }
-        if let (Some(obstacle), false) = (conversation.reach.obstacle(), self.force) {
-            return Err(Error::Conflict(format!("{obstacle}; send `\"force\": true` to try all the same")));
-        }
+        conversation.check_sendable(self.force)?;
         let requests = push::text_requests(&conversation.chat.id, &text);
         Ok(NewMessage {
             id: MessageId::new(app.shared.clock.now()),
@@ -105,14 +98,15 @@ impl SendMessage {
     }
 }
 
-fn show(app: &App, of: (CustomerId, ConversationId), id: MessageId) -> Result<HttpResponse> {
+/// The answer that shows a message.
+pub fn show(app: &App, of: (CustomerId, ConversationId), id: MessageId) -> Result<HttpResponse> {
     app.reader.read(|connection| {
         messages::get(connection, of, id, |row| HttpResponse::Ok().json(MessageView::from(row)))
     })
 }
 
 /// `Prefer: respond-async` (RFC 7240).
-fn prefers_no_wait(request: &HttpRequest) -> bool {
+pub fn prefers_no_wait(request: &HttpRequest) -> bool {
     let preferences = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
     preferences.flat_map(|value| value.split(',')).any(|token| {
         let name = token.split(';').next().unwrap_or_default();

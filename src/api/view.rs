@@ -4,7 +4,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::model::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parked};
+use crate::model::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parked, Quota};
 use crate::model::conversation::{Conversation, Participant};
 use crate::model::id::{AccountId, ConversationId, MessageId};
 use crate::model::message::{Failure, FailureReason, MessageRow, Status};
@@ -105,6 +105,16 @@ struct ParkedView<'a> {
     reason: &'static str,
     message: &'a str,
     until: Time,
+}
+
+/// How much of the month's messages an account has used.
+#[derive(Serialize)]
+pub struct QuotaView {
+    r#type: &'static str,
+    value: Option<u64>,
+    used: u64,
+    remaining: Option<u64>,
+    fetched_at: Time,
 }
 
 /// A list, written item by item into the body.
@@ -238,6 +248,19 @@ impl<'a> From<&'a Parked> for ParkedView<'a> {
             ParkReason::Redirect => "redirect",
         };
         Self { reason, message: &parked.message, until: Time(parked.until) }
+    }
+}
+
+impl QuotaView {
+    /// What LINE said at that time.
+    pub fn new(quota: Quota, fetched_at: Timestamp) -> Self {
+        Self {
+            r#type: if quota.limit.is_some() { "limited" } else { "none" },
+            value: quota.limit,
+            used: quota.used,
+            remaining: quota.remaining(),
+            fetched_at: Time(fetched_at),
+        }
     }
 }
 

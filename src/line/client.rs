@@ -84,17 +84,6 @@ struct NameBody {
     display_name: String,
 }
 
-#[derive(Deserialize)]
-struct QuotaBody {
-    value: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ConsumptionBody {
-    total_usage: u64,
-}
-
 impl Client {
     /// A client with the configured addresses and times, for up to `connections` requests at once.
     pub fn new(settings: &Line, connections: usize) -> Self {
@@ -166,17 +155,8 @@ impl Client {
     /// LINE may reword its errors, so a 429 that does not name the month is checked against the quota itself.
     async fn settle_limit(&self, token: &Secret, outcome: Outcome) -> Outcome {
         let Outcome::Parked(ParkReason::Rate, message) = outcome else { return outcome };
-        let used_up = self.quota_is_used_up(token).await.unwrap_or(false);
+        let used_up = self.quota(token).await.is_ok_and(|quota| quota.remaining() == Some(0));
         Outcome::Parked(if used_up { ParkReason::Quota } else { ParkReason::Rate }, message)
-    }
-
-    async fn quota_is_used_up(&self, token: &Secret) -> Result<bool> {
-        const QUOTA: &str = "/v2/bot/message/quota";
-        const CONSUMPTION: &str = "/v2/bot/message/quota/consumption";
-        let quota: QuotaBody = self.call(self.request(Method::GET, QUOTA, token), b"").await?;
-        let Some(limit) = quota.value else { return Ok(false) };
-        let used: ConsumptionBody = self.call(self.request(Method::GET, CONSUMPTION, token), b"").await?;
-        Ok(used.total_usage >= limit)
     }
 
     /// A request to this path in the name of an account.

@@ -21,7 +21,8 @@ struct Pushed<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Reply<'a> {
-    reply_token: &'a str,
+    #[serde(rename = "replyToken")]
+    token: &'a str,
     messages: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
     notification_disabled: Option<bool>,
@@ -44,7 +45,7 @@ impl Client {
 fn request_of(push: &[u8], reply_token: &Secret) -> Vec<u8> {
     let pushed: Pushed<'_> = serde_json::from_slice(push).expect("a push is JSON that was written by us");
     let Pushed { messages, notification_disabled } = pushed;
-    let reply = Reply { reply_token: reply_token.expose(), messages, notification_disabled };
+    let reply = Reply { token: reply_token.expose(), messages, notification_disabled };
     serde_json::to_vec(&reply).expect("texts are always JSON")
 }
 

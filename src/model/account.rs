@@ -37,6 +37,22 @@ pub struct Account {
     pub tm_update: Timestamp,
 }
 
+/// How many messages a month LINE takes from an account; replies do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// How many it takes; nothing when there is no limit.
+    pub limit: Option<u64>,
+    /// How many it has taken.
+    pub used: u64,
+}
+
+impl Quota {
+    /// How many it takes yet; nothing when there is no limit.
+    pub fn remaining(&self) -> Option<u64> {
+        self.limit.map(|limit| limit.saturating_sub(self.used))
+    }
+}
+
 /// How an account's messages go out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

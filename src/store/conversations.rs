@@ -138,6 +138,17 @@ pub(super) fn keep_tokens(
     Ok(())
 }
 
+/// LINE's token for marking a customer's conversation as read; nothing while no message brought one.
+pub fn read_token(
+    connection: &Connection,
+    customer: CustomerId,
+    id: ConversationId,
+) -> Result<Option<Secret>> {
+    const SQL: &str = "SELECT read_token FROM conversations WHERE key = ?1";
+    let key = key(connection, customer, id)?;
+    Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
+}
+
 /// Takes out the token for a free reply, for good, if there is one that LINE still takes and the account wants it.
 pub(super) fn take_reply_token(tx: &Transaction<'_>, conversation: i64) -> Result<Option<Secret>> {
     const SQL: &str = "

@@ -73,6 +73,39 @@ pub(super) fn enqueue(
     lanes::open(tx, conversation)
 }
 
+/// Whether an attempt of a message that failed may have been executed.
+pub(super) fn may_have_been_sent(
+    connection: &Connection,
+    conversation: i64,
+    stamp: Timestamp,
+) -> Result<bool> {
+    const SQL: &str = "
+        SELECT EXISTS (
+            SELECT 1
+            FROM deliveries
+            WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed' AND ambiguous = 1
+        )";
+    Ok(connection.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.get(0))?)
+}
+
+/// Puts what failed of a message behind all others of its conversation, as requests that LINE has never seen.
+///
+/// `Conflict` when the account was removed.
+pub(super) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: Timestamp) -> Result<()> {
+    const SQL: &str = "
+        SELECT body
+        FROM deliveries
+        WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'
+        ORDER BY key";
+    const SQL_DELETE: &str =
+        "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
+    let mut statement = tx.prepare_cached(SQL)?;
+    let bodies = statement.query_map((conversation, stamp), |row| row.get(0))?;
+    let bodies: Vec<Vec<u8>> = bodies.collect::<rusqlite::Result<_>>()?;
+    tx.prepare_cached(SQL_DELETE)?.execute((conversation, stamp))?;
+    enqueue(tx, conversation, stamp, &bodies)
+}
+
 /// Puts back what was under way when the process ended. LINE may have executed it: a push can be repeated under its key,
 /// a reply cannot and ends.
 pub fn recover(tx: &Transaction<'_>) -> Result<()> {

@@ -10,6 +10,10 @@ use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, deliveries};
 
+/// What somebody has to know before sending again what may have been sent.
+const MAY_DOUBLE: &str = "the message may have been sent although no clear answer came, so that sending it again may show \
+    it twice; send `\"force\": true` to do so all the same";
+
 /// A message that is to be sent.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
@@ -78,6 +82,33 @@ pub fn send(
     let stamp = tx.stamp();
     tx.prepare_cached(SQL)?.execute((key, stamp, message.id, Status::Sending, &message.text))?;
     deliveries::enqueue(tx, key, stamp, &message.requests)
+}
+
+/// Sends a message again that has failed, behind all others of its conversation.
+///
+/// `Conflict` when it has not failed, when its account was removed, and, unless `force` is given, when it may have been
+/// sent: then it may arrive twice.
+pub fn retry(
+    tx: &Transaction<'_>,
+    (customer, conversation): (CustomerId, ConversationId),
+    id: MessageId,
+    force: bool,
+) -> Result<()> {
+    const SQL_FIND: &str = "SELECT tm_create, status FROM messages WHERE id = ?1 AND conversation = ?2";
+    const SQL: &str = "
+        UPDATE messages SET status = ?3, failure_reason = NULL, failure_message = NULL, tm_update = ?4
+        WHERE conversation = ?1 AND tm_create = ?2";
+    let key = conversations::key(tx, customer, conversation)?;
+    let found = tx.prepare_cached(SQL_FIND)?.query_row((id, key), |row| Ok((row.get(0)?, row.get(1)?)));
+    let (stamp, status): (Timestamp, Status) = found.optional()?.ok_or(Error::NotFound(Resource::Message))?;
+    if status != Status::Failed {
+        return Err(Error::Conflict("only a message that has failed can be sent again".to_owned()));
+    }
+    if !force && deliveries::may_have_been_sent(tx, key, stamp)? {
+        return Err(Error::Conflict(MAY_DOUBLE.to_owned()));
+    }
+    tx.prepare_cached(SQL)?.execute((key, stamp, Status::Sending, tx.now()))?;
+    deliveries::requeue(tx, key, stamp)
 }
 
 /// Ends the sending of a message, one way or the other, and tells which message it was.

@@ -10,6 +10,8 @@ mod harness;
 mod paging;
 mod program;
 mod reply;
+mod retry;
+mod signs;
 mod storage;
 mod tenants;
 mod tidy;

@@ -113,6 +113,10 @@ async fn a_reply_without_a_clear_answer_is_never_repeated() {
             );
             let message = first["error"]["message"].as_str().unwrap();
             assert!(message.contains("may have been sent"), "{fault}: {message}");
+            let one =
+                format!("/v1.0/conversations/{conversation}/messages/{}", first["id"].as_str().unwrap());
+            let again = server.post(&format!("{one}/retry"), &json!({})).await;
+            assert_eq!((again.status, again.reason().as_str()), (409, "STATE_INVALID"), "{fault}");
         }
         assert_eq!(second["status"], "sent");
         server.advance(Duration::from_hours(24));
