@@ -122,6 +122,7 @@ CREATE TABLE messages (
     failure_reason TEXT CHECK (failure_reason IN
         ('refused', 'unreachable', 'outcome_unknown', 'account_removed', 'internal')),
     failure_message TEXT,
+    cost INTEGER,                      -- of what was sent, how many messages of LINE's quota; NULL: none yet, or unknown
     tm_update INTEGER NOT NULL,
     tm_delete INTEGER,                 -- withdrawn by its author; the row stays, its text does not
     PRIMARY KEY (conversation, tm_create)
@@ -184,6 +185,7 @@ CREATE TABLE deliveries (
     state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'accepted', 'failed')),
     body BLOB,                         -- the exact bytes; NULL once accepted
     retry_key BLOB NOT NULL CHECK (length(retry_key) = 16),
+    reply_token TEXT,                  -- set while it goes out, or has gone out, as a reply: that is never repeated
     attempts INTEGER NOT NULL DEFAULT 0,
     ambiguous INTEGER NOT NULL DEFAULT 0,          -- 1: an attempt may have been executed
     created_at INTEGER NOT NULL,
@@ -193,6 +195,7 @@ CREATE TABLE deliveries (
     request_id TEXT,                   -- LINE's id of the accepting request, for LINE's support
     accepted_request_id TEXT,          -- the same, when the acceptance was learned from a later attempt
     line_message_ids TEXT,             -- a JSON array of LINE's ids
+    cost INTEGER,                      -- once accepted: how much of LINE's quota it took; NULL: unknown
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
 ) STRICT;
 

@@ -10,7 +10,9 @@ use crate::api::conversations::checked;
 use crate::api::view::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
-use crate::model::account::{Account, AccountChange, Check, Credential, DeliveryMode, NewAccount};
+use crate::model::account::{
+    Account, AccountChange, Check, Credential, DeliveryMode, NewAccount, SecretChange,
+};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::store::{accounts, customers};
@@ -24,7 +26,7 @@ pub struct AccountBody {
     detail: Option<String>,
     secret: Option<Secret>,
     #[serde(default, deserialize_with = "given")]
-    secret_next: Option<Option<Secret>>,
+    secret_next: SecretChange,
     token: Option<Secret>,
     channel_id: Option<String>,
     delivery_mode: Option<DeliveryMode>,
@@ -130,7 +132,7 @@ impl AccountBody {
             name: name.unwrap_or_default(),
             detail: detail.unwrap_or_default(),
             secret: secret.ok_or_else(|| missing("secret", "the channel secret"))?,
-            secret_next: secret_next.flatten(),
+            secret_next: secret_next.apply(None),
             credential: credential
                 .ok_or_else(|| missing("token` or `channel_id", "a long-lived channel access token"))?,
             delivery_mode: delivery_mode.unwrap_or_default(),
@@ -145,16 +147,23 @@ impl AccountBody {
             name: checked(self.name, "name")?,
             detail: checked(self.detail, "detail")?,
             secret: credential(self.secret, "secret")?,
-            secret_next: self.secret_next.map(|secret| credential(secret, "secret_next")).transpose()?,
+            secret_next: checked_next(self.secret_next)?,
             credential: way_to_speak(self.token, self.channel_id)?,
             delivery_mode: self.delivery_mode,
         })
     }
 }
 
+fn checked_next(change: SecretChange) -> Result<SecretChange> {
+    match change {
+        SecretChange::Set(secret) => Ok(credential(Some(secret), "secret_next")?.into()),
+        other => Ok(other),
+    }
+}
+
 /// A field that is there, be it `null`.
-fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<Secret>>, D::Error> {
-    Option::deserialize(field).map(Some)
+fn given<'de, D: Deserializer<'de>>(field: D) -> Result<SecretChange, D::Error> {
+    Option::<Secret>::deserialize(field).map(SecretChange::from)
 }
 
 /// A token, or the id of the channel whose tokens are fetched.

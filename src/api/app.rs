@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::counters::Counters;
+use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::error::Result;
@@ -55,6 +56,8 @@ pub struct Shared {
     pub renewals: Renewals,
     /// Tells callers of outcomes.
     pub outcomes: Outcomes,
+    /// What LINE said about quotas.
+    pub quotas: Quotas,
     /// Counts what an operator should see.
     pub counters: Counters,
 }

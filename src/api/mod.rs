@@ -14,8 +14,11 @@ pub mod medias;
 pub mod messages;
 pub mod outgoing;
 pub mod query;
+pub mod quota;
 pub mod range;
+pub mod retries;
 pub mod setup;
+pub mod signs;
 pub mod token;
 pub mod view;
 pub mod webhook;
@@ -46,6 +49,13 @@ pub fn routes(service: &mut web::ServiceConfig) {
                 .route(web::post().to(messages::send)),
         )
         .service(at("/v1.0/conversations/{id}/messages/{message}", "GET").route(web::get().to(messages::get)))
+        .service(
+            at("/v1.0/conversations/{id}/messages/{message}/retry", "POST")
+                .route(web::post().to(retries::create)),
+        )
+        .service(at("/v1.0/conversations/{id}/read", "POST").route(web::post().to(signs::read)))
+        .service(at("/v1.0/conversations/{id}/typing", "POST").route(web::post().to(signs::typing)))
+        .service(at("/v1.0/conversation_accounts/{id}/quota", "GET").route(web::get().to(quota::get)))
         .service(
             at("/v1.0/conversation_accounts", "GET, POST")
                 .route(web::get().to(accounts::list))

@@ -199,7 +199,10 @@ mod tests {
     fn every_secret_can_stand_in_a_file() {
         let files: Vec<_> = KEYS.iter().filter_map(Key::file).collect();
 
-        assert_eq!(files, ["auth.jwt_key_file", "accounts.secret_file", "accounts.token_file"]);
+        assert_eq!(
+            files,
+            ["auth.jwt_key_file", "accounts.secret_file", "accounts.secret_next_file", "accounts.token_file"]
+        );
         assert!(files.iter().all(|file| find(file).is_some()));
     }
 

@@ -71,6 +71,20 @@ impl Answer {
         }
     }
 
+    /// What this answer means for a reply, which carried a token in place of a retry key.
+    pub fn reply_outcome(&self) -> Outcome {
+        match self.outcome() {
+            Outcome::Refused(message) if self.status == StatusCode::BAD_REQUEST && self.names_token() => {
+                Outcome::TokenSpent(message)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn names_token(&self) -> bool {
+        words(&self.body).to_lowercase().contains("invalid reply token")
+    }
+
     /// The status and LINE's words for a person, shortened, with the id by which LINE's support finds the request.
     pub fn message(&self) -> String {
         let mut text = format!("{} {}", self.status.as_u16(), words(&self.body));

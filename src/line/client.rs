@@ -64,7 +64,7 @@ pub struct WebhookTest {
 }
 
 /// Why there is no answer.
-enum NoAnswer {
+pub(super) enum NoAnswer {
     NotSent(String),
     Lost { timed_out: bool, message: String },
 }
@@ -84,17 +84,6 @@ struct BotBody {
 struct NameBody {
     #[serde(alias = "groupName")]
     display_name: String,
-}
-
-#[derive(Deserialize)]
-struct QuotaBody {
-    value: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ConsumptionBody {
-    total_usage: u64,
 }
 
 impl Client {
@@ -123,8 +112,7 @@ impl Client {
             .insert_header(("X-Line-Retry-Key", retry_key.to_string()));
         match self.send(request, body).await {
             Ok(answer) => self.settle_limit(token, &answer).await,
-            Err(NoAnswer::NotSent(message)) => Outcome::NotSent(message),
-            Err(NoAnswer::Lost { timed_out, message }) => Outcome::Ambiguous { timed_out, message },
+            Err(missing) => missing.into(),
         }
     }
 
@@ -169,19 +157,11 @@ impl Client {
 
     /// LINE may reword its errors, so a 429 in new words is checked against the quota itself.
     async fn settle_limit(&self, token: &Secret, answer: &Answer) -> Outcome {
-        if answer.is_unknown_limit() && self.quota_is_used_up(token).await.unwrap_or(false) {
+        let used_up = async || self.quota(token).await.is_ok_and(|quota| quota.remaining() == Some(0));
+        if answer.is_unknown_limit() && used_up().await {
             return Outcome::Parked(ParkReason::Quota, answer.message());
         }
         answer.outcome()
-    }
-
-    async fn quota_is_used_up(&self, token: &Secret) -> Result<bool> {
-        const QUOTA: &str = "/v2/bot/message/quota";
-        const CONSUMPTION: &str = "/v2/bot/message/quota/consumption";
-        let quota: QuotaBody = self.call(self.request(Method::GET, QUOTA, token), b"").await?;
-        let Some(limit) = quota.value else { return Ok(false) };
-        let used: ConsumptionBody = self.call(self.request(Method::GET, CONSUMPTION, token), b"").await?;
-        Ok(used.total_usage >= limit)
     }
 
     /// A request to this path in the name of an account.
@@ -225,7 +205,7 @@ impl Client {
     }
 
     /// One request and its whole answer within the configured time.
-    async fn send(&self, request: ClientRequest, body: &[u8]) -> Result<Answer, NoAnswer> {
+    pub(super) async fn send(&self, request: ClientRequest, body: &[u8]) -> Result<Answer, NoAnswer> {
         let exchange = async {
             let mut response = request.send_body(body.to_vec()).await.map_err(|error| no_answer(&error))?;
             let status = response.status();
@@ -237,6 +217,15 @@ impl Client {
         };
         let late = |_| NoAnswer::Lost { timed_out: true, message: "no answer in time".to_owned() };
         tokio::time::timeout(self.timeout, exchange).await.map_err(late)?
+    }
+}
+
+impl From<NoAnswer> for Outcome {
+    fn from(missing: NoAnswer) -> Self {
+        match missing {
+            NoAnswer::NotSent(message) => Self::NotSent(message),
+            NoAnswer::Lost { timed_out, message } => Self::Ambiguous { timed_out, message },
+        }
     }
 }
 

@@ -37,6 +37,22 @@ pub struct Account {
     pub tm_update: Timestamp,
 }
 
+/// How many messages a month LINE takes from an account; replies do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// How many it takes; nothing when there is no limit.
+    pub limit: Option<u64>,
+    /// How many it has taken.
+    pub used: u64,
+}
+
+impl Quota {
+    /// How many it takes yet; nothing when there is no limit.
+    pub fn remaining(&self) -> Option<u64> {
+        self.limit.map(|limit| limit.saturating_sub(self.used))
+    }
+}
+
 /// How an account's messages go out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -116,8 +132,8 @@ pub struct AccountChange {
     pub detail: Option<String>,
     /// The channel secret.
     pub secret: Option<Secret>,
-    /// The secret that takes its place; `Some(None)` removes it.
-    pub secret_next: Option<Option<Secret>>,
+    /// The secret that takes its place.
+    pub secret_next: SecretChange,
     /// How it speaks to LINE.
     pub credential: Option<Credential>,
     /// How messages go out.
@@ -135,6 +151,35 @@ impl Account {
         match &self.channel_id {
             Some(id) => Credential::ChannelId(id.clone()),
             None => Credential::Token(self.token.clone()),
+        }
+    }
+}
+
+/// What becomes of a secret that an account may have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SecretChange {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It goes.
+    Remove,
+    /// It becomes this one.
+    Set(Secret),
+}
+
+impl From<Option<Secret>> for SecretChange {
+    fn from(secret: Option<Secret>) -> Self {
+        secret.map_or(Self::Remove, Self::Set)
+    }
+}
+
+impl SecretChange {
+    /// The secret that is there afterwards, when there was this one before.
+    pub fn apply(self, before: Option<Secret>) -> Option<Secret> {
+        match self {
+            Self::Keep => before,
+            Self::Remove => None,
+            Self::Set(secret) => Some(secret),
         }
     }
 }

@@ -13,6 +13,8 @@ pub enum Outcome {
     Accepted(Acceptance),
     /// LINE refuses this request for good.
     Refused(String),
+    /// LINE refuses the reply token, which is used or too old; nothing was sent.
+    TokenSpent(String),
     /// LINE takes nothing from this account at present; the request was certainly not executed.
     Parked(ParkReason, String),
     /// LINE takes nothing for this chat or at this pace at present; the request was certainly not executed.
@@ -72,6 +74,11 @@ pub enum Decision {
         /// Why, for a person.
         message: String,
     },
+    /// It goes out as a push, at once: the reply was certainly not executed.
+    Push {
+        /// Why not as a reply, for a person.
+        message: String,
+    },
     /// The whole account waits.
     Park {
         /// What kind of obstacle it is.
@@ -94,7 +101,13 @@ pub struct Policy {
     pub give_up_after: Duration,
 }
 
+/// Why a reply without an answer is not repeated, for a person.
+pub const REPLY_UNKNOWN: &str = "it went out as a free reply and no clear answer came, so it may have been sent; a reply cannot be repeated safely";
+
 impl Policy {
+    /// LINE takes a reply token for about a minute; an older one than this is left alone.
+    pub const REPLY_TOKEN_AGE_MAX: Duration = Duration::from_secs(45);
+
     /// A delivery on which the server itself fails is given up after this many attempts.
     pub const CRASHED_ATTEMPTS_MAX: u32 = 10;
 
@@ -102,7 +115,9 @@ impl Policy {
     pub fn decide(&self, progress: Progress, outcome: Outcome, now: Timestamp, jitter: f64) -> Decision {
         match outcome {
             Outcome::Accepted(acceptance) => Decision::Accept(acceptance),
-            Outcome::Refused(message) => Decision::Fail(FailureReason::Refused, message),
+            Outcome::Refused(message) | Outcome::TokenSpent(message) => {
+                Decision::Fail(FailureReason::Refused, message)
+            }
             Outcome::Parked(reason, message) => {
                 Decision::Park { reason, until: now.after(park_time(reason)), message }
             }
@@ -118,6 +133,28 @@ impl Policy {
                 self.retry(progress, Again { timed_out, message }, now, jitter)
             }
             Outcome::Crashed => self.after_crash(progress, now, jitter),
+        }
+    }
+
+    /// What follows from this outcome of a reply. Nothing makes it safe to repeat one that may have been executed:
+    /// replies have no retry key, and "invalid token" is also what LINE says when the first one worked.
+    pub fn decide_reply(
+        &self,
+        progress: Progress,
+        outcome: Outcome,
+        now: Timestamp,
+        jitter: f64,
+    ) -> Decision {
+        match outcome {
+            Outcome::TokenSpent(message)
+            | Outcome::TooFast(message)
+            | Outcome::Parked(ParkReason::Quota, message) => Decision::Push { message },
+            Outcome::Ambiguous { message, .. } => {
+                let message = format!("{REPLY_UNKNOWN}: {message}");
+                Decision::Fail(FailureReason::OutcomeUnknown, message)
+            }
+            Outcome::Crashed => Decision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned()),
+            other => self.decide(progress, other, now, jitter),
         }
     }
 
@@ -263,6 +300,25 @@ mod tests {
             POLICY.decide(tenth, Outcome::Crashed, START, 0.0),
             Decision::Fail(FailureReason::Internal, _)
         ));
+    }
+
+    #[test]
+    fn a_reply_is_pushed_only_when_it_was_certainly_not_executed() {
+        let decide = |outcome| POLICY.decide_reply(FIRST, outcome, START, 0.0);
+
+        for outcome in [
+            Outcome::TokenSpent("spent".to_owned()),
+            Outcome::TooFast("spent".to_owned()),
+            Outcome::Parked(ParkReason::Quota, "spent".to_owned()),
+        ] {
+            assert_eq!(decide(outcome), Decision::Push { message: "spent".to_owned() });
+        }
+        for outcome in [lost(), Outcome::Crashed] {
+            assert!(matches!(decide(outcome), Decision::Fail(FailureReason::OutcomeUnknown, _)));
+        }
+        let token = Outcome::Parked(ParkReason::Token, String::new());
+        assert!(matches!(decide(token), Decision::Park { .. }));
+        assert!(matches!(decide(not_sent()), Decision::Retry { ambiguous: false, .. }));
     }
 
     proptest! {

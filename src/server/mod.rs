@@ -16,6 +16,7 @@ use crate::api;
 use crate::api::app::{App, Shared};
 use crate::api::counters::Counters;
 use crate::api::guard::guard;
+use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -72,6 +73,7 @@ impl Server {
             alarms: Alarms::default(),
             renewals: Renewals::default(),
             outcomes: Outcomes::default(),
+            quotas: Quotas::default(),
             counters: Counters::default(),
         };
         Ok(Self { shared: Arc::new(shared), listener })

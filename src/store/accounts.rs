@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::account::{Account, AccountChange, Bot, Check, Credential, NewAccount, ParkReason, Parked};
+use crate::model::account::{
+    Account, AccountChange, Bot, Check, Credential, NewAccount, ParkReason, Parked, SecretChange,
+};
 use crate::model::id::{AccountId, CustomerId, MessageId};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
@@ -36,7 +38,11 @@ pub fn declare(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount)
         name: Some(account.name.clone()).filter(|name| *name != known.name),
         detail: Some(account.detail.clone()).filter(|detail| *detail != known.detail),
         secret: Some(account.secret.clone()).filter(|secret| *secret != known.secret),
-        secret_next: Some(account.secret_next.clone()).filter(|secret| *secret != known.secret_next),
+        secret_next: if account.secret_next == known.secret_next {
+            SecretChange::Keep
+        } else {
+            account.secret_next.clone().into()
+        },
         credential: Some(account.credential.clone()).filter(|credential| *credential != known.credential()),
         delivery_mode: Some(account.delivery_mode).filter(|mode| *mode != known.delivery_mode),
     };
@@ -119,13 +125,13 @@ pub fn update(
     const SQL: &str = "
         UPDATE accounts SET
             name = coalesce(?2, name), detail = coalesce(?3, detail),
-            secret = coalesce(?4, secret), secret_next = iif(?5, ?6, secret_next),
-            delivery_mode = coalesce(?7, delivery_mode), tm_update = ?8
+            secret = coalesce(?4, secret), secret_next = ?5,
+            delivery_mode = coalesce(?6, delivery_mode), tm_update = ?7
         WHERE id = ?1";
     let known = get(tx, customer, id)?;
     let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } = change;
-    let (is_next_given, next) = (secret_next.is_some(), secret_next.as_ref().and_then(Option::as_ref));
-    let values = (id, name, detail, secret, is_next_given, next, delivery_mode, tx.now());
+    let next = secret_next.clone().apply(known.secret_next);
+    let values = (id, name, detail, secret, next, delivery_mode, tx.now());
     tx.prepare_cached(SQL)?.execute(values)?;
     // With a new secret LINE may give a token that it refused before.
     let refetch = || secret.is_some().then(|| known.channel_id.map(Credential::ChannelId)).flatten();
@@ -196,6 +202,19 @@ pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked) -> Result<()
 pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) -> Result<()> {
     const SQL: &str = "UPDATE accounts SET parked_until = ?2 WHERE key = ?1 AND parked_reason IS NOT NULL";
     tx.prepare_cached(SQL)?.execute((key, until))?;
+    Ok(())
+}
+
+/// Ends the waiting of an account's messages, because LINE took one. A reply takes nothing of a quota, so that it says
+/// nothing about a quota that was used up.
+pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET parked_reason = NULL, parked_message = '', parked_until = NULL
+        WHERE key = ?1 AND parked_reason IS NOT NULL AND parked_reason <> 'quota'";
+    if !was_reply {
+        return release(tx, key);
+    }
+    tx.prepare_cached(SQL)?.execute([key])?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Carrying the outbox to LINE: claim what is due, push it, write down what came of it.
+//! Carrying the outbox to LINE: claim what is due, reply or push, write down what came of it.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -142,7 +142,8 @@ impl DeliveryWorker {
     async fn attempt(&self, claim: &Claim, clock: &Clock) -> Decision {
         let sending = AssertUnwindSafe(self.send(claim));
         let outcome = sending.catch_unwind().await.unwrap_or(Outcome::Crashed);
-        let decision = self.policy.decide(claim.progress, outcome, clock.now(), jitter());
+        let decide = if claim.reply_token.is_some() { Policy::decide_reply } else { Policy::decide };
+        let decision = decide(&self.policy, claim.progress, outcome, clock.now(), jitter());
         report(claim, &decision);
         decision
     }
@@ -162,7 +163,11 @@ impl DeliveryWorker {
     }
 
     async fn send_with(&self, claim: &Claim, token: &Secret) -> Outcome {
-        self.tokens.line().push(token, &claim.body, retry_key(claim)).await
+        let line = self.tokens.line();
+        match &claim.reply_token {
+            Some(reply_token) => line.reply(token, &claim.body, reply_token).await,
+            None => line.push(token, &claim.body, retry_key(claim)).await,
+        }
     }
 
     /// Writes down what came of an attempt, however long the storage takes to accept it: without the record the lane
@@ -222,6 +227,9 @@ fn report(claim: &Claim, decision: &Decision) {
         }
         Decision::Retry { at, message, .. } => {
             log::info!("delivery: {} again at {at}: {message}", claim.retry_key);
+        }
+        Decision::Push { message } => {
+            log::info!("delivery: {} goes out as a push: {message}", claim.retry_key);
         }
         Decision::Park { reason, until, message } => {
             log::warn!("delivery: the account is parked until {until} for {reason:?}: {message}");
