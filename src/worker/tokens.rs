@@ -28,7 +28,33 @@ use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 const CONCURRENCY: usize = 16;
 
 /// When LINE last failed to give an account a token; locked while somebody asks.
-type Turn = Arc<tokio::sync::Mutex<Option<Instant>>>;
+type Turn = Arc<tokio::sync::Mutex<Option<Failed>>>;
+
+/// A fetch that gave no token.
+struct Failed {
+    at: Instant,
+    refusal: Option<(u16, String)>,
+}
+
+impl Failed {
+    fn now(error: &Error) -> Self {
+        let refusal = match error {
+            Error::LineRefused { status, message, .. } => Some((*status, message.clone())),
+            _ => None,
+        };
+        Self { at: Instant::now(), refusal }
+    }
+
+    /// What those are told who waited while it failed.
+    fn error(&self) -> Error {
+        match &self.refusal {
+            Some((status, message)) => {
+                Error::LineRefused { status: *status, message: message.clone(), account: None }
+            }
+            None => Error::LineUnavailable("it gave no token a moment ago".to_owned()),
+        }
+    }
+}
 
 /// Whose token is being fetched, for all threads.
 #[derive(Debug, Clone, Default)]
@@ -86,18 +112,18 @@ impl Tokens {
     pub async fn renewed(&self, account: AccountId, refused: &Secret) -> Result<Option<Secret>> {
         let began = Instant::now();
         let turn = self.renewals.turn(account);
-        let mut failed_at = turn.lock().await;
+        let mut failed = turn.lock().await;
         let channel = self.store.read(move |connection| tokens::channel(connection, account)).await?;
         let Some(channel) = channel else { return Ok(None) };
         let now = self.clock.now();
         if channel.token != *refused && channel.expires_at.is_some_and(|end| end > now) {
             return Ok(Some(channel.token));
         }
-        if failed_at.is_some_and(|at| at > began) {
-            return Err(Error::LineUnavailable("it gave no token a moment ago".to_owned()));
+        if let Some(failed) = failed.as_ref().filter(|failed| failed.at > began) {
+            return Err(failed.error());
         }
         let fetched = self.fetch(account, &channel, now).await;
-        *failed_at = fetched.is_err().then(Instant::now);
+        *failed = fetched.as_ref().err().map(Failed::now);
         fetched.map(Some)
     }
 
