@@ -31,23 +31,30 @@ CREATE TABLE accounts (
     name TEXT NOT NULL,
     detail TEXT NOT NULL,
     secret TEXT NOT NULL,              -- LINE signs webhooks with it
-    token TEXT NOT NULL,               -- we speak to LINE with it
+    secret_next TEXT,                  -- the secret that takes its place during a rotation; either signs
+    token TEXT NOT NULL,               -- we speak to LINE with it; '' until the first one is fetched
+    channel_id TEXT,                   -- with it tokens are fetched and live for minutes; NULL for a token that was given
+    token_expires_at INTEGER,          -- of a fetched token
+    token_refresh_at INTEGER,          -- when the next one is fetched; NULL for a token that was given
+    delivery_mode TEXT NOT NULL DEFAULT 'prefer_reply' CHECK (delivery_mode IN ('prefer_reply', 'push_only')),
     check_state TEXT NOT NULL DEFAULT 'unchecked' CHECK (check_state IN ('unchecked', 'good', 'refused', 'unreachable')),
     check_message TEXT NOT NULL DEFAULT '',
     bot_user_id TEXT NOT NULL DEFAULT '',          -- the four columns of the bot: as LINE said at the last good check
     bot_basic_id TEXT NOT NULL DEFAULT '',
     bot_display_name TEXT NOT NULL DEFAULT '',
     bot_chat_mode TEXT NOT NULL DEFAULT '',
-    parked_reason TEXT CHECK (parked_reason IN ('token', 'permission', 'quota', 'rate', 'redirect')),
+    parked_reason TEXT CHECK (parked_reason IN ('token', 'permission', 'quota', 'redirect')),
     parked_message TEXT NOT NULL DEFAULT '',       -- LINE's own words
     parked_until INTEGER,              -- when one message probes whether the obstacle is gone
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
     tm_delete INTEGER,
-    CHECK ((parked_reason IS NULL) = (parked_until IS NULL))
+    CHECK ((parked_reason IS NULL) = (parked_until IS NULL)),
+    CHECK ((channel_id IS NULL) = (token_refresh_at IS NULL))
 ) STRICT;
 
 CREATE INDEX accounts_of_customer ON accounts (customer, tm_create);
+CREATE INDEX accounts_refresh ON accounts (token_refresh_at) WHERE token_refresh_at IS NOT NULL;
 
 -- One conversation for each chat of an account. `reach` and `standby` follow LINE's events by LINE's time, since events
 -- may arrive out of order.

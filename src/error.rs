@@ -18,6 +18,9 @@ pub enum Error {
         /// What was expected, for a person.
         message: String,
     },
+    /// Properties of the request break LINE's rules, so LINE would refuse what becomes of it.
+    #[error("LINE would refuse this: {}", words(.0))]
+    InvalidProperties(Vec<InvalidProperty>),
     /// No credentials were given.
     #[error(
         "a token is required: send `Authorization: Bearer`, the query parameter `token` or the cookie `token`"
@@ -89,6 +92,15 @@ pub enum Error {
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// A property of a request that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InvalidProperty {
+    /// Where it stands in the request, like `medias[0].title`.
+    pub property: String,
+    /// What is wrong with it, as LINE says it.
+    pub message: String,
+}
+
 /// The rules that a request can break, each with its own reason in the HTTP contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
@@ -123,6 +135,13 @@ pub enum Resource {
     Media,
     /// A path of the HTTP interface.
     Route,
+}
+
+impl InvalidProperty {
+    /// This is wrong with that property.
+    pub fn new(property: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { property: property.into(), message: message.into() }
+    }
 }
 
 impl Error {
@@ -170,4 +189,14 @@ impl fmt::Display for Resource {
             Self::Route => "path",
         })
     }
+}
+
+/// The first of them for a person, and how many there are.
+fn words(properties: &[InvalidProperty]) -> String {
+    let Some(first) = properties.first() else { return String::new() };
+    let others = match properties.len() - 1 {
+        0 => String::new(),
+        count => format!(" (and {count} more)"),
+    };
+    format!("`{}` {}{others}", first.property, first.message)
 }

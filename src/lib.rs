@@ -14,3 +14,6 @@ pub mod sandbox;
 pub mod server;
 pub mod store;
 pub mod worker;
+
+#[cfg(all(feature = "seeded-bugs", not(debug_assertions)))]
+compile_error!("`seeded-bugs` builds in faults on purpose, for a test: it is not for a release");

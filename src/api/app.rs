@@ -15,6 +15,7 @@ use crate::store::inbound::Received;
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
+use crate::worker::tokens::{Renewals, Tokens};
 use crate::worker::wake::Alarms;
 
 /// Connections to LINE of one HTTP thread, for the few calls that a caller waits for.
@@ -28,6 +29,8 @@ pub struct App {
     pub reader: Reader,
     /// For the few calls to LINE that a caller waits for.
     pub line: Client,
+    /// The tokens for those calls.
+    pub tokens: Tokens,
 }
 
 /// What the HTTP threads share.
@@ -48,6 +51,8 @@ pub struct Shared {
     pub pulse: Pulse,
     /// Wakes the workers.
     pub alarms: Alarms,
+    /// Whose token is being fetched.
+    pub renewals: Renewals,
     /// Tells callers of outcomes.
     pub outcomes: Outcomes,
     /// Counts what an operator should see.
@@ -59,7 +64,9 @@ impl App {
     pub fn new(shared: Arc<Shared>) -> Result<Self> {
         let reader = shared.store.reader()?;
         let line = Client::new(&shared.config.line, LINE_CONNECTIONS);
-        Ok(Self { shared, reader, line })
+        let Shared { store, clock, renewals, .. } = shared.as_ref();
+        let tokens = Tokens::new(store.clone(), line.clone(), clock.clone(), renewals.clone());
+        Ok(Self { shared, reader, line, tokens })
     }
 }
 

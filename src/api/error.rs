@@ -9,7 +9,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::JSON;
-use crate::error::{Error, Resource, Rule};
+use crate::error::{Error, InvalidProperty, Resource, Rule};
+
+/// At most so many details are shown: one request can have very many.
+const DETAILS_MAX: usize = 100;
 
 /// The body of every failure.
 #[derive(Serialize)]
@@ -72,6 +75,7 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as Code;
     match error {
         Error::Invalid { rule, .. } => (Code::BAD_REQUEST, "INVALID_ARGUMENT", rule_reason(*rule)),
+        Error::InvalidProperties(_) => (Code::BAD_REQUEST, "INVALID_ARGUMENT", rule_reason(Rule::Argument)),
         Error::NoCredentials => (Code::UNAUTHORIZED, "UNAUTHENTICATED", "AUTHENTICATION_REQUIRED"),
         Error::BadCredentials(_) => (Code::UNAUTHORIZED, "UNAUTHENTICATED", "INVALID_CREDENTIALS"),
         Error::Forbidden(_) => (Code::FORBIDDEN, "PERMISSION_DENIED", "PERMISSION_DENIED"),
@@ -125,6 +129,11 @@ fn details(error: &Error) -> Vec<Value> {
         Error::LineRefused { status, message, account } => {
             vec![json!({ "account_id": account, "line_status": status, "line_message": message })]
         }
+        Error::InvalidProperties(properties) => properties
+            .iter()
+            .take(DETAILS_MAX)
+            .map(|InvalidProperty { property, message }| json!({ "property": property, "message": message }))
+            .collect(),
         _ => Vec::new(),
     }
 }

@@ -1,34 +1,22 @@
 //! Messages: list, read, send.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
+use crate::api::outgoing::{self, SendMessage};
 use crate::api::view::{ListBody, MessageView};
 use crate::api::{JSON, query};
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, Result};
 use crate::line::push;
 use crate::model::conversation::Conversation;
 use crate::model::id::{ConversationId, CustomerId, MessageId};
-use crate::model::text::Text;
 use crate::store::messages::NewMessage;
 use crate::store::{conversations, messages};
 
-/// A message to send.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SendMessage {
-    #[serde(default)]
-    text: String,
-    #[serde(default)]
-    medias: Vec<Value>,
-    /// Send although LINE's events say that the other side cannot be reached.
-    #[serde(default)]
-    force: bool,
-}
+/// Whose conversation, and which.
+type Of = (CustomerId, ConversationId);
 
 /// A page of a conversation's messages, newest first.
 pub async fn list(
@@ -66,7 +54,7 @@ pub async fn send(
 ) -> Result<HttpResponse> {
     let of = (caller.customer, id.parse::<ConversationId>()?);
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
-    let message = message.for_conversation(&conversation, &app)?;
+    let message = prepare(message, &conversation, of, &app)?;
     let id = message.id;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();
@@ -78,34 +66,28 @@ pub async fn send(
     show(&app, of, id)
 }
 
-impl SendMessage {
-    /// The message with the requests that carry it, once nothing speaks against sending it.
-    fn for_conversation(self, conversation: &Conversation, app: &App) -> Result<NewMessage> {
-        if !self.medias.is_empty() {
-            return Err(Error::invalid(
-                Rule::Argument,
-                "this version sends text only: `medias` must be empty",
-            ));
-        }
-        let text: Text = self.text.parse()?;
-        if conversation.standby {
-            let obstacle =
-                "another system has control of this chat at LINE (standby), so nothing may be sent";
-            return Err(Error::Conflict(obstacle.to_owned()));
-        }
-        if let (Some(obstacle), false) = (conversation.reach.obstacle(), self.force) {
-            return Err(Error::Conflict(format!("{obstacle}; send `\"force\": true` to try all the same")));
-        }
-        let requests = push::text_requests(&conversation.chat.id, &text);
-        Ok(NewMessage {
-            id: MessageId::new(app.shared.clock.now()),
-            text: text.as_str().to_owned(),
-            requests,
-        })
+/// The message with the requests that carry it, once nothing speaks against sending it.
+fn prepare(message: SendMessage, conversation: &Conversation, of: Of, app: &App) -> Result<NewMessage> {
+    let force = message.force;
+    let quote_token = |id| app.reader.read(|connection| messages::quote_token(connection, of, id));
+    let outgoing = message.outgoing(quote_token)?;
+    let requests = push::requests(&conversation.chat.id, &outgoing)?;
+    if conversation.standby {
+        let obstacle = "another system has control of this chat at LINE (standby), so nothing may be sent";
+        return Err(Error::Conflict(obstacle.to_owned()));
     }
+    if let (Some(obstacle), false) = (conversation.reach.obstacle(), force) {
+        return Err(Error::Conflict(format!("{obstacle}; send `\"force\": true` to try all the same")));
+    }
+    Ok(NewMessage {
+        id: MessageId::new(app.shared.clock.now()),
+        text: outgoing.text.as_ref().map_or_else(String::new, |text| text.as_str().to_owned()),
+        medias: outgoing::shown(&outgoing.medias)?,
+        requests,
+    })
 }
 
-fn show(app: &App, of: (CustomerId, ConversationId), id: MessageId) -> Result<HttpResponse> {
+fn show(app: &App, of: Of, id: MessageId) -> Result<HttpResponse> {
     app.reader.read(|connection| {
         messages::get(connection, of, id, |row| HttpResponse::Ok().json(MessageView::from(row)))
     })

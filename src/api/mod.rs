@@ -12,6 +12,7 @@ pub mod guard;
 pub mod health;
 pub mod medias;
 pub mod messages;
+pub mod outgoing;
 pub mod query;
 pub mod range;
 pub mod setup;

@@ -4,7 +4,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::model::account::{Account, Bot, Check, ParkReason, Parked};
+use crate::model::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parked};
 use crate::model::conversation::{Conversation, Participant};
 use crate::model::id::{AccountId, ConversationId, MessageId};
 use crate::model::message::{Failure, FailureReason, MessageRow, Status};
@@ -76,6 +76,9 @@ pub struct AccountView<'a> {
     tm_create: Time,
     tm_update: Time,
     tm_delete: Time,
+    delivery_mode: &'static str,
+    channel_id: Option<&'a str>,
+    has_secret_next: bool,
 }
 
 /// What LINE said about an account's token.
@@ -193,6 +196,12 @@ impl<'a> AccountView<'a> {
             tm_create: Time(account.tm_create),
             tm_update: Time(account.tm_update),
             tm_delete: Time(Timestamp::NEVER),
+            delivery_mode: match account.delivery_mode {
+                DeliveryMode::PreferReply => "prefer_reply",
+                DeliveryMode::PushOnly => "push_only",
+            },
+            channel_id: account.channel_id.as_deref(),
+            has_secret_next: account.secret_next.is_some(),
         }
     }
 }
@@ -222,7 +231,6 @@ impl<'a> From<&'a Parked> for ParkedView<'a> {
             ParkReason::Token => "token",
             ParkReason::Permission => "permission",
             ParkReason::Quota => "quota",
-            ParkReason::Rate => "rate",
             ParkReason::Redirect => "redirect",
         };
         Self { reason, message: &parked.message, until: Time(parked.until) }

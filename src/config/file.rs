@@ -60,6 +60,7 @@ fn check_tables(key: &Key, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
         let table = item.get_ref().as_table().ok_or_else(|| wrong(item))?;
         check_table(table, key.name)?;
         check_needed(table, key.name).map_err(|message| (item.span(), message))?;
+        check_alternatives(table, key.name).map_err(|message| (item.span(), message))?;
     }
     Ok(())
 }
@@ -95,6 +96,21 @@ fn check_needed(table: &DeTable<'_>, section: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Each `[[accounts]]` has one way to speak to LINE.
+fn check_alternatives(table: &DeTable<'_>, section: &str) -> Result<(), String> {
+    if section != "accounts" {
+        return Ok(());
+    }
+    let has = |name: &str| table.keys().any(|key| key.get_ref() == name);
+    match (has("token") || has("token_file"), has("channel_id")) {
+        (false, false) => {
+            Err(r#""accounts.token", "accounts.token_file" or "accounts.channel_id" is missing"#.to_owned())
+        }
+        (true, true) => Err(r#"both a token and "accounts.channel_id" are given"#.to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// No secret is given twice, as a value and as a file.
@@ -199,6 +215,14 @@ mod tests {
     fn what_an_account_needs_is_asked_for() {
         check("[[customers]]\n", r#"1:1: "customers.id" is missing"#);
         check(ACCOUNT, r#"1:1: "accounts.secret" or "accounts.secret_file" is missing"#);
+        check(
+            &format!("{ACCOUNT}secret = \"s\"\n"),
+            r#"1:1: "accounts.token", "accounts.token_file" or "accounts.channel_id" is missing"#,
+        );
+        check(
+            &format!("{ACCOUNT}secret = \"s\"\ntoken = \"t\"\nchannel_id = \"1\"\n"),
+            r#"1:1: both a token and "accounts.channel_id" are given"#,
+        );
         check(
             &format!("{ACCOUNT}secret = \"s\"\nsecret_file = \"f\"\n"),
             r#"4:1: both "accounts.secret" and "accounts.secret_file" are given"#,

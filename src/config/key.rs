@@ -92,8 +92,12 @@ pub const KEYS: &[Key] = &[
     Key::new("accounts.detail", Kind::Text),
     Key::new("accounts.secret", Kind::Needed(&Kind::Secret)),
     Key::new("accounts.secret_file", Kind::Path),
-    Key::new("accounts.token", Kind::Needed(&Kind::Secret)),
+    Key::new("accounts.secret_next", Kind::Secret),
+    Key::new("accounts.secret_next_file", Kind::Path),
+    Key::new("accounts.token", Kind::Secret),
     Key::new("accounts.token_file", Kind::Path),
+    Key::new("accounts.channel_id", Kind::Text),
+    Key::new("accounts.delivery_mode", Kind::Word(&["prefer_reply", "push_only"])),
 ];
 
 impl Key {

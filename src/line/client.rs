@@ -122,7 +122,7 @@ impl Client {
             .insert_header((CONTENT_TYPE, "application/json"))
             .insert_header(("X-Line-Retry-Key", retry_key.to_string()));
         match self.send(request, body).await {
-            Ok(answer) => self.settle_limit(token, answer.outcome()).await,
+            Ok(answer) => self.settle_limit(token, &answer).await,
             Err(NoAnswer::NotSent(message)) => Outcome::NotSent(message),
             Err(NoAnswer::Lost { timed_out, message }) => Outcome::Ambiguous { timed_out, message },
         }
@@ -167,11 +167,12 @@ impl Client {
         Ok(body.display_name)
     }
 
-    /// LINE may reword its errors, so a 429 that does not name the month is checked against the quota itself.
-    async fn settle_limit(&self, token: &Secret, outcome: Outcome) -> Outcome {
-        let Outcome::Parked(ParkReason::Rate, message) = outcome else { return outcome };
-        let used_up = self.quota_is_used_up(token).await.unwrap_or(false);
-        Outcome::Parked(if used_up { ParkReason::Quota } else { ParkReason::Rate }, message)
+    /// LINE may reword its errors, so a 429 in new words is checked against the quota itself.
+    async fn settle_limit(&self, token: &Secret, answer: &Answer) -> Outcome {
+        if answer.is_unknown_limit() && self.quota_is_used_up(token).await.unwrap_or(false) {
+            return Outcome::Parked(ParkReason::Quota, answer.message());
+        }
+        answer.outcome()
     }
 
     async fn quota_is_used_up(&self, token: &Secret) -> Result<bool> {
@@ -183,8 +184,14 @@ impl Client {
         Ok(used.total_usage >= limit)
     }
 
-    fn request(&self, method: Method, path: &str, token: &Secret) -> ClientRequest {
-        authorized(self.http.request(method, format!("{}{path}", self.api_base)), token)
+    /// A request to this path in the name of an account.
+    pub(super) fn request(&self, method: Method, path: &str, token: &Secret) -> ClientRequest {
+        authorized(self.anonymous(method, path), token)
+    }
+
+    /// A request to this path without a token.
+    pub(super) fn anonymous(&self, method: Method, path: &str) -> ClientRequest {
+        self.http.request(method, format!("{}{path}", self.api_base))
     }
 
     /// The head of an answer of LINE's host for content; its body is still to come.
@@ -205,7 +212,7 @@ impl Client {
     }
 
     /// A call that may be repeated freely: its answer as a value, or what LINE said instead.
-    async fn call<T: DeserializeOwned>(&self, request: ClientRequest, body: &[u8]) -> Result<T> {
+    pub(super) async fn call<T: DeserializeOwned>(&self, request: ClientRequest, body: &[u8]) -> Result<T> {
         let answer = self.send(request, body).await.map_err(|missing| match missing {
             NoAnswer::NotSent(message) | NoAnswer::Lost { message, .. } => Error::LineUnavailable(message),
         })?;
@@ -239,7 +246,9 @@ fn no_answer(error: &SendRequestError) -> NoAnswer {
     match error {
         // The server closed a kept connection while we wrote: the request may have been read before.
         SendRequestError::Connect(ConnectError::Disconnected) => NoAnswer::Lost { timed_out: false, message },
-        SendRequestError::Connect(_) | SendRequestError::Url(_) => NoAnswer::NotSent(message),
+        SendRequestError::Connect(_) | SendRequestError::Url(_) | SendRequestError::Http(_) => {
+            NoAnswer::NotSent(message)
+        }
         SendRequestError::Timeout => {
             NoAnswer::Lost { timed_out: true, message: "no answer in time".to_owned() }
         }

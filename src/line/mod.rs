@@ -1,9 +1,13 @@
-//! LINE's wire: signatures, webhook bodies, request bodies, and the client that speaks to LINE's API.
+//! LINE's wire: signatures, webhook bodies, request bodies and LINE's rules for them, and the client that speaks to
+//! LINE's API.
 
 pub mod answer;
 pub mod client;
 pub mod content;
+pub mod outgoing;
 pub mod push;
 pub mod said;
 pub mod signature;
+pub mod token;
+pub mod validation;
 pub mod webhook;

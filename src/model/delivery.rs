@@ -15,6 +15,8 @@ pub enum Outcome {
     Refused(String),
     /// LINE takes nothing from this account at present; the request was certainly not executed.
     Parked(ParkReason, String),
+    /// LINE takes nothing for this chat or at this pace at present; the request was certainly not executed.
+    TooFast(String),
     /// The request certainly did not reach LINE.
     NotSent(String),
     /// The request may have been executed.
@@ -37,6 +39,8 @@ pub struct Acceptance {
     pub accepted_request_id: Option<String>,
     /// LINE's ids of the messages, in the order of the request.
     pub message_ids: Vec<String>,
+    /// With which LINE lets the first of these messages be quoted that can be.
+    pub quote_token: Option<String>,
 }
 
 /// A delivery as far as a decision about it needs to know it.
@@ -100,8 +104,11 @@ impl Policy {
             Outcome::Accepted(acceptance) => Decision::Accept(acceptance),
             Outcome::Refused(message) => Decision::Fail(FailureReason::Refused, message),
             Outcome::Parked(reason, message) => {
-                let until = now.after(self.park_time(reason, progress.attempts, jitter));
-                Decision::Park { reason, until, message }
+                Decision::Park { reason, until: now.after(park_time(reason)), message }
+            }
+            Outcome::TooFast(message) => {
+                let at = now.after(self.backoff(progress.attempts, jitter));
+                Decision::Retry { at, ambiguous: progress.ambiguous, slow: false, message }
             }
             Outcome::NotSent(message) => {
                 self.retry(progress, Again { timed_out: false, message }, now, jitter)
@@ -148,14 +155,13 @@ impl Policy {
         let full = self.backoff_first.saturating_mul(1 << doublings).min(self.backoff_max);
         full.div_f64(2.0) + full.div_f64(2.0).mul_f64(jitter.clamp(0.0, 1.0))
     }
+}
 
-    fn park_time(&self, reason: ParkReason, attempts: u32, jitter: f64) -> Duration {
-        const MINUTE: Duration = Duration::from_mins(1);
-        match reason {
-            ParkReason::Rate => self.backoff(attempts, jitter),
-            ParkReason::Token | ParkReason::Redirect => 5 * MINUTE,
-            ParkReason::Permission | ParkReason::Quota => 60 * MINUTE,
-        }
+/// After how long one message is tried again to see whether the obstacle is gone.
+fn park_time(reason: ParkReason) -> Duration {
+    match reason {
+        ParkReason::Token | ParkReason::Redirect => Duration::from_mins(5),
+        ParkReason::Permission | ParkReason::Quota => Duration::from_hours(1),
     }
 }
 
@@ -228,13 +234,21 @@ mod tests {
 
     #[test]
     fn a_parked_account_fails_no_message_however_late_it_is() {
-        for reason in [ParkReason::Token, ParkReason::Permission, ParkReason::Quota, ParkReason::Rate] {
+        for reason in [ParkReason::Token, ParkReason::Permission, ParkReason::Quota, ParkReason::Redirect] {
             let outcome = Outcome::Parked(reason, "no".to_owned());
 
             let decision = POLICY.decide(FIRST, outcome, START.after(100 * HOUR), 0.5);
 
             assert!(matches!(decision, Decision::Park { .. }), "{reason:?} failed the message");
         }
+    }
+
+    #[test]
+    fn a_chat_that_is_written_to_too_fast_waits_and_never_fails() {
+        let decision =
+            POLICY.decide(FIRST, Outcome::TooFast("slow down".to_owned()), START.after(100 * HOUR), 0.0);
+
+        assert!(matches!(decision, Decision::Retry { ambiguous: false, slow: false, .. }));
     }
 
     #[test]

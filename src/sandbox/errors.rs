@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::line::validation::schema::Problems;
 use crate::sandbox::call::Answer;
-use crate::sandbox::validation::schema::Problems;
 
 /// A refusal with this status and text.
 pub fn refusal(status: u16, message: &str) -> Answer {

@@ -1,7 +1,7 @@
 //! A LINE platform of our own: people, groups, webhooks and LINE's API, for trying things out and for tests.
 //!
 //! - `platform`: the handle; `state` and the files of its fields hold what the platform knows, without waiting.
-//! - `exchange`: a request to LINE's API and its answer; `endpoints`: what LINE does; `validation`: what LINE takes.
+//! - `exchange`: a request to LINE's API and its answer; `endpoints`: what LINE does; what it takes is in `line::validation`.
 //! - `events` and `webhooks`: what people do and how the bot is told; `sender` brings it.
 //! - `control`: how people, faults and everything else are moved from outside; documented in `docs/SANDBOX.md`.
 
@@ -30,7 +30,6 @@ pub mod sender;
 pub mod state;
 pub mod stateless;
 pub mod tokens;
-pub mod validation;
 pub mod webhooks;
 
 #[cfg(test)]

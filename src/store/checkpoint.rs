@@ -62,7 +62,9 @@ impl Checkpoints {
             self.shared.erased.store(true, Ordering::Release);
         }
         if self.shared.frames.load(Ordering::Relaxed) > FRAMES_MAX {
-            report(checkpoint(connection, "RESTART"));
+            // While somebody reads an old state the log grows on: writers do not wait for readers.
+            report(connection.busy_timeout(Duration::ZERO).and_then(|()| checkpoint(connection, "RESTART")));
+            report(connection.busy_timeout(connection::BUSY_TIMEOUT).map(|()| 0));
             self.shared.frames.store(0, Ordering::Relaxed);
         }
         if let Some(thread) = &self.thread {

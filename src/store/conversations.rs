@@ -114,6 +114,12 @@ pub(super) fn part(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> 
     Ok(())
 }
 
+/// Whether another system has control of the chat, so that nothing may be sent.
+pub(super) fn is_standby(connection: &Connection, conversation: i64) -> Result<bool> {
+    const SQL: &str = "SELECT standby FROM conversations WHERE key = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([conversation], |row| row.get(0))?)
+}
+
 /// Keeps LINE's one-time tokens: the newest for a free reply, and the newest for marking as read.
 pub(super) fn keep_tokens(
     tx: &Transaction<'_>,

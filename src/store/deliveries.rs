@@ -3,18 +3,23 @@
 //! Each conversation with something to deliver has a lane. Only the oldest delivery of a lane may be under way; lanes
 //! do not wait for each other, but all lanes of a parked account wait for a single probe.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
 use crate::model::account::Parked;
 use crate::model::delivery::{Acceptance, Decision, Policy, Progress};
-use crate::model::id::{MessageId, RetryKey};
+use crate::model::id::{AccountId, MessageId, RetryKey};
 use crate::model::message::FailureReason;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::lanes::{self, Lane, Room};
 use crate::store::transaction::Transaction;
-use crate::store::{accounts, messages};
+use crate::store::{accounts, conversations, messages};
+
+/// After how long a chat that another system controls is looked at again.
+const STANDBY_PAUSE: Duration = Duration::from_mins(1);
 
 /// A delivery that is under way: it is this caller's until it is recorded.
 #[derive(Debug, Clone)]
@@ -29,6 +34,8 @@ pub struct Claim {
     pub body: Vec<u8>,
     /// The same for every attempt with these bytes.
     pub retry_key: RetryKey,
+    /// The account that sends it.
+    pub account_id: AccountId,
     /// The channel access token.
     pub token: Secret,
     /// What a decision about it needs to know.
@@ -102,6 +109,7 @@ pub fn record(tx: &Transaction<'_>, claim: &Claim, decision: &Decision) -> Resul
         }
         Decision::Park { reason, until, message } => {
             put_back(tx, claim, claim.progress.ambiguous, message)?;
+            forget_attempts(tx, claim)?;
             lanes::wait(tx, claim.lane, tx.now(), false)?;
             let parked = Parked { reason: *reason, message: message.clone(), until: *until };
             accounts::park(tx, claim.account, &parked)?;
@@ -126,6 +134,9 @@ pub fn record_and_go_on(
 
 /// Takes the oldest delivery of a lane that may still be tried.
 fn claim_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<()> {
+    if conversations::is_standby(tx, lane.conversation)? {
+        return lanes::wait(tx, lane.conversation, tx.now().after(STANDBY_PAUSE), lane.slow);
+    }
     while let Some(claim) = head(tx, lane)? {
         if !policy.expired(claim.progress, tx.now()) {
             claimed.claims.push(start(tx, claim, policy)?);
@@ -137,28 +148,33 @@ fn claim_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut 
     Ok(())
 }
 
-/// Ends everything that waits to be sent by an account.
-pub(super) fn fail_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<()> {
+/// Ends everything that waits to be sent by an account, and tells which messages that were. What may have been sent
+/// already ends as unknown.
+pub(super) fn fail_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<Vec<MessageId>> {
     const SQL_MESSAGES: &str = "
-        SELECT DISTINCT message_stamp
+        SELECT message_stamp, max(ambiguous OR state = 'sending')
         FROM deliveries
-        WHERE conversation = ?1 AND state IN ('queued', 'sending')";
+        WHERE conversation = ?1 AND state IN ('queued', 'sending')
+        GROUP BY message_stamp";
     const SQL_FAIL: &str = "
         UPDATE deliveries SET state = 'failed'
         WHERE conversation = ?1 AND state IN ('queued', 'sending')";
+    const REMOVED: &str = "the LINE account was removed before the message was sent";
+    const UNKNOWN: &str = "the LINE account was removed while the message was on its way";
+    let mut settled = Vec::new();
     for lane in lanes::of_account(tx, account)? {
         let mut statement = tx.prepare_cached(SQL_MESSAGES)?;
-        let stamps: Vec<Timestamp> =
-            statement.query_map([lane], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        for stamp in stamps {
-            let failure =
-                (FailureReason::AccountRemoved, "the LINE account was removed before the message was sent");
-            messages::settle(tx, (lane, stamp), Some(failure))?;
+        let rows = statement.query_map([lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let messages: Vec<(Timestamp, bool)> = rows.collect::<rusqlite::Result<_>>()?;
+        for (stamp, unclear) in messages {
+            let removed = (FailureReason::AccountRemoved, REMOVED);
+            let failure = if unclear { (FailureReason::OutcomeUnknown, UNKNOWN) } else { removed };
+            settled.push(messages::settle(tx, (lane, stamp), Some(failure))?);
         }
         tx.prepare_cached(SQL_FAIL)?.execute([lane])?;
         lanes::advance(tx, lane)?;
     }
-    Ok(())
+    Ok(settled)
 }
 
 /// The oldest delivery of a lane.
@@ -195,6 +211,15 @@ fn start(tx: &Transaction<'_>, mut claim: Claim, policy: &Policy) -> Result<Clai
     Ok(claim)
 }
 
+/// The time for which an account is parked counts for nothing, unless an attempt may have been executed.
+fn forget_attempts(tx: &Transaction<'_>, claim: &Claim) -> Result<()> {
+    const SQL: &str = "
+        UPDATE deliveries SET attempts = 0, first_attempt_at = NULL, retry_key = ?2
+        WHERE key = ?1 AND ambiguous = 0";
+    tx.prepare_cached(SQL)?.execute((claim.key, RetryKey::random()))?;
+    Ok(())
+}
+
 /// Whether the delivery is still under way; the account may have been removed meanwhile.
 fn still_sending(connection: &Connection, claim: &Claim) -> Result<bool> {
     const SQL: &str = "SELECT state = 'sending' FROM deliveries WHERE key = ?1";
@@ -206,9 +231,12 @@ fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Resul
         UPDATE deliveries
         SET state = 'accepted', body = NULL, request_id = ?2, accepted_request_id = ?3, line_message_ids = ?4
         WHERE key = ?1";
-    let Acceptance { request_id, accepted_request_id, message_ids } = acceptance;
+    let Acceptance { request_id, accepted_request_id, message_ids, quote_token } = acceptance;
     let message_ids = serde_json::to_string(message_ids).map_err(Error::internal)?;
     tx.prepare_cached(SQL)?.execute((claim.key, request_id, accepted_request_id, message_ids))?;
+    if let Some(quote_token) = quote_token {
+        messages::allow_quoting(tx, (claim.lane, claim.stamp), quote_token)?;
+    }
     accounts::release(tx, claim.account)?;
     lanes::advance(tx, claim.lane)?;
     if more_of_message(tx, claim)? {
@@ -259,6 +287,7 @@ fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<Claim> {
         slow: lane.slow,
         body: row.get::<_, Option<Vec<u8>>>("body")?.unwrap_or_default(),
         retry_key: row.get("retry_key")?,
+        account_id: lane.account_id,
         token: lane.token.clone(),
         progress: Progress {
             attempts: row.get("attempts")?,

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
 use crate::model::id::{ConversationId, CustomerId, MessageId};
+use crate::model::media::Media;
 use crate::model::message::{Failure, FailureReason, MessageRow, Status};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
@@ -17,6 +18,8 @@ pub struct NewMessage {
     pub id: MessageId,
     /// What it says.
     pub text: String,
+    /// What else it carries, as messages show it.
+    pub medias: Vec<Media>,
     /// The requests that carry it to LINE, in order: exactly these bytes are sent.
     pub requests: Vec<Vec<u8>>,
 }
@@ -62,6 +65,21 @@ pub fn get<T>(
     shown.ok_or(Error::NotFound(Resource::Message))
 }
 
+/// LINE's token with which a message of the conversation can be quoted; `None` when it cannot be, or is not there.
+pub fn quote_token(
+    connection: &Connection,
+    (customer, conversation): (CustomerId, ConversationId),
+    id: MessageId,
+) -> Result<Option<String>> {
+    const SQL: &str = "
+        SELECT quote_token
+        FROM messages
+        WHERE id = ?1 AND conversation = ?2 AND tm_delete IS NULL";
+    let key = conversations::key(connection, customer, conversation)?;
+    let found = connection.prepare_cached(SQL)?.query_row((id, key), |row| row.get(0)).optional()?;
+    Ok(found.flatten())
+}
+
 /// Stores a message and what carries it to LINE, which is tried from then on until it is decided.
 ///
 /// `Conflict` when the account of the conversation was removed.
@@ -72,12 +90,26 @@ pub fn send(
     message: &NewMessage,
 ) -> Result<()> {
     const SQL: &str = "
-        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, tm_update)
-        VALUES (?1, ?2, ?3, ?4, '', ?5, ?2)";
+        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, tm_update)
+        VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?2)";
     let key = conversations::key(tx, customer, conversation)?;
+    let medias = serde_json::to_string(&message.medias).map_err(Error::internal)?;
     let stamp = tx.stamp();
-    tx.prepare_cached(SQL)?.execute((key, stamp, message.id, Status::Sending, &message.text))?;
+    tx.prepare_cached(SQL)?.execute((key, stamp, message.id, Status::Sending, &message.text, medias))?;
     deliveries::enqueue(tx, key, stamp, &message.requests)
+}
+
+/// Notes how LINE lets a message be quoted: by the first of its parts that can be.
+pub(super) fn allow_quoting(
+    tx: &Transaction<'_>,
+    (conversation, stamp): (i64, Timestamp),
+    quote_token: &str,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE messages SET quote_token = ?3
+        WHERE conversation = ?1 AND tm_create = ?2 AND quote_token IS NULL";
+    tx.prepare_cached(SQL)?.execute((conversation, stamp, quote_token))?;
+    Ok(())
 }
 
 /// Ends the sending of a message, one way or the other, and tells which message it was.

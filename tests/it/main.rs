@@ -3,11 +3,13 @@
 
 mod accounts;
 mod crash;
+mod credentials;
 mod delivery;
 mod errors;
 mod harness;
 mod inbound;
 mod media;
+mod outbound;
 mod paging;
 mod program;
 mod storage;

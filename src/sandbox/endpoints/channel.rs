@@ -3,15 +3,15 @@
 use serde_json::json;
 use url::Url;
 
+use crate::line::validation::links::is_loopback;
+use crate::line::validation::schema::Measure::Units;
+use crate::line::validation::schema::{Rule, optional, required};
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::call::{Answer, Call};
 use crate::sandbox::endpoints::{Visit, admit, body};
 use crate::sandbox::errors;
 use crate::sandbox::sender::Outcome;
 use crate::sandbox::state::State;
-use crate::sandbox::validation::links::is_loopback;
-use crate::sandbox::validation::schema::Measure::Units;
-use crate::sandbox::validation::schema::{Rule, optional, required};
 use crate::sandbox::webhooks::Webhook;
 
 static ENDPOINT: Rule = Rule::Object(&[required("endpoint", Rule::Text(Units, 1, 500))]);

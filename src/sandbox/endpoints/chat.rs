@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::line::validation::schema::Measure::Units;
+use crate::line::validation::schema::{Path, Problems, Rule, optional, report, required};
 use crate::sandbox::call::Answer;
 use crate::sandbox::endpoints::{Visit, body};
 use crate::sandbox::errors;
 use crate::sandbox::people::is_id;
 use crate::sandbox::state::State;
 use crate::sandbox::tokens;
-use crate::sandbox::validation::schema::Measure::Units;
-use crate::sandbox::validation::schema::{Path, Problems, Rule, optional, report, required};
 
 static LOADING: Rule = Rule::Object(&[
     required("chatId", Rule::Text(Units, 1, 33)),

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::line::validation::schema::{Detail, Rule};
+use crate::line::validation::{MULTICAST, PUSH, REPLY, VALIDATE};
 use crate::model::secret::Secret;
 use crate::sandbox::call::Answer;
 use crate::sandbox::chats::ChatMessage;
@@ -13,8 +15,6 @@ use crate::sandbox::records::{Executed, ViolationKind};
 use crate::sandbox::retry_keys::{Accepted, SentMessage};
 use crate::sandbox::state::State;
 use crate::sandbox::tokens;
-use crate::sandbox::validation::schema::{Detail, Rule};
-use crate::sandbox::validation::{MULTICAST, PUSH, REPLY, VALIDATE};
 
 const VALIDATED: [&str; 5] = ["reply", "push", "multicast", "narrowcast", "broadcast"];
 /// A parsed body weighs about so many times as much as its bytes.

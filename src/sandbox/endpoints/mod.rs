@@ -13,13 +13,13 @@ mod tests;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::line::validation::problems;
+use crate::line::validation::schema::Rule;
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::call::{Answer, Call};
 use crate::sandbox::errors;
 use crate::sandbox::records::{Violation, ViolationKind};
 use crate::sandbox::state::State;
-use crate::sandbox::validation::problems;
-use crate::sandbox::validation::schema::Rule;
 
 /// LINE takes at most so large a body.
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;

@@ -15,6 +15,7 @@ use kaiwa::config::account::{CustomerReference, DeclaredAccount};
 use kaiwa::config::customer::DeclaredCustomer;
 use kaiwa::error::Error;
 use kaiwa::line::signature;
+use kaiwa::model::account::DeliveryMode;
 use kaiwa::model::clock::Clock;
 use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::id::{AccountId, CustomerId};
@@ -55,11 +56,16 @@ impl TestServer {
 
     /// A server whose settings the test changes.
     pub fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(|_, config| change(config))
+    }
+
+    /// A server whose settings the test changes by what LINE knows.
+    pub fn start_on(change: impl FnOnce(&Line, &mut Config)) -> Self {
         let line = Line::start();
         let folder = tempfile::tempdir().unwrap();
         let (customer, account) = (CustomerId::new(Timestamp::now()), AccountId::new(Timestamp::now()));
         let mut config = config(&line, &folder, customer, account);
-        change(&mut config);
+        change(&line, &mut config);
         let clock = Clock::default();
         let Started { shared, address, stop, thread } = run(config.clone(), clock.clone());
         let server = Self {
@@ -131,6 +137,7 @@ impl TestServer {
         alarms.deliveries.wake();
         alarms.names.wake();
         alarms.medias.wake();
+        alarms.tokens.wake();
     }
 
     /// Exchanges the faults of LINE's side, written as its control API takes them.
@@ -297,8 +304,12 @@ fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> De
         detail: String::new(),
         secret: channel.secret,
         secret_file: None,
+        secret_next: None,
+        secret_next_file: None,
         token: channel.token,
         token_file: None,
+        channel_id: None,
+        delivery_mode: DeliveryMode::PushOnly,
     }
 }
 

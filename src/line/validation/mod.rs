@@ -1,4 +1,5 @@
-//! What LINE checks in a request to send messages before it executes it.
+//! What LINE checks in a request to send messages before it executes it: the sandbox refuses by it as LINE does, and the
+//! server before anything is stored.
 
 pub mod actions;
 pub mod flex;
@@ -13,9 +14,9 @@ mod tests;
 
 use serde_json::Value;
 
-use crate::sandbox::validation::messages::MESSAGE;
-use crate::sandbox::validation::schema::Measure::Units;
-use crate::sandbox::validation::schema::{Field, Path, Problems, Rule, check, optional, required};
+use crate::line::validation::messages::MESSAGE;
+use crate::line::validation::schema::Measure::Units;
+use crate::line::validation::schema::{Field, Path, Problems, Rule, check, optional, required};
 
 /// LINE takes at most so many recipients in one multicast.
 const RECIPIENTS_MAX: usize = 500;

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use url::{Host, Url};
 
+use crate::line::validation::schema::{Path, Problems, report};
 use crate::model::text::units;
-use crate::sandbox::validation::schema::{Path, Problems, report};
 
 /// LINE takes at most so many UTF-16 code units in the address of a picture or a video.
 const URL_UNITS_MAX: usize = 2_000;

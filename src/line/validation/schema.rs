@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::line::validation::links;
 use crate::model::text::units;
-use crate::sandbox::validation::links;
 
 /// What a value must be.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::sandbox::validation::actions::QUICK_REPLY;
-use crate::sandbox::validation::flex::CONTENTS;
-use crate::sandbox::validation::schema::Measure::{Graphemes, Units};
-use crate::sandbox::validation::schema::{Field, Path, Problems, Rule, optional, report, required};
-use crate::sandbox::validation::template::TEMPLATE;
-use crate::sandbox::validation::text::{EMOJI, emojis_stand_at_dollars, placeholders_are_filled};
+use crate::line::validation::actions::QUICK_REPLY;
+use crate::line::validation::flex::CONTENTS;
+use crate::line::validation::schema::Measure::{Graphemes, Units};
+use crate::line::validation::schema::{Field, Path, Problems, Rule, optional, report, required};
+use crate::line::validation::template::TEMPLATE;
+use crate::line::validation::text::{EMOJI, emojis_stand_at_dollars, placeholders_are_filled};
 
 /// Any message that a bot can send. LINE has no outgoing file.
 pub static MESSAGE: Rule = Rule::Checked(&KINDS, what_no_table_says);

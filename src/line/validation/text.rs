@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::sandbox::validation::schema::Measure::Units;
-use crate::sandbox::validation::schema::{Field, Path, Problems, Rule, check, report, required};
+use crate::line::validation::schema::Measure::Units;
+use crate::line::validation::schema::{Field, Path, Problems, Rule, check, report, required};
 
 /// LINE takes at most so many placeholders in one text.
 const SUBSTITUTIONS_MAX: usize = 100;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::sandbox::validation::schema::Measure::{Graphemes, Units};
-use crate::sandbox::validation::schema::{Field, Path, Problems, Rule, length, optional, report, required};
+use crate::line::validation::schema::Measure::{Graphemes, Units};
+use crate::line::validation::schema::{Field, Path, Problems, Rule, length, optional, report, required};
 
 /// An action of any kind; whether it needs a label, and of which length, depends on where it stands.
 pub static ACTION: Rule = Rule::Variant(&[

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::sandbox::validation::{MULTICAST, PUSH, VALIDATE, problems};
+use crate::line::validation::{MULTICAST, PUSH, VALIDATE, problems};
 
 #[track_caller]
 fn check(message: &Value, expected: &[(&str, &str)]) {

@@ -1,0 +1,84 @@
+//! The body of a message to send: what it may say, what it refers to, and how it is shown afterwards.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, InvalidProperty, Result, Rule};
+use crate::line::outgoing::link_text;
+use crate::model::id::{MediaId, MessageId};
+use crate::model::media::{Media, MediaType};
+use crate::model::outgoing::Outgoing;
+
+/// At most so many medias make a message; with a text of full length that is five requests to LINE.
+const MEDIAS_MAX: usize = 20;
+
+/// A message to send.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendMessage {
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    medias: Vec<Value>,
+    /// LINE's quick reply items, to stand under the last of it.
+    #[serde(default)]
+    quick_replies: Vec<Value>,
+    /// The message that it answers.
+    #[serde(default)]
+    quote: Option<String>,
+    /// Under whose name it is shown.
+    #[serde(default)]
+    sender: Option<Value>,
+    #[serde(default)]
+    notification_disabled: bool,
+    /// Send although LINE's events say that the other side cannot be reached.
+    #[serde(default)]
+    pub force: bool,
+}
+
+impl SendMessage {
+    /// The message to send, once there is something to send. `quote_token` looks for the token of the message that it
+    /// quotes.
+    pub fn outgoing(self, quote_token: impl FnOnce(MessageId) -> Result<Option<String>>) -> Result<Outgoing> {
+        if self.text.is_empty() && self.medias.is_empty() {
+            let expected = "a message needs a `text` or at least one of `medias`";
+            return Err(Error::invalid(Rule::Argument, expected));
+        }
+        if self.medias.len() > MEDIAS_MAX {
+            let message = format!("Size must be between 0 and {MEDIAS_MAX}");
+            return Err(Error::InvalidProperties(vec![InvalidProperty::new("medias", message)]));
+        }
+        let text = if self.text.is_empty() { None } else { Some(self.text.parse()?) };
+        Ok(Outgoing {
+            text,
+            medias: self.medias,
+            quick_replies: self.quick_replies,
+            quote_token: self.quote.map(|id| quoted(&id, quote_token)).transpose()?,
+            sender: self.sender,
+            notification_disabled: self.notification_disabled,
+        })
+    }
+}
+
+/// The medias as messages show them, once they are known to be what LINE takes.
+pub fn shown(medias: &[Value]) -> Result<Vec<Media>> {
+    medias.iter().map(shown_one).collect()
+}
+
+fn shown_one(media: &Value) -> Result<Media> {
+    let given = media.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let mut named: Map<String, Value> = given.map(|(name, value)| (name.clone(), value.clone())).collect();
+    named.insert("id".to_owned(), serde_json::to_value(MediaId::random()).map_err(Error::internal)?);
+    let mut media: Media = serde_json::from_value(named.into()).map_err(Error::internal)?;
+    if media.r#type == MediaType::File {
+        // LINE has no such message: this is what the other side reads instead.
+        media.alt_text = media.uri.as_deref().map(|uri| link_text(&media.filename, uri));
+    }
+    Ok(media)
+}
+
+fn quoted(id: &str, quote_token: impl FnOnce(MessageId) -> Result<Option<String>>) -> Result<String> {
+    let invalid = |message| Error::InvalidProperties(vec![InvalidProperty::new("quote", message)]);
+    let id: MessageId = id.parse().map_err(|_| invalid("must be the id of a message"))?;
+    quote_token(id)?.ok_or_else(|| invalid("is no message of this conversation that LINE lets be quoted"))
+}
