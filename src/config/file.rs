@@ -199,6 +199,14 @@ mod tests {
             "[delivery]\nwait = 10",
             r#"2:8: "delivery.wait" must be a duration in quotes such as "10s", found a number"#,
         );
+        check(
+            "[limits]\nallowed_hosts = \"files.internal\"",
+            r#"2:17: "limits.allowed_hosts" must be a list of hosts such as ["files.internal"]"#,
+        );
+        check(
+            "[limits]\nallowed_hosts = [\"http://files.internal\"]",
+            r#"2:17: "limits.allowed_hosts" must be names or addresses of hosts, without scheme and port, found "http://files.internal""#,
+        );
         check("delivery = 1", r#"1:12: "delivery" is a section: write [delivery] and its keys below"#);
         check("[customers]", r#"1:1: "customers" is a list: write [[customers]] for each"#);
     }

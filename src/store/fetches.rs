@@ -95,10 +95,17 @@ pub fn is_wanted(connection: &Connection, fetch: &Fetch) -> Result<bool> {
     Ok(connection.prepare_cached(SQL)?.query_row([fetch.key], |row| row.get(0))?)
 }
 
-/// Whether there is a row that a file on disk belongs to. A short, indexed read.
-pub fn is_known(connection: &Connection, id: MediaId) -> Result<bool> {
+/// Those of these files that no row wants on disk.
+pub fn orphans(connection: &Connection, ids: &[MediaId]) -> Result<Vec<MediaId>> {
     const SQL: &str = "SELECT count(*) FROM medias WHERE id = ?1 AND status <> 'gone'";
-    Ok(connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0))?)
+    let mut statement = connection.prepare_cached(SQL)?;
+    let mut orphans = Vec::new();
+    for id in ids {
+        if !statement.query_row([id], |row| row.get(0))? {
+            orphans.push(*id);
+        }
+    }
+    Ok(orphans)
 }
 
 /// The file is on disk, and its message shows it. `false` when its message was withdrawn meanwhile: then the file must

@@ -40,6 +40,9 @@ const PREVIEW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How often files without a row are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_hours(1);
 
+/// Files that are looked up in one read.
+const SWEEP_PART: usize = 1_000;
+
 /// A file without a row stays for so long: its row may be about to be written.
 const ORPHAN_AGE: Duration = Duration::from_hours(1);
 
@@ -230,8 +233,10 @@ impl MediaWorker {
     async fn sweep(&self, now: Timestamp) -> Result<()> {
         let folder = self.folder.clone();
         let list = tokio::task::spawn_blocking(move || folder.older_than(now.before(ORPHAN_AGE)));
-        for id in list.await.map_err(Error::internal)?.map_err(Error::internal)? {
-            if !self.reader.read(|connection| fetches::is_known(connection, id))? {
+        let ids = list.await.map_err(Error::internal)?.map_err(Error::internal)?;
+        for part in ids.chunks(SWEEP_PART) {
+            let part = part.to_vec();
+            for id in self.store.read(move |connection| fetches::orphans(connection, &part)).await? {
                 download::remove(&self.folder, id).await?;
             }
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::eventually;
 use crate::harness::server::{TestServer, text_event};
-use crate::media::{JPEG, Sent, media_once, names, noise, prepare, send, set_readiness, unsend};
+use crate::media::{JPEG, Sent, asked, media_once, names, noise, prepare, send, set_readiness, unsend};
 
 /// Whether any file of the folder holds these bytes.
 fn holds(folder: &Path, bytes: &[u8]) -> bool {
@@ -69,6 +69,19 @@ async fn a_file_that_is_taken_back_before_it_was_fetched_is_never_fetched() {
 
     media_once(&server, "stored").await;
     assert_eq!(names(&server).len(), 2, "the later file and its preview, and nothing else");
+}
+
+#[actix_web::test]
+async fn a_file_that_was_taken_back_before_the_server_heard_of_it_is_never_asked_for() {
+    let server = TestServer::start();
+    let sent = prepare(&server, "image", noise(1, 1_000));
+
+    unsend(&server, &sent).await;
+    server.webhook(std::slice::from_ref(&sent.event)).await;
+    send(&server, "file", noise(2, 1_000)).await;
+
+    media_once(&server, "stored").await;
+    assert_eq!((asked(&server, &sent), names(&server).len()), (0, 1));
 }
 
 #[actix_web::test]
