@@ -30,32 +30,6 @@ const CONCURRENCY: usize = 16;
 /// When LINE last failed to give an account a token; locked while somebody asks.
 type Turn = Arc<tokio::sync::Mutex<Option<Failed>>>;
 
-/// A fetch that gave no token.
-struct Failed {
-    at: Instant,
-    refusal: Option<(u16, String)>,
-}
-
-impl Failed {
-    fn now(error: &Error) -> Self {
-        let refusal = match error {
-            Error::LineRefused { status, message, .. } => Some((*status, message.clone())),
-            _ => None,
-        };
-        Self { at: Instant::now(), refusal }
-    }
-
-    /// What those are told who waited while it failed.
-    fn error(&self) -> Error {
-        match &self.refusal {
-            Some((status, message)) => {
-                Error::LineRefused { status: *status, message: message.clone(), account: None }
-            }
-            None => Error::LineUnavailable("it gave no token a moment ago".to_owned()),
-        }
-    }
-}
-
 /// Whose token is being fetched, for all threads.
 #[derive(Debug, Clone, Default)]
 pub struct Renewals {
@@ -69,6 +43,13 @@ pub struct Tokens {
     line: Client,
     clock: Clock,
     renewals: Renewals,
+}
+
+/// A fetch that gave no token.
+#[derive(Debug)]
+struct Failed {
+    at: Instant,
+    refusal: Option<(u16, String)>,
 }
 
 /// The worker that fetches tokens ahead of time.
@@ -141,6 +122,26 @@ impl Tokens {
         match (&issued, &channel.secret_next) {
             (Err(Error::LineRefused { .. }), Some(next)) => self.line.issue_token(&channel.id, next).await,
             _ => issued,
+        }
+    }
+}
+
+impl Failed {
+    fn now(error: &Error) -> Self {
+        let refusal = match error {
+            Error::LineRefused { status, message, .. } => Some((*status, message.clone())),
+            _ => None,
+        };
+        Self { at: Instant::now(), refusal }
+    }
+
+    /// What those are told who waited while it failed.
+    fn error(&self) -> Error {
+        match &self.refusal {
+            Some((status, message)) => {
+                Error::LineRefused { status: *status, message: message.clone(), account: None }
+            }
+            None => Error::LineUnavailable("it gave no token a moment ago".to_owned()),
         }
     }
 }
