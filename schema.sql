@@ -31,23 +31,30 @@ CREATE TABLE accounts (
     name TEXT NOT NULL,
     detail TEXT NOT NULL,
     secret TEXT NOT NULL,              -- LINE signs webhooks with it
-    token TEXT NOT NULL,               -- we speak to LINE with it
+    secret_next TEXT,                  -- the secret that takes its place during a rotation; either signs
+    token TEXT NOT NULL,               -- we speak to LINE with it; '' until the first one is fetched
+    channel_id TEXT,                   -- with it tokens are fetched and live for minutes; NULL for a token that was given
+    token_expires_at INTEGER,          -- of a fetched token
+    token_refresh_at INTEGER,          -- when the next one is fetched; NULL for a token that was given
+    delivery_mode TEXT NOT NULL DEFAULT 'prefer_reply' CHECK (delivery_mode IN ('prefer_reply', 'push_only')),
     check_state TEXT NOT NULL DEFAULT 'unchecked' CHECK (check_state IN ('unchecked', 'good', 'refused', 'unreachable')),
     check_message TEXT NOT NULL DEFAULT '',
     bot_user_id TEXT NOT NULL DEFAULT '',          -- the four columns of the bot: as LINE said at the last good check
     bot_basic_id TEXT NOT NULL DEFAULT '',
     bot_display_name TEXT NOT NULL DEFAULT '',
     bot_chat_mode TEXT NOT NULL DEFAULT '',
-    parked_reason TEXT CHECK (parked_reason IN ('token', 'permission', 'quota', 'rate', 'redirect')),
+    parked_reason TEXT CHECK (parked_reason IN ('token', 'permission', 'quota', 'redirect')),
     parked_message TEXT NOT NULL DEFAULT '',       -- LINE's own words
     parked_until INTEGER,              -- when one message probes whether the obstacle is gone
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
     tm_delete INTEGER,
-    CHECK ((parked_reason IS NULL) = (parked_until IS NULL))
+    CHECK ((parked_reason IS NULL) = (parked_until IS NULL)),
+    CHECK ((channel_id IS NULL) = (token_refresh_at IS NULL))
 ) STRICT;
 
 CREATE INDEX accounts_of_customer ON accounts (customer, tm_create);
+CREATE INDEX accounts_refresh ON accounts (token_refresh_at) WHERE token_refresh_at IS NOT NULL;
 
 -- One conversation for each chat of an account. `reach` and `standby` follow LINE's events by LINE's time, since events
 -- may arrive out of order.
@@ -115,6 +122,7 @@ CREATE TABLE messages (
     failure_reason TEXT CHECK (failure_reason IN
         ('refused', 'unreachable', 'outcome_unknown', 'account_removed', 'internal')),
     failure_message TEXT,
+    cost INTEGER,                      -- of what was sent, how many messages of LINE's quota; NULL: none yet, or unknown
     tm_update INTEGER NOT NULL,
     tm_delete INTEGER,                 -- withdrawn by its author; the row stays, its text does not
     PRIMARY KEY (conversation, tm_create)
@@ -147,6 +155,7 @@ CREATE TABLE medias (
 ) STRICT;
 
 CREATE INDEX medias_due ON medias (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX medias_of_customer ON medias (customer, size) WHERE status = 'stored';
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
 
 -- The journal: every event that LINE sent, once, as LINE wrote it. It tells copies of an event from new ones, and a
@@ -176,6 +185,7 @@ CREATE TABLE deliveries (
     state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'accepted', 'failed')),
     body BLOB,                         -- the exact bytes; NULL once accepted
     retry_key BLOB NOT NULL CHECK (length(retry_key) = 16),
+    reply_token TEXT,                  -- set while it goes out, or has gone out, as a reply: that is never repeated
     attempts INTEGER NOT NULL DEFAULT 0,
     ambiguous INTEGER NOT NULL DEFAULT 0,          -- 1: an attempt may have been executed
     created_at INTEGER NOT NULL,
@@ -185,6 +195,7 @@ CREATE TABLE deliveries (
     request_id TEXT,                   -- LINE's id of the accepting request, for LINE's support
     accepted_request_id TEXT,          -- the same, when the acceptance was learned from a later attempt
     line_message_ids TEXT,             -- a JSON array of LINE's ids
+    cost INTEGER,                      -- once accepted: how much of LINE's quota it took; NULL: unknown
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
 ) STRICT;
 

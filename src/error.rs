@@ -35,6 +35,9 @@ pub enum Error {
     /// There is no such thing, or it belongs to somebody else: the answer is the same.
     #[error("no such {0}")]
     NotFound(Resource),
+    /// There is such a thing, and what is asked of it is not here (yet); the text says why.
+    #[error("{1}")]
+    NotHere(Resource, String),
     /// The path exists, the method does not; the text lists the methods that do.
     #[error("this path takes {allow}")]
     MethodNotAllowed {
@@ -44,6 +47,12 @@ pub enum Error {
     /// The thing is in a state in which this cannot be done.
     #[error("{0}")]
     Conflict(String),
+    /// The file has no such part.
+    #[error("this file has {size} bytes")]
+    NoSuchRange {
+        /// How many bytes it has.
+        size: u64,
+    },
     /// The body did not arrive in time.
     #[error("the request did not arrive within {seconds} seconds")]
     TooSlow {

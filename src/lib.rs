@@ -1,15 +1,19 @@
 //! kaiwa (会話, "conversation"): a self-hosted conversation server in one binary and one SQLite file.
 //!
 //! The layers, each of which uses only those before it:
-//! `error < model < config < store < line < worker < {api, sandbox} < server < command`.
+//! `error < model < config < store < {line, hooks} < worker < {api, sandbox} < server < command`.
 
 pub mod api;
 pub mod command;
 pub mod config;
 pub mod error;
+pub mod hooks;
 pub mod line;
 pub mod model;
 pub mod sandbox;
 pub mod server;
 pub mod store;
 pub mod worker;
+
+#[cfg(all(feature = "seeded-bugs", not(debug_assertions)))]
+compile_error!("`seeded-bugs` builds in faults on purpose, for a test: it is not for a release");

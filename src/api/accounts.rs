@@ -1,7 +1,7 @@
 //! LINE accounts: connect, list, read, change, remove. Credentials go in and never come out.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::api::app::App;
 use crate::api::body::Json;
@@ -10,13 +10,12 @@ use crate::api::conversations::checked;
 use crate::api::view::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
-use crate::model::account::{Account, AccountChange, Check, NewAccount};
+use crate::model::account::{
+    Account, AccountChange, Check, Credential, DeliveryMode, NewAccount, SecretChange,
+};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::store::{accounts, customers};
-
-/// The longest channel secret or token; LINE's have 32 and about 170 bytes.
-const CREDENTIAL_BYTES_MAX: usize = 4_096;
 
 /// An account as a client writes it.
 #[derive(Deserialize)]
@@ -26,7 +25,11 @@ pub struct AccountBody {
     name: Option<String>,
     detail: Option<String>,
     secret: Option<Secret>,
+    #[serde(default, deserialize_with = "given")]
+    secret_next: SecretChange,
     token: Option<Secret>,
+    channel_id: Option<String>,
+    delivery_mode: Option<DeliveryMode>,
 }
 
 /// A page of the caller's accounts, newest first.
@@ -53,14 +56,14 @@ pub async fn create(
 ) -> Result<HttpResponse> {
     let now = app.shared.clock.now();
     let account = body.into_new(AccountId::new(now))?;
-    let (id, token) = (account.id, account.token.clone());
+    let id = account.id;
     let Caller { customer, profile } = caller;
     let create = app.shared.store.write(now, move |tx| {
         customers::save(tx, customer, &profile)?;
         accounts::create(tx, customer, &account)
     });
     create.await?;
-    check(&app, id, &token).await?;
+    recheck(&app, customer, id).await?;
     show(&app, customer, id)
 }
 
@@ -73,12 +76,12 @@ pub async fn update(
 ) -> Result<HttpResponse> {
     let id: AccountId = id.parse()?;
     let change = body.into_change()?;
-    let token = change.token.clone();
+    let is_new = change.credential.is_some() || change.secret.is_some();
     let now = app.shared.clock.now();
     app.shared.store.write(now, move |tx| accounts::update(tx, caller.customer, id, &change)).await?;
-    if let Some(token) = token {
+    if is_new {
         app.shared.alarms.deliveries.wake();
-        check(&app, id, &token).await?;
+        recheck(&app, caller.customer, id).await?;
     }
     show(&app, caller.customer, id)
 }
@@ -87,13 +90,16 @@ pub async fn update(
 pub async fn remove(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
     let id: AccountId = id.parse()?;
     let now = app.shared.clock.now();
-    app.shared.store.write(now, move |tx| accounts::remove(tx, caller.customer, id)).await?;
+    let remove = app.shared.store.write(now, move |tx| accounts::remove(tx, caller.customer, id));
+    remove.await?.into_iter().for_each(|message| app.shared.outcomes.announce(message));
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Asks LINE about a token and notes what it says.
-pub async fn check(app: &App, id: AccountId, token: &Secret) -> Result<Check> {
-    let check = match app.line.bot(token).await {
+/// Asks LINE about an account's token and notes what it says.
+pub async fn check(app: &App, account: &Account) -> Result<Check> {
+    let id = account.id;
+    let bot = app.tokens.call(id, &account.token, async |token| app.line.bot(token).await);
+    let check = match bot.await {
         Ok(bot) => Check::Good(bot),
         Err(Error::LineRefused { message, .. }) => Check::Refused(message),
         Err(error) => Check::Unreachable(error.chain()),
@@ -101,6 +107,12 @@ pub async fn check(app: &App, id: AccountId, token: &Secret) -> Result<Check> {
     let noted = check.clone();
     app.shared.store.write(app.shared.clock.now(), move |tx| accounts::save_check(tx, id, &noted)).await?;
     Ok(check)
+}
+
+async fn recheck(app: &App, customer: CustomerId, id: AccountId) -> Result<()> {
+    app.shared.alarms.tokens.wake();
+    let account = app.reader.read(|connection| accounts::get(connection, customer, id))?;
+    check(app, &account).await.map(drop)
 }
 
 fn show(app: &App, customer: CustomerId, id: AccountId) -> Result<HttpResponse> {
@@ -113,13 +125,17 @@ impl AccountBody {
         if self.r#type.is_none() {
             return Err(Error::invalid(Rule::ReferenceType, "an account needs `\"type\": \"line\"`"));
         }
-        let AccountChange { name, detail, secret, token } = self.into_change()?;
+        let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } =
+            self.into_change()?;
         Ok(NewAccount {
             id,
             name: name.unwrap_or_default(),
             detail: detail.unwrap_or_default(),
             secret: secret.ok_or_else(|| missing("secret", "the channel secret"))?,
-            token: token.ok_or_else(|| missing("token", "a long-lived channel access token"))?,
+            secret_next: secret_next.apply(None),
+            credential: credential
+                .ok_or_else(|| missing("token` or `channel_id", "a long-lived channel access token"))?,
+            delivery_mode: delivery_mode.unwrap_or_default(),
         })
     }
 
@@ -131,8 +147,36 @@ impl AccountBody {
             name: checked(self.name, "name")?,
             detail: checked(self.detail, "detail")?,
             secret: credential(self.secret, "secret")?,
-            token: credential(self.token, "token")?,
+            secret_next: checked_next(self.secret_next)?,
+            credential: way_to_speak(self.token, self.channel_id)?,
+            delivery_mode: self.delivery_mode,
         })
+    }
+}
+
+fn checked_next(change: SecretChange) -> Result<SecretChange> {
+    match change {
+        SecretChange::Set(secret) => Ok(credential(Some(secret), "secret_next")?.into()),
+        other => Ok(other),
+    }
+}
+
+/// A field that is there, be it `null`.
+fn given<'de, D: Deserializer<'de>>(field: D) -> Result<SecretChange, D::Error> {
+    Option::<Secret>::deserialize(field).map(SecretChange::from)
+}
+
+/// A token, or the id of the channel whose tokens are fetched.
+fn way_to_speak(token: Option<Secret>, channel_id: Option<String>) -> Result<Option<Credential>> {
+    let token = credential(token, "token")?;
+    let channel_id = credential(channel_id.map(Secret::new), "channel_id")?;
+    match (token, channel_id) {
+        (Some(_), Some(_)) => {
+            Err(Error::invalid(Rule::Argument, "an account has either a `token` or a `channel_id`, not both"))
+        }
+        (Some(token), None) => Ok(Some(Credential::Token(token))),
+        (None, Some(id)) => Ok(Some(Credential::ChannelId(id.expose().to_owned()))),
+        (None, None) => Ok(None),
     }
 }
 
@@ -140,16 +184,12 @@ fn missing(field: &str, meaning: &str) -> Error {
     Error::invalid(Rule::Argument, format!("a LINE account needs `{field}`: {meaning} from LINE's console"))
 }
 
-/// A secret or token that can stand in a header: visible ASCII without spaces.
+/// A secret or token that can stand in a header.
 fn credential(secret: Option<Secret>, field: &str) -> Result<Option<Secret>> {
-    let fits = |secret: &Secret| {
-        let bytes = secret.expose().as_bytes();
-        (1..=CREDENTIAL_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
-    };
-    if secret.as_ref().is_some_and(|secret| !fits(secret)) {
+    let expected = || {
         let message =
-            format!("`{field}` must be 1 to {CREDENTIAL_BYTES_MAX} visible ASCII characters without spaces");
-        return Err(Error::invalid(Rule::Argument, message));
-    }
-    Ok(secret)
+            format!("`{field}` must be visible ASCII characters without spaces, as LINE's console shows it");
+        Error::invalid(Rule::Argument, message)
+    };
+    secret.map(|secret| Secret::credential(secret.expose()).ok_or_else(expected)).transpose()
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::counters::Counters;
+use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::error::Result;
@@ -10,10 +11,12 @@ use crate::line::client::Client;
 use crate::model::clock::Clock;
 use crate::model::id::AccountId;
 use crate::store::Store;
+use crate::store::folder::Folder;
 use crate::store::inbound::Received;
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
+use crate::worker::tokens::{Renewals, Tokens};
 use crate::worker::wake::Alarms;
 
 /// Connections to LINE of one HTTP thread, for the few calls that a caller waits for.
@@ -27,6 +30,8 @@ pub struct App {
     pub reader: Reader,
     /// For the few calls to LINE that a caller waits for.
     pub line: Client,
+    /// The tokens for those calls.
+    pub tokens: Tokens,
 }
 
 /// What the HTTP threads share.
@@ -37,6 +42,8 @@ pub struct Shared {
     pub public_url: Option<String>,
     /// The database.
     pub store: Store,
+    /// The folder of files.
+    pub folder: Folder,
     /// The clock.
     pub clock: Clock,
     /// Checks tokens.
@@ -45,8 +52,12 @@ pub struct Shared {
     pub pulse: Pulse,
     /// Wakes the workers.
     pub alarms: Alarms,
+    /// Whose token is being fetched.
+    pub renewals: Renewals,
     /// Tells callers of outcomes.
     pub outcomes: Outcomes,
+    /// What LINE said about quotas.
+    pub quotas: Quotas,
     /// Counts what an operator should see.
     pub counters: Counters,
 }
@@ -56,7 +67,9 @@ impl App {
     pub fn new(shared: Arc<Shared>) -> Result<Self> {
         let reader = shared.store.reader()?;
         let line = Client::new(&shared.config.line, LINE_CONNECTIONS);
-        Ok(Self { shared, reader, line })
+        let Shared { store, clock, renewals, .. } = shared.as_ref();
+        let tokens = Tokens::new(store.clone(), line.clone(), clock.clone(), renewals.clone());
+        Ok(Self { shared, reader, line, tokens })
     }
 }
 

@@ -18,6 +18,9 @@ use crate::error::{Error, Result, Rule};
 /// A body of JSON, in the shape that a route expects.
 pub struct Json<T>(pub T);
 
+/// A body of JSON that may be left away: then everything is as by default.
+pub struct MaybeJson<T>(pub T);
+
 /// The bytes of a webhook, exactly as they came.
 pub struct Raw(pub Bytes);
 
@@ -33,10 +36,26 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let body = read(request, payload, limit);
         Box::pin(async move {
             typed?;
+            parse(&body.await?).map(Self)
+        })
+    }
+}
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeJson<T> {
+    type Error = Error;
+    type Future = Reading<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let typed = require_json(request);
+        let limit = app(request).shared.config.limits.body_bytes;
+        let body = read(request, payload, limit);
+        Box::pin(async move {
             let body = body.await?;
-            let expected =
-                |error| Error::invalid(Rule::JsonBody, format!("the body cannot be read: {error}"));
-            serde_json::from_slice(&body).map(Self).map_err(expected)
+            if body.is_empty() {
+                return Ok(Self(T::default()));
+            }
+            typed?;
+            parse(&body).map(Self)
         })
     }
 }
@@ -54,6 +73,11 @@ impl FromRequest for Raw {
 
 fn app(request: &HttpRequest) -> &Data<App> {
     request.app_data().expect("every server is given an App")
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let expected = |error| Error::invalid(Rule::JsonBody, format!("the body cannot be read: {error}"));
+    serde_json::from_slice(body).map_err(expected)
 }
 
 fn require_json(request: &HttpRequest) -> Result<()> {

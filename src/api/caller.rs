@@ -33,22 +33,20 @@ impl FromRequest for Caller {
 
 fn caller(request: &HttpRequest) -> Result<Caller> {
     let app = request.app_data::<web::Data<App>>().expect("every server is given an App");
-    let token = token(request)?.ok_or(Error::NoCredentials)?;
+    let token = token(request).ok_or(Error::NoCredentials)?;
     let Bearer { customer, profile } = app.shared.verifier.verify(&token, app.shared.clock.now())?;
     Ok(Caller { customer, profile })
 }
 
-/// The token of the header, else of the query, else of the cookie. An empty one is none.
-fn token(request: &HttpRequest) -> Result<Option<Cow<'_, str>>> {
-    if let Some(header) = request.headers().get(AUTHORIZATION) {
-        let expected = Error::BadCredentials("the header `Authorization` must be `Bearer` and a token");
-        let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(expected)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Error::BadCredentials("the header `Authorization` must be `Bearer` and a token"));
-        }
-        return Ok(Some(Cow::Borrowed(token.trim())));
-    }
-    let in_query = query::parameter(request, "token").filter(|token| !token.is_empty());
-    let in_cookie = || request.cookie("token").map(|cookie| Cow::Owned(cookie.value().to_owned()));
-    Ok(in_query.or_else(in_cookie).filter(|token| !token.is_empty()))
+/// The token of the header, else of the query, else of the cookie. An empty one is none, and so is a header of another
+/// scheme: it is meant for a proxy in front.
+fn token(request: &HttpRequest) -> Option<Cow<'_, str>> {
+    let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+    let (scheme, bearer) = header.and_then(|header| header.split_once(' ')).unwrap_or_default();
+    let in_header = scheme.eq_ignore_ascii_case("bearer").then(|| Cow::Borrowed(bearer.trim()));
+    let given = |token: &Cow<'_, str>| !token.is_empty();
+    let in_query = || query::parameter(request, "token").filter(given);
+    let in_cookie =
+        || request.cookie("token").map(|cookie| Cow::Owned(cookie.value().to_owned())).filter(given);
+    in_header.filter(given).or_else(in_query).or_else(in_cookie)
 }

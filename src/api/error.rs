@@ -3,7 +3,7 @@
 //! Reasons are part of the contract: they are only ever added.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -40,6 +40,9 @@ pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, JSON));
     match error {
         Error::MethodNotAllowed { allow } => drop(response.insert_header((ALLOW, allow.as_str()))),
+        Error::NoSuchRange { size } => {
+            response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
+        }
         // The rest of the body may still be on its way; nobody reads it.
         Error::TooSlow { .. } | Error::TooLarge { .. } | Error::FileTooLarge(_) => {
             response.force_close();
@@ -78,11 +81,16 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::NoCredentials => (Code::UNAUTHORIZED, "UNAUTHENTICATED", "AUTHENTICATION_REQUIRED"),
         Error::BadCredentials(_) => (Code::UNAUTHORIZED, "UNAUTHENTICATED", "INVALID_CREDENTIALS"),
         Error::Forbidden(_) => (Code::FORBIDDEN, "PERMISSION_DENIED", "PERMISSION_DENIED"),
-        Error::NotFound(resource) => (Code::NOT_FOUND, "NOT_FOUND", resource_reason(*resource)),
+        Error::NotFound(resource) | Error::NotHere(resource, _) => {
+            (Code::NOT_FOUND, "NOT_FOUND", resource_reason(*resource))
+        }
         Error::MethodNotAllowed { .. } => {
             (Code::METHOD_NOT_ALLOWED, "INVALID_ARGUMENT", "METHOD_NOT_ALLOWED")
         }
         Error::Conflict(_) => (Code::CONFLICT, "FAILED_PRECONDITION", "STATE_INVALID"),
+        Error::NoSuchRange { .. } => {
+            (Code::RANGE_NOT_SATISFIABLE, "INVALID_ARGUMENT", "RANGE_NOT_SATISFIABLE")
+        }
         Error::TooSlow { .. } => (Code::REQUEST_TIMEOUT, "INVALID_ARGUMENT", "REQUEST_TIMEOUT"),
         Error::TooLarge { .. } | Error::FileTooLarge(_) => {
             (Code::PAYLOAD_TOO_LARGE, "INVALID_ARGUMENT", "BODY_TOO_LARGE")

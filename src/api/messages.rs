@@ -9,7 +9,7 @@ use crate::api::caller::Caller;
 use crate::api::outgoing::{self, SendMessage};
 use crate::api::view::{ListBody, MessageView};
 use crate::api::{JSON, query};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::line::push;
 use crate::model::conversation::Conversation;
 use crate::model::id::{ConversationId, CustomerId, MessageId};
@@ -75,13 +75,7 @@ fn prepare(mut message: SendMessage, conversation: &Conversation, of: Of, app: &
     let quote_token = |id| app.reader.read(|connection| messages::quote_token(connection, of, id));
     let outgoing = message.outgoing(quote_token)?;
     let requests = push::requests(&conversation.chat.id, &outgoing)?;
-    if conversation.standby {
-        let obstacle = "another system has control of this chat at LINE (standby), so nothing may be sent";
-        return Err(Error::Conflict(obstacle.to_owned()));
-    }
-    if let (Some(obstacle), false) = (conversation.reach.obstacle(), force) {
-        return Err(Error::Conflict(format!("{obstacle}; send `\"force\": true` to try all the same")));
-    }
+    conversation.check_sendable(force)?;
     Ok(NewMessage {
         id: MessageId::new(app.shared.clock.now()),
         text: outgoing.text.as_ref().map_or_else(String::new, |text| text.as_str().to_owned()),
@@ -91,14 +85,15 @@ fn prepare(mut message: SendMessage, conversation: &Conversation, of: Of, app: &
     })
 }
 
-fn show(app: &App, of: Of, id: MessageId) -> Result<HttpResponse> {
+/// The answer that shows a message.
+pub fn show(app: &App, of: Of, id: MessageId) -> Result<HttpResponse> {
     app.reader.read(|connection| {
         messages::get(connection, of, id, |row| HttpResponse::Ok().json(MessageView::from(row)))
     })
 }
 
 /// `Prefer: respond-async` (RFC 7240).
-fn prefers_no_wait(request: &HttpRequest) -> bool {
+pub fn prefers_no_wait(request: &HttpRequest) -> bool {
     let preferences = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
     preferences.flat_map(|value| value.split(',')).any(|token| {
         let name = token.split(';').next().unwrap_or_default();

@@ -11,11 +11,16 @@ pub mod deadline;
 pub mod error;
 pub mod guard;
 pub mod health;
+pub mod medias;
 pub mod messages;
 pub mod outgoing;
 pub mod public_files;
 pub mod query;
+pub mod quota;
+pub mod range;
+pub mod retries;
 pub mod setup;
+pub mod signs;
 pub mod token;
 pub mod uploads;
 pub mod view;
@@ -54,6 +59,13 @@ pub fn routes(service: &mut web::ServiceConfig) {
         )
         .service(at("/v1.0/conversations/{id}/messages/{message}", "GET").route(web::get().to(messages::get)))
         .service(
+            at("/v1.0/conversations/{id}/messages/{message}/retry", "POST")
+                .route(web::post().to(retries::create)),
+        )
+        .service(at("/v1.0/conversations/{id}/read", "POST").route(web::post().to(signs::read)))
+        .service(at("/v1.0/conversations/{id}/typing", "POST").route(web::post().to(signs::typing)))
+        .service(at("/v1.0/conversation_accounts/{id}/quota", "GET").route(web::get().to(quota::get)))
+        .service(
             at("/v1.0/conversation_accounts", "GET, POST")
                 .route(web::get().to(accounts::list))
                 .route(web::post().to(accounts::create)),
@@ -73,6 +85,8 @@ pub fn routes(service: &mut web::ServiceConfig) {
 fn files(service: &mut web::ServiceConfig) {
     service
         .service(at(UPLOADS, "POST").route(web::post().to(uploads::create)))
+        .service(at("/v1.0/medias/{id}", "GET").route(web::get().to(medias::get)))
+        .service(at("/v1.0/medias/{id}/preview", "GET").route(web::get().to(medias::preview)))
         .service(
             at("/m/{id}/{name}", "GET, HEAD")
                 .route(web::get().to(public_files::whole))

@@ -12,6 +12,7 @@ use crate::error::{Error, Result, Rule};
 use crate::line::client::{WebhookEndpoint, WebhookTest};
 use crate::model::account::{Account, Bot, Check};
 use crate::model::id::{AccountId, CustomerId};
+use crate::model::secret::Secret;
 use crate::store::{accounts, customers};
 
 /// What to set up.
@@ -82,17 +83,21 @@ async fn accounts_of(app: &App, customer: CustomerId) -> Result<Vec<Account>> {
 
 /// Reads the bot, sets the webhook, reads it back, and lets LINE test it.
 async fn connect(app: &App, account: &Account) -> Result<Connected> {
-    let bot = match account_api::check(app, account.id, &account.token).await? {
+    let bot = match account_api::check(app, account).await? {
         Check::Good(bot) => bot,
-        Check::Refused(_) | Check::Unreachable(_) | Check::Unchecked => app.line.bot(&account.token).await?,
+        Check::Refused(_) | Check::Unreachable(_) | Check::Unchecked => {
+            app.tokens.call(account.id, &account.token, async |token| app.line.bot(token).await).await?
+        }
     };
     let uri = app.shared.webhook_uri(account.id).ok_or_else(|| {
         let message = "`public_url` is not configured: LINE needs to know where to reach this server";
         Error::Conflict(message.to_owned())
     })?;
-    app.line.set_webhook(&account.token, &uri).await?;
-    let endpoint = app.line.webhook(&account.token).await?;
-    let test = app.line.test_webhook(&account.token).await?;
+    let register = async |token: &Secret| {
+        app.line.set_webhook(token, &uri).await?;
+        Ok((app.line.webhook(token).await?, app.line.test_webhook(token).await?))
+    };
+    let (endpoint, test) = app.tokens.call(account.id, &account.token, register).await?;
     Ok(Connected { account: account.id, bot, endpoint, test })
 }
 

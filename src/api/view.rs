@@ -4,7 +4,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::model::account::{Account, Bot, Check, ParkReason, Parked};
+use crate::model::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parked, Quota};
 use crate::model::conversation::{Conversation, Participant};
 use crate::model::id::{AccountId, ConversationId, MessageId};
 use crate::model::message::{Failure, FailureReason, MessageRow, Status};
@@ -54,6 +54,8 @@ pub struct MessageView<'a> {
     tm_update: Time,
     tm_delete: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<FailureView<'a>>,
 }
 
@@ -76,6 +78,9 @@ pub struct AccountView<'a> {
     tm_create: Time,
     tm_update: Time,
     tm_delete: Time,
+    delivery_mode: &'static str,
+    channel_id: Option<&'a str>,
+    has_secret_next: bool,
 }
 
 /// What LINE said about an account's token.
@@ -100,6 +105,16 @@ struct ParkedView<'a> {
     reason: &'static str,
     message: &'a str,
     until: Time,
+}
+
+/// How much of the month's messages an account has used.
+#[derive(Serialize)]
+pub struct QuotaView {
+    r#type: &'static str,
+    value: Option<u64>,
+    used: u64,
+    remaining: Option<u64>,
+    fetched_at: Time,
 }
 
 /// A list, written item by item into the body.
@@ -161,6 +176,7 @@ impl<'a> From<&MessageRow<'a>> for MessageView<'a> {
             tm_create: Time(message.tm_create),
             tm_update: Time(message.tm_update),
             tm_delete: Time(message.tm_delete),
+            cost: message.cost,
             error: message.failure.map(|failure| FailureView::from(&failure)),
         }
     }
@@ -193,6 +209,12 @@ impl<'a> AccountView<'a> {
             tm_create: Time(account.tm_create),
             tm_update: Time(account.tm_update),
             tm_delete: Time(Timestamp::NEVER),
+            delivery_mode: match account.delivery_mode {
+                DeliveryMode::PreferReply => "prefer_reply",
+                DeliveryMode::PushOnly => "push_only",
+            },
+            channel_id: account.channel_id.as_deref(),
+            has_secret_next: account.secret_next.is_some(),
         }
     }
 }
@@ -222,10 +244,22 @@ impl<'a> From<&'a Parked> for ParkedView<'a> {
             ParkReason::Token => "token",
             ParkReason::Permission => "permission",
             ParkReason::Quota => "quota",
-            ParkReason::Rate => "rate",
             ParkReason::Redirect => "redirect",
         };
         Self { reason, message: &parked.message, until: Time(parked.until) }
+    }
+}
+
+impl QuotaView {
+    /// What LINE said at that time.
+    pub fn new(quota: Quota, fetched_at: Timestamp) -> Self {
+        Self {
+            r#type: if quota.limit.is_some() { "limited" } else { "none" },
+            value: quota.limit,
+            used: quota.used,
+            remaining: quota.remaining(),
+            fetched_at: Time(fetched_at),
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub async fn receive(
     app.shared.count(received);
     if received.stored > 0 {
         app.shared.alarms.names.wake();
+        app.shared.alarms.medias.wake();
     }
     Ok(HttpResponse::Ok().finish())
 }
@@ -47,9 +48,9 @@ fn signed_by(app: &App, id: &str, request: &HttpRequest, body: &[u8]) -> Result<
         Err(_) => None,
     };
     let signature = request.headers().get(signature::HEADER);
-    let signed = account
-        .zip(signature)
-        .filter(|(account, signature)| signature::verify(&account.secret, body, signature.as_bytes()));
+    let signed = account.zip(signature).filter(|(account, signature)| {
+        account.secrets().any(|secret| signature::verify(secret, body, signature.as_bytes()))
+    });
     if let Some((account, _)) = signed {
         return Ok(account);
     }

@@ -8,7 +8,7 @@ use crate::api::view::AccountView;
 use crate::command::output;
 use crate::command::settings::{Settings, find_customer};
 use crate::error::{Error, Result};
-use crate::model::account::{Account, NewAccount};
+use crate::model::account::{Account, Credential, DeliveryMode, NewAccount};
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -45,9 +45,18 @@ struct Add {
     /// A file with the channel secret: arguments can be read by everybody on the machine.
     #[arg(long, value_name = "FILE")]
     secret_file: PathBuf,
-    /// A file with the long-lived channel access token.
+    /// A file with the channel secret that takes its place, during a rotation.
     #[arg(long, value_name = "FILE")]
-    token_file: PathBuf,
+    secret_next_file: Option<PathBuf>,
+    /// A file with the long-lived channel access token.
+    #[arg(long, value_name = "FILE", required_unless_present = "channel_id", conflicts_with = "channel_id")]
+    token_file: Option<PathBuf>,
+    /// The channel's id: tokens are then fetched with it and the channel secret.
+    #[arg(long, value_name = "ID")]
+    channel_id: Option<String>,
+    /// Never send as a free reply.
+    #[arg(long)]
+    push_only: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -79,7 +88,9 @@ impl Add {
             name: self.name,
             detail: self.detail,
             secret: read_secret(&self.secret_file)?,
-            token: read_secret(&self.token_file)?,
+            secret_next: self.secret_next_file.as_deref().map(read_secret).transpose()?,
+            credential: credential(self.token_file.as_deref(), self.channel_id)?,
+            delivery_mode: if self.push_only { DeliveryMode::PushOnly } else { DeliveryMode::PreferReply },
         };
         let store = self.settings.store()?;
         let customer = find_customer(&store.reader()?, &self.customer)?.id;
@@ -107,11 +118,18 @@ fn show(account: &Account, as_json: bool) -> Result<()> {
     output::line(&format!("{}  {}  customer {}", account.id, account.name, account.customer))
 }
 
+fn credential(token_file: Option<&Path>, channel_id: Option<String>) -> Result<Credential> {
+    match (token_file, channel_id) {
+        (Some(path), _) => read_secret(path).map(Credential::Token),
+        (None, Some(id)) => Ok(Credential::ChannelId(id)),
+        (None, None) => Err(Error::Unusable("an account needs a token or a channel id".to_owned())),
+    }
+}
+
 fn read_secret(path: &Path) -> Result<Secret> {
     let unreadable = |error| Error::Unusable(format!("cannot read {}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    match text.trim() {
-        "" => Err(Error::Unusable(format!("{} is empty", path.display()))),
-        secret => Ok(Secret::new(secret)),
-    }
+    let expected =
+        || Error::Unusable(format!("{} must hold one line of visible ASCII characters", path.display()));
+    Secret::credential(text.trim_end_matches(['\r', '\n'])).ok_or_else(expected)
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::command::output;
 use crate::command::settings::Settings;
 use crate::error::Result;
-use crate::model::customer::{Customer, Profile};
+use crate::model::customer::{Customer, ProfileChange};
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 use crate::store::customers;
@@ -37,8 +37,8 @@ struct Add {
     #[arg(long, value_name = "UUID")]
     id: Option<CustomerId>,
     /// A note for people.
-    #[arg(long, default_value = "")]
-    detail: String,
+    #[arg(long)]
+    detail: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -67,10 +67,11 @@ impl Add {
     fn run(self) -> Result<()> {
         let now = Timestamp::now();
         let id = self.id.unwrap_or_else(|| CustomerId::new(now));
-        let profile = Profile { name: self.name, detail: self.detail, ..Profile::default() };
+        let profile =
+            ProfileChange { name: Some(self.name), detail: self.detail, ..ProfileChange::default() };
         let store = self.settings.store()?;
         let customer = store.write_blocking(now, move |tx| {
-            customers::save(tx, id, &profile.into())?;
+            customers::save(tx, id, &profile)?;
             customers::get(tx, id)
         });
         show(&customer?, self.json)

@@ -1,5 +1,7 @@
 //! `kaiwa token`.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::json;
 
@@ -9,6 +11,9 @@ use crate::command::settings::{Settings, find_customer};
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
 
+/// Longer than anybody should be able to hold a token.
+const LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
+
 /// Prints a token for a known customer.
 #[derive(Debug, Args)]
 pub struct Token {
@@ -17,9 +22,9 @@ pub struct Token {
     /// The customer: an id or a name.
     #[arg(long, value_name = "ID|NAME")]
     customer: String,
-    /// How long the token is valid, such as 1h, 7d or 1y.
-    #[arg(long, value_name = "TIME", default_value = "7d")]
-    ttl: humantime::Duration,
+    /// How long the token is valid, such as 1h, 7d or 1y; at most 10y.
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_life)]
+    ttl: Duration,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -32,16 +37,17 @@ impl Token {
         let key = config.require_jwt_key()?;
         let customer = find_customer(&self.settings.reader()?, &self.customer)?;
         let now = Timestamp::now();
-        let token = sign(
-            key,
-            &Bearer { customer: customer.id, profile: customer.profile.into() },
-            now,
-            self.ttl.into(),
-        )?;
+        let token =
+            sign(key, &Bearer { customer: customer.id, profile: customer.profile.into() }, now, self.ttl)?;
         if !self.json {
             return output::line(&token);
         }
-        let expires = now.after(self.ttl.into()).to_string();
+        let expires = now.after(self.ttl).to_string();
         output::json(&json!({ "token": token, "customer_id": customer.id, "expires": expires }))
     }
+}
+
+fn parse_life(text: &str) -> Result<Duration, String> {
+    let life = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if life > LIFE_MAX { Err("a token is valid for at most 10y".to_owned()) } else { Ok(life) }
 }

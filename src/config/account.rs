@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::model::account::{Credential, DeliveryMode};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 
@@ -27,12 +28,34 @@ pub struct DeclaredAccount {
     /// The file that `secret` was read from. Default none.
     #[serde(default)]
     pub secret_file: Option<PathBuf>,
-    /// The channel access token; never empty.
+    /// The secret that takes its place during a rotation. Default none.
+    #[serde(default)]
+    pub secret_next: Option<Secret>,
+    /// The file that `secret_next` was read from. Default none.
+    #[serde(default)]
+    pub secret_next_file: Option<PathBuf>,
+    /// The channel access token; empty only beside a `channel_id`.
     #[serde(default = "none_yet")]
     pub token: Secret,
     /// The file that `token` was read from. Default none.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
+    /// The channel's id, with which tokens are fetched. Default none.
+    #[serde(default)]
+    pub channel_id: Option<String>,
+    /// How messages go out. Default `prefer_reply`.
+    #[serde(default)]
+    pub delivery_mode: DeliveryMode,
+}
+
+impl DeclaredAccount {
+    /// How it speaks to LINE.
+    pub fn credential(&self) -> Credential {
+        match &self.channel_id {
+            Some(id) => Credential::ChannelId(id.clone()),
+            None => Credential::Token(self.token.clone()),
+        }
+    }
 }
 
 /// A customer, declared in the file or known already.

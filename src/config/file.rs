@@ -60,12 +60,22 @@ fn check_tables(key: &Key, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
         let table = item.get_ref().as_table().ok_or_else(|| wrong(item))?;
         check_table(table, key.name)?;
         check_needed(table, key.name).map_err(|message| (item.span(), message))?;
+        check_alternatives(table, key.name).map_err(|message| (item.span(), message))?;
     }
     Ok(())
 }
 
 fn check_value(key: &Key, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
     let checked = match found.get_ref() {
+        DeValue::Array(hosts) if matches!(key.kind, Kind::Hosts) => {
+            let each = hosts.iter().map(|host| host.get_ref().as_str().map(str::trim));
+            let checked = each.map(|host| match host {
+                Some(host) if !host.is_empty() => value::check_text(key.kind, host),
+                _ => Err(value::text_expected(key.kind)),
+            });
+            checked.collect()
+        }
+        DeValue::String(_) if matches!(key.kind, Kind::Hosts) => Err(value::text_expected(key.kind)),
         DeValue::String(text) => value::check_text(key.kind, text),
         DeValue::Integer(digits) => number(digits).and_then(|number| value::check_number(key.kind, number)),
         other => Err(format!("{}, found {}", value::text_expected(key.kind), other.type_str())),
@@ -86,6 +96,21 @@ fn check_needed(table: &DeTable<'_>, section: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Each `[[accounts]]` has one way to speak to LINE.
+fn check_alternatives(table: &DeTable<'_>, section: &str) -> Result<(), String> {
+    if section != "accounts" {
+        return Ok(());
+    }
+    let has = |name: &str| table.keys().any(|key| key.get_ref() == name);
+    match (has("token") || has("token_file"), has("channel_id")) {
+        (false, false) => {
+            Err(r#""accounts.token", "accounts.token_file" or "accounts.channel_id" is missing"#.to_owned())
+        }
+        (true, true) => Err(r#"both a token and "accounts.channel_id" are given"#.to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// No secret is given twice, as a value and as a file.
@@ -174,6 +199,14 @@ mod tests {
             "[delivery]\nwait = 10",
             r#"2:8: "delivery.wait" must be a duration in quotes such as "10s", found a number"#,
         );
+        check(
+            "[limits]\nallowed_hosts = \"files.internal\"",
+            r#"2:17: "limits.allowed_hosts" must be a list of hosts such as ["files.internal"]"#,
+        );
+        check(
+            "[limits]\nallowed_hosts = [\"http://files.internal\"]",
+            r#"2:17: "limits.allowed_hosts" must be names or addresses of hosts, without scheme and port, found "http://files.internal""#,
+        );
         check("delivery = 1", r#"1:12: "delivery" is a section: write [delivery] and its keys below"#);
         check("[customers]", r#"1:1: "customers" is a list: write [[customers]] for each"#);
     }
@@ -182,6 +215,14 @@ mod tests {
     fn what_an_account_needs_is_asked_for() {
         check("[[customers]]\n", r#"1:1: "customers.id" is missing"#);
         check(ACCOUNT, r#"1:1: "accounts.secret" or "accounts.secret_file" is missing"#);
+        check(
+            &format!("{ACCOUNT}secret = \"s\"\n"),
+            r#"1:1: "accounts.token", "accounts.token_file" or "accounts.channel_id" is missing"#,
+        );
+        check(
+            &format!("{ACCOUNT}secret = \"s\"\ntoken = \"t\"\nchannel_id = \"1\"\n"),
+            r#"1:1: both a token and "accounts.channel_id" are given"#,
+        );
         check(
             &format!("{ACCOUNT}secret = \"s\"\nsecret_file = \"f\"\n"),
             r#"4:1: both "accounts.secret" and "accounts.secret_file" are given"#,

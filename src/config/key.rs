@@ -35,6 +35,8 @@ pub enum Kind {
     Number(u64, u64),
     /// A duration from the first to the second.
     Duration(Duration, Duration),
+    /// Host names or addresses: a list in the file, with commas in between elsewhere.
+    Hosts,
     /// Tables that can be repeated: `[[name]]`, in the file only.
     Tables,
 }
@@ -72,7 +74,9 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.connections", Kind::Number(1, 1_000_000)),
     Key::new("limits.write_queue", Kind::Number(1, 100_000)),
     Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
+    Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
+    Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("log.level", Kind::Word(&["error", "warn", "info", "debug", "trace"])),
     Key::new("log.format", Kind::Word(&["text", "json"])),
     Key::new("customers", Kind::Tables),
@@ -88,8 +92,12 @@ pub const KEYS: &[Key] = &[
     Key::new("accounts.detail", Kind::Text),
     Key::new("accounts.secret", Kind::Needed(&Kind::Secret)),
     Key::new("accounts.secret_file", Kind::Path),
-    Key::new("accounts.token", Kind::Needed(&Kind::Secret)),
+    Key::new("accounts.secret_next", Kind::Secret),
+    Key::new("accounts.secret_next_file", Kind::Path),
+    Key::new("accounts.token", Kind::Secret),
     Key::new("accounts.token_file", Kind::Path),
+    Key::new("accounts.channel_id", Kind::Text),
+    Key::new("accounts.delivery_mode", Kind::Word(&["prefer_reply", "push_only"])),
 ];
 
 impl Key {
@@ -191,7 +199,10 @@ mod tests {
     fn every_secret_can_stand_in_a_file() {
         let files: Vec<_> = KEYS.iter().filter_map(Key::file).collect();
 
-        assert_eq!(files, ["auth.jwt_key_file", "accounts.secret_file", "accounts.token_file"]);
+        assert_eq!(
+            files,
+            ["auth.jwt_key_file", "accounts.secret_file", "accounts.secret_next_file", "accounts.token_file"]
+        );
         assert!(files.iter().all(|file| find(file).is_some()));
     }
 

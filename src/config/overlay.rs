@@ -32,9 +32,14 @@ pub fn process_environment() -> Result<Vec<(String, String)>> {
         .collect()
 }
 
+/// Kubernetes sets variables of these names for a service that is called `kaiwa`.
+fn is_service_link(name: &str) -> bool {
+    name.starts_with("KAIWA_SERVICE_") || name == "KAIWA_PORT" || name.starts_with("KAIWA_PORT_")
+}
+
 /// The settings that these variables make; variables of others are skipped.
 pub fn variables(environment: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Setting>> {
-    let ours = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX));
+    let ours = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX) && !is_service_link(name));
     ours.map(|(name, text)| {
         let key = singles().find(|key| key::variable(key.name) == name).ok_or_else(|| {
             let nearest = key::nearest(&name, singles().map(|key| key::variable(key.name)));

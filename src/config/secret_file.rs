@@ -20,6 +20,9 @@ pub fn read_all(config: &mut Config) -> Result<()> {
         if let Some(path) = &account.secret_file {
             account.secret = read("accounts.secret_file", path)?;
         }
+        if let Some(path) = &account.secret_next_file {
+            account.secret_next = Some(read("accounts.secret_next_file", path)?);
+        }
         if let Some(path) = &account.token_file {
             account.token = read("accounts.token_file", path)?;
         }

@@ -79,8 +79,12 @@ pub struct Limits {
     /// How long a stopping server waits for what is under way. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_timeout: Duration,
+    /// The largest file that is fetched, in bytes. Default 300 MiB.
+    pub media_bytes: u64,
     /// The bytes that one customer's files may have together. Default 10 GiB.
     pub media_customer_bytes: u64,
+    /// Hosts that may be asked for files although they are in our own network. Default none.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// `[log]`: what is written to standard error.
@@ -168,7 +172,9 @@ impl Default for Limits {
             connections: 10_000,
             write_queue: 4096,
             shutdown_timeout: Duration::from_secs(10),
+            media_bytes: 300 * 1024 * 1024,
             media_customer_bytes: 10 * 1024 * 1024 * 1024,
+            allowed_hosts: Vec::new(),
         }
     }
 }

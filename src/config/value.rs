@@ -28,6 +28,8 @@ pub fn check_text(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Word(words) => wrong(&format!("one of {}", words.join(", "))),
         Kind::Duration(least, most) => check_duration(least, most, text),
         Kind::Number(..) => wrong("a whole number without quotes"),
+        Kind::Hosts if text.split(',').all(|host| text.is_empty() || is_host(host.trim())) => Ok(()),
+        Kind::Hosts => wrong("names or addresses of hosts, without scheme and port"),
         Kind::Tables => wrong("tables"),
     }
 }
@@ -47,6 +49,7 @@ pub fn text_expected(kind: Kind) -> String {
         Kind::Needed(kind) => text_expected(*kind),
         Kind::Duration(..) => r#"must be a duration in quotes such as "10s""#.to_owned(),
         Kind::Number(least, most) => format!("must be a whole number, {least} to {most}"),
+        Kind::Hosts => r#"must be a list of hosts such as ["files.internal"]"#.to_owned(),
         _ => "must be text in quotes".to_owned(),
     }
 }
@@ -57,7 +60,17 @@ pub fn from_text(kind: Kind, text: &str) -> Result<Value, String> {
         let number = text.parse().map_err(|_| format!("{}, found {text:?}", text_expected(kind)))?;
         return check_number(kind, number).map(|()| Value::Integer(number));
     }
-    check_text(kind, text).map(|()| Value::String(text.to_owned()))
+    check_text(kind, text)?;
+    if matches!(kind, Kind::Hosts) {
+        let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty());
+        return Ok(Value::Array(hosts.map(|host| Value::String(host.to_owned())).collect()));
+    }
+    Ok(Value::String(text.to_owned()))
+}
+
+/// A name or an address, as it stands in a URL between the slashes and the port.
+fn is_host(text: &str) -> bool {
+    url::Host::parse(text).is_ok() || text.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 fn check_duration(least: Duration, most: Duration, text: &str) -> Result<(), String> {
@@ -130,6 +143,17 @@ mod tests {
                 "https://somebody:secret@example.com",
             ],
         );
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses_with_commas_in_between() {
+        check(
+            "limits.allowed_hosts",
+            &["", "files.internal", "127.0.0.1", "::1, [::1]", "a.example,10.0.0.1"],
+            &["http://files.internal", "files.internal:80", "a b", "a,,b"],
+        );
+        let hosts = from_text(Kind::Hosts, "files.internal, 127.0.0.1").unwrap();
+        assert_eq!(hosts, Value::from(vec!["files.internal", "127.0.0.1"]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::model::delivery::{Acceptance, Outcome};
 /// As much of LINE's own words as is kept, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1_024;
 
-/// What LINE answered to a push.
+/// What LINE answered.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// The HTTP status.
@@ -25,7 +25,8 @@ pub struct Answer {
 /// LINE's error body; also answers of proxies on the way are read with it, leniently.
 #[derive(Debug, Default, Deserialize)]
 struct ErrorBody {
-    #[serde(default)]
+    /// The endpoints for tokens call it otherwise.
+    #[serde(default, alias = "error_description")]
     message: String,
     #[serde(default)]
     details: Vec<Detail>,
@@ -62,12 +63,26 @@ impl Answer {
             300..=399 => Outcome::Parked(ParkReason::Redirect, message),
             401 => Outcome::Parked(ParkReason::Token, message),
             403 => Outcome::Parked(ParkReason::Permission, message),
-            429 => Outcome::Parked(self.limit(), message),
+            429 => self.limit(message),
             // 409 without LINE's header is a proxy's; it says nothing about the message.
             409 | 500.. => Outcome::Ambiguous { timed_out: false, message },
             400..=499 => Outcome::Refused(message),
             _ => Outcome::Ambiguous { timed_out: false, message },
         }
+    }
+
+    /// What this answer means for a reply, which carried a token in place of a retry key.
+    pub fn reply_outcome(&self) -> Outcome {
+        match self.outcome() {
+            Outcome::Refused(message) if self.status == StatusCode::BAD_REQUEST && self.names_token() => {
+                Outcome::TokenSpent(message)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn names_token(&self) -> bool {
+        words(&self.body).to_lowercase().contains("invalid reply token")
     }
 
     /// The status and LINE's words for a person, shortened, with the id by which LINE's support finds the request.
@@ -80,10 +95,16 @@ impl Answer {
         }
     }
 
-    /// The text alone tells the two kinds of 429 apart here; the caller asks for the quota to be sure.
-    fn limit(&self) -> ParkReason {
+    /// The text alone tells the two kinds of 429 apart here; where it is new, the caller asks for the quota.
+    fn limit(&self, message: String) -> Outcome {
         let monthly = words(&self.body).to_lowercase().contains("monthly limit");
-        if monthly { ParkReason::Quota } else { ParkReason::Rate }
+        if monthly { Outcome::Parked(ParkReason::Quota, message) } else { Outcome::TooFast(message) }
+    }
+
+    /// Whether this is a 429 in words that do not tell which limit it is.
+    pub fn is_unknown_limit(&self) -> bool {
+        let words = words(&self.body).to_lowercase();
+        self.status.as_u16() == 429 && !words.contains("monthly limit") && !words.contains("rate limit")
     }
 
     fn acceptance(&self) -> Acceptance {
@@ -104,9 +125,10 @@ fn id_text(id: &serde_json::Value) -> String {
 
 /// LINE's message with its details, or the beginning of whatever else came.
 fn words(body: &[u8]) -> String {
-    let Ok(error) = serde_json::from_slice::<ErrorBody>(body) else {
+    let error = serde_json::from_slice::<ErrorBody>(body).unwrap_or_default();
+    if error.message.is_empty() {
         return String::from_utf8_lossy(&body[..body.len().min(MESSAGE_BYTES_MAX)]).into_owned();
-    };
+    }
     error
         .details
         .iter()
@@ -186,7 +208,12 @@ mod tests {
         check(302, "", &parked(ParkReason::Redirect, "302"));
         let monthly = r#"{"message":"You have reached your monthly limit."}"#;
         check(429, monthly, &parked(ParkReason::Quota, "429 You have reached your monthly limit."));
-        check(429, "slow down", &parked(ParkReason::Rate, "429 slow down"));
+        check(429, "slow down", &Outcome::TooFast("429 slow down".to_owned()));
+        assert!(answer(429, "slow down").is_unknown_limit());
+        assert!(
+            !answer(429, r#"{"message":"The API rate limit has been exceeded. Try again later."}"#)
+                .is_unknown_limit()
+        );
         check(500, "<html>oops", &ambiguous("500 <html>oops"));
         check(503, "", &ambiguous("503"));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use awc::error::{ConnectError, SendRequestError};
 use awc::http::Method;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
-use awc::{ClientRequest, Connector};
+use awc::{ClientRequest, ClientResponse, Connector};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -17,6 +17,7 @@ use crate::line::answer::Answer;
 use crate::model::account::{Bot, ParkReason};
 use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::delivery::Outcome;
+use crate::model::fetch::Obstacle;
 use crate::model::id::RetryKey;
 use crate::model::secret::Secret;
 
@@ -34,6 +35,7 @@ const WEBHOOK_PATH: &str = "/v2/bot/channel/webhook/endpoint";
 pub struct Client {
     http: awc::Client,
     api_base: String,
+    data_base: String,
     timeout: Duration,
 }
 
@@ -62,7 +64,7 @@ pub struct WebhookTest {
 }
 
 /// Why there is no answer.
-enum NoAnswer {
+pub(super) enum NoAnswer {
     NotSent(String),
     Lost { timed_out: bool, message: String },
 }
@@ -84,17 +86,6 @@ struct NameBody {
     display_name: String,
 }
 
-#[derive(Deserialize)]
-struct QuotaBody {
-    value: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ConsumptionBody {
-    total_usage: u64,
-}
-
 impl Client {
     /// A client with the configured addresses and times, for up to `connections` requests at once.
     pub fn new(settings: &Line, connections: usize) -> Self {
@@ -109,7 +100,8 @@ impl Client {
             .disable_redirects()
             .no_default_headers()
             .finish();
-        Self { http, api_base: base(&settings.api_base), timeout: settings.timeout }
+        let (api_base, data_base) = (base(&settings.api_base), base(&settings.data_base));
+        Self { http, api_base, data_base, timeout: settings.timeout }
     }
 
     /// Pushes exactly these bytes, and says what that means for the message.
@@ -119,9 +111,8 @@ impl Client {
             .insert_header((CONTENT_TYPE, "application/json"))
             .insert_header(("X-Line-Retry-Key", retry_key.to_string()));
         match self.send(request, body).await {
-            Ok(answer) => self.settle_limit(token, answer.outcome()).await,
-            Err(NoAnswer::NotSent(message)) => Outcome::NotSent(message),
-            Err(NoAnswer::Lost { timed_out, message }) => Outcome::Ambiguous { timed_out, message },
+            Ok(answer) => self.settle_limit(token, &answer).await,
+            Err(missing) => missing.into(),
         }
     }
 
@@ -164,31 +155,44 @@ impl Client {
         Ok(body.display_name)
     }
 
-    /// LINE may reword its errors, so a 429 that does not name the month is checked against the quota itself.
-    async fn settle_limit(&self, token: &Secret, outcome: Outcome) -> Outcome {
-        let Outcome::Parked(ParkReason::Rate, message) = outcome else { return outcome };
-        let used_up = self.quota_is_used_up(token).await.unwrap_or(false);
-        Outcome::Parked(if used_up { ParkReason::Quota } else { ParkReason::Rate }, message)
+    /// LINE may reword its errors, so a 429 in new words is checked against the quota itself.
+    async fn settle_limit(&self, token: &Secret, answer: &Answer) -> Outcome {
+        let used_up = async || self.quota(token).await.is_ok_and(|quota| quota.remaining() == Some(0));
+        if answer.is_unknown_limit() && used_up().await {
+            return Outcome::Parked(ParkReason::Quota, answer.message());
+        }
+        answer.outcome()
     }
 
-    async fn quota_is_used_up(&self, token: &Secret) -> Result<bool> {
-        const QUOTA: &str = "/v2/bot/message/quota";
-        const CONSUMPTION: &str = "/v2/bot/message/quota/consumption";
-        let quota: QuotaBody = self.call(self.request(Method::GET, QUOTA, token), b"").await?;
-        let Some(limit) = quota.value else { return Ok(false) };
-        let used: ConsumptionBody = self.call(self.request(Method::GET, CONSUMPTION, token), b"").await?;
-        Ok(used.total_usage >= limit)
+    /// A request to this path in the name of an account.
+    pub(super) fn request(&self, method: Method, path: &str, token: &Secret) -> ClientRequest {
+        authorized(self.anonymous(method, path), token)
     }
 
-    fn request(&self, method: Method, path: &str, token: &Secret) -> ClientRequest {
-        let authorization = format!("Bearer {}", token.expose());
-        self.http
-            .request(method, format!("{}{path}", self.api_base))
-            .insert_header((AUTHORIZATION, authorization))
+    /// A request to this path without a token.
+    pub(super) fn anonymous(&self, method: Method, path: &str) -> ClientRequest {
+        self.http.request(method, format!("{}{path}", self.api_base))
+    }
+
+    /// The head of an answer of LINE's host for content; its body is still to come.
+    pub(super) async fn open_content(&self, token: &Secret, path: &str) -> Result<ClientResponse, Obstacle> {
+        let request = authorized(self.http.get(format!("{}{path}", self.data_base)), token);
+        let sent = tokio::time::timeout(self.timeout, request.send()).await;
+        sent.map_err(|_| Obstacle::NotYet("no answer in time".to_owned()))?
+            .map_err(|error| Obstacle::NotYet(error.to_string()))
+    }
+
+    /// The rest of an answer that is no content.
+    pub(super) async fn read_answer(&self, mut response: ClientResponse) -> Result<Answer, Obstacle> {
+        let (status, (request_id, _)) = (response.status(), ids(response.headers()));
+        let body = tokio::time::timeout(self.timeout, response.body().limit(ANSWER_BYTES_MAX)).await;
+        // The status says enough where the words are missing.
+        let body = body.ok().and_then(Result::ok).map(|body| body.to_vec()).unwrap_or_default();
+        Ok(Answer { status, request_id, accepted_request_id: None, body })
     }
 
     /// A call that may be repeated freely: its answer as a value, or what LINE said instead.
-    async fn call<T: DeserializeOwned>(&self, request: ClientRequest, body: &[u8]) -> Result<T> {
+    pub(super) async fn call<T: DeserializeOwned>(&self, request: ClientRequest, body: &[u8]) -> Result<T> {
         let answer = self.send(request, body).await.map_err(|missing| match missing {
             NoAnswer::NotSent(message) | NoAnswer::Lost { message, .. } => Error::LineUnavailable(message),
         })?;
@@ -201,7 +205,7 @@ impl Client {
     }
 
     /// One request and its whole answer within the configured time.
-    async fn send(&self, request: ClientRequest, body: &[u8]) -> Result<Answer, NoAnswer> {
+    pub(super) async fn send(&self, request: ClientRequest, body: &[u8]) -> Result<Answer, NoAnswer> {
         let exchange = async {
             let mut response = request.send_body(body.to_vec()).await.map_err(|error| no_answer(&error))?;
             let status = response.status();
@@ -216,18 +220,33 @@ impl Client {
     }
 }
 
+impl From<NoAnswer> for Outcome {
+    fn from(missing: NoAnswer) -> Self {
+        match missing {
+            NoAnswer::NotSent(message) => Self::NotSent(message),
+            NoAnswer::Lost { timed_out, message } => Self::Ambiguous { timed_out, message },
+        }
+    }
+}
+
 /// Whether bytes can have reached LINE before this failure.
 fn no_answer(error: &SendRequestError) -> NoAnswer {
     let message = error.to_string();
     match error {
         // The server closed a kept connection while we wrote: the request may have been read before.
         SendRequestError::Connect(ConnectError::Disconnected) => NoAnswer::Lost { timed_out: false, message },
-        SendRequestError::Connect(_) | SendRequestError::Url(_) => NoAnswer::NotSent(message),
+        SendRequestError::Connect(_) | SendRequestError::Url(_) | SendRequestError::Http(_) => {
+            NoAnswer::NotSent(message)
+        }
         SendRequestError::Timeout => {
             NoAnswer::Lost { timed_out: true, message: "no answer in time".to_owned() }
         }
         _ => NoAnswer::Lost { timed_out: false, message },
     }
+}
+
+fn authorized(request: ClientRequest, token: &Secret) -> ClientRequest {
+    request.insert_header((AUTHORIZATION, format!("Bearer {}", token.expose())))
 }
 
 fn ids(headers: &HeaderMap) -> (Option<String>, Option<String>) {
@@ -240,7 +259,8 @@ fn base(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-fn tls() -> rustls::ClientConfig {
+/// TLS with the certificate authorities of the web, for any client.
+pub fn tls() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let authorities = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<rustls::RootCertStore>();
     let mut settings = rustls::ClientConfig::builder_with_provider(provider)

@@ -3,9 +3,14 @@
 
 pub mod answer;
 pub mod client;
+pub mod content;
 pub mod outgoing;
 pub mod push;
+pub mod quota;
+pub mod reply;
 pub mod said;
 pub mod signature;
+pub mod signs;
+pub mod token;
 pub mod validation;
 pub mod webhook;

@@ -1,5 +1,7 @@
 //! A LINE channel that a customer has connected.
 
+use serde::Deserialize;
+
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -17,8 +19,14 @@ pub struct Account {
     pub detail: String,
     /// The channel secret, with which LINE signs webhooks.
     pub secret: Secret,
-    /// The long-lived channel access token, with which we speak to LINE.
+    /// The secret that takes its place during a rotation.
+    pub secret_next: Option<Secret>,
+    /// The channel access token, with which we speak to LINE; empty while none was fetched yet.
     pub token: Secret,
+    /// The channel's id, when tokens are fetched with it.
+    pub channel_id: Option<String>,
+    /// How messages go out.
+    pub delivery_mode: DeliveryMode,
     /// What LINE said about the token when it was last asked.
     pub check: Check,
     /// Why nothing is sent at present; `None` while all is well.
@@ -27,6 +35,42 @@ pub struct Account {
     pub tm_create: Timestamp,
     /// When it last changed.
     pub tm_update: Timestamp,
+}
+
+/// How many messages a month LINE takes from an account; replies do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// How many it takes; nothing when there is no limit.
+    pub limit: Option<u64>,
+    /// How many it has taken.
+    pub used: u64,
+}
+
+impl Quota {
+    /// How many it takes yet; nothing when there is no limit.
+    pub fn remaining(&self) -> Option<u64> {
+        self.limit.map(|limit| limit.saturating_sub(self.used))
+    }
+}
+
+/// How an account's messages go out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryMode {
+    /// As a free reply while LINE takes one, else as a push.
+    #[default]
+    PreferReply,
+    /// Always as a push, which costs quota and can be repeated safely.
+    PushOnly,
+}
+
+/// How an account speaks to LINE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// With a long-lived channel access token.
+    Token(Secret),
+    /// With tokens that are fetched for this channel id and the channel secret.
+    ChannelId(String),
 }
 
 /// What LINE said about an account's token when it was last asked.
@@ -75,8 +119,6 @@ pub enum ParkReason {
     Permission,
     /// 429: the month's messages are used up.
     Quota,
-    /// 429: too many requests at once.
-    Rate,
     /// 3xx: the base address is not LINE's.
     Redirect,
 }
@@ -90,8 +132,56 @@ pub struct AccountChange {
     pub detail: Option<String>,
     /// The channel secret.
     pub secret: Option<Secret>,
-    /// The channel access token.
-    pub token: Option<Secret>,
+    /// The secret that takes its place.
+    pub secret_next: SecretChange,
+    /// How it speaks to LINE.
+    pub credential: Option<Credential>,
+    /// How messages go out.
+    pub delivery_mode: Option<DeliveryMode>,
+}
+
+impl Account {
+    /// The secrets with either of which LINE may sign.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.secret).chain(&self.secret_next)
+    }
+
+    /// How it speaks to LINE.
+    pub fn credential(&self) -> Credential {
+        match &self.channel_id {
+            Some(id) => Credential::ChannelId(id.clone()),
+            None => Credential::Token(self.token.clone()),
+        }
+    }
+}
+
+/// What becomes of a secret that an account may have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SecretChange {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It goes.
+    Remove,
+    /// It becomes this one.
+    Set(Secret),
+}
+
+impl From<Option<Secret>> for SecretChange {
+    fn from(secret: Option<Secret>) -> Self {
+        secret.map_or(Self::Remove, Self::Set)
+    }
+}
+
+impl SecretChange {
+    /// The secret that is there afterwards, when there was this one before.
+    pub fn apply(self, before: Option<Secret>) -> Option<Secret> {
+        match self {
+            Self::Keep => before,
+            Self::Remove => None,
+            Self::Set(secret) => Some(secret),
+        }
+    }
 }
 
 /// What an account is made of.
@@ -105,6 +195,10 @@ pub struct NewAccount {
     pub detail: String,
     /// The channel secret.
     pub secret: Secret,
-    /// The channel access token.
-    pub token: Secret,
+    /// The secret that takes its place during a rotation.
+    pub secret_next: Option<Secret>,
+    /// How it speaks to LINE.
+    pub credential: Credential,
+    /// How messages go out.
+    pub delivery_mode: DeliveryMode,
 }

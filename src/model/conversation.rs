@@ -1,5 +1,6 @@
 //! A conversation: everything that is said in one chat of one LINE account.
 
+use crate::error::{Error, Result};
 use crate::model::chat::{Chat, LineId};
 use crate::model::id::{AccountId, ConversationId};
 use crate::model::timestamp::Timestamp;
@@ -65,6 +66,23 @@ pub struct ConversationChange {
     pub name: Option<String>,
     /// The note.
     pub detail: Option<String>,
+}
+
+impl Conversation {
+    /// `Conflict` when something speaks against sending. `force` overrides what LINE's events say about the other side.
+    pub fn check_sendable(&self, force: bool) -> Result<()> {
+        if self.standby {
+            let obstacle =
+                "another system has control of this chat at LINE (standby), so nothing may be sent";
+            return Err(Error::Conflict(obstacle.to_owned()));
+        }
+        match self.reach.obstacle() {
+            Some(obstacle) if !force => {
+                Err(Error::Conflict(format!("{obstacle}; send `\"force\": true` to try all the same")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Reach {

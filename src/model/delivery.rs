@@ -13,8 +13,12 @@ pub enum Outcome {
     Accepted(Acceptance),
     /// LINE refuses this request for good.
     Refused(String),
+    /// LINE refuses the reply token, which is used or too old; nothing was sent.
+    TokenSpent(String),
     /// LINE takes nothing from this account at present; the request was certainly not executed.
     Parked(ParkReason, String),
+    /// LINE takes nothing for this chat or at this pace at present; the request was certainly not executed.
+    TooFast(String),
     /// The request certainly did not reach LINE.
     NotSent(String),
     /// The request may have been executed.
@@ -70,6 +74,11 @@ pub enum Decision {
         /// Why, for a person.
         message: String,
     },
+    /// It goes out as a push, at once: the reply was certainly not executed.
+    Push {
+        /// Why not as a reply, for a person.
+        message: String,
+    },
     /// The whole account waits.
     Park {
         /// What kind of obstacle it is.
@@ -92,7 +101,13 @@ pub struct Policy {
     pub give_up_after: Duration,
 }
 
+/// Why a reply without an answer is not repeated, for a person.
+pub const REPLY_UNKNOWN: &str = "it went out as a free reply and no clear answer came, so it may have been sent; a reply cannot be repeated safely";
+
 impl Policy {
+    /// LINE takes a reply token for about a minute; an older one than this is left alone.
+    pub const REPLY_TOKEN_AGE_MAX: Duration = Duration::from_secs(45);
+
     /// A delivery on which the server itself fails is given up after this many attempts.
     pub const CRASHED_ATTEMPTS_MAX: u32 = 10;
 
@@ -100,10 +115,15 @@ impl Policy {
     pub fn decide(&self, progress: Progress, outcome: Outcome, now: Timestamp, jitter: f64) -> Decision {
         match outcome {
             Outcome::Accepted(acceptance) => Decision::Accept(acceptance),
-            Outcome::Refused(message) => Decision::Fail(FailureReason::Refused, message),
+            Outcome::Refused(message) | Outcome::TokenSpent(message) => {
+                Decision::Fail(FailureReason::Refused, message)
+            }
             Outcome::Parked(reason, message) => {
-                let until = now.after(self.park_time(reason, progress.attempts, jitter));
-                Decision::Park { reason, until, message }
+                Decision::Park { reason, until: now.after(park_time(reason)), message }
+            }
+            Outcome::TooFast(message) => {
+                let at = now.after(self.backoff(progress.attempts, jitter));
+                Decision::Retry { at, ambiguous: progress.ambiguous, slow: false, message }
             }
             Outcome::NotSent(message) => {
                 self.retry(progress, Again { timed_out: false, message }, now, jitter)
@@ -113,6 +133,28 @@ impl Policy {
                 self.retry(progress, Again { timed_out, message }, now, jitter)
             }
             Outcome::Crashed => self.after_crash(progress, now, jitter),
+        }
+    }
+
+    /// What follows from this outcome of a reply. Nothing makes it safe to repeat one that may have been executed:
+    /// replies have no retry key, and "invalid token" is also what LINE says when the first one worked.
+    pub fn decide_reply(
+        &self,
+        progress: Progress,
+        outcome: Outcome,
+        now: Timestamp,
+        jitter: f64,
+    ) -> Decision {
+        match outcome {
+            Outcome::TokenSpent(message)
+            | Outcome::TooFast(message)
+            | Outcome::Parked(ParkReason::Quota, message) => Decision::Push { message },
+            Outcome::Ambiguous { message, .. } => {
+                let message = format!("{REPLY_UNKNOWN}: {message}");
+                Decision::Fail(FailureReason::OutcomeUnknown, message)
+            }
+            Outcome::Crashed => Decision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned()),
+            other => self.decide(progress, other, now, jitter),
         }
     }
 
@@ -150,14 +192,13 @@ impl Policy {
         let full = self.backoff_first.saturating_mul(1 << doublings).min(self.backoff_max);
         full.div_f64(2.0) + full.div_f64(2.0).mul_f64(jitter.clamp(0.0, 1.0))
     }
+}
 
-    fn park_time(&self, reason: ParkReason, attempts: u32, jitter: f64) -> Duration {
-        const MINUTE: Duration = Duration::from_mins(1);
-        match reason {
-            ParkReason::Rate => self.backoff(attempts, jitter),
-            ParkReason::Token | ParkReason::Redirect => 5 * MINUTE,
-            ParkReason::Permission | ParkReason::Quota => 60 * MINUTE,
-        }
+/// After how long one message is tried again to see whether the obstacle is gone.
+fn park_time(reason: ParkReason) -> Duration {
+    match reason {
+        ParkReason::Token | ParkReason::Redirect => Duration::from_mins(5),
+        ParkReason::Permission | ParkReason::Quota => Duration::from_hours(1),
     }
 }
 
@@ -230,13 +271,21 @@ mod tests {
 
     #[test]
     fn a_parked_account_fails_no_message_however_late_it_is() {
-        for reason in [ParkReason::Token, ParkReason::Permission, ParkReason::Quota, ParkReason::Rate] {
+        for reason in [ParkReason::Token, ParkReason::Permission, ParkReason::Quota, ParkReason::Redirect] {
             let outcome = Outcome::Parked(reason, "no".to_owned());
 
             let decision = POLICY.decide(FIRST, outcome, START.after(100 * HOUR), 0.5);
 
             assert!(matches!(decision, Decision::Park { .. }), "{reason:?} failed the message");
         }
+    }
+
+    #[test]
+    fn a_chat_that_is_written_to_too_fast_waits_and_never_fails() {
+        let decision =
+            POLICY.decide(FIRST, Outcome::TooFast("slow down".to_owned()), START.after(100 * HOUR), 0.0);
+
+        assert!(matches!(decision, Decision::Retry { ambiguous: false, slow: false, .. }));
     }
 
     #[test]
@@ -251,6 +300,25 @@ mod tests {
             POLICY.decide(tenth, Outcome::Crashed, START, 0.0),
             Decision::Fail(FailureReason::Internal, _)
         ));
+    }
+
+    #[test]
+    fn a_reply_is_pushed_only_when_it_was_certainly_not_executed() {
+        let decide = |outcome| POLICY.decide_reply(FIRST, outcome, START, 0.0);
+
+        for outcome in [
+            Outcome::TokenSpent("spent".to_owned()),
+            Outcome::TooFast("spent".to_owned()),
+            Outcome::Parked(ParkReason::Quota, "spent".to_owned()),
+        ] {
+            assert_eq!(decide(outcome), Decision::Push { message: "spent".to_owned() });
+        }
+        for outcome in [lost(), Outcome::Crashed] {
+            assert!(matches!(decide(outcome), Decision::Fail(FailureReason::OutcomeUnknown, _)));
+        }
+        let token = Outcome::Parked(ParkReason::Token, String::new());
+        assert!(matches!(decide(token), Decision::Park { .. }));
+        assert!(matches!(decide(not_sent()), Decision::Retry { ambiguous: false, .. }));
     }
 
     proptest! {

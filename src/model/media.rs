@@ -123,6 +123,21 @@ pub struct Upload {
     pub size: u64,
 }
 
+/// A file that is complete and may be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Its id, by which it lies on disk.
+    pub id: MediaId,
+    /// The name that its sender gave it; empty for none.
+    pub filename: String,
+    /// The type that was found in the bytes.
+    pub content_type: String,
+    /// The length in bytes.
+    pub size: u64,
+    /// The SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+}
+
 impl Media {
     /// An upload, as it is shown when it arrives and with the messages that it is sent with.
     pub fn of_upload(upload: &Upload) -> Self {

@@ -20,6 +20,8 @@ pub struct MessageRow<'row> {
     pub text: &'row str,
     /// A JSON array of the media; `[]` for none.
     pub medias: &'row str,
+    /// How many messages of LINE's quota it took, when that is known; 0 for a reply.
+    pub cost: Option<u32>,
     /// Why it was not sent, when it was not.
     pub failure: Option<Failure<'row>>,
     /// Its place in the conversation.

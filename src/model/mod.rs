@@ -3,9 +3,11 @@
 pub mod account;
 pub mod chat;
 pub mod clock;
+pub mod content;
 pub mod conversation;
 pub mod customer;
 pub mod delivery;
+pub mod fetch;
 pub mod id;
 pub mod inbound;
 pub mod media;

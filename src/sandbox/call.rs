@@ -1,5 +1,7 @@
 //! A request to LINE's API and the answer to it, apart from any connection.
 
+use std::time::Duration;
+
 use actix_web::web::Bytes;
 use serde_json::Value;
 
@@ -35,6 +37,8 @@ pub struct Answer {
     pub content_type: String,
     /// The body.
     pub body: Bytes,
+    /// For half an answer: how long the connection stays open after the first half of the body.
+    pub cut_after: Option<Duration>,
 }
 
 impl Call {
@@ -62,7 +66,13 @@ impl Answer {
 
     /// Any answer.
     pub fn new(status: u16, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: Vec::new(), content_type: content_type.into(), body: body.into() }
+        Self {
+            status,
+            headers: Vec::new(),
+            content_type: content_type.into(),
+            body: body.into(),
+            cut_after: None,
+        }
     }
 
     /// The answer with a further header.

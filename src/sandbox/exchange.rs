@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Payload, ThinData};
 use actix_web::{HttpRequest, HttpResponse, rt};
+use futures_util::StreamExt;
+use futures_util::stream::{self, Stream};
 use uuid::Uuid;
 
 use crate::model::timestamp::Timestamp;
@@ -20,6 +23,9 @@ use crate::sandbox::state::State;
 
 /// More than LINE takes, so that a body past LINE's limit gets LINE's answer and no closed connection.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The half of an answer that is cut needs a moment to leave.
+const CUT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Answers any request to LINE's API.
 pub async fn answer(
@@ -120,6 +126,11 @@ async fn go_wrong(fault: Fault, platform: Platform, client: awc::Client, call: C
         FaultKind::Slow => executed,
         FaultKind::Html => Some(Answer::new(502, "text/html", "<html><body>502 Bad Gateway</body></html>")),
         FaultKind::Garbage => executed.map(halved),
+        FaultKind::Cut => executed.map(|answer| Answer { cut_after: Some(CUT_PAUSE), ..answer }),
+        FaultKind::Stall => {
+            let silence = platform.with(|state| state.silence);
+            executed.map(|answer| Answer { cut_after: Some(silence), ..answer })
+        }
         FaultKind::Redirect => Some(errors::refusal(302, "Found").with("location", "/elsewhere")),
     }
 }
@@ -142,7 +153,23 @@ fn response(answer: Answer, request_id: &str) -> HttpResponse {
     for header in answer.headers {
         response.insert_header(header);
     }
-    response.body(answer.body)
+    match answer.cut_after {
+        None => response.body(answer.body),
+        Some(pause) => {
+            let size = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
+            response.body(SizedStream::new(size, first_half(&answer.body, pause)))
+        }
+    }
+}
+
+/// The first half of a body that was announced as a whole, and a failure that closes the connection.
+fn first_half(body: &Bytes, pause: Duration) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
+    let half = body.slice(..body.len() / 2);
+    let rest = stream::once(async move {
+        rt::time::sleep(pause).await;
+        Err(std::io::ErrorKind::ConnectionReset.into())
+    });
+    stream::once(std::future::ready(Ok(half))).chain(Box::pin(rest))
 }
 
 fn closed(request: &HttpRequest) -> HttpResponse {

@@ -25,6 +25,10 @@ pub enum FaultKind {
     Html,
     /// Half of the right answer with status 200; the request was executed.
     Garbage,
+    /// The head and the first half of the right answer, then a closed connection; the request was executed.
+    Cut,
+    /// The same, and the connection stays open for a long time before it is closed.
+    Stall,
     /// A redirect to nowhere; the request is not executed.
     Redirect,
 }
@@ -115,7 +119,12 @@ impl Fault {
     /// Whether the request is executed all the same.
     pub fn executes(&self) -> bool {
         match self.kind {
-            FaultKind::StatusAfter | FaultKind::Lost | FaultKind::Slow | FaultKind::Garbage => true,
+            FaultKind::StatusAfter
+            | FaultKind::Lost
+            | FaultKind::Slow
+            | FaultKind::Garbage
+            | FaultKind::Cut
+            | FaultKind::Stall => true,
             FaultKind::Timeout => self.execute,
             FaultKind::Status | FaultKind::Reset | FaultKind::Html | FaultKind::Redirect => false,
         }

@@ -3,9 +3,10 @@
 use crate::config::Config;
 use crate::config::account::CustomerReference;
 use crate::error::{Error, Result};
-use crate::model::account::NewAccount;
+use crate::model::account::{Credential, NewAccount};
 use crate::model::customer::Profile;
-use crate::model::id::CustomerId;
+use crate::model::id::{AccountId, CustomerId};
+use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 use crate::store::{Store, accounts, customers};
@@ -28,13 +29,29 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
                 id: account.id,
                 name: account.name.clone(),
                 detail: account.detail.clone(),
-                secret: account.secret.clone(),
-                token: account.token.clone(),
+                secret: checked(&account.secret, account.id)?,
+                secret_next: account
+                    .secret_next
+                    .as_ref()
+                    .map(|secret| checked(secret, account.id))
+                    .transpose()?,
+                credential: match account.credential() {
+                    Credential::Token(token) => Credential::Token(checked(&token, account.id)?),
+                    channel @ Credential::ChannelId(_) => channel,
+                },
+                delivery_mode: account.delivery_mode,
             };
             accounts::declare(tx, resolve(tx, &declared, &account.customer)?, &new)?;
         }
         Ok(())
     })
+}
+
+/// A credential that can stand in a header; a file may hold a byte order mark or two lines.
+fn checked(secret: &Secret, account: AccountId) -> Result<Secret> {
+    let message =
+        format!("the secret and the token of account {account} must be visible ASCII characters on one line");
+    Secret::credential(secret.expose()).ok_or(Error::Unusable(message))
 }
 
 /// The customer that an account names: one of the file, whose names are its own, else one that is known already.
@@ -56,10 +73,8 @@ mod tests {
     use super::*;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::model::account::Account;
+    use crate::model::account::{Account, DeliveryMode};
     use crate::model::customer::ProfileChange;
-    use crate::model::id::AccountId;
-    use crate::model::secret::Secret;
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
@@ -79,8 +94,12 @@ mod tests {
             detail: String::new(),
             secret: Secret::new("secret"),
             secret_file: None,
+            secret_next: None,
+            secret_next_file: None,
             token: Secret::new(token),
             token_file: None,
+            channel_id: None,
+            delivery_mode: DeliveryMode::default(),
         };
         Config { customers: vec![customer], accounts: vec![account], ..Config::default() }
     }

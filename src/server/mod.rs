@@ -2,12 +2,13 @@
 
 mod declared;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App as Service, HttpServer, middleware, rt};
+use socket2::{Domain, Socket, Type};
 use tokio::sync::watch;
 use url::Url;
 
@@ -15,18 +16,23 @@ use crate::api;
 use crate::api::app::{App, Shared};
 use crate::api::counters::Counters;
 use crate::api::guard::guard;
+use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::line::client::Client;
+use crate::hooks;
+use crate::hooks::guard::Guard;
+use crate::line::client::{Client, tls};
 use crate::model::clock::Clock;
 use crate::model::delivery::Policy;
-use crate::store::media_files::MediaFiles;
-use crate::store::{Store, deliveries};
+use crate::store::folder::Folder;
+use crate::store::{Store, deliveries, fetches};
 use crate::worker::delivery::DeliveryWorker;
+use crate::worker::media::{self, MediaWorker, Sources};
 use crate::worker::names::NameWorker;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
+use crate::worker::tokens::{Renewals, TokenWorker, Tokens};
 use crate::worker::wake::{Alarms, Stop};
 
 /// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
@@ -52,18 +58,22 @@ impl Server {
         let store = Store::open(&config.database_path(), config.limits.write_queue)?;
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
-        let files = MediaFiles::within(&config.data_directory);
-        files.sweep_drafts().map_err(Error::internal)?;
+        store.write_blocking(clock.now(), fetches::recover)?;
+        let folder = Folder::open(&config.data_directory)?;
+        folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let shared = Shared {
             config,
             public_url,
             store,
+            folder,
             clock,
             verifier,
             pulse: Pulse::default(),
             alarms: Alarms::default(),
+            renewals: Renewals::default(),
             outcomes: Outcomes::default(),
+            quotas: Quotas::default(),
             counters: Counters::default(),
         };
         Ok(Self { shared: Arc::new(shared), listener })
@@ -126,18 +136,35 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     };
     let concurrency = config.delivery.concurrency;
     let line = Client::new(&config.line, concurrency);
-    let names = NameWorker::new(store.clone(), line.clone())?;
-    let delivery = DeliveryWorker::new(store.clone(), line, outcomes.clone(), policy, concurrency)?;
+    let tokens = |line| Tokens::new(store.clone(), line, clock.clone(), shared.renewals.clone());
+    // A client of its own: what hangs in one must not keep the other waiting for a connection.
+    let names = NameWorker::new(store.clone(), tokens(Client::new(&config.line, NameWorker::CONCURRENCY)))?;
+    let tokens = tokens(line);
+    let delivery = DeliveryWorker::new(store.clone(), tokens.clone(), outcomes.clone(), policy, concurrency)?;
+    let tokens = TokenWorker::new(tokens)?;
+    let medias = media_worker(shared)?;
     let names = names.run(clock.clone(), alarms.names.clone(), pulse.names.clone(), stop.clone());
+    let medias = medias.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone());
     let delivery =
         delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop.clone());
-    let (names, delivery) = (rt::spawn(names), rt::spawn(delivery));
-    // Ready when both have ended, or when the first of them has failed.
+    let tokens = tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop.clone());
+    let (names, medias, delivery, tokens) =
+        (rt::spawn(names), rt::spawn(medias), rt::spawn(delivery), rt::spawn(tokens));
+    // Ready when all have ended, or when the first of them has failed.
     Ok(async move {
-        if tokio::try_join!(names, delivery).is_err() {
+        if tokio::try_join!(names, medias, delivery, tokens).is_err() {
             log::error!("a worker panicked");
         }
     })
+}
+
+/// The worker for files has clients of its own, so that large files take no connection from messages.
+fn media_worker(shared: &Shared) -> Result<MediaWorker> {
+    let Shared { config, store, folder, .. } = shared;
+    let line = Client::new(&config.line, media::CONCURRENCY);
+    let guard = Guard::new(&config.limits.allowed_hosts);
+    let sources = Sources::new(line, hooks::client::Client::new(guard, tls()), &config.limits);
+    MediaWorker::new(store.clone(), folder.clone(), sources)
 }
 
 fn start_http(shared: &Arc<Shared>, listener: TcpListener) -> Result<actix_web::dev::Server> {
@@ -152,7 +179,6 @@ fn start_http(shared: &Arc<Shared>, listener: TcpListener) -> Result<actix_web::
     })
     .workers(config.workers)
     .max_connections(config.limits.connections.div_ceil(config.workers))
-    .backlog(u32::try_from(BACKLOG).expect("it is positive"))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(config.limits.request_timeout)
     .shutdown_timeout(config.limits.shutdown_timeout.as_secs())
@@ -166,9 +192,18 @@ fn listen(address: &str) -> Result<TcpListener> {
     let failed = |error| {
         Error::Unusable(format!("cannot listen on {address}: {error}; choose another address or port"))
     };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
+    let address = address.to_socket_addrs().map_err(failed)?.next();
+    let address = address.ok_or_else(|| Error::Unusable("`listen` names no address".to_owned()))?;
+    bind(address).map_err(failed)
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Where LINE reaches this server. A LINE on this machine, such as the sandbox, reaches it where it listens.

@@ -3,22 +3,26 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::account::{Account, AccountChange, Bot, Check, NewAccount, ParkReason, Parked};
-use crate::model::id::{AccountId, CustomerId};
+use crate::model::account::{
+    Account, AccountChange, Bot, Check, Credential, NewAccount, ParkReason, Parked, SecretChange,
+};
+use crate::model::id::{AccountId, CustomerId, MessageId};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{customers, deliveries};
+use crate::store::{customers, deliveries, lookups, tokens};
 
 /// Connects a channel.
 pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
     const SQL: &str = "
-        INSERT INTO accounts (id, customer, name, detail, secret, token, tm_create, tm_update)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+        INSERT INTO accounts (
+            id, customer, name, detail, secret, secret_next, token, delivery_mode, tm_create, tm_update)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?8)";
     let customer = customers::key(tx, customer)?;
-    let NewAccount { id, name, detail, secret, token } = account;
-    tx.prepare_cached(SQL)?.execute((id, customer, name, detail, secret, token, tx.stamp()))?;
-    Ok(())
+    let NewAccount { id, name, detail, secret, secret_next, credential, delivery_mode } = account;
+    let values = (id, customer, name, detail, secret, secret_next, delivery_mode, tx.stamp());
+    tx.prepare_cached(SQL)?.execute(values)?;
+    tokens::set(tx, *id, credential)
 }
 
 /// Connects a channel that the configuration declares, or brings it up to date.
@@ -34,7 +38,13 @@ pub fn declare(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount)
         name: Some(account.name.clone()).filter(|name| *name != known.name),
         detail: Some(account.detail.clone()).filter(|detail| *detail != known.detail),
         secret: Some(account.secret.clone()).filter(|secret| *secret != known.secret),
-        token: Some(account.token.clone()).filter(|token| *token != known.token),
+        secret_next: if account.secret_next == known.secret_next {
+            SecretChange::Keep
+        } else {
+            account.secret_next.clone().into()
+        },
+        credential: Some(account.credential.clone()).filter(|credential| *credential != known.credential()),
+        delivery_mode: Some(account.delivery_mode).filter(|mode| *mode != known.delivery_mode),
     };
     if change == AccountChange::default() { Ok(()) } else { update(tx, customer, account.id, &change) }
 }
@@ -50,9 +60,9 @@ fn revive(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
 /// A page of a customer's accounts, newest first.
 pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Account>> {
     const SQL: &str = "
-        SELECT a.id, c.id AS customer, a.name, a.detail, secret, token, check_state, check_message, bot_user_id,
-            bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
-            a.tm_create, a.tm_update
+        SELECT a.id, c.id AS customer, a.name, a.detail, secret, secret_next, token, channel_id, delivery_mode, check_state,
+            check_message, bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message,
+            parked_until, a.tm_create, a.tm_update
         FROM customers c JOIN accounts a ON a.customer = c.key
         WHERE c.id = ?1 AND a.tm_create < ?2 AND a.tm_delete IS NULL
         ORDER BY a.tm_create DESC
@@ -77,9 +87,9 @@ pub fn all_of(connection: &Connection, customer: CustomerId) -> Result<Vec<Accou
 /// All accounts of all customers, oldest first, for the operator.
 pub fn list(connection: &Connection) -> Result<Vec<Account>> {
     const SQL: &str = "
-        SELECT a.id, c.id AS customer, a.name, a.detail, secret, token, check_state, check_message, bot_user_id,
-            bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
-            a.tm_create, a.tm_update
+        SELECT a.id, c.id AS customer, a.name, a.detail, secret, secret_next, token, channel_id, delivery_mode, check_state,
+            check_message, bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message,
+            parked_until, a.tm_create, a.tm_update
         FROM customers c JOIN accounts a ON a.customer = c.key
         WHERE a.tm_delete IS NULL
         ORDER BY a.tm_create";
@@ -97,9 +107,9 @@ pub fn get(connection: &Connection, customer: CustomerId, id: AccountId) -> Resu
 /// The account with this id, whosever it is: for LINE's webhooks, which carry no token.
 pub fn find(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
     const SQL: &str = "
-        SELECT a.id, c.id AS customer, a.name, a.detail, secret, token, check_state, check_message, bot_user_id,
-            bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
-            a.tm_create, a.tm_update
+        SELECT a.id, c.id AS customer, a.name, a.detail, secret, secret_next, token, channel_id, delivery_mode, check_state,
+            check_message, bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message,
+            parked_until, a.tm_create, a.tm_update
         FROM accounts a JOIN customers c ON c.key = a.customer
         WHERE a.id = ?1 AND a.tm_delete IS NULL";
     Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
@@ -115,12 +125,18 @@ pub fn update(
     const SQL: &str = "
         UPDATE accounts SET
             name = coalesce(?2, name), detail = coalesce(?3, detail),
-            secret = coalesce(?4, secret), token = coalesce(?5, token), tm_update = ?6
+            secret = coalesce(?4, secret), secret_next = ?5,
+            delivery_mode = coalesce(?6, delivery_mode), tm_update = ?7
         WHERE id = ?1";
-    get(tx, customer, id)?;
-    let AccountChange { name, detail, secret, token } = change;
-    tx.prepare_cached(SQL)?.execute((id, name, detail, secret, token, tx.now()))?;
-    if token.is_some() {
+    let known = get(tx, customer, id)?;
+    let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } = change;
+    let next = secret_next.clone().apply(known.secret_next);
+    let values = (id, name, detail, secret, next, delivery_mode, tx.now());
+    tx.prepare_cached(SQL)?.execute(values)?;
+    // With a new secret LINE may give a token that it refused before.
+    let refetch = || secret.is_some().then(|| known.channel_id.map(Credential::ChannelId)).flatten();
+    if let Some(credential) = credential.clone().or_else(refetch) {
+        tokens::set(tx, id, &credential)?;
         save_check(tx, id, &Check::Unchecked)?;
         release(tx, key(tx, id)?)?;
     }
@@ -128,14 +144,20 @@ pub fn update(
 }
 
 /// Removes an account and its secrets. Its conversations stay readable; what waited to be sent has failed.
-pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Result<()> {
+///
+/// The messages that have failed by it are returned.
+pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Result<Vec<MessageId>> {
     const SQL: &str = "
-        UPDATE accounts SET secret = '', token = '', tm_update = ?2, tm_delete = ?2
+        UPDATE accounts SET
+            secret = '', secret_next = NULL, token = '', channel_id = NULL, token_expires_at = NULL,
+            token_refresh_at = NULL, tm_update = ?2, tm_delete = ?2
         WHERE id = ?1";
     get(tx, customer, id)?;
-    deliveries::fail_all_of_account(tx, key(tx, id)?)?;
+    let key = key(tx, id)?;
+    lookups::cancel_all_of_account(tx, key)?;
+    let settled = deliveries::fail_all_of_account(tx, key)?;
     tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
-    Ok(())
+    Ok(settled)
 }
 
 /// Notes what LINE said about the token.
@@ -183,6 +205,19 @@ pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) ->
     Ok(())
 }
 
+/// Ends the waiting of an account's messages, because LINE took one. A reply takes nothing of a quota, so that it says
+/// nothing about a quota that was used up.
+pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET parked_reason = NULL, parked_message = '', parked_until = NULL
+        WHERE key = ?1 AND parked_reason IS NOT NULL AND parked_reason <> 'quota'";
+    if !was_reply {
+        return release(tx, key);
+    }
+    tx.prepare_cached(SQL)?.execute([key])?;
+    Ok(())
+}
+
 /// Ends the waiting of an account's messages.
 pub(super) fn release(tx: &Transaction<'_>, key: i64) -> Result<()> {
     const SQL: &str = "
@@ -199,7 +234,10 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Account> {
         name: row.get("name")?,
         detail: row.get("detail")?,
         secret: row.get("secret")?,
+        secret_next: row.get("secret_next")?,
         token: row.get("token")?,
+        channel_id: row.get("channel_id")?,
+        delivery_mode: row.get("delivery_mode")?,
         check: check_from_row(row)?,
         parked: parked_from_row(row)?,
         tm_create: row.get("tm_create")?,

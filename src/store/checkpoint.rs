@@ -1,13 +1,14 @@
 //! Moving what was committed from the log into the file, off the writer's path.
 //!
 //! A thread of its own copies what no reader needs any more (PASSIVE). Under steady load that never resets the log,
-//! so the writer does (RESTART) once the log has grown to [`FRAMES_MAX`].
+//! so the writer does (RESTART) once the log has grown to [`FRAMES_MAX`]. After something was erased the thread empties
+//! the log (TRUNCATE), because older pages in it still hold what was erased.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -20,6 +21,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Pages in the log from which the writer resets it: 128 MiB of 4 KiB pages.
 const FRAMES_MAX: i64 = 32_768;
 
+/// The pause between two attempts to empty the log.
+const ERASURE_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long an attempt to empty the log waits for readers. The writer waits for as long, so it is short.
+const ERASURE_BUSY_TIMEOUT: Duration = Duration::from_millis(20);
+
 /// The handle to the thread. Dropping it ends the thread.
 pub struct Checkpoints {
     shared: Arc<Shared>,
@@ -30,13 +37,17 @@ pub struct Checkpoints {
 struct Shared {
     stopping: AtomicBool,
     frames: AtomicI64,
+    /// Whether something was erased that may still be in the log.
+    erased: AtomicBool,
 }
 
 impl Checkpoints {
-    /// Starts the thread with a connection of its own.
+    /// Starts the thread with a connection of its own. It begins with an empty log: the process before may have ended
+    /// between an erasure and its checkpoint.
     pub fn start(path: &Path) -> Result<Self> {
         let connection = connection::open_writing(path)?;
-        let shared = Arc::new(Shared::default());
+        connection.busy_timeout(ERASURE_BUSY_TIMEOUT)?;
+        let shared = Arc::new(Shared { erased: AtomicBool::new(true), ..Shared::default() });
         let seen = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("checkpoints".to_owned())
@@ -45,10 +56,15 @@ impl Checkpoints {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Wakes the thread, and resets the log when it has grown too long.
-    pub fn after_commit(&self, connection: &Connection) {
+    /// Wakes the thread, and resets the log when it has grown too long. `erased` says that it has to be emptied.
+    pub fn after_commit(&self, connection: &Connection, erased: bool) {
+        if erased {
+            self.shared.erased.store(true, Ordering::Release);
+        }
         if self.shared.frames.load(Ordering::Relaxed) > FRAMES_MAX {
-            report(checkpoint(connection, "RESTART"));
+            // While somebody reads an old state the log grows on: writers do not wait for readers.
+            report(connection.busy_timeout(Duration::ZERO).and_then(|()| checkpoint(connection, "RESTART")));
+            report(connection.busy_timeout(connection::BUSY_TIMEOUT).map(|()| 0));
             self.shared.frames.store(0, Ordering::Relaxed);
         }
         if let Some(thread) = &self.thread {
@@ -75,12 +91,34 @@ impl Drop for Checkpoints {
 }
 
 fn run(connection: &Connection, shared: &Shared) {
+    let mut emptied = Instant::now();
     while !shared.stopping.load(Ordering::Relaxed) {
-        std::thread::park();
+        if shared.erased.load(Ordering::Relaxed) {
+            std::thread::park_timeout(ERASURE_PAUSE);
+        } else {
+            std::thread::park();
+        }
         std::thread::park_timeout(PAUSE);
         match checkpoint(connection, "PASSIVE") {
             Ok(frames) => shared.frames.store(frames, Ordering::Relaxed),
             failed => report(failed),
+        }
+        if emptied.elapsed() >= ERASURE_PAUSE && shared.erased.swap(false, Ordering::AcqRel) {
+            emptied = Instant::now();
+            empty_log(connection, shared);
+        }
+    }
+}
+
+/// Empties the log, or leaves a note to try again: a reader may still need what is in it.
+fn empty_log(connection: &Connection, shared: &Shared) {
+    let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
+    match connection.query_row(truncate, [], |row| row.get(0)) {
+        Ok(false) => shared.frames.store(0, Ordering::Relaxed),
+        Ok(true) => shared.erased.store(true, Ordering::Release),
+        Err(error) => {
+            shared.erased.store(true, Ordering::Release);
+            report(Err(error));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// How long a connection waits for another's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that each connection keeps prepared.
 const STATEMENTS_MAX: usize = 96;

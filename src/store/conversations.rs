@@ -7,9 +7,11 @@ use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::conversation::{
     Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Participant, Reach, TARGET_NAME_UNKNOWN,
 };
+use crate::model::delivery::Policy;
 use crate::model::id::{ConversationId, CustomerId};
 use crate::model::inbound::InboundEvent;
 use crate::model::page::Page;
+use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::lookups;
 use crate::store::transaction::Transaction;
@@ -114,6 +116,12 @@ pub(super) fn part(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> 
     Ok(())
 }
 
+/// Whether another system has control of the chat, so that nothing may be sent.
+pub(super) fn is_standby(connection: &Connection, conversation: i64) -> Result<bool> {
+    const SQL: &str = "SELECT standby FROM conversations WHERE key = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([conversation], |row| row.get(0))?)
+}
+
 /// Keeps LINE's one-time tokens: the newest for a free reply, and the newest for marking as read.
 pub(super) fn keep_tokens(
     tx: &Transaction<'_>,
@@ -134,6 +142,34 @@ pub(super) fn keep_tokens(
         tx.prepare_cached(SQL_READ)?.execute((conversation, token, at))?;
     }
     Ok(())
+}
+
+/// LINE's token for marking a customer's conversation as read; nothing while no message brought one.
+pub fn read_token(
+    connection: &Connection,
+    customer: CustomerId,
+    id: ConversationId,
+) -> Result<Option<Secret>> {
+    const SQL: &str = "SELECT read_token FROM conversations WHERE key = ?1";
+    let key = key(connection, customer, id)?;
+    Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
+}
+
+/// Takes out the token for a free reply, for good, if there is one that LINE still takes and the account wants it.
+pub(super) fn take_reply_token(tx: &Transaction<'_>, conversation: i64) -> Result<Option<Secret>> {
+    const SQL: &str = "
+        SELECT reply_token
+        FROM conversations v JOIN accounts a ON a.key = v.account
+        WHERE v.key = ?1 AND reply_token IS NOT NULL AND reply_token_at BETWEEN ?2 AND ?3
+            AND delivery_mode = 'prefer_reply'";
+    const SQL_TAKE: &str =
+        "UPDATE conversations SET reply_token = NULL, reply_token_at = NULL WHERE key = ?1";
+    let values = (conversation, tx.now().before(Policy::REPLY_TOKEN_AGE_MAX), tx.now());
+    let token = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    if token.is_some() {
+        tx.prepare_cached(SQL_TAKE)?.execute([conversation])?;
+    }
+    Ok(token)
 }
 
 /// LINE told the name of somebody who takes part.

@@ -3,18 +3,23 @@
 //! Each conversation with something to deliver has a lane. Only the oldest delivery of a lane may be under way; lanes
 //! do not wait for each other, but all lanes of a parked account wait for a single probe.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
 use crate::model::account::Parked;
-use crate::model::delivery::{Acceptance, Decision, Policy, Progress};
-use crate::model::id::{MessageId, RetryKey};
+use crate::model::delivery::{Acceptance, Decision, Policy, Progress, REPLY_UNKNOWN};
+use crate::model::id::{AccountId, MessageId, RetryKey};
 use crate::model::message::FailureReason;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::lanes::{self, Lane, Room};
 use crate::store::transaction::Transaction;
-use crate::store::{accounts, messages};
+use crate::store::{accounts, conversations, messages};
+
+/// After how long a chat that another system controls is looked at again.
+const STANDBY_PAUSE: Duration = Duration::from_mins(1);
 
 /// A delivery that is under way: it is this caller's until it is recorded.
 #[derive(Debug, Clone)]
@@ -27,8 +32,12 @@ pub struct Claim {
     pub slow: bool,
     /// The exact bytes to send.
     pub body: Vec<u8>,
+    /// With it the message goes out as a reply, once and never again; nothing for a push.
+    pub reply_token: Option<Secret>,
     /// The same for every attempt with these bytes.
     pub retry_key: RetryKey,
+    /// The account that sends it.
+    pub account_id: AccountId,
     /// The channel access token.
     pub token: Secret,
     /// What a decision about it needs to know.
@@ -69,13 +78,57 @@ pub(super) fn enqueue(
     lanes::open(tx, conversation)
 }
 
-/// Puts back what was under way when the process ended. LINE may have executed it.
+/// Whether an attempt of a message that failed may have been executed.
+pub(super) fn may_have_been_sent(
+    connection: &Connection,
+    conversation: i64,
+    stamp: Timestamp,
+) -> Result<bool> {
+    const SQL: &str = "
+        SELECT EXISTS (
+            SELECT 1
+            FROM deliveries
+            WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed' AND ambiguous = 1
+        )";
+    Ok(connection.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.get(0))?)
+}
+
+/// Puts what failed of a message behind all others of its conversation, as requests that LINE has never seen.
+///
+/// `Conflict` when the account was removed.
+pub(super) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: Timestamp) -> Result<()> {
+    const SQL: &str = "
+        SELECT body
+        FROM deliveries
+        WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'
+        ORDER BY key";
+    const SQL_DELETE: &str =
+        "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
+    let mut statement = tx.prepare_cached(SQL)?;
+    let bodies = statement.query_map((conversation, stamp), |row| row.get(0))?;
+    let bodies: Vec<Vec<u8>> = bodies.collect::<rusqlite::Result<_>>()?;
+    tx.prepare_cached(SQL_DELETE)?.execute((conversation, stamp))?;
+    enqueue(tx, conversation, stamp, &bodies)
+}
+
+/// Puts back what was under way when the process ended. LINE may have executed it: a push can be repeated under its key,
+/// a reply cannot and ends.
 pub fn recover(tx: &Transaction<'_>) -> Result<()> {
+    const SQL_REPLIES: &str = "
+        SELECT conversation, message_stamp
+        FROM deliveries INDEXED BY deliveries_waiting
+        WHERE state IN ('queued', 'sending') AND state = 'sending' AND reply_token IS NOT NULL";
     const SQL: &str = "
         UPDATE deliveries INDEXED BY deliveries_waiting SET state = 'queued', ambiguous = 1
         WHERE state IN ('queued', 'sending') AND state = 'sending'";
+    lanes::recover(tx)?;
+    let mut statement = tx.prepare_cached(SQL_REPLIES)?;
+    let replies = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for message in replies.collect::<rusqlite::Result<Vec<(i64, Timestamp)>>>()? {
+        fail(tx, message, FailureReason::OutcomeUnknown, REPLY_UNKNOWN)?;
+    }
     tx.prepare_cached(SQL)?.execute([])?;
-    lanes::recover(tx)
+    Ok(())
 }
 
 /// Takes what is due, at most one delivery of each lane. What may not be tried any more is settled instead.
@@ -94,14 +147,21 @@ pub fn record(tx: &Transaction<'_>, claim: &Claim, decision: &Decision) -> Resul
     }
     match decision {
         Decision::Accept(acceptance) => accept(tx, claim, acceptance),
-        Decision::Fail(reason, message) => fail(tx, claim, *reason, message).map(Some),
+        Decision::Fail(reason, message) => fail(tx, (claim.lane, claim.stamp), *reason, message).map(Some),
         Decision::Retry { at, ambiguous, slow, message } => {
             put_back(tx, claim, *ambiguous, message)?;
             lanes::wait(tx, claim.lane, *at, *slow)?;
             message_of(tx, claim).map(Some)
         }
+        Decision::Push { message } => {
+            put_back(tx, claim, false, message)?;
+            lanes::wait(tx, claim.lane, tx.now(), false)?;
+            // Whoever waits is told of the push.
+            Ok(None)
+        }
         Decision::Park { reason, until, message } => {
             put_back(tx, claim, claim.progress.ambiguous, message)?;
+            forget_attempts(tx, claim)?;
             lanes::wait(tx, claim.lane, tx.now(), false)?;
             let parked = Parked { reason: *reason, message: message.clone(), until: *until };
             accounts::park(tx, claim.account, &parked)?;
@@ -126,39 +186,47 @@ pub fn record_and_go_on(
 
 /// Takes the oldest delivery of a lane that may still be tried.
 fn claim_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<()> {
+    if conversations::is_standby(tx, lane.conversation)? {
+        return lanes::wait(tx, lane.conversation, tx.now().after(STANDBY_PAUSE), lane.slow);
+    }
     while let Some(claim) = head(tx, lane)? {
         if !policy.expired(claim.progress, tx.now()) {
             claimed.claims.push(start(tx, claim, policy)?);
             break;
         }
         let message = "no attempt was answered while LINE still knew the retry key";
-        claimed.outcomes.push(fail(tx, &claim, FailureReason::OutcomeUnknown, message)?);
+        claimed.outcomes.push(fail(tx, (claim.lane, claim.stamp), FailureReason::OutcomeUnknown, message)?);
     }
     Ok(())
 }
 
-/// Ends everything that waits to be sent by an account.
-pub(super) fn fail_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<()> {
+/// Ends everything that waits to be sent by an account, and tells which messages that were. What may have been sent
+/// already ends as unknown.
+pub(super) fn fail_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<Vec<MessageId>> {
     const SQL_MESSAGES: &str = "
-        SELECT DISTINCT message_stamp
+        SELECT message_stamp, max(ambiguous OR state = 'sending')
         FROM deliveries
-        WHERE conversation = ?1 AND state IN ('queued', 'sending')";
+        WHERE conversation = ?1 AND state IN ('queued', 'sending')
+        GROUP BY message_stamp";
     const SQL_FAIL: &str = "
-        UPDATE deliveries SET state = 'failed'
+        UPDATE deliveries SET state = 'failed', ambiguous = max(ambiguous, state = 'sending')
         WHERE conversation = ?1 AND state IN ('queued', 'sending')";
+    const REMOVED: &str = "the LINE account was removed before the message was sent";
+    const UNKNOWN: &str = "the LINE account was removed while the message was on its way";
+    let mut settled = Vec::new();
     for lane in lanes::of_account(tx, account)? {
         let mut statement = tx.prepare_cached(SQL_MESSAGES)?;
-        let stamps: Vec<Timestamp> =
-            statement.query_map([lane], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        for stamp in stamps {
-            let failure =
-                (FailureReason::AccountRemoved, "the LINE account was removed before the message was sent");
-            messages::settle(tx, (lane, stamp), Some(failure))?;
+        let rows = statement.query_map([lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let messages: Vec<(Timestamp, bool)> = rows.collect::<rusqlite::Result<_>>()?;
+        for (stamp, unclear) in messages {
+            let removed = (FailureReason::AccountRemoved, REMOVED);
+            let failure = if unclear { (FailureReason::OutcomeUnknown, UNKNOWN) } else { removed };
+            settled.push(messages::settle(tx, (lane, stamp), Some(failure))?);
         }
         tx.prepare_cached(SQL_FAIL)?.execute([lane])?;
         lanes::advance(tx, lane)?;
     }
-    Ok(())
+    Ok(settled)
 }
 
 /// The oldest delivery of a lane.
@@ -181,6 +249,9 @@ fn start(tx: &Transaction<'_>, mut claim: Claim, policy: &Policy) -> Result<Clai
         UPDATE deliveries
         SET state = 'sending', attempts = attempts + 1, retry_key = ?2, first_attempt_at = ?3, last_attempt_at = ?4
         WHERE key = ?1";
+    if let Some(reply_token) = take_reply_token(tx, &claim)? {
+        return start_reply(tx, claim, reply_token);
+    }
     if policy.key_expired(claim.progress.first_attempt_at, tx.now()) {
         claim.retry_key = RetryKey::random();
         claim.progress.first_attempt_at = tx.now();
@@ -195,6 +266,31 @@ fn start(tx: &Transaction<'_>, mut claim: Claim, policy: &Policy) -> Result<Clai
     Ok(claim)
 }
 
+/// The time for which an account is parked counts for nothing, unless an attempt may have been executed.
+fn forget_attempts(tx: &Transaction<'_>, claim: &Claim) -> Result<()> {
+    const SQL: &str = "
+        UPDATE deliveries SET attempts = 0, first_attempt_at = NULL, retry_key = ?2
+        WHERE key = ?1 AND ambiguous = 0";
+    tx.prepare_cached(SQL)?.execute((claim.key, RetryKey::random()))?;
+    Ok(())
+}
+
+/// The token for a free reply, which is gone from the conversation from now on. Only a first attempt may be a reply.
+fn take_reply_token(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<Secret>> {
+    if claim.progress.attempts > 1 { Ok(None) } else { conversations::take_reply_token(tx, claim.lane) }
+}
+
+/// Notes that a reply begins, before it does: whatever happens from now on, it is not repeated.
+fn start_reply(tx: &Transaction<'_>, mut claim: Claim, reply_token: Secret) -> Result<Claim> {
+    const SQL: &str = "
+        UPDATE deliveries SET state = 'sending', attempts = attempts + 1, reply_token = ?2, last_attempt_at = ?3
+        WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((claim.key, &reply_token, tx.now()))?;
+    lanes::take(tx, claim.lane)?;
+    claim.reply_token = Some(reply_token);
+    Ok(claim)
+}
+
 /// Whether the delivery is still under way; the account may have been removed meanwhile.
 fn still_sending(connection: &Connection, claim: &Claim) -> Result<bool> {
     const SQL: &str = "SELECT state = 'sending' FROM deliveries WHERE key = ?1";
@@ -204,7 +300,10 @@ fn still_sending(connection: &Connection, claim: &Claim) -> Result<bool> {
 fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Result<Option<MessageId>> {
     const SQL: &str = "
         UPDATE deliveries
-        SET state = 'accepted', body = NULL, request_id = ?2, accepted_request_id = ?3, line_message_ids = ?4
+        SET state = 'accepted', body = NULL, request_id = ?2, accepted_request_id = ?3, line_message_ids = ?4,
+            cost = iif(reply_token IS NOT NULL, 0, (
+                SELECT iif(chat_kind = 'user', 1, NULL) FROM conversations v WHERE v.key = deliveries.conversation
+            ))
         WHERE key = ?1";
     let Acceptance { request_id, accepted_request_id, message_ids, quote_token } = acceptance;
     let message_ids = serde_json::to_string(message_ids).map_err(Error::internal)?;
@@ -212,7 +311,7 @@ fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Resul
     if let Some(quote_token) = quote_token {
         messages::allow_quoting(tx, (claim.lane, claim.stamp), quote_token)?;
     }
-    accounts::release(tx, claim.account)?;
+    accounts::release_after(tx, claim.account, claim.reply_token.is_some())?;
     lanes::advance(tx, claim.lane)?;
     if more_of_message(tx, claim)? {
         return Ok(None);
@@ -221,18 +320,23 @@ fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Resul
 }
 
 /// Ends a delivery, and with it the later parts of the same message.
-fn fail(tx: &Transaction<'_>, claim: &Claim, reason: FailureReason, message: &str) -> Result<MessageId> {
+fn fail(
+    tx: &Transaction<'_>,
+    (lane, stamp): (i64, Timestamp),
+    reason: FailureReason,
+    message: &str,
+) -> Result<MessageId> {
     const SQL: &str = "
-        UPDATE deliveries SET state = 'failed', last_error = ?3
+        UPDATE deliveries SET state = 'failed', last_error = ?3, ambiguous = max(ambiguous, ?4 AND state = 'sending')
         WHERE conversation = ?1 AND message_stamp = ?2 AND state IN ('queued', 'sending')";
-    tx.prepare_cached(SQL)?.execute((claim.lane, claim.stamp, message))?;
-    lanes::advance(tx, claim.lane)?;
-    messages::settle(tx, (claim.lane, claim.stamp), Some((reason, message)))
+    let is_unclear = matches!(reason, FailureReason::OutcomeUnknown | FailureReason::Internal);
+    tx.prepare_cached(SQL)?.execute((lane, stamp, message, is_unclear))?;
+    lanes::advance(tx, lane)?;
+    messages::settle(tx, (lane, stamp), Some((reason, message)))
 }
 
 fn put_back(tx: &Transaction<'_>, claim: &Claim, ambiguous: bool, error: &str) -> Result<()> {
-    const SQL: &str =
-        "UPDATE deliveries SET state = 'queued', ambiguous = ?2, last_error = ?3 WHERE key = ?1";
+    const SQL: &str = "UPDATE deliveries SET state = 'queued', reply_token = NULL, ambiguous = ?2, last_error = ?3 WHERE key = ?1";
     tx.prepare_cached(SQL)?.execute((claim.key, ambiguous, error))?;
     Ok(())
 }
@@ -261,7 +365,9 @@ fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<Claim> {
         stamp: row.get("message_stamp")?,
         slow: lane.slow,
         body: row.get::<_, Option<Vec<u8>>>("body")?.unwrap_or_default(),
+        reply_token: None,
         retry_key: row.get("retry_key")?,
+        account_id: lane.account_id,
         token: lane.token.clone(),
         progress: Progress {
             attempts: row.get("attempts")?,

@@ -76,6 +76,7 @@ fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()>
         conversations::join(tx, conversation, speaker, true)?;
     }
     conversations::keep_tokens(tx, conversation, event, at)?;
+    said::forget_if_withdrawn(tx, account, event)?;
     match &event.change {
         Change::Said(saying) => said::store(tx, (account, conversation), event, saying),
         Change::Edited(saying) => said::edit(tx, (account, conversation), event, saying),

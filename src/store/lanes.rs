@@ -8,13 +8,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Error, Result};
+use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
 use crate::store::transaction::Transaction;
 
-/// While a parked account is probed, the next probe is this far away.
-const PROBE_TIME: Duration = Duration::from_mins(1);
+/// While a parked account is probed, the next probe is this far away: longer than the slowest probe can take.
+const PROBE_TIME: Duration = Duration::from_mins(4);
 
 /// No account is parked for longer than this.
 const PARK_MAX: Duration = Duration::from_hours(2);
@@ -32,6 +33,7 @@ pub struct Room {
 pub(super) struct Lane {
     pub(super) conversation: i64,
     pub(super) account: i64,
+    pub(super) account_id: AccountId,
     pub(super) token: Secret,
     pub(super) slow: bool,
 }
@@ -39,6 +41,7 @@ pub(super) struct Lane {
 /// An account with lanes.
 struct Sender {
     account: i64,
+    id: AccountId,
     token: Secret,
     parked_until: Option<Timestamp>,
 }
@@ -59,25 +62,24 @@ pub(super) fn open(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     Err(Error::Conflict("the LINE account of this conversation was removed".to_owned()))
 }
 
-/// Lanes that may move, a fair share for each account; of a parked account that may be probed, one.
+/// Lanes that may move. Accounts with the fewest requests under way come first, and each has its share of what is free;
+/// of a parked account, one lane may move.
 ///
-/// No wait is longer than `backoff_max` or [`PARK_MAX`]. One that ends later than that can only come from a clock that
-/// was ahead; it has ended, or it would last as long as the clock was wrong.
+/// No lane waits for longer than `backoff_max`, and no account is parked for longer than [`PARK_MAX`]. A wait that ends
+/// later than that can only come from a clock that was ahead; it has ended, or it would last as long as the clock was
+/// wrong.
 pub(super) fn due(tx: &Transaction<'_>, room: Room, backoff_max: Duration) -> Result<Vec<Lane>> {
-    let wait_max = backoff_max.max(PARK_MAX);
     let senders = senders(tx)?;
-    let share = |slots: usize| slots.div_ceil(senders.len().max(1));
     let mut lanes = Vec::new();
-    for sender in &senders {
-        let waits = |until: Timestamp| until > tx.now() && until <= tx.now().after(wait_max);
+    for (index, sender) in senders.iter().enumerate() {
+        let waits = |until: Timestamp| until > tx.now() && until <= tx.now().after(PARK_MAX);
         if sender.parked_until.is_some_and(waits) {
             continue;
         }
-        let mut taken = Vec::new();
-        for (slow, slots) in [(false, room.any), (true, room.slow)] {
-            let free = room.any.saturating_sub(lanes.len() + taken.len());
-            taken.extend(due_of(tx, sender, (slow, share(slots).min(free)), wait_max)?);
-        }
+        let share = (room.any - lanes.len()).div_ceil(senders.len() - index);
+        let mut taken = due_of(tx, sender, (false, share), backoff_max)?;
+        let slow = room.slow.min(share - taken.len());
+        taken.extend(due_of(tx, sender, (true, slow), backoff_max)?);
         if sender.parked_until.is_some() && !taken.is_empty() {
             taken.truncate(1);
             accounts::put_off_probe(tx, sender.account, tx.now().after(PROBE_TIME))?;
@@ -90,13 +92,14 @@ pub(super) fn due(tx: &Transaction<'_>, room: Room, backoff_max: Duration) -> Re
 /// This very lane, if it may move now.
 pub(super) fn due_alone(tx: &Transaction<'_>, conversation: i64) -> Result<Option<Lane>> {
     const SQL: &str = "
-        SELECT account, token, slow
+        SELECT account, id, token, slow
         FROM lanes l JOIN accounts a ON a.key = l.account
         WHERE conversation = ?1 AND in_flight = 0 AND due_at <= ?2 AND parked_reason IS NULL AND tm_delete IS NULL";
     let lane = tx.prepare_cached(SQL)?.query_row((conversation, tx.now()), |row| {
         Ok(Lane {
             conversation,
             account: row.get("account")?,
+            account_id: row.get("id")?,
             token: row.get("token")?,
             slow: row.get("slow")?,
         })
@@ -165,13 +168,15 @@ pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
 
 fn senders(connection: &Connection) -> Result<Vec<Sender>> {
     const SQL: &str = "
-        SELECT key, token, parked_until
+        SELECT key, id, token, parked_until
         FROM accounts a
-        WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)";
+        WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)
+        ORDER BY (SELECT count(*) FROM lanes WHERE account = a.key AND in_flight = 1)";
     let mut statement = connection.prepare_cached(SQL)?;
     let senders = statement.query_map([], |row| {
         Ok(Sender {
             account: row.get("key")?,
+            id: row.get("id")?,
             token: row.get("token")?,
             parked_until: row.get("parked_until")?,
         })
@@ -193,11 +198,12 @@ fn due_of(
         WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND due_at > ?4
         ORDER BY due_at
         LIMIT ?5";
-    let Sender { account, token, .. } = sender;
+    let Sender { account, id, token, .. } = sender;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = tx.prepare_cached(SQL)?;
     let due = statement.query_map((account, slow, tx.now(), tx.now().after(wait_max), limit), |row| {
-        Ok(Lane { conversation: row.get(0)?, account: *account, token: token.clone(), slow })
+        let conversation = row.get(0)?;
+        Ok(Lane { conversation, account: *account, account_id: *id, token: token.clone(), slow })
     })?;
     Ok(due.collect::<rusqlite::Result<_>>()?)
 }

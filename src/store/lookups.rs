@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row};
 
 use crate::error::Result;
 use crate::model::chat::{Chat, LineId};
+use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::conversations;
@@ -25,6 +26,8 @@ pub struct Lookup {
     pub chat: Chat,
     /// Whose name it is: the chat's own, or a member's.
     pub target: LineId,
+    /// The account that asks.
+    pub account: AccountId,
     /// The channel access token to ask with.
     pub token: Secret,
     /// Attempts so far, this one included.
@@ -44,7 +47,8 @@ pub(super) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) 
 /// Takes up to `limit` names that are due.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     const SQL: &str = "
-        SELECT l.conversation, chat_kind, chat_id, l.target, a.token, l.attempts + 1 AS attempts
+        SELECT l.conversation, chat_kind, chat_id, l.target, a.id AS account, a.token,
+            l.attempts + 1 AS attempts
         FROM (
             SELECT conversation, target, due_at, attempts FROM lookups WHERE due_at <= ?1
             UNION ALL
@@ -93,6 +97,14 @@ pub(super) fn cancel(tx: &Transaction<'_>, conversation: i64, target: &LineId) -
     Ok(())
 }
 
+/// Forgets all names that an account was to ask for.
+pub(super) fn cancel_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<()> {
+    const SQL: &str =
+        "DELETE FROM lookups WHERE conversation IN (SELECT key FROM conversations WHERE account = ?1)";
+    tx.prepare_cached(SQL)?.execute([account])?;
+    Ok(())
+}
+
 /// When the next name is due. A short, indexed read.
 pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT min(due_at) FROM lookups";
@@ -104,6 +116,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Lookup> {
         conversation: row.get("conversation")?,
         chat: Chat { kind: row.get("chat_kind")?, id: row.get("chat_id")? },
         target: row.get("target")?,
+        account: row.get("account")?,
         token: row.get("token")?,
         attempts: row.get("attempts")?,
     })

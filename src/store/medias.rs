@@ -1,8 +1,11 @@
 //! Files: which there are, which are still to be fetched, and which must go.
 
-use crate::error::Result;
+use rusqlite::{Connection, Row};
+
+use crate::error::{Error, Resource, Result};
+use crate::model::id::{CustomerId, MediaId};
 use crate::model::inbound::Saying;
-use crate::model::media::{MediaSource, MediaStatus};
+use crate::model::media::{MediaSource, MediaStatus, StoredFile};
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 
@@ -37,4 +40,37 @@ pub(super) fn withdraw(tx: &Transaction<'_>, (conversation, stamp): (i64, Timest
         WHERE conversation = ?1 AND message_stamp = ?2";
     tx.prepare_cached(SQL)?.execute((conversation, stamp, MediaStatus::Gone, tx.now()))?;
     Ok(())
+}
+
+/// A complete file of a customer. A short, indexed read.
+///
+/// `NotFound` for everybody else's, and `NotHere` for one that is not here, with the reason.
+pub fn get(connection: &Connection, customer: CustomerId, id: MediaId) -> Result<StoredFile> {
+    const SQL: &str = "
+        SELECT m.id, status, filename, content_type, size, sha256, last_error
+        FROM medias m JOIN customers c ON c.key = m.customer
+        WHERE m.id = ?1 AND c.id = ?2";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let mut rows = statement.query((id, customer))?;
+    let row = rows.next()?.ok_or(Error::NotFound(Resource::Media))?;
+    let reason: String = row.get("last_error")?;
+    let not_here = |state: &str| {
+        let cause = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        Err(Error::NotHere(Resource::Media, format!("{state}{cause}")))
+    };
+    match row.get("status")? {
+        MediaStatus::Stored => Ok(from_row(row)?),
+        MediaStatus::Gone => not_here("this media is gone"),
+        MediaStatus::Pending => not_here("this media is pending, it is still being fetched"),
+    }
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredFile> {
+    Ok(StoredFile {
+        id: row.get("id")?,
+        filename: row.get("filename")?,
+        content_type: row.get("content_type")?,
+        size: u64::try_from(row.get::<_, i64>("size")?).unwrap_or(0),
+        sha256: row.get("sha256")?,
+    })
 }

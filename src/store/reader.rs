@@ -36,8 +36,27 @@ pub(super) fn in_one_view<T>(
     connection: &Connection,
     query: impl FnOnce(&Connection) -> Result<T>,
 ) -> Result<T> {
-    let view = connection.unchecked_transaction()?;
-    let answer = query(&view)?;
-    view.commit()?;
-    Ok(answer)
+    let _view = View::open(connection)?;
+    query(connection)
+}
+
+/// A read transaction, which ends when it is dropped, also by a panic.
+struct View<'connection> {
+    connection: &'connection Connection,
+}
+
+impl<'connection> View<'connection> {
+    fn open(connection: &'connection Connection) -> Result<Self> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self { connection })
+    }
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        let ended = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        if let Err(error) = ended {
+            log::error!("storage: a read did not end: {error}");
+        }
+    }
 }

@@ -51,13 +51,27 @@ pub(super) fn withdraw(
         UPDATE messages SET text = '', medias = '[]', tm_update = ?3, tm_delete = ?3
         WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL
         RETURNING tm_create";
-    const SQL_BODIES: &str = "
-        UPDATE webhook_events SET body = NULL
-        WHERE account = ?1 AND line_message_id = ?2 AND kind <> 'unsend'";
     let values = (conversation, &event.message_id, tx.now());
     let stamp: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
-    tx.prepare_cached(SQL_BODIES)?.execute((account, &event.message_id))?;
+    forget_bodies(tx, account, event)?;
+    tx.note_erasure();
     stamp.map_or(Ok(()), |stamp| medias::withdraw(tx, (conversation, stamp)))
+}
+
+/// An event of any kind about a withdrawn message keeps nothing of it, although it comes late.
+pub(super) fn forget_if_withdrawn(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
+    if event.message_id.is_some() && withdrawn(tx, account, event)? {
+        forget_bodies(tx, account, event)?;
+    }
+    Ok(())
+}
+
+fn forget_bodies(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
+    const SQL: &str = "
+        UPDATE webhook_events SET body = NULL
+        WHERE account = ?1 AND line_message_id = ?2 AND kind <> 'unsend'";
+    tx.prepare_cached(SQL)?.execute((account, &event.message_id))?;
+    Ok(())
 }
 
 /// The stamp of the new message; `None` when there is one with LINE's id already.

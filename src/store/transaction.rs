@@ -15,6 +15,7 @@ use crate::model::timestamp::Timestamp;
 pub struct Transaction<'group> {
     connection: &'group Connection,
     last_stamp: &'group Cell<Timestamp>,
+    erased: &'group Cell<bool>,
     now: Timestamp,
 }
 
@@ -22,9 +23,15 @@ impl<'group> Transaction<'group> {
     pub(super) fn new(
         connection: &'group Connection,
         last_stamp: &'group Cell<Timestamp>,
+        erased: &'group Cell<bool>,
         now: Timestamp,
     ) -> Self {
-        Self { connection, last_stamp, now }
+        Self { connection, last_stamp, erased, now }
+    }
+
+    /// Says that something was erased which must not stay in the log either: the log is emptied soon after the commit.
+    pub fn note_erasure(&self) {
+        self.erased.set(true);
     }
 
     /// The time of the caller, which may repeat and go backwards.

@@ -2,7 +2,7 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use crate::model::account::ParkReason;
+use crate::model::account::{DeliveryMode, ParkReason};
 use crate::model::chat::{ChatKind, LineId};
 use crate::model::conversation::Reach;
 use crate::model::id::{AccountId, ConversationId, CustomerId, MediaId, MessageId, RetryKey};
@@ -60,9 +60,9 @@ stored_as_words!(ParkReason {
     Token = "token",
     Permission = "permission",
     Quota = "quota",
-    Rate = "rate",
     Redirect = "redirect",
 });
+stored_as_words!(DeliveryMode { PreferReply = "prefer_reply", PushOnly = "push_only" });
 stored_as_words!(MediaStatus { Pending = "pending", Stored = "stored", Gone = "gone" });
 stored_as_words!(MediaType {
     Image = "image",

@@ -35,6 +35,8 @@ pub struct Writer {
 struct Group<'group> {
     connection: &'group Connection,
     last_stamp: &'group Cell<Timestamp>,
+    /// Whether an operation erased something since the checkpoints were last told.
+    erased: &'group Cell<bool>,
 }
 
 impl Writer {
@@ -57,8 +59,7 @@ impl Writer {
     ) -> Result<oneshot::Receiver<Result<T>>> {
         let (sender, receiver) = oneshot::channel();
         let run: Operation = Box::new(move |group| {
-            let outcome = group
-                .map(|group| Transaction::new(group.connection, group.last_stamp, now).attempt(operation));
+            let outcome = group.map(|group| group.transaction(now).attempt(operation));
             Box::new(move |committed| {
                 let failed = || Err(Error::Unavailable(NOT_COMMITTED.to_owned()));
                 // The caller may have gone away; what it asked for was done or undone all the same.
@@ -94,16 +95,20 @@ fn run(
     queue: &Receiver<Operation>,
     last_stamp: Timestamp,
 ) {
-    let last_stamp = Cell::new(last_stamp);
-    let group = Group { connection, last_stamp: &last_stamp };
+    let (last_stamp, erased) = (Cell::new(last_stamp), Cell::new(false));
+    let group = Group { connection, last_stamp: &last_stamp, erased: &erased };
     while let Ok(first) = queue.recv() {
         group.commit_with(first, queue);
-        checkpoints.after_commit(connection);
+        checkpoints.after_commit(connection, erased.take());
     }
     checkpoints.fold_into_file(connection);
 }
 
 impl Group<'_> {
+    fn transaction(&self, now: Timestamp) -> Transaction<'_> {
+        Transaction::new(self.connection, self.last_stamp, self.erased, now)
+    }
+
     /// Runs the first operation and all that wait behind it, commits, and answers.
     fn commit_with(&self, first: Operation, queue: &Receiver<Operation>) {
         let stamp_before = self.last_stamp.get();

@@ -1,4 +1,4 @@
-//! Carrying the outbox to LINE: claim what is due, push it, write down what came of it.
+//! Carrying the outbox to LINE: claim what is due, reply or push, write down what came of it.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -8,17 +8,19 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-use crate::error::Result;
-use crate::line::client::Client;
+use crate::error::{Error, Result};
+use crate::model::account::ParkReason;
 use crate::model::clock::Clock;
 use crate::model::delivery::{Decision, Outcome, Policy};
 use crate::model::id::RetryKey;
+use crate::model::secret::Secret;
 use crate::store::Store;
 use crate::store::deliveries::{self, Claim, Claimed};
 use crate::store::lanes::{self, Room};
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Beat;
+use crate::worker::tokens::Tokens;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
 
@@ -33,7 +35,7 @@ const CHAIN_MAX: usize = 32;
 pub struct DeliveryWorker {
     store: Store,
     reader: Rc<Reader>,
-    line: Client,
+    tokens: Tokens,
     outcomes: Outcomes,
     policy: Policy,
     concurrency: usize,
@@ -43,13 +45,13 @@ impl DeliveryWorker {
     /// A worker with up to `concurrency` requests to LINE at once.
     pub fn new(
         store: Store,
-        line: Client,
+        tokens: Tokens,
         outcomes: Outcomes,
         policy: Policy,
         concurrency: usize,
     ) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
-        Ok(Self { store, reader, line, outcomes, policy, concurrency })
+        Ok(Self { store, reader, tokens, outcomes, policy, concurrency })
     }
 
     /// Delivers everything that is due once, and says how many attempts that were.
@@ -138,11 +140,34 @@ impl DeliveryWorker {
 
     /// One attempt, and what follows from it.
     async fn attempt(&self, claim: &Claim, clock: &Clock) -> Decision {
-        let push = AssertUnwindSafe(self.line.push(&claim.token, &claim.body, retry_key(claim)));
-        let outcome = push.catch_unwind().await.unwrap_or(Outcome::Crashed);
-        let decision = self.policy.decide(claim.progress, outcome, clock.now(), jitter());
+        let sending = AssertUnwindSafe(self.send(claim));
+        let outcome = sending.catch_unwind().await.unwrap_or(Outcome::Crashed);
+        let decide = if claim.reply_token.is_some() { Policy::decide_reply } else { Policy::decide };
+        let decision = decide(&self.policy, claim.progress, outcome, clock.now(), jitter());
         report(claim, &decision);
         decision
+    }
+
+    /// Sends, and once more with a new token when LINE refuses the one it had: a refused token executes nothing.
+    async fn send(&self, claim: &Claim) -> Outcome {
+        let outcome = self.send_with(claim, &claim.token).await;
+        if !matches!(outcome, Outcome::Parked(ParkReason::Token, _)) {
+            return outcome;
+        }
+        match self.tokens.renewed(claim.account_id, &claim.token).await {
+            Ok(Some(token)) => self.send_with(claim, &token).await,
+            Ok(None) => outcome,
+            Err(Error::LineRefused { message, .. }) => Outcome::Parked(ParkReason::Token, message),
+            Err(error) => Outcome::NotSent(error.chain()),
+        }
+    }
+
+    async fn send_with(&self, claim: &Claim, token: &Secret) -> Outcome {
+        let line = self.tokens.line();
+        match &claim.reply_token {
+            Some(reply_token) => line.reply(token, &claim.body, reply_token).await,
+            None => line.push(token, &claim.body, retry_key(claim)).await,
+        }
     }
 
     /// Writes down what came of an attempt, however long the storage takes to accept it: without the record the lane
@@ -202,6 +227,9 @@ fn report(claim: &Claim, decision: &Decision) {
         }
         Decision::Retry { at, message, .. } => {
             log::info!("delivery: {} again at {at}: {message}", claim.retry_key);
+        }
+        Decision::Push { message } => {
+            log::info!("delivery: {} goes out as a push: {message}", claim.retry_key);
         }
         Decision::Park { reason, until, message } => {
             log::warn!("delivery: the account is parked until {until} for {reason:?}: {message}");

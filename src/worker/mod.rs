@@ -1,12 +1,15 @@
-//! What goes on behind the answers: delivering messages, and asking for names.
+//! What goes on behind the answers: delivering messages, asking for names, fetching tokens and files.
 //!
 //! A worker takes no input but rows. A wake-up only says "look again", so that start, retry and normal operation are
 //! one path. All workers run on the thread that starts them, because LINE's client is bound to its thread.
 
 pub mod delivery;
+mod download;
+pub mod media;
 pub mod names;
 pub mod outcomes;
 pub mod pulse;
+pub mod tokens;
 pub mod wake;
 
 use std::time::Duration;

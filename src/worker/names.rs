@@ -6,20 +6,15 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::error::{Error, Result};
-use crate::line::client::Client;
 use crate::model::clock::Clock;
+use crate::model::secret::Secret;
 use crate::store::Store;
 use crate::store::lookups::{self, Lookup};
 use crate::store::reader::Reader;
 use crate::worker::pulse::Beat;
+use crate::worker::tokens::Tokens;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, pause};
-
-/// Names that are asked for at once.
-const CONCURRENCY: usize = 16;
-
-/// After this many attempts the name stays unknown, until the user follows the account again.
-const ATTEMPTS_MAX: u32 = 12;
 
 /// LINE does not tell the name of those who blocked the account or never agreed; it is asked this often in all.
 const REFUSED_ATTEMPTS_MAX: u32 = 3;
@@ -38,19 +33,22 @@ const UNAVAILABLE_PAUSE_MAX: Duration = Duration::from_hours(1);
 pub struct NameWorker {
     store: Store,
     reader: Rc<Reader>,
-    line: Client,
+    tokens: Tokens,
 }
 
 impl NameWorker {
-    /// A worker that asks with this client.
-    pub fn new(store: Store, line: Client) -> Result<Self> {
+    /// Names that are asked for at once.
+    pub const CONCURRENCY: usize = 16;
+
+    /// A worker that asks with these tokens.
+    pub fn new(store: Store, tokens: Tokens) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
-        Ok(Self { store, reader, line })
+        Ok(Self { store, reader, tokens })
     }
 
     /// Asks for the names that are due, and says how many those were.
     pub async fn step(&self, clock: &Clock) -> Result<usize> {
-        let due = self.store.write(clock.now(), |tx| lookups::claim(tx, CONCURRENCY)).await?;
+        let due = self.store.write(clock.now(), |tx| lookups::claim(tx, Self::CONCURRENCY)).await?;
         let asked = due.len();
         for outcome in join_all(due.into_iter().map(|lookup| self.ask(lookup, clock))).await {
             outcome?;
@@ -87,7 +85,9 @@ impl NameWorker {
     }
 
     async fn ask(&self, lookup: Lookup, clock: &Clock) -> Result<()> {
-        let answer = self.line.name(&lookup.token, &lookup.chat, &lookup.target).await;
+        let line = self.tokens.line();
+        let name = async |token: &Secret| line.name(token, &lookup.chat, &lookup.target).await;
+        let answer = self.tokens.call(lookup.account, &lookup.token, name).await;
         let now = clock.now();
         self.store
             .write(now, move |tx| match answer {
@@ -108,8 +108,7 @@ fn next_pause(error: &Error, attempts: u32) -> Option<Duration> {
         Error::LineRefused { status, .. } if !matches!(status, 401 | 429) => {
             (attempts < REFUSED_ATTEMPTS_MAX).then_some(REFUSED_PAUSE)
         }
-        _ => (attempts < ATTEMPTS_MAX)
-            .then(|| UNAVAILABLE_PAUSE.saturating_mul(1 << attempts.min(20)).min(UNAVAILABLE_PAUSE_MAX)),
+        _ => Some(UNAVAILABLE_PAUSE.saturating_mul(1 << attempts.min(20)).min(UNAVAILABLE_PAUSE_MAX)),
     }
 }
 
@@ -134,6 +133,6 @@ mod tests {
 
         assert_eq!(next_pause(&lost, 1), Some(Duration::from_secs(4)));
         assert_eq!(next_pause(&refused(401), 11), Some(Duration::from_hours(1)));
-        assert_eq!(next_pause(&lost, 12), None);
+        assert_eq!(next_pause(&lost, 1_000), Some(Duration::from_hours(1)), "it is never given up");
     }
 }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// A worker that has not begun a round for this long is stuck: a round takes as long as LINE's slowest answer.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A worker that has not begun a round for this long is stuck: a round takes as long as LINE's slowest answer, for which
+/// the configuration allows a minute.
+const SILENCE_MAX: Duration = Duration::from_secs(90);
 
 /// The life sign of one worker.
 #[derive(Debug, Clone)]
@@ -21,6 +22,10 @@ pub struct Pulse {
     pub deliveries: Beat,
     /// Of the worker that asks for names.
     pub names: Beat,
+    /// Of the worker that fetches tokens.
+    pub tokens: Beat,
+    /// Of the worker that fetches files.
+    pub medias: Beat,
 }
 
 impl Beat {
@@ -43,7 +48,9 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        for (name, beat) in [("deliveries", &self.deliveries), ("names", &self.names)] {
+        let Self { deliveries, names, tokens, medias } = self;
+        let all = [("deliveries", deliveries), ("names", names), ("tokens", tokens), ("medias", medias)];
+        for (name, beat) in all {
             let silence = beat.silence();
             if silence > SILENCE_MAX {
                 let message =

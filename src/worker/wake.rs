@@ -17,6 +17,10 @@ pub struct Alarms {
     pub deliveries: Wake,
     /// A name is to be asked for.
     pub names: Wake,
+    /// A token is to be fetched.
+    pub tokens: Wake,
+    /// A file is to be fetched, or to be removed.
+    pub medias: Wake,
 }
 
 /// Tells a worker when to stop.

@@ -8,6 +8,7 @@ use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
+use crate::harness::eventually;
 use crate::harness::server::{TestServer, text_event};
 
 const PATH: &str = "/v1.0/conversation_accounts";
@@ -157,4 +158,21 @@ async fn a_removed_account_takes_no_webhooks_and_what_waited_has_failed() {
     server.advance(Duration::from_mins(10));
     assert_eq!(server.messages(&conversation).await.len(), 2, "the conversation stays readable");
     assert!(server.executed(&user).is_empty());
+}
+
+#[actix_web::test]
+async fn a_message_on_its_way_when_the_account_is_removed_is_not_said_to_be_unsent() {
+    let server = TestServer::start();
+    let user = server.user("Alice");
+    let conversation = server.conversation_with(&user).await;
+    server.set_faults(&json!([{ "path": "/v2/bot/message/push", "kind": "slow", "delay_ms": 500 }]));
+    let path = format!("/v1.0/conversations/{conversation}/messages");
+    let request = server.request(Method::POST, &path).content_type("application/json");
+    let sending = actix_web::rt::spawn(Answer::to(request, r#"{"text":"on its way"}"#));
+    eventually(|| server.line.platform.requests().iter().any(|request| request.path.ends_with("push"))).await;
+
+    server.delete(&format!("{PATH}/{}", server.account)).await;
+
+    let answer = sending.await.unwrap().json();
+    assert_eq!(answer["error"]["reason"], "OUTCOME_UNKNOWN");
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use awc::http::Method;
+use kaiwa::model::id::CustomerId;
+use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
-use crate::harness::server::TestServer;
+use crate::harness::server::{TestServer, text_event};
 use crate::harness::{eventually, eventually_is};
 
 const PUSH: &str = "/v2/bot/message/push";
@@ -138,20 +140,17 @@ async fn a_used_up_quota_parks_the_account_and_a_probe_ends_it() {
 }
 
 #[actix_web::test]
-async fn permission_redirects_and_rates_park_too_and_kill_no_message() {
+async fn permission_and_redirects_park_too_and_kill_no_message() {
     for (fault, reason, pause) in [
         (json!({ "path": PUSH, "kind": "status", "status": 403, "count": 1 }), "permission", 61),
         (json!({ "path": PUSH, "kind": "redirect", "count": 1 }), "redirect", 6),
-        (json!({ "path": PUSH, "kind": "status", "status": 429, "count": 1 }), "rate", 1),
     ] {
         let (server, user, conversation) = with_conversation().await;
         server.set_faults(&json!([fault]));
 
         let sent = server.say(&conversation, "patience").await;
 
-        if reason != "rate" {
-            assert_eq!(parked(&server).await["reason"], reason);
-        }
+        assert_eq!(parked(&server).await["reason"], reason);
         server.advance(Duration::from_mins(pause));
         let id = sent["id"].as_str().unwrap();
         eventually_is("sent".to_owned(), async || status(&server, &conversation, id).await).await;
@@ -287,4 +286,95 @@ async fn a_server_that_is_asked_to_stop_answers_those_who_wait_and_takes_nobody_
     assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("sent")));
     assert_eq!(server.executed(&user), ["just in time"]);
     assert!(server.anonymous(Method::GET, "/healthz").send().await.is_err());
+}
+
+#[actix_web::test]
+async fn an_account_with_little_to_say_does_not_wait_for_one_with_much() {
+    let server = TestServer::start_with(|config| config.delivery.concurrency = 2);
+    let quiet = second_account(&server).await;
+    let busy: Vec<String> = (0..12).map(|number| server.user(&format!("busy {number}"))).collect();
+    let events: Vec<Value> = busy.iter().map(|user| text_event(user, "hello")).collect();
+    server.webhook(&events).await;
+    server.set_faults(&json!([{ "path": PUSH, "kind": "slow", "delay_ms": 300 }]));
+    let conversations = server.get("/v1.0/conversations").await.json()["result"].as_array().unwrap().clone();
+
+    for conversation in &conversations {
+        post(&server, conversation["id"].as_str().unwrap(), "one of many").await;
+    }
+    eventually(|| pushes(&server).len() >= 3).await;
+    quiet.send("alone").await;
+
+    eventually(|| server.line.platform.executed().iter().any(|one| one.body.to_string().contains("alone")))
+        .await;
+    let before =
+        server.line.platform.executed().iter().filter(|one| one.body.to_string().contains("many")).count();
+    assert!(before < 10, "{before} messages of the busy account went first");
+}
+
+/// Another customer's account, with one conversation.
+struct SecondAccount<'server> {
+    server: &'server TestServer,
+    customer: CustomerId,
+    conversation: String,
+}
+
+async fn second_account(server: &TestServer) -> SecondAccount<'_> {
+    let customer = CustomerId::new(Timestamp::now());
+    let channel = server.line.platform.channel();
+    let body = json!({ "type": "line", "secret": channel.secret.expose(), "token": channel.token.expose() });
+    let request = server.request_of(customer, Method::POST, "/v1.0/conversation_accounts");
+    let account = Answer::to(request.content_type("application/json"), body.to_string()).await.json();
+    server.line.platform.set_webhook(account["webhook_uri"].as_str().map(str::to_owned));
+    kaiwa::sandbox::control::client::say(&server.line.url, "Quiet", "hello").await.unwrap();
+    let list = Answer::to(server.request_of(customer, Method::GET, "/v1.0/conversations"), "").await.json();
+    let conversation = list["result"][0]["id"].as_str().unwrap().to_owned();
+    SecondAccount { server, customer, conversation }
+}
+
+impl SecondAccount<'_> {
+    async fn send(&self, text: &str) {
+        let path = format!("/v1.0/conversations/{}/messages", self.conversation);
+        let request = self.server.request_of(self.customer, Method::POST, &path);
+        let request = request.insert_header(("Prefer", "respond-async")).content_type("application/json");
+        assert_eq!(Answer::to(request, json!({ "text": text }).to_string()).await.status, 200);
+    }
+}
+
+#[actix_web::test]
+async fn a_chat_that_is_written_to_too_fast_holds_up_no_other() {
+    let (server, alice, conversation) = with_conversation().await;
+    let other = server.conversation_with(&server.user("Bob")).await;
+    let flood = "The API rate limit has been exceeded. Try again later.";
+    server.set_faults(
+        &json!([{ "path": PUSH, "recipient": alice, "kind": "status", "status": 429, "message": flood }]),
+    );
+
+    let waiting = server.say(&conversation, "too fast").await;
+
+    assert_eq!(waiting["status"], "sending");
+    assert_eq!(parked(&server).await, Value::Null);
+    assert_eq!(server.say(&other, "hi").await["status"], "sent");
+    server.set_faults(&json!([]));
+    let id = waiting["id"].as_str().unwrap();
+    eventually_is("sent".to_owned(), async || status(&server, &conversation, id).await).await;
+}
+
+#[actix_web::test]
+async fn what_waits_is_not_sent_into_a_chat_that_another_system_took_over() {
+    let (server, user, conversation) = with_conversation().await;
+    server.set_faults(&json!([{ "path": PUSH, "kind": "status", "status": 500 }]));
+    let id = post(&server, &conversation, "held").await;
+    eventually(|| !pushes(&server).is_empty()).await;
+    let mut standby = text_event(&user, "to the other system");
+    standby["mode"] = json!("standby");
+    server.webhook(&[standby]).await;
+    server.set_faults(&json!([]));
+    server.advance(Duration::from_secs(30));
+    assert_eq!(status(&server, &conversation, &id).await, "sending");
+
+    server.webhook(&[text_event(&user, "back to you")]).await;
+    server.advance(Duration::from_mins(2));
+
+    eventually_is("sent".to_owned(), async || status(&server, &conversation, &id).await).await;
+    assert_eq!(server.executed(&user), ["held"]);
 }

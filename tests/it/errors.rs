@@ -46,7 +46,7 @@ async fn what_the_framework_would_answer_in_its_own_words_is_answered_in_ours() 
     let large = json!({ "text": "a".repeat(300_000) }).to_string();
     check(post(&messages).insert_header(json), &large, 413, "BODY_TOO_LARGE").await;
     let basic = server.anonymous(Method::GET, UNKNOWN).insert_header(("Authorization", "Basic YTpi"));
-    check(basic, "", 401, "INVALID_CREDENTIALS").await;
+    check(basic, "", 401, "AUTHENTICATION_REQUIRED").await;
 }
 
 #[actix_web::test]

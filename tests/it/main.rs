@@ -3,12 +3,18 @@
 
 mod accounts;
 mod crash;
+mod credentials;
 mod delivery;
 mod errors;
 mod harness;
+mod inbound;
+mod media;
 mod outbound;
 mod paging;
 mod program;
+mod reply;
+mod retry;
+mod signs;
 mod storage;
 mod tenants;
 mod tidy;

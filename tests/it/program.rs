@@ -136,6 +136,23 @@ fn customers_accounts_and_tokens_are_made_on_the_command_line() {
     check_refused(kaiwa(folder, &["token", "--customer", "nobody"]), 1, "no such customer");
 }
 
+#[test]
+fn an_account_is_added_with_a_channel_id_in_place_of_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("secret"), "channel-secret\n").unwrap();
+    succeed(folder, &["customer", "add", "--name", "shop"]);
+    let add = ["account", "add", "--customer", "shop", "--secret-file", "secret"];
+
+    let with_id =
+        [&add[..], &["--channel-id", "1234567890", "--secret-next-file", "secret", "--json"]].concat();
+    let account: Value = serde_json::from_str(&succeed(folder, &with_id)).unwrap();
+
+    assert_eq!((&account["channel_id"], &account["has_secret_next"]), (&"1234567890".into(), &true.into()));
+    assert_eq!(account["delivery_mode"], "prefer_reply");
+    check_refused(kaiwa(folder, &add), 2, "--token-file");
+}
+
 #[actix_web::test]
 async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_to() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,14 +1,15 @@
-"""The pushes that the server sends to LINE, rebuilt by LINE's own models."""
+"""The replies and pushes that the server sends to LINE, rebuilt by LINE's own models."""
 
 import json
 import uuid
 from typing import Any
 
 from checks import Checks
-from linebot.v3.messaging import PushMessageRequest, TextMessage
+from linebot.v3.messaging import PushMessageRequest, ReplyMessageRequest, TextMessage
 from program import Program
 
 PUSH = "/v2/bot/message/push"
+REPLY = "/v2/bot/message/reply"
 UNITS_PER_BUBBLE = 5_000
 TEXTS = [
     "hi",
@@ -63,12 +64,29 @@ MEDIAS: list[tuple[str, dict[str, Any]]] = [
 def check(checks: Checks, program: Program) -> None:
     """Sends all that can be sent through the server and reads what came out at LINE's side."""
     conversation = program.api("GET", "/conversations")["result"][0]
+    _reply(checks, program, conversation)
+    account = program.api("GET", "/conversation_accounts")["result"][0]
+    program.api("PUT", f"/conversation_accounts/{account['id']}", {"delivery_mode": "push_only"})
     for text in TEXTS:
         what = f"the text {text[:20]!r}… of {len(text)} characters"
         answer, push = _send(checks, program, conversation, {"text": text}, what)
         checks.equal(answer["text"], text, what)
         _texts(checks, _push(checks, push, what), (conversation["reference_id"], text), what)
     _medias(checks, program, conversation)
+
+
+def _reply(checks: Checks, program: Program, conversation: dict[str, Any]) -> None:
+    program.control("POST", f"/users/{conversation['reference_id']}/say", {"text": "are you there?"})
+    program.control("DELETE", "/records")
+    answer = program.api("POST", f"/conversations/{conversation['id']}/messages", {"text": "yes"})
+    checks.equal((answer["status"], answer["cost"]), ("sent", 0), "an answer to a fresh message")
+    [reply] = [one for one in program.control("GET", "/requests") if one["path"] == REPLY]
+    checks.equal((reply["status"], reply["retry_key"]), (200, None), "a reply has no retry key")
+    body = json.loads(reply["body"])
+    request = ReplyMessageRequest.from_dict(body)
+    checks.equal(request.to_dict(), {"notificationDisabled": False} | body, "the body of a reply")
+    checks.equal([message.text for message in request.messages], ["yes"], "the text of a reply")
+    checks.equal(program.control("GET", "/violations"), [], "violations of a reply")
 
 
 def _medias(checks: Checks, program: Program, conversation: dict[str, Any]) -> None:

@@ -17,7 +17,9 @@ const KEY_BYTES: usize = 32;
 pub fn load_or_make(path: &Path) -> Result<Secret> {
     if path.exists() {
         let text = std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?;
-        return Ok(Secret::new(text.trim()));
+        let broken =
+            || Error::Unusable(format!("{} is broken: remove it, a new one is made", path.display()));
+        return Secret::credential(text.trim()).ok_or_else(broken);
     }
     let mut bytes = [0; KEY_BYTES];
     rand::fill(&mut bytes).map_err(|_| Error::Unusable("the system gives no random bytes".to_owned()))?;
@@ -26,11 +28,13 @@ pub fn load_or_make(path: &Path) -> Result<Secret> {
     Ok(Secret::new(key))
 }
 
-/// Writes a file that only its owner can read.
+/// Writes a file that only its owner can read, whole or not at all.
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    let unfinished = path.with_extension("unfinished");
     let mut options = OpenOptions::new();
-    let opened = options.create(true).write(true).truncate(true).mode(0o600).open(path);
-    opened.and_then(|mut file| writeln!(file, "{text}")).map_err(|error| unusable(path, &error))
+    let opened = options.create(true).write(true).truncate(true).mode(0o600).open(&unfinished);
+    let written = opened.and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()));
+    written.and_then(|()| std::fs::rename(&unfinished, path)).map_err(|error| unusable(path, &error))
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Error {

@@ -18,6 +18,7 @@ use crate::config::account::{CustomerReference, DeclaredAccount};
 use crate::config::customer::DeclaredCustomer;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
+use crate::model::account::DeliveryMode;
 use crate::model::clock::Clock;
 use crate::model::customer::ProfileChange;
 use crate::model::id::{AccountId, ConversationId, CustomerId};
@@ -26,7 +27,8 @@ use crate::model::timestamp::Timestamp;
 use crate::sandbox::control::client;
 use crate::sandbox::platform::{Options, Platform};
 use crate::server::{Server, make_private_folder};
-use crate::store::conversations;
+use crate::store::lock::Lock;
+use crate::store::{Store, conversations};
 
 /// The customer and the account of every sandbox, so that commands that were copied once work again.
 const CUSTOMER: &str = "5a6d0b9e-0000-4000-8000-000000000001";
@@ -43,7 +45,6 @@ const START_TIME: Duration = Duration::from_secs(10);
 
 /// Runs everything that the tutorial needs, on embedded settings.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct Sandbox {
     #[command(subcommand)]
     action: Option<Action>,
@@ -51,7 +52,7 @@ pub struct Sandbox {
     #[arg(long, value_name = "N", default_value_t = 8080)]
     port: u16,
     /// The folder that keeps the sandbox between two runs.
-    #[arg(long, value_name = "DIR", default_value = "kaiwa-sandbox")]
+    #[arg(long, value_name = "DIR", default_value = "kaiwa-sandbox", global = true)]
     data: PathBuf,
     /// Print one line of JSON once everything answers.
     #[arg(long)]
@@ -74,18 +75,16 @@ struct Say {
     /// The user, who is made if there is none of this name.
     #[arg(long = "as", value_name = "NAME", default_value = FIRST_USER)]
     name: String,
-    /// The folder of the sandbox.
-    #[arg(long, value_name = "DIR", default_value = "kaiwa-sandbox")]
-    data: PathBuf,
 }
 
 impl Sandbox {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         if let Some(Action::Say(say)) = self.action {
-            return say.run();
+            return say.run(&self.data);
         }
         make_private_folder(&self.data)?;
+        let _alone = Lock::take(&self.data.join("line.json"))?;
         let platform =
             Platform::new(Options { persist: Some(self.data.join("line.json")), ..Options::generate() })?;
         let listener = bind(if self.port == 0 { 0 } else { self.port.checked_add(1).unwrap_or(0) })?;
@@ -135,6 +134,7 @@ impl Sandbox {
             let handle = side.handle();
             let side = rt::spawn(side);
             let summary = greeting::line_only(platform, line);
+            key::write_private(&summary_path(&self.data), &summary.to_string())?;
             if self.json {
                 output::json(&summary)?;
             } else {
@@ -167,22 +167,26 @@ impl Sandbox {
 }
 
 impl Say {
-    fn run(self) -> Result<()> {
-        let line = greeting::line_of_running(&self.data)?;
+    fn run(self, data: &Path) -> Result<()> {
+        let line = greeting::line_of_running(data)?;
         let said = System::new().block_on(client::say(&line, &self.name, &self.text));
-        output::line(&said?)
+        let stopped = |_| Error::Unusable(format!("the sandbox in {} is not running", data.display()));
+        output::line(&match said {
+            Err(error @ Error::LineUnavailable(_)) => Err(stopped(error)),
+            said => said,
+        }?)
     }
 }
 
-/// The newest conversation; in a new sandbox, the one that a first user begins.
-async fn first_conversation(store: &crate::store::Store, line: &str) -> Result<ConversationId> {
-    if let Some(known) = newest_conversation(store).await? {
+/// The first user's conversation; in a new sandbox, she begins it now.
+async fn first_conversation(store: &Store, line: &str) -> Result<ConversationId> {
+    if let Some(known) = first_users_conversation(store).await? {
         return Ok(known);
     }
     client::say(line, FIRST_USER, "hello").await?;
     let appears = async {
         loop {
-            if let Some(conversation) = newest_conversation(store).await? {
+            if let Some(conversation) = first_users_conversation(store).await? {
                 return Ok(conversation);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -192,10 +196,11 @@ async fn first_conversation(store: &crate::store::Store, line: &str) -> Result<C
     tokio::time::timeout(START_TIME, appears).await.map_err(late)?
 }
 
-async fn newest_conversation(store: &crate::store::Store) -> Result<Option<ConversationId>> {
-    let page = Page { size: 1, before: Timestamp::NEVER };
+/// The oldest conversation of the newest hundred: in a sandbox, that of the first user.
+async fn first_users_conversation(store: &Store) -> Result<Option<ConversationId>> {
+    let page = Page { size: Page::SIZE_MAX, before: Timestamp::NEVER };
     let found = store.read(move |connection| conversations::page(connection, customer_id(), page)).await?;
-    Ok(found.first().map(|conversation| conversation.id))
+    Ok(found.last().map(|conversation| conversation.id))
 }
 
 /// A token of the sandbox's customer.
@@ -241,8 +246,12 @@ fn account(platform: &Platform) -> DeclaredAccount {
         detail: "the channel of the LINE sandbox".to_owned(),
         secret: channel.secret,
         secret_file: None,
+        secret_next: None,
+        secret_next_file: None,
         token: channel.token,
         token_file: None,
+        channel_id: None,
+        delivery_mode: DeliveryMode::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 /// What must not be found, and how to look for it.
-const IMPOSSIBLE: [(&str, &str); 9] = [
+const IMPOSSIBLE: [(&str, &str); 11] = [
     (
         "a lane without a waiting delivery",
         "SELECT 1 FROM lanes l WHERE NOT EXISTS (
@@ -47,6 +47,14 @@ const IMPOSSIBLE: [(&str, &str); 9] = [
     (
         "an accepted delivery that has kept its body, or a waiting one without",
         "SELECT 1 FROM deliveries WHERE state <> 'failed' AND (state = 'accepted') <> (body IS NULL)",
+    ),
+    (
+        "a delivery that waits with a reply token of its own",
+        "SELECT 1 FROM deliveries WHERE state = 'queued' AND reply_token IS NOT NULL",
+    ),
+    (
+        "a delivery that was both pushed and replied",
+        "SELECT 1 FROM deliveries WHERE reply_token IS NOT NULL AND first_attempt_at IS NOT NULL",
     ),
     (
         "an event of a message without the message",

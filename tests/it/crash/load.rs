@@ -3,7 +3,10 @@
 use std::cell::{Cell, RefCell};
 
 use futures_util::future::join_all;
+use kaiwa::model::timestamp::Timestamp;
+use kaiwa::sandbox::platform::Platform;
 use kaiwa::sandbox::random::Generator;
+use kaiwa::sandbox::state::State;
 use serde_json::{Value, json};
 
 use crate::crash::process::Api;
@@ -87,6 +90,8 @@ pub struct Load<'a> {
     pub chats: &'a [Chat],
     /// What becomes of it.
     pub ledger: &'a RefCell<Ledger>,
+    /// LINE, which knows the tokens for replies.
+    pub platform: &'a Platform,
     /// Decides on everything that may be one way or another.
     pub seed: u64,
     over: Cell<bool>,
@@ -146,8 +151,14 @@ pub async fn open_chats(api: &Api, users: Vec<String>, ledger: &mut Ledger) -> V
 
 impl<'a> Load<'a> {
     /// Load that has not begun.
-    pub const fn new(api: &'a Api, chats: &'a [Chat], ledger: &'a RefCell<Ledger>, seed: u64) -> Self {
-        Self { api, chats, ledger, seed, over: Cell::new(false) }
+    pub const fn new(
+        api: &'a Api,
+        chats: &'a [Chat],
+        ledger: &'a RefCell<Ledger>,
+        platform: &'a Platform,
+        seed: u64,
+    ) -> Self {
+        Self { api, chats, ledger, platform, seed, over: Cell::new(false) }
     }
 
     /// Puts load on the process until it was killed, which `kill` does.
@@ -211,6 +222,13 @@ impl<'a> Load<'a> {
 
     fn body(&self, event: usize, again: bool) -> Value {
         let mut body = self.ledger.borrow().events[event].body.clone();
+        if !again {
+            let (token, chat) = (body["replyToken"].as_str(), body["source"]["userId"].as_str());
+            let issue = |state: &mut State| {
+                state.reply_tokens.issue(token.unwrap(), chat.unwrap(), Timestamp::now());
+            };
+            self.platform.with(issue);
+        }
         body["deliveryContext"]["isRedelivery"] = json!(again);
         body
     }

@@ -18,7 +18,7 @@ use kaiwa::sandbox::random::Generator;
 
 use crate::crash::load::{Chat, Ledger, Load, generator, open_chats};
 use crate::crash::process::Installation;
-use crate::crash::reconcile::{Listed, Report, read_all, undecided};
+use crate::crash::reconcile::{Listed, Report, read_all, undecided, unknown};
 use crate::crash::tally::{EVENTS_MIN, KILLS_MIN, MESSAGES_MIN, Tally};
 use crate::harness::line::Line;
 
@@ -27,6 +27,15 @@ const ROUNDS_MAX: u64 = 200;
 
 /// A kill comes so many milliseconds after the server has answered for the first time, or up to so many later.
 const KILL_AFTER_MS: (u64, usize) = (20, 281);
+
+/// Kills in the test of replies, which are fewer because the rest is the same.
+const REPLY_KILLS_MIN: usize = 20;
+
+/// Replies that LINE executed.
+const REPLIES_MIN: usize = 100;
+
+/// Messages of which nobody can know whether they were sent.
+const UNKNOWN_MIN: usize = 10;
 
 const CHATS: usize = 8;
 
@@ -55,14 +64,9 @@ struct Campaign {
 #[actix_web::test]
 async fn whatever_is_acknowledged_survives_fifty_kills_and_reaches_line_once_and_in_order() {
     let begun = Instant::now();
-    let mut campaign = Campaign::begin(seed()).await;
+    let mut campaign = Campaign::begin("push_only", seed()).await;
 
-    for round in 1..=ROUNDS_MAX {
-        campaign.kill_under_load(round).await;
-        if campaign.has_enough() {
-            break;
-        }
-    }
+    campaign.kill_until(Campaign::has_enough).await;
     let faults = campaign.end_faults();
     let lists = campaign.drain().await;
 
@@ -75,14 +79,40 @@ async fn whatever_is_acknowledged_survives_fifty_kills_and_reaches_line_once_and
     } else {
         assert_eq!(report.findings(), NOTHING);
     }
+    assert_eq!(unknown(&lists), 0, "every push can be repeated");
     tally.require();
+}
+
+#[actix_web::test]
+async fn replies_are_never_repeated_and_whatever_is_not_known_to_be_sent_says_so() {
+    let begun = Instant::now();
+    let mut campaign = Campaign::begin("prefer_reply", seed()).await;
+
+    campaign.kill_until(Campaign::has_replied_enough).await;
+    campaign.end_faults();
+    let lists = campaign.drain().await;
+
+    let report = campaign.report(&lists);
+    let (replies, unknown) = (campaign.replies(), unknown(&lists));
+    let kills = campaign.kills;
+    print(&format!(
+        "crash: seed {}, {:.1?}, kills under load {kills}, replies {replies}, unknown {unknown}, {report}",
+        campaign.seed,
+        begun.elapsed()
+    ));
+    if cfg!(feature = "seeded-bugs") {
+        assert_eq!(report.apart_from_doubled().findings(), NOTHING);
+    } else {
+        assert_eq!(report.findings(), NOTHING);
+    }
+    assert!(kills >= REPLY_KILLS_MIN && replies >= REPLIES_MIN && unknown >= UNKNOWN_MIN);
 }
 
 impl Campaign {
     /// A server whose chats have begun, and a LINE that fails from now on.
-    async fn begin(seed: u64) -> Self {
+    async fn begin(mode: &'static str, seed: u64) -> Self {
         let line = Line::start_with(Options { seed, ..Options::generate() });
-        let installation = Installation::new(&line);
+        let installation = Installation::new(&line, mode);
         let users = (0..CHATS).map(|number| line.friend(&format!("user {number}"))).collect();
         let mut ledger = Ledger::default();
         let (mut process, api) = installation.start().await;
@@ -104,9 +134,30 @@ impl Campaign {
             is_under_way = self.ledger.borrow().is_under_way();
             log = process.kill();
         };
-        Load::new(&api, &self.chats, &self.ledger, self.seed + round).until(kill).await;
+        let platform = &self.line.platform;
+        Load::new(&api, &self.chats, &self.ledger, platform, self.seed + round).until(kill).await;
         self.kills += usize::from(is_under_way);
         self.inspect(&log);
+    }
+
+    /// Kills the server again and again until there is enough to look at.
+    async fn kill_until(&mut self, is_enough: impl Fn(&Self) -> bool) {
+        for round in 1..=ROUNDS_MAX {
+            self.kill_under_load(round).await;
+            if is_enough(self) {
+                return;
+            }
+        }
+    }
+
+    /// Whether enough replies were made, and lost, for their test.
+    fn has_replied_enough(&self) -> bool {
+        self.kills >= REPLY_KILLS_MIN && self.replies() >= REPLIES_MIN
+    }
+
+    /// Replies that LINE has executed.
+    fn replies(&self) -> usize {
+        self.line.platform.executed().iter().filter(|one| one.endpoint == "reply").count()
     }
 
     /// Whether so much has happened that it can be looked at. All else that must happen follows from this much.
@@ -167,7 +218,7 @@ impl Campaign {
 /// What goes wrong between the server and LINE.
 fn faults() -> Vec<Fault> {
     let fault = |kind, probability, delay_ms| Fault {
-        path: Some("/v2/bot/message/push".to_owned()),
+        path: Some("/v2/bot/message/".to_owned()),
         probability,
         count: Some(FAULTS_MAX),
         delay_ms,

@@ -39,6 +39,7 @@ pub struct Installation {
     account: AccountId,
     secret: Secret,
     bot: String,
+    mode: &'static str,
 }
 
 /// A running server. It is killed at the latest when it is dropped.
@@ -58,8 +59,8 @@ pub struct Api {
 }
 
 impl Installation {
-    /// A new folder for a server that speaks to this LINE and tries again quickly.
-    pub fn new(line: &Line) -> Self {
+    /// A new folder for a server that speaks to this LINE in this `delivery_mode` and tries again quickly.
+    pub fn new(line: &Line, mode: &'static str) -> Self {
         let now = Timestamp::now();
         let installation = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -67,6 +68,7 @@ impl Installation {
             account: AccountId::new(now),
             secret: line.platform.channel().secret,
             bot: line.platform.bot().user_id,
+            mode,
         };
         std::fs::write(installation.settings(), installation.configuration(line)).unwrap();
         installation
@@ -114,7 +116,7 @@ impl Installation {
     }
 
     fn configuration(&self, line: &Line) -> String {
-        let Self { folder, customer, account, .. } = self;
+        let Self { folder, customer, account, mode, .. } = self;
         let (url, channel) = (&line.url, line.platform.channel());
         format!(
             r#"
@@ -134,6 +136,7 @@ impl Installation {
                 [[accounts]]
                 id = "{account}"
                 customer = "{customer}"
+                delivery_mode = "{mode}"
                 secret = "{}"
                 token = "{}"
             "#,

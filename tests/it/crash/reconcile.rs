@@ -45,6 +45,8 @@ pub struct Report {
 pub struct Listed {
     is_ours: bool,
     status: String,
+    /// Whether it says that nobody can know.
+    is_unknown: bool,
     text: String,
     path: String,
     tm_create: String,
@@ -73,6 +75,11 @@ pub async fn read_all(api: &Api, chats: &[Chat]) -> Vec<Vec<Listed>> {
     lists
 }
 
+/// How many messages say that nobody can know whether they were sent.
+pub fn unknown(lists: &[Vec<Listed>]) -> usize {
+    lists.iter().flatten().filter(|listed| listed.is_unknown).count()
+}
+
 /// Where to read each message that is not decided.
 pub fn undecided(lists: &[Vec<Listed>]) -> Vec<String> {
     let waiting = lists.iter().flatten().filter(|listed| listed.status == "sending");
@@ -85,6 +92,7 @@ impl Listed {
         Self {
             is_ours: row["source_target"] == "",
             status: text("status"),
+            is_unknown: row["error"]["reason"] == "OUTCOME_UNKNOWN",
             text: text("text"),
             path: format!("{list}/{}", text("id")),
             tm_create: text("tm_create"),
@@ -144,8 +152,12 @@ impl Report {
         executions: Executions<'_>,
     ) {
         let counts = count(listed);
+        // A reply without an answer is not repeated: such a message says so, and was executed once or not at all.
+        let unknown = listed.iter().filter(|message| message.is_unknown);
+        let unknown: HashSet<&str> = unknown.map(|message| name_of(&message.text)).collect();
         for message in attempted.clone().filter(|message| message.acknowledged) {
-            if executions.texts.get(message.name.as_str()) != Some(&message.text) {
+            let is_whole = executions.texts.get(message.name.as_str()) == Some(&message.text);
+            if !is_whole && !unknown.contains(message.name.as_str()) {
                 self.lost.push(message.name.clone());
             }
             if counts.get(message.text.as_str()) != Some(&1) {
@@ -154,13 +166,16 @@ impl Report {
         }
         for message in listed {
             let is_whole = executions.texts.get(name_of(&message.text)) == Some(&message.text);
-            if message.status != "sent" || !is_whole {
+            if !message.is_unknown && (message.status != "sent" || !is_whole) {
                 self.unfinished.push(format!("{}: {}", name_of(&message.text), message.status));
             }
         }
         let written: HashSet<&str> = attempted.map(|message| message.text.as_str()).collect();
         self.note_inventions(&written, listed);
-        self.compare_order(listed, &executions.order);
+        // What nobody waits for any more may still be executed, after the next message.
+        let order: Vec<&str> =
+            executions.order.iter().filter(|name| !unknown.contains(*name)).copied().collect();
+        self.compare_order(listed, &order);
         self.doubled.extend(executions.repeated);
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
 use awc::Client;
@@ -13,7 +13,9 @@ use kaiwa::api::token::{Bearer, sign};
 use kaiwa::config::Config;
 use kaiwa::config::account::{CustomerReference, DeclaredAccount};
 use kaiwa::config::customer::DeclaredCustomer;
+use kaiwa::error::Error;
 use kaiwa::line::signature;
+use kaiwa::model::account::DeliveryMode;
 use kaiwa::model::clock::Clock;
 use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::id::{AccountId, CustomerId};
@@ -38,7 +40,8 @@ pub struct TestServer {
     pub customer: CustomerId,
     pub account: AccountId,
     pub address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Option<Arc<Shared>>,
+    config: Config,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -53,20 +56,26 @@ impl TestServer {
 
     /// A server whose settings the test changes.
     pub fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(|_, config| change(config))
+    }
+
+    /// A server whose settings the test changes by what LINE knows.
+    pub fn start_on(change: impl FnOnce(&Line, &mut Config)) -> Self {
         let line = Line::start();
         let folder = tempfile::tempdir().unwrap();
         let (customer, account) = (CustomerId::new(Timestamp::now()), AccountId::new(Timestamp::now()));
         let mut config = config(&line, &folder, customer, account);
-        change(&mut config);
+        change(&line, &mut config);
         let clock = Clock::default();
-        let Started { shared, address, stop, thread } = run(config, clock.clone());
+        let Started { shared, address, stop, thread } = run(config.clone(), clock.clone());
         let server = Self {
             line,
             clock,
             customer,
             account,
             address,
-            shared,
+            shared: Some(shared),
+            config,
             client: Client::builder().timeout(Duration::from_secs(30)).disable_redirects().finish(),
             stop: Some(stop),
             thread: Some(thread),
@@ -92,7 +101,23 @@ impl TestServer {
 
     /// What the server's threads share.
     pub fn shared(&self) -> Arc<Shared> {
-        Arc::clone(&self.shared)
+        Arc::clone(self.shared.as_ref().unwrap())
+    }
+
+    /// Ends the server in the middle of what it does, and starts it again on the same data.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.shared = None;
+        self.thread.take().unwrap().join().unwrap();
+        let Started { shared, address, stop, thread } = run(self.config.clone(), self.clock.clone());
+        (self.shared, self.address, self.stop, self.thread) =
+            (Some(shared), address, Some(stop), Some(thread));
+        self.line.platform.set_webhook(Some(self.url(&self.webhook_path())));
+    }
+
+    /// The folder of everything that the server keeps.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Asks the server to stop, as SIGTERM does.
@@ -108,8 +133,11 @@ impl TestServer {
     /// Turns the clock forward and lets the workers look at once.
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
-        self.shared.alarms.deliveries.wake();
-        self.shared.alarms.names.wake();
+        let alarms = &self.shared().alarms;
+        alarms.deliveries.wake();
+        alarms.names.wake();
+        alarms.medias.wake();
+        alarms.tokens.wake();
     }
 
     /// Exchanges the faults of LINE's side, written as its control API takes them.
@@ -218,7 +246,8 @@ impl TestServer {
 impl Drop for TestServer {
     fn drop(&mut self) {
         drop(self.stop.take());
-        let ended = self.thread.take().unwrap().join();
+        let Some(thread) = self.thread.take() else { return };
+        let ended = thread.join();
         assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
     }
 }
@@ -275,8 +304,12 @@ fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> De
         detail: String::new(),
         secret: channel.secret,
         secret_file: None,
+        secret_next: None,
+        secret_next_file: None,
         token: channel.token,
         token_file: None,
+        channel_id: None,
+        delivery_mode: DeliveryMode::PushOnly,
     }
 }
 
@@ -292,7 +325,7 @@ fn run(config: Config, clock: Clock) -> Started {
     let (stop, stopped) = oneshot::channel::<()>();
     let (tell, told) = std::sync::mpsc::channel();
     let run = move || {
-        let server = Server::bind(config, clock).unwrap();
+        let server = bind(&config, &clock);
         tell.send((Arc::clone(server.shared()), server.address().unwrap())).unwrap();
         let stopped = async { drop(stopped.await) };
         System::new().block_on(server.run(stopped)).unwrap();
@@ -300,4 +333,17 @@ fn run(config: Config, clock: Clock) -> Started {
     let thread = std::thread::spawn(run);
     let (shared, address) = told.recv().unwrap();
     Started { shared, address, stop, thread }
+}
+
+/// A server on this data. The threads of one that has just ended there may take a moment to close its database.
+fn bind(config: &Config, clock: &Clock) -> Server {
+    let limit = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Server::bind(config.clone(), clock.clone()) {
+            Err(Error::Unusable(reason)) if reason.contains("another kaiwa") && Instant::now() < limit => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            bound => return bound.unwrap(),
+        }
+    }
 }

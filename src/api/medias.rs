@@ -1,0 +1,189 @@
+//! Files: served piece by piece, in a way that no file can make a browser do anything but show it.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+
+use actix_web::body::SizedStream;
+use actix_web::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use futures_util::stream::{self, Stream};
+
+use crate::api::app::App;
+use crate::api::caller::Caller;
+use crate::api::range::{Selection, select};
+use crate::error::{Error, Resource, Result};
+use crate::model::content::{self, HEAD_BYTES};
+use crate::model::id::MediaId;
+use crate::model::media::StoredFile;
+use crate::store::folder::Kind;
+use crate::store::medias;
+
+/// Bytes that are read at once.
+const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// A file that is to be served.
+struct Served {
+    file: File,
+    name: String,
+    content_type: String,
+    etag: String,
+    size: u64,
+}
+
+/// A file.
+pub async fn get(
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
+    let id: MediaId = id.parse()?;
+    let stored = app.reader.read(|connection| medias::get(connection, caller.customer, id))?;
+    let StoredFile { id, filename, content_type, size, sha256 } = stored;
+    let file = open(&app, id, Kind::Whole).await?;
+    let name =
+        if filename.is_empty() { format!("{id}.{}", content::ending(&content_type)) } else { filename };
+    let etag = format!("\"{}\"", hexadecimal(&sha256));
+    serve(&request, Served { file, name, content_type, etag, size })
+}
+
+/// The small picture of a file.
+pub async fn preview(
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
+    let id: MediaId = id.parse()?;
+    let stored = app.reader.read(|connection| medias::get(connection, caller.customer, id))?;
+    let mut file = open(&app, id, Kind::Preview).await?;
+    let look = move || {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+        Ok::<_, std::io::Error>((file.metadata()?.len(), content::sniff(&head), file))
+    };
+    let (size, content_type, file) =
+        web::block(look).await.map_err(Error::internal)?.map_err(Error::internal)?;
+    let name = format!("{id}-preview.{}", content::ending(content_type));
+    let etag = format!("\"{}-preview\"", hexadecimal(&stored.sha256));
+    serve(&request, Served { file, name, content_type: content_type.to_owned(), etag, size })
+}
+
+async fn open(app: &App, id: MediaId, kind: Kind) -> Result<File> {
+    let folder = app.shared.folder.clone();
+    let opened = web::block(move || folder.read(id, kind)).await.map_err(Error::internal)?;
+    opened.map_err(|error| match error.kind() {
+        ErrorKind::NotFound if kind == Kind::Preview => {
+            Error::NotHere(Resource::Media, "there is no preview of this media".to_owned())
+        }
+        // It was withdrawn a moment ago.
+        ErrorKind::NotFound => Error::NotFound(Resource::Media),
+        _ => Error::internal(error),
+    })
+}
+
+/// The answer with as much of the file as is asked for.
+fn serve(request: &HttpRequest, served: Served) -> Result<HttpResponse> {
+    let (start, length, mut response) = match select(request.headers(), &served.etag, served.size) {
+        Selection::Whole => (0, served.size, HttpResponse::Ok()),
+        Selection::Part { start, length } => {
+            let mut response = HttpResponse::PartialContent();
+            let range = format!("bytes {start}-{}/{}", start + length - 1, served.size);
+            response.insert_header((CONTENT_RANGE, range));
+            (start, length, response)
+        }
+        Selection::Unchanged => {
+            return Ok(HttpResponse::NotModified().insert_header((ETAG, served.etag)).finish());
+        }
+        Selection::Unsatisfiable => return Err(Error::NoSuchRange { size: served.size }),
+    };
+    protect(&mut response, &served);
+    Ok(response.body(SizedStream::new(length, chunks(served.file, start, length))))
+}
+
+/// The headers that keep a browser from running anything that somebody sent.
+fn protect(response: &mut HttpResponseBuilder, served: &Served) {
+    let shown = if content::is_inline(&served.content_type) { "inline" } else { "attachment" };
+    response
+        .insert_header((CONTENT_TYPE, served.content_type.as_str()))
+        .insert_header((ETAG, served.etag.as_str()))
+        .insert_header((ACCEPT_RANGES, "bytes"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
+        .insert_header((CONTENT_DISPOSITION, disposition(shown, &served.name)));
+}
+
+/// So many bytes from `start` on, read as the client takes them.
+fn chunks(file: File, start: u64, length: u64) -> impl Stream<Item = Result<Bytes>> + 'static {
+    stream::try_unfold((file, start, length), |(mut file, start, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let read = move || {
+            let mut chunk = Vec::new();
+            file.seek(SeekFrom::Start(start))?;
+            file.by_ref().take(left.min(CHUNK_BYTES)).read_to_end(&mut chunk)?;
+            Ok::<_, std::io::Error>((chunk, file))
+        };
+        let (chunk, file) = web::block(read).await.map_err(Error::internal)?.map_err(Error::internal)?;
+        let taken = u64::try_from(chunk.len()).map_err(Error::internal)?;
+        if taken == 0 {
+            return Err(Error::internal("a file is shorter than its row says"));
+        }
+        Ok(Some((Bytes::from(chunk), (file, start + taken, left - taken))))
+    })
+}
+
+/// `Content-Disposition` with the name in both forms (RFC 6266, RFC 8187): one for old clients in plain ASCII, one with
+/// everything but what could mislead a reader.
+fn disposition(shown: &str, name: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || " ._-()".contains(character);
+    let fallback: String =
+        name.chars().map(|character| if is_plain(character) { character } else { '_' }).collect();
+    let mut encoded = String::new();
+    for byte in name.chars().filter(|character| !is_misleading(*character)).collect::<String>().bytes() {
+        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("a text takes every character");
+        }
+    }
+    format!("{shown}; filename=\"{fallback}\"; filename*=UTF-8''{encoded}")
+}
+
+/// Controls, and marks that turn the direction of writing: with them "exe.jpg" could be read where it is "gpj.exe".
+fn is_misleading(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '/' | '\\')
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a text takes every character");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_breaks_no_header_and_misleads_nobody() {
+        for (name, expected) in [
+            ("a.jpg", "inline; filename=\"a.jpg\"; filename*=UTF-8''a.jpg"),
+            ("領.pdf", "inline; filename=\"_.pdf\"; filename*=UTF-8''%E9%A0%98.pdf"),
+            ("a\"; x=\"b", "inline; filename=\"a__ x__b\"; filename*=UTF-8''a%22%3B%20x%3D%22b"),
+            ("a\r\nb: c", "inline; filename=\"a__b_ c\"; filename*=UTF-8''ab%3A%20c"),
+            ("../../x", "inline; filename=\".._.._x\"; filename*=UTF-8''....x"),
+            ("a\u{202e}gpj.exe", "inline; filename=\"a_gpj.exe\"; filename*=UTF-8''agpj.exe"),
+        ] {
+            assert_eq!(disposition("inline", name), expected, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Retries: a message that has failed is sent again.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use crate::api::app::App;
+use crate::api::body::MaybeJson;
+use crate::api::caller::Caller;
+use crate::api::messages::{prefers_no_wait, show};
+use crate::error::Result;
+use crate::model::id::{ConversationId, MessageId};
+use crate::store::{conversations, messages};
+
+/// How to send again.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Also what may have been sent, and to whom LINE's events say that nothing arrives.
+    #[serde(default)]
+    force: bool,
+}
+
+/// Sends a message again that has failed, and waits for LINE as sending does.
+pub async fn create(
+    caller: Caller,
+    ids: web::Path<(String, String)>,
+    request: HttpRequest,
+    MaybeJson(Retry { force }): MaybeJson<Retry>,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
+    let of = (caller.customer, ids.0.parse::<ConversationId>()?);
+    let id: MessageId = ids.1.parse()?;
+    let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
+    conversation.check_sendable(force)?;
+    let mut outcome = app.shared.outcomes.expect(id);
+    let now = app.shared.clock.now();
+    app.shared.store.write(now, move |tx| messages::retry(tx, of, id, force)).await?;
+    app.shared.alarms.deliveries.wake();
+    if !prefers_no_wait(&request) {
+        outcome.wait(app.shared.config.delivery.wait).await;
+    }
+    show(&app, of, id)
+}

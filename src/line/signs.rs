@@ -1,0 +1,31 @@
+//! Small signs in a chat: "read", and the animation that says that an answer is on its way.
+
+use awc::http::Method;
+use awc::http::header::CONTENT_TYPE;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+use crate::error::Result;
+use crate::line::client::Client;
+use crate::model::chat::LineId;
+use crate::model::secret::Secret;
+
+impl Client {
+    /// Shows the user that everything up to the message of this token was read.
+    pub async fn mark_as_read(&self, token: &Secret, read_token: &Secret) -> Result<()> {
+        let body = json!({ "markAsReadToken": read_token.expose() });
+        self.sign(token, "/v2/bot/chat/markAsRead", &body).await
+    }
+
+    /// Shows the user for so many seconds that an answer is on its way.
+    pub async fn start_loading(&self, token: &Secret, user: &LineId, seconds: u32) -> Result<()> {
+        let body = json!({ "chatId": user.as_str(), "loadingSeconds": seconds });
+        self.sign(token, "/v2/bot/chat/loading/start", &body).await
+    }
+
+    async fn sign(&self, token: &Secret, path: &str, body: &Value) -> Result<()> {
+        let request = self.request(Method::POST, path, token);
+        let request = request.insert_header((CONTENT_TYPE, "application/json"));
+        self.call::<IgnoredAny>(request, body.to_string().as_bytes()).await.map(drop)
+    }
+}

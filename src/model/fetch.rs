@@ -1,0 +1,104 @@
+//! Fetching a file from somebody else: what can be in the way, and when it is tried again.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The pauses after the attempts; the last one is repeated.
+const PAUSES: [Duration; 10] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_mins(1),
+    Duration::from_mins(5),
+    Duration::from_mins(15),
+    Duration::from_mins(30),
+    Duration::from_hours(1),
+];
+
+/// The least pause where only a person can help: with a new token, or by removing files.
+const PAUSE_FOR_PEOPLE: Duration = Duration::from_hours(1);
+
+/// The least pause after a token was refused; a new one may be on its way.
+const PAUSE_FOR_TOKEN: Duration = Duration::from_mins(5);
+
+/// LINE deletes content after a time that it does not tell; what could not be had for so long is given up.
+const PATIENCE: Duration = Duration::from_hours(7 * 24);
+
+/// LINE has refused good requests for an hour and a half before (2026-02-03), so a refusal is not believed at once.
+const PATIENCE_WITH_REFUSALS: Duration = Duration::from_hours(3);
+
+/// Why a file could not be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It is not ready, or the other side cannot be asked at the moment.
+    NotYet(String),
+    /// The request was refused.
+    Refused(String),
+    /// The channel's token was refused.
+    Token(String),
+    /// The customer has no room for it.
+    NoRoom(String),
+    /// No further attempt can succeed.
+    Final(String),
+}
+
+impl Obstacle {
+    /// How long to wait before the next attempt, after so many and so long after the first; `None` to give up.
+    pub fn pause(&self, attempts: u32, age: Duration) -> Option<Duration> {
+        let last = PAUSES.len() - 1;
+        let index = usize::try_from(attempts.saturating_sub(1)).map_or(last, |index| index.min(last));
+        let pause = PAUSES[index];
+        let within = |patience| age < patience;
+        match self {
+            Self::NotYet(_) => within(PATIENCE).then_some(pause),
+            Self::Refused(_) => within(PATIENCE_WITH_REFUSALS).then_some(pause),
+            Self::Token(_) => within(PATIENCE).then_some(pause.max(PAUSE_FOR_TOKEN)),
+            Self::NoRoom(_) => Some(PAUSE_FOR_PEOPLE),
+            Self::Final(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::NotYet(reason)
+        | Self::Refused(reason)
+        | Self::Token(reason)
+        | Self::NoRoom(reason)
+        | Self::Final(reason)) = self;
+        formatter.write_str(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_is_not_ready_is_asked_for_quickly_at_first_and_then_hourly_for_a_week() {
+        let not_yet = Obstacle::NotYet(String::new());
+        let seconds: Vec<_> =
+            (1..=12).map(|attempts| not_yet.pause(attempts, SOON).unwrap().as_secs()).collect();
+
+        assert_eq!(seconds, [1, 2, 5, 10, 30, 60, 300, 900, 1_800, 3_600, 3_600, 3_600]);
+        assert!(not_yet.pause(99, Duration::from_hours(7 * 24 - 1)).is_some());
+        assert_eq!(not_yet.pause(99, PATIENCE), None);
+    }
+
+    #[test]
+    fn a_refusal_is_believed_after_three_hours_and_an_end_at_once() {
+        assert!(Obstacle::Refused(String::new()).pause(9, Duration::from_mins(179)).is_some());
+        assert_eq!(Obstacle::Refused(String::new()).pause(9, Duration::from_hours(3)), None);
+        assert_eq!(Obstacle::Final(String::new()).pause(1, SOON), None);
+    }
+
+    #[test]
+    fn what_people_must_mend_is_tried_less_often() {
+        assert_eq!(Obstacle::Token(String::new()).pause(1, SOON), Some(PAUSE_FOR_TOKEN));
+        assert_eq!(Obstacle::NoRoom(String::new()).pause(1, 2 * PATIENCE), Some(Duration::from_hours(1)));
+    }
+}

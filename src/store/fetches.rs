@@ -1,0 +1,189 @@
+//! Files that are to be fetched, and files that must go: the work of the worker for media.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Row};
+
+use crate::error::{Error, Result};
+use crate::model::id::MediaId;
+use crate::model::media::{Media, MediaStatus, MediaType};
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::store::folder::Kept;
+use crate::store::transaction::Transaction;
+
+/// While a file is under way it is not due again for this long: longer than any attempt takes.
+pub const LEASE: Duration = Duration::from_mins(20);
+
+/// A later time than this can only come from a clock that was ahead.
+const WAIT_MAX: Duration = Duration::from_hours(2);
+
+/// A file to fetch, or to remove.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    key: i64,
+    customer: i64,
+    /// Its id.
+    pub id: MediaId,
+    /// What it is.
+    pub kind: MediaType,
+    /// `Gone` for a file that is to be removed.
+    pub status: MediaStatus,
+    /// LINE's id of the message whose content it is.
+    pub message_id: Option<String>,
+    /// Where it is, when it is not at LINE.
+    pub url: Option<String>,
+    /// The channel access token to fetch it with; none once the account was removed.
+    pub token: Option<Secret>,
+    /// When it became known.
+    pub since: Timestamp,
+    /// Attempts so far, this one included.
+    pub attempts: u32,
+}
+
+/// Takes up to `limit` files that are due.
+pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Fetch>> {
+    const SQL: &str = "
+        SELECT m.key, m.customer, m.id, m.kind, m.status, source_message_id, source_url, m.tm_create,
+            m.attempts + 1 AS attempts, CASE WHEN a.tm_delete IS NULL THEN a.token END AS token
+        FROM (
+            SELECT key FROM medias WHERE due_at <= ?1 AND status <> 'stored'
+            UNION ALL
+            SELECT key FROM medias WHERE due_at > ?2 AND status <> 'stored'
+            LIMIT ?3
+        ) due
+        JOIN medias m ON m.key = due.key
+        LEFT JOIN conversations v ON v.key = m.conversation
+        LEFT JOIN accounts a ON a.key = v.account";
+    const SQL_LEASE: &str = "UPDATE medias SET due_at = ?2, attempts = attempts + 1 WHERE key = ?1";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = tx.prepare_cached(SQL)?;
+    let due = statement.query_map((tx.now(), tx.now().after(WAIT_MAX), limit), from_row)?;
+    let due = due.collect::<rusqlite::Result<Vec<_>>>()?;
+    for fetch in &due {
+        tx.prepare_cached(SQL_LEASE)?.execute((fetch.key, tx.now().after(LEASE)))?;
+    }
+    Ok(due)
+}
+
+/// What was under way when the process ended is due at once.
+pub fn recover(tx: &Transaction<'_>) -> Result<()> {
+    const SQL: &str = "UPDATE medias SET due_at = ?1 WHERE due_at > ?1 AND status <> 'stored'";
+    tx.prepare_cached(SQL)?.execute([tx.now()])?;
+    Ok(())
+}
+
+/// When the next file is due. A short, indexed read.
+pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
+    const SQL: &str =
+        "SELECT due_at FROM medias WHERE due_at IS NOT NULL AND status <> 'stored' ORDER BY due_at LIMIT 1";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let mut rows = statement.query([])?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
+/// How many bytes the customer's files have. Reads the index over all of them.
+pub fn used_bytes(connection: &Connection, fetch: &Fetch) -> Result<u64> {
+    const SQL: &str = "SELECT coalesce(sum(size), 0) FROM medias WHERE customer = ?1 AND status = 'stored'";
+    let used: i64 = connection.prepare_cached(SQL)?.query_row([fetch.customer], |row| row.get(0))?;
+    Ok(u64::try_from(used).unwrap_or(0))
+}
+
+/// Whether the file is still to be fetched. A short, indexed read.
+pub fn is_wanted(connection: &Connection, fetch: &Fetch) -> Result<bool> {
+    const SQL: &str = "SELECT status = 'pending' FROM medias WHERE key = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([fetch.key], |row| row.get(0))?)
+}
+
+/// Those of these files that no row wants on disk.
+pub fn orphans(connection: &Connection, ids: &[MediaId]) -> Result<Vec<MediaId>> {
+    const SQL: &str = "SELECT count(*) FROM medias WHERE id = ?1 AND status <> 'gone'";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let mut orphans = Vec::new();
+    for id in ids {
+        if !statement.query_row([id], |row| row.get(0))? {
+            orphans.push(*id);
+        }
+    }
+    Ok(orphans)
+}
+
+/// The file is on disk, and its message shows it. `false` when its message was withdrawn meanwhile: then the file must
+/// go.
+pub fn store(tx: &Transaction<'_>, fetch: &Fetch, kept: &Kept, has_preview: bool) -> Result<bool> {
+    const SQL: &str = "
+        UPDATE medias SET status = 'stored', content_type = ?2, size = ?3, sha256 = ?4, due_at = NULL, last_error = ''
+        WHERE key = ?1 AND status = 'pending'";
+    let size = i64::try_from(kept.size).map_err(Error::internal)?;
+    let stored = tx.prepare_cached(SQL)?.execute((fetch.key, kept.content_type, size, kept.sha256))?;
+    if stored == 0 {
+        return Ok(false);
+    }
+    let uri = format!("/v1.0/medias/{}", fetch.id);
+    show(tx, fetch, |media| {
+        media.status = Some(MediaStatus::Stored);
+        media.content_type = Some(kept.content_type.to_owned());
+        media.size = Some(kept.size);
+        media.preview_uri = has_preview.then(|| format!("{uri}/preview"));
+        media.uri = Some(uri);
+    })?;
+    Ok(true)
+}
+
+/// The next attempt is made then.
+pub fn postpone(tx: &Transaction<'_>, fetch: &Fetch, until: Timestamp, reason: &str) -> Result<()> {
+    const SQL: &str = "UPDATE medias SET due_at = ?2, last_error = ?3 WHERE key = ?1 AND status = 'pending'";
+    tx.prepare_cached(SQL)?.execute((fetch.key, until, reason))?;
+    Ok(())
+}
+
+/// The file cannot be had and never will be, and its message says so.
+pub fn give_up(tx: &Transaction<'_>, fetch: &Fetch, reason: &str) -> Result<()> {
+    const SQL: &str = "
+        UPDATE medias SET status = 'gone', due_at = NULL, last_error = ?2
+        WHERE key = ?1 AND status = 'pending'";
+    if tx.prepare_cached(SQL)?.execute((fetch.key, reason))? > 0 {
+        show(tx, fetch, |media| media.status = Some(MediaStatus::Gone))?;
+    }
+    Ok(())
+}
+
+/// Nothing is left on disk of a file that had to go.
+pub fn removed(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
+    const SQL: &str = "UPDATE medias SET due_at = NULL WHERE key = ?1 AND status = 'gone'";
+    tx.prepare_cached(SQL)?.execute([fetch.key])?;
+    Ok(())
+}
+
+/// Changes how the message shows the file. A withdrawn message shows none.
+fn show(tx: &Transaction<'_>, fetch: &Fetch, change: impl FnOnce(&mut Media)) -> Result<()> {
+    const SQL: &str = "
+        SELECT g.conversation, g.tm_create, g.medias
+        FROM medias m JOIN messages g ON g.conversation = m.conversation AND g.tm_create = m.message_stamp
+        WHERE m.key = ?1";
+    const SQL_CHANGE: &str =
+        "UPDATE messages SET medias = ?3, tm_update = ?4 WHERE conversation = ?1 AND tm_create = ?2";
+    let (conversation, stamp, medias): (i64, Timestamp, String) =
+        tx.prepare_cached(SQL)?.query_row([fetch.key], |row| row.try_into())?;
+    let mut medias: Vec<Media> = serde_json::from_str(&medias).map_err(Error::internal)?;
+    let Some(media) = medias.iter_mut().find(|media| media.id == fetch.id) else { return Ok(()) };
+    change(media);
+    let medias = serde_json::to_string(&medias).map_err(Error::internal)?;
+    tx.prepare_cached(SQL_CHANGE)?.execute((conversation, stamp, medias, tx.now()))?;
+    Ok(())
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {
+    Ok(Fetch {
+        key: row.get("key")?,
+        customer: row.get("customer")?,
+        id: row.get("id")?,
+        kind: row.get("kind")?,
+        status: row.get("status")?,
+        message_id: row.get("source_message_id")?,
+        url: row.get("source_url")?,
+        token: row.get("token")?,
+        since: row.get("tm_create")?,
+        attempts: row.get("attempts")?,
+    })
+}

@@ -1,0 +1,135 @@
+//! One file on its way to the disk, in pieces: however large it is, it takes little memory.
+
+use std::io;
+use std::time::Duration;
+
+use actix_web::error::PayloadError;
+use actix_web::web::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::LocalBoxStream;
+
+use crate::error::{Error, Result};
+use crate::model::fetch::Obstacle;
+use crate::model::id::MediaId;
+use crate::store::folder::{Draft, Folder, Kept, Kind};
+
+/// Bytes that are collected before they are written: a hop to another thread costs more than a small write.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// The longest silence within a body.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// Bytes that arrive, and how many they are said to be.
+pub type Incoming = (Option<u64>, LocalBoxStream<'static, Result<Bytes, PayloadError>>);
+
+/// How much of it is taken.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    /// The most bytes.
+    pub bytes: u64,
+    /// What follows from more.
+    pub past: Obstacle,
+}
+
+/// Begins a file on disk.
+pub async fn begin(folder: &Folder, id: MediaId, kind: Kind) -> Result<Draft, Obstacle> {
+    let folder = folder.clone();
+    on_disk(move || folder.begin(id, kind)).await
+}
+
+/// Writes what arrives, and gives the file its name once all of it is there. Of a failure nothing is left.
+pub async fn keep(draft: Draft, incoming: Incoming, limit: &Limit) -> Result<Kept, Obstacle> {
+    let (length, chunks) = incoming;
+    if length.is_some_and(|length| length > limit.bytes) {
+        discard(draft).await;
+        return Err(limit.past.clone());
+    }
+    let (draft, ended) = receive(draft, chunks, limit).await;
+    let Some(draft) = draft else { return Err(ended.err().unwrap_or_else(lost)) };
+    // The client takes a closed connection for the end of the body, so the length is what tells half an answer.
+    let is_half = length.is_some_and(|length| length != draft.size());
+    match ended {
+        Ok(()) if !is_half => on_disk(move || draft.keep()).await,
+        Ok(()) => {
+            let size = draft.size();
+            discard(draft).await;
+            Err(Obstacle::NotYet(format!("half an answer: {size} bytes of {}", length.unwrap_or_default())))
+        }
+        Err(obstacle) => {
+            discard(draft).await;
+            Err(obstacle)
+        }
+    }
+}
+
+/// Writes until the end of the body, or until something is in the way. The draft is gone when the disk has failed.
+async fn receive(
+    mut draft: Draft,
+    mut chunks: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
+    limit: &Limit,
+) -> (Option<Draft>, Result<(), Obstacle>) {
+    let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+    loop {
+        let chunk = match tokio::time::timeout(SILENCE_MAX, chunks.next()).await {
+            Ok(Some(Ok(chunk))) => Some(chunk),
+            Ok(None) => None,
+            Ok(Some(Err(error))) => return (Some(draft), not_yet(format!("half an answer: {error}"))),
+            Err(_) => return (Some(draft), not_yet("half an answer: no more bytes came".to_owned())),
+        };
+        let is_end = chunk.is_none();
+        buffer.extend_from_slice(&chunk.unwrap_or_default());
+        let waiting = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+        if draft.size().saturating_add(waiting) > limit.bytes {
+            return (Some(draft), Err(limit.past.clone()));
+        }
+        if is_end || buffer.len() >= BUFFER_BYTES {
+            match write(draft, buffer).await {
+                Ok(written) => (draft, buffer) = written,
+                Err(obstacle) => return (None, Err(obstacle)),
+            }
+        }
+        if is_end {
+            return (Some(draft), Ok(()));
+        }
+    }
+}
+
+async fn write(mut draft: Draft, mut buffer: Vec<u8>) -> Result<(Draft, Vec<u8>), Obstacle> {
+    on_disk(move || match draft.write(&buffer) {
+        Ok(()) => {
+            buffer.clear();
+            Ok((draft, buffer))
+        }
+        Err(error) => draft.discard().and(Err(error)),
+    })
+    .await
+}
+
+async fn discard(draft: Draft) {
+    if let Err(obstacle) = on_disk(move || draft.discard()).await {
+        log::warn!("media: a draft was not removed: {obstacle}");
+    }
+}
+
+/// Does what waits for the disk on a thread for that. A disk that fails may be mended.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Obstacle> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| lost())?;
+    done.map_err(|error| Obstacle::NotYet(format!("the disk did not take it: {error}")))
+}
+
+/// Removes all files of a media.
+pub async fn remove(folder: &Folder, id: MediaId) -> Result<()> {
+    let folder = folder.clone();
+    let removed = tokio::task::spawn_blocking(move || folder.remove(id)).await.map_err(Error::internal)?;
+    removed.map_err(Error::internal)
+}
+
+fn not_yet(reason: String) -> Result<(), Obstacle> {
+    Err(Obstacle::NotYet(reason))
+}
+
+fn lost() -> Obstacle {
+    Obstacle::NotYet("writing it to disk failed".to_owned())
+}

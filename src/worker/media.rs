@@ -1,0 +1,253 @@
+//! Fetching the files that people sent, and removing those that they took back.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+
+use crate::config::section::Limits;
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::line;
+use crate::line::content::Part;
+use crate::model::clock::Clock;
+use crate::model::fetch::Obstacle;
+use crate::model::media::{MediaStatus, MediaType};
+use crate::model::timestamp::Timestamp;
+use crate::store::Store;
+use crate::store::fetches::{self, Fetch};
+use crate::store::folder::{Folder, Kept, Kind};
+use crate::store::reader::Reader;
+use crate::worker::download::{self, Incoming, Limit};
+use crate::worker::pulse::Beat;
+use crate::worker::wake::{Stop, Wake};
+use crate::worker::{PAUSE_AFTER_FAILURE, pause};
+
+/// Files that are under way at once.
+pub const CONCURRENCY: usize = 4;
+
+/// The longest that one file may take; the lease is longer.
+const ATTEMPT_MAX: Duration = Duration::from_mins(15);
+
+/// The longest that a preview may take.
+const PREVIEW_MAX: Duration = Duration::from_secs(30);
+
+/// The largest preview that is kept.
+const PREVIEW_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How often files without a row are looked for.
+const SWEEP_PAUSE: Duration = Duration::from_hours(1);
+
+/// Files that are looked up in one read.
+const SWEEP_PART: usize = 1_000;
+
+/// A file without a row stays for so long: its row may be about to be written.
+const ORPHAN_AGE: Duration = Duration::from_hours(1);
+
+/// The two clients and what they may bring.
+#[derive(Clone)]
+pub struct Sources {
+    /// Speaks to LINE.
+    pub line: line::client::Client,
+    /// Speaks to addresses that somebody else chose.
+    pub hooks: hooks::client::Client,
+    /// The largest file, in bytes.
+    pub file_bytes: u64,
+    /// The most bytes of one customer's files.
+    pub customer_bytes: u64,
+}
+
+/// The worker for files.
+#[derive(Clone)]
+pub struct MediaWorker {
+    store: Store,
+    reader: Rc<Reader>,
+    folder: Folder,
+    sources: Sources,
+}
+
+impl Sources {
+    /// These clients, with the configured limits.
+    pub fn new(line: line::client::Client, hooks: hooks::client::Client, limits: &Limits) -> Self {
+        let (file_bytes, customer_bytes) = (limits.media_bytes, limits.media_customer_bytes);
+        Self { line, hooks, file_bytes, customer_bytes }
+    }
+}
+
+impl MediaWorker {
+    /// A worker that brings files from these sources into this folder.
+    pub fn new(store: Store, folder: Folder, sources: Sources) -> Result<Self> {
+        let reader = Rc::new(store.reader()?);
+        Ok(Self { store, reader, folder, sources })
+    }
+
+    /// Does once what is due, and says for how many files that was.
+    pub async fn step(&self, clock: &Clock) -> Result<usize> {
+        let due = self.claim(clock, CONCURRENCY).await?;
+        let taken = due.len();
+        for done in join_all(due.into_iter().map(|fetch| self.work(fetch, clock))).await {
+            done?;
+        }
+        Ok(taken)
+    }
+
+    /// Fetches and removes until it is stopped. What is under way then is begun again at the next start.
+    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
+        let mut under_way = FuturesUnordered::new();
+        let mut swept = None;
+        loop {
+            beat.beat();
+            if is_due(swept, clock.now()) {
+                swept = Some(clock.now());
+                self.sweep(clock.now()).await.unwrap_or_else(|error| report(&error));
+            }
+            match self.claim(&clock, CONCURRENCY - under_way.len()).await {
+                Ok(due) => under_way.extend(due.into_iter().map(|fetch| self.work(fetch, &clock))),
+                Err(error) => {
+                    report(&error);
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                }
+            }
+            let pause = self.pause(&clock, under_way.len());
+            tokio::select! {
+                Some(done) = under_way.next() => done.unwrap_or_else(|error: Error| report(&error)),
+                () = alarm.woken() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.requested() => return,
+            }
+        }
+    }
+
+    async fn claim(&self, clock: &Clock, room: usize) -> Result<Vec<Fetch>> {
+        if room == 0 {
+            return Ok(Vec::new());
+        }
+        self.store.write(clock.now(), move |tx| fetches::claim(tx, room)).await
+    }
+
+    fn pause(&self, clock: &Clock, under_way: usize) -> Duration {
+        let due = if under_way < CONCURRENCY { self.reader.read(fetches::next_due) } else { Ok(None) };
+        due.map_or_else(
+            |error| {
+                report(&error);
+                PAUSE_AFTER_FAILURE
+            },
+            |due| pause(due, clock.now()),
+        )
+    }
+
+    async fn work(&self, fetch: Fetch, clock: &Clock) -> Result<()> {
+        if fetch.status == MediaStatus::Gone {
+            download::remove(&self.folder, fetch.id).await?;
+            return self.store.write(clock.now(), move |tx| fetches::removed(tx, &fetch)).await;
+        }
+        let attempt = tokio::time::timeout(ATTEMPT_MAX, self.fetch(&fetch)).await;
+        match attempt.unwrap_or_else(|_| Err(Obstacle::NotYet("it took too long".to_owned()))) {
+            Ok((kept, has_preview)) => self.record(fetch, kept, has_preview, clock).await,
+            Err(obstacle) => self.put_off(fetch, &obstacle, clock).await,
+        }
+    }
+
+    /// Brings the file to disk, and its preview if there is one.
+    async fn fetch(&self, fetch: &Fetch) -> Result<(Kept, bool), Obstacle> {
+        let limit = self.limit(fetch).await?;
+        let incoming = self.open(fetch).await?;
+        let draft = download::begin(&self.folder, fetch.id, Kind::Whole).await?;
+        // From here on a withdrawal removes the draft; before, it left nothing to remove.
+        let is_wanted = self.reader.read(|connection| fetches::is_wanted(connection, fetch));
+        if !is_wanted.map_err(|error| Obstacle::NotYet(error.chain()))? {
+            draft.discard().map_err(|error| Obstacle::NotYet(error.to_string()))?;
+            return Err(Obstacle::Final("withdrawn".to_owned()));
+        }
+        let kept = download::keep(draft, incoming, &limit).await?;
+        let preview = tokio::time::timeout(PREVIEW_MAX, self.preview(fetch)).await;
+        Ok((kept, preview.is_ok_and(|preview| preview.is_ok())))
+    }
+
+    /// How much may come: what a file may have, and what the customer has room for.
+    async fn limit(&self, fetch: &Fetch) -> Result<Limit, Obstacle> {
+        let of = fetch.clone();
+        let used = self.store.read(move |connection| fetches::used_bytes(connection, &of)).await;
+        let used = used.map_err(|error| Obstacle::NotYet(error.chain()))?;
+        let Sources { file_bytes, customer_bytes, .. } = self.sources;
+        let room = customer_bytes.saturating_sub(used);
+        if room < file_bytes {
+            let no_room = format!("the customer's files may have {customer_bytes} bytes and have {used}");
+            return if room == 0 {
+                Err(Obstacle::NoRoom(no_room))
+            } else {
+                Ok(Limit { bytes: room, past: Obstacle::NoRoom(no_room) })
+            };
+        }
+        let too_large = format!("it has more than {file_bytes} bytes");
+        Ok(Limit { bytes: file_bytes, past: Obstacle::Final(too_large) })
+    }
+
+    /// Asks for the file where it is. The token goes to LINE and to nobody else.
+    async fn open(&self, fetch: &Fetch) -> Result<Incoming, Obstacle> {
+        if let Some(url) = &fetch.url {
+            return self.sources.hooks.content(url).await;
+        }
+        match (&fetch.token, &fetch.message_id) {
+            (Some(token), Some(id)) => self.sources.line.content(token, id, Part::Whole).await,
+            (None, _) => Err(Obstacle::Final("the LINE account was removed".to_owned())),
+            (_, None) => Err(Obstacle::Final("LINE gave no id that could be asked for".to_owned())),
+        }
+    }
+
+    /// Asks LINE once for the small picture that it makes of pictures and films. The file does without one.
+    async fn preview(&self, fetch: &Fetch) -> Result<(), Obstacle> {
+        let none = || Obstacle::Final("there is no preview".to_owned());
+        let has_preview = matches!(fetch.kind, MediaType::Image | MediaType::Video) && fetch.url.is_none();
+        let (Some(token), Some(id), true) = (&fetch.token, &fetch.message_id, has_preview) else {
+            return Err(none());
+        };
+        let incoming = self.sources.line.content(token, id, Part::Preview).await?;
+        let draft = download::begin(&self.folder, fetch.id, Kind::Preview).await?;
+        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none() };
+        download::keep(draft, incoming, &limit).await.map(drop)
+    }
+
+    /// Shows the file, or removes it when its message was withdrawn meanwhile.
+    async fn record(&self, fetch: Fetch, kept: Kept, has_preview: bool, clock: &Clock) -> Result<()> {
+        let id = fetch.id;
+        let store = self.store.write(clock.now(), move |tx| fetches::store(tx, &fetch, &kept, has_preview));
+        if store.await? { Ok(()) } else { download::remove(&self.folder, id).await }
+    }
+
+    async fn put_off(&self, fetch: Fetch, obstacle: &Obstacle, clock: &Clock) -> Result<()> {
+        let (now, reason) = (clock.now(), obstacle.to_string());
+        let pause = obstacle.pause(fetch.attempts, now.since(fetch.since));
+        log::warn!("media: {} was not fetched, attempt {}: {reason}", fetch.id, fetch.attempts);
+        self.store
+            .write(now, move |tx| match pause {
+                Some(pause) => fetches::postpone(tx, &fetch, now.after(pause), &reason),
+                None => fetches::give_up(tx, &fetch, &reason),
+            })
+            .await
+    }
+
+    /// Removes files that no row knows: a crash between a file and its row leaves one.
+    async fn sweep(&self, now: Timestamp) -> Result<()> {
+        let folder = self.folder.clone();
+        let list = tokio::task::spawn_blocking(move || folder.older_than(now.before(ORPHAN_AGE)));
+        let ids = list.await.map_err(Error::internal)?.map_err(Error::internal)?;
+        for part in ids.chunks(SWEEP_PART) {
+            let part = part.to_vec();
+            for id in self.store.read(move |connection| fetches::orphans(connection, &part)).await? {
+                download::remove(&self.folder, id).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_due(swept: Option<Timestamp>, now: Timestamp) -> bool {
+    swept.is_none_or(|swept| now.since(swept) >= SWEEP_PAUSE)
+}
+
+fn report(error: &Error) {
+    log::error!("media: {}", error.chain());
+}

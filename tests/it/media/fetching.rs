@@ -1,0 +1,216 @@
+//! From LINE to the disk, on good days and on bad ones.
+
+use std::time::Duration;
+
+use kaiwa::sandbox::contents::Readiness;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::harness::server::TestServer;
+use crate::harness::{eventually, eventually_is};
+use crate::media::{
+    asked, download, media, media_once, names, newest, picture, prepare, send, set_readiness,
+};
+
+const CONTENT: &str = "/v2/bot/message/";
+
+fn last_error(server: &TestServer) -> String {
+    let connection = Connection::open(server.database()).unwrap();
+    connection.query_row("SELECT last_error FROM medias", [], |row| row.get(0)).unwrap()
+}
+
+async fn check_fetched_after(server: &TestServer, fault: Value) {
+    server.set_faults(&json!([fault]));
+    let bytes = picture(1, 300_000);
+
+    send(server, "image", bytes.clone()).await;
+    eventually(|| !last_error(server).is_empty()).await;
+    assert_eq!(media(server).await["status"], "pending");
+    server.advance(Duration::from_secs(10));
+
+    let stored = media_once(server, "stored").await;
+    assert_eq!(download(server, stored["uri"].as_str().unwrap(), &[]).await.body, bytes);
+}
+
+#[actix_web::test]
+async fn a_picture_is_pending_at_first_and_then_stored_with_all_that_is_known_of_it() {
+    let server = TestServer::start();
+    let sent = prepare(&server, "image", picture(1, 300_000));
+    set_readiness(&server, &sent, Readiness::Preparing { count: None });
+
+    server.webhook(std::slice::from_ref(&sent.event)).await;
+    let pending = newest(&server).await;
+    set_readiness(&server, &sent, Readiness::Ready);
+    server.advance(Duration::from_mins(2));
+
+    let media = media_once(&server, "stored").await;
+    let stored = newest(&server).await;
+    let id = media["id"].as_str().unwrap();
+    assert_eq!(pending["medias"][0]["status"], "pending");
+    assert_eq!(pending["medias"][0]["id"], id);
+    assert_eq!(
+        media,
+        json!({ "id": id, "type": "image", "filename": "", "content_type": "image/jpeg", "size": 300_011,
+            "uri": format!("/v1.0/medias/{id}"), "preview_uri": format!("/v1.0/medias/{id}/preview"),
+            "status": "stored" })
+    );
+    assert!(stored["tm_update"].as_str() > pending["tm_update"].as_str());
+    assert_eq!(stored["tm_create"], pending["tm_create"]);
+}
+
+#[actix_web::test]
+async fn content_that_line_still_prepares_is_asked_for_again_on_the_schedule() {
+    let server = TestServer::start();
+    let sent = prepare(&server, "video", b"\0\0\0\x18ftypmp42\0\0\0\0film".to_vec());
+    set_readiness(&server, &sent, Readiness::Preparing { count: Some(2) });
+
+    server.webhook(std::slice::from_ref(&sent.event)).await;
+    eventually(|| asked(&server, &sent) == 1).await;
+    eventually(|| last_error(&server).starts_with("202")).await;
+    server.advance(Duration::from_secs(1));
+    eventually(|| asked(&server, &sent) == 2).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.advance(Duration::from_millis(1_500));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(asked(&server, &sent), 2, "the second pause is two seconds");
+    server.advance(Duration::from_secs(1));
+
+    assert_eq!(media_once(&server, "stored").await["content_type"], "video/mp4");
+    assert_eq!(asked(&server, &sent), 3);
+}
+
+#[actix_web::test]
+async fn failures_of_line_and_half_answers_are_repaired_by_trying_again() {
+    for fault in [
+        json!({ "kind": "status", "status": 500, "path": CONTENT, "count": 1 }),
+        json!({ "kind": "status", "status": 429, "path": CONTENT, "count": 1 }),
+        json!({ "kind": "status", "status": 400, "path": CONTENT, "count": 1 }),
+        json!({ "kind": "reset", "path": CONTENT, "count": 1 }),
+        json!({ "kind": "html", "path": CONTENT, "count": 1 }),
+        json!({ "kind": "cut", "path": CONTENT, "count": 1 }),
+    ] {
+        let server = TestServer::start();
+
+        check_fetched_after(&server, fault).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_refused_token_is_tried_again_after_minutes() {
+    let server = TestServer::start();
+    server.set_faults(&json!([{ "kind": "status", "status": 401, "path": CONTENT, "count": 1 }]));
+
+    let sent = send(&server, "image", picture(1, 10)).await;
+    eventually(|| last_error(&server).starts_with("401")).await;
+    server.advance(Duration::from_mins(4));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    assert_eq!(asked(&server, &sent), 1);
+    server.advance(Duration::from_mins(2));
+    media_once(&server, "stored").await;
+}
+
+#[actix_web::test]
+async fn content_that_line_no_longer_has_is_gone_and_asked_for_once() {
+    for readiness in [Readiness::Missing, Readiness::Unsent] {
+        let server = TestServer::start();
+        let sent = prepare(&server, "file", b"%PDF-1.7".to_vec());
+        set_readiness(&server, &sent, readiness);
+
+        server.webhook(std::slice::from_ref(&sent.event)).await;
+        let gone = media_once(&server, "gone").await;
+        server.advance(Duration::from_hours(2));
+
+        let answer = server.get(&format!("/v1.0/medias/{}", gone["id"].as_str().unwrap())).await;
+        assert_eq!((answer.status, answer.reason().as_str()), (404, "MEDIA_NOT_FOUND"));
+        assert_eq!(gone.get("uri"), None);
+        assert_eq!((asked(&server, &sent), names(&server).len()), (1, 0));
+    }
+}
+
+#[actix_web::test]
+async fn a_refusal_that_lasts_ends_the_waiting() {
+    let server = TestServer::start();
+    server.set_faults(&json!([{ "kind": "status", "status": 400, "path": CONTENT }]));
+
+    let sent = send(&server, "image", picture(1, 10)).await;
+    eventually(|| last_error(&server).starts_with("400")).await;
+    server.advance(Duration::from_hours(4));
+
+    media_once(&server, "gone").await;
+    assert_eq!(asked(&server, &sent), 2);
+}
+
+#[actix_web::test]
+async fn a_file_that_is_too_large_is_given_up_and_leaves_nothing_behind() {
+    let server = TestServer::start_with(|config| config.limits.media_bytes = 100_000);
+
+    send(&server, "file", vec![7; 100_001]).await;
+
+    media_once(&server, "gone").await;
+    assert_eq!(last_error(&server), "it has more than 100000 bytes");
+    assert_eq!(names(&server), [""; 0]);
+    send(&server, "file", vec![7; 100_000]).await;
+    media_once(&server, "stored").await;
+}
+
+#[actix_web::test]
+async fn a_customer_whose_room_is_used_up_waits_until_there_is_room() {
+    let server = TestServer::start_with(|config| config.limits.media_customer_bytes = 150_000);
+    let first = send(&server, "file", vec![1; 100_000]).await;
+    media_once(&server, "stored").await;
+
+    let second = send(&server, "file", vec![2; 100_000]).await;
+    eventually(|| asked(&server, &second) == 1).await;
+    eventually_is(json!("pending"), async || media(&server).await["status"].clone()).await;
+    crate::media::unsend(&server, &first).await;
+    eventually(|| names(&server).is_empty()).await;
+    server.advance(Duration::from_mins(50));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    assert_eq!(asked(&server, &second), 1, "it is tried once an hour");
+    server.advance(Duration::from_mins(15));
+    media_once(&server, "stored").await;
+}
+
+#[actix_web::test]
+async fn a_crash_in_the_middle_leaves_no_half_file_visible_and_the_next_start_completes_it() {
+    let mut server = TestServer::start();
+    let bytes = picture(3, 2_000_000);
+    server.set_faults(&json!([{ "kind": "stall", "path": CONTENT, "count": 1 }]));
+    send(&server, "image", bytes.clone()).await;
+    let half = |name: &String| {
+        server.folder().join("media").join(name).metadata().is_ok_and(|file| file.len() > 500_000)
+    };
+    eventually(|| names(&server).iter().any(half)).await;
+    let pending = media(&server).await;
+    let uri = format!("/v1.0/medias/{}", pending["id"].as_str().unwrap());
+    let early = server.get(&uri).await;
+
+    server.restart();
+
+    assert_eq!((early.status, pending["status"].as_str()), (404, Some("pending")));
+    assert!(early.text.contains("pending"), "{early:?}");
+    media_once(&server, "stored").await;
+    assert_eq!(download(&server, &uri, &[]).await.body, bytes);
+    assert!(names(&server).iter().all(|name| !name.contains(".part")));
+}
+
+#[actix_web::test]
+async fn files_without_a_row_are_swept_at_the_start_once_they_are_an_hour_old() {
+    let mut server = TestServer::start();
+    send(&server, "image", picture(1, 10)).await;
+    media_once(&server, "stored").await;
+    let kept = names(&server).len();
+    let orphan = |name: &str| std::fs::write(server.folder().join("media").join(name), "orphan").unwrap();
+    orphan("7b0c2a52-3f0e-4d0b-9d7e-0b4f4ab7a001");
+    orphan("7b0c2a52-3f0e-4d0b-9d7e-0b4f4ab7a002.preview");
+    orphan("7b0c2a52-3f0e-4d0b-9d7e-0b4f4ab7a003.part");
+
+    server.restart();
+    eventually(|| names(&server).len() == kept + 2).await;
+    server.advance(Duration::from_hours(2));
+
+    eventually(|| names(&server).len() == kept).await;
+    media_once(&server, "stored").await;
+}

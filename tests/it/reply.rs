@@ -1,0 +1,193 @@
+//! Free replies: used while they can be, never repeated, and replaced by a push only when nothing was sent.
+
+use std::time::Duration;
+
+use kaiwa::model::account::DeliveryMode;
+use kaiwa::sandbox::control::client;
+use serde_json::{Value, json};
+
+use crate::harness::eventually_is;
+use crate::harness::server::TestServer;
+
+const REPLY: &str = "/v2/bot/message/reply";
+const PUSH: &str = "/v2/bot/message/push";
+
+/// A server that prefers replies, and the conversation that Alice has just begun.
+async fn answering() -> (TestServer, String) {
+    let server = TestServer::start_with(|config| {
+        config.accounts[0].delivery_mode = DeliveryMode::PreferReply;
+        config.line.timeout = Duration::from_millis(400);
+    });
+    let conversation = alice_writes(&server).await;
+    (server, conversation)
+}
+
+/// Alice writes, which brings a token; the id of her conversation.
+async fn alice_writes(server: &TestServer) -> String {
+    client::say(&server.line.url, "Alice", "hello").await.unwrap();
+    let list = server.get("/v1.0/conversations").await.json();
+    list["result"][0]["id"].as_str().unwrap().to_owned()
+}
+
+fn requests(server: &TestServer, path: &str) -> usize {
+    server.line.platform.requests().iter().filter(|request| request.path == path).count()
+}
+
+/// Replies, pushes and executed texts so far.
+fn done(server: &TestServer) -> (usize, usize, Vec<String>) {
+    (requests(server, REPLY), requests(server, PUSH), server.executed(&server.user("Alice")))
+}
+
+#[actix_web::test]
+async fn a_hundred_answers_to_fresh_messages_cost_nothing() {
+    let (server, conversation) = answering().await;
+
+    for number in 0..100 {
+        alice_writes(&server).await;
+        let sent = server.say(&conversation, &format!("number {number}")).await;
+        assert_eq!((&sent["status"], &sent["cost"]), (&json!("sent"), &json!(0)), "{sent}");
+    }
+
+    let (replies, pushes, texts) = done(&server);
+    assert_eq!((replies, pushes, texts.len()), (100, 0, 100));
+    assert_eq!(server.line.platform.with(|state| state.quota.used), 0);
+    assert!(server.line.platform.violations().is_empty(), "replies carry no retry key");
+}
+
+#[actix_web::test]
+async fn one_message_of_the_user_pays_for_one_answer() {
+    let (server, conversation) = answering().await;
+
+    let first = server.say(&conversation, "free").await;
+    let second = server.say(&conversation, "not free").await;
+
+    assert_eq!((&first["cost"], &second["cost"]), (&json!(0), &json!(1)));
+    assert_eq!(done(&server), (1, 1, vec!["free".to_owned(), "not free".to_owned()]));
+    let one = format!("/v1.0/conversations/{conversation}/messages/{}", first["id"].as_str().unwrap());
+    let end = r#""tm_delete":"9999-01-01 00:00:00.000000","cost":0}"#;
+    assert!(server.get(&one).await.text.ends_with(end), "it comes after the keys of the tutorial");
+    let received = &server.messages(&conversation).await[2];
+    assert_eq!((&received["status"], received.get("cost")), (&json!("received"), None));
+}
+
+#[actix_web::test]
+async fn an_old_token_is_left_alone_and_one_that_line_refuses_is_followed_by_a_push() {
+    let (server, conversation) = answering().await;
+    server.advance(Duration::from_secs(46));
+    assert_eq!(server.say(&conversation, "late").await["cost"], 1);
+    assert_eq!(requests(&server, REPLY), 0);
+
+    alice_writes(&server).await;
+    server.line.platform.with(|state| state.reply_tokens.set_life(Duration::ZERO));
+    let sent = server.say(&conversation, "refused as a reply").await;
+
+    assert_eq!(
+        (&sent["status"], &sent["cost"]),
+        (&json!("sent"), &json!(1)),
+        "the caller waits for the push"
+    );
+    let (replies, pushes, texts) = done(&server);
+    assert_eq!((replies, pushes), (1, 2));
+    assert_eq!(texts, ["late", "refused as a reply"]);
+    assert!(server.line.platform.violations().is_empty());
+}
+
+/// Every fault after which LINE may or may not have executed the reply.
+#[actix_web::test]
+async fn a_reply_without_a_clear_answer_is_never_repeated() {
+    for fault in ["lost", "status_after", "reset", "status", "html", "garbage", "timeout"] {
+        let (server, conversation) = answering().await;
+        server.set_faults(&json!([{ "path": REPLY, "kind": fault, "execute": true, "count": 1 }]));
+
+        let first = server.say(&conversation, "once at most").await;
+        alice_writes(&server).await;
+        let second = server.say(&conversation, "goes on").await;
+
+        if fault == "garbage" {
+            // LINE said 200, whatever the rest was.
+            assert_eq!(first["status"], "sent");
+        } else {
+            assert_eq!(
+                (&first["status"], &first["error"]["reason"]),
+                (&json!("failed"), &json!("OUTCOME_UNKNOWN"))
+            );
+            let message = first["error"]["message"].as_str().unwrap();
+            assert!(message.contains("may have been sent"), "{fault}: {message}");
+            let one =
+                format!("/v1.0/conversations/{conversation}/messages/{}", first["id"].as_str().unwrap());
+            let again = server.post(&format!("{one}/retry"), &json!({})).await;
+            assert_eq!((again.status, again.reason().as_str()), (409, "STATE_INVALID"), "{fault}");
+        }
+        assert_eq!(second["status"], "sent");
+        server.advance(Duration::from_hours(24));
+        server.say(&conversation, "and on").await;
+        let (replies, pushes, texts) = done(&server);
+        assert_eq!((replies, pushes), (2, 1), "{fault}");
+        assert!(texts.iter().filter(|text| *text == "once at most").count() <= 1, "{fault}: {texts:?}");
+    }
+}
+
+#[actix_web::test]
+async fn what_was_certainly_not_replied_goes_out_as_a_push() {
+    for (status, waits) in [(429, false), (401, true), (403, true)] {
+        let (server, conversation) = answering().await;
+        server.set_faults(&json!([{ "path": REPLY, "kind": "status", "status": status, "count": 1 }]));
+
+        let sent = server.say(&conversation, "hi").await;
+
+        assert_eq!(sent["status"] == "sending", waits, "{status}: {sent}");
+        server.advance(Duration::from_mins(61));
+        let one = format!("/v1.0/conversations/{conversation}/messages/{}", sent["id"].as_str().unwrap());
+        eventually_is(json!("sent"), async || server.get(&one).await.json()["status"].clone()).await;
+        assert_eq!(done(&server), (1, 1, vec!["hi".to_owned()]), "{status}");
+    }
+}
+
+#[actix_web::test]
+async fn what_line_refuses_for_another_reason_has_failed() {
+    let (server, conversation) = answering().await;
+    server.set_faults(
+        &json!([{ "path": REPLY, "kind": "status", "status": 400, "message": "no such thing", "count": 1 }]),
+    );
+
+    let failed = server.say(&conversation, "hi").await;
+
+    assert_eq!(failed["error"]["reason"], "LINE_REFUSED");
+    assert_eq!(done(&server), (1, 0, Vec::new()));
+}
+
+#[actix_web::test]
+async fn an_account_that_wants_pushes_only_never_replies() {
+    let (server, conversation) = answering().await;
+    let account = format!("/v1.0/conversation_accounts/{}", server.account);
+    let mode = async |body: Value| server.put(&account, &body).await.json()["delivery_mode"].clone();
+
+    assert_eq!(mode(json!({})).await, "prefer_reply");
+    assert_eq!(mode(json!({ "delivery_mode": "push_only" })).await, "push_only");
+    let sent = server.say(&conversation, "hi").await;
+
+    assert_eq!(sent["cost"], 1);
+    assert_eq!(requests(&server, REPLY), 0);
+    assert_eq!(
+        server.put(&account, &json!({ "delivery_mode": "sometimes" })).await.reason(),
+        "INVALID_JSON_BODY"
+    );
+}
+
+#[actix_web::test]
+async fn a_long_text_is_replied_as_far_as_a_token_goes_and_a_push_to_a_group_has_no_known_cost() {
+    let (server, conversation) = answering().await;
+    let long = server.say(&conversation, &format!("a{}b", "😀".repeat(12_499))).await;
+    assert_eq!((&long["status"], &long["cost"]), (&json!("sent"), &json!(1)));
+    assert_eq!((requests(&server, REPLY), requests(&server, PUSH)), (1, 1));
+
+    let group = server.group("team", &[&server.user("Alice")]);
+    let mut event = crate::harness::server::text_event(&server.user("Alice"), "hi");
+    event["source"] = json!({ "type": "group", "groupId": group, "userId": server.user("Alice") });
+    event.as_object_mut().unwrap().remove("replyToken");
+    assert_eq!(server.webhook(&[event]).await.status, 200);
+    let list = server.get("/v1.0/conversations").await.json();
+    let sent = server.say(list["result"][0]["id"].as_str().unwrap(), "hello all").await;
+
+    assert_eq!((&sent["status"], sent.get("cost")), (&json!("sent"), None));
+}
