@@ -160,10 +160,12 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
 
 /// The worker for files has clients of its own, so that large files take no connection from messages.
 fn media_worker(shared: &Shared) -> Result<MediaWorker> {
-    let Shared { config, store, folder, .. } = shared;
-    let line = Client::new(&config.line, media::CONCURRENCY);
+    let Shared { config, store, folder, clock, renewals, .. } = shared;
+    // One more than there are files: a token may be needed while all of them are under way.
+    let line = Client::new(&config.line, media::CONCURRENCY + 1);
+    let tokens = Tokens::new(store.clone(), line, clock.clone(), renewals.clone());
     let guard = Guard::new(&config.limits.allowed_hosts);
-    let sources = Sources::new(line, hooks::client::Client::new(guard, tls()), &config.limits);
+    let sources = Sources::new(tokens, hooks::client::Client::new(guard, tls()), &config.limits);
     MediaWorker::new(store.clone(), folder.clone(), sources)
 }
 

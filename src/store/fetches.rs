@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row};
 
 use crate::error::{Error, Result};
-use crate::model::id::MediaId;
+use crate::model::id::{AccountId, MediaId};
 use crate::model::media::{Media, MediaStatus, MediaType};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -33,8 +33,8 @@ pub struct Fetch {
     pub message_id: Option<String>,
     /// Where it is, when it is not at LINE.
     pub url: Option<String>,
-    /// The channel access token to fetch it with; none once the account was removed.
-    pub token: Option<Secret>,
+    /// The account at LINE and its channel access token; none once the account was removed.
+    pub access: Option<(AccountId, Secret)>,
     /// When it became known.
     pub since: Timestamp,
     /// Attempts so far, this one included.
@@ -45,7 +45,7 @@ pub struct Fetch {
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Fetch>> {
     const SQL: &str = "
         SELECT m.key, m.customer, m.id, m.kind, m.status, source_message_id, source_url, m.tm_create,
-            m.attempts + 1 AS attempts, CASE WHEN a.tm_delete IS NULL THEN a.token END AS token
+            m.attempts + 1 AS attempts, a.id AS account, CASE WHEN a.tm_delete IS NULL THEN a.token END AS token
         FROM (
             SELECT key FROM medias WHERE due_at <= ?1 AND status <> 'stored'
             UNION ALL
@@ -174,6 +174,7 @@ fn show(tx: &Transaction<'_>, fetch: &Fetch, change: impl FnOnce(&mut Media)) ->
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {
+    let (account, token): (Option<AccountId>, Option<Secret>) = (row.get("account")?, row.get("token")?);
     Ok(Fetch {
         key: row.get("key")?,
         customer: row.get("customer")?,
@@ -182,7 +183,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {
         status: row.get("status")?,
         message_id: row.get("source_message_id")?,
         url: row.get("source_url")?,
-        token: row.get("token")?,
+        access: account.zip(token),
         since: row.get("tm_create")?,
         attempts: row.get("attempts")?,
     })

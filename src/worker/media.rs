@@ -10,7 +10,6 @@ use futures_util::stream::FuturesUnordered;
 use crate::config::section::Limits;
 use crate::error::{Error, Result};
 use crate::hooks;
-use crate::line;
 use crate::line::content::Part;
 use crate::model::clock::Clock;
 use crate::model::fetch::Obstacle;
@@ -22,6 +21,7 @@ use crate::store::folder::{Folder, Kept, Kind};
 use crate::store::reader::Reader;
 use crate::worker::download::{self, Incoming, Limit};
 use crate::worker::pulse::Beat;
+use crate::worker::tokens::Tokens;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
@@ -49,8 +49,8 @@ const ORPHAN_AGE: Duration = Duration::from_hours(1);
 /// The two clients and what they may bring.
 #[derive(Clone)]
 pub struct Sources {
-    /// Speaks to LINE.
-    pub line: line::client::Client,
+    /// Speaks to LINE, with the tokens of the accounts.
+    pub tokens: Tokens,
     /// Speaks to addresses that somebody else chose.
     pub hooks: hooks::client::Client,
     /// The largest file, in bytes.
@@ -70,9 +70,9 @@ pub struct MediaWorker {
 
 impl Sources {
     /// These clients, with the configured limits.
-    pub fn new(line: line::client::Client, hooks: hooks::client::Client, limits: &Limits) -> Self {
+    pub fn new(tokens: Tokens, hooks: hooks::client::Client, limits: &Limits) -> Self {
         let (file_bytes, customer_bytes) = (limits.media_bytes, limits.media_customer_bytes);
-        Self { line, hooks, file_bytes, customer_bytes }
+        Self { tokens, hooks, file_bytes, customer_bytes }
     }
 }
 
@@ -190,23 +190,34 @@ impl MediaWorker {
         if let Some(url) = &fetch.url {
             return self.sources.hooks.content(url).await;
         }
-        match (&fetch.token, &fetch.message_id) {
-            (Some(token), Some(id)) => self.sources.line.content(token, id, Part::Whole).await,
-            (None, _) => Err(Obstacle::Final("the LINE account was removed".to_owned())),
-            (_, None) => Err(Obstacle::Final("LINE gave no id that could be asked for".to_owned())),
+        self.ask_line(fetch, Part::Whole).await
+    }
+
+    /// Asks LINE, once more with a new token when it refuses the one that the account had.
+    async fn ask_line(&self, fetch: &Fetch, part: Part) -> Result<Incoming, Obstacle> {
+        let none = |reason: &str| Obstacle::Final(reason.to_owned());
+        let (account, token) = fetch.access.as_ref().ok_or_else(|| none("the LINE account was removed"))?;
+        let id = fetch.message_id.as_ref().ok_or_else(|| none("LINE gave no id that could be asked for"))?;
+        let line = self.sources.tokens.line();
+        let refused = match line.content(token, id, part).await {
+            Err(Obstacle::Token(reason)) => reason,
+            answer => return answer,
+        };
+        match self.sources.tokens.renewed(*account, token).await {
+            Ok(Some(token)) => line.content(&token, id, part).await,
+            Ok(None) | Err(_) => Err(Obstacle::Token(refused)),
         }
     }
 
     /// Asks LINE once for the small picture that it makes of pictures and films. The file does without one.
     async fn preview(&self, fetch: &Fetch) -> Result<(), Obstacle> {
-        let none = || Obstacle::Final("there is no preview".to_owned());
-        let has_preview = matches!(fetch.kind, MediaType::Image | MediaType::Video) && fetch.url.is_none();
-        let (Some(token), Some(id), true) = (&fetch.token, &fetch.message_id, has_preview) else {
-            return Err(none());
-        };
-        let incoming = self.sources.line.content(token, id, Part::Preview).await?;
+        let none = Obstacle::Final("there is no preview".to_owned());
+        if !matches!(fetch.kind, MediaType::Image | MediaType::Video) || fetch.url.is_some() {
+            return Err(none);
+        }
+        let incoming = self.ask_line(fetch, Part::Preview).await?;
         let draft = download::begin(&self.folder, fetch.id, Kind::Preview).await?;
-        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none() };
+        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none };
         download::keep(draft, incoming, &limit).await.map(drop)
     }
 

@@ -86,6 +86,8 @@ async fn an_uploaded_picture_can_be_fetched_from_when_it_is_sent() {
     assert_eq!(shown, expected);
     let address = json!(server.url(&format!("/m/{id}/mymenu.png")));
     assert_eq!(fetch(&address, None).await.0, 404, "it was not sent yet");
+    let own = json!(server.url(&format!("/v1.0/medias/{id}?token={}", server.token())));
+    assert_eq!(fetch(&own, None).await.2, bytes, "its owner can read it all the same");
 
     let sent = send(&server, &path, &json!({ "type": "image", "id": id })).await.json();
 
