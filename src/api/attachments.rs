@@ -7,10 +7,10 @@ use crate::api::app::App;
 use crate::error::{Error, InvalidProperty, Result};
 use crate::line::outgoing::link_text;
 use crate::line::validation::links::is_loopback;
+use crate::model::content;
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::media::{Media, MediaType, Upload};
-use crate::model::sniff;
-use crate::store::media_files::{MediaFiles, Part};
+use crate::store::folder::{Folder, Kind};
 use crate::store::previews::PREVIEW_BYTES_MAX;
 use crate::store::uploads;
 
@@ -31,7 +31,7 @@ pub struct Attached {
 struct Uploads<'a> {
     app: &'a App,
     customer: CustomerId,
-    files: MediaFiles,
+    files: Folder,
     found: Vec<MediaId>,
 }
 
@@ -46,7 +46,7 @@ pub fn attach(medias: Vec<Value>, customer: CustomerId, app: &App) -> Result<Att
     if medias.len() > MEDIAS_MAX {
         return Err(invalid("medias", format!("Size must be between 0 and {MEDIAS_MAX}")));
     }
-    let files = MediaFiles::within(&app.shared.config.data_directory);
+    let files = app.shared.folder.clone();
     let mut uploads = Uploads { app, customer, files, found: Vec::new() };
     let (mut told, mut shown) = (Vec::new(), Vec::new());
     for (index, media) in medias.into_iter().enumerate() {
@@ -117,7 +117,7 @@ impl Uploads<'_> {
         if upload.size <= PREVIEW_BYTES_MAX {
             return self.address(upload, "").map(Some);
         }
-        let exists = self.files.path(upload.id, Part::Preview).exists();
+        let exists = self.files.path(upload.id, Kind::Preview).exists();
         exists.then(|| self.address(upload, "preview/")).transpose()
     }
 
@@ -125,14 +125,14 @@ impl Uploads<'_> {
     fn address(&self, upload: &Upload, part: &str) -> Result<String> {
         let shared = &self.app.shared;
         let base = reachable(shared.public_url.as_deref(), &shared.config.line.api_base)?;
-        let ending = if part.is_empty() { sniff::ending(&upload.content_type) } else { "jpg" };
+        let ending = if part.is_empty() { content::ending(&upload.content_type) } else { "jpg" };
         let address = format!("{base}/m/{}/{part}{}.{ending}", upload.id, name(&upload.filename));
         Url::parse(&address).map(String::from).map_err(Error::internal)
     }
 
     fn shown(&self, upload: &Upload, media: &Attachment, uri: &str) -> Media {
         let shown = Media::of_upload(upload);
-        let has_preview = self.files.path(upload.id, Part::Preview).exists();
+        let has_preview = self.files.path(upload.id, Kind::Preview).exists();
         let is_file = kind_of(media) == Some("file");
         Media {
             r#type: if is_file { MediaType::File } else { upload.kind },

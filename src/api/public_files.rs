@@ -18,7 +18,7 @@ use crate::api::app::App;
 use crate::error::{Error, Resource, Result};
 use crate::model::id::MediaId;
 use crate::model::media::{MediaType, Upload};
-use crate::store::media_files::{MediaFiles, Part};
+use crate::store::folder::Kind;
 use crate::store::uploads;
 
 /// Bytes that are read at once.
@@ -31,7 +31,7 @@ pub async fn whole(
     app: Data<App>,
 ) -> Result<HttpResponse> {
     let upload = sent(&app, &place.0)?;
-    serve(&app, &request, &upload, Part::Whole).await
+    serve(&app, &request, &upload, Kind::Whole).await
 }
 
 /// The small picture of a picture that was sent.
@@ -41,7 +41,7 @@ pub async fn preview(
     app: Data<App>,
 ) -> Result<HttpResponse> {
     let upload = sent(&app, &place.0)?;
-    serve(&app, &request, &upload, Part::Preview).await
+    serve(&app, &request, &upload, Kind::Preview).await
 }
 
 /// What is no id answers as what is unknown: nobody learns anything by guessing.
@@ -51,15 +51,15 @@ fn sent(app: &App, id: &str) -> Result<Upload> {
     app.reader.read(|connection| uploads::sent(connection, id))?.ok_or(missing)
 }
 
-async fn serve(app: &App, request: &HttpRequest, upload: &Upload, part: Part) -> Result<HttpResponse> {
-    let path = MediaFiles::within(&app.shared.config.data_directory).path(upload.id, part);
+async fn serve(app: &App, request: &HttpRequest, upload: &Upload, part: Kind) -> Result<HttpResponse> {
+    let (folder, id) = (app.shared.folder.clone(), upload.id);
     let opened = block(move || {
-        let file = File::open(path)?;
+        let file = folder.read(id, part)?;
         Ok::<_, std::io::Error>((file.metadata()?.len(), file))
     });
     let (size, file) =
         opened.await.map_err(Error::internal)?.map_err(|_| Error::NotFound(Resource::Media))?;
-    let content_type = if part == Part::Preview { "image/jpeg" } else { &upload.content_type };
+    let content_type = if part == Kind::Preview { "image/jpeg" } else { &upload.content_type };
     let is_shown = upload.kind != MediaType::File;
     let asked = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
     let range = asked.and_then(|asked| range(asked, size));

@@ -13,10 +13,10 @@ use crate::api::caller::Caller;
 use crate::api::{body, deadline, query};
 use crate::error::{Error, Result, Rule};
 use crate::line::said;
+use crate::model::content;
 use crate::model::id::MediaId;
 use crate::model::media::{Media, MediaType, Upload};
-use crate::model::sniff;
-use crate::store::media_files::{Draft, Kept, MediaFiles, Part};
+use crate::store::folder::{Draft, Folder, Kept, Kind};
 use crate::store::previews::{self, PREVIEW_BYTES_MAX};
 use crate::store::{customers, uploads};
 
@@ -55,9 +55,9 @@ pub async fn create(
     }
     let filename = query::parameter(&request, "filename").unwrap_or_default();
     let (id, filename) = (MediaId::random(), said::filename(&filename));
-    let files = MediaFiles::within(&app.shared.config.data_directory);
+    let files = app.shared.folder.clone();
     let begun = files.clone();
-    let draft = blocking(move || begun.begin(id, Part::Whole)).await?;
+    let draft = blocking(move || begun.begin(id, Kind::Whole)).await?;
     let (kept, kind, content_type) = receive(Arriving::new(draft, &request), payload).await?;
     let upload = Upload { id, kind, filename, content_type: content_type.to_owned(), size: kept.size };
     let noted = match make_preview(&files, &upload).await {
@@ -91,7 +91,7 @@ impl Arriving {
 impl Claim {
     /// What LINE makes of the file, and its type.
     fn judge(&self, found: &'static str) -> Result<(MediaType, &'static str)> {
-        let kind = sniff::kind(found);
+        let kind = content::kind(found);
         match (self.0.split('/').next().unwrap_or_default(), kind) {
             ("image", MediaType::Image) | ("audio", MediaType::Audio) | ("video", MediaType::Video) => {
                 Ok((kind, found))
@@ -127,15 +127,15 @@ async fn receive(mut arriving: Arriving, mut payload: Payload) -> Result<(Kept, 
 }
 
 /// A picture that is too large to be its own preview gets a small one, if it can be decoded.
-async fn make_preview(files: &MediaFiles, upload: &Upload) -> Result<()> {
+async fn make_preview(files: &Folder, upload: &Upload) -> Result<()> {
     if upload.kind != MediaType::Image || upload.size <= PREVIEW_BYTES_MAX {
         return Ok(());
     }
     let _turn = TURN.acquire().await.map_err(Error::internal)?;
     let (files, id) = (files.clone(), upload.id);
     blocking(move || {
-        let Some(preview) = previews::preview(&files.path(id, Part::Whole)) else { return Ok(()) };
-        let mut draft = files.begin(id, Part::Preview)?;
+        let Some(preview) = previews::preview(&files.path(id, Kind::Whole)) else { return Ok(()) };
+        let mut draft = files.begin(id, Kind::Preview)?;
         draft.write(&preview)?;
         draft.keep().map(drop)
     })

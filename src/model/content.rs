@@ -1,5 +1,7 @@
 //! What a file is, by its first bytes: what anybody says about it is not believed.
 
+use crate::model::media::MediaType;
+
 /// As many bytes as are looked at.
 pub const HEAD_BYTES: usize = 64;
 
@@ -32,6 +34,16 @@ pub fn sniff(head: &[u8]) -> &'static str {
 /// Whether a browser may show it: pictures, sounds and films run nothing.
 pub fn is_inline(content_type: &str) -> bool {
     ["image/", "audio/", "video/"].iter().any(|kind| content_type.starts_with(kind))
+}
+
+/// What LINE makes of a file of this type.
+pub fn kind(content_type: &str) -> MediaType {
+    match content_type {
+        "image/jpeg" | "image/png" => MediaType::Image,
+        "video/mp4" => MediaType::Video,
+        "audio/mp4" | "audio/mpeg" => MediaType::Audio,
+        _ => MediaType::File,
+    }
 }
 
 /// The usual ending of a file of this type.

@@ -15,6 +15,5 @@ pub mod message;
 pub mod outgoing;
 pub mod page;
 pub mod secret;
-pub mod sniff;
 pub mod text;
 pub mod timestamp;

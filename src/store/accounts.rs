@@ -8,6 +8,7 @@ use crate::model::account::{
 };
 use crate::model::id::{AccountId, CustomerId, MessageId};
 use crate::model::page::Page;
+use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 use crate::store::{customers, deliveries, lookups, tokens};
@@ -189,12 +190,13 @@ pub(super) fn key(connection: &Connection, id: AccountId) -> Result<i64> {
     found.ok_or(Error::NotFound(Resource::Account))
 }
 
-/// Lets an account's messages wait until LINE may take them again.
-pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked) -> Result<()> {
+/// Lets an account's messages wait until LINE may take them again, unless it was given another token since this one was
+/// used: then LINE has said nothing yet about the account as it is.
+pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked, token: &Secret) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET parked_reason = ?2, parked_message = ?3, parked_until = ?4
-        WHERE key = ?1";
-    tx.prepare_cached(SQL)?.execute((key, parked.reason, &parked.message, parked.until))?;
+        WHERE key = ?1 AND (channel_id IS NOT NULL OR token = ?5)";
+    tx.prepare_cached(SQL)?.execute((key, parked.reason, &parked.message, parked.until, token))?;
     Ok(())
 }
 

@@ -164,7 +164,7 @@ pub fn record(tx: &Transaction<'_>, claim: &Claim, decision: &Decision) -> Resul
             forget_attempts(tx, claim)?;
             lanes::wait(tx, claim.lane, tx.now(), false)?;
             let parked = Parked { reason: *reason, message: message.clone(), until: *until };
-            accounts::park(tx, claim.account, &parked)?;
+            accounts::park(tx, claim.account, &parked, &claim.token)?;
             message_of(tx, claim).map(Some)
         }
     }

@@ -38,7 +38,7 @@ pub enum Kind {
     Preview,
 }
 
-/// A file that is being written.
+/// A file that is being written. What is dropped before it is kept leaves nothing behind.
 pub struct Draft {
     file: File,
     folder: Folder,
@@ -46,6 +46,7 @@ pub struct Draft {
     size: u64,
     head: Vec<u8>,
     digest: Context,
+    is_kept: bool,
 }
 
 /// A file that is on disk, complete.
@@ -76,12 +77,17 @@ impl Folder {
         let path = self.path.join(format!("{name}{PART}"));
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         let (head, digest) = (Vec::with_capacity(HEAD_BYTES), Context::new(&SHA256));
-        Ok(Draft { file, folder: self.clone(), name, size: 0, head, digest })
+        Ok(Draft { file, folder: self.clone(), name, size: 0, head, digest, is_kept: false })
+    }
+
+    /// Where a complete file is.
+    pub fn path(&self, id: MediaId, kind: Kind) -> PathBuf {
+        self.path.join(name(id, kind))
     }
 
     /// Opens a complete file for reading.
     pub fn read(&self, id: MediaId, kind: Kind) -> io::Result<File> {
-        File::open(self.path.join(name(id, kind)))
+        File::open(self.path(id, kind))
     }
 
     /// Removes the file, its preview, and whatever is being written of the two.
@@ -148,20 +154,34 @@ impl Draft {
         self.size
     }
 
-    /// Gives the file its name, once every byte is on disk.
-    pub fn keep(self) -> io::Result<Kept> {
-        self.file.sync_all()?;
-        let path = self.folder.path.join(&self.name);
-        std::fs::rename(self.folder.path.join(format!("{}{PART}", self.name)), path)?;
-        self.folder.sync()?;
-        let digest = self.digest.finish();
-        let sha256 = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
-        Ok(Kept { size: self.size, sha256, content_type: sniff(&self.head) })
+    /// What the bytes so far tell.
+    pub fn content_type(&self) -> &'static str {
+        sniff(&self.head)
     }
 
-    /// Removes what was written.
-    pub fn discard(self) -> io::Result<()> {
-        remove_if_any(&self.folder.path.join(format!("{}{PART}", self.name)))
+    /// Gives the file its name, once every byte is on disk.
+    pub fn keep(mut self) -> io::Result<Kept> {
+        self.file.sync_all()?;
+        std::fs::rename(self.part(), self.folder.path.join(&self.name))?;
+        self.is_kept = true;
+        self.folder.sync()?;
+        let digest = self.digest.clone().finish();
+        let sha256 = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
+        Ok(Kept { size: self.size, sha256, content_type: self.content_type() })
+    }
+
+    fn part(&self) -> PathBuf {
+        self.folder.path.join(format!("{}{PART}", self.name))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_kept
+            && let Err(error) = remove_if_any(&self.part())
+        {
+            log::warn!("media: what was not complete could not be removed: {error}");
+        }
     }
 }
 
@@ -229,6 +249,7 @@ mod tests {
         folder.begin(id, Kind::Whole).unwrap().keep().unwrap();
         folder.begin(id, Kind::Preview).unwrap().keep().unwrap();
         drop(folder.begin(MediaId::random(), Kind::Whole).unwrap());
+        std::fs::write(data.path().join("media/crashed.part"), "half").unwrap();
 
         folder.sweep_drafts().unwrap();
 

@@ -17,7 +17,6 @@ pub mod inbound;
 pub mod lanes;
 pub mod lock;
 pub mod lookups;
-pub mod media_files;
 pub mod medias;
 pub mod messages;
 pub mod previews;

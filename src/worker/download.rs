@@ -100,13 +100,17 @@ async fn write(mut draft: Draft, mut buffer: Vec<u8>) -> Result<(Draft, Vec<u8>)
             buffer.clear();
             Ok((draft, buffer))
         }
-        Err(error) => draft.discard().and(Err(error)),
+        Err(error) => Err(error),
     })
     .await
 }
 
 async fn discard(draft: Draft) {
-    if let Err(obstacle) = on_disk(move || draft.discard()).await {
+    let removed = on_disk(move || {
+        drop(draft);
+        Ok(())
+    });
+    if let Err(obstacle) = removed.await {
         log::warn!("media: a draft was not removed: {obstacle}");
     }
 }

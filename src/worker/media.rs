@@ -158,7 +158,6 @@ impl MediaWorker {
         // From here on a withdrawal removes the draft; before, it left nothing to remove.
         let is_wanted = self.reader.read(|connection| fetches::is_wanted(connection, fetch));
         if !is_wanted.map_err(|error| Obstacle::NotYet(error.chain()))? {
-            draft.discard().map_err(|error| Obstacle::NotYet(error.to_string()))?;
             return Err(Obstacle::Final("withdrawn".to_owned()));
         }
         let kept = download::keep(draft, incoming, &limit).await?;

@@ -117,6 +117,24 @@ async fn a_wrong_token_parks_the_account_until_it_has_a_new_one() {
 }
 
 #[actix_web::test]
+async fn a_late_refusal_of_the_old_token_says_nothing_about_the_new_one() {
+    let (server, user, conversation) = with_conversation().await;
+    let refusal = json!({ "path": PUSH, "kind": "status", "status": 401, "delay_ms": 400, "count": 1 });
+    server.set_faults(&json!([refusal]));
+    let account = format!("/v1.0/conversation_accounts/{}", server.account);
+    let good = server.line.platform.channel().token;
+    server.put(&account, &json!({ "token": "old" })).await;
+    let id = post(&server, &conversation, "on its way").await;
+    eventually(|| !pushes(&server).is_empty()).await;
+
+    server.put(&account, &json!({ "token": good.expose() })).await;
+
+    eventually_is("sent".to_owned(), async || status(&server, &conversation, &id).await).await;
+    assert_eq!(parked(&server).await, Value::Null);
+    assert_eq!(server.executed(&user), ["on its way"]);
+}
+
+#[actix_web::test]
 async fn a_used_up_quota_parks_the_account_and_a_probe_ends_it() {
     let (server, user, conversation) = with_conversation().await;
     let other = server.conversation_with(&server.user("Bob")).await;

@@ -141,9 +141,9 @@ async fn films_sounds_and_files_are_sent_by_their_id_too() {
     send(&server, &path, &json!({ "type": "audio", "id": sound, "duration_ms": 7_000 })).await;
     assert_eq!(object(&server)["originalContentUrl"], address(&sound, "a.m4a"));
     let sent = send(&server, &path, &json!({ "type": "file", "id": report })).await.json();
-    let text = format!("r.pdf\n{}", address(&report, "r.bin").as_str().unwrap());
+    let text = format!("r.pdf\n{}", address(&report, "r.pdf").as_str().unwrap());
     assert_eq!((&object(&server)["text"], &sent["medias"][0]["alt_text"]), (&json!(text), &json!(text)));
-    let (_, headers, _) = fetch(&address(&report, "r.bin"), None).await;
+    let (_, headers, _) = fetch(&address(&report, "r.pdf"), None).await;
     assert_eq!(headers.get("content-disposition").unwrap(), "attachment");
 
     let without = send(&server, &path, &json!({ "type": "video", "id": film })).await;
