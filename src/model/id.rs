@@ -16,11 +16,6 @@ macro_rules! identifier {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id that sorts by the time at which it was made (UUID v7, RFC 9562).
-            pub fn new(now: Timestamp) -> Self {
-                Self(ordered_uuid(now))
-            }
-
             /// The id that these bytes were stored for.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
@@ -48,6 +43,28 @@ macro_rules! identifier {
     };
 }
 
+macro_rules! ordered {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// A new id that sorts by the time at which it was made (UUID v7, RFC 9562).
+            pub fn new(now: Timestamp) -> Self {
+                Self(ordered_uuid(now))
+            }
+        }
+    )+};
+}
+
+macro_rules! random {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// An id that was never used before and that nobody can guess (UUID v4, RFC 9562).
+            pub fn random() -> Self {
+                Self(Uuid::new_v4())
+            }
+        }
+    )+};
+}
+
 identifier!(
     /// Whose data it is.
     CustomerId
@@ -64,69 +81,17 @@ identifier!(
     /// A message of a conversation.
     MessageId
 );
+identifier!(
+    /// A file. Random, because it stands in addresses that LINE's users are given.
+    MediaId
+);
+identifier!(
+    /// The value of `X-Line-Retry-Key`: LINE executes requests that share it once within 24 hours.
+    RetryKey
+);
 
-/// A file. Random, because it stands in addresses that LINE's users are given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct MediaId(Uuid);
-
-impl MediaId {
-    /// An id that nobody can guess (UUID v4, RFC 9562).
-    pub fn random() -> Self {
-        Self(Uuid::new_v4())
-    }
-
-    /// The id that these bytes were stored for.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    /// The bytes as they are stored.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Display for MediaId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl FromStr for MediaId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Uuid::try_parse(text).map(Self).map_err(|_| not_an_id())
-    }
-}
-
-/// The value of `X-Line-Retry-Key`: LINE executes requests that share it once within 24 hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RetryKey(Uuid);
-
-impl RetryKey {
-    /// A key that was never used before (UUID v4).
-    pub fn random() -> Self {
-        Self(Uuid::new_v4())
-    }
-
-    /// The key that these bytes were stored for.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    /// The bytes as they are stored.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Display for RetryKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
+ordered!(CustomerId, AccountId, ConversationId, MessageId);
+random!(MediaId, RetryKey);
 
 fn not_an_id() -> Error {
     Error::invalid(Rule::Id, "an id is a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f")
