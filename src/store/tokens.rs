@@ -82,17 +82,18 @@ pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<Cha
     Ok(channel.optional()?)
 }
 
-/// Keeps a token that was fetched for this channel, unless the account has got another credential meanwhile.
+/// Keeps a token that was fetched for this channel, unless the account has got another id or secret meanwhile.
 pub fn save(
     tx: &Transaction<'_>,
-    (account, channel_id): (AccountId, &str),
+    (account, channel): (AccountId, &Channel),
     token: &Secret,
     (refresh_at, expires_at): (Timestamp, Timestamp),
 ) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET token = ?3, token_refresh_at = ?4, token_expires_at = ?5
-        WHERE id = ?1 AND channel_id = ?2";
-    tx.prepare_cached(SQL)?.execute((account, channel_id, token, refresh_at, expires_at))?;
+        WHERE id = ?1 AND channel_id = ?2 AND secret = ?6";
+    let values = (account, &channel.id, token, refresh_at, expires_at, &channel.secret);
+    tx.prepare_cached(SQL)?.execute(values)?;
     Ok(())
 }
 

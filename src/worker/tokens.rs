@@ -111,8 +111,8 @@ impl Tokens {
     async fn fetch(&self, account: AccountId, channel: &Channel, now: Timestamp) -> Result<Secret> {
         let Issued { token, life } = self.issue(channel).await?;
         let times = (now.after(life.mul_f64(2.0 / 3.0)), now.after(life));
-        let (id, kept) = (channel.id.clone(), token.clone());
-        self.store.write(now, move |tx| tokens::save(tx, (account, &id), &kept, times)).await?;
+        let (channel, kept) = (channel.clone(), token.clone());
+        self.store.write(now, move |tx| tokens::save(tx, (account, &channel), &kept, times)).await?;
         Ok(token)
     }
 
