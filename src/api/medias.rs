@@ -119,7 +119,7 @@ fn protect(response: &mut HttpResponseBuilder, served: &Served) {
 }
 
 /// So many bytes from `start` on, read as the client takes them.
-fn chunks(file: File, start: u64, length: u64) -> impl Stream<Item = Result<Bytes>> + 'static {
+pub fn chunks(file: File, start: u64, length: u64) -> impl Stream<Item = Result<Bytes>> + 'static {
     stream::try_unfold((file, start, length), |(mut file, start, left)| async move {
         if left == 0 {
             return Ok(None);

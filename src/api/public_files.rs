@@ -2,27 +2,21 @@
 //!
 //! LINE's apps fetch them whenever somebody opens the chat, so the addresses never expire.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RANGE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::web::{Bytes, Data, Path, block};
+use actix_web::web::{Data, Path, block};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::stream::{self, Stream};
 
 use crate::api::app::App;
+use crate::api::medias;
 use crate::error::{Error, Resource, Result};
 use crate::model::id::MediaId;
 use crate::model::media::{MediaType, Upload};
 use crate::store::folder::Kind;
 use crate::store::uploads;
-
-/// Bytes that are read at once.
-const CHUNK_BYTES: u64 = 64 * 1_024;
 
 /// A file that was sent.
 pub async fn whole(
@@ -75,7 +69,7 @@ async fn serve(app: &App, request: &HttpRequest, upload: &Upload, part: Kind) ->
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
         .insert_header((CONTENT_DISPOSITION, if is_shown { "inline" } else { "attachment" }));
-    Ok(response.body(SizedStream::new(length, chunks(file, start, length))))
+    Ok(response.body(SizedStream::new(length, medias::chunks(file, start, length))))
 }
 
 /// The start and the length of one range of bytes (RFC 9110, section 14). What is none, or several, means the whole
@@ -89,27 +83,6 @@ fn range(asked: &str, size: u64) -> Option<(u64, u64)> {
         _ => return None,
     };
     (start < end).then(|| (start, end - start))
-}
-
-/// So many bytes from `start` on, read as the client takes them.
-fn chunks(file: File, start: u64, length: u64) -> impl Stream<Item = Result<Bytes>> + 'static {
-    stream::try_unfold((file, start, length), |(mut file, start, left)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        let read = move || {
-            let mut chunk = Vec::new();
-            file.seek(SeekFrom::Start(start))?;
-            file.by_ref().take(left.min(CHUNK_BYTES)).read_to_end(&mut chunk)?;
-            Ok::<_, std::io::Error>((chunk, file))
-        };
-        let (chunk, file) = block(read).await.map_err(Error::internal)?.map_err(Error::internal)?;
-        let taken = u64::try_from(chunk.len()).map_err(Error::internal)?;
-        if taken == 0 {
-            return Err(Error::internal("a file became shorter while it was read"));
-        }
-        Ok(Some((Bytes::from(chunk), (file, start + taken, left - taken))))
-    })
 }
 
 #[cfg(test)]
