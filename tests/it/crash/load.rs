@@ -25,8 +25,9 @@ const EVENTS_MAX: usize = 10;
 /// How many of the messages wait for LINE's first answer: the others are accepted faster than they are delivered.
 const WAITING: f64 = 0.15;
 
-/// How many of the messages are so long that they take two requests to LINE.
-const LONG: f64 = 0.03;
+/// How many of the messages are so long that they take two requests to LINE. A reply that nobody waits for any more may
+/// still be executed between the two, so that replies are tried with short messages alone.
+pub const LONG: f64 = 0.03;
 
 /// How many of the events are copies of earlier ones.
 const COPIES: f64 = 0.3;
@@ -79,6 +80,8 @@ pub struct Ledger {
     pub refusals: Vec<String>,
     /// Webhooks with copies that were taken.
     pub copies: usize,
+    /// How many of the messages are long.
+    pub long_share: f64,
     in_flight: usize,
 }
 
@@ -177,7 +180,8 @@ impl<'a> Load<'a> {
         let mut generator = generator(self.seed, writer);
         while !self.over.get() {
             let chat = generator.position(self.chats.len()).unwrap();
-            let position = self.begin_message(writer, chat, generator.happens(LONG));
+            let is_long = generator.happens(self.ledger.borrow().long_share);
+            let position = self.begin_message(writer, chat, is_long);
             let text = self.ledger.borrow().messages[position].text.clone();
             let wait = generator.happens(WAITING);
             let answer = self.send(self.api.say(&self.chats[chat].conversation, &text, wait)).await;

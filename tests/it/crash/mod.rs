@@ -16,7 +16,7 @@ use kaiwa::sandbox::faults::{Fault, FaultKind};
 use kaiwa::sandbox::platform::Options;
 use kaiwa::sandbox::random::Generator;
 
-use crate::crash::load::{Chat, Ledger, Load, generator, open_chats};
+use crate::crash::load::{Chat, LONG, Ledger, Load, generator, open_chats};
 use crate::crash::process::Installation;
 use crate::crash::reconcile::{Listed, Report, read_all, undecided, unknown};
 use crate::crash::tally::{EVENTS_MIN, KILLS_MIN, MESSAGES_MIN, Tally};
@@ -115,6 +115,7 @@ impl Campaign {
         let installation = Installation::new(&line, mode);
         let users = (0..CHATS).map(|number| line.friend(&format!("user {number}"))).collect();
         let mut ledger = Ledger::default();
+        ledger.long_share = if mode == "push_only" { LONG } else { 0.0 };
         let (mut process, api) = installation.start().await;
         let chats = open_chats(&api, users, &mut ledger).await;
         process.kill();
