@@ -23,6 +23,7 @@ pub mod previews;
 pub mod reader;
 mod said;
 pub mod schema;
+mod steps;
 pub mod tokens;
 pub mod transaction;
 pub mod uploads;

@@ -5,12 +5,10 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
+use crate::store::steps::STEPS;
 
 /// The present schema as one text: what a new file is made from.
 const SCHEMA: &str = include_str!("../../schema.sql");
-
-/// Step `n` carries a file of version `n + 1` to version `n + 2`. Steps are only ever added.
-const STEPS: &[&str] = &[];
 
 /// "kaiw" in ASCII: how a file says that it is ours (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x6B61_6977;
@@ -59,7 +57,17 @@ pub fn sqlite_version() -> &'static str {
     rusqlite::version()
 }
 
+/// Without foreign keys, which cannot be switched within a transaction, tables can be made anew and take the place of
+/// old ones. They are looked at before the commit instead.
 fn migrate(connection: &mut Connection, schema: &str, steps: &[&str]) -> Result<()> {
+    let enforced = number(connection, "foreign_keys")?;
+    connection.pragma_update(None, "foreign_keys", 0)?;
+    let migrated = within_transaction(connection, schema, steps);
+    connection.pragma_update(None, "foreign_keys", enforced)?;
+    migrated
+}
+
+fn within_transaction(connection: &mut Connection, schema: &str, steps: &[&str]) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = number(&transaction, "user_version")?;
     refuse_newer(found, steps)?;
@@ -71,9 +79,23 @@ fn migrate(connection: &mut Connection, schema: &str, steps: &[&str]) -> Result<
         log::info!("storage: carrying the database from version {before} to {}", before + 1);
         transaction.execute_batch(step)?;
     }
+    if found > 0 && found < version(steps) {
+        require_whole(&transaction)?;
+    }
     transaction.pragma_update(None, "user_version", version(steps))?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Refuses a file in which a row refers to one that is not there.
+fn require_whole(connection: &Connection) -> Result<()> {
+    let dangling = "SELECT count(*) FROM pragma_foreign_key_check";
+    match connection.query_row(dangling, [], |row| row.get::<_, i64>(0))? {
+        0 => Ok(()),
+        count => Err(Error::Unusable(format!(
+            "{count} rows would refer to missing ones in the new version of the database; it was left untouched"
+        ))),
+    }
 }
 
 fn version(steps: &[&str]) -> i64 {
@@ -130,6 +152,24 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(columns(&connection), 1);
         assert_eq!(number(&connection, "user_version").unwrap(), 1);
+    }
+
+    #[test]
+    fn a_table_that_others_refer_to_can_be_made_anew() {
+        let first = "CREATE TABLE a (x PRIMARY KEY); CREATE TABLE b (y REFERENCES a (x))";
+        let anew = "CREATE TABLE new (x PRIMARY KEY, z); INSERT INTO new (x) SELECT x FROM a; DROP TABLE a;
+                    ALTER TABLE new RENAME TO a";
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", 1).unwrap();
+        migrate(&mut connection, first, &[]).unwrap();
+        connection.execute_batch("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)").unwrap();
+
+        migrate(&mut connection, "", &[anew]).unwrap();
+        let dangling = migrate(&mut connection, "", &[anew, "DELETE FROM a"]);
+
+        assert!(matches!(dangling, Err(Error::Unusable(text)) if text.contains("1 rows would refer")));
+        assert_eq!(number(&connection, "user_version").unwrap(), 2);
+        assert!(connection.execute_batch("DELETE FROM a").is_err(), "foreign keys hold again");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod errors;
 mod harness;
 mod inbound;
 mod media;
+mod migration;
 mod outbound;
 mod paging;
 mod program;

@@ -1,0 +1,150 @@
+//! Files of older versions, which are carried up without a loss and become the same as new ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use kaiwa::store::Store;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+/// A file of the first version, as a text.
+const VERSION_1: &str = include_str!("fixtures/version_1.sql");
+
+/// Operations that may wait for the writer; there are none.
+const QUEUE: usize = 1;
+
+#[test]
+fn a_file_of_the_first_version_is_carried_up_and_keeps_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kaiwa.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(VERSION_1).unwrap();
+    let before = tables(&connection);
+    let rows_before: Vec<_> =
+        before.iter().map(|(table, columns)| rows(&connection, table, columns)).collect();
+    drop(connection);
+
+    drop(Store::open(&path, QUEUE).unwrap());
+
+    let connection = Connection::open(&path).unwrap();
+    let after = tables(&connection);
+    for ((table, columns), rows_before) in before.iter().zip(rows_before) {
+        assert!(!rows_before.is_empty(), "the file of version 1 has rows in {table}");
+        assert!(after[table].is_superset(columns), "{table} lost a column");
+        assert_eq!(rows(&connection, table, columns), rows_before, "the rows of {table}");
+    }
+    let damage: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(damage, "ok");
+}
+
+#[test]
+fn a_file_of_the_first_version_becomes_the_same_as_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));
+    Connection::open(&old).unwrap().execute_batch(VERSION_1).unwrap();
+
+    let (old, new) = (shape(&old), shape(&new));
+
+    let missing: Vec<_> = new.difference(&old).collect();
+    let surplus: Vec<_> = old.difference(&new).collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "what the steps make is not what schema.sql makes\nmissing: {missing:#?}\nsurplus: {surplus:#?}"
+    );
+}
+
+/// The names of the columns of each table.
+fn tables(connection: &Connection) -> BTreeMap<String, BTreeSet<String>> {
+    let mut tables = BTreeMap::new();
+    let sql = "SELECT tables.name, columns.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
+               WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%'";
+    for [table, column] in texts(connection, sql) {
+        tables.entry(table).or_insert_with(BTreeSet::new).insert(column);
+    }
+    tables
+}
+
+/// All rows of a table, in the order of their values.
+fn rows(connection: &Connection, table: &str, columns: &BTreeSet<String>) -> Vec<Vec<Value>> {
+    let columns = columns.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT {columns} FROM {table} ORDER BY {columns}");
+    let mut statement = connection.prepare(&sql).unwrap();
+    let width = statement.column_count();
+    let rows = statement.query_map([], |row| (0..width).map(|at| row.get(at)).collect()).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// What a file that this program has opened is made of, one line for each part, whatever the order of its columns.
+fn shape(path: &Path) -> BTreeSet<String> {
+    const PARTS: [&str; 4] = [
+        "SELECT name, CASE type WHEN 'table' THEN 'table' ELSE sql END FROM sqlite_schema
+         WHERE type <> 'index' AND name NOT LIKE 'sqlite_%'
+         UNION SELECT name, 'without rowid ' || wr || ', strict ' || strict FROM pragma_table_list
+         WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'",
+        "SELECT tables.name, 'column ' || columns.name || ' ' || type || ', not null ' || \"notnull\" || ', default '
+                || coalesce(dflt_value, 'none') || ', key ' || pk
+         FROM (SELECT name FROM sqlite_schema WHERE type = 'table') AS tables,
+              pragma_table_xinfo(tables.name) AS columns",
+        "SELECT tables.name, 'foreign key ' || \"from\" || ' to ' || \"table\" || '.' || coalesce(\"to\", '')
+                || ' part ' || seq || ', on update ' || on_update || ', on delete ' || on_delete
+         FROM (SELECT name FROM sqlite_schema WHERE type = 'table') AS tables,
+              pragma_foreign_key_list(tables.name)",
+        "SELECT tables.name, 'index ' || group_concat(coalesce(columns.name, 'expression') || ' ' || \"desc\" || coll)
+                || ', unique ' || \"unique\" || ', origin ' || origin || ', partial ' || partial || ', '
+                || CASE origin WHEN 'c' THEN (SELECT sql FROM sqlite_schema WHERE name = indexes.name) ELSE '' END
+         FROM (SELECT name FROM sqlite_schema WHERE type = 'table') AS tables,
+              pragma_index_list(tables.name) AS indexes, pragma_index_xinfo(indexes.name) AS columns
+         WHERE columns.key = 1 GROUP BY indexes.name",
+    ];
+    drop(Store::open(path, QUEUE).unwrap());
+    let connection = Connection::open(path).unwrap();
+    let lines = PARTS.into_iter().flat_map(|sql| texts(&connection, sql));
+    let parts = lines.map(|[of, what]| format!("{of}: {}", on_one_line(&what)));
+    let tables =
+        texts(&connection, "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql IS NOT NULL");
+    let checks = tables.into_iter().flat_map(|[of, sql]| {
+        checks(&sql).into_iter().map(move |check| format!("{of}: {check}")).collect::<Vec<_>>()
+    });
+    parts.chain(checks).collect()
+}
+
+fn texts(connection: &Connection, sql: &str) -> Vec<[String; 2]> {
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| Ok([row.get(0)?, row.get(1)?])).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// The conditions in the text of a table: no pragma tells them.
+fn checks(sql: &str) -> Vec<String> {
+    let sql = on_one_line(sql);
+    let from_each = sql.match_indices("CHECK (").map(|(at, _)| &sql[at..]);
+    from_each.map(|rest| rest[..closing(rest)].to_owned()).collect()
+}
+
+/// Behind the bracket that closes the first one.
+fn closing(text: &str) -> usize {
+    let mut depth = 0;
+    for (at, character) in text.char_indices() {
+        match character {
+            '(' => depth += 1,
+            ')' if depth == 1 => return at + 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Without comments and line breaks.
+fn on_one_line(sql: &str) -> String {
+    let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn conditions_are_found_whole_and_without_comments() {
+    let sql =
+        "CREATE TABLE a (\n    b TEXT CHECK (b IN\n        ('c', 'd')), -- CHECK (e)\n    CHECK ((b) = 1)\n)";
+
+    assert_eq!(checks(sql), ["CHECK (b IN ('c', 'd'))", "CHECK ((b) = 1)"]);
+}
