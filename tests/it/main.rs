@@ -6,6 +6,7 @@ mod crash;
 mod credentials;
 mod delivery;
 mod errors;
+mod forged;
 mod harness;
 mod inbound;
 mod media;
