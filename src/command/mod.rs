@@ -4,10 +4,12 @@
 
 mod account;
 mod customer;
+mod hardening;
 mod logging;
 mod migrate;
 mod output;
 mod sandbox;
+mod secrets;
 mod serve;
 mod settings;
 mod token;
@@ -41,6 +43,8 @@ enum Command {
     Customer(customer::CustomerCommand),
     /// Add or list LINE accounts.
     Account(account::AccountCommand),
+    /// Exchange the key that secrets in the database are sealed with.
+    Secrets(secrets::SecretsCommand),
     /// Make the database, or carry an older one up to the present schema.
     Migrate(migrate::Migrate),
     /// Print the versions of the program, of its database schema and of SQLite.
@@ -50,6 +54,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let Kaiwa { command } = Kaiwa::parse();
+    hardening::apply();
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -70,6 +75,7 @@ fn run(command: Command) -> Result<()> {
         Command::Token(token) => token.run(),
         Command::Customer(customer) => customer.run(),
         Command::Account(account) => account.run(),
+        Command::Secrets(secrets) => secrets.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Version(version) => version.run(),
     }

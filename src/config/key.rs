@@ -58,6 +58,8 @@ pub const KEYS: &[Key] = &[
     Key::new("workers", Kind::Number(1, 64)),
     Key::new("auth.jwt_key", Kind::Secret),
     Key::new("auth.jwt_key_file", Kind::Path),
+    Key::new("storage.secret_key", Kind::Secret),
+    Key::new("storage.secret_key_file", Kind::Path),
     Key::new("line.api_base", Kind::Base),
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
@@ -162,7 +164,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Delivery, Limits, Line, Log};
+    use crate::config::section::{Auth, Delivery, Limits, Line, Log, Storage};
 
     use super::*;
 
@@ -178,6 +180,7 @@ mod tests {
         let mut taken: Vec<String> = [
             fields::<Config>(""),
             fields::<Auth>("auth."),
+            fields::<Storage>("storage."),
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
@@ -201,7 +204,13 @@ mod tests {
 
         assert_eq!(
             files,
-            ["auth.jwt_key_file", "accounts.secret_file", "accounts.secret_next_file", "accounts.token_file"]
+            [
+                "auth.jwt_key_file",
+                "storage.secret_key_file",
+                "accounts.secret_file",
+                "accounts.secret_next_file",
+                "accounts.token_file"
+            ]
         );
         assert!(files.iter().all(|file| find(file).is_some()));
     }

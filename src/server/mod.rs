@@ -55,7 +55,7 @@ impl Server {
         let verifier = Verifier::new(config.require_jwt_key()?);
         let listener = listen(&config.listen)?;
         make_private_folder(&config.data_directory)?;
-        let store = Store::open(&config.database_path(), config.limits.write_queue)?;
+        let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
         store.write_blocking(clock.now(), fetches::recover)?;

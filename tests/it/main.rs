@@ -16,6 +16,7 @@ mod paging;
 mod program;
 mod reply;
 mod retry;
+mod sealing;
 mod signs;
 mod storage;
 mod tenants;
