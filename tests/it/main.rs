@@ -18,6 +18,7 @@ mod reply;
 mod retry;
 mod signs;
 mod storage;
+mod supervised;
 mod tenants;
 mod tidy;
 mod tutorial;
