@@ -5,6 +5,7 @@
 mod account;
 mod backup;
 mod customer;
+mod healthcheck;
 mod logging;
 mod migrate;
 mod output;
@@ -36,6 +37,8 @@ enum Command {
     Serve(serve::Serve),
     /// Run the server together with a LINE of its own, with nothing to configure.
     Sandbox(sandbox::Sandbox),
+    /// Ask the running server whether it can do its work: 0 if so, 1 if not.
+    Healthcheck(healthcheck::Healthcheck),
     /// Print a token with which a customer can use the HTTP interface.
     Token(token::Token),
     /// Add or list customers.
@@ -74,6 +77,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Serve(serve) => serve.run(),
         Command::Sandbox(sandbox) => sandbox.run(),
+        Command::Healthcheck(healthcheck) => healthcheck.run(),
         Command::Token(token) => token.run(),
         Command::Customer(customer) => customer.run(),
         Command::Account(account) => account.run(),

@@ -10,6 +10,7 @@ mod key;
 mod overlay;
 mod secret_file;
 pub mod section;
+pub mod supervisor;
 mod value;
 mod web_address;
 
