@@ -3,8 +3,10 @@
 //! 0: done. 1: failed. 2: the command was not understood. 78: the configuration or the data cannot be used.
 
 mod account;
+mod backup;
 mod customer;
 mod hardening;
+mod healthcheck;
 mod logging;
 mod migrate;
 mod output;
@@ -37,6 +39,8 @@ enum Command {
     Serve(serve::Serve),
     /// Run the server together with a LINE of its own, with nothing to configure.
     Sandbox(sandbox::Sandbox),
+    /// Ask the running server whether it can do its work: 0 if so, 1 if not.
+    Healthcheck(healthcheck::Healthcheck),
     /// Print a token with which a customer can use the HTTP interface.
     Token(token::Token),
     /// Add or list customers.
@@ -47,6 +51,12 @@ enum Command {
     Secrets(secrets::SecretsCommand),
     /// Make the database, or carry an older one up to the present schema.
     Migrate(migrate::Migrate),
+    /// Write database and files into one file, also while the server runs.
+    Backup(backup::Backup),
+    /// Make a data directory of a backup.
+    Restore(backup::Restore),
+    /// Look whether a backup or a data directory is whole.
+    Verify(backup::Verify),
     /// Print the versions of the program, of its database schema and of SQLite.
     Version(migrate::Version),
 }
@@ -72,11 +82,15 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Serve(serve) => serve.run(),
         Command::Sandbox(sandbox) => sandbox.run(),
+        Command::Healthcheck(healthcheck) => healthcheck.run(),
         Command::Token(token) => token.run(),
         Command::Customer(customer) => customer.run(),
         Command::Account(account) => account.run(),
         Command::Secrets(secrets) => secrets.run(),
         Command::Migrate(migrate) => migrate.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Version(version) => version.run(),
     }
 }

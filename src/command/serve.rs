@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::command::logging;
 use crate::command::settings::Settings;
+use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::model::clock::Clock;
 use crate::server::Server;
@@ -23,7 +24,7 @@ impl Serve {
         let config = self.settings.load()?;
         config.require_jwt_key()?;
         logging::start(&config.log);
-        let server = Server::bind(config, Clock::default())?;
+        let server = Server::bind_under(Supervisor::of_this_process()?, config, Clock::default())?;
         log::info!("listening on http://{}", server.address()?);
         System::new().block_on(async { server.run(asked_to_stop()?).await })
     }

@@ -11,6 +11,7 @@ pub mod key_source;
 mod overlay;
 mod secret_file;
 pub mod section;
+pub mod supervisor;
 mod value;
 mod web_address;
 

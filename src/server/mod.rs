@@ -1,6 +1,7 @@
 //! Putting the parts together: the database, the workers and the HTTP threads of one running server.
 
 mod declared;
+mod notify;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
@@ -19,12 +20,14 @@ use crate::api::guard::guard;
 use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
+use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::hooks::guard::Guard;
 use crate::line::client::{Client, tls};
 use crate::model::clock::Clock;
 use crate::model::delivery::Policy;
+use crate::server::notify::Notify;
 use crate::store::folder::Folder;
 use crate::store::{Store, deliveries, fetches};
 use crate::worker::delivery::DeliveryWorker;
@@ -45,6 +48,7 @@ const BACKLOG: i32 = 1_024;
 pub struct Server {
     shared: Arc<Shared>,
     listener: TcpListener,
+    notify: Notify,
 }
 
 impl Server {
@@ -52,8 +56,17 @@ impl Server {
     ///
     /// `Unusable` when a setting, the database or the port cannot be used.
     pub fn bind(config: Config, clock: Clock) -> Result<Self> {
+        Self::bind_under(Supervisor::default(), config, clock)
+    }
+
+    /// The same under a service manager: a socket that it hands over takes the place of the configured one.
+    pub fn bind_under(supervisor: Supervisor, config: Config, clock: Clock) -> Result<Self> {
         let verifier = Verifier::new(config.require_jwt_key()?);
-        let listener = listen(&config.listen)?;
+        let notify = Notify::new(&supervisor);
+        let listener = match supervisor.listener {
+            Some(listener) => take_over(listener)?,
+            None => listen(&config.listen)?,
+        };
         make_private_folder(&config.data_directory)?;
         let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
         declared::save(&store, &config, clock.now())?;
@@ -76,7 +89,7 @@ impl Server {
             quotas: Quotas::default(),
             counters: Counters::default(),
         };
-        Ok(Self { shared: Arc::new(shared), listener })
+        Ok(Self { shared: Arc::new(shared), listener, notify })
     }
 
     /// Where the server listens.
@@ -99,12 +112,15 @@ impl Server {
         let http = start_http(&self.shared, self.listener)?;
         let handle: ServerHandle = http.handle();
         let http = rt::spawn(http);
+        self.notify.ready();
         // A worker ends before it is told to only when it panics: a new start is the only remedy.
         let failed = tokio::select! {
             () = stop => false,
             () = &mut workers => true,
+            () = self.notify.keep_watch(&self.shared.pulse) => false,
         };
         log::info!("stopping");
+        self.notify.stopping();
         handle.stop(true).await;
         http.await.map_err(Error::internal)?.map_err(Error::internal)?;
         if failed {
@@ -197,6 +213,13 @@ fn listen(address: &str) -> Result<TcpListener> {
     let address = address.to_socket_addrs().map_err(failed)?.next();
     let address = address.ok_or_else(|| Error::Unusable("`listen` names no address".to_owned()))?;
     bind(address).map_err(failed)
+}
+
+/// Makes a socket that was handed over one of ours. Where it listens is not for us to say.
+fn take_over(listener: TcpListener) -> Result<TcpListener> {
+    let unusable = |error| Error::Unusable(format!("the socket that was handed over: {error}"));
+    listener.set_nonblocking(true).map_err(unusable)?;
+    Ok(listener)
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

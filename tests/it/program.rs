@@ -8,7 +8,8 @@ use serde_json::Value;
 
 const KEY: &str = "a key for tests, of more than 32 bytes";
 
-fn kaiwa(folder: &Path, arguments: &[&str]) -> Command {
+/// The program, with nothing of the environment but a key and a free port.
+pub fn kaiwa(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwa"));
     command.args(arguments).current_dir(folder).env_clear().env("KAIWA_AUTH__JWT_KEY", KEY);
     command.env("KAIWA_LISTEN", "127.0.0.1:0");
@@ -21,14 +22,14 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn succeed(folder: &Path, arguments: &[&str]) -> String {
+pub fn succeed(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]
-fn check_refused(mut command: Command, code: i32, words: &str) {
+pub fn check_refused(mut command: Command, code: i32, words: &str) {
     let output = command.output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
 
@@ -38,23 +39,26 @@ fn check_refused(mut command: Command, code: i32, words: &str) {
 }
 
 /// A running server and where it listens.
-struct Serving {
-    child: Child,
-    url: String,
-}
-
-fn serve(folder: &Path) -> Serving {
-    let mut child = kaiwa(folder, &["serve"]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let line =
-        lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("listening on "))).unwrap().unwrap();
-    // Whoever writes into a closed pipe fails: the rest of the log has to be read.
-    std::thread::spawn(move || lines.for_each(drop));
-    Serving { child, url: line.split("listening on ").nth(1).unwrap().to_owned() }
+pub struct Serving {
+    pub child: Child,
+    pub url: String,
 }
 
 impl Serving {
-    fn signal(&self, signal: &str) {
+    /// Starts a server and waits until it listens.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = lines
+            .find(|line| line.as_ref().is_ok_and(|line| line.contains("listening on ")))
+            .unwrap()
+            .unwrap();
+        // Whoever writes into a closed pipe fails: the rest of the log has to be read.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url: line.split("listening on ").nth(1).unwrap().to_owned() }
+    }
+
+    pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
@@ -156,7 +160,7 @@ fn an_account_is_added_with_a_channel_id_in_place_of_a_token() {
 #[actix_web::test]
 async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_to() {
     let folder = tempfile::tempdir().unwrap();
-    let mut serving = serve(folder.path());
+    let mut serving = Serving::start(kaiwa(folder.path(), &["serve"]));
 
     check_refused(kaiwa(folder.path(), &["serve"]), 78, "another kaiwa process");
     check_refused(kaiwa(folder.path(), &["customer", "add", "--name", "late"]), 78, "another kaiwa process");

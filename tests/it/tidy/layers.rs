@@ -31,10 +31,11 @@ const SANDBOX_USES: [&str; 6] = [
 ];
 
 /// What only these files and folders may use: the beginning of a path, and where.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 7] = [
     ("rusqlite", &["src/store/"]),
     ("r2d2", &["src/store/"]),
     ("awc", &["src/line/", "src/hooks/", "src/sandbox/"]),
+    ("listenfd", &["src/config/supervisor.rs"]),
     ("std::env", &["src/config/", "src/command/", "src/main.rs"]),
     ("std::time::SystemTime", &[]),
     ("time::OffsetDateTime", &["src/model/timestamp.rs"]),
