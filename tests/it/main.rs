@@ -11,6 +11,7 @@ mod harness;
 mod inbound;
 mod media;
 mod migration;
+mod order;
 mod outbound;
 mod paging;
 mod program;
