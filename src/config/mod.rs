@@ -25,7 +25,7 @@ use url::Url;
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
 use crate::config::key_source::KeySource;
-use crate::config::section::{Auth, Delivery, Limits, Line, Log, Storage};
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Storage};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -54,6 +54,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// What one caller may take.
     pub limits: Limits,
+    /// Backups that are made by themselves.
+    pub backup: Backup,
     /// What is written to standard error.
     pub log: Log,
     /// The customers that are created or updated at start. Default none.
@@ -114,6 +116,7 @@ impl Default for Config {
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
+            backup: Backup::default(),
             log: Log::default(),
             customers: Vec::new(),
             accounts: Vec::new(),
