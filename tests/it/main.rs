@@ -15,6 +15,7 @@ mod migration;
 mod outbound;
 mod paging;
 mod program;
+mod replay;
 mod reply;
 mod retry;
 mod signs;
