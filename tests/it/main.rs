@@ -12,6 +12,7 @@ mod harness;
 mod inbound;
 mod media;
 mod migration;
+mod order;
 mod outbound;
 mod paging;
 mod program;
