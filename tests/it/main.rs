@@ -16,6 +16,7 @@ mod order;
 mod outbound;
 mod paging;
 mod program;
+mod replay;
 mod reply;
 mod retry;
 mod sealing;
