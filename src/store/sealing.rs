@@ -181,7 +181,8 @@ mod tests {
     #[test]
     fn every_sealed_column_is_sealed_anew_in_a_rotation() {
         let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store")).unwrap();
-        let texts = files.filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok());
+        let others = files.map(|file| file.unwrap().path()).filter(|path| !path.ends_with("sealing.rs"));
+        let texts = others.filter_map(|path| std::fs::read_to_string(path).ok());
         let calls = texts.flat_map(|text| text.split("seal(").skip(1).map(str::to_owned).collect::<Vec<_>>());
         let places: Vec<_> = calls.filter_map(|call| call.split('\'').nth(1).map(str::to_owned)).collect();
         let columns: Vec<_> = places.iter().filter(|place| place.starts_with(char::is_alphabetic)).collect();
