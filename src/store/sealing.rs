@@ -185,12 +185,14 @@ mod tests {
         let texts = others.filter_map(|path| std::fs::read_to_string(path).ok());
         let calls = texts.flat_map(|text| text.split("seal(").skip(1).map(str::to_owned).collect::<Vec<_>>());
         let places: Vec<_> = calls.filter_map(|call| call.split('\'').nth(1).map(str::to_owned)).collect();
-        let columns: Vec<_> = places.iter().filter(|place| place.starts_with(char::is_alphabetic)).collect();
+        let is_name = |name: &str| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
+        let columns: Vec<_> = places.iter().filter_map(|place| place.split_once('.')).collect();
+        let columns: Vec<_> =
+            columns.into_iter().filter(|(table, column)| is_name(table) && is_name(column)).collect();
 
         assert!(columns.len() >= 3, "{columns:?}");
-        for place in columns {
-            let (_, column) = place.split_once('.').unwrap();
-            let statement = format!("{column} = reseal({column}, '{place}', id)");
+        for (table, column) in columns {
+            let statement = format!("{column} = reseal({column}, '{table}.{column}', id)");
             assert!(RESEAL.iter().any(|sql| sql.contains(&statement)), "{statement} is missing");
         }
     }
