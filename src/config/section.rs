@@ -87,6 +87,14 @@ pub struct Limits {
     pub allowed_hosts: Vec<String>,
 }
 
+/// `[metrics]`: the numbers for a monitoring system.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Where they are served: `host:port`. Default nowhere.
+    pub listen: Option<String>,
+}
+
 /// `[log]`: what is written to standard error.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -10,6 +10,7 @@ mod forged;
 mod harness;
 mod inbound;
 mod media;
+mod metrics;
 mod migration;
 mod outbound;
 mod paging;
