@@ -30,7 +30,7 @@ async fn what_the_server_does_is_counted_and_timed() {
     let conversation = server.conversation_with(&user).await;
     server.say(&conversation, "hello").await;
     let again = text_event(&user, "twice");
-    server.webhook(&[again.clone()]).await;
+    server.webhook(std::slice::from_ref(&again)).await;
     server.webhook(&[again]).await;
     Answer::to(server.anonymous(Method::POST, &server.webhook_path()), "{}").await;
     let webhooks = "method=\"POST\",route=\"/v1.0/conversation/accounts/{id}\"";
