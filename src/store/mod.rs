@@ -135,9 +135,7 @@ impl Store {
 
     /// How much room there is for this process on the disk of the file.
     pub fn free_bytes(&self) -> Result<u64> {
-        let folder = self.open.path.parent().unwrap_or_else(|| Path::new("."));
-        let disk = rustix::fs::statvfs(folder).map_err(Error::internal)?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        health::free_bytes(&self.open.path)
     }
 
     /// A connection for short indexed reads on the thread that asks, cheaper than a hop to another thread.
