@@ -13,6 +13,7 @@ mod inbound;
 mod media;
 mod metrics;
 mod migration;
+mod order;
 mod outbound;
 mod paging;
 mod program;
