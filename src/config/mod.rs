@@ -25,7 +25,7 @@ use url::Url;
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
 use crate::config::key_source::KeySource;
-use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Storage};
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Storage};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -54,6 +54,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// What one caller may take.
     pub limits: Limits,
+    /// Where the numbers for a monitoring system are served.
+    pub metrics: Metrics,
     /// Backups that are made by themselves.
     pub backup: Backup,
     /// What is written to standard error.
@@ -116,6 +118,7 @@ impl Default for Config {
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
+            metrics: Metrics::default(),
             backup: Backup::default(),
             log: Log::default(),
             customers: Vec::new(),

@@ -4,6 +4,7 @@
 //! inside a write too. Nothing outside this folder knows SQL.
 
 pub mod accounts;
+pub mod backlog;
 pub mod backup;
 pub mod check;
 mod checkpoint;
@@ -44,6 +45,7 @@ use rusqlite::Connection;
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
+use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::copy;
 use crate::store::checkpoint::Checkpoints;
@@ -66,6 +68,7 @@ pub struct Store {
 struct Open {
     pool: Pool<ReadOnly>,
     writer: Writer,
+    commits: Commits,
     path: PathBuf,
     sealer: Sealer,
     _lock: Lock,
@@ -87,9 +90,11 @@ impl Store {
         let sealer = Sealer::unlock_or_begin(&mut writing, keys)?;
         sealer.install(&writing)?;
         let checkpoints = Checkpoints::start(path)?;
-        let writer = Writer::start(writing, checkpoints, queue)?;
+        let commits = Commits::default();
+        let writer = Writer::start(writing, checkpoints, queue, commits.clone())?;
         let pool = connection::pool(path, &sealer)?;
-        Ok(Self { open: Arc::new(Open { pool, writer, path: path.to_owned(), sealer, _lock: lock }) })
+        let path = path.to_owned();
+        Ok(Self { open: Arc::new(Open { pool, writer, path, commits, sealer, _lock: lock }) })
     }
 
     /// Runs an operation in the next group and answers after it was committed, or undone for its error.
@@ -126,6 +131,23 @@ impl Store {
             reader::in_one_view(&connection, query)
         };
         tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
+    }
+
+    /// What the writer has done since the start.
+    pub fn commits(&self) -> &Commits {
+        &self.open.commits
+    }
+
+    /// How long the log beside the file is; 0 when there is none.
+    pub fn log_bytes(&self) -> u64 {
+        let mut log = self.open.path.clone().into_os_string();
+        log.push("-wal");
+        std::fs::metadata(log).map_or(0, |log| log.len())
+    }
+
+    /// How much room there is for this process on the disk of the file.
+    pub fn free_bytes(&self) -> Result<u64> {
+        health::free_bytes(&self.open.path)
     }
 
     /// A connection for short indexed reads on the thread that asks, cheaper than a hop to another thread.
