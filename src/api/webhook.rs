@@ -27,10 +27,10 @@ pub async fn receive(
         return Ok(HttpResponse::Ok().finish());
     }
     let may_reply = waits_for_replies(&account);
-    let store = app
-        .shared
-        .store
-        .write(app.shared.clock.now(), move |tx| inbound::receive(tx, account.id, &webhook.events));
+    let profile_ttl = app.shared.config.line.profile_ttl;
+    let store = app.shared.store.write(app.shared.clock.now(), move |tx| {
+        inbound::receive(tx, account.id, &webhook.events, profile_ttl)
+    });
     let late = |_| Error::Unavailable("the storage is too slow".to_owned());
     let received =
         tokio::time::timeout(app.shared.config.limits.webhook_timeout, store).await.map_err(late)??;

@@ -36,6 +36,9 @@ pub struct Line {
     /// The longest that connecting to LINE may take. Default 3 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub connect_timeout: Duration,
+    /// How old names and pictures may be when something happens in their chat. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub profile_ttl: Duration,
 }
 
 /// `[delivery]`: how messages leave.
@@ -146,6 +149,7 @@ impl Default for Line {
             data_base: constant("https://api-data.line.me"),
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),
+            profile_ttl: Duration::from_hours(24),
         }
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use crate::error::{Error, Resource, Result};
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::inbound::Saying;
-use crate::model::media::{MediaSource, MediaStatus, StoredFile};
+use crate::model::media::{MediaSource, MediaStatus, MediaType, StoredFile};
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 
@@ -39,6 +39,26 @@ pub(super) fn withdraw(tx: &Transaction<'_>, (conversation, stamp): (i64, Timest
         UPDATE medias SET status = ?3, filename = '', source_url = NULL, due_at = ?4, last_error = 'withdrawn'
         WHERE conversation = ?1 AND message_stamp = ?2";
     tx.prepare_cached(SQL)?.execute((conversation, stamp, MediaStatus::Gone, tx.now()))?;
+    Ok(())
+}
+
+/// Notes the picture of somebody who takes part, which is fetched from this address, and tells its private key.
+pub(super) fn expect_picture(tx: &Transaction<'_>, conversation: i64, url: &str) -> Result<i64> {
+    const SQL: &str = "
+        INSERT INTO medias (id, customer, conversation, kind, status, filename, source_url, due_at, tm_create)
+        SELECT ?1, customer, key, ?3, ?4, '', ?5, ?6, ?6
+        FROM conversations
+        WHERE key = ?2
+        RETURNING key";
+    let values = (MediaId::random(), conversation, MediaType::Image, MediaStatus::Pending, url, tx.now());
+    Ok(tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?)
+}
+
+/// A file belongs to nothing any more; the worker for media removes it, and then its row.
+pub(super) fn discard(tx: &Transaction<'_>, key: i64) -> Result<()> {
+    const SQL: &str =
+        "UPDATE medias SET status = 'gone', due_at = ?2, last_error = 'discarded' WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((key, tx.now()))?;
     Ok(())
 }
 

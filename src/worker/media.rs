@@ -37,6 +37,9 @@ const PREVIEW_MAX: Duration = Duration::from_secs(30);
 /// The largest preview that is kept.
 const PREVIEW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// The largest picture of a person or a group that is kept.
+const PICTURE_BYTES_MAX: u64 = 1024 * 1024;
+
 /// How often files without a row are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_hours(1);
 
@@ -170,18 +173,22 @@ impl MediaWorker {
         let of = fetch.clone();
         let used = self.store.read(move |connection| fetches::used_bytes(connection, &of)).await;
         let used = used.map_err(|error| Obstacle::NotYet(error.chain()))?;
-        let Sources { file_bytes, customer_bytes, .. } = self.sources;
+        let Sources { mut file_bytes, customer_bytes, .. } = self.sources;
+        let only_pictures = fetch.is_picture;
+        if only_pictures {
+            file_bytes = file_bytes.min(PICTURE_BYTES_MAX);
+        }
         let room = customer_bytes.saturating_sub(used);
         if room < file_bytes {
             let no_room = format!("the customer's files may have {customer_bytes} bytes and have {used}");
             return if room == 0 {
                 Err(Obstacle::NoRoom(no_room))
             } else {
-                Ok(Limit { bytes: room, past: Obstacle::NoRoom(no_room) })
+                Ok(Limit { bytes: room, past: Obstacle::NoRoom(no_room), only_pictures })
             };
         }
         let too_large = format!("it has more than {file_bytes} bytes");
-        Ok(Limit { bytes: file_bytes, past: Obstacle::Final(too_large) })
+        Ok(Limit { bytes: file_bytes, past: Obstacle::Final(too_large), only_pictures })
     }
 
     /// Asks for the file where it is. The token goes to LINE and to nobody else.
@@ -216,7 +223,7 @@ impl MediaWorker {
         }
         let incoming = self.ask_line(fetch, Part::Preview).await?;
         let draft = download::begin(&self.folder, fetch.id, Kind::Preview).await?;
-        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none };
+        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none, only_pictures: true };
         download::keep(draft, incoming, &limit).await.map(drop)
     }
 

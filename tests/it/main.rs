@@ -15,6 +15,7 @@ mod migration;
 mod order;
 mod outbound;
 mod paging;
+mod people;
 mod program;
 mod reply;
 mod retry;
