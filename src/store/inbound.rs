@@ -41,9 +41,10 @@ pub fn receive(
             continue;
         }
         received.stored += 1;
-        if !apply_or_keep(tx, account, event, profile_ttl)? {
+        if !apply_or_keep(tx, account, event)? {
             received.unread += 1;
         }
+        participants::refresh(tx, account, event, profile_ttl)?;
     }
     Ok(received)
 }
@@ -61,15 +62,10 @@ fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<b
 }
 
 /// Applies an event; one that cannot be applied stays in the journal with the reason. Says whether it was understood.
-fn apply_or_keep(
-    tx: &Transaction<'_>,
-    account: i64,
-    event: &InboundEvent,
-    profile_ttl: Duration,
-) -> Result<bool> {
+fn apply_or_keep(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
     const SQL: &str =
         "UPDATE webhook_events SET result = 'failed', error = ?3 WHERE account = ?1 AND event_id = ?2";
-    match tx.attempt(|tx| apply(tx, account, event, profile_ttl)) {
+    match tx.attempt(|tx| apply(tx, account, event)) {
         Ok(()) => Ok(event.change != Change::Unread),
         Err(Error::Unavailable(message)) => Err(Error::Unavailable(message)),
         Err(error) => {
@@ -80,15 +76,14 @@ fn apply_or_keep(
     }
 }
 
-fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent, profile_ttl: Duration) -> Result<()> {
+/// Does to its conversation what the event says.
+pub(super) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
     let Some(chat) = &event.chat else { return Ok(()) };
     let conversation = conversations::begin(tx, account, chat)?;
     let at = event.occurred_at.unwrap_or(tx.now());
     conversations::note_state(tx, conversation, (reach(event), event.standby), at)?;
-    participants::refresh(tx, conversation, &chat.id, profile_ttl)?;
-    if let Some(speaker) = event.speaker.as_ref().filter(|speaker| **speaker != chat.id) {
+    if let Some(speaker) = &event.speaker {
         participants::join(tx, conversation, speaker, true)?;
-        participants::refresh(tx, conversation, speaker, profile_ttl)?;
     }
     conversations::keep_tokens(tx, conversation, event, at)?;
     said::forget_if_withdrawn(tx, account, event)?;

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::Result;
 use crate::model::chat::LineId;
 use crate::model::conversation::{Participant, Profile, TARGET_NAME_UNKNOWN};
+use crate::model::inbound::InboundEvent;
 use crate::model::media::MediaStatus;
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, lookups, medias};
@@ -56,22 +57,23 @@ pub(super) fn part(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> 
     conversations::touch(tx, conversation)
 }
 
-/// Somebody did something: LINE is asked again for their name and picture if it last was so long ago, or later than now,
-/// which can only come from a clock that was ahead.
+/// Something happened: LINE is asked again for name and picture of the chat and the speaker if it last was so long ago, or
+/// later than now, which can only come from a clock that was ahead.
 pub(super) fn refresh(
     tx: &Transaction<'_>,
-    conversation: i64,
-    target: &LineId,
+    account: i64,
+    event: &InboundEvent,
     after: Duration,
 ) -> Result<()> {
     const SQL: &str = "
         INSERT INTO lookups (conversation, target, due_at)
-        SELECT conversation, target, ?3
-        FROM participants
-        WHERE conversation = ?1 AND target = ?2 AND named_at NOT BETWEEN ?4 AND ?3
+        SELECT p.conversation, p.target, ?4
+        FROM conversations v JOIN participants p ON p.conversation = v.key
+        WHERE v.account = ?1 AND v.chat_id = ?2 AND p.target IN (?2, ?3) AND named_at NOT BETWEEN ?5 AND ?4
         ON CONFLICT (conversation, target) DO NOTHING";
+    let Some(chat) = &event.chat else { return Ok(()) };
     let fresh_since = tx.now().before(after).next();
-    tx.prepare_cached(SQL)?.execute((conversation, target, tx.now(), fresh_since))?;
+    tx.prepare_cached(SQL)?.execute((account, &chat.id, &event.speaker, tx.now(), fresh_since))?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod outbound;
 mod paging;
 mod people;
 mod program;
+mod replay;
 mod reply;
 mod retry;
 mod signs;
