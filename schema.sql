@@ -152,6 +152,7 @@ CREATE TABLE medias (
     sha256 BLOB CHECK (length(sha256) = 32),
     source_message_id TEXT,            -- LINE's id of the message whose content it is
     source_url TEXT,                   -- where it is, when the content is not at LINE
+    source_preview_url TEXT,           -- where a small picture of it is then; NULL for none
     due_at INTEGER,                    -- when it is fetched (again); NULL once it is decided
     attempts INTEGER NOT NULL DEFAULT 0,
     last_error TEXT NOT NULL DEFAULT '',
@@ -160,6 +161,7 @@ CREATE TABLE medias (
 ) STRICT;
 
 CREATE INDEX medias_due ON medias (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL;
 CREATE INDEX medias_of_customer ON medias (customer, size) WHERE status = 'stored';
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
 

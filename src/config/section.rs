@@ -86,6 +86,9 @@ pub struct Limits {
     pub media_bytes: u64,
     /// The bytes that one customer's files may have together. Default 10 GiB.
     pub media_customer_bytes: u64,
+    /// How long an upload waits to be sent. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub upload_ttl: Duration,
     /// Hosts that may be asked for files although they are in our own network. Default none.
     pub allowed_hosts: Vec<String>,
 }
@@ -197,6 +200,7 @@ impl Default for Limits {
             shutdown_timeout: Duration::from_secs(10),
             media_bytes: 300 * 1024 * 1024,
             media_customer_bytes: 10 * 1024 * 1024 * 1024,
+            upload_ttl: Duration::from_hours(24),
             allowed_hosts: Vec::new(),
         }
     }

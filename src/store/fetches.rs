@@ -34,6 +34,8 @@ pub struct Fetch {
     pub message_id: Option<String>,
     /// Where it is, when it is not at LINE.
     pub url: Option<String>,
+    /// Where a small picture of it is, when it is not at LINE.
+    pub preview_url: Option<String>,
     /// The account at LINE and its channel access token; none once the account was removed.
     pub access: Option<(AccountId, Secret)>,
     /// Whether it is the picture of somebody who takes part, and no file of a message.
@@ -47,7 +49,7 @@ pub struct Fetch {
 /// Takes up to `limit` files that are due.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Fetch>> {
     const SQL: &str = "
-        SELECT m.key, m.customer, m.id, m.kind, m.status, source_message_id, source_url, m.tm_create,
+        SELECT m.key, m.customer, m.id, m.kind, m.status, source_message_id, source_url, source_preview_url, m.tm_create,
             m.attempts + 1 AS attempts, m.message_stamp IS NULL AS is_picture, a.id AS account, CASE WHEN a.tm_delete IS NULL THEN a.token END AS token
         FROM (
             SELECT key FROM medias WHERE due_at <= ?1 AND status <> 'stored'
@@ -199,6 +201,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {
         status: row.get("status")?,
         message_id: row.get("source_message_id")?,
         url: row.get("source_url")?,
+        preview_url: row.get("source_preview_url")?,
         access: account.zip(token),
         is_picture: row.get("is_picture")?,
         since: row.get("tm_create")?,

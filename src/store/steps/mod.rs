@@ -11,4 +11,6 @@ pub const STEPS: &[&str] = &[
     // A comment keeps the lines apart.
     include_str!("conversations_answerable.sql"),
     include_str!("participants_picture.sql"),
+    include_str!("medias_unsent.sql"),
+    include_str!("medias_source_preview.sql"),
 ];

@@ -4,12 +4,16 @@ use serde_json::json;
 
 use crate::harness::server::TestServer;
 use crate::harness::somebody::Somebody;
-use crate::media::{download, media_once, prepare};
+use crate::media::{download, media_once, names, prepare};
 
 async fn send_from(server: &TestServer, url: &str) {
+    send_with_preview(server, url, "").await;
+}
+
+async fn send_with_preview(server: &TestServer, url: &str, preview_url: &str) {
     let mut sent = prepare(server, "image", "LINE has other bytes");
     sent.event["message"]["contentProvider"] =
-        json!({ "type": "external", "originalContentUrl": url, "previewImageUrl": url });
+        json!({ "type": "external", "originalContentUrl": url, "previewImageUrl": preview_url });
     assert_eq!(server.webhook(&[sent.event]).await.status, 200);
 }
 
@@ -67,4 +71,40 @@ async fn a_redirect_to_the_inside_is_not_followed() {
 
     media_once(&server, "gone").await;
     assert_eq!(outside.heads().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_preview_is_fetched_from_where_it_is_and_told_no_token() {
+    let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()]);
+    let (large, small) = (Somebody::with_file(b"GIF89a large"), Somebody::with_file(b"GIF89a small"));
+
+    send_with_preview(&server, &large.url, &small.url).await;
+    let media = media_once(&server, "stored").await;
+
+    let served = download(&server, media["preview_uri"].as_str().unwrap(), &[]).await;
+    assert_eq!(
+        (served.header("content-type"), served.body.as_slice()),
+        ("image/gif", b"GIF89a small".as_slice())
+    );
+    let whole = download(&server, media["uri"].as_str().unwrap(), &[]).await;
+    assert_eq!(whole.body, b"GIF89a large");
+    let heads = [large.heads(), small.heads()].concat();
+    assert_eq!(heads.len(), 2);
+    assert!(!heads.concat().to_lowercase().contains("authorization"), "{heads:?}");
+}
+
+#[actix_web::test]
+async fn a_file_does_without_a_preview_that_is_no_picture_or_within_our_network() {
+    let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["localhost".to_owned()]);
+    let large = Somebody::with_file(b"GIF89a large");
+    let (page, inside) = (Somebody::with_file(b"<script>alert(1)</script>"), Somebody::with_file(b"GIF89a"));
+    let allowed = |somebody: &Somebody| somebody.url.replace("127.0.0.1", "localhost");
+
+    for preview_url in [allowed(&page), inside.url.clone(), "file:///etc/passwd".to_owned()] {
+        send_with_preview(&server, &allowed(&large), &preview_url).await;
+        assert_eq!(media_once(&server, "stored").await.get("preview_uri"), None, "{preview_url}");
+    }
+
+    assert_eq!((page.heads().len(), inside.heads().len()), (1, 0));
+    assert_eq!(names(&server).len(), 3, "only the files themselves are kept");
 }
