@@ -49,7 +49,8 @@ fn asked(server: &TestServer, user: &str) -> usize {
 
 /// Another name for a user; nobody is told.
 fn rename(server: &TestServer, user: &str, name: &str) {
-    server.line.platform.with(|state| state.people_mut().user_mut(user).unwrap().name = name.to_owned());
+    let named = name.to_owned();
+    server.line.platform.with(|state| state.people_mut().user_mut(user).unwrap().name = named);
 }
 
 /// Another picture for a user; nobody is told.
