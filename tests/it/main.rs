@@ -10,6 +10,7 @@ mod errors;
 mod forged;
 mod harness;
 mod inbound;
+mod kinds;
 mod media;
 mod migration;
 mod order;
