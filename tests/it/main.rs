@@ -12,6 +12,7 @@ mod harness;
 mod inbound;
 mod kinds;
 mod media;
+mod metrics;
 mod migration;
 mod order;
 mod outbound;
