@@ -187,7 +187,7 @@ fn sent(
     if MEDIA.contains(&kind.as_str()) {
         let content = content.unwrap_or_else(|| Content::sample(&kind));
         if kind == "file" {
-            added.extend([("fileName", json!("file.bin")), ("fileSize", json!(content.bytes.len()))]);
+            added.extend([("fileName", json!("file.bin")), ("fileSize", json!(content.size()))]);
         }
         state.contents.put(id, content);
     }

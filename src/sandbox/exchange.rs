@@ -140,36 +140,40 @@ fn refused(fault: &Fault) -> Answer {
     errors::refusal(status, fault.message.as_deref().unwrap_or(errors::words(status)))
 }
 
+/// The first half of the right answer, announced as a whole one.
 fn halved(answer: Answer) -> Answer {
-    let half = answer.body.slice(..answer.body.len() / 2);
-    Answer { status: 200, body: half, ..answer }
+    let size = answer.size() / 2;
+    let kept = usize::try_from(size).unwrap_or(usize::MAX).min(answer.body.len());
+    let filler = size - u64::try_from(kept).unwrap_or(size);
+    Answer { status: 200, body: answer.body.slice(..kept), filler, ..answer }
 }
 
 fn response(answer: Answer, request_id: &str) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    response.insert_header(("content-type", answer.content_type));
+    response.insert_header(("content-type", answer.content_type.as_str()));
     response.insert_header(("x-line-request-id", request_id));
-    for header in answer.headers {
-        response.insert_header(header);
+    for (name, value) in &answer.headers {
+        response.insert_header((*name, value.as_str()));
     }
     match answer.cut_after {
-        None => response.body(answer.body),
-        Some(pause) => {
-            let size = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
-            response.body(SizedStream::new(size, first_half(&answer.body, pause)))
-        }
+        None if answer.filler == 0 => response.body(answer.body),
+        None => response.body(SizedStream::new(answer.size(), whole(&answer))),
+        Some(pause) => response.body(SizedStream::new(answer.size(), first_half(&answer, pause))),
     }
 }
 
+fn whole(answer: &Answer) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
+    stream::iter(answer.pieces().map(Ok))
+}
+
 /// The first half of a body that was announced as a whole, and a failure that closes the connection.
-fn first_half(body: &Bytes, pause: Duration) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
-    let half = body.slice(..body.len() / 2);
+fn first_half(answer: &Answer, pause: Duration) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
     let rest = stream::once(async move {
         rt::time::sleep(pause).await;
         Err(std::io::ErrorKind::ConnectionReset.into())
     });
-    stream::once(std::future::ready(Ok(half))).chain(Box::pin(rest))
+    stream::iter(answer.first_half().map(Ok)).chain(Box::pin(rest))
 }
 
 fn closed(request: &HttpRequest) -> HttpResponse {

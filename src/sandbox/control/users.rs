@@ -14,6 +14,9 @@ use crate::sandbox::people::{Friendship, User};
 use crate::sandbox::platform::Platform;
 use crate::sandbox::refusal::Refusal;
 
+/// More than anybody sends: people say that LINE takes files of up to 1 GB.
+const CONTENT_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+
 /// A new person.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +54,7 @@ pub struct Send {
     group: Option<String>,
     content_base64: Option<String>,
     content_type: Option<String>,
+    content_size: Option<u64>,
 }
 
 /// A message that a person takes back.
@@ -193,11 +197,27 @@ pub async fn postback(
     Ok(told(&platform, &client, happened).await)
 }
 
+/// What belongs to the message: what was given, else a sample; filled up to the size that was asked for.
 fn content(send: &Send) -> Result<Option<Content>, Refusal> {
-    let Some(text) = &send.content_base64 else { return Ok(None) };
-    let bytes = STANDARD.decode(text).map_err(|error| Refusal::bad_request(error.to_string()))?;
-    let content_type = send.content_type.as_deref().unwrap_or("application/octet-stream");
-    Ok(Some(Content::new(send.message["type"].as_str().unwrap_or_default(), content_type, bytes)))
+    if send.content_base64.is_none() && send.content_type.is_none() && send.content_size.is_none() {
+        return Ok(None);
+    }
+    let kind = send.message["type"].as_str().unwrap_or_default();
+    let mut content = match &send.content_base64 {
+        None => Content::sample(kind),
+        Some(text) => {
+            let bytes = STANDARD.decode(text).map_err(|error| Refusal::bad_request(error.to_string()))?;
+            Content::new(kind, "application/octet-stream", bytes)
+        }
+    };
+    if let Some(content_type) = &send.content_type {
+        content.content_type.clone_from(content_type);
+    }
+    let size = send.content_size.unwrap_or(content.size());
+    if size > CONTENT_BYTES_MAX {
+        return Err(Refusal::bad_request(format!("a content has at most {CONTENT_BYTES_MAX} bytes")));
+    }
+    Ok(Some(content.sized(size)))
 }
 
 const fn yes() -> bool {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::line::signature;
 use crate::sandbox::control::client::say;
+use crate::sandbox::faults::{Fault, FaultKind};
 use crate::sandbox::state::Redelivery;
 use crate::sandbox::tests::{Sandbox, bot, next};
 
@@ -182,4 +183,29 @@ async fn the_control_api_moves_everything() {
     assert!(blocked["webhook_event_id"].is_string());
     assert_eq!(refused["message"], "Hana has blocked the bot and cannot write to it");
     assert!(unknown["message"].is_string());
+}
+
+#[actix_web::test]
+async fn a_large_content_is_streamed_and_can_be_cut() {
+    let sandbox = Sandbox::start().await;
+    let film = json!({ "message": { "type": "file" }, "content_size": 20_000_000 });
+    let sent = sandbox.control("POST", "/users/Hana/send", &film).await;
+    let path = format!("/v2/bot/message/{}/content", sent["message_id"].as_str().unwrap());
+    let get = async || {
+        let token = sandbox.platform.channel().token;
+        let request = sandbox.client.get(format!("{}{path}", sandbox.url)).bearer_auth(token.expose());
+        request.send().await.unwrap().body().limit(30_000_000).await
+    };
+
+    let whole = get().await.unwrap();
+    sandbox.platform.set_faults(vec![Fault { count: Some(1), ..Fault::new(FaultKind::Garbage) }]);
+    let half = get().await.unwrap();
+    sandbox.platform.set_faults(vec![Fault { count: Some(1), ..Fault::new(FaultKind::Cut) }]);
+    let cut = get().await;
+
+    assert_eq!(whole.len(), 20_000_000);
+    assert!(whole.starts_with(b"sandbox file0123"));
+    assert_eq!(half, whole.slice(..10_000_000));
+    // The client does not mind a missing half, but it comes with less than was announced.
+    assert!(cut.map_or(0, |cut| cut.len()) <= 10_000_000, "the second half came too");
 }
