@@ -20,6 +20,7 @@ use crate::sandbox::platform::Platform;
 use crate::sandbox::records::{Request, ViolationKind};
 use crate::sandbox::sender;
 use crate::sandbox::state::State;
+use crate::sandbox::webhooks::Webhook;
 
 /// More than LINE takes, so that a body past LINE's limit gets LINE's answer and no closed connection.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -104,12 +105,25 @@ fn arrive(state: &mut State, call: &Call, now: Timestamp) -> (usize, Option<Faul
 async fn execute(platform: &Platform, client: &awc::Client, call: &Call) -> Answer {
     let now = Timestamp::now();
     if !call.is("POST", WEBHOOK_TEST) {
-        return platform.with(|state| endpoints::answer(state, call, now));
+        let (answer, webhooks) = platform.with(|state| {
+            let answer = endpoints::answer(state, call, now);
+            (answer, std::mem::take(&mut state.untold))
+        });
+        for webhook in webhooks {
+            tell(platform, client, webhook);
+        }
+        return answer;
     }
     match platform.with(|state| channel::test(state, call, now)) {
         Ok(webhook) => channel::tested(&sender::attempt(platform, client, &webhook).await, now),
         Err(refusal) => refusal,
     }
+}
+
+/// Brings a webhook in the background.
+fn tell(platform: &Platform, client: &awc::Client, webhook: Webhook) {
+    let (platform, client) = (platform.clone(), client.clone());
+    rt::spawn(async move { sender::deliver(&platform, &client, webhook).await });
 }
 
 /// The answer to a request with which something goes wrong; nothing where the connection is just closed.

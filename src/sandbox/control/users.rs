@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::contents::Content;
-use crate::sandbox::control::told;
+use crate::sandbox::control::{happen, told};
 use crate::sandbox::events::{self, Writing};
 use crate::sandbox::people::{Friendship, User};
 use crate::sandbox::platform::Platform;
 use crate::sandbox::refusal::Refusal;
 
+/// LINE's apps let nobody choose more pictures at once.
+const ALBUM_IMAGES_MAX: usize = 50;
 /// More than anybody sends: people say that LINE takes files of up to 1 GB.
 const CONTENT_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 
@@ -55,6 +57,16 @@ pub struct Send {
     content_base64: Option<String>,
     content_type: Option<String>,
     content_size: Option<u64>,
+}
+
+/// Pictures that a person sends together.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Album {
+    images: usize,
+    group: Option<String>,
+    #[serde(default)]
+    shuffle: bool,
 }
 
 /// A message that a person takes back.
@@ -131,8 +143,7 @@ pub async fn say(
         message["mention"] = mention.clone();
     }
     let writing = Writing { user: &user, group: body.group.as_deref(), message, content: None };
-    let happened = platform.with(|state| events::write(state, writing, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::write(state, writing, now)).await
 }
 
 /// `POST /sandbox/users/{user}/send`
@@ -145,8 +156,27 @@ pub async fn send(
     let content = content(&body)?;
     let Send { message, group, .. } = body.into_inner();
     let writing = Writing { user: &user, group: group.as_deref(), message, content };
-    let happened = platform.with(|state| events::write(state, writing, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::write(state, writing, now)).await
+}
+
+/// `POST /sandbox/users/{user}/album`: one webhook after the other, as LINE has no event for an album.
+pub async fn album(
+    user: Path<String>,
+    body: Json<Album>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    if !(1..=ALBUM_IMAGES_MAX).contains(&body.images) {
+        return Err(Refusal::bad_request(format!("an album has 1 to {ALBUM_IMAGES_MAX} images")));
+    }
+    let place = (user.as_str(), body.group.as_deref());
+    let album = (body.images, body.shuffle);
+    let happened = platform.with(|state| events::album(state, place, album, Timestamp::now()))?;
+    let mut outcomes = Vec::new();
+    for happened in happened {
+        outcomes.push(told(&platform, &client, happened).await.into_inner());
+    }
+    Ok(Json(json!({ "images": outcomes })))
 }
 
 /// `POST /sandbox/users/{user}/follow`
@@ -155,8 +185,7 @@ pub async fn follow(
     platform: Data<Platform>,
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let happened = platform.with(|state| events::follow(state, &user, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::follow(state, &user, now)).await
 }
 
 /// `POST /sandbox/users/{user}/block`
@@ -165,8 +194,7 @@ pub async fn block(
     platform: Data<Platform>,
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let happened = platform.with(|state| events::block(state, &user, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::block(state, &user, now)).await
 }
 
 /// `POST /sandbox/users/{user}/unsend`
@@ -176,9 +204,7 @@ pub async fn unsend(
     platform: Data<Platform>,
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let now = Timestamp::now();
-    let happened = platform.with(|state| events::unsend(state, &user, &body.message_id, now))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::unsend(state, &user, &body.message_id, now)).await
 }
 
 /// `POST /sandbox/users/{user}/postback`
@@ -193,8 +219,7 @@ pub async fn postback(
         postback["params"] = params.clone();
     }
     let place = (user.as_str(), body.group.as_deref());
-    let happened = platform.with(|state| events::postback(state, place, &postback, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::postback(state, place, &postback, now)).await
 }
 
 /// What belongs to the message: what was given, else a sample; filled up to the size that was asked for.
