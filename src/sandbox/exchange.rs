@@ -154,12 +154,13 @@ fn refused(fault: &Fault) -> Answer {
     errors::refusal(status, fault.message.as_deref().unwrap_or(errors::words(status)))
 }
 
-/// The first half of the right answer, announced as a whole one.
+/// The first half of the right answer, announced as a whole one. A refusal stays whole: with half of it nobody could tell
+/// what was refused.
 fn halved(answer: Answer) -> Answer {
-    let size = answer.size() / 2;
+    let size = if answer.status == 200 { answer.size() / 2 } else { answer.size() };
     let kept = usize::try_from(size).unwrap_or(usize::MAX).min(answer.body.len());
     let filler = size - u64::try_from(kept).unwrap_or(size);
-    Answer { status: 200, body: answer.body.slice(..kept), filler, ..answer }
+    Answer { body: answer.body.slice(..kept), filler, ..answer }
 }
 
 fn response(answer: Answer, request_id: &str) -> HttpResponse {
