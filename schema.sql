@@ -82,6 +82,7 @@ CREATE TABLE conversations (
     reply_token_at INTEGER,            -- when it arrived here: it lives about a minute
     read_token TEXT,                   -- LINE's markAsReadToken of the newest message that had one
     read_token_at INTEGER NOT NULL DEFAULT 0,      -- LINE's time of that message
+    member_count INTEGER,              -- people in a group or room, as LINE last said: each counts when it is pushed to
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
     UNIQUE (account, chat_id)

@@ -89,6 +89,11 @@ struct ProfileBody {
     picture_url: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct MemberCountBody {
+    count: u32,
+}
+
 impl Client {
     /// A client with the configured addresses and times, for up to `connections` requests at once.
     pub fn new(settings: &Line, connections: usize) -> Self {
@@ -145,18 +150,34 @@ impl Client {
         self.call(request.insert_header((CONTENT_TYPE, "application/json")), b"{}").await
     }
 
-    /// Name and picture of a user, a group or a member. `LineRefused` with 404 when LINE does not tell.
+    /// Name and picture of a user, a group or a member, and how many a group or room has. `LineRefused` with 404 when
+    /// LINE does not tell.
     pub async fn profile(&self, token: &Secret, chat: &Chat, target: &LineId) -> Result<Profile> {
         let (chat_id, target_id) = (chat.id.as_str(), target.as_str());
+        let mut member_count = None;
+        if chat.kind != ChatKind::User && chat.id == *target {
+            member_count = Some(self.member_count(token, chat).await?);
+        }
         let path = match chat.kind {
             ChatKind::User => format!("/v2/bot/profile/{target_id}"),
             ChatKind::Group if chat.id == *target => format!("/v2/bot/group/{chat_id}/summary"),
             ChatKind::Group => format!("/v2/bot/group/{chat_id}/member/{target_id}"),
+            ChatKind::Room if chat.id == *target => {
+                return Ok(Profile { name: None, picture_url: None, member_count });
+            }
             ChatKind::Room => format!("/v2/bot/room/{chat_id}/member/{target_id}"),
         };
         let body: ProfileBody = self.call(self.request(Method::GET, &path, token), b"").await?;
         let picture_url = body.picture_url.filter(|url| !url.is_empty());
-        Ok(Profile { name: body.display_name, picture_url })
+        Ok(Profile { name: Some(body.display_name), picture_url, member_count })
+    }
+
+    /// How many people are in a group or room besides the account.
+    async fn member_count(&self, token: &Secret, chat: &Chat) -> Result<u32> {
+        let kind = if chat.kind == ChatKind::Room { "room" } else { "group" };
+        let path = format!("/v2/bot/{kind}/{}/members/count", chat.id.as_str());
+        let MemberCountBody { count } = self.call(self.request(Method::GET, &path, token), b"").await?;
+        Ok(count)
     }
 
     /// LINE may reword its errors, so a 429 in new words is checked against the quota itself.

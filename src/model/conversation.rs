@@ -53,10 +53,12 @@ pub struct Participant {
 /// What LINE tells of a user, a group or a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// The name.
-    pub name: String,
+    /// The name; `None` for a room, which has none.
+    pub name: Option<String>,
     /// Where the picture is, at an address of LINE's choice; `None` for none.
     pub picture_url: Option<String>,
+    /// How many people are in the chat besides the account; of a group or room itself alone.
+    pub member_count: Option<u32>,
 }
 
 /// Whether the other side can be written to. LINE reports it by events and may lose them.

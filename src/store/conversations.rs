@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::chat::{Chat, ChatKind};
+use crate::model::chat::Chat;
 use crate::model::conversation::{Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach};
 use crate::model::delivery::Policy;
 use crate::model::id::{ConversationId, CustomerId};
@@ -85,7 +85,7 @@ pub(super) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i
     let values =
         (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
     let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
-    participants::join(tx, key, &chat.id, chat.kind != ChatKind::Room)?;
+    participants::join(tx, key, &chat.id)?;
     Ok(key)
 }
 
@@ -143,6 +143,13 @@ pub(super) fn take_reply_token(tx: &Transaction<'_>, conversation: i64) -> Resul
         tx.prepare_cached(SQL_TAKE)?.execute([conversation])?;
     }
     Ok(token)
+}
+
+/// LINE told how many people a group or room has.
+pub(super) fn count_members(tx: &Transaction<'_>, conversation: i64, count: u32) -> Result<()> {
+    const SQL: &str = "UPDATE conversations SET member_count = ?2 WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, count))?;
+    Ok(())
 }
 
 /// An event told whether the chat can be reached (`None`: nothing about that) and whether another system has control

@@ -302,7 +302,7 @@ fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Resul
         UPDATE deliveries
         SET state = 'accepted', body = NULL, request_id = ?2, accepted_request_id = ?3, line_message_ids = ?4,
             cost = iif(reply_token IS NOT NULL, 0, (
-                SELECT iif(chat_kind = 'user', 1, NULL) FROM conversations v WHERE v.key = deliveries.conversation
+                SELECT iif(chat_kind = 'user', 1, member_count) FROM conversations v WHERE v.key = deliveries.conversation
             ))
         WHERE key = ?1";
     let Acceptance { request_id, accepted_request_id, message_ids, quote_token } = acceptance;

@@ -37,7 +37,7 @@ pub struct Lookup {
     pub attempts: u32,
 }
 
-/// Asks for a name, now.
+/// Asks about somebody, or about the chat itself, now.
 pub(super) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
     const SQL: &str = "
         INSERT INTO lookups (conversation, target, due_at)

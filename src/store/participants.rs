@@ -27,8 +27,8 @@ pub(super) fn of(connection: &Connection, conversation: i64) -> Result<Vec<Parti
     Ok(participants.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Somebody takes part, and their name will be asked for unless LINE gives none.
-pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId, named: bool) -> Result<()> {
+/// Somebody takes part, and LINE will be asked about them.
+pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
     const SQL: &str = "
         INSERT INTO participants (conversation, position, target, target_name)
         SELECT ?1, 1 + coalesce(max(position), 0), ?2, ?3
@@ -36,7 +36,7 @@ pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId, nam
         WHERE conversation = ?1
         ON CONFLICT (conversation, target) DO NOTHING";
     let added = tx.prepare_cached(SQL)?.execute((conversation, target, TARGET_NAME_UNKNOWN))?;
-    if added > 0 && named {
+    if added > 0 {
         lookups::enqueue(tx, conversation, target)?;
     }
     Ok(())
@@ -90,7 +90,13 @@ pub(super) fn describe(
         WHERE conversation = ?1 AND target = ?2 AND target_name <> ?3";
     let found = tx.prepare_cached(SQL)?.execute((conversation, target, tx.now()))?;
     let Some(profile) = profile.filter(|_| found > 0) else { return Ok(()) };
-    let renamed = tx.prepare_cached(SQL_NAME)?.execute((conversation, target, &profile.name))?;
+    let renamed = match &profile.name {
+        Some(name) => tx.prepare_cached(SQL_NAME)?.execute((conversation, target, name))?,
+        None => 0,
+    };
+    if let Some(count) = profile.member_count {
+        conversations::count_members(tx, conversation, count)?;
+    }
     let lost_picture = set_picture(tx, conversation, target, profile.picture_url.as_deref())?;
     if renamed > 0 || lost_picture { conversations::touch(tx, conversation) } else { Ok(()) }
 }

@@ -7,7 +7,7 @@ use kaiwa::sandbox::control::client;
 use serde_json::{Value, json};
 
 use crate::harness::eventually_is;
-use crate::harness::server::TestServer;
+use crate::harness::server::{TestServer, text_event};
 
 const REPLY: &str = "/v2/bot/message/reply";
 const PUSH: &str = "/v2/bot/message/push";
@@ -175,21 +175,41 @@ async fn an_account_that_wants_pushes_only_never_replies() {
 }
 
 #[actix_web::test]
-async fn a_long_text_is_replied_as_far_as_a_token_goes_and_a_push_to_a_group_has_no_known_cost() {
+async fn a_long_text_is_replied_as_far_as_a_token_goes() {
     let (server, conversation) = answering().await;
+
     let long = server.say(&conversation, &format!("a{}b", "😀".repeat(12_499))).await;
+
     assert_eq!((&long["status"], &long["cost"]), (&json!("sent"), &json!(1)));
     assert_eq!((requests(&server, REPLY), requests(&server, PUSH)), (1, 1));
+}
 
-    let group = server.group("team", &[&server.user("Alice")]);
-    let mut event = crate::harness::server::text_event(&server.user("Alice"), "hi");
-    event["source"] = json!({ "type": "group", "groupId": group, "userId": server.user("Alice") });
-    event.as_object_mut().unwrap().remove("replyToken");
-    assert_eq!(server.webhook(&[event]).await.status, 200);
-    let list = server.get("/v1.0/conversations").await.json();
-    let sent = server.say(list["result"][0]["id"].as_str().unwrap(), "hello all").await;
+#[actix_web::test]
+async fn a_push_to_a_group_costs_one_message_for_each_member() {
+    let server = TestServer::start();
+    let [alice, bob, carol] = ["Alice", "Bob", "Carol"].map(|name| server.user(name));
+    let group = server.group("team", &[&alice, &bob, &carol]);
+    let in_group = |kind: &str, content: &Value| {
+        let mut event = text_event(&alice, "hi");
+        event["source"] = json!({ "type": "group", "groupId": group, "userId": alice });
+        event["type"] = json!(kind);
+        event[if kind == "memberLeft" { "left" } else { "message" }] = content.clone();
+        event
+    };
+    let text = json!({ "type": "text", "id": "1", "text": "hi", "quoteToken": "q" });
+    assert_eq!(server.webhook(&[in_group("message", &text)]).await.status, 200);
+    let conversation = async || server.get("/v1.0/conversations").await.json()["result"][0].clone();
+    eventually_is(json!("team"), async || conversation().await["participants"][1]["target_name"].clone())
+        .await;
+    let id = conversation().await["id"].as_str().unwrap().to_owned();
 
-    assert_eq!((&sent["status"], sent.get("cost")), (&json!("sent"), None));
+    let to_three = server.say(&id, "hello all").await;
+    server.line.platform.with(|state| state.people_mut().group_mut(&group).unwrap().members.pop());
+    let left = json!({ "members": [{ "type": "user", "userId": carol }] });
+    assert_eq!(server.webhook(&[in_group("memberLeft", &left)]).await.status, 200);
+
+    assert_eq!((&to_three["status"], &to_three["cost"]), (&json!("sent"), &json!(3)));
+    eventually_is(json!(2), async || server.say(&id, "hello both").await["cost"].clone()).await;
 }
 
 /// Somebody writes, which brings a token; the id of their conversation.
