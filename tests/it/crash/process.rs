@@ -7,8 +7,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use actix_web::web::Bytes;
 use awc::Client;
 use awc::http::Method;
+use aws_lc_rs::digest::{Context, SHA256};
+use futures_util::StreamExt;
 use kaiwa::line::signature;
 use kaiwa::model::id::{AccountId, CustomerId};
 use kaiwa::model::secret::Secret;
@@ -29,6 +32,12 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 /// A server that was killed does not answer, and a client must not wait for it.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
 
+/// A large upload is answered once it is on disk.
+const UPLOAD_TIME_MAX: Duration = Duration::from_mins(1);
+
+/// No file of a campaign is larger.
+const FILE_BYTES_MAX: usize = 1 << 20;
+
 /// What a start of the server prints before its address.
 const LISTENING: &str = "listening on ";
 
@@ -40,6 +49,8 @@ pub struct Installation {
     secret: Secret,
     bot: String,
     mode: &'static str,
+    /// How long the server waits for LINE.
+    timeout: &'static str,
 }
 
 /// A running server. It is killed at the latest when it is dropped.
@@ -59,8 +70,9 @@ pub struct Api {
 }
 
 impl Installation {
-    /// A new folder for a server that speaks to this LINE in this `delivery_mode` and tries again quickly.
-    pub fn new(line: &Line, mode: &'static str) -> Self {
+    /// A new folder for a server that speaks to this LINE in this `delivery_mode`, waits so long for it, and tries again
+    /// quickly.
+    pub fn new(line: &Line, mode: &'static str, timeout: &'static str) -> Self {
         let now = Timestamp::now();
         let installation = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -69,12 +81,13 @@ impl Installation {
             secret: line.platform.channel().secret,
             bot: line.platform.bot().user_id,
             mode,
+            timeout,
         };
         std::fs::write(installation.settings(), installation.configuration(line)).unwrap();
         installation
     }
 
-    /// The file of the database.
+    /// The file of the database; the media folder is beside it.
     pub fn database(&self) -> PathBuf {
         self.folder.path().join("data/kaiwa.db")
     }
@@ -116,7 +129,7 @@ impl Installation {
     }
 
     fn configuration(&self, line: &Line) -> String {
-        let Self { folder, customer, account, mode, .. } = self;
+        let Self { folder, customer, account, mode, timeout, .. } = self;
         let (url, channel) = (&line.url, line.platform.channel());
         format!(
             r#"
@@ -127,7 +140,7 @@ impl Installation {
                 [line]
                 api_base = "{url}"
                 data_base = "{url}"
-                timeout = "250ms"
+                timeout = "{timeout}"
                 [delivery]
                 backoff_first = "20ms"
                 backoff_max = "100ms"
@@ -181,6 +194,13 @@ impl Process {
         }
     }
 
+    /// The most memory that the process has had, in KiB.
+    pub fn resident_kibibytes_max(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     fn take_log(&mut self) -> Vec<String> {
         self.log.take().map_or_else(Vec::new, |log| log.join().unwrap())
     }
@@ -200,13 +220,53 @@ impl Api {
         Answer::to(self.request(Method::GET, path).bearer_auth(&self.token), "").await
     }
 
-    /// Sends a text, and waits for LINE's first answer or not.
-    pub async fn say(&self, conversation: &str, text: &str, wait: bool) -> Result<Answer, String> {
+    /// A whole file as it is served to the customer; nothing when it cannot be had.
+    pub async fn file(&self, path: &str) -> Option<Vec<u8>> {
+        let request = self.request(Method::GET, path).bearer_auth(&self.token);
+        let mut response = request.send().await.unwrap();
+        let body = response.body().limit(FILE_BYTES_MAX).await.unwrap();
+        (response.status() == 200).then(|| body.to_vec())
+    }
+
+    /// Reads a whole file piece by piece: its status, size and SHA-256.
+    pub async fn digest(&self, path: &str) -> (u16, usize, Vec<u8>) {
+        let request = self.request(Method::GET, path).bearer_auth(&self.token);
+        let mut response = request.send().await.unwrap();
+        let (mut digest, mut size) = (Context::new(&SHA256), 0);
+        while let Some(piece) = response.next().await {
+            let piece = piece.unwrap();
+            size += piece.len();
+            digest.update(&piece);
+        }
+        (response.status().as_u16(), size, digest.finish().as_ref().to_vec())
+    }
+
+    /// Uploads a file of any kind piece by piece.
+    pub async fn upload_pieces(&self, bytes: Bytes, piece: usize) -> Value {
+        let pieces: Vec<_> = (0..bytes.len())
+            .step_by(piece)
+            .map(|start| Ok::<_, std::io::Error>(bytes.slice(start..bytes.len().min(start + piece))))
+            .collect();
+        let request = self.request(Method::POST, "/v1.0/medias").bearer_auth(&self.token);
+        let request = request.timeout(UPLOAD_TIME_MAX).content_type("application/octet-stream");
+        let mut response = request.send_stream(futures_util::stream::iter(pieces)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.json().await.unwrap()
+    }
+
+    /// Uploads a picture.
+    pub async fn upload(&self, bytes: Vec<u8>) -> Result<Answer, String> {
+        let request = self.request(Method::POST, "/v1.0/medias").bearer_auth(&self.token);
+        Answer::if_any(request.content_type("image/jpeg"), bytes).await
+    }
+
+    /// Sends a message, and waits for LINE's first answer or not.
+    pub async fn say(&self, conversation: &str, body: &Value, wait: bool) -> Result<Answer, String> {
         let path = format!("/v1.0/conversations/{conversation}/messages");
         let request = self.request(Method::POST, &path).bearer_auth(&self.token);
         let request = request.content_type("application/json");
         let request = if wait { request } else { request.insert_header(("prefer", "respond-async")) };
-        Answer::if_any(request, json!({ "text": text }).to_string()).await
+        Answer::if_any(request, body.to_string()).await
     }
 
     /// Delivers a webhook with these events, signed as LINE signs.
