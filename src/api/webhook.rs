@@ -6,7 +6,7 @@ use crate::api::app::App;
 use crate::api::body::Raw;
 use crate::error::{Error, Result};
 use crate::line::{signature, webhook};
-use crate::model::account::{Account, Check};
+use crate::model::account::{Account, Check, ParkReason};
 use crate::model::id::AccountId;
 use crate::store::{accounts, inbound};
 
@@ -26,19 +26,28 @@ pub async fn receive(
     if webhook.events.is_empty() {
         return Ok(HttpResponse::Ok().finish());
     }
-    let store = app
-        .shared
-        .store
-        .write(app.shared.clock.now(), move |tx| inbound::receive(tx, account.id, &webhook.events));
+    let now = app.shared.clock.now();
+    let lags: Vec<_> =
+        webhook.events.iter().filter_map(|event| Some(now.since(event.occurred_at?))).collect();
+    let may_reply = waits_for_replies(&account);
+    let store = app.shared.store.write(now, move |tx| inbound::receive(tx, account.id, &webhook.events));
     let late = |_| Error::Unavailable("the storage is too slow".to_owned());
     let received =
         tokio::time::timeout(app.shared.config.limits.webhook_timeout, store).await.map_err(late)??;
-    app.shared.count(received);
+    app.shared.count(received, &lags);
     if received.stored > 0 {
         app.shared.alarms.names.wake();
         app.shared.alarms.medias.wake();
+        if may_reply {
+            app.shared.alarms.deliveries.wake();
+        }
     }
     Ok(HttpResponse::Ok().finish())
+}
+
+/// Whether messages wait for a quota that is used up: an event brings a token with which one can go out for free.
+fn waits_for_replies(account: &Account) -> bool {
+    account.parked.as_ref().is_some_and(|parked| parked.reason == ParkReason::Quota)
 }
 
 /// The account whose channel secret signed these bytes.

@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
-use crate::config::section::{Auth, Delivery, Limits, Line, Log};
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -50,6 +50,10 @@ pub struct Config {
     pub delivery: Delivery,
     /// What one caller may take.
     pub limits: Limits,
+    /// Where the numbers for a monitoring system are served.
+    pub metrics: Metrics,
+    /// Backups that are made by themselves.
+    pub backup: Backup,
     /// What is written to standard error.
     pub log: Log,
     /// The customers that are created or updated at start. Default none.
@@ -98,6 +102,8 @@ impl Default for Config {
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
+            metrics: Metrics::default(),
+            backup: Backup::default(),
             log: Log::default(),
             customers: Vec::new(),
             accounts: Vec::new(),

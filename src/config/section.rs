@@ -87,6 +87,27 @@ pub struct Limits {
     pub allowed_hosts: Vec<String>,
 }
 
+/// `[metrics]`: the numbers for a monitoring system.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Where they are served: `host:port`. Default nowhere.
+    pub listen: Option<String>,
+}
+
+/// `[backup]`: backups that are made by themselves.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backup {
+    /// Where they are kept. Default none: then none are made.
+    pub directory: Option<PathBuf>,
+    /// How long after the last one the next is made. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub every: Duration,
+    /// How many are kept; the oldest go. Default 7.
+    pub keep: usize,
+}
+
 /// `[log]`: what is written to standard error.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -159,6 +180,12 @@ impl Default for Delivery {
             backoff_max: Duration::from_mins(10),
             give_up_after: Duration::from_hours(23),
         }
+    }
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { directory: None, every: Duration::from_hours(24), keep: 7 }
     }
 }
 

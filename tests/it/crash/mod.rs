@@ -45,9 +45,6 @@ const UNKNOWN_MIN: usize = 10;
 
 const CHATS: usize = 8;
 
-/// So short that a fault without an end costs little.
-const LINE_TIMEOUT: &str = "250ms";
-
 /// A fault without an end holds a connection for so long.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -124,7 +121,7 @@ impl Campaign {
     /// A server whose chats have begun, and a LINE that fails from now on.
     async fn begin(mode: &'static str, seed: u64) -> Self {
         let line = Line::start_with(Options { seed, silence: SILENCE, ..Options::generate() });
-        let installation = Installation::new(&line, mode, LINE_TIMEOUT);
+        let installation = Installation::new(&line, mode);
         let users = (0..CHATS).map(|number| line.friend(&format!("user {number}"))).collect();
         let mut ledger = Ledger::default();
         let (mut process, api) = installation.start().await;

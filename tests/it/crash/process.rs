@@ -7,11 +7,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use actix_web::web::Bytes;
 use awc::Client;
 use awc::http::Method;
-use aws_lc_rs::digest::{Context, SHA256};
-use futures_util::StreamExt;
 use kaiwa::line::signature;
 use kaiwa::model::id::{AccountId, CustomerId};
 use kaiwa::model::secret::Secret;
@@ -32,9 +29,6 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 /// A server that was killed does not answer, and a client must not wait for it.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// A large upload is answered once it is on disk.
-const UPLOAD_TIME_MAX: Duration = Duration::from_mins(1);
-
 /// No file of a campaign is larger.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
@@ -49,8 +43,7 @@ pub struct Installation {
     secret: Secret,
     bot: String,
     mode: &'static str,
-    /// How long the server waits for LINE.
-    timeout: &'static str,
+    line_timeout: &'static str,
 }
 
 /// A running server. It is killed at the latest when it is dropped.
@@ -63,16 +56,25 @@ pub struct Process {
 pub struct Api {
     client: Client,
     url: String,
-    token: String,
+    /// The customer's.
+    pub token: String,
     webhook_path: String,
     secret: Secret,
     bot: String,
 }
 
 impl Installation {
-    /// A new folder for a server that speaks to this LINE in this `delivery_mode`, waits so long for it, and tries again
-    /// quickly.
-    pub fn new(line: &Line, mode: &'static str, timeout: &'static str) -> Self {
+    /// A new folder for a server that speaks to this LINE in this `delivery_mode` and tries again quickly.
+    pub fn new(line: &Line, mode: &'static str) -> Self {
+        Self::with_timeout(line, mode, "250ms")
+    }
+
+    /// The same for a LINE that needs its time, as with large files.
+    pub fn patient(line: &Line) -> Self {
+        Self::with_timeout(line, "push_only", "30s")
+    }
+
+    fn with_timeout(line: &Line, mode: &'static str, line_timeout: &'static str) -> Self {
         let now = Timestamp::now();
         let installation = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -81,7 +83,7 @@ impl Installation {
             secret: line.platform.channel().secret,
             bot: line.platform.bot().user_id,
             mode,
-            timeout,
+            line_timeout,
         };
         std::fs::write(installation.settings(), installation.configuration(line)).unwrap();
         installation
@@ -129,7 +131,7 @@ impl Installation {
     }
 
     fn configuration(&self, line: &Line) -> String {
-        let Self { folder, customer, account, mode, timeout, .. } = self;
+        let Self { folder, customer, account, mode, line_timeout, .. } = self;
         let (url, channel) = (&line.url, line.platform.channel());
         format!(
             r#"
@@ -140,7 +142,7 @@ impl Installation {
                 [line]
                 api_base = "{url}"
                 data_base = "{url}"
-                timeout = "{timeout}"
+                timeout = "{line_timeout}"
                 [delivery]
                 backoff_first = "20ms"
                 backoff_max = "100ms"
@@ -173,6 +175,11 @@ fn read_log(lines: ChildStderr, address: &Sender<String>) -> Vec<String> {
 }
 
 impl Process {
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the process without a warning, and returns what it had logged.
     pub fn kill(&mut self) -> Vec<String> {
         self.child.kill().unwrap();
@@ -192,13 +199,6 @@ impl Process {
             assert!(Instant::now() < limit, "the server does not stop");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-    }
-
-    /// The most memory that the process has had, in KiB.
-    pub fn resident_kibibytes_max(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
-        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     fn take_log(&mut self) -> Vec<String> {
@@ -226,32 +226,6 @@ impl Api {
         let mut response = request.send().await.unwrap();
         let body = response.body().limit(FILE_BYTES_MAX).await.unwrap();
         (response.status() == 200).then(|| body.to_vec())
-    }
-
-    /// Reads a whole file piece by piece: its status, size and SHA-256.
-    pub async fn digest(&self, path: &str) -> (u16, usize, Vec<u8>) {
-        let request = self.request(Method::GET, path).bearer_auth(&self.token);
-        let mut response = request.send().await.unwrap();
-        let (mut digest, mut size) = (Context::new(&SHA256), 0);
-        while let Some(piece) = response.next().await {
-            let piece = piece.unwrap();
-            size += piece.len();
-            digest.update(&piece);
-        }
-        (response.status().as_u16(), size, digest.finish().as_ref().to_vec())
-    }
-
-    /// Uploads a file of any kind piece by piece.
-    pub async fn upload_pieces(&self, bytes: Bytes, piece: usize) -> Value {
-        let pieces: Vec<_> = (0..bytes.len())
-            .step_by(piece)
-            .map(|start| Ok::<_, std::io::Error>(bytes.slice(start..bytes.len().min(start + piece))))
-            .collect();
-        let request = self.request(Method::POST, "/v1.0/medias").bearer_auth(&self.token);
-        let request = request.timeout(UPLOAD_TIME_MAX).content_type("application/octet-stream");
-        let mut response = request.send_stream(futures_util::stream::iter(pieces)).await.unwrap();
-        assert_eq!(response.status(), 200);
-        response.json().await.unwrap()
     }
 
     /// Uploads a picture.
@@ -292,7 +266,8 @@ impl Api {
         }
     }
 
-    fn request(&self, method: Method, path: &str) -> awc::ClientRequest {
+    /// A request of nobody that is still to be sent.
+    pub fn request(&self, method: Method, path: &str) -> awc::ClientRequest {
         self.client.request(method, format!("{}{path}", self.url))
     }
 }
