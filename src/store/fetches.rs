@@ -146,12 +146,13 @@ pub fn postpone(tx: &Transaction<'_>, fetch: &Fetch, until: Timestamp, reason: &
     Ok(())
 }
 
-/// The file cannot be had and never will be, and its message says so.
+/// The file cannot be had and never will be, and its message says so. It is due once more, to be removed: a process that
+/// ended between a file and its row has left it.
 pub fn give_up(tx: &Transaction<'_>, fetch: &Fetch, reason: &str) -> Result<()> {
     const SQL: &str = "
-        UPDATE medias SET status = 'gone', due_at = NULL, last_error = ?2
+        UPDATE medias SET status = 'gone', due_at = ?3, last_error = ?2
         WHERE key = ?1 AND status = 'pending'";
-    if tx.prepare_cached(SQL)?.execute((fetch.key, reason))? > 0 && !fetch.is_picture {
+    if tx.prepare_cached(SQL)?.execute((fetch.key, reason, tx.now()))? > 0 && !fetch.is_picture {
         show(tx, fetch, |media| media.status = Some(MediaStatus::Gone))?;
     }
     Ok(())

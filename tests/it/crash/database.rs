@@ -1,11 +1,15 @@
 //! What holds in the database file at every moment, also in the moment of a kill.
 
+use std::collections::HashMap;
 use std::path::Path;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::Connection;
+use tempfile::TempDir;
+use uuid::Uuid;
 
 /// What must not be found, and how to look for it.
-const IMPOSSIBLE: [(&str, &str); 11] = [
+const IMPOSSIBLE: [(&str, &str); 19] = [
     (
         "a lane without a waiting delivery",
         "SELECT 1 FROM lanes l WHERE NOT EXISTS (
@@ -59,21 +63,57 @@ const IMPOSSIBLE: [(&str, &str); 11] = [
     (
         "an event of a message without the message",
         "SELECT 1 FROM webhook_events
-        WHERE kind = 'message' AND line_message_id NOT IN (
+        WHERE kind IN ('message', 'messageEdited') AND line_message_id NOT IN (
             SELECT line_id FROM messages WHERE line_id IS NOT NULL)",
+    ),
+    (
+        "a stored file of which something is not known, or which is still to be fetched",
+        "SELECT 1 FROM medias
+        WHERE status = 'stored' AND (sha256 IS NULL OR size IS NULL OR content_type IS NULL OR due_at IS NOT NULL)",
+    ),
+    (
+        "a file that waits and is never due",
+        "SELECT 1 FROM medias WHERE status = 'pending' AND due_at IS NULL",
+    ),
+    (
+        "a file that is due and waits for nothing",
+        "SELECT 1 FROM medias WHERE due_at IS NOT NULL AND status = 'stored'",
+    ),
+    (
+        "a received file without its message",
+        "SELECT 1 FROM medias WHERE source_message_id IS NOT NULL AND conversation IS NULL",
+    ),
+    (
+        "a message that shows a file otherwise than it is",
+        "SELECT 1 FROM messages g, json_each(g.medias) j
+        JOIN medias m ON m.id = unhex(replace(j.value ->> 'id', '-', ''))
+        WHERE j.value ->> 'status' <> m.status",
+    ),
+    (
+        "a withdrawn message that still says something",
+        "SELECT 1 FROM messages WHERE tm_delete IS NOT NULL AND (text <> '' OR medias <> '[]')",
+    ),
+    (
+        "a withdrawn message whose file is not gone",
+        "SELECT 1 FROM messages g
+        JOIN medias m ON m.conversation = g.conversation AND m.message_stamp = g.tm_create
+        WHERE g.tm_delete IS NOT NULL AND m.status <> 'gone'",
+    ),
+    (
+        "a withdrawn message of which the journal keeps what it said, or which is not withdrawn",
+        "SELECT 1 FROM webhook_events u
+        WHERE u.kind = 'unsend' AND (
+            EXISTS (
+                SELECT 1 FROM webhook_events e
+                WHERE e.account = u.account AND e.line_message_id = u.line_message_id
+                    AND e.kind <> 'unsend' AND e.body IS NOT NULL)
+            OR EXISTS (SELECT 1 FROM messages g WHERE g.line_id = u.line_message_id AND g.tm_delete IS NULL))",
     ),
 ];
 
-/// What is wrong in this file, which no process has open. Nothing of it is changed.
+/// What is wrong in this file, and in the media folder beside it, which no process has open. Nothing is changed.
 pub fn faults(database: &Path) -> Vec<String> {
-    let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("copy.db");
-    std::fs::copy(database, &copy).unwrap();
-    let log = database.with_extension("db-wal");
-    if log.exists() {
-        std::fs::copy(log, copy.with_extension("db-wal")).unwrap();
-    }
-    let connection = Connection::open(copy).unwrap();
+    let (connection, _folder) = copy(database);
     let integrity: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     let unsound = (integrity != "ok").then(|| format!("integrity_check: {integrity}"));
     let dangling = rows(&connection, "PRAGMA foreign_key_check");
@@ -82,7 +122,50 @@ pub fn faults(database: &Path) -> Vec<String> {
         let found = rows(&connection, query);
         (found > 0).then(|| format!("{name}: {found}"))
     });
-    unsound.into_iter().chain(dangling).chain(impossible).collect()
+    let half = half_files(&connection, &database.with_file_name("media"));
+    unsound.into_iter().chain(dangling).chain(impossible).chain(half).collect()
+}
+
+/// LINE's ids of all received messages, by ours.
+pub fn line_ids(database: &Path) -> HashMap<String, String> {
+    const SQL: &str = "SELECT id, line_id FROM messages WHERE line_id IS NOT NULL";
+    let (connection, _folder) = copy(database);
+    let mut statement = connection.prepare(SQL).unwrap();
+    let ids = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let ids = ids.map(Result::unwrap);
+    ids.map(|(id, line_id): ([u8; 16], String)| (Uuid::from_bytes(id).to_string(), line_id)).collect()
+}
+
+/// Files that are promised and not there as promised, and files that are there and must not be.
+fn half_files(connection: &Connection, folder: &Path) -> Vec<String> {
+    const SQL: &str = "SELECT id, status, size, sha256 FROM medias WHERE status = 'stored' OR due_at IS NULL";
+    type Row = ([u8; 16], String, Option<i64>, Option<Vec<u8>>);
+    let mut statement = connection.prepare(SQL).unwrap();
+    let rows = statement.query_map([], |row| row.try_into()).unwrap();
+    let is_wrong = |(id, status, size, sha256): &Row| {
+        let file = std::fs::read(folder.join(Uuid::from_bytes(*id).to_string())).ok();
+        if status == "gone" {
+            return file.is_some();
+        }
+        file.is_none_or(|bytes| {
+            *size != i64::try_from(bytes.len()).ok()
+                || sha256.as_deref() != Some(digest(&SHA256, &bytes).as_ref())
+        })
+    };
+    let wrong = rows.map(Result::unwrap).filter(is_wrong);
+    wrong.map(|(id, status, ..)| format!("a file that is not {status}: {}", Uuid::from_bytes(id))).collect()
+}
+
+/// The database as it is on disk, log and all, in a folder of its own.
+fn copy(database: &Path) -> (Connection, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(database, &copy).unwrap();
+    let log = database.with_extension("db-wal");
+    if log.exists() {
+        std::fs::copy(log, copy.with_extension("db-wal")).unwrap();
+    }
+    (Connection::open(copy).unwrap(), folder)
 }
 
 fn rows(connection: &Connection, query: &str) -> usize {

@@ -139,10 +139,16 @@ async fn two_hundred_megabytes_come_and_go_in_less_than_sixty_four_of_memory() {
     let uploaded = Answer::to(upload.content_type("video/mp4").timeout(TIME_MAX), scene.bytes.clone()).await;
     let own = api.request(Method::GET, uploaded.json()["uri"].as_str().unwrap());
     let read_back = read(own.bearer_auth(&api.token)).await;
+    let conversation = api.list("/v1.0/conversations").await[0]["id"].as_str().unwrap().to_owned();
+    let sent = json!({ "medias": [{ "type": "file", "id": uploaded.json()["id"] }] });
+    let sent = api.say(&conversation, &sent, true).await.unwrap().json();
+    let address = sent["medias"][0]["alt_text"].as_str().unwrap();
+    let public = api.request(Method::GET, &address[address.find("/m/").expect("it is a link")..]);
 
     assert_eq!(served, expected);
     assert_eq!((uploaded.status, &uploaded.json()["size"]), (200, &json!(SIZE)));
     assert_eq!(read_back, expected);
+    assert_eq!(read(public).await, expected, "as LINE's users fetch it");
     let resident = resident_max(&process);
     assert!(resident < RESIDENT_MAX, "{resident} bytes");
     process.stop().await;

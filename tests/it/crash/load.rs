@@ -3,15 +3,13 @@
 use std::cell::{Cell, RefCell};
 
 use futures_util::future::join_all;
-use kaiwa::model::timestamp::Timestamp;
 use kaiwa::sandbox::platform::Platform;
 use kaiwa::sandbox::random::Generator;
-use kaiwa::sandbox::state::State;
 use serde_json::{Value, json};
 
+use crate::crash::people::{People, bytes_of};
 use crate::crash::process::Api;
 use crate::harness::answer::Answer;
-use crate::harness::server::text_event;
 
 /// Clients who write messages.
 const WRITERS: usize = 10;
@@ -25,9 +23,14 @@ const EVENTS_MAX: usize = 10;
 /// How many of the messages wait for LINE's first answer: the others are accepted faster than they are delivered.
 const WAITING: f64 = 0.15;
 
-/// How many of the messages are so long that they take two requests to LINE. A reply that nobody waits for any more may
-/// still be executed between the two, so that replies are tried with short messages alone.
-pub const LONG: f64 = 0.03;
+/// How many of the messages are so long that they take two requests to LINE.
+const LONG: f64 = 0.03;
+
+/// How many of the messages come with a picture that is uploaded before.
+const UPLOADS: f64 = 0.1;
+
+/// The largest uploaded picture: not so large that it would need a preview.
+const UPLOAD_BYTES_MAX: usize = 100_000;
 
 /// How many of the events are copies of earlier ones.
 const COPIES: f64 = 0.3;
@@ -56,17 +59,16 @@ pub struct Message {
     pub text: String,
     /// Whether the server took it.
     pub acknowledged: bool,
+    /// The id of the picture that comes with it.
+    pub upload: Option<String>,
 }
 
-/// An event that LINE tried to deliver.
-pub struct Event {
-    /// The position of its chat.
-    pub chat: usize,
-    /// What no other message says.
-    pub text: String,
-    /// Whether the server took it at least once.
-    pub acknowledged: bool,
-    body: Value,
+/// A picture that the server took.
+pub struct Upload {
+    /// The id that the server gave it.
+    pub id: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// What all clients of a campaign know.
@@ -74,14 +76,14 @@ pub struct Event {
 pub struct Ledger {
     /// All messages that were attempted.
     pub messages: Vec<Message>,
-    /// All events that were attempted.
-    pub events: Vec<Event>,
+    /// All pictures that were taken.
+    pub uploads: Vec<Upload>,
+    /// All that people did.
+    pub people: People,
     /// Answers that refused something which was right.
     pub refusals: Vec<String>,
     /// Webhooks with copies that were taken.
     pub copies: usize,
-    /// How many of the messages are long.
-    pub long_share: f64,
     in_flight: usize,
 }
 
@@ -101,9 +103,22 @@ pub struct Load<'a> {
 }
 
 impl Message {
-    fn new(name: String, chat: usize, long: bool) -> Self {
+    fn new(name: String, chat: usize, long: bool, upload: Option<String>) -> Self {
         let text = if long { format!("{name}\n{}\n{name}", FILLER.repeat(FILLERS)) } else { name.clone() };
-        Self { name, chat, text, acknowledged: false }
+        Self { name, chat, text, acknowledged: false, upload }
+    }
+
+    /// What the customer writes.
+    fn body(&self) -> Value {
+        let pictures: Vec<Value> =
+            self.upload.iter().map(|id| json!({ "type": "image", "id": id })).collect();
+        json!({ "text": self.text, "medias": pictures })
+    }
+
+    /// What LINE executes of it: the text, and behind it where the picture is.
+    pub fn executed(&self) -> String {
+        let picture = self.upload.as_ref().map(|id| format!("\n/m/{id}/file.jpg"));
+        format!("{}{}", self.text, picture.unwrap_or_default())
     }
 }
 
@@ -120,28 +135,26 @@ impl Ledger {
 
     /// Events that the server took.
     pub fn acknowledged_events(&self) -> usize {
-        self.events.iter().filter(|event| event.acknowledged).count()
+        self.people.events.iter().filter(|event| event.acknowledged).count()
     }
 
     /// The name that the next message gets: the number makes it unlike any other.
     fn next_name(&self, writer: usize) -> String {
         format!("client {writer} number {:05}", self.messages.len())
     }
-
-    fn event(&mut self, chat: usize, user: &str, webhook: usize) -> usize {
-        let text = format!("event {:05} of webhook {webhook}", self.events.len());
-        let body = text_event(user, &text);
-        self.events.push(Event { chat, text, acknowledged: false, body });
-        self.events.len() - 1
-    }
 }
 
 /// Begins a chat with each of these users, before anything goes wrong.
-pub async fn open_chats(api: &Api, users: Vec<String>, ledger: &mut Ledger) -> Vec<Chat> {
+pub async fn open_chats(
+    api: &Api,
+    users: Vec<String>,
+    ledger: &mut Ledger,
+    platform: &Platform,
+) -> Vec<Chat> {
     for (chat, user) in users.iter().enumerate() {
-        let event = ledger.event(chat, user, WEBHOOKS);
-        let event = &mut ledger.events[event];
-        assert_eq!(api.webhook(std::slice::from_ref(&event.body)).await.unwrap().status, 200);
+        let event = ledger.people.write((chat, user));
+        let event = &mut ledger.people.events[event];
+        assert_eq!(api.webhook(&[event.body(false, platform)]).await.unwrap().status, 200);
         event.acknowledged = true;
     }
     let conversations = api.list("/v1.0/conversations").await;
@@ -180,15 +193,23 @@ impl<'a> Load<'a> {
         let mut generator = generator(self.seed, writer);
         while !self.over.get() {
             let chat = generator.position(self.chats.len()).unwrap();
-            let is_long = generator.happens(self.ledger.borrow().long_share);
-            let position = self.begin_message(writer, chat, is_long);
-            let text = self.ledger.borrow().messages[position].text.clone();
+            let is_long = generator.happens(LONG);
             let wait = generator.happens(WAITING);
-            let answer = self.send(self.api.say(&self.chats[chat].conversation, &text, wait)).await;
-            if answer {
-                self.ledger.borrow_mut().messages[position].acknowledged = true;
-            }
+            let upload = if generator.happens(UPLOADS) { self.upload(&mut generator).await } else { None };
+            let (position, body) = self.begin_message(writer, chat, is_long, upload);
+            let sent = self.send(self.api.say(&self.chats[chat].conversation, &body, wait)).await;
+            self.ledger.borrow_mut().messages[position].acknowledged = sent.is_some();
         }
+    }
+
+    /// A picture that is sent with the next message; nothing when the server did not take it.
+    async fn upload(&self, generator: &mut Generator) -> Option<String> {
+        let size = generator.position(UPLOAD_BYTES_MAX).unwrap();
+        let bytes = bytes_of(&uuid::Uuid::new_v4().to_string(), size);
+        let answer = self.send(self.api.upload(bytes.clone())).await?;
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        self.ledger.borrow_mut().uploads.push(Upload { id: id.clone(), bytes });
+        Some(id)
     }
 
     /// One sender of webhooks, each of which follows the one before.
@@ -196,65 +217,67 @@ impl<'a> Load<'a> {
         let mut generator = generator(self.seed, WRITERS + webhook);
         while !self.over.get() {
             let size = 1 + generator.position(EVENTS_MAX).unwrap();
-            let known = self.ledger.borrow().events.len();
-            let events: Vec<usize> = (0..size).map(|_| self.draw_event(&mut generator, webhook)).collect();
-            let bodies: Vec<Value> = events.iter().map(|event| self.body(*event, *event < known)).collect();
-            if self.send(self.api.webhook(&bodies)).await {
+            let known = self.ledger.borrow().people.events.len();
+            let events: Vec<usize> = (0..size).map(|_| self.draw_event(&mut generator)).collect();
+            let bodies = self.bodies(&events, known);
+            if self.send(self.api.webhook(&bodies)).await.is_some() {
                 let mut ledger = self.ledger.borrow_mut();
                 ledger.copies += usize::from(events.iter().any(|event| *event < known));
                 for event in events {
-                    ledger.events[event].acknowledged = true;
+                    ledger.people.events[event].acknowledged = true;
                 }
             }
         }
     }
 
-    fn begin_message(&self, writer: usize, chat: usize, long: bool) -> usize {
+    fn begin_message(
+        &self,
+        writer: usize,
+        chat: usize,
+        long: bool,
+        upload: Option<String>,
+    ) -> (usize, Value) {
         let mut ledger = self.ledger.borrow_mut();
-        let message = Message::new(ledger.next_name(writer), chat, long);
+        let message = Message::new(ledger.next_name(writer), chat, long, upload);
+        let body = message.body();
         ledger.messages.push(message);
-        ledger.messages.len() - 1
+        (ledger.messages.len() - 1, body)
     }
 
     /// An earlier event or a new one.
-    fn draw_event(&self, generator: &mut Generator, webhook: usize) -> usize {
+    fn draw_event(&self, generator: &mut Generator) -> usize {
         let mut ledger = self.ledger.borrow_mut();
-        let earlier = generator.position(ledger.events.len()).filter(|_| generator.happens(COPIES));
+        let earlier = generator.position(ledger.people.events.len()).filter(|_| generator.happens(COPIES));
         let chat = generator.position(self.chats.len()).unwrap();
-        earlier.unwrap_or_else(|| ledger.event(chat, &self.chats[chat].user, webhook))
+        let user = &self.chats[chat].user;
+        earlier.unwrap_or_else(|| ledger.people.act((chat, user), generator, self.platform))
     }
 
-    fn body(&self, event: usize, again: bool) -> Value {
-        let mut body = self.ledger.borrow().events[event].body.clone();
-        if !again {
-            let (token, chat) = (body["replyToken"].as_str(), body["source"]["userId"].as_str());
-            let issue = |state: &mut State| {
-                state.reply_tokens.issue(token.unwrap(), chat.unwrap(), Timestamp::now());
-            };
-            self.platform.with(issue);
-        }
-        body["deliveryContext"]["isRedelivery"] = json!(again);
-        body
+    /// The events, of which LINE had tried to deliver those before `known`.
+    fn bodies(&self, events: &[usize], known: usize) -> Vec<Value> {
+        let ledger = self.ledger.borrow();
+        let body = |event: &usize| ledger.people.events[*event].body(*event < known, self.platform);
+        events.iter().map(body).collect()
     }
 
-    /// Whether the request was acknowledged.
-    async fn send(&self, request: impl Future<Output = Result<Answer, String>>) -> bool {
+    /// The answer to a request that was acknowledged.
+    async fn send(&self, request: impl Future<Output = Result<Answer, String>>) -> Option<Answer> {
         self.ledger.borrow_mut().in_flight += 1;
         let answer = request.await;
         let mut ledger = self.ledger.borrow_mut();
         ledger.in_flight -= 1;
         match answer {
-            Ok(Answer { status: 200..=299, .. }) => true,
+            Ok(answer) if matches!(answer.status, 200..=299) => Some(answer),
             // The server says that it cannot take it at present, and promises nothing.
-            Ok(Answer { status: 503, .. }) => false,
+            Ok(Answer { status: 503, .. }) => None,
             Ok(refusal) => {
                 ledger.refusals.push(format!("{} {}", refusal.status, refusal.text));
-                false
+                None
             }
-            Err(_) if self.over.get() => false,
+            Err(_) if self.over.get() => None,
             Err(error) => {
                 ledger.refusals.push(format!("no answer, and not because of the kill: {error}"));
-                false
+                None
             }
         }
     }

@@ -3,12 +3,16 @@
 
 mod database;
 mod large;
+mod listed;
 mod load;
+mod people;
 mod process;
 mod reconcile;
+mod said;
 mod tally;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -17,9 +21,10 @@ use kaiwa::sandbox::faults::{Fault, FaultKind};
 use kaiwa::sandbox::platform::Options;
 use kaiwa::sandbox::random::Generator;
 
-use crate::crash::load::{Chat, LONG, Ledger, Load, generator, open_chats};
-use crate::crash::process::Installation;
-use crate::crash::reconcile::{Listed, Report, read_all, undecided, unknown};
+use crate::crash::listed::{Listed, identify, is_undecided, read_all, read_files, undecided, unknown};
+use crate::crash::load::{Chat, Ledger, Load, generator, open_chats};
+use crate::crash::process::{Api, Installation};
+use crate::crash::reconcile::Report;
 use crate::crash::tally::{EVENTS_MIN, KILLS_MIN, MESSAGES_MIN, Tally};
 use crate::harness::line::Line;
 
@@ -39,6 +44,9 @@ const REPLIES_MIN: usize = 100;
 const UNKNOWN_MIN: usize = 10;
 
 const CHATS: usize = 8;
+
+/// A fault without an end holds a connection for so long.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// After the last start, with nothing that goes wrong any more, everything is delivered within this time.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
@@ -112,13 +120,12 @@ async fn replies_are_never_repeated_and_whatever_is_not_known_to_be_sent_says_so
 impl Campaign {
     /// A server whose chats have begun, and a LINE that fails from now on.
     async fn begin(mode: &'static str, seed: u64) -> Self {
-        let line = Line::start_with(Options { seed, ..Options::generate() });
+        let line = Line::start_with(Options { seed, silence: SILENCE, ..Options::generate() });
         let installation = Installation::new(&line, mode);
         let users = (0..CHATS).map(|number| line.friend(&format!("user {number}"))).collect();
         let mut ledger = Ledger::default();
-        ledger.long_share = if mode == "push_only" { LONG } else { 0.0 };
         let (mut process, api) = installation.start().await;
-        let chats = open_chats(&api, users, &mut ledger).await;
+        let chats = open_chats(&api, users, &mut ledger, &line.platform).await;
         process.kill();
         line.platform.set_faults(faults());
         let ledger = RefCell::new(ledger);
@@ -183,15 +190,39 @@ impl Campaign {
         let (mut process, api) = self.installation.start().await;
         let limit = Instant::now() + DRAIN_TIME_MAX;
         for path in undecided(&read_all(&api, &self.chats).await) {
-            while api.get(&path).await.json()["status"] == "sending" && Instant::now() < limit {
+            while is_undecided(&api.get(&path).await.json()) && Instant::now() < limit {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
-        let lists = read_all(&api, &self.chats).await;
+        let mut lists = read_all(&api, &self.chats).await;
+        read_files(&api, &mut lists).await;
+        self.read_uploads(&api).await;
         let (status, log) = process.stop().await;
         assert_eq!(status.code(), Some(0), "{log:#?}");
         self.inspect(&log);
+        identify(&mut lists, &database::line_ids(&self.installation.database()));
         lists
+    }
+
+    /// Compares what was uploaded with what is served to the customer, and of what was sent also to everybody.
+    async fn read_uploads(&mut self, api: &Api) {
+        let ledger = self.ledger.borrow();
+        let sent: HashSet<&str> = ledger
+            .messages
+            .iter()
+            .filter(|message| message.acknowledged)
+            .filter_map(|message| message.upload.as_deref())
+            .collect();
+        for upload in &ledger.uploads {
+            let id = upload.id.as_str();
+            let mut places = vec![format!("/v1.0/medias/{id}")];
+            places.extend(sent.contains(id).then(|| format!("/m/{id}/file.jpg")));
+            for place in places {
+                if api.file(&place).await.as_ref() != Some(&upload.bytes) {
+                    self.unsound.push(format!("an upload that is not served at {place}"));
+                }
+            }
+        }
     }
 
     /// Looks at what a process has left behind.
@@ -220,7 +251,7 @@ impl Campaign {
 /// What goes wrong between the server and LINE.
 fn faults() -> Vec<Fault> {
     let fault = |kind, probability, delay_ms| Fault {
-        path: Some("/v2/bot/message/".to_owned()),
+        path: Some(path_of(kind).to_owned()),
         probability,
         count: Some(FAULTS_MAX),
         delay_ms,
@@ -235,9 +266,16 @@ fn faults() -> Vec<Fault> {
         fault(FaultKind::Garbage, 0.04, 0),
         fault(FaultKind::Html, 0.02, 0),
         fault(FaultKind::Timeout, 0.005, 0),
+        fault(FaultKind::Cut, 0.03, 0),
+        fault(FaultKind::Stall, 0.005, 0),
         // Long enough that kills fall between a request and its execution, and between that and its answer.
         fault(FaultKind::Slow, 0.1, 30),
     ]
+}
+
+/// Half of an answer that says that it is whole is noticed where it should be JSON. Of a file nobody could tell.
+const fn path_of(kind: FaultKind) -> &'static str {
+    if matches!(kind, FaultKind::Garbage) { "/v2/bot/message/push" } else { "/v2/bot/message/" }
 }
 
 /// Another one in each run, unless one was given to the compiler: `CRASH_SEED=7 cargo test --test it crash`.

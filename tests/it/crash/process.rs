@@ -29,6 +29,9 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 /// A server that was killed does not answer, and a client must not wait for it.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
 
+/// No file of a campaign is larger.
+const FILE_BYTES_MAX: usize = 1 << 20;
+
 /// What a start of the server prints before its address.
 const LISTENING: &str = "listening on ";
 
@@ -86,7 +89,7 @@ impl Installation {
         installation
     }
 
-    /// The file of the database.
+    /// The file of the database; the media folder is beside it.
     pub fn database(&self) -> PathBuf {
         self.folder.path().join("data/kaiwa.db")
     }
@@ -217,13 +220,27 @@ impl Api {
         Answer::to(self.request(Method::GET, path).bearer_auth(&self.token), "").await
     }
 
-    /// Sends a text, and waits for LINE's first answer or not.
-    pub async fn say(&self, conversation: &str, text: &str, wait: bool) -> Result<Answer, String> {
+    /// A whole file as it is served to the customer; nothing when it cannot be had.
+    pub async fn file(&self, path: &str) -> Option<Vec<u8>> {
+        let request = self.request(Method::GET, path).bearer_auth(&self.token);
+        let mut response = request.send().await.unwrap();
+        let body = response.body().limit(FILE_BYTES_MAX).await.unwrap();
+        (response.status() == 200).then(|| body.to_vec())
+    }
+
+    /// Uploads a picture.
+    pub async fn upload(&self, bytes: Vec<u8>) -> Result<Answer, String> {
+        let request = self.request(Method::POST, "/v1.0/medias").bearer_auth(&self.token);
+        Answer::if_any(request.content_type("image/jpeg"), bytes).await
+    }
+
+    /// Sends a message, and waits for LINE's first answer or not.
+    pub async fn say(&self, conversation: &str, body: &Value, wait: bool) -> Result<Answer, String> {
         let path = format!("/v1.0/conversations/{conversation}/messages");
         let request = self.request(Method::POST, &path).bearer_auth(&self.token);
         let request = request.content_type("application/json");
         let request = if wait { request } else { request.insert_header(("prefer", "respond-async")) };
-        Answer::if_any(request, json!({ "text": text }).to_string()).await
+        Answer::if_any(request, body.to_string()).await
     }
 
     /// Delivers a webhook with these events, signed as LINE signs.

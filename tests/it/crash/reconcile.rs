@@ -7,8 +7,9 @@ use kaiwa::sandbox::platform::Platform;
 use kaiwa::sandbox::records::Executed;
 use serde_json::Value;
 
-use crate::crash::load::{Chat, Event, Ledger, Message};
-use crate::crash::process::Api;
+use crate::crash::listed::Listed;
+use crate::crash::load::{Chat, Ledger, Message};
+use crate::crash::said;
 
 /// Findings of one kind that are shown.
 const EXAMPLES_MAX: usize = 5;
@@ -28,28 +29,22 @@ pub struct Report {
     pub unlisted: Vec<String>,
     /// What was listed or executed although nobody wrote it there.
     pub invented: Vec<String>,
-    /// Acknowledged events that are not listed.
+    /// What acknowledged events say and is not listed.
     pub events_lost: Vec<String>,
-    /// Events that are listed more than once.
+    /// What was said once and is listed more than once.
     pub events_doubled: Vec<String>,
+    /// What says something else than its newest edit.
+    pub misread: Vec<String>,
+    /// What was taken back and is still there.
+    pub kept: Vec<String>,
+    /// Files that are not served as they were sent or uploaded.
+    pub files_wrong: Vec<String>,
     /// What LINE does not let bots do.
     pub violations: Vec<String>,
     /// Right requests that were refused.
     pub refusals: Vec<String>,
     /// What was wrong in the database or in the log.
     pub unsound: Vec<String>,
-}
-
-/// A message as the server lists it.
-#[derive(Debug)]
-pub struct Listed {
-    is_ours: bool,
-    status: String,
-    /// Whether it says that nobody can know.
-    is_unknown: bool,
-    text: String,
-    path: String,
-    tm_create: String,
 }
 
 /// What became of one chat on LINE's side.
@@ -60,44 +55,6 @@ struct Executions<'a> {
     /// What was executed under a name, without repetitions.
     texts: HashMap<&'a str, String>,
     repeated: Vec<String>,
-}
-
-/// All messages of each chat, oldest first.
-pub async fn read_all(api: &Api, chats: &[Chat]) -> Vec<Vec<Listed>> {
-    let mut lists = Vec::new();
-    for chat in chats {
-        let path = format!("/v1.0/conversations/{}/messages", chat.conversation);
-        let rows = api.list(&path).await;
-        let mut listed: Vec<Listed> = rows.iter().map(|row| Listed::new(row, &path)).collect();
-        listed.sort_by(|one, other| one.tm_create.cmp(&other.tm_create));
-        lists.push(listed);
-    }
-    lists
-}
-
-/// How many messages say that nobody can know whether they were sent.
-pub fn unknown(lists: &[Vec<Listed>]) -> usize {
-    lists.iter().flatten().filter(|listed| listed.is_unknown).count()
-}
-
-/// Where to read each message that is not decided.
-pub fn undecided(lists: &[Vec<Listed>]) -> Vec<String> {
-    let waiting = lists.iter().flatten().filter(|listed| listed.status == "sending");
-    waiting.map(|listed| listed.path.clone()).collect()
-}
-
-impl Listed {
-    fn new(row: &Value, list: &str) -> Self {
-        let text = |field: &str| row[field].as_str().unwrap().to_owned();
-        Self {
-            is_ours: row["source_target"] == "",
-            status: text("status"),
-            is_unknown: row["error"]["reason"] == "OUTCOME_UNKNOWN",
-            text: text("text"),
-            path: format!("{list}/{}", text("id")),
-            tm_create: text("tm_create"),
-        }
-    }
 }
 
 impl Report {
@@ -112,7 +69,7 @@ impl Report {
             let messages = ledger.messages.iter().filter(|message| message.chat == position);
             let (ours, theirs): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|one| one.is_ours);
             report.compare_messages(messages, &ours, Executions::new(&texts));
-            report.compare_events(ledger.events.iter().filter(|event| event.chat == position), &theirs);
+            said::compare(&mut report, &ledger.people, position, &theirs);
         }
         report
     }
@@ -124,7 +81,7 @@ impl Report {
         found.map(|(name, list)| format!("{name} {}: {}", list.len(), sample(list))).collect()
     }
 
-    fn lists(&self) -> [(&'static str, &[String]); 11] {
+    fn lists(&self) -> [(&'static str, &[String]); 14] {
         [
             ("doubled", &self.doubled),
             ("lost", &self.lost),
@@ -134,6 +91,9 @@ impl Report {
             ("invented", &self.invented),
             ("events lost", &self.events_lost),
             ("events doubled", &self.events_doubled),
+            ("misread", &self.misread),
+            ("withdrawn and kept", &self.kept),
+            ("files wrong", &self.files_wrong),
             ("violations", &self.violations),
             ("refusals", &self.refusals),
             ("unsound", &self.unsound),
@@ -156,7 +116,7 @@ impl Report {
         let unknown = listed.iter().filter(|message| message.is_unknown);
         let unknown: HashSet<&str> = unknown.map(|message| name_of(&message.text)).collect();
         for message in attempted.clone().filter(|message| message.acknowledged) {
-            let is_whole = executions.texts.get(message.name.as_str()) == Some(&message.text);
+            let is_whole = executions.texts.get(message.name.as_str()) == Some(&message.executed());
             if !is_whole && !unknown.contains(message.name.as_str()) {
                 self.lost.push(message.name.clone());
             }
@@ -164,8 +124,11 @@ impl Report {
                 self.unlisted.push(message.name.clone());
             }
         }
+        let whole: HashMap<&str, String> =
+            attempted.clone().map(|message| (message.name.as_str(), message.executed())).collect();
         for message in listed {
-            let is_whole = executions.texts.get(name_of(&message.text)) == Some(&message.text);
+            let name = name_of(&message.text);
+            let is_whole = whole.contains_key(name) && executions.texts.get(name) == whole.get(name);
             if !message.is_unknown && (message.status != "sent" || !is_whole) {
                 self.unfinished.push(format!("{}: {}", name_of(&message.text), message.status));
             }
@@ -190,19 +153,6 @@ impl Report {
                 self.reordered.push(format!("{} after {}", pair[1], pair[0]));
             }
         }
-    }
-
-    fn compare_events<'a>(&mut self, attempted: impl Iterator<Item = &'a Event> + Clone, listed: &[&Listed]) {
-        let counts = count(listed);
-        for event in attempted.clone() {
-            match counts.get(event.text.as_str()) {
-                None if event.acknowledged => self.events_lost.push(event.text.clone()),
-                Some(2..) => self.events_doubled.push(event.text.clone()),
-                _ => {}
-            }
-        }
-        let written: HashSet<&str> = attempted.map(|event| event.text.as_str()).collect();
-        self.note_inventions(&written, listed);
     }
 
     fn note_inventions(&mut self, written: &HashSet<&str>, listed: &[&Listed]) {
@@ -247,7 +197,18 @@ pub fn long_messages(platform: &Platform) -> usize {
 /// What a request says: its bubbles together.
 fn text_of(executed: &Executed) -> String {
     let bubbles = executed.body["messages"].as_array().unwrap();
-    bubbles.iter().map(|bubble| bubble["text"].as_str().unwrap()).collect()
+    bubbles.iter().map(said_by).collect()
+}
+
+/// A text, or where a picture is on whichever port the server had.
+fn said_by(bubble: &Value) -> String {
+    bubble["text"].as_str().map_or_else(
+        || {
+            let address = bubble["originalContentUrl"].as_str().unwrap();
+            format!("\n{}", &address[address.find("/m/").expect("it is ours")..])
+        },
+        str::to_owned,
+    )
 }
 
 fn name_of(text: &str) -> &str {

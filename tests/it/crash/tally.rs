@@ -6,6 +6,7 @@ use kaiwa::sandbox::faults::FaultKind;
 use kaiwa::sandbox::platform::Platform;
 
 use crate::crash::load::Ledger;
+use crate::crash::people::Event;
 use crate::crash::reconcile::long_messages;
 
 /// Kills while a client waited for an answer.
@@ -17,6 +18,9 @@ pub const MESSAGES_MIN: usize = 500;
 /// Events that the server took.
 pub const EVENTS_MIN: usize = 500;
 
+/// Of files, edits, withdrawals and uploads, each.
+const SAID_MIN: usize = 20;
+
 /// What happened in a campaign.
 pub struct Tally {
     kills: usize,
@@ -26,6 +30,7 @@ pub struct Tally {
     attempted_events: usize,
     copies: usize,
     long: usize,
+    said: [(&'static str, usize); 4],
     conflicts: usize,
     faults: Vec<(FaultKind, u32)>,
 }
@@ -38,9 +43,10 @@ impl Tally {
             messages: ledger.acknowledged_messages(),
             attempted_messages: ledger.messages.len(),
             events: ledger.acknowledged_events(),
-            attempted_events: ledger.events.len(),
+            attempted_events: ledger.people.events.len(),
             copies: ledger.copies,
             long: long_messages(platform),
+            said: said(ledger),
             conflicts: platform.requests().iter().filter(|request| request.status == Some(409)).count(),
             faults,
         }
@@ -63,7 +69,8 @@ impl Tally {
             ),
             ("attempts after an execution", self.conflicts, floor_of_conflicts()),
         ];
-        for (name, count, floor) in floors {
+        let said = self.said.map(|(name, count)| (name, count, SAID_MIN));
+        for (name, count, floor) in floors.into_iter().chain(said) {
             assert!(count >= floor, "{name}: {count} is too little, {floor} are needed");
         }
     }
@@ -83,9 +90,25 @@ impl fmt::Display for Tally {
             "kills under load {kills}, acknowledged messages {messages} of {attempted_messages}"
         )?;
         write!(formatter, " ({long} in two requests), acknowledged events {events} of {attempted_events}")?;
-        write!(formatter, " (webhooks with copies {copies}), answered by 409 {}, faults", self.conflicts)?;
+        write!(formatter, " (webhooks with copies {copies}")?;
+        self.said.iter().try_for_each(|(name, count)| write!(formatter, ", {name} {count}"))?;
+        write!(formatter, "), answered by 409 {}, faults", self.conflicts)?;
         self.faults.iter().try_for_each(|(kind, count)| write!(formatter, " {kind:?} {count}"))
     }
+}
+
+/// What was taken of that which is no plain text.
+fn said(ledger: &Ledger) -> [(&'static str, usize); 4] {
+    let said = &ledger.people.said;
+    let count = |is_counted: &dyn Fn(&Event) -> bool| {
+        ledger.people.events.iter().filter(|event| event.acknowledged && is_counted(event)).count()
+    };
+    [
+        ("files", count(&|event| event.text.is_some() && said[event.said].file.is_some())),
+        ("edits", count(&Event::is_edit)),
+        ("withdrawals", count(&|event| event.text.is_none())),
+        ("uploads", ledger.uploads.len()),
+    ]
 }
 
 /// A server that takes a new retry key for each attempt never sees LINE's 409.

@@ -197,6 +197,23 @@ async fn a_crash_in_the_middle_leaves_no_half_file_visible_and_the_next_start_co
 }
 
 #[actix_web::test]
+async fn what_a_crash_left_of_a_file_that_line_no_longer_has_is_removed() {
+    let server = TestServer::start();
+    let sent = prepare(&server, "image", picture(1, 10));
+    set_readiness(&server, &sent, Readiness::Preparing { count: None });
+    server.webhook(std::slice::from_ref(&sent.event)).await;
+    let pending = newest(&server).await["medias"][0]["id"].as_str().unwrap().to_owned();
+    // As if the process had ended before the row was written.
+    std::fs::write(server.folder().join("media").join(&pending), "the whole file").unwrap();
+
+    set_readiness(&server, &sent, Readiness::Unsent);
+    server.advance(Duration::from_mins(2));
+
+    media_once(&server, "gone").await;
+    eventually(|| names(&server).is_empty()).await;
+}
+
+#[actix_web::test]
 async fn files_without_a_row_are_swept_at_the_start_once_they_are_an_hour_old() {
     let mut server = TestServer::start();
     send(&server, "image", picture(1, 10)).await;

@@ -1,0 +1,177 @@
+//! What people write, send, change and take back, and the events that LINE makes of it.
+
+use kaiwa::model::timestamp::Timestamp;
+use kaiwa::sandbox::contents::{Content, Readiness};
+use kaiwa::sandbox::platform::Platform;
+use kaiwa::sandbox::random::Generator;
+use serde_json::{Value, json};
+
+use crate::harness::server::text_event;
+use crate::media::JPEG;
+
+/// How much of what people do is sending a file.
+const FILES: f64 = 0.15;
+
+/// How much of it is changing what they wrote.
+const EDITS: f64 = 0.15;
+
+/// How much of it is taking back what they wrote or sent.
+const WITHDRAWALS: f64 = 0.1;
+
+/// More than one piece of a body, and so few that many fit between two kills.
+const FILE_BYTES_MAX: usize = 100_000;
+
+/// What a person wrote or sent.
+pub struct Said {
+    /// The position of its chat.
+    pub chat: usize,
+    /// LINE's id of it.
+    pub line_id: String,
+    /// The bytes of a file; none for a text.
+    pub file: Option<Vec<u8>>,
+    /// Whether its author has taken it back.
+    pub is_withdrawn: bool,
+    user: String,
+    changed_at: i64,
+}
+
+/// An event that LINE tried to deliver.
+pub struct Event {
+    /// The position of what it is about.
+    pub said: usize,
+    /// What is said from then on, which no other event says; nothing once it is taken back.
+    pub text: Option<String>,
+    /// When, in LINE's milliseconds.
+    pub at: i64,
+    /// Whether the server took it at least once.
+    pub acknowledged: bool,
+    body: Value,
+}
+
+/// All people of a campaign.
+#[derive(Default)]
+pub struct People {
+    /// All that they said.
+    pub said: Vec<Said>,
+    /// All events of that.
+    pub events: Vec<Event>,
+}
+
+impl People {
+    /// Whatever a person does next in this chat; the position of its event.
+    pub fn act(&mut self, (chat, user): (usize, &str), draw: &mut Generator, platform: &Platform) -> usize {
+        let earlier = draw.position(self.said.len()).filter(|said| !self.said[*said].is_withdrawn);
+        if let Some(said) = earlier.filter(|said| self.said[*said].file.is_none() && draw.happens(EDITS)) {
+            return self.edit(said);
+        }
+        if let Some(said) = earlier.filter(|_| draw.happens(WITHDRAWALS)) {
+            return self.withdraw(said, platform);
+        }
+        if draw.happens(FILES) {
+            let size = 1 + draw.position(FILE_BYTES_MAX).expect("there is a size");
+            return self.send_file((chat, user), size, platform);
+        }
+        self.write((chat, user))
+    }
+
+    /// A person writes a text.
+    pub fn write(&mut self, (chat, user): (usize, &str)) -> usize {
+        let text = self.next_text();
+        let body = text_event(user, &text);
+        self.say((chat, user), None, text, body)
+    }
+
+    /// A person sends a file, whose bytes LINE has from now on.
+    pub fn send_file(&mut self, (chat, user): (usize, &str), size: usize, platform: &Platform) -> usize {
+        let mut body = text_event(user, "");
+        let line_id = id_of(&body);
+        let kind = if size % 2 == 0 { "image" } else { "file" };
+        body["message"] = json!({ "type": kind, "id": line_id, "contentProvider": { "type": "line" },
+            "fileName": "report.pdf" });
+        let bytes = bytes_of(&line_id, size);
+        let content = Content::new(kind, "image/jpeg", bytes.clone());
+        platform.with(|state| state.contents.put(&line_id, content));
+        self.say((chat, user), Some(bytes), String::new(), body)
+    }
+
+    fn edit(&mut self, position: usize) -> usize {
+        let text = self.next_text();
+        let said = &self.said[position];
+        let mut body = text_event(&said.user, &text);
+        body["type"] = json!("messageEdited");
+        body["message"]["id"] = json!(said.line_id);
+        self.change(position, Some(text), body)
+    }
+
+    fn withdraw(&mut self, position: usize, platform: &Platform) -> usize {
+        let said = &mut self.said[position];
+        said.is_withdrawn = true;
+        platform.with(|state| {
+            if let Some(content) = state.contents.get_mut(&said.line_id) {
+                content.readiness = Readiness::Unsent;
+            }
+        });
+        let mut body = text_event(&said.user, "");
+        body["type"] = json!("unsend");
+        body["unsend"] = json!({ "messageId": said.line_id });
+        body["replyToken"].take();
+        self.change(position, None, body)
+    }
+
+    fn say(
+        &mut self,
+        (chat, user): (usize, &str),
+        file: Option<Vec<u8>>,
+        text: String,
+        body: Value,
+    ) -> usize {
+        let line_id = id_of(&body);
+        let user = user.to_owned();
+        self.said.push(Said { chat, line_id, file, is_withdrawn: false, user, changed_at: 0 });
+        self.change(self.said.len() - 1, Some(text), body)
+    }
+
+    /// An event about what was said, later than all others about it.
+    fn change(&mut self, position: usize, text: Option<String>, mut body: Value) -> usize {
+        let said = &mut self.said[position];
+        let at = Timestamp::now().as_milliseconds().max(said.changed_at + 1);
+        said.changed_at = at;
+        body["timestamp"] = json!(at);
+        self.events.push(Event { said: position, text, at, acknowledged: false, body });
+        self.events.len() - 1
+    }
+
+    fn next_text(&self) -> String {
+        format!("event {:05}", self.events.len())
+    }
+}
+
+impl Event {
+    /// Whether it changes what was said before.
+    pub fn is_edit(&self) -> bool {
+        self.body["type"] == "messageEdited"
+    }
+
+    /// The event as LINE delivers it, for the first time or again.
+    pub fn body(&self, again: bool, platform: &Platform) -> Value {
+        let mut body = self.body.clone();
+        if let (false, Some(token), Some(chat)) =
+            (again, body["replyToken"].as_str(), body["source"]["userId"].as_str())
+        {
+            platform.with(|state| state.reply_tokens.issue(token, chat, Timestamp::now()));
+        }
+        body["deliveryContext"]["isRedelivery"] = json!(again);
+        body
+    }
+}
+
+/// The bytes of a picture that no other name has, and no part of which is one.
+pub fn bytes_of(name: &str, size: usize) -> Vec<u8> {
+    let mut bytes = [JPEG, name.repeat(size / name.len() + 1).as_bytes()].concat();
+    bytes.truncate(JPEG.len() + size);
+    bytes
+}
+
+fn id_of(body: &Value) -> String {
+    body["message"]["id"].as_str().expect("a message has an id").to_owned()
+}

@@ -1,0 +1,77 @@
+//! What people said against what the server lists of it.
+
+use std::collections::HashMap;
+
+use crate::crash::listed::Listed;
+use crate::crash::people::{Event, People, Said};
+use crate::crash::reconcile::Report;
+
+/// What must have become of something that was said.
+struct Expectation<'a> {
+    /// Whether the server has acknowledged something that says it.
+    is_promised: bool,
+    /// Whether the server has acknowledged that it was taken back.
+    is_withdrawn: bool,
+    /// What it may say: what the newest acknowledged event says, or a later one that was not acknowledged.
+    texts: Vec<&'a str>,
+}
+
+/// Compares one chat.
+pub fn compare(report: &mut Report, people: &People, chat: usize, listed: &[&Listed]) {
+    let mut rows: HashMap<&str, Vec<&Listed>> = HashMap::new();
+    for one in listed {
+        rows.entry(one.line_id.as_deref().unwrap_or_default()).or_default().push(one);
+    }
+    let mut events: HashMap<usize, Vec<&Event>> = HashMap::new();
+    for event in &people.events {
+        events.entry(event.said).or_default().push(event);
+    }
+    for (position, said) in people.said.iter().enumerate().filter(|(_, said)| said.chat == chat) {
+        let expectation = Expectation::new(events.get(&position).map_or(&[], Vec::as_slice));
+        match rows.remove(said.line_id.as_str()).as_deref() {
+            // What was taken back is not listed any more.
+            None if expectation.is_promised && !said.is_withdrawn => {
+                report.events_lost.push(said.line_id.clone())
+            }
+            None => {}
+            Some([one]) => compare_one(report, said, &expectation, one),
+            Some(_) => report.events_doubled.push(said.line_id.clone()),
+        }
+    }
+    report.invented.extend(rows.into_iter().map(|(line_id, _)| format!("{line_id}: listed")));
+}
+
+fn compare_one(report: &mut Report, said: &Said, expectation: &Expectation<'_>, listed: &Listed) {
+    if expectation.is_withdrawn {
+        report.kept.push(said.line_id.clone());
+        return;
+    }
+    if !expectation.texts.contains(&listed.text.as_str()) {
+        report.misread.push(format!("{}: {:?}", said.line_id, listed.text));
+    }
+    let is_right = match (&said.file, listed.files.as_slice()) {
+        (None, []) => true,
+        // LINE gives away nothing that was taken back.
+        (Some(_), [shown]) if said.is_withdrawn && shown.status == "gone" => shown.bytes.is_none(),
+        (Some(bytes), [shown]) => shown.status == "stored" && shown.bytes.as_ref() == Some(bytes),
+        _ => false,
+    };
+    if !is_right {
+        let states: Vec<_> = listed.files.iter().map(|shown| shown.status.as_str()).collect();
+        report.files_wrong.push(format!("{}: {states:?}", said.line_id));
+    }
+}
+
+impl<'a> Expectation<'a> {
+    fn new(events: &[&'a Event]) -> Self {
+        let acknowledged = |event: &&&Event| event.acknowledged;
+        let saying = || events.iter().filter(|event| event.text.is_some());
+        let newest = saying().filter(acknowledged).map(|event| event.at).max();
+        let may_be_last = saying().filter(|event| Some(event.at) >= newest);
+        Self {
+            is_promised: newest.is_some(),
+            is_withdrawn: events.iter().filter(acknowledged).any(|event| event.text.is_none()),
+            texts: may_be_last.filter_map(|event| event.text.as_deref()).collect(),
+        }
+    }
+}
