@@ -37,6 +37,10 @@ pub enum Kind {
     Duration(Duration, Duration),
     /// Host names or addresses: a list in the file, with commas in between elsewhere.
     Hosts,
+    /// Addresses or networks: a list in the file, with commas in between elsewhere.
+    Networks,
+    /// Nothing, or the beginning of a path without a slash at its end.
+    BasePath,
     /// Tables that can be repeated: `[[name]]`, in the file only.
     Tables,
 }
@@ -53,11 +57,15 @@ const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
 pub const KEYS: &[Key] = &[
     Key::new("listen", Kind::Listen),
     Key::new("public_url", Kind::Base),
+    Key::new("base_path", Kind::BasePath),
     Key::new("data_directory", Kind::Path),
     Key::new("database_file", Kind::Path),
     Key::new("workers", Kind::Number(1, 64)),
     Key::new("auth.jwt_key", Kind::Secret),
     Key::new("auth.jwt_key_file", Kind::Path),
+    Key::new("tls.certificate_file", Kind::Path),
+    Key::new("tls.key_file", Kind::Path),
+    Key::new("proxies.trusted", Kind::Networks),
     Key::new("line.api_base", Kind::Base),
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
@@ -166,7 +174,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics};
+    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Tls};
 
     use super::*;
 
@@ -182,6 +190,8 @@ mod tests {
         let mut taken: Vec<String> = [
             fields::<Config>(""),
             fields::<Auth>("auth."),
+            fields::<Tls>("tls."),
+            fields::<Proxies>("proxies."),
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),

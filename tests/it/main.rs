@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod accounts;
+mod base_path;
 mod backup;
 mod crash;
 mod credentials;
@@ -24,6 +25,7 @@ mod storage;
 mod supervised;
 mod tenants;
 mod tidy;
+mod tls;
 mod tutorial;
 mod uploads;
 mod webhook;
