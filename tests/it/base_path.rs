@@ -11,7 +11,8 @@ async fn everything_lies_under_the_base_path_and_nothing_beside_it() {
     let server = TestServer::start_with(|config| config.base_path = "/chat/kaiwa".to_owned());
     server.user("Alice");
 
-    let setup = server.post("/chat/kaiwa/v1.0/conversations/setup", &json!({ "reference_type": "line" })).await;
+    let setup =
+        server.post("/chat/kaiwa/v1.0/conversations/setup", &json!({ "reference_type": "line" })).await;
     let account = &setup.json()["result"][0];
 
     let webhook = format!("{}{}", server.url("/chat/kaiwa"), server.webhook_path());

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod accounts;
-mod base_path;
 mod backup;
+mod base_path;
 mod crash;
 mod credentials;
 mod delivery;

@@ -179,7 +179,10 @@ async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_t
 async fn a_request_is_one_line_of_the_log_without_its_query() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = kaiwa(folder.path(), &["serve"]);
-    command.env("KAIWA_LOG__FORMAT", "json").env("KAIWA_PROXIES__TRUSTED", "127.0.0.1,10.0.0.0/8").stderr(Stdio::piped());
+    command
+        .env("KAIWA_LOG__FORMAT", "json")
+        .env("KAIWA_PROXIES__TRUSTED", "127.0.0.1,10.0.0.0/8")
+        .stderr(Stdio::piped());
     let mut serving = Serving { child: command.spawn().unwrap(), url: String::new() };
     let mut lines = BufReader::new(serving.child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let json = |line: String| serde_json::from_str::<Value>(&line).unwrap();
