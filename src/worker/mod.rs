@@ -10,6 +10,7 @@ pub mod media;
 pub mod names;
 pub mod outcomes;
 pub mod pulse;
+pub mod replay;
 pub mod tokens;
 pub mod wake;
 

@@ -18,6 +18,7 @@ mod order;
 mod outbound;
 mod paging;
 mod program;
+mod replay;
 mod reply;
 mod retry;
 mod signs;
