@@ -84,8 +84,8 @@ fn check_network(text: &str) -> Result<(), String> {
 
 /// Parts that no client writes in another way than they stand here.
 fn is_base_path(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_~".contains(&byte);
-    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.bytes().all(is_plain);
+    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || ".-_~".contains(sign);
+    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain);
     text.is_empty() || text.strip_prefix('/').is_some_and(|path| path.split('/').all(is_part))
 }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -24,9 +26,13 @@ type Stream = StreamOwned<ClientConnection, TcpStream>;
 fn certify(folder: &Path) -> CertificateDer<'static> {
     let CertifiedKey::<KeyPair> { cert, signing_key } =
         generate_simple_self_signed(["chat.example.com".to_owned()]).unwrap();
-    std::fs::write(folder.join("certificate.pem"), cert.pem()).unwrap();
-    std::fs::write(folder.join("certificate.key"), signing_key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("certificate.pem"), pem("CERTIFICATE", cert.der())).unwrap();
+    std::fs::write(folder.join("certificate.key"), pem("PRIVATE KEY", &signing_key.serialize_der())).unwrap();
     cert.der().clone()
+}
+
+fn pem(label: &str, bytes: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(bytes))
 }
 
 fn start(folder: &Path) -> TestServer {
