@@ -37,12 +37,11 @@ pub async fn guard(
     let limit = if is_upload { deadline::UPLOAD } else { limits.request_timeout };
     deadline::limit(&mut request, limit);
     // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
-    let answered = match refusal(&request, is_ours) {
-        Some(error) => Ok(Ok(request.into_response(respond(&error, &access.id)).map_into_boxed_body())),
-        None => {
-            let call = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-            call.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
-        }
+    let answered = if let Some(error) = refusal(&request, is_ours) {
+        Ok(Ok(request.into_response(respond(&error, &access.id)).map_into_boxed_body()))
+    } else {
+        let call = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+        call.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
     };
     let mut response = match answered {
         Ok(Ok(response)) => in_our_words(response, &access.id),
