@@ -53,6 +53,12 @@ const GIVE_UP_AFTER_MAX: Duration = Duration::from_hours(23);
 /// LINE takes a webhook call for failed after 2 seconds.
 const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
 
+/// A name that is older than this is of no use to anybody.
+const PROFILE_TTL_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// Whoever uploads a file is about to send it.
+const UPLOAD_TTL_MAX: Duration = Duration::from_hours(30 * 24);
+
 /// Everything that can be set.
 pub const KEYS: &[Key] = &[
     Key::new("listen", Kind::Listen),
@@ -70,6 +76,7 @@ pub const KEYS: &[Key] = &[
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
     Key::new("line.connect_timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
+    Key::new("line.profile_ttl", Kind::Duration(Duration::from_mins(1), PROFILE_TTL_MAX)),
     Key::new("delivery.wait", Kind::Duration(Duration::ZERO, Duration::from_mins(1))),
     Key::new("delivery.concurrency", Kind::Number(1, 1024)),
     Key::new("delivery.backoff_first", Kind::Duration(SHORTEST, Duration::from_hours(1))),
@@ -84,6 +91,7 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
     Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
+    Key::new("limits.upload_ttl", Kind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("metrics.listen", Kind::Listen),
     Key::new("backup.directory", Kind::Path),
