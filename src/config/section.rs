@@ -7,7 +7,8 @@ use log::LevelFilter;
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::{duration, web_address};
+use crate::config::{duration, network, web_address};
+use crate::model::network::Network;
 use crate::model::secret::Secret;
 
 /// `[auth]`: how callers are recognized.
@@ -18,6 +19,25 @@ pub struct Auth {
     pub jwt_key: Option<Secret>,
     /// The file that `jwt_key` was read from. Default none.
     pub jwt_key_file: Option<PathBuf>,
+}
+
+/// `[tls]`: the certificate that the server shows itself.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate and those that lead to its authority, in PEM. Default none: plain HTTP.
+    pub certificate_file: Option<PathBuf>,
+    /// The key of the certificate, in PEM. Set together with it.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[proxies]`: who stands in front of the server.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Proxies {
+    /// The proxies that are believed when they say whom they have a request from. Default none.
+    #[serde(deserialize_with = "network::deserialize")]
+    pub trusted: Vec<Network>,
 }
 
 /// `[storage]`: how what is kept is protected.

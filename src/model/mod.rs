@@ -12,6 +12,7 @@ pub mod id;
 pub mod inbound;
 pub mod media;
 pub mod message;
+pub mod network;
 pub mod outgoing;
 pub mod page;
 pub mod secret;

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backup;
+mod base_path;
 mod crash;
 mod credentials;
 mod delivery;
@@ -28,6 +29,7 @@ mod storage;
 mod supervised;
 mod tenants;
 mod tidy;
+mod tls;
 mod tutorial;
 mod uploads;
 mod webhook;
