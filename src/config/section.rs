@@ -100,6 +100,17 @@ pub struct Backup {
     pub keep: usize,
 }
 
+/// `[retention]`: how long things are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Days for which messages and their files are kept, unless their customer has a time of its own; 0 is for ever.
+    /// Default 0.
+    pub message_days: u32,
+    /// Days for which webhook events are kept as LINE wrote them; 0 is for ever. Default 0.
+    pub webhook_body_days: u32,
+}
+
 /// `[log]`: what is written to standard error.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

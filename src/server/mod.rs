@@ -36,6 +36,7 @@ use crate::worker::media::{self, MediaWorker, Sources};
 use crate::worker::names::NameWorker;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
+use crate::worker::retention::RetentionWorker;
 use crate::worker::tokens::{Renewals, TokenWorker, Tokens};
 use crate::worker::wake::{Alarms, Stop};
 
@@ -169,10 +170,12 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     let backups = backups.run(clock.clone(), pulse.backups.clone(), stop.clone());
     let (names, medias, delivery, tokens) =
         (rt::spawn(names), rt::spawn(medias), rt::spawn(delivery), rt::spawn(tokens));
-    let backups = rt::spawn(backups);
+    let retention = RetentionWorker::new(store.clone(), &config.retention);
+    let retention = retention.run(clock.clone(), pulse.retention.clone(), stop.clone());
+    let (backups, retention) = (rt::spawn(backups), rt::spawn(retention));
     // Ready when all have ended, or when the first of them has failed.
     Ok(async move {
-        if tokio::try_join!(names, medias, delivery, tokens, backups).is_err() {
+        if tokio::try_join!(names, medias, delivery, tokens, backups, retention).is_err() {
             log::error!("a worker panicked");
         }
     })

@@ -148,10 +148,14 @@ pub fn give_up(tx: &Transaction<'_>, fetch: &Fetch, reason: &str) -> Result<()> 
     Ok(())
 }
 
-/// Nothing is left on disk of a file that had to go.
+/// Nothing is left on disk of a file that had to go, and nothing at all when its message has gone too.
 pub fn removed(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
     const SQL: &str = "UPDATE medias SET due_at = NULL WHERE key = ?1 AND status = 'gone'";
-    tx.prepare_cached(SQL)?.execute([fetch.key])?;
+    const SQL_OF_NOTHING: &str =
+        "DELETE FROM medias WHERE key = ?1 AND status = 'gone' AND conversation IS NULL";
+    if tx.prepare_cached(SQL_OF_NOTHING)?.execute([fetch.key])? == 0 {
+        tx.prepare_cached(SQL)?.execute([fetch.key])?;
+    }
     Ok(())
 }
 

@@ -18,6 +18,7 @@ mod paging;
 mod program;
 mod replay;
 mod reply;
+mod retention;
 mod retry;
 mod signs;
 mod storage;
