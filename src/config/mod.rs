@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
-use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Retention};
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Retention};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -50,6 +50,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// What one caller may take.
     pub limits: Limits,
+    /// Where the numbers for a monitoring system are served.
+    pub metrics: Metrics,
     /// Backups that are made by themselves.
     pub backup: Backup,
     /// How long things are kept.
@@ -102,6 +104,7 @@ impl Default for Config {
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
+            metrics: Metrics::default(),
             backup: Backup::default(),
             retention: Retention::default(),
             log: Log::default(),

@@ -4,11 +4,13 @@
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
 use crate::store::checkpoint::Checkpoints;
 use crate::store::failure;
@@ -29,6 +31,7 @@ type Answer = Box<dyn FnOnce(bool) + Send>;
 /// The handle to the thread. Dropping it lets the thread finish what is queued, and waits for that.
 pub struct Writer {
     queue: Option<SyncSender<Operation>>,
+    commits: Commits,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -37,18 +40,25 @@ struct Group<'group> {
     last_stamp: &'group Cell<Timestamp>,
     /// Whether an operation erased something since the checkpoints were last told.
     erased: &'group Cell<bool>,
+    commits: &'group Commits,
 }
 
 impl Writer {
     /// Starts the thread; `queue` operations may wait for it.
-    pub fn start(connection: Connection, checkpoints: Checkpoints, queue: usize) -> Result<Self> {
+    pub fn start(
+        connection: Connection,
+        checkpoints: Checkpoints,
+        queue: usize,
+        commits: Commits,
+    ) -> Result<Self> {
         let last_stamp = read_last_stamp(&connection)?;
         let (sender, receiver) = sync_channel(queue);
+        let counted = commits.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(&connection, checkpoints, &receiver, last_stamp))
+            .spawn(move || run(&connection, checkpoints, &receiver, (last_stamp, &counted)))
             .map_err(Error::internal)?;
-        Ok(Self { queue: Some(sender), thread: Some(thread) })
+        Ok(Self { queue: Some(sender), commits, thread: Some(thread) })
     }
 
     /// Queues an operation. `Unavailable` when too many wait already.
@@ -68,7 +78,10 @@ impl Writer {
         });
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         match queue.try_send(run) {
-            Ok(()) => Ok(receiver),
+            Ok(()) => {
+                self.commits.queued();
+                Ok(receiver)
+            }
             Err(TrySendError::Full(_)) => Err(Error::Unavailable("too many writes are waiting".to_owned())),
             Err(TrySendError::Disconnected(_)) => Err(stopped()),
         }
@@ -93,10 +106,10 @@ fn run(
     connection: &Connection,
     checkpoints: Checkpoints,
     queue: &Receiver<Operation>,
-    last_stamp: Timestamp,
+    (last_stamp, commits): (Timestamp, &Commits),
 ) {
     let (last_stamp, erased) = (Cell::new(last_stamp), Cell::new(false));
-    let group = Group { connection, last_stamp: &last_stamp, erased: &erased };
+    let group = Group { connection, last_stamp: &last_stamp, erased: &erased, commits };
     while let Ok(first) = queue.recv() {
         group.commit_with(first, queue);
         checkpoints.after_commit(connection, erased.take());
@@ -115,13 +128,18 @@ impl Group<'_> {
         let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
         let mut answers = Vec::new();
         for operation in std::iter::once(first).chain(queue.try_iter().take(GROUP_MAX - 1)) {
+            self.commits.taken();
             answers.push(operation(begun.is_ok().then_some(self)));
             // SQLite undoes the whole transaction for some errors (full disk, I/O): the group ends here.
             if self.connection.is_autocommit() {
                 break;
             }
         }
+        let start = Instant::now();
         let committed = begun.and_then(|()| self.commit(stamp_before));
+        if committed.is_ok() {
+            self.commits.committed(answers.len(), start.elapsed());
+        }
         for answer in answers {
             answer(committed.is_ok());
         }
@@ -176,7 +194,7 @@ mod tests {
         schema::bring_up_to_date(&mut connection).unwrap();
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         connection.execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
-        Writer::start(connection, Checkpoints::start(path).unwrap(), queue).unwrap()
+        Writer::start(connection, Checkpoints::start(path).unwrap(), queue, Commits::default()).unwrap()
     }
 
     fn note(tx: &Transaction<'_>, text: &str) -> Result<()> {
