@@ -5,6 +5,7 @@
 mod account;
 mod backup;
 mod customer;
+mod erase;
 mod healthcheck;
 mod logging;
 mod migrate;
@@ -50,6 +51,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Apply events of the journal that an earlier version did not understand or could not apply.
     Replay(replay::Replay),
+    /// Erase every trace of a conversation or of a person, and prove it.
+    Erase(erase::Erase),
     /// Write database and files into one file, also while the server runs.
     Backup(backup::Backup),
     /// Make a data directory of a backup.
@@ -86,6 +89,7 @@ fn run(command: Command) -> Result<()> {
         Command::Account(account) => account.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Erase(erase) => erase.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Verify(verify) => verify.run(),
