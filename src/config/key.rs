@@ -52,6 +52,12 @@ const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
 /// A hundred years; 0 is for ever.
 const DAYS: Kind = Kind::Number(0, 36_500);
 
+/// A name that is older than this is of no use to anybody.
+const PROFILE_TTL_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// Whoever uploads a file is about to send it.
+const UPLOAD_TTL_MAX: Duration = Duration::from_hours(30 * 24);
+
 /// Everything that can be set.
 pub const KEYS: &[Key] = &[
     Key::new("listen", Kind::Listen),
@@ -65,6 +71,7 @@ pub const KEYS: &[Key] = &[
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
     Key::new("line.connect_timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
+    Key::new("line.profile_ttl", Kind::Duration(Duration::from_mins(1), PROFILE_TTL_MAX)),
     Key::new("delivery.wait", Kind::Duration(Duration::ZERO, Duration::from_mins(1))),
     Key::new("delivery.concurrency", Kind::Number(1, 1024)),
     Key::new("delivery.backoff_first", Kind::Duration(SHORTEST, Duration::from_hours(1))),
@@ -79,6 +86,7 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
     Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
+    Key::new("limits.upload_ttl", Kind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("metrics.listen", Kind::Listen),
     Key::new("backup.directory", Kind::Path),

@@ -10,5 +10,8 @@
 #[rustfmt::skip]
 pub const STEPS: &[&str] = &[
     include_str!("conversations_answerable.sql"),
+    include_str!("participants_picture.sql"),
+    include_str!("medias_unsent.sql"),
+    include_str!("medias_source_preview.sql"),
     include_str!("retention.sql"),
 ];
