@@ -1,6 +1,6 @@
 //! Erasing every trace of a chat or of a person: rows at once, and the words with which its traces can be looked for.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, Params};
 
 use crate::error::{Error, Resource, Result};
 use crate::model::chat::LineId;
@@ -105,6 +105,9 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
         "DELETE FROM lookups WHERE conversation = ?1",
         "DELETE FROM participants WHERE conversation = ?1",
     ];
+    // What is left are pictures of those who take part.
+    const SQL_FILES: &str =
+        "DELETE FROM medias WHERE conversation = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL: &str = "DELETE FROM conversations WHERE key = ?1 RETURNING id, name, detail";
     for stamp in column(tx, SQL_MESSAGES, chat.key)? {
         message(tx, chat.account, (chat.key, stamp), erased)?;
@@ -114,6 +117,7 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     for sql in SQL_DELETE {
         tx.prepare_cached(sql)?.execute([chat.key])?;
     }
+    files(tx, SQL_FILES, [chat.key], erased)?;
     let (id, name, detail): (ConversationId, String, String) =
         tx.prepare_cached(SQL)?.query_row([chat.key], |row| row.try_into())?;
     erased.words.ids.push(*id.as_bytes());
@@ -132,7 +136,9 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
         FROM messages m JOIN conversations v ON v.key = m.conversation
         WHERE m.source_target = ?1";
     const SQL_LOOKUPS: &str = "DELETE FROM lookups WHERE target = ?1";
-    const SQL_NAMES: &str = "DELETE FROM participants WHERE target = ?1 RETURNING target_name";
+    const SQL_NAMES: &str = "DELETE FROM participants WHERE target = ?1 RETURNING target_name, picture";
+    const SQL_FILES: &str =
+        "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL_JOURNAL: &str = "
         UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
         WHERE instr(body, ?1) > 0 OR instr(error, ?1) > 0";
@@ -143,8 +149,11 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
     }
     tx.prepare_cached(SQL_LOOKUPS)?.execute([user])?;
     let mut statement = tx.prepare_cached(SQL_NAMES)?;
-    let names = statement.query_map([user], |row| row.get(0))?;
-    erased.words.shared.extend(names.collect::<rusqlite::Result<Vec<String>>>()?);
+    let names = statement.query_map([user], |row| row.try_into())?;
+    for (name, picture) in names.collect::<rusqlite::Result<Vec<(String, Option<i64>)>>>()? {
+        erased.words.shared.push(name);
+        files(tx, SQL_FILES, [picture], erased)?;
+    }
     erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute([user])?);
     Ok(())
 }
@@ -159,7 +168,7 @@ fn message(
         "SELECT id, text, line_id, failure_message FROM messages WHERE conversation = ?1 AND tm_create = ?2";
     const SQL_MEDIAS: &str = "
         DELETE FROM medias WHERE conversation = ?1 AND message_stamp = ?2
-        RETURNING id, filename, source_url";
+        RETURNING id, filename, source_url, source_preview_url";
     const SQL_JOURNAL: &str = "
         UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
         WHERE account = ?1 AND line_message_id = ?2";
@@ -168,20 +177,25 @@ fn message(
         tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.try_into())?;
     words.ids.push(*id.as_bytes());
     words.shared.extend([Some(text), failure].into_iter().flatten());
-    let mut statement = tx.prepare_cached(SQL_MEDIAS)?;
-    let medias = statement.query_map((conversation, stamp), |row| row.try_into())?;
-    for media in medias {
-        let (id, filename, url): (MediaId, String, Option<String>) = media?;
-        words.ids.push(*id.as_bytes());
-        words.shared.extend([Some(filename), url].into_iter().flatten());
-        erased.files.push(id);
-    }
+    files(tx, SQL_MEDIAS, (conversation, stamp), erased)?;
     forget::message(tx, account, (conversation, stamp))?;
     if let Some(line_id) = line_id {
         erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, &line_id))?);
-        words.own.push(line_id);
+        erased.words.own.push(line_id);
     }
     erased.messages += 1;
+    Ok(())
+}
+
+/// Deletes the rows of files. What is on disk is to be removed too.
+fn files(tx: &Transaction<'_>, sql: &str, values: impl Params, erased: &mut Erased) -> Result<()> {
+    let mut statement = tx.prepare_cached(sql)?;
+    for file in statement.query_map(values, |row| row.try_into())? {
+        let (id, filename, url, preview_url): (MediaId, String, Option<String>, Option<String>) = file?;
+        erased.files.push(id);
+        erased.words.ids.push(*id.as_bytes());
+        erased.words.shared.extend([Some(filename), url, preview_url].into_iter().flatten());
+    }
     Ok(())
 }
 

@@ -15,7 +15,7 @@ pub(super) fn message(
 ) -> Result<()> {
     const SQL_MEDIAS: &str = "
         UPDATE medias SET conversation = NULL, message_stamp = NULL, status = 'gone', filename = '',
-            source_message_id = NULL, source_url = NULL, due_at = ?3, last_error = 'removed'
+            source_message_id = NULL, source_url = NULL, source_preview_url = NULL, due_at = ?3, last_error = 'removed'
         WHERE conversation = ?1 AND message_stamp = ?2";
     const SQL_DELIVERIES: &str = "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2";
     const SQL: &str = "DELETE FROM messages WHERE conversation = ?1 AND tm_create = ?2 RETURNING line_id";

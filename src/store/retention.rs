@@ -21,14 +21,13 @@ pub struct Keep {
 #[derive(Debug, Default)]
 pub struct Expired {
     messages: Vec<(i64, i64, Timestamp)>,
-    uploads: Vec<i64>,
     bodies: Vec<i64>,
 }
 
 impl Expired {
     /// How many things there are.
     pub fn count(&self) -> usize {
-        self.messages.len() + self.uploads.len() + self.bodies.len()
+        self.messages.len() + self.bodies.len()
     }
 }
 
@@ -44,22 +43,15 @@ pub fn declare(tx: &Transaction<'_>, customer: CustomerId, message_days: Option<
 pub fn expired(connection: &Connection, keep: Keep, now: Timestamp, limit: usize) -> Result<Expired> {
     Ok(Expired {
         messages: messages(connection, keep, now, limit)?,
-        uploads: uploads(connection, keep, now, limit)?,
         bodies: bodies(connection, keep, now, limit)?,
     })
 }
 
-/// Removes them. What was put to use since it was found stays.
+/// Removes them.
 pub fn remove(tx: &Transaction<'_>, expired: &Expired) -> Result<()> {
-    const SQL_UPLOAD: &str = "
-        UPDATE medias SET status = 'gone', filename = '', due_at = ?2, last_error = 'removed'
-        WHERE key = ?1 AND conversation IS NULL AND status = 'stored'";
     const SQL_BODY: &str = "UPDATE webhook_events SET body = NULL WHERE key = ?1";
     for (account, conversation, stamp) in &expired.messages {
         forget::message(tx, *account, (*conversation, *stamp))?;
-    }
-    for upload in &expired.uploads {
-        tx.prepare_cached(SQL_UPLOAD)?.execute((upload, tx.now()))?;
     }
     for body in &expired.bodies {
         tx.prepare_cached(SQL_BODY)?.execute([body])?;
@@ -87,21 +79,6 @@ fn messages(
         LIMIT ?3";
     let mut statement = connection.prepare_cached(SQL)?;
     let rows = statement.query_map((keep.message_days, now, most(limit)), |row| row.try_into())?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Uploads that were not sent; those that were go with their messages.
-fn uploads(connection: &Connection, keep: Keep, now: Timestamp, limit: usize) -> Result<Vec<i64>> {
-    const SQL: &str = "
-        SELECT m.key
-        FROM customers c
-        CROSS JOIN medias m ON m.customer = c.key
-        WHERE coalesce(c.message_days, ?1) > 0
-            AND m.status = 'stored' AND m.conversation IS NULL
-            AND m.tm_create < ?2 - coalesce(c.message_days, ?1) * 86400000000
-        LIMIT ?3";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map((keep.message_days, now, most(limit)), |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

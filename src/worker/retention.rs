@@ -76,8 +76,6 @@ impl RetentionWorker {
 
 fn report(removed: usize) {
     if removed > 0 {
-        log::info!(
-            "retention: {removed} messages, uploads and bodies of events were too old and are removed"
-        );
+        log::info!("retention: {removed} messages and bodies of events were too old and are removed");
     }
 }

@@ -10,7 +10,6 @@ use serde_json::json;
 use crate::harness::eventually;
 use crate::harness::server::{TestServer, text_event};
 use crate::media::{names, noise, send};
-use crate::uploads::uploaded;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -103,22 +102,6 @@ async fn events_as_line_wrote_them_have_a_time_of_their_own_and_copies_are_known
 
     assert_eq!(server.messages(&conversation).await.len(), 3, "the message stays, and is not doubled");
     assert_eq!(count(&server, "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL"), 1);
-}
-
-#[actix_web::test]
-async fn uploads_that_were_never_sent_go_too() {
-    let server = TestServer::start();
-    let media = uploaded(&server, "application/pdf", "prices.pdf", "%PDF-1.7 prices").await;
-    let path = media["uri"].as_str().unwrap().to_owned();
-    server.clock.advance(DAY * 2);
-    let keep = Retention { message_days: 3, webhook_body_days: 0 };
-    assert_eq!(clean_up(&server, keep).await, 0);
-    server.clock.advance(DAY * 2);
-
-    assert_eq!(clean_up(&server, keep).await, 1);
-
-    eventually(|| names(&server).is_empty()).await;
-    assert_ne!(server.get(&path).await.status, 200);
 }
 
 #[actix_web::test]
