@@ -89,6 +89,7 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.upload_ttl", Kind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("metrics.listen", Kind::Listen),
+    Key::new("storage.checkpoint", Kind::Word(&["internal", "external"])),
     Key::new("backup.directory", Kind::Path),
     Key::new("backup.every", Kind::Duration(Duration::from_mins(1), Duration::from_hours(30 * 24))),
     Key::new("backup.keep", Kind::Number(1, 1000)),
@@ -180,7 +181,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Retention};
+    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Retention, Storage};
 
     use super::*;
 
@@ -200,6 +201,7 @@ mod tests {
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
             fields::<Metrics>("metrics."),
+            fields::<Storage>("storage."),
             fields::<Backup>("backup."),
             fields::<Retention>("retention."),
             fields::<Log>("log."),

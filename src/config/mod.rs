@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
-use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Retention};
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Retention, Storage};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -52,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the numbers for a monitoring system are served.
     pub metrics: Metrics,
+    /// How the database is kept.
+    pub storage: Storage,
     /// Backups that are made by themselves.
     pub backup: Backup,
     /// How long things are kept.
@@ -105,6 +107,7 @@ impl Default for Config {
             delivery: Delivery::default(),
             limits: Limits::default(),
             metrics: Metrics::default(),
+            storage: Storage::default(),
             backup: Backup::default(),
             retention: Retention::default(),
             log: Log::default(),

@@ -101,6 +101,25 @@ pub struct Metrics {
     pub listen: Option<String>,
 }
 
+/// `[storage]`: how the database is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Who copies the log into the database. Default `internal`.
+    pub checkpoint: Checkpoint,
+}
+
+/// Who copies the log of the database into the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checkpoint {
+    /// The server.
+    #[default]
+    Internal,
+    /// Another process, which replicates the log.
+    External,
+}
+
 /// `[backup]`: backups that are made by themselves.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -16,6 +16,7 @@ use crate::api::counters::Counters;
 use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
+use crate::config::section::Checkpoint;
 use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::hooks;
@@ -66,6 +67,9 @@ impl Server {
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         make_private_folder(&config.data_directory)?;
         let store = Store::open(&config.database_path(), config.limits.write_queue)?;
+        if config.storage.checkpoint == Checkpoint::External {
+            store.leave_checkpoints_to_others();
+        }
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
         store.write_blocking(clock.now(), fetches::recover)?;

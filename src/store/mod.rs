@@ -49,7 +49,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::copy;
-use crate::store::checkpoint::Checkpoints;
+use crate::store::checkpoint::{Checkpoints, Switch};
 use crate::store::connection::ReadOnly;
 use crate::store::lock::Lock;
 use crate::store::reader::Reader;
@@ -69,6 +69,7 @@ struct Open {
     pool: Pool<ReadOnly>,
     writer: Writer,
     commits: Commits,
+    checkpoints: Switch,
     path: PathBuf,
     _lock: Lock,
 }
@@ -85,10 +86,20 @@ impl Store {
         let mut writing = connection::open_writing(path)?;
         schema::bring_up_to_date(&mut writing)?;
         let checkpoints = Checkpoints::start(path)?;
+        let switch = checkpoints.switch();
         let commits = Commits::default();
         let writer = Writer::start(writing, checkpoints, queue, commits.clone())?;
         let pool = connection::pool(path)?;
-        Ok(Self { open: Arc::new(Open { writer, commits, pool, path: path.to_owned(), _lock: lock }) })
+        Ok(Self {
+            open: Arc::new(Open {
+                writer,
+                commits,
+                checkpoints: switch,
+                pool,
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+        })
     }
 
     /// Runs an operation in the next group and answers after it was committed, or undone for its error.
@@ -132,11 +143,15 @@ impl Store {
         &self.open.commits
     }
 
+    /// Leaves it to another process to copy the log into the file and to shorten it, until it has a gigabyte. What was
+    /// erased stays in the log until that process has done so.
+    pub fn leave_checkpoints_to_others(&self) {
+        self.open.checkpoints.leave_to_others();
+    }
+
     /// How long the log beside the file is; 0 when there is none.
     pub fn log_bytes(&self) -> u64 {
-        let mut log = self.open.path.clone().into_os_string();
-        log.push("-wal");
-        std::fs::metadata(log).map_or(0, |log| log.len())
+        std::fs::metadata(connection::log_path(&self.open.path)).map_or(0, |log| log.len())
     }
 
     /// How much room there is for this process on the disk of the file.
