@@ -26,6 +26,7 @@ CREATE TABLE customers (
     detail TEXT NOT NULL,
     webhook_method TEXT NOT NULL,
     webhook_uri TEXT NOT NULL,
+    message_days INTEGER CHECK (message_days >= 0),    -- for how long messages are kept, 0: for ever; NULL: as configured
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL
 ) STRICT;
@@ -185,10 +186,11 @@ CREATE TABLE webhook_events (
     line_message_id TEXT,              -- the message that it is about
     occurred_at INTEGER,               -- by LINE's clock
     received_at INTEGER NOT NULL,
-    body TEXT,                         -- NULL once its message was withdrawn
+    body TEXT,                         -- NULL once its message was withdrawn, or when it was kept long enough
     UNIQUE (account, event_id)
 ) STRICT;
 
+CREATE INDEX webhook_events_with_body ON webhook_events (account, received_at) WHERE body IS NOT NULL;
 CREATE INDEX webhook_events_by_message ON webhook_events (account, line_message_id) WHERE line_message_id IS NOT NULL;
 
 -- The outbox: one row for each request that must reach LINE. Body and retry key are frozen before the first attempt,

@@ -5,6 +5,7 @@
 mod account;
 mod backup;
 mod customer;
+mod erase;
 mod hardening;
 mod healthcheck;
 mod logging;
@@ -54,6 +55,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Apply events of the journal that an earlier version did not understand or could not apply.
     Replay(replay::Replay),
+    /// Erase every trace of a conversation or of a person, and prove it.
+    Erase(erase::Erase),
     /// Write database and files into one file, also while the server runs.
     Backup(backup::Backup),
     /// Make a data directory of a backup.
@@ -92,6 +95,7 @@ fn run(command: Command) -> Result<()> {
         Command::Secrets(secrets) => secrets.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Erase(erase) => erase.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Verify(verify) => verify.run(),

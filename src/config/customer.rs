@@ -24,6 +24,9 @@ pub struct DeclaredCustomer {
     /// Where the customer is told; it may have a query. Default none.
     #[serde(default, deserialize_with = "web_address::deserialize_some")]
     pub webhook_uri: Option<Url>,
+    /// Days for which messages are kept, 0 is for ever. Default none: as `retention.message_days` says.
+    #[serde(default)]
+    pub message_days: Option<u32>,
 }
 
 fn post() -> String {

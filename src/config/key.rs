@@ -53,6 +53,9 @@ const GIVE_UP_AFTER_MAX: Duration = Duration::from_hours(23);
 /// LINE takes a webhook call for failed after 2 seconds.
 const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
 
+/// A hundred years; 0 is for ever.
+const DAYS: Kind = Kind::Number(0, 36_500);
+
 /// A name that is older than this is of no use to anybody.
 const PROFILE_TTL_MAX: Duration = Duration::from_hours(30 * 24);
 
@@ -74,6 +77,7 @@ pub const KEYS: &[Key] = &[
     Key::new("proxies.trusted", Kind::Networks),
     Key::new("storage.secret_key", Kind::Secret),
     Key::new("storage.secret_key_file", Kind::Path),
+    Key::new("storage.checkpoint", Kind::Word(&["internal", "external"])),
     Key::new("line.api_base", Kind::Base),
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
@@ -99,6 +103,8 @@ pub const KEYS: &[Key] = &[
     Key::new("backup.directory", Kind::Path),
     Key::new("backup.every", Kind::Duration(Duration::from_mins(1), Duration::from_hours(30 * 24))),
     Key::new("backup.keep", Kind::Number(1, 1000)),
+    Key::new("retention.message_days", DAYS),
+    Key::new("retention.webhook_body_days", DAYS),
     Key::new("log.level", Kind::Word(&["error", "warn", "info", "debug", "trace"])),
     Key::new("log.format", Kind::Word(&["text", "json"])),
     Key::new("customers", Kind::Tables),
@@ -107,6 +113,7 @@ pub const KEYS: &[Key] = &[
     Key::new("customers.detail", Kind::Text),
     Key::new("customers.webhook_method", Kind::Word(&["GET", "POST", "PUT", "DELETE"])),
     Key::new("customers.webhook_uri", Kind::Address),
+    Key::new("customers.message_days", DAYS),
     Key::new("accounts", Kind::Tables),
     Key::new("accounts.id", Kind::Needed(&Kind::Id)),
     Key::new("accounts.customer", Kind::Needed(&Kind::Text)),
@@ -184,7 +191,9 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Storage, Tls};
+    use crate::config::section::{
+        Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Retention, Storage, Tls,
+    };
 
     use super::*;
 
@@ -208,6 +217,7 @@ mod tests {
             fields::<Limits>("limits."),
             fields::<Metrics>("metrics."),
             fields::<Backup>("backup."),
+            fields::<Retention>("retention."),
             fields::<Log>("log."),
             fields::<DeclaredCustomer>("customers."),
             fields::<DeclaredAccount>("accounts."),

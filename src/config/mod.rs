@@ -26,7 +26,9 @@ use url::Url;
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
 use crate::config::key_source::KeySource;
-use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Storage, Tls};
+use crate::config::section::{
+    Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Retention, Storage, Tls,
+};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -53,7 +55,7 @@ pub struct Config {
     pub tls: Tls,
     /// Who stands in front of the server.
     pub proxies: Proxies,
-    /// How what is kept is protected.
+    /// How the database is kept and protected.
     pub storage: Storage,
     /// How LINE is reached.
     pub line: Line,
@@ -65,6 +67,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// Backups that are made by themselves.
     pub backup: Backup,
+    /// How long things are kept.
+    pub retention: Retention,
     /// What is written to standard error.
     pub log: Log,
     /// The customers that are created or updated at start. Default none.
@@ -135,6 +139,7 @@ impl Default for Config {
             limits: Limits::default(),
             metrics: Metrics::default(),
             backup: Backup::default(),
+            retention: Retention::default(),
             log: Log::default(),
             customers: Vec::new(),
             accounts: Vec::new(),

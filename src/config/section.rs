@@ -40,7 +40,7 @@ pub struct Proxies {
     pub trusted: Vec<Network>,
 }
 
-/// `[storage]`: how what is kept is protected.
+/// `[storage]`: how the database is kept and protected.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
@@ -48,6 +48,8 @@ pub struct Storage {
     pub secret_key: Option<Secret>,
     /// The file that `secret_key` was read from. Default none.
     pub secret_key_file: Option<PathBuf>,
+    /// Who copies the log into the database. Default `internal`.
+    pub checkpoint: Checkpoint,
 }
 
 /// `[line]`: how LINE is reached.
@@ -131,6 +133,17 @@ pub struct Metrics {
     pub listen: Option<String>,
 }
 
+/// Who copies the log of the database into the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checkpoint {
+    /// The server.
+    #[default]
+    Internal,
+    /// Another process, which replicates the log.
+    External,
+}
+
 /// `[backup]`: backups that are made by themselves.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -142,6 +155,17 @@ pub struct Backup {
     pub every: Duration,
     /// How many are kept; the oldest go. Default 7.
     pub keep: usize,
+}
+
+/// `[retention]`: how long things are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Days for which messages and their files are kept, unless their customer has a time of its own; 0 is for ever.
+    /// Default 0.
+    pub message_days: u32,
+    /// Days for which webhook events are kept as LINE wrote them; 0 is for ever. Default 0.
+    pub webhook_body_days: u32,
 }
 
 /// `[log]`: what is written to standard error.

@@ -9,7 +9,7 @@ use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{Store, accounts, customers};
+use crate::store::{Store, accounts, customers, retention};
 
 /// Saves them all, or none.
 pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
@@ -23,6 +23,7 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
                 webhook_uri: customer.webhook_uri.as_ref().map(ToString::to_string).unwrap_or_default(),
             };
             customers::save(tx, customer.id, &profile.into())?;
+            retention::declare(tx, customer.id, customer.message_days)?;
         }
         for account in &declared.accounts {
             let new = NewAccount {
@@ -87,6 +88,7 @@ mod tests {
             detail: String::new(),
             webhook_method: "POST".to_owned(),
             webhook_uri: None,
+            message_days: None,
         };
         let account = DeclaredAccount {
             id: AccountId::new(NOW),

@@ -17,6 +17,7 @@ use crate::api::counters::Counters;
 use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
+use crate::config::section::Checkpoint;
 use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::hooks;
@@ -36,6 +37,7 @@ use crate::worker::media::{self, MediaWorker, Sources};
 use crate::worker::names::NameWorker;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
+use crate::worker::retention::RetentionWorker;
 use crate::worker::tokens::{Renewals, TokenWorker, Tokens};
 use crate::worker::wake::{Alarms, Stop};
 
@@ -69,6 +71,9 @@ impl Server {
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         make_private_folder(&config.data_directory)?;
         let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
+        if config.storage.checkpoint == Checkpoint::External {
+            store.leave_checkpoints_to_others();
+        }
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
         store.write_blocking(clock.now(), fetches::recover)?;
@@ -189,10 +194,12 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     let backups = backups.run(clock.clone(), pulse.backups.clone(), stop.clone());
     let (names, medias, delivery, tokens) =
         (rt::spawn(names), rt::spawn(medias), rt::spawn(delivery), rt::spawn(tokens));
-    let backups = rt::spawn(backups);
+    let retention = RetentionWorker::new(store.clone(), &config.retention);
+    let retention = retention.run(clock.clone(), pulse.retention.clone(), stop.clone());
+    let (backups, retention) = (rt::spawn(backups), rt::spawn(retention));
     // Ready when all have ended, or when the first of them has failed.
     Ok(async move {
-        if tokio::try_join!(names, medias, delivery, tokens, backups).is_err() {
+        if tokio::try_join!(names, medias, delivery, tokens, backups, retention).is_err() {
             log::error!("a worker panicked");
         }
     })

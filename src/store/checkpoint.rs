@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::error::{Error, Result};
 use crate::store::{connection, failure};
@@ -20,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Pages in the log from which the writer resets it: 128 MiB of 4 KiB pages.
 const FRAMES_MAX: i64 = 32_768;
+
+/// The length of a log from which it is trimmed here although that was left to another process: 1 GiB.
+const LEFT_BYTES_MAX: u64 = 1 << 30;
 
 /// The pause between two attempts to empty the log.
 const ERASURE_PAUSE: Duration = Duration::from_secs(2);
@@ -39,6 +43,20 @@ struct Shared {
     frames: AtomicI64,
     /// Whether something was erased that may still be in the log.
     erased: AtomicBool,
+    /// Whether another process trims the log.
+    is_left: AtomicBool,
+}
+
+/// Says who trims the log.
+pub struct Switch {
+    shared: Arc<Shared>,
+}
+
+impl Switch {
+    /// From now on another process does, also when this one ends.
+    pub fn leave_to_others(&self) {
+        self.shared.is_left.store(true, Ordering::Release);
+    }
 }
 
 impl Checkpoints {
@@ -49,11 +67,17 @@ impl Checkpoints {
         connection.busy_timeout(ERASURE_BUSY_TIMEOUT)?;
         let shared = Arc::new(Shared { erased: AtomicBool::new(true), ..Shared::default() });
         let seen = Arc::clone(&shared);
+        let log = connection::log_path(path);
         let thread = std::thread::Builder::new()
             .name("checkpoints".to_owned())
-            .spawn(move || run(&connection, &seen))
+            .spawn(move || run(&connection, &log, &seen))
             .map_err(Error::internal)?;
         Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Who trims the log can be changed.
+    pub fn switch(&self) -> Switch {
+        Switch { shared: Arc::clone(&self.shared) }
     }
 
     /// Wakes the thread, and resets the log when it has grown too long. `erased` says that it has to be emptied.
@@ -72,10 +96,16 @@ impl Checkpoints {
         }
     }
 
-    /// Ends the thread and leaves a file without a log behind, when the server stops.
+    /// Ends the thread and leaves a file without a log behind, when the server stops. A log that is left to another process
+    /// stays.
     pub fn fold_into_file(self, connection: &Connection) {
+        let is_left = self.shared.is_left.load(Ordering::Acquire);
         drop(self);
-        report(checkpoint(connection, "TRUNCATE"));
+        if is_left {
+            keep_log(connection);
+        } else {
+            report(checkpoint(connection, "TRUNCATE"));
+        }
     }
 }
 
@@ -90,7 +120,7 @@ impl Drop for Checkpoints {
     }
 }
 
-fn run(connection: &Connection, shared: &Shared) {
+fn run(connection: &Connection, log: &Path, shared: &Shared) {
     let mut emptied = Instant::now();
     while !shared.stopping.load(Ordering::Relaxed) {
         if shared.erased.load(Ordering::Relaxed) {
@@ -99,6 +129,10 @@ fn run(connection: &Connection, shared: &Shared) {
             std::thread::park();
         }
         std::thread::park_timeout(PAUSE);
+        if shared.is_left.load(Ordering::Acquire) && is_short_enough(log) {
+            keep_log(connection);
+            continue;
+        }
         match checkpoint(connection, "PASSIVE") {
             Ok(frames) => shared.frames.store(frames, Ordering::Relaxed),
             failed => report(failed),
@@ -108,6 +142,20 @@ fn run(connection: &Connection, shared: &Shared) {
             empty_log(connection, shared);
         }
     }
+}
+
+/// Whether a log that another process trims is as short as it should be.
+fn is_short_enough(log: &Path) -> bool {
+    let length = std::fs::metadata(log).map_or(0, |log| log.len());
+    if length > LEFT_BYTES_MAX {
+        log::warn!("storage: nobody trims the log, which has {length} bytes: see storage.checkpoint");
+    }
+    length <= LEFT_BYTES_MAX
+}
+
+/// SQLite trims the log too when the last connection is closed, unless it is told not to.
+fn keep_log(connection: &Connection) {
+    report(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(|_| 0));
 }
 
 /// Empties the log, or leaves a note to try again: a reader may still need what is in it.

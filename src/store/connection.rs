@@ -95,6 +95,13 @@ impl ManageConnection for ReadOnly {
     }
 }
 
+/// Where SQLite keeps the log of a database.
+pub fn log_path(database: &Path) -> PathBuf {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
 fn prepare(connection: &Connection) -> Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);

@@ -12,9 +12,11 @@ mod connection;
 pub mod conversations;
 pub mod customers;
 pub mod deliveries;
+pub mod erasure;
 mod failure;
 pub mod fetches;
 pub mod folder;
+mod forget;
 pub mod health;
 pub mod inbound;
 mod keys;
@@ -27,12 +29,14 @@ mod participants;
 pub mod previews;
 pub mod reader;
 pub mod replays;
+pub mod retention;
 mod said;
 pub mod schema;
 mod seal;
 pub mod sealing;
 mod steps;
 pub mod tokens;
+pub mod traces;
 pub mod transaction;
 pub mod uploads;
 mod values;
@@ -49,7 +53,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::copy;
-use crate::store::checkpoint::Checkpoints;
+use crate::store::checkpoint::{Checkpoints, Switch};
 use crate::store::connection::ReadOnly;
 use crate::store::lock::Lock;
 use crate::store::reader::Reader;
@@ -70,6 +74,7 @@ struct Open {
     pool: Pool<ReadOnly>,
     writer: Writer,
     commits: Commits,
+    checkpoints: Switch,
     path: PathBuf,
     sealer: Sealer,
     _lock: Lock,
@@ -91,11 +96,13 @@ impl Store {
         let sealer = Sealer::unlock_or_begin(&mut writing, keys)?;
         sealer.install(&writing)?;
         let checkpoints = Checkpoints::start(path)?;
+        let switch = checkpoints.switch();
         let commits = Commits::default();
         let writer = Writer::start(writing, checkpoints, queue, commits.clone())?;
         let pool = connection::pool(path, &sealer)?;
         let path = path.to_owned();
-        Ok(Self { open: Arc::new(Open { pool, writer, path, commits, sealer, _lock: lock }) })
+        let open = Open { pool, writer, path, commits, checkpoints: switch, sealer, _lock: lock };
+        Ok(Self { open: Arc::new(open) })
     }
 
     /// Runs an operation in the next group and answers after it was committed, or undone for its error.
@@ -139,11 +146,15 @@ impl Store {
         &self.open.commits
     }
 
+    /// Leaves it to another process to copy the log into the file and to shorten it, until it has a gigabyte. What was
+    /// erased stays in the log until that process has done so.
+    pub fn leave_checkpoints_to_others(&self) {
+        self.open.checkpoints.leave_to_others();
+    }
+
     /// How long the log beside the file is; 0 when there is none.
     pub fn log_bytes(&self) -> u64 {
-        let mut log = self.open.path.clone().into_os_string();
-        log.push("-wal");
-        std::fs::metadata(log).map_or(0, |log| log.len())
+        std::fs::metadata(connection::log_path(&self.open.path)).map_or(0, |log| log.len())
     }
 
     /// How much room there is for this process on the disk of the file.

@@ -11,6 +11,7 @@ pub mod names;
 pub mod outcomes;
 pub mod pulse;
 pub mod replay;
+pub mod retention;
 pub mod tokens;
 pub mod wake;
 

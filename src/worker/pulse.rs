@@ -28,6 +28,8 @@ pub struct Pulse {
     pub medias: Beat,
     /// Of the worker that makes backups.
     pub backups: Beat,
+    /// Of the worker that removes what is too old.
+    pub retention: Beat,
 }
 
 impl Beat {
@@ -50,13 +52,14 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        let Self { deliveries, names, tokens, medias, backups } = self;
+        let Self { deliveries, names, tokens, medias, backups, retention } = self;
         let all = [
             ("deliveries", deliveries),
             ("names", names),
             ("tokens", tokens),
             ("medias", medias),
             ("backups", backups),
+            ("retention", retention),
         ];
         for (name, beat) in all {
             let silence = beat.silence();

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use kaiwa::config::section::Checkpoint;
 use kaiwa::error::Error;
 use kaiwa::model::account::DeliveryMode;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::backup::restore::{restore, verify};
 use kaiwa::store::backup::{self, Cancel, Summary};
 use kaiwa::store::folder::Folder;
+use kaiwa::store::lock::Lock;
 use kaiwa::worker::backups::BackupWorker;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -251,6 +253,48 @@ async fn a_server_makes_backups_by_itself_and_keeps_the_newest() {
         restore(&directory.join(name), &target, Path::new(DATABASE)).unwrap();
         assert_eq!(count(&target.join(DATABASE), "SELECT count(*) FROM messages WHERE text = 'kept'"), 1);
     }
+}
+
+#[actix_web::test]
+async fn a_log_that_is_left_to_another_process_is_trimmed_by_that_and_by_nobody_else() {
+    let mut server = TestServer::start_with(|config| config.storage.checkpoint = Checkpoint::External);
+    let user = server.user("Bob");
+    let other = Connection::open(server.database()).unwrap();
+    let length = |ending: &str| {
+        std::fs::metadata(server.folder().join(format!("{DATABASE}{ending}"))).map_or(0, |file| file.len())
+    };
+    let (file_before, mut log_before) = (length(""), length("-wal"));
+    // As a replicating process does: it holds a view, so that nobody can reset the log, and copies file and log.
+    other.execute_batch("BEGIN; SELECT count(*) FROM messages").unwrap();
+    for number in 0..30 {
+        server.webhook(&[text_event(&user, &format!("message {number}"))]).await;
+        assert!(length("-wal") >= log_before, "the log was reset");
+        log_before = length("-wal");
+    }
+    let copy = tempfile::tempdir().unwrap();
+    for ending in ["", "-wal"] {
+        std::fs::copy(
+            format!("{}{ending}", server.database().display()),
+            copy.path().join(format!("copy.db{ending}")),
+        )
+        .unwrap();
+    }
+
+    let written = "SELECT count(*) FROM messages WHERE text LIKE 'message %'";
+    assert_eq!(count(&copy.path().join("copy.db"), written), 30);
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(length(""), file_before, "the server has copied nothing into the file");
+    let trimmed: (i64, i64, i64) =
+        other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.try_into()).unwrap();
+    assert_eq!((trimmed.0, length("-wal")), (0, 0), "the other process can");
+    server.webhook(&[text_event(&user, "message 30")]).await;
+    drop(other);
+    server.halt();
+    eventually(|| Lock::take(&server.database()).is_ok()).await;
+    let left = std::fs::metadata(server.folder().join("kaiwa.db-wal")).map_or(0, |log| log.len());
+    assert!(left > 0, "the log stays for the other process when the server stops");
+    server.restart();
+    assert_eq!(count(&server.database(), written), 31);
 }
 
 fn kaiwa(server: &TestServer, arguments: &[&Path]) -> Output {

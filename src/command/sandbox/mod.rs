@@ -234,6 +234,7 @@ fn customer() -> DeclaredCustomer {
         detail: String::new(),
         webhook_method: "POST".to_owned(),
         webhook_uri: None,
+        message_days: None,
     }
 }
 

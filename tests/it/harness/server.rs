@@ -296,6 +296,7 @@ fn config(line: &Line, folder: &TempDir, customer: CustomerId, account: AccountI
             detail: String::new(),
             webhook_method: "POST".to_owned(),
             webhook_uri: None,
+            message_days: None,
         }],
         accounts: vec![declared_account(line, customer, account)],
         ..Config::default()

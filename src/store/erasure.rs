@@ -1,0 +1,221 @@
+//! Erasing every trace of a chat or of a person: rows at once, and the words with which its traces can be looked for.
+
+use rusqlite::{OptionalExtension, Params};
+
+use crate::error::{Error, Resource, Result};
+use crate::model::chat::LineId;
+use crate::model::id::{ConversationId, MediaId, MessageId};
+use crate::model::timestamp::Timestamp;
+use crate::store::forget;
+use crate::store::transaction::Transaction;
+
+/// Who or what is erased.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// A conversation of any kind, with all that was said in it.
+    Conversation(ConversationId),
+    /// A person: the chats with them, and what they said in groups.
+    User(LineId),
+}
+
+/// What was erased.
+#[derive(Debug, Clone, Default)]
+pub struct Erased {
+    /// Conversations.
+    pub conversations: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Events of the journal that have lost what they said.
+    pub events: u64,
+    /// Files that are now to be removed from the folder.
+    pub files: Vec<MediaId>,
+    /// With what its traces are looked for.
+    pub words: Words,
+}
+
+/// Ids and texts that were in the rows.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    /// Ids in their stored form, which nothing else has: they must be nowhere.
+    pub ids: Vec<[u8; 16]>,
+    /// LINE's ids, which must be nowhere either.
+    pub own: Vec<String>,
+    /// Names and texts, which may also be somebody else's.
+    pub shared: Vec<String>,
+}
+
+/// A conversation that is erased.
+struct Chat {
+    key: i64,
+    account: i64,
+    kind: String,
+    line_id: String,
+}
+
+/// Erases the subject, at once or not at all.
+///
+/// `NotFound` when there is nothing of it.
+pub fn erase(tx: &Transaction<'_>, subject: &Subject) -> Result<Erased> {
+    let mut erased = Erased::default();
+    match subject {
+        Subject::Conversation(id) => {
+            if let Some(chat) = by_id(tx, *id)? {
+                conversation(tx, &chat, &mut erased)?;
+            }
+        }
+        Subject::User(user) => {
+            for chat in with_user(tx, user)? {
+                conversation(tx, &chat, &mut erased)?;
+            }
+            in_groups(tx, user, &mut erased)?;
+            erased.words.own.push(user.as_str().to_owned());
+        }
+    }
+    if erased.conversations + erased.messages + erased.events == 0 {
+        return Err(Error::NotFound(Resource::Conversation));
+    }
+    tx.note_erasure();
+    Ok(erased)
+}
+
+fn by_id(tx: &Transaction<'_>, id: ConversationId) -> Result<Option<Chat>> {
+    const SQL: &str = "SELECT key, account, chat_kind, chat_id FROM conversations WHERE id = ?1";
+    Ok(tx.prepare_cached(SQL)?.query_row([id], |row| Ok(chat(row.try_into()?))).optional()?)
+}
+
+fn with_user(tx: &Transaction<'_>, user: &LineId) -> Result<Vec<Chat>> {
+    const SQL: &str = "
+        SELECT key, account, chat_kind, chat_id
+        FROM conversations
+        WHERE chat_kind = 'user' AND chat_id = ?1";
+    let mut statement = tx.prepare_cached(SQL)?;
+    let chats = statement.query_map([user], |row| Ok(chat(row.try_into()?)))?;
+    Ok(chats.collect::<rusqlite::Result<_>>()?)
+}
+
+fn chat((key, account, kind, line_id): (i64, i64, String, String)) -> Chat {
+    Chat { key, account, kind, line_id }
+}
+
+fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
+    const SQL_MESSAGES: &str = "SELECT tm_create FROM messages WHERE conversation = ?1";
+    const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
+    const SQL_DELETE: [&str; 3] = [
+        "DELETE FROM lanes WHERE conversation = ?1",
+        "DELETE FROM lookups WHERE conversation = ?1",
+        "DELETE FROM participants WHERE conversation = ?1",
+    ];
+    // What is left are pictures of those who take part.
+    const SQL_FILES: &str =
+        "DELETE FROM medias WHERE conversation = ?1 RETURNING id, filename, source_url, source_preview_url";
+    const SQL: &str = "DELETE FROM conversations WHERE key = ?1 RETURNING id, name, detail";
+    for stamp in column(tx, SQL_MESSAGES, chat.key)? {
+        message(tx, chat.account, (chat.key, stamp), erased)?;
+    }
+    erased.events += journal_of_chat(tx, chat)?;
+    erased.words.shared.extend(column::<String>(tx, SQL_NAMES, chat.key)?);
+    for sql in SQL_DELETE {
+        tx.prepare_cached(sql)?.execute([chat.key])?;
+    }
+    files(tx, SQL_FILES, [chat.key], erased)?;
+    let (id, name, detail): (ConversationId, String, String) =
+        tx.prepare_cached(SQL)?.query_row([chat.key], |row| row.try_into())?;
+    erased.words.ids.push(*id.as_bytes());
+    // A user may be somewhere else too; a group or room is nowhere else.
+    let line_ids = if chat.kind == "user" { &mut erased.words.shared } else { &mut erased.words.own };
+    line_ids.push(chat.line_id.clone());
+    erased.words.shared.extend([name, detail]);
+    erased.conversations += 1;
+    Ok(())
+}
+
+/// What a person said in groups and rooms, that they were there, and every event that mentions them.
+fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result<()> {
+    const SQL: &str = "
+        SELECT v.account, m.conversation, m.tm_create
+        FROM messages m JOIN conversations v ON v.key = m.conversation
+        WHERE m.source_target = ?1";
+    const SQL_LOOKUPS: &str = "DELETE FROM lookups WHERE target = ?1";
+    const SQL_NAMES: &str = "DELETE FROM participants WHERE target = ?1 RETURNING target_name, picture";
+    const SQL_FILES: &str =
+        "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
+    const SQL_JOURNAL: &str = "
+        UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
+        WHERE instr(body, ?1) > 0 OR instr(error, ?1) > 0";
+    let mut statement = tx.prepare_cached(SQL)?;
+    let said = statement.query_map([user], |row| row.try_into())?;
+    for (account, conversation, stamp) in said.collect::<rusqlite::Result<Vec<(i64, i64, Timestamp)>>>()? {
+        message(tx, account, (conversation, stamp), erased)?;
+    }
+    tx.prepare_cached(SQL_LOOKUPS)?.execute([user])?;
+    let mut statement = tx.prepare_cached(SQL_NAMES)?;
+    let names = statement.query_map([user], |row| row.try_into())?;
+    for (name, picture) in names.collect::<rusqlite::Result<Vec<(String, Option<i64>)>>>()? {
+        erased.words.shared.push(name);
+        files(tx, SQL_FILES, [picture], erased)?;
+    }
+    erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute([user])?);
+    Ok(())
+}
+
+fn message(
+    tx: &Transaction<'_>,
+    account: i64,
+    (conversation, stamp): (i64, Timestamp),
+    erased: &mut Erased,
+) -> Result<()> {
+    const SQL: &str =
+        "SELECT id, text, line_id, failure_message FROM messages WHERE conversation = ?1 AND tm_create = ?2";
+    const SQL_MEDIAS: &str = "
+        DELETE FROM medias WHERE conversation = ?1 AND message_stamp = ?2
+        RETURNING id, filename, source_url, source_preview_url";
+    const SQL_JOURNAL: &str = "
+        UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
+        WHERE account = ?1 AND line_message_id = ?2";
+    let words = &mut erased.words;
+    let (id, text, line_id, failure): (MessageId, String, Option<String>, Option<String>) =
+        tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.try_into())?;
+    words.ids.push(*id.as_bytes());
+    words.shared.extend([Some(text), failure].into_iter().flatten());
+    files(tx, SQL_MEDIAS, (conversation, stamp), erased)?;
+    forget::message(tx, account, (conversation, stamp))?;
+    if let Some(line_id) = line_id {
+        erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, &line_id))?);
+        erased.words.own.push(line_id);
+    }
+    erased.messages += 1;
+    Ok(())
+}
+
+/// Deletes the rows of files. What is on disk is to be removed too.
+fn files(tx: &Transaction<'_>, sql: &str, values: impl Params, erased: &mut Erased) -> Result<()> {
+    let mut statement = tx.prepare_cached(sql)?;
+    for file in statement.query_map(values, |row| row.try_into())? {
+        let (id, filename, url, preview_url): (MediaId, String, Option<String>, Option<String>) = file?;
+        erased.files.push(id);
+        erased.words.ids.push(*id.as_bytes());
+        erased.words.shared.extend([Some(filename), url, preview_url].into_iter().flatten());
+    }
+    Ok(())
+}
+
+/// Empties the events of a chat that belong to no message, or whose message is not there any more.
+fn journal_of_chat(tx: &Transaction<'_>, chat: &Chat) -> Result<u64> {
+    const SQL: &str = "
+        UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
+        WHERE account = ?1 AND instr(body, ?3) > 0 AND json_extract(body, '$.source.type') = ?2 AND ?3 = CASE ?2
+            WHEN 'user' THEN json_extract(body, '$.source.userId')
+            WHEN 'group' THEN json_extract(body, '$.source.groupId')
+            ELSE json_extract(body, '$.source.roomId') END";
+    Ok(count(tx.prepare_cached(SQL)?.execute((chat.account, &chat.kind, &chat.line_id))?))
+}
+
+fn column<T: rusqlite::types::FromSql>(tx: &Transaction<'_>, sql: &str, key: i64) -> Result<Vec<T>> {
+    let mut statement = tx.prepare_cached(sql)?;
+    let rows = statement.query_map([key], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}

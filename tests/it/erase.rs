@@ -1,0 +1,158 @@
+//! Erasing a conversation or a person: nothing of it is left in any byte, and the search that proves it can fail.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use kaiwa::store::lock::Lock;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::harness::eventually;
+use crate::harness::server::{TestServer, text_event};
+use crate::media::{JPEG, media_once, names, noise, send};
+
+const TEXT: &str = "a \"very\" private text\nof Alice 😀";
+
+/// Whether any file of the folder holds these bytes.
+fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+        if path.is_dir() {
+            return holds(&path, bytes);
+        }
+        std::fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes)
+    })
+}
+
+/// Runs `kaiwa erase` on the data of a server that has stopped. Its threads may take a moment to close the database.
+async fn erase(server: &mut TestServer, arguments: &[&str]) -> Output {
+    server.halt();
+    eventually(|| Lock::take(&server.database()).is_ok()).await;
+    run(server, arguments)
+}
+
+fn run(server: &TestServer, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwa"));
+    command.arg("erase").args(arguments).arg("--json");
+    command.env_clear().env("KAIWA_DATA_DIRECTORY", server.folder()).current_dir(server.folder());
+    command.output().unwrap()
+}
+
+fn printed(output: &Output) -> Value {
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("private"), "what was erased is told");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A text in a group.
+fn in_group(group: &str, user: &str, text: &str) -> Value {
+    let mut event = text_event(user, text);
+    event["source"] = json!({ "type": "group", "groupId": group, "userId": user });
+    event
+}
+
+/// Alice writes, sends a picture, is answered, and speaks in a group with Bob. Returns Alice and her conversation.
+async fn alice_and_bob(server: &TestServer) -> (String, String) {
+    let (alice, bob) = (server.user("Alice from Accounting"), server.user("Bob from Buying"));
+    let conversation = server.conversation_with(&alice).await;
+    // As LINE may write it: in ASCII, with escapes.
+    let mut event = text_event(&alice, "TEXT").to_string();
+    event = event.replace("\"TEXT\"", r#""a \"very\" private text\nof Alice \uD83D\uDE00""#);
+    let destination = &server.line.platform.bot().user_id;
+    server.webhook_body(&format!(r#"{{"destination":"{destination}","events":[{event}]}}"#)).await;
+    server.say(&conversation, "a private answer").await;
+    let group = server.group("Team", &[&alice, &bob]);
+    let (hers, his) =
+        (in_group(&group, &alice, "Alice is private too"), in_group(&group, &bob, "Bob says hello"));
+    let mut joined = in_group(&group, &bob, "");
+    joined["type"] = json!("memberJoined");
+    joined["joined"] = json!({ "members": [{ "type": "user", "userId": alice }] });
+    server.webhook(&[hers, his, joined]).await;
+    server.webhook(&[text_event(&bob, "hello")]).await;
+    server.conversation_with(&bob).await;
+    let name = "SELECT count(*) FROM participants WHERE target_name = 'Alice from Accounting'";
+    let count =
+        || Connection::open(server.database()).unwrap().query_row(name, [], |row| row.get::<_, i64>(0));
+    eventually(|| count().unwrap() == 2).await;
+    (alice, conversation)
+}
+
+#[actix_web::test]
+async fn nothing_of_a_person_is_left_in_any_byte_and_others_keep_theirs() {
+    let mut server = TestServer::start();
+    let mark = noise(7, 64);
+    let picture = [JPEG, &noise(1, 100_000), &mark, &noise(2, 100_000)].concat();
+    let sent = send(&server, "image", picture).await;
+    media_once(&server, "stored").await;
+    let (alice, conversation) = alice_and_bob(&server).await;
+    assert_eq!(names(&server).len(), 2);
+
+    let first = erase(&mut server, &["--user", &sent.user]).await;
+    let output = erase(&mut server, &["--user", &alice]).await;
+
+    let told = printed(&output);
+    assert!(output.status.success(), "{told}");
+    assert_eq!(printed(&first)["files"], 1);
+    assert_eq!(
+        (&told["conversations"], &told["messages"], &told["left"]),
+        (&json!(1), &json!(4), &json!([]))
+    );
+    assert!(told["elsewhere"].as_u64().unwrap() <= 4, "what Bob says as well: {told}");
+    for word in [&alice, &conversation, "private", "Accounting", &sent.user, r"\uD83D", "😀"] {
+        assert!(!holds(server.folder(), word.as_bytes()), "{word}");
+    }
+    assert!(!holds(server.folder(), &mark) && names(&server).is_empty());
+    assert!(holds(server.folder(), b"Bob says hello"));
+    server.restart();
+    let list = server.get("/v1.0/conversations").await.json();
+    let mut names: Vec<_> =
+        list["result"].as_array().unwrap().iter().map(|one| one["reference_id"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names.len(), 2, "Bob's and the group's");
+    let beside = run(&server, &["--user", &alice]);
+    assert_eq!(beside.status.code(), Some(78), "not while the server runs");
+    let unknown = erase(&mut server, &["--user", &alice]).await;
+    assert_eq!(unknown.status.code(), Some(1), "there is nothing of it any more");
+}
+
+#[actix_web::test]
+async fn a_conversation_goes_and_a_late_copy_of_its_events_does_not_bring_it_back() {
+    let mut server = TestServer::start();
+    let (alice, conversation) = alice_and_bob(&server).await;
+    let event = text_event(&alice, TEXT);
+    server.webhook(std::slice::from_ref(&event)).await;
+
+    let output = erase(&mut server, &["--conversation", &conversation]).await;
+
+    let told = printed(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(!holds(server.folder(), conversation.as_bytes()) && !holds(server.folder(), b"private text"));
+    assert!(holds(server.folder(), alice.as_bytes()), "what she said in the group is another conversation");
+    assert!(holds(server.folder(), b"Alice is private too"));
+    server.restart();
+    server.webhook(&[event]).await;
+    assert!(!holds(server.folder(), b"private text"));
+    assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 404);
+}
+
+#[actix_web::test]
+async fn what_is_left_in_copies_or_in_a_forgotten_table_is_found_and_told() {
+    let mut server = TestServer::start();
+    let (alice, conversation) = alice_and_bob(&server).await;
+    let connection = Connection::open(server.database()).unwrap();
+    let table = "CREATE TABLE forgotten (id BLOB); INSERT INTO forgotten SELECT id FROM messages";
+    connection.execute_batch(table).unwrap();
+    drop(connection);
+    std::fs::create_dir(server.folder().join("old")).unwrap();
+    std::fs::write(server.folder().join("old/copy"), format!("… {conversation} …")).unwrap();
+    std::fs::write(server.folder().join("notes"), TEXT.replace('\n', "\\n").replace('"', "\\\"")).unwrap();
+
+    let output = erase(&mut server, &["--user", &alice]).await;
+
+    let left = printed(&output)["left"].clone();
+    let files: Vec<_> = left.as_array().unwrap().iter().map(|left| left["file"].as_str().unwrap()).collect();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(files.iter().any(|file| file.ends_with("kaiwa.db")), "{files:?}");
+    assert!(files.iter().any(|file| file.ends_with("old/copy")), "{files:?}");
+    assert!(files.iter().any(|file| file.ends_with("notes")), "{files:?}");
+    assert_eq!(files.len(), 3);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("traces are left"));
+}

@@ -1,0 +1,117 @@
+//! What is older than it may be kept goes, with everything about it; the rest stays.
+
+use std::time::Duration;
+
+use kaiwa::config::section::Retention;
+use kaiwa::worker::retention::RetentionWorker;
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::harness::eventually;
+use crate::harness::server::{TestServer, text_event};
+use crate::media::{names, noise, send};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Removes everything that is too old now.
+async fn clean_up(server: &TestServer, settings: Retention) -> usize {
+    let worker = RetentionWorker::new(server.shared().store.clone(), &settings);
+    let mut removed = 0;
+    loop {
+        match worker.step(server.clock.now()).await.unwrap() {
+            0 => return removed,
+            count => removed += count,
+        }
+    }
+}
+
+fn count(server: &TestServer, sql: &str) -> i64 {
+    Connection::open(server.database()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[actix_web::test]
+async fn messages_that_are_too_old_go_with_files_deliveries_and_lines_words_and_the_rest_stays() {
+    let server = TestServer::start_with(|config| config.delivery.wait = Duration::from_secs(2));
+    send(&server, "image", noise(1, 10_000)).await;
+    let conversation = server.conversation_with(&server.user("Alice")).await;
+    media_once_listed(&server, &conversation).await;
+    for number in 0..150 {
+        server.webhook(&[text_event(&server.user("Alice"), &format!("old {number}"))]).await;
+    }
+    assert_eq!(server.say(&conversation, "an old answer").await["status"], "sent");
+    let newest = json!({ "text": "still under way" });
+    server.set_faults(&json!([{ "kind": "stall", "path": "/v2/bot/message/push" }]));
+    let waiting = server.post(&format!("/v1.0/conversations/{conversation}/messages"), &newest).await.json();
+    assert_eq!(waiting["status"], "sending");
+    server.clock.advance(DAY * 30);
+    let younger = text_event(&server.user("Alice"), "younger");
+    server.webhook(std::slice::from_ref(&younger)).await;
+    server.clock.advance(DAY);
+    let keep = Retention { message_days: 30, webhook_body_days: 0 };
+
+    let removed = clean_up(&server, keep).await;
+
+    assert!(removed >= 153, "{removed}");
+    let texts = server.messages(&conversation).await;
+    let texts: Vec<_> = texts.iter().map(|message| message["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["younger", "still under way"]);
+    eventually(|| names(&server).is_empty()).await;
+    eventually(|| count(&server, "SELECT count(*) FROM medias") == 0).await;
+    assert_eq!(count(&server, "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL"), 1);
+    assert_eq!(count(&server, "SELECT count(*) FROM webhook_events"), 153, "that they came is remembered");
+    assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 200);
+    assert_eq!(clean_up(&server, keep).await, 0);
+}
+
+/// Waits until the file of the oldest message is there.
+async fn media_once_listed(server: &TestServer, conversation: &str) {
+    eventually(|| names(server).len() == 2).await;
+    assert_eq!(server.messages(conversation).await.len(), 2);
+}
+
+#[actix_web::test]
+async fn a_customer_can_have_a_time_of_its_own_and_zero_is_for_ever() {
+    for (default, own, kept) in
+        [(0, None, 1), (10, None, 0), (10, Some(0), 1), (0, Some(10), 0), (10, Some(99), 1)]
+    {
+        let server = TestServer::start_with(|config| config.customers[0].message_days = own);
+        let conversation = server.conversation_with(&server.user("Alice")).await;
+        server.clock.advance(DAY * 11);
+
+        clean_up(&server, Retention { message_days: default, webhook_body_days: 0 }).await;
+
+        assert_eq!(server.messages(&conversation).await.len(), kept, "{default} {own:?}");
+        let bodies = "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL";
+        assert_eq!(count(&server, bodies), i64::try_from(kept).unwrap());
+    }
+}
+
+#[actix_web::test]
+async fn events_as_line_wrote_them_have_a_time_of_their_own_and_copies_are_known_after_it() {
+    let server = TestServer::start();
+    let conversation = server.conversation_with(&server.user("Alice")).await;
+    let event = text_event(&server.user("Alice"), "a secret as LINE wrote it");
+    server.webhook(std::slice::from_ref(&event)).await;
+    server.clock.advance(DAY * 6);
+    server.webhook(&[text_event(&server.user("Alice"), "younger")]).await;
+    server.clock.advance(DAY * 2);
+
+    clean_up(&server, Retention { message_days: 0, webhook_body_days: 7 }).await;
+    server.webhook(&[event]).await;
+
+    assert_eq!(server.messages(&conversation).await.len(), 3, "the message stays, and is not doubled");
+    assert_eq!(count(&server, "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL"), 1);
+}
+
+#[actix_web::test]
+async fn a_running_server_removes_what_is_too_old_by_itself() {
+    let mut server = TestServer::start_with(|config| config.retention.message_days = 1);
+    let conversation = server.conversation_with(&server.user("Alice")).await;
+    server.clock.advance(DAY * 2);
+
+    server.restart();
+
+    eventually(|| count(&server, "SELECT count(*) FROM messages") == 0).await;
+    assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 200);
+    assert_eq!(server.get("/readyz").await.status, 200);
+}
