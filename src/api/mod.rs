@@ -23,7 +23,6 @@ pub mod setup;
 pub mod signs;
 pub mod token;
 pub mod uploads;
-pub mod view;
 pub mod webhook;
 
 use actix_web::http::header::HeaderValue;

@@ -17,3 +17,4 @@ pub mod page;
 pub mod secret;
 pub mod text;
 pub mod timestamp;
+pub mod view;
