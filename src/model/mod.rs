@@ -7,6 +7,7 @@ pub mod content;
 pub mod conversation;
 pub mod customer;
 pub mod delivery;
+pub mod event;
 pub mod fetch;
 pub mod id;
 pub mod inbound;

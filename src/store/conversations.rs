@@ -8,13 +8,16 @@ use crate::model::conversation::{
     Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Participant, Reach, TARGET_NAME_UNKNOWN,
 };
 use crate::model::delivery::Policy;
+use crate::model::event::EventKind;
 use crate::model::id::{ConversationId, CustomerId};
 use crate::model::inbound::InboundEvent;
 use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::lookups;
+use crate::model::view::ConversationView;
+use crate::store::events::Subject;
 use crate::store::transaction::Transaction;
+use crate::store::{events, lookups};
 
 /// A page of a customer's conversations, newest first. Groups can have hundreds of members: a read that may take long.
 pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Conversation>> {
@@ -53,10 +56,11 @@ pub fn update(
     change: &ConversationChange,
 ) -> Result<Conversation> {
     const SQL: &str = "
-        UPDATE conversations SET name = coalesce(?2, name), detail = coalesce(?3, detail), tm_update = ?4
+        UPDATE conversations SET name = coalesce(?2, name), detail = coalesce(?3, detail)
         WHERE key = ?1";
     let key = key(tx, customer, id)?;
-    tx.prepare_cached(SQL)?.execute((key, &change.name, &change.detail, tx.now()))?;
+    tx.prepare_cached(SQL)?.execute((key, &change.name, &change.detail))?;
+    touch(tx, key)?;
     get(tx, customer, id)
 }
 
@@ -87,12 +91,33 @@ pub(super) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i
     let values =
         (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
     let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
-    join(tx, key, &chat.id, chat.kind != ChatKind::Room)?;
+    add(tx, key, &chat.id, chat.kind != ChatKind::Room)?;
+    announce(tx, key, EventKind::ConversationCreated)?;
     Ok(key)
 }
 
-/// Somebody takes part, and their name will be asked for unless LINE gives none.
-pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId, named: bool) -> Result<()> {
+/// These people take part, and their names will be asked for.
+pub(super) fn join(tx: &Transaction<'_>, conversation: i64, targets: &[LineId]) -> Result<()> {
+    let mut is_changed = false;
+    for target in targets {
+        is_changed |= add(tx, conversation, target, true)?;
+    }
+    if is_changed { touch(tx, conversation) } else { Ok(()) }
+}
+
+/// These people take part no longer. What they said keeps their id.
+pub(super) fn part(tx: &Transaction<'_>, conversation: i64, targets: &[LineId]) -> Result<()> {
+    const SQL: &str = "DELETE FROM participants WHERE conversation = ?1 AND target = ?2 AND position > 1";
+    let mut parted = 0;
+    for target in targets {
+        lookups::cancel(tx, conversation, target)?;
+        parted += tx.prepare_cached(SQL)?.execute((conversation, target))?;
+    }
+    if parted > 0 { touch(tx, conversation) } else { Ok(()) }
+}
+
+/// Notes that somebody takes part, and says whether that is new. The name will be asked for unless LINE gives none.
+fn add(tx: &Transaction<'_>, conversation: i64, target: &LineId, named: bool) -> Result<bool> {
     const SQL: &str = "
         INSERT INTO participants (conversation, position, target, target_name)
         SELECT ?1, 1 + coalesce(max(position), 0), ?2, ?3
@@ -103,17 +128,7 @@ pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId, nam
     if added > 0 && named {
         lookups::enqueue(tx, conversation, target)?;
     }
-    Ok(())
-}
-
-/// Somebody takes part no longer. What they said keeps their id.
-pub(super) fn part(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
-    const SQL: &str = "DELETE FROM participants WHERE conversation = ?1 AND target = ?2 AND position > 1";
-    lookups::cancel(tx, conversation, target)?;
-    if tx.prepare_cached(SQL)?.execute((conversation, target))? > 0 {
-        touch(tx, conversation)?;
-    }
-    Ok(())
+    Ok(added > 0)
 }
 
 /// Whether another system has control of the chat, so that nothing may be sent.
@@ -207,10 +222,24 @@ pub(super) fn note_state(
     Ok(())
 }
 
+/// What must follow whenever something changed that a conversation shows: it says when, and the customer is told.
 fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "UPDATE conversations SET tm_update = ?2 WHERE key = ?1";
     tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
-    Ok(())
+    announce(tx, conversation, EventKind::ConversationUpdated)
+}
+
+fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<()> {
+    const SQL: &str = "
+        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
+            v.tm_create, v.tm_update, v.customer
+        FROM conversations v JOIN accounts a ON a.key = v.account
+        WHERE v.key = ?1";
+    let read = |row: &Row<'_>| Ok((row.get("customer")?, from_row(row)?));
+    let (customer, found) = tx.prepare_cached(SQL)?.query_row([conversation], read)?;
+    let shown = with_participants(tx, found)?;
+    let subject = Subject { customer, conversation, message: None };
+    events::append(tx, &subject, kind, &ConversationView::from(&shown))
 }
 
 fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Result<Conversation> {

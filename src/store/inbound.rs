@@ -73,7 +73,7 @@ fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()>
     let at = event.occurred_at.unwrap_or(tx.now());
     conversations::note_state(tx, conversation, (reach(event), event.standby), at)?;
     if let Some(speaker) = &event.speaker {
-        conversations::join(tx, conversation, speaker, true)?;
+        conversations::join(tx, conversation, std::slice::from_ref(speaker))?;
     }
     conversations::keep_tokens(tx, conversation, event, at)?;
     said::forget_if_withdrawn(tx, account, event)?;
@@ -82,12 +82,8 @@ fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()>
         Change::Edited(saying) => said::edit(tx, (account, conversation), event, saying),
         Change::Unsend => said::withdraw(tx, (account, conversation), event),
         Change::Follow => lookups::enqueue(tx, conversation, &chat.id),
-        Change::MembersJoined(members) => {
-            members.iter().try_for_each(|member| conversations::join(tx, conversation, member, true))
-        }
-        Change::MembersLeft(members) => {
-            members.iter().try_for_each(|member| conversations::part(tx, conversation, member))
-        }
+        Change::MembersJoined(members) => conversations::join(tx, conversation, members),
+        Change::MembersLeft(members) => conversations::part(tx, conversation, members),
         Change::Unfollow | Change::Join | Change::Leave | Change::Noted | Change::Unread => Ok(()),
     }
 }

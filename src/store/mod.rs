@@ -9,12 +9,14 @@ mod connection;
 pub mod conversations;
 pub mod customers;
 pub mod deliveries;
+pub mod events;
 mod failure;
 pub mod fetches;
 pub mod folder;
 pub mod health;
 pub mod inbound;
 pub mod lanes;
+pub mod listeners;
 pub mod lock;
 pub mod lookups;
 pub mod medias;
@@ -40,6 +42,8 @@ use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
 use crate::store::checkpoint::Checkpoints;
 use crate::store::connection::ReadOnly;
+use crate::store::events::Reading;
+use crate::store::listeners::{Listener, Listeners};
 use crate::store::lock::Lock;
 use crate::store::reader::Reader;
 use crate::store::transaction::Transaction;
@@ -57,6 +61,7 @@ pub struct Store {
 struct Open {
     pool: Pool<ReadOnly>,
     writer: Writer,
+    listeners: Listeners,
     path: PathBuf,
     _lock: Lock,
 }
@@ -72,9 +77,10 @@ impl Store {
         let mut writing = connection::open_writing(path)?;
         schema::bring_up_to_date(&mut writing)?;
         let checkpoints = Checkpoints::start(path)?;
-        let writer = Writer::start(writing, checkpoints, queue)?;
+        let listeners = Listeners::default();
+        let writer = Writer::start(writing, (checkpoints, listeners.clone()), queue)?;
         let pool = connection::pool(path)?;
-        Ok(Self { open: Arc::new(Open { writer, pool, path: path.to_owned(), _lock: lock }) })
+        Ok(Self { open: Arc::new(Open { writer, pool, listeners, path: path.to_owned(), _lock: lock }) })
     }
 
     /// Runs an operation in the next group and answers after it was committed, or undone for its error.
@@ -111,6 +117,11 @@ impl Store {
             reader::in_one_view(&connection, query)
         };
         tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
+    }
+
+    /// Begins to listen for further events of the customer whose events are read.
+    pub fn listen(&self, reading: &Reading) -> Listener {
+        self.open.listeners.listen(reading.customer)
     }
 
     /// A connection for short indexed reads on the thread that asks, cheaper than a hop to another thread.

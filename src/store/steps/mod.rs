@@ -9,4 +9,5 @@
 /// a release had is neither changed nor moved. Git keeps the lines of both sides when two branches add some.
 pub const STEPS: &[&str] = &[
     // include_str!("what_is_added.sql"),
+    include_str!("events.sql"),
 ];
