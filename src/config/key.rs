@@ -49,6 +49,12 @@ const GIVE_UP_AFTER_MAX: Duration = Duration::from_hours(23);
 /// LINE takes a webhook call for failed after 2 seconds.
 const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
 
+/// Events outlive the three days for which a customer's webhook is retried.
+const EVENTS_MIN: Duration = Duration::from_hours(4 * 24);
+
+/// A year. Whoever needs a longer memory has the messages themselves.
+const EVENTS_MAX: Duration = Duration::from_hours(8_766);
+
 /// Everything that can be set.
 pub const KEYS: &[Key] = &[
     Key::new("listen", Kind::Listen),
@@ -77,6 +83,7 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
+    Key::new("retention.events", Kind::Duration(EVENTS_MIN, EVENTS_MAX)),
     Key::new("log.level", Kind::Word(&["error", "warn", "info", "debug", "trace"])),
     Key::new("log.format", Kind::Word(&["text", "json"])),
     Key::new("customers", Kind::Tables),
@@ -162,7 +169,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Delivery, Limits, Line, Log};
+    use crate::config::section::{Auth, Delivery, Limits, Line, Log, Retention};
 
     use super::*;
 
@@ -181,6 +188,7 @@ mod tests {
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
+            fields::<Retention>("retention."),
             fields::<Log>("log."),
             fields::<DeclaredCustomer>("customers."),
             fields::<DeclaredAccount>("accounts."),

@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
-use crate::config::section::{Auth, Delivery, Limits, Line, Log};
+use crate::config::section::{Auth, Delivery, Limits, Line, Log, Retention};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -50,6 +50,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// What one caller may take.
     pub limits: Limits,
+    /// How long things are kept.
+    pub retention: Retention,
     /// What is written to standard error.
     pub log: Log,
     /// The customers that are created or updated at start. Default none.
@@ -98,6 +100,7 @@ impl Default for Config {
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
+            retention: Retention::default(),
             log: Log::default(),
             customers: Vec::new(),
             accounts: Vec::new(),

@@ -87,6 +87,15 @@ pub struct Limits {
     pub allowed_hosts: Vec<String>,
 }
 
+/// `[retention]`: how long things are kept.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Events, which a reader of the live feed can take up again. Default 7 days.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub events: Duration,
+}
+
 /// `[log]`: what is written to standard error.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -159,6 +168,12 @@ impl Default for Delivery {
             backoff_max: Duration::from_mins(10),
             give_up_after: Duration::from_hours(23),
         }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { events: Duration::from_hours(7 * 24) }
     }
 }
 

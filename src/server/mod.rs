@@ -31,6 +31,7 @@ use crate::server::notify::Notify;
 use crate::store::folder::Folder;
 use crate::store::{Store, deliveries, fetches};
 use crate::worker::delivery::DeliveryWorker;
+use crate::worker::events::EventWorker;
 use crate::worker::media::{self, MediaWorker, Sources};
 use crate::worker::names::NameWorker;
 use crate::worker::outcomes::Outcomes;
@@ -163,12 +164,14 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     let medias = medias.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone());
     let delivery =
         delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop.clone());
+    let events = EventWorker::new(store.clone(), config.retention.events)?;
+    let events = events.run(clock.clone(), alarms.events.clone(), pulse.events.clone(), stop.clone());
     let tokens = tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop.clone());
-    let (names, medias, delivery, tokens) =
-        (rt::spawn(names), rt::spawn(medias), rt::spawn(delivery), rt::spawn(tokens));
+    let (names, medias, events, delivery, tokens) =
+        (rt::spawn(names), rt::spawn(medias), rt::spawn(events), rt::spawn(delivery), rt::spawn(tokens));
     // Ready when all have ended, or when the first of them has failed.
     Ok(async move {
-        if tokio::try_join!(names, medias, delivery, tokens).is_err() {
+        if tokio::try_join!(names, medias, events, delivery, tokens).is_err() {
             log::error!("a worker panicked");
         }
     })

@@ -26,6 +26,8 @@ pub struct Pulse {
     pub tokens: Beat,
     /// Of the worker that fetches files.
     pub medias: Beat,
+    /// Of the worker that removes old events.
+    pub events: Beat,
 }
 
 impl Beat {
@@ -48,8 +50,14 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        let Self { deliveries, names, tokens, medias } = self;
-        let all = [("deliveries", deliveries), ("names", names), ("tokens", tokens), ("medias", medias)];
+        let Self { deliveries, names, tokens, medias, events } = self;
+        let all = [
+            ("deliveries", deliveries),
+            ("names", names),
+            ("tokens", tokens),
+            ("medias", medias),
+            ("events", events),
+        ];
         for (name, beat) in all {
             let silence = beat.silence();
             if silence > SILENCE_MAX {

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::harness::told;
+
 /// What must not be found, and how to look for it.
 const IMPOSSIBLE: [(&str, &str); 11] = [
     (
@@ -73,7 +75,7 @@ pub fn faults(database: &Path) -> Vec<String> {
     if log.exists() {
         std::fs::copy(log, copy.with_extension("db-wal")).unwrap();
     }
-    let connection = Connection::open(copy).unwrap();
+    let connection = Connection::open(&copy).unwrap();
     let integrity: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     let unsound = (integrity != "ok").then(|| format!("integrity_check: {integrity}"));
     let dangling = rows(&connection, "PRAGMA foreign_key_check");
@@ -82,7 +84,8 @@ pub fn faults(database: &Path) -> Vec<String> {
         let found = rows(&connection, query);
         (found > 0).then(|| format!("{name}: {found}"))
     });
-    unsound.into_iter().chain(dangling).chain(impossible).collect()
+    let untold = told::differences(&copy);
+    unsound.into_iter().chain(dangling).chain(impossible).chain(untold).collect()
 }
 
 fn rows(connection: &Connection, query: &str) -> usize {

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod line;
 pub mod server;
+pub mod told;
 
 use std::time::{Duration, Instant};
 

@@ -29,6 +29,7 @@ use tokio::sync::oneshot;
 
 use crate::harness::answer::Answer;
 use crate::harness::line::Line;
+use crate::harness::told;
 
 /// The key of the tokens in tests.
 pub const KEY: &str = "a key for tests, of more than 32 bytes";
@@ -137,6 +138,7 @@ impl TestServer {
         alarms.deliveries.wake();
         alarms.names.wake();
         alarms.medias.wake();
+        alarms.events.wake();
         alarms.tokens.wake();
     }
 
@@ -248,7 +250,12 @@ impl Drop for TestServer {
         drop(self.stop.take());
         let Some(thread) = self.thread.take() else { return };
         let ended = thread.join();
-        assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        if std::thread::panicking() {
+            return;
+        }
+        assert!(ended.is_ok(), "the server panicked");
+        self.shared = None;
+        assert_eq!(told::differences(&self.database()), [""; 0], "what customers were told");
     }
 }
 
