@@ -21,7 +21,7 @@ CREATE TABLE customers (
     webhook_uri TEXT NOT NULL,
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
-    events_pruned INTEGER NOT NULL DEFAULT 0       -- the newest of the sequences of its events that are gone
+    events_pruned INTEGER NOT NULL DEFAULT 0       -- up to this sequence its events may be gone
 ) STRICT;
 
 -- LINE channels. A removed one keeps its row, because conversations refer to it, and loses its secrets.

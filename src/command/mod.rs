@@ -3,6 +3,7 @@
 //! 0: done. 1: failed. 2: the command was not understood. 78: the configuration or the data cannot be used.
 
 mod account;
+mod backup;
 mod customer;
 mod healthcheck;
 mod logging;
@@ -46,6 +47,12 @@ enum Command {
     Account(account::AccountCommand),
     /// Make the database, or carry an older one up to the present schema.
     Migrate(migrate::Migrate),
+    /// Write database and files into one file, also while the server runs.
+    Backup(backup::Backup),
+    /// Make a data directory of a backup.
+    Restore(backup::Restore),
+    /// Look whether a backup or a data directory is whole.
+    Verify(backup::Verify),
     /// Print the versions of the program, of its database schema and of SQLite.
     Version(migrate::Version),
 }
@@ -75,6 +82,9 @@ fn run(command: Command) -> Result<()> {
         Command::Customer(customer) => customer.run(),
         Command::Account(account) => account.run(),
         Command::Migrate(migrate) => migrate.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Version(version) => version.run(),
     }
 }

@@ -320,7 +320,7 @@ fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Resul
 }
 
 /// Ends a delivery, and with it the later parts of the same message.
-fn fail(
+pub(super) fn fail(
     tx: &Transaction<'_>,
     (lane, stamp): (i64, Timestamp),
     reason: FailureReason,

@@ -19,6 +19,9 @@ const BYTES_MAX: usize = 64 * 1024;
 /// Events that are pruned in one transaction.
 pub const PRUNED_MAX: usize = 256;
 
+/// Numbers that a copy of the database leaves to its original: more than it will write while anybody remembers one.
+const ROOM: i64 = 1_000_000_000_000;
+
 /// What an event is about: the private keys of its customer and conversation, and the stamp of its message.
 pub(super) struct Subject {
     pub(super) customer: i64,
@@ -74,6 +77,22 @@ pub(super) fn overwrite(tx: &Transaction<'_>, (conversation, stamp): (i64, Times
         )
         WHERE conversation = ?1 AND message_stamp = ?2";
     tx.prepare_cached(SQL)?.execute((conversation, stamp))?;
+    Ok(())
+}
+
+/// Goes on in a copy of the database with numbers that nobody has seen: the database that it was copied from goes on with
+/// the next ones. Nobody takes up in the copy where they ended elsewhere.
+pub(super) fn leave_room(tx: &Transaction<'_>) -> Result<()> {
+    const SQL_BEGIN: &str = "
+        INSERT INTO sqlite_sequence (name, seq)
+        SELECT 'events', 0
+        WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'events')";
+    const SQL: &str = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'events'";
+    const SQL_PRUNED: &str =
+        "UPDATE customers SET events_pruned = (SELECT seq FROM sqlite_sequence WHERE name = 'events')";
+    tx.execute(SQL_BEGIN, [])?;
+    tx.execute(SQL, [ROOM])?;
+    tx.execute(SQL_PRUNED, [])?;
     Ok(())
 }
 
@@ -151,7 +170,7 @@ pub fn prune(tx: &Transaction<'_>, before: Timestamp) -> Result<usize> {
         FROM (SELECT sequence, created_at FROM events ORDER BY sequence LIMIT ?2)
         WHERE created_at < ?1";
     const SQL_NOTE: &str = "
-        UPDATE customers SET events_pruned = gone.newest
+        UPDATE customers SET events_pruned = max(events_pruned, gone.newest)
         FROM (SELECT customer, max(sequence) AS newest FROM events WHERE sequence <= ?1 GROUP BY customer) gone
         WHERE key = gone.customer";
     const SQL: &str = "DELETE FROM events WHERE sequence <= ?1";

@@ -60,6 +60,16 @@ pub struct Kept {
     pub content_type: &'static str,
 }
 
+impl Kind {
+    /// The name of this file of a media.
+    pub fn file_name(self, id: MediaId) -> String {
+        match self {
+            Self::Whole => id.to_string(),
+            Self::Preview => format!("{id}{PREVIEW}"),
+        }
+    }
+}
+
 impl Folder {
     /// The folder within a data directory; it is made if there is none.
     pub fn open(data_directory: &Path) -> Result<Self> {
@@ -73,7 +83,7 @@ impl Folder {
 
     /// Begins a file; what is left of an earlier attempt is overwritten.
     pub fn begin(&self, id: MediaId, kind: Kind) -> io::Result<Draft> {
-        let name = name(id, kind);
+        let name = kind.file_name(id);
         let path = self.path.join(format!("{name}{PART}"));
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         let (head, digest) = (Vec::with_capacity(HEAD_BYTES), Context::new(&SHA256));
@@ -82,7 +92,7 @@ impl Folder {
 
     /// Where a complete file is.
     pub fn path(&self, id: MediaId, kind: Kind) -> PathBuf {
-        self.path.join(name(id, kind))
+        self.path.join(kind.file_name(id))
     }
 
     /// Opens a complete file for reading.
@@ -93,7 +103,7 @@ impl Folder {
     /// Removes the file, its preview, and whatever is being written of the two.
     pub fn remove(&self, id: MediaId) -> io::Result<()> {
         for kind in [Kind::Whole, Kind::Preview] {
-            let name = name(id, kind);
+            let name = kind.file_name(id);
             remove_if_any(&self.path.join(format!("{name}{PART}")))?;
             remove_if_any(&self.path.join(&name))?;
         }
@@ -182,13 +192,6 @@ impl Drop for Draft {
         {
             log::warn!("media: what was not complete could not be removed: {error}");
         }
-    }
-}
-
-fn name(id: MediaId, kind: Kind) -> String {
-    match kind {
-        Kind::Whole => id.to_string(),
-        Kind::Preview => format!("{id}{PREVIEW}"),
     }
 }
 

@@ -65,6 +65,42 @@ pub fn get(connection: &Connection, customer: CustomerId, id: MediaId) -> Result
     }
 }
 
+/// A file that is promised to be on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Where it stands in the order of files.
+    pub key: i64,
+    /// Its id.
+    pub id: MediaId,
+    /// The length in bytes.
+    pub size: u64,
+    /// The SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+}
+
+/// Up to `limit` files that are promised to be on disk, behind this key.
+pub fn stored_after(connection: &Connection, key: i64, limit: usize) -> Result<Vec<Stored>> {
+    const SQL: &str = "
+        SELECT key, id, size, sha256
+        FROM medias
+        WHERE key > ?1 AND status = 'stored'
+        ORDER BY key
+        LIMIT ?2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(SQL)?;
+    let rows = statement.query_map((key, limit), |row| {
+        let size = u64::try_from(row.get::<_, i64>("size")?).unwrap_or(0);
+        Ok(Stored { key: row.get("key")?, id: row.get("id")?, size, sha256: row.get("sha256")? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether a file is promised to be on disk. A short, indexed read.
+pub fn is_stored(connection: &Connection, id: MediaId) -> Result<bool> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status = 'stored')";
+    Ok(connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0))?)
+}
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredFile> {
     Ok(StoredFile {
         id: row.get("id")?,

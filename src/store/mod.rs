@@ -4,6 +4,8 @@
 //! inside a write too. Nothing outside this folder knows SQL.
 
 pub mod accounts;
+pub mod backup;
+pub mod check;
 mod checkpoint;
 mod connection;
 pub mod conversations;
@@ -40,6 +42,7 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
+use crate::store::backup::copy;
 use crate::store::checkpoint::Checkpoints;
 use crate::store::connection::ReadOnly;
 use crate::store::events::Reading;
@@ -74,6 +77,7 @@ impl Store {
     pub fn open(path: &Path, queue: usize) -> Result<Self> {
         let lock = Lock::take(path)?;
         schema::refuse_foreign(path)?;
+        copy::before_migration(path)?;
         let mut writing = connection::open_writing(path)?;
         schema::bring_up_to_date(&mut writing)?;
         let checkpoints = Checkpoints::start(path)?;

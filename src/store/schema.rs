@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
+use crate::store::connection;
 use crate::store::steps::STEPS;
 
 /// The present schema as one text: what a new file is made from.
@@ -29,6 +30,20 @@ pub fn refuse_foreign(path: &Path) -> Result<()> {
         return Err(Error::Unusable(format!("{} is the database of another program", path.display())));
     }
     refuse_newer(version, STEPS)
+}
+
+/// The version of a file that has to be carried up; none for a new one and for one of the present version.
+pub fn older_version(path: &Path) -> Result<Option<i64>> {
+    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+        return Ok(None);
+    }
+    let found = version_of(&connection::open_reading(path)?)?;
+    Ok((1..version(STEPS)).contains(&found).then_some(found))
+}
+
+/// The version of an open file; 0 for an empty one.
+pub fn version_of(connection: &Connection) -> Result<i64> {
+    Ok(number(connection, "user_version")?)
 }
 
 /// Makes the tables of a new file, or carries an older one up, in one transaction.

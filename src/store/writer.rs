@@ -133,9 +133,8 @@ impl Group<'_> {
     }
 
     fn commit(&self, stamp_before: Timestamp) -> rusqlite::Result<()> {
-        const SQL: &str = "UPDATE clock SET last_stamp = ?1";
         if self.last_stamp.get() != stamp_before {
-            self.connection.prepare_cached(SQL)?.execute([self.last_stamp.get()])?;
+            write_last_stamp(self.connection, self.last_stamp.get())?;
         }
         self.connection.execute_batch("COMMIT")
     }
@@ -152,9 +151,16 @@ impl Group<'_> {
     }
 }
 
-fn read_last_stamp(connection: &Connection) -> Result<Timestamp> {
+/// The last time that was handed out as a `tm_create`.
+pub fn read_last_stamp(connection: &Connection) -> Result<Timestamp> {
     const SQL: &str = "SELECT last_stamp FROM clock";
     Ok(connection.query_row(SQL, [], |row| row.get(0))?)
+}
+
+/// Keeps it, in the transaction that has handed it out.
+pub fn write_last_stamp(connection: &Connection, stamp: Timestamp) -> rusqlite::Result<()> {
+    const SQL: &str = "UPDATE clock SET last_stamp = ?1";
+    connection.prepare_cached(SQL)?.execute([stamp]).map(drop)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use kaiwa::store::Store;
+use kaiwa::store::schema::current_version;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -27,6 +28,13 @@ fn a_file_of_the_first_version_is_carried_up_and_keeps_its_rows() {
     drop(Store::open(&path, QUEUE).unwrap());
 
     let connection = Connection::open(&path).unwrap();
+    let copy = folder.path().join("kaiwa.db.version-1");
+    assert_eq!(copy.exists(), current_version() > 1, "a copy is made before a step");
+    if copy.exists() {
+        let copy = Connection::open(copy).unwrap();
+        let copied: Vec<_> = before.iter().map(|(table, columns)| rows(&copy, table, columns)).collect();
+        assert_eq!(copied, rows_before, "the copy is the file as it was");
+    }
     let after = tables(&connection);
     for ((table, columns), rows_before) in before.iter().zip(rows_before) {
         assert!(!rows_before.is_empty(), "the file of version 1 has rows in {table}");

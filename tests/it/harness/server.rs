@@ -107,6 +107,12 @@ impl TestServer {
 
     /// Ends the server in the middle of what it does, and starts it again on the same data.
     pub fn restart(&mut self) {
+        self.restart_with(|_| {});
+    }
+
+    /// The same, with settings that the test changes.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
         self.stop();
         self.shared = None;
         self.thread.take().unwrap().join().unwrap();

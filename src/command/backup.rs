@@ -1,0 +1,147 @@
+//! `kaiwa backup`, `kaiwa restore` and `kaiwa verify`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::command::output;
+use crate::command::settings::Settings;
+use crate::error::{Error, Result};
+use crate::model::timestamp::Timestamp;
+use crate::store::backup::restore::{self, Judged};
+use crate::store::backup::{self, Cancel, Summary};
+use crate::store::check::{self, Findings};
+use crate::store::folder::Folder;
+
+/// Writes database and files into one file; also while the server runs.
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    settings: Settings,
+    /// The file to write. There must be none of this name.
+    file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Makes a data directory of a backup.
+#[derive(Debug, Args)]
+pub struct Restore {
+    #[command(flatten)]
+    settings: Settings,
+    /// The backup.
+    file: PathBuf,
+    /// The data directory to make. It must be empty or not there.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Looks whether a backup or a data directory is whole; also while the server runs.
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    settings: Settings,
+    /// A backup, or a data directory.
+    path: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Backup {
+    /// Runs the command. `Unusable` also when files are lost: then the backup was written without them.
+    pub fn run(self) -> Result<()> {
+        let config = self.settings.load()?;
+        let (now, folder) = (Timestamp::now(), Folder::open(&config.data_directory)?);
+        let summary = backup::write(&config.database_path(), &folder, &self.file, now, &Cancel::default())?;
+        if self.json {
+            let mut shown = shown(&summary);
+            shown["file"] = json!(self.file);
+            shown["created_at"] = json!(now.to_string());
+            output::json(&shown)?;
+        } else {
+            output::line(&format!("{}: {}", self.file.display(), words(&summary)))?;
+        }
+        match summary.media_lost {
+            0 => Ok(()),
+            lost => Err(Error::Unusable(format!(
+                "{lost} files that the database promises are not on disk; the backup was written without them"
+            ))),
+        }
+    }
+}
+
+impl Restore {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let database_file = self.settings.load()?.database_file;
+        let judged = restore::restore(&self.file, &self.data, &database_file)?;
+        if self.json {
+            let mut shown = shown_judged(&judged);
+            shown["data"] = json!(self.data);
+            return output::json(&shown);
+        }
+        let Judged { created_at, summary, .. } = &judged;
+        output::line(&format!("{}: as of {created_at}, {}", self.data.display(), words(summary)))
+    }
+}
+
+impl Verify {
+    /// Runs the command. `Unusable` when something was found.
+    pub fn run(self) -> Result<()> {
+        let (findings, mut shown) = if self.path.is_dir() {
+            let database_file = self.settings.load()?.database_file;
+            verify_directory(&self.path, &database_file)?
+        } else {
+            let judged = restore::verify(&self.path)?;
+            let shown = shown_judged(&judged);
+            (judged.findings, shown)
+        };
+        shown["path"] = json!(self.path);
+        shown["findings"] = json!(findings.list());
+        if self.json {
+            output::json(&shown)?;
+        } else if findings.is_empty() {
+            output::line(&format!("{}: nothing is wrong", self.path.display()))?;
+        } else {
+            findings.list().iter().try_for_each(|finding| output::line(finding))?;
+        }
+        match findings.count() {
+            0 => Ok(()),
+            count => Err(Error::Unusable(format!("{} is damaged: {count} findings", self.path.display()))),
+        }
+    }
+}
+
+fn verify_directory(directory: &Path, database_file: &Path) -> Result<(Findings, Value)> {
+    let (database, mut findings) = (directory.join(database_file), Findings::default());
+    let schema = check::database(&database, &mut findings)?;
+    let media_files = check::files(&database, &Folder::open(directory)?, &mut findings)?;
+    Ok((findings, json!({ "schema": schema, "media_files": media_files })))
+}
+
+fn shown_judged(judged: &Judged) -> Value {
+    let mut shown = shown(&judged.summary);
+    shown["created_at"] = json!(judged.created_at);
+    shown["kaiwa"] = json!(judged.kaiwa);
+    shown
+}
+
+fn shown(summary: &Summary) -> Value {
+    let Summary { size, schema, media_files, media_erased, media_lost } = summary;
+    json!({
+        "size": size, "schema": schema, "media_files": media_files, "media_erased": media_erased,
+        "media_lost": media_lost,
+    })
+}
+
+fn words(summary: &Summary) -> String {
+    let Summary { size, schema, media_files, media_lost, .. } = summary;
+    let lost = if *media_lost > 0 { format!(", {media_lost} lost") } else { String::new() };
+    format!("{size} bytes, schema version {schema}, {media_files} files{lost}")
+}

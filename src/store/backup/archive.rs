@@ -1,0 +1,118 @@
+//! Writing the archive: entry after entry, with their hashes, and the manifest last.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use serde::Serialize;
+use tar::{Builder, Header};
+
+use crate::error::{Error, Result};
+use crate::store::backup::Cancel;
+use crate::store::backup::manifest::{About, Content, Entry, MANIFEST, Missing, Name};
+use crate::store::backup::part::Part;
+
+/// The name of the archive while it comes into being.
+pub const NAME: &str = "archive";
+
+/// Bytes that are written to disk at once.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// An archive that is being written. The manifest grows beside it, so that memory does not.
+pub struct Archive<'part> {
+    part: &'part Part,
+    builder: Builder<BufWriter<File>>,
+    manifest: BufWriter<File>,
+    cancel: Cancel,
+}
+
+/// Takes the hash and the length of what is read through it.
+pub struct Hashing<R> {
+    inner: R,
+    digest: Context,
+    size: u64,
+    cancel: Cancel,
+}
+
+impl<'part> Archive<'part> {
+    /// Begins an archive in this folder.
+    pub fn begin(part: &'part Part, about: &About, cancel: &Cancel) -> Result<Self> {
+        let builder = Builder::new(BufWriter::with_capacity(BUFFER_BYTES, part.create(NAME)?));
+        let manifest = BufWriter::new(part.create(MANIFEST)?);
+        let mut archive = Self { part, builder, manifest, cancel: cancel.clone() };
+        archive.note(about)?;
+        Ok(archive)
+    }
+
+    /// Adds a file as it is.
+    pub fn add(&mut self, name: &Name, file: &File) -> Result<()> {
+        let size = file.metadata().map_err(Error::internal)?.len();
+        let mut bytes = Hashing::new(file, &self.cancel);
+        append(&mut self.builder, &name.to_string(), size, &mut bytes)?;
+        let (found, sha256) = bytes.finish();
+        if found != size {
+            return Err(Error::internal(format!("{name} changed while it was read")));
+        }
+        self.note(&Entry { name: name.to_string(), content: Content::Present { size, sha256 } })
+    }
+
+    /// Notes that a file is not there.
+    pub fn note_missing(&mut self, name: &Name, missing: Missing) -> Result<()> {
+        self.note(&Entry { name: name.to_string(), content: Content::Missing { missing } })
+    }
+
+    /// Adds the manifest, brings everything to disk, and tells the length of the archive in bytes.
+    pub fn finish(mut self) -> Result<u64> {
+        let mut manifest = self.manifest.into_inner().map_err(|error| Error::internal(error.into_error()))?;
+        manifest.rewind().map_err(Error::internal)?;
+        let size = manifest.metadata().map_err(Error::internal)?.len();
+        append(&mut self.builder, MANIFEST, size, manifest)?;
+        let buffer = self.builder.into_inner().map_err(Error::internal)?;
+        let file = buffer.into_inner().map_err(|error| Error::internal(error.into_error()))?;
+        file.sync_all().map_err(Error::internal)?;
+        std::fs::metadata(self.part.path(NAME)).map(|file| file.len()).map_err(Error::internal)
+    }
+
+    fn note(&mut self, line: &impl Serialize) -> Result<()> {
+        let line = serde_json::to_string(line).map_err(Error::internal)?;
+        writeln!(self.manifest, "{line}").map_err(Error::internal)
+    }
+}
+
+impl<R: Read> Hashing<R> {
+    /// Reads from `inner` until that is cancelled.
+    pub fn new(inner: R, cancel: &Cancel) -> Self {
+        Self { inner, digest: Context::new(&SHA256), size: 0, cancel: cancel.clone() }
+    }
+
+    /// How many bytes were read, and their SHA-256 in hexadecimal digits.
+    pub fn finish(self) -> (u64, String) {
+        (self.size, hexadecimal(self.digest.finish().as_ref()))
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.is_requested() {
+            return Err(io::Error::other("the backup is not wanted any more"));
+        }
+        let count = self.inner.read(buffer)?;
+        self.digest.update(&buffer[..count]);
+        self.size += u64::try_from(count).map_err(io::Error::other)?;
+        Ok(count)
+    }
+}
+
+/// Bytes as they stand in a manifest.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+fn append(builder: &mut Builder<BufWriter<File>>, name: &str, size: u64, bytes: impl Read) -> Result<()> {
+    let mut header = Header::new_gnu();
+    header.set_path(name).map_err(Error::internal)?;
+    header.set_size(size);
+    header.set_mode(0o600);
+    header.set_cksum();
+    builder.append(&header, bytes).map_err(Error::internal)
+}

@@ -1,0 +1,162 @@
+//! Copies of the database as it was at one moment.
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, Result};
+use crate::model::timestamp::Timestamp;
+use crate::store::backup::part::{private_file, sync_folder_of};
+use crate::store::backup::{Cancel, waiting};
+use crate::store::transaction::{Notes, Transaction};
+use crate::store::{connection, schema, writer};
+
+/// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.
+const STEPS_BETWEEN_LOOKS: c_int = 10_000;
+
+/// Room that a disk should have beyond what was computed.
+const SPARE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What the name of a copy ends with that is not complete.
+const PART: &str = ".part";
+
+/// A connection that only reads, from which copies can be made until that is cancelled.
+pub fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
+    if !database.exists() {
+        return Err(Error::Unusable(format!("there is no database at {}", database.display())));
+    }
+    let mut connection = connection::open_reading(database)?;
+    // The connection cannot write to the database, but has to write the copy.
+    connection.execute_batch("PRAGMA query_only = OFF")?;
+    let cancel = cancel.clone();
+    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancel.is_requested()))?;
+    Ok(connection)
+}
+
+/// Writes the database as it is now into a new file for its owner alone, without a log and without what was erased.
+/// Nobody waits for it, but the log of the database grows until it has ended. The copy is not synced.
+pub fn into_new_file(database: &Connection, copy: &Path) -> Result<()> {
+    let path = copy.to_str().ok_or_else(|| Error::Unusable(format!("{} is no text", copy.display())))?;
+    private_file(copy).map_err(Error::internal)?;
+    database.execute("VACUUM INTO ?1", [path])?;
+    Ok(())
+}
+
+/// Makes of a copy what may be started from at any later time: what waits in it may have been sent since it was made.
+pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(copy, flags)?;
+    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; BEGIN IMMEDIATE")?;
+    let last_stamp = Cell::new(writer::read_last_stamp(&connection)?);
+    // Nobody hears of it: no server has the copy open.
+    let notes = Notes::default();
+    waiting::mistrust(&Transaction::new(&connection, &last_stamp, &notes, now))?;
+    writer::write_last_stamp(&connection, last_stamp.get())?;
+    connection.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+/// Copies a database of an older version beside itself, before it is carried up: `kaiwa.db.version-1`. A copy of an
+/// earlier attempt is replaced.
+///
+/// `Unusable` when the disk has no room for the copy and for carrying up.
+pub fn before_migration(database: &Path) -> Result<()> {
+    match schema::older_version(database)? {
+        Some(version) => beside(database, version),
+        None => Ok(()),
+    }
+}
+
+fn beside(database: &Path, version: i64) -> Result<()> {
+    let connection = open(database, &Cancel::default())?;
+    require_room(database, &connection)?;
+    let copy = with_ending(database, &format!(".version-{version}"));
+    let part = with_ending(&copy, PART);
+    let failed = |error| Error::Unusable(format!("cannot write {}: {error}", copy.display()));
+    into_new_file(&connection, &part)?;
+    File::open(&part).and_then(|file| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&part, &copy).and_then(|()| sync_folder_of(&copy)).map_err(failed)?;
+    log::info!("storage: the database of version {version} was copied to {}", copy.display());
+    Ok(())
+}
+
+/// The copy is as large as the database at most, and so is what the steps write anew.
+fn require_room(database: &Path, connection: &Connection) -> Result<()> {
+    const SQL: &str = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    let size: i64 = connection.query_row(SQL, [], |row| row.get(0))?;
+    let needed = u64::try_from(size).unwrap_or(0).saturating_mul(2).saturating_add(SPARE_BYTES);
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let disk = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).map_err(Error::internal)?;
+    enough(disk.f_bavail.saturating_mul(disk.f_frsize), needed)
+}
+
+fn enough(available: u64, needed: u64) -> Result<()> {
+    if available >= needed {
+        return Ok(());
+    }
+    Err(Error::Unusable(format!(
+        "the database has to be copied and carried to a newer version: {needed} bytes are needed on its disk, and \
+         {available} are free; it was left untouched"
+    )))
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_is_told_before_anything_is_written() {
+        assert!(enough(10, 10).is_ok());
+        let refused = enough(9, 10).unwrap_err();
+
+        assert!(matches!(&refused, Error::Unusable(text) if text.contains("untouched")), "{refused}");
+    }
+
+    #[test]
+    fn the_copy_before_carrying_up_stands_beside_the_database_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("kaiwa.db");
+        connection::open_writing(&database).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+
+        beside(&database, 3).unwrap();
+        connection::open_writing(&database).unwrap().execute_batch("CREATE TABLE u (a)").unwrap();
+        beside(&database, 3).unwrap();
+
+        let copy = folder.path().join("kaiwa.db.version-3");
+        assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let tables = "SELECT count(*) FROM sqlite_schema";
+        let count: i64 = Connection::open(&copy).unwrap().query_row(tables, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 2, "the newer copy has replaced the older one");
+        assert!(!folder.path().join("kaiwa.db.version-3.part").exists());
+    }
+
+    #[test]
+    fn a_copy_that_is_not_wanted_any_more_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("kaiwa.db");
+        let connection = connection::open_writing(&database).unwrap();
+        let rows =
+            "CREATE TABLE t (a); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9999)
+                    INSERT INTO t SELECT i FROM n";
+        connection.execute_batch(rows).unwrap();
+        let cancel = Cancel::default();
+        let reading = open(&database, &cancel).unwrap();
+
+        into_new_file(&reading, &folder.path().join("first")).unwrap();
+        cancel.request();
+        let refused = into_new_file(&reading, &folder.path().join("second"));
+
+        assert!(refused.is_err());
+        assert!(connection.execute_batch("INSERT INTO t VALUES (1)").is_ok(), "nobody waits for a copy");
+    }
+}

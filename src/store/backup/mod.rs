@@ -1,0 +1,198 @@
+//! A backup: one tar file with a copy of the database as it was at one moment, the files that it promises, and a manifest
+//! with the SHA-256 of each.
+//!
+//! It is made beside a running server with a connection that only reads, and no write waits for it. It comes into being
+//! in a folder of its own beside its place and has its name only once all of it is on disk.
+
+pub mod archive;
+pub mod copy;
+mod manifest;
+mod part;
+pub mod restore;
+mod waiting;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::model::timestamp::Timestamp;
+use crate::store::backup::archive::Archive;
+use crate::store::backup::manifest::{About, Missing, Name};
+use crate::store::backup::part::Part;
+use crate::store::folder::{Folder, Kind};
+use crate::store::medias::{self, Stored};
+use crate::store::{connection, schema};
+
+/// Files that are looked up in one read.
+const PAGE: usize = 500;
+
+/// Asks a backup that is being made to end. Copies are the same request.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel {
+    requested: Arc<AtomicBool>,
+}
+
+/// What a backup holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The length of the backup in bytes.
+    pub size: u64,
+    /// The version of its schema.
+    pub schema: i64,
+    /// Files of messages and uploads, without previews.
+    pub media_files: u64,
+    /// Files that were erased while the backup was made.
+    pub media_erased: u64,
+    /// Files that the database promises and that are not on disk.
+    pub media_lost: u64,
+}
+
+impl Cancel {
+    /// Asks.
+    pub fn request(&self) {
+        self.requested.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked.
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
+    }
+}
+
+/// Writes a backup of the database and its folder of files into a new file, with what is known at `now`.
+///
+/// `Conflict` when there is a file of this name, or when another process is writing it. A file that is missing does not
+/// end the backup: it is counted as lost.
+pub fn write(
+    database: &Path,
+    folder: &Folder,
+    file: &Path,
+    now: Timestamp,
+    cancel: &Cancel,
+) -> Result<Summary> {
+    let part = Part::begin(file)?;
+    let live = copy::open(database, cancel)?;
+    schema::require_current(&live)?;
+    let copied = part.path(manifest::DATABASE);
+    copy::into_new_file(&live, &copied)?;
+    copy::prepare(&copied, now)?;
+    let about = About::new(schema::current_version(), now);
+    let mut summary = Summary { schema: about.schema, ..Summary::default() };
+    let mut archive = Archive::begin(&part, &about, cancel)?;
+    archive.add(&Name::Database, &File::open(&copied).map_err(Error::internal)?)?;
+    add_medias(&mut archive, &connection::open_reading(&copied)?, (&live, folder), &mut summary)?;
+    summary.size = archive.finish()?;
+    part.keep(archive::NAME, file)?;
+    Ok(summary)
+}
+
+/// Adds what the copy promises, from the folder. What is not there any more may have been erased meanwhile.
+fn add_medias(
+    archive: &mut Archive<'_>,
+    copy: &Connection,
+    (live, folder): (&Connection, &Folder),
+    summary: &mut Summary,
+) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let page = medias::stored_after(copy, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.key;
+        for stored in page {
+            add_media(archive, &stored, (live, folder), summary)?;
+        }
+    }
+}
+
+fn add_media(
+    archive: &mut Archive<'_>,
+    stored: &Stored,
+    (live, folder): (&Connection, &Folder),
+    summary: &mut Summary,
+) -> Result<()> {
+    let whole = Name::Media(stored.id, Kind::Whole);
+    let Some(file) = if_any(folder.read(stored.id, Kind::Whole))? else {
+        let is_erased = !medias::is_stored(live, stored.id)?;
+        let missing = if is_erased { Missing::Erased } else { Missing::Lost };
+        *(if is_erased { &mut summary.media_erased } else { &mut summary.media_lost }) += 1;
+        return archive.note_missing(&whole, missing);
+    };
+    archive.add(&whole, &file)?;
+    summary.media_files += 1;
+    match if_any(folder.read(stored.id, Kind::Preview))? {
+        Some(preview) => archive.add(&Name::Media(stored.id, Kind::Preview), &preview),
+        None => Ok(()),
+    }
+}
+
+fn if_any(file: io::Result<File>) -> Result<Option<File>> {
+    match file {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::internal(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::MediaId;
+
+    fn database_with(path: &Path, id: MediaId, status: &str) {
+        let mut connection = connection::open_writing(path).unwrap();
+        schema::bring_up_to_date(&mut connection).unwrap();
+        let customer =
+            "INSERT INTO customers (key, id, name, detail, webhook_method, webhook_uri, tm_create, tm_update)
+                        VALUES (1, zeroblob(16), '', '', 'POST', '', 1, 1)";
+        connection.execute_batch(customer).unwrap();
+        let media = "INSERT INTO medias (id, customer, kind, status, filename, size, sha256, tm_create)
+                     VALUES (?1, 1, 'file', ?2, '', 3, zeroblob(32), 1)";
+        connection.execute(media, (id, status)).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_erased_meanwhile_is_told_from_one_that_is_lost() {
+        let data = tempfile::tempdir().unwrap();
+        let (copied, live) = (data.path().join("copied.db"), data.path().join("live.db"));
+        let id = MediaId::random();
+        database_with(&copied, id, "stored");
+        for (status, counts) in [("gone", (1, 0)), ("stored", (0, 1))] {
+            std::fs::remove_file(&live).ok();
+            database_with(&live, id, status);
+            let part = Part::begin(&data.path().join("backup")).unwrap();
+            let about = About::new(1, Timestamp::NEVER);
+            let mut archive = Archive::begin(&part, &about, &Cancel::default()).unwrap();
+            let (copied, live) =
+                (connection::open_reading(&copied).unwrap(), connection::open_reading(&live).unwrap());
+            let (folder, mut summary) = (Folder::open(data.path()).unwrap(), Summary::default());
+
+            add_medias(&mut archive, &copied, (&live, &folder), &mut summary).unwrap();
+
+            assert_eq!(
+                (summary.media_erased, summary.media_lost, summary.media_files),
+                (counts.0, counts.1, 0)
+            );
+            assert!(archive.finish().unwrap() > 0, "the backup goes on");
+        }
+    }
+
+    #[test]
+    fn two_processes_do_not_write_one_backup_and_what_is_left_of_one_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("backup");
+        let first = Part::begin(&file).unwrap();
+
+        assert!(matches!(Part::begin(&file), Err(Error::Conflict(_))));
+        drop(first);
+        std::fs::create_dir(folder.path().join(".backup.part")).unwrap();
+        std::fs::write(folder.path().join(".backup.part/left behind"), "half").unwrap();
+        let second = Part::begin(&file).unwrap();
+
+        assert!(!second.path("left behind").exists());
+    }
+}

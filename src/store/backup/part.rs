@@ -1,0 +1,92 @@
+//! The folder in which a backup comes into being, beside its place.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The file within the folder that says that somebody works here.
+const LOCK: &str = "lock";
+
+/// A hidden folder for its owner alone. It goes when this is dropped.
+pub struct Part {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Part {
+    /// Begins a file; what an interrupted attempt has left is removed.
+    ///
+    /// `Conflict` when there is such a file, or when another process is writing it.
+    pub fn begin(file: &Path) -> Result<Self> {
+        if file.symlink_metadata().is_ok() {
+            return Err(Error::Conflict(format!("{} exists already; choose another name", file.display())));
+        }
+        let name = file.file_name().ok_or_else(|| unusable(file, "this is no name of a file"))?;
+        let folder = file.with_file_name(format!(".{}.part", name.to_string_lossy()));
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|error| unusable(file, error))?;
+        let lock = private_file(&folder.join(LOCK)).map_err(Error::internal)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Conflict(format!("{} is being written already", file.display())));
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::internal(error)),
+        }
+        let part = Self { folder, _lock: lock };
+        part.sweep().map_err(Error::internal)?;
+        Ok(part)
+    }
+
+    /// Where a file of this name is, or will be.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// A new file, for its owner alone.
+    pub fn create(&self, name: &str) -> Result<File> {
+        private_file(&self.path(name)).map_err(Error::internal)
+    }
+
+    /// Gives a file that is on disk its place, and makes that durable.
+    pub fn keep(self, name: &str, file: &Path) -> Result<()> {
+        let kept = std::fs::rename(self.path(name), file).and_then(|()| sync_folder_of(file));
+        kept.map_err(|error| unusable(file, error))
+    }
+
+    fn sweep(&self) -> io::Result<()> {
+        for entry in self.folder.read_dir()? {
+            let entry = entry?;
+            if entry.file_name() != LOCK {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+            log::warn!("backup: {} could not be removed: {error}", self.folder.display());
+        }
+    }
+}
+
+/// Makes the names in a file's folder durable.
+pub fn sync_folder_of(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// A new or emptied file, for its owner alone.
+pub fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+fn unusable(file: &Path, reason: impl std::fmt::Display) -> Error {
+    Error::Unusable(format!("cannot write {}: {reason}", file.display()))
+}

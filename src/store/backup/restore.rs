@@ -1,0 +1,263 @@
+//! Reading a backup: into a data directory, or only to see whether it is whole.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::iter::Peekable;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use tar::{Entry as Packed, EntryType};
+
+use crate::error::{Error, Result};
+use crate::store::backup::archive::{Hashing, hexadecimal};
+use crate::store::backup::manifest::{About, Content, DATABASE, Entry, MANIFEST, Missing, Name};
+use crate::store::backup::part::{Part, private_file, sync_folder_of};
+use crate::store::backup::{Cancel, Summary};
+use crate::store::check::{self, Findings};
+use crate::store::connection;
+use crate::store::folder::Kind;
+
+/// The list of what was found, in the form of a manifest.
+const FOUND: &str = "found.jsonl";
+
+/// The folder within a data directory in which a database is put together.
+const UNFINISHED: &str = "unfinished";
+
+/// Bytes that are read from disk at once.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// What a backup said about itself, and what was wrong with it.
+#[derive(Debug)]
+pub struct Judged {
+    /// When it was made.
+    pub created_at: String,
+    /// The version of the program that made it.
+    pub kaiwa: String,
+    /// What it holds.
+    pub summary: Summary,
+    /// What is not as it should be.
+    pub findings: Findings,
+}
+
+/// Puts a backup into a new or empty data directory. Everything is looked at while it is written; the database has its
+/// name only when nothing was wrong.
+///
+/// `Conflict` when the directory has something in it, `Unusable` when the backup is damaged or from a newer version;
+/// then nothing is left behind.
+pub fn restore(file: &Path, data_directory: &Path, database_file: &Path) -> Result<Judged> {
+    let is_new = prepare(data_directory)?;
+    let restored = into_directory(file, data_directory, database_file);
+    if restored.is_err() {
+        clear(data_directory, is_new);
+    }
+    restored
+}
+
+/// Looks at a backup: every hash, and the database as a whole, for which it is copied beside the backup meanwhile.
+///
+/// `Unusable` when it is no backup at all, or from a newer version.
+pub fn verify(file: &Path) -> Result<Judged> {
+    let beside = file.with_file_name(format!(
+        "{}.verify",
+        file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
+    ));
+    let part = Part::begin(&beside)?;
+    let scratch = part.path("");
+    let about = unpack(file, &scratch, None)?;
+    judge(file, about, &scratch)
+}
+
+fn into_directory(file: &Path, data_directory: &Path, database_file: &Path) -> Result<Judged> {
+    let (scratch, media) = (data_directory.join(UNFINISHED), data_directory.join("media"));
+    for folder in [&scratch, &media] {
+        DirBuilder::new().mode(0o700).create(folder).map_err(Error::internal)?;
+    }
+    let about = unpack(file, &scratch, Some(&media))?;
+    let judged = judge(file, about, &scratch)?;
+    if let Some(finding) = judged.findings.list().first() {
+        return Err(Error::Unusable(format!("{} is damaged: {finding}", file.display())));
+    }
+    let database = data_directory.join(database_file);
+    let moved = File::open(&media)
+        .and_then(|folder| folder.sync_all())
+        .and_then(|()| std::fs::rename(scratch.join(DATABASE), &database))
+        .and_then(|()| std::fs::remove_dir_all(&scratch))
+        .and_then(|()| sync_folder_of(&database));
+    moved.map_err(Error::internal)?;
+    Ok(judged)
+}
+
+/// Makes the directory, or sees that it is empty. Tells whether it is new.
+fn prepare(directory: &Path) -> Result<bool> {
+    let unusable = |error| Error::Unusable(format!("cannot use {}: {error}", directory.display()));
+    let is_new = !directory.exists();
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
+    if directory.read_dir().map_err(unusable)?.next().is_some() {
+        return Err(Error::Conflict(format!(
+            "{} is not empty; restore into a new directory, and let the server use that",
+            directory.display()
+        )));
+    }
+    Ok(is_new)
+}
+
+/// Removes what an attempt has put into a directory that was empty before.
+fn clear(directory: &Path, is_new: bool) {
+    let removed = [UNFINISHED, "media"].iter().try_for_each(|name| {
+        match std::fs::remove_dir_all(directory.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    });
+    let removed = removed.and_then(|()| if is_new { std::fs::remove_dir(directory) } else { Ok(()) });
+    if let Err(error) = removed {
+        log::warn!("backup: what was restored into {} stays: {error}", directory.display());
+    }
+}
+
+/// Writes the database, the manifest and a list of what was found into `scratch`, and files into `media` if there is one.
+fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
+    let damaged = |error: io::Error| {
+        Error::Unusable(format!("{} is no backup of kaiwa, or is damaged: {error}", file.display()))
+    };
+    let bytes = BufReader::with_capacity(BUFFER_BYTES, File::open(file).map_err(damaged)?);
+    let mut found = BufWriter::new(private_file(&scratch.join(FOUND)).map_err(Error::internal)?);
+    for entry in tar::Archive::new(bytes).entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let path = name_of(&entry)?;
+        if path == MANIFEST {
+            let target = scratch.join(MANIFEST);
+            io::copy(&mut entry, &mut private_file(&target).map_err(Error::internal)?).map_err(damaged)?;
+            found.flush().map_err(Error::internal)?;
+            return about(&target);
+        }
+        let name: Name = path.parse()?;
+        let target = match (name, media) {
+            (Name::Database, _) => Some(scratch.join(DATABASE)),
+            (Name::Media(id, kind), Some(media)) => Some(media.join(kind.file_name(id))),
+            (Name::Media(..), None) => None,
+        };
+        let content = write(entry, target).map_err(damaged)?;
+        let line = serde_json::to_string(&Entry { name: path, content }).map_err(Error::internal)?;
+        writeln!(found, "{line}").map_err(Error::internal)?;
+    }
+    Err(Error::Unusable(format!("{} has no manifest: it was cut off", file.display())))
+}
+
+/// The name of an entry, which is a file and nothing else: no link, no device, no folder.
+fn name_of(entry: &Packed<'_, impl Read>) -> Result<String> {
+    let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    match entry.header().entry_type() {
+        EntryType::Regular => Ok(path),
+        _ => Err(Error::Unusable(format!("this is no backup of kaiwa: {path:?} is no file"))),
+    }
+}
+
+/// Brings a file to disk, or only reads it.
+fn write(bytes: impl Read, target: Option<PathBuf>) -> io::Result<Content> {
+    let mut bytes = Hashing::new(bytes, &Cancel::default());
+    match target {
+        Some(target) => {
+            let mut file = private_file(&target)?;
+            io::copy(&mut bytes, &mut file)?;
+            file.sync_all()?;
+        }
+        None => drop(io::copy(&mut bytes, &mut io::sink())?),
+    }
+    let (size, sha256) = bytes.finish();
+    Ok(Content::Present { size, sha256 })
+}
+
+fn about(manifest: &Path) -> Result<About> {
+    let first = lines(manifest)?.next().unwrap_or_else(|| Err(unreadable("it is empty")))?;
+    let about: About = serde_json::from_str(&first).map_err(unreadable)?;
+    about.require_known()?;
+    Ok(about)
+}
+
+/// Compares what was unpacked with the manifest and with the database, and looks at the database.
+fn judge(file: &Path, about: About, scratch: &Path) -> Result<Judged> {
+    let mut findings = Findings::default();
+    let size = file.metadata().map_err(Error::internal)?.len();
+    let mut summary = Summary { size, schema: about.schema, ..Summary::default() };
+    compare_with_manifest(scratch, &mut summary, &mut findings)?;
+    let database = scratch.join(DATABASE);
+    if check::database(&database, &mut findings)? != about.schema {
+        findings.add("the database has another version than the manifest says");
+    }
+    if findings.is_empty() {
+        compare_with_database(scratch, &database, &mut findings)?;
+    }
+    let About { created_at, kaiwa, .. } = about;
+    Ok(Judged { created_at, kaiwa, summary, findings })
+}
+
+fn compare_with_manifest(scratch: &Path, summary: &mut Summary, findings: &mut Findings) -> Result<()> {
+    let mut found = entries(&scratch.join(FOUND), 0)?.peekable();
+    for entry in entries(&scratch.join(MANIFEST), 1)? {
+        let entry = entry?;
+        count(&entry, summary);
+        if matches!(entry.content, Content::Missing { .. }) {
+            continue;
+        }
+        match next_of(&mut found, &entry.name)? {
+            None => findings.add(format!("{} is missing", entry.name)),
+            Some(there) if there != entry => {
+                findings.add(format!("{} is not what was backed up", entry.name));
+            }
+            Some(_) => {}
+        }
+    }
+    for surplus in found {
+        findings.add(format!("{} is not in the manifest", surplus?.name));
+    }
+    Ok(())
+}
+
+/// Every file that the database promises has to be in the manifest with the same hash, or with a reason.
+fn compare_with_database(scratch: &Path, database: &Path, findings: &mut Findings) -> Result<()> {
+    let is_whole = |entry: &Result<Entry>| {
+        entry.as_ref().map_or(true, |entry| matches!(entry.name.parse(), Ok(Name::Media(_, Kind::Whole))))
+    };
+    let mut listed = entries(&scratch.join(MANIFEST), 1)?.filter(is_whole).peekable();
+    let connection = connection::open_reading(database)?;
+    check::each_stored(&connection, |stored| {
+        let name = Name::Media(stored.id, Kind::Whole).to_string();
+        let promised = Content::Present { size: stored.size, sha256: hexadecimal(&stored.sha256) };
+        match next_of(&mut listed, &name)? {
+            Some(Entry { content: Content::Missing { .. }, .. }) => {}
+            Some(entry) if entry.content == promised => {}
+            Some(_) => findings.add(format!("{name} is not what the database promises")),
+            None => findings.add(format!("{name} is promised by the database and not in the backup")),
+        }
+        Ok(())
+    })
+}
+
+fn count(entry: &Entry, summary: &mut Summary) {
+    match (&entry.content, entry.name.parse()) {
+        (Content::Missing { missing: Missing::Erased }, _) => summary.media_erased += 1,
+        (Content::Missing { missing: Missing::Lost }, _) => summary.media_lost += 1,
+        (_, Ok(Name::Media(_, Kind::Whole))) => summary.media_files += 1,
+        _ => {}
+    }
+}
+
+/// The next entry, if it has this name.
+fn next_of(entries: &mut Peekable<impl Iterator<Item = Result<Entry>>>, name: &str) -> Result<Option<Entry>> {
+    entries.next_if(|entry| entry.as_ref().map_or(true, |entry| entry.name == name)).transpose()
+}
+
+fn entries(list: &Path, skipped: usize) -> Result<impl Iterator<Item = Result<Entry>> + use<>> {
+    let read = |line: Result<String>| serde_json::from_str(&line?).map_err(unreadable);
+    Ok(lines(list)?.skip(skipped).map(read))
+}
+
+fn lines(list: &Path) -> Result<impl Iterator<Item = Result<String>> + use<>> {
+    let file = File::open(list).map_err(Error::internal)?;
+    Ok(BufReader::new(file).lines().map(|line| line.map_err(unreadable)))
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Error {
+    Error::Unusable(format!("the manifest cannot be read: {error}"))
+}

@@ -1,0 +1,258 @@
+//! Backups: made beside a running server, whole or refused, and safe to start from.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use kaiwa::error::Error;
+use kaiwa::model::account::DeliveryMode;
+use kaiwa::model::timestamp::Timestamp;
+use kaiwa::store::backup::restore::{restore, verify};
+use kaiwa::store::backup::{self, Cancel, Summary};
+use kaiwa::store::folder::Folder;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tar::{Builder, EntryType, Header};
+use tempfile::TempDir;
+
+use crate::harness::eventually;
+use crate::harness::server::{TestServer, text_event};
+use crate::media::{media_once, noise, send};
+
+const DATABASE: &str = "kaiwa.db";
+
+fn back_up(server: &TestServer, file: &Path) -> Summary {
+    let folder = Folder::open(server.folder()).unwrap();
+    backup::write(&server.database(), &folder, file, Timestamp::now(), &Cancel::default()).unwrap()
+}
+
+/// A server with a picture, a text, and a backup of both.
+async fn backed_up() -> (TestServer, TempDir, PathBuf) {
+    let server = TestServer::start();
+    server.webhook(&[text_event(&server.user("Bob"), "in the backup")]).await;
+    send(&server, "image", noise(1, 300_000)).await;
+    media_once(&server, "stored").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kaiwa.tar");
+    back_up(&server, &file);
+    (server, folder, file)
+}
+
+fn count(database: &Path, sql: &str) -> i64 {
+    Connection::open(database).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let names = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+#[actix_web::test]
+async fn a_backup_holds_all_that_was_acknowledged_before_it_while_writes_go_on() {
+    let server = TestServer::start();
+    send(&server, "image", noise(1, 300_000)).await;
+    media_once(&server, "stored").await;
+    let user = server.user("Bob");
+    let conversation = server.conversation_with(&user).await;
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("data");
+
+    for number in 0..5 {
+        let text = format!("acknowledged before backup {number}");
+        server.webhook(&[text_event(&user, &text)]).await;
+        let file = folder.path().join(format!("{number}.tar"));
+        let made = {
+            let (database, folder, file) =
+                (server.database(), Folder::open(server.folder()).unwrap(), file.clone());
+            std::thread::spawn(move || {
+                backup::write(&database, &folder, &file, Timestamp::now(), &Cancel::default())
+            })
+        };
+        while !made.is_finished() {
+            assert_eq!(server.webhook(&[text_event(&user, "meanwhile")]).await.status, 200);
+        }
+        made.join().unwrap().unwrap();
+        assert!(verify(&file).unwrap().findings.is_empty());
+        std::fs::remove_dir_all(&target).ok();
+        restore(&file, &target, Path::new(DATABASE)).unwrap();
+        let found = format!("SELECT count(*) FROM messages WHERE text = '{text}'");
+        assert_eq!(count(&target.join(DATABASE), &found), 1);
+    }
+
+    let stored = server.messages(&conversation).await;
+    assert!(stored.iter().any(|message| message["text"] == "meanwhile"), "the server has gone on");
+    assert_eq!(names(&target.join("media")), names(&server.folder().join("media")));
+    assert_eq!(names(folder.path()).len(), 6, "five backups and a folder, and nothing of their making");
+}
+
+#[actix_web::test]
+async fn a_server_starts_from_a_backup_with_everything_that_it_had() {
+    let (mut server, folder, file) = backed_up().await;
+    let (before, media) =
+        (server.get("/v1.0/conversations").await.json(), media_once(&server, "stored").await);
+    let path = media["uri"].as_str().unwrap();
+    let bytes = crate::media::download(&server, path, &[]).await.body;
+    let target = folder.path().join("restored/data");
+
+    restore(&file, &target, Path::new(DATABASE)).unwrap();
+    server.restart_with(|config| config.data_directory.clone_from(&target));
+
+    assert_eq!(server.get("/v1.0/conversations").await.json(), before);
+    assert_eq!(crate::media::download(&server, path, &[]).await.body, bytes);
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(&target), mode(&target.join(DATABASE))), (0o600, 0o700, 0o600));
+}
+
+#[actix_web::test]
+async fn what_waited_in_a_backup_and_was_sent_since_is_not_executed_twice() {
+    for mode in [DeliveryMode::PushOnly, DeliveryMode::PreferReply] {
+        let mut server = TestServer::start_with(|config| {
+            config.accounts[0].delivery_mode = mode;
+            config.delivery.wait = Duration::ZERO;
+        });
+        let user = server.user("Alice");
+        let conversation = server.conversation_with(&user).await;
+        server.set_faults(&json!([{ "kind": "stall", "path": "/v2/bot/message/", "count": 1 }]));
+        for text in ["under way", "behind it"] {
+            server.say(&conversation, text).await;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (file, target) = (folder.path().join("kaiwa.tar"), folder.path().join("data"));
+        back_up(&server, &file);
+        server.set_faults(&json!([]));
+        // A new start ends what hangs, and sends the rest.
+        server.restart();
+        eventually(|| server.executed(&user).contains(&"behind it".to_owned())).await;
+        let executed = server.executed(&user);
+
+        restore(&file, &target, Path::new(DATABASE)).unwrap();
+        server.restart_with(|config| config.data_directory.clone_from(&target));
+
+        let database = target.join(DATABASE);
+        assert_eq!(server.get("/readyz").await.status, 200);
+        eventually(|| count(&database, "SELECT count(*) FROM messages WHERE status = 'sending'") == 0).await;
+        assert_eq!(server.executed(&user), executed, "{mode:?}");
+        let unknown = "SELECT count(*) FROM messages WHERE failure_reason = 'outcome_unknown'";
+        assert_eq!(count(&database, unknown), i64::from(mode == DeliveryMode::PreferReply) * 2, "{mode:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_backup_with_a_changed_byte_is_refused_and_leaves_nothing_behind() {
+    let (_server, folder, file) = backed_up().await;
+    let whole = std::fs::read(&file).unwrap();
+    let (damaged, target) = (folder.path().join("damaged.tar"), folder.path().join("data"));
+    // In the database, in the picture, in the manifest, and in a name.
+    let after = |needle: &[u8]| whole.windows(needle.len()).position(|window| window == needle).unwrap();
+    let media = after(b"media/");
+    for at in [600, media + 512 + 70_000, after(b"\"sha256\":\"") + 12, media + 8] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&damaged, bytes).unwrap();
+
+        let found = verify(&damaged);
+        let refused = restore(&damaged, &target, Path::new(DATABASE));
+
+        assert!(found.map_or(true, |judged| !judged.findings.is_empty()), "{at}");
+        assert!(matches!(refused, Err(Error::Unusable(_))), "{at}: {refused:?}");
+        assert!(!target.exists(), "{at}: something was left behind");
+    }
+    for length in [0, 100, 5_000, whole.len() / 2, whole.len() - 3_000] {
+        std::fs::write(&damaged, &whole[..length]).unwrap();
+
+        assert!(matches!(verify(&damaged), Err(Error::Unusable(_))), "cut at {length}");
+    }
+    assert_eq!(names(folder.path()), ["damaged.tar", "kaiwa.tar"]);
+}
+
+#[test]
+fn an_archive_that_names_other_places_is_refused_and_touches_nothing_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, target) = (folder.path().join("evil.tar"), folder.path().join("data"));
+    let entries = [
+        ("../outside", EntryType::Regular),
+        ("media/../../outside", EntryType::Regular),
+        ("/tmp/kaiwa-outside", EntryType::Regular),
+        (DATABASE, EntryType::Symlink),
+        ("media/0190a1b2-c3d4-4a00-8000-0000000f0001", EntryType::Link),
+    ];
+    for (name, kind) in entries {
+        let mut builder = Builder::new(File::create(&file).unwrap());
+        let mut header = Header::new_gnu();
+        // Past the checks of the library: the name as it stands in the header.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_link_name("../outside").unwrap();
+        header.set_size(4);
+        header.set_cksum();
+        builder.append(&header, &b"evil"[..]).unwrap();
+        builder.into_inner().unwrap().flush().unwrap();
+
+        let refused = restore(&file, &target, Path::new(DATABASE));
+
+        assert!(matches!(refused, Err(Error::Unusable(_))), "{name}: {refused:?}");
+        assert_eq!(names(folder.path()), ["evil.tar"], "{name}");
+        assert!(!Path::new("/tmp/kaiwa-outside").exists());
+    }
+}
+
+#[actix_web::test]
+async fn a_directory_with_something_in_it_and_a_file_that_exists_are_left_alone() {
+    let (server, folder, file) = backed_up().await;
+    let target = folder.path().join("data");
+    std::fs::create_dir(&target).unwrap();
+    std::fs::write(target.join("precious"), "mine").unwrap();
+    let before = std::fs::read(&file).unwrap();
+
+    let restored = restore(&file, &target, Path::new(DATABASE));
+    let media = Folder::open(server.folder()).unwrap();
+    let written = backup::write(&server.database(), &media, &file, Timestamp::now(), &Cancel::default());
+
+    assert!(matches!(restored, Err(Error::Conflict(_))) && matches!(written, Err(Error::Conflict(_))));
+    assert_eq!(names(&target), ["precious"]);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    std::fs::remove_file(target.join("precious")).unwrap();
+    restore(&file, &target, Path::new(DATABASE)).unwrap();
+    assert_eq!(names(&target), [DATABASE, "media"]);
+}
+
+fn kaiwa(server: &TestServer, arguments: &[&Path]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwa"));
+    command.args(arguments).env_clear().env("KAIWA_DATA_DIRECTORY", server.folder());
+    command.current_dir(server.folder()).output().unwrap()
+}
+
+#[actix_web::test]
+async fn the_commands_back_up_restore_and_verify_beside_a_running_server() {
+    let (server, folder, _) = backed_up().await;
+    let (file, data) = (folder.path().join("by-command.tar"), folder.path().join("data"));
+    let path = Path::new;
+    let printed = |arguments: &[&Path]| -> Value {
+        let output = kaiwa(&server, arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+
+    let made = printed(&[path("backup"), &file, path("--json")]);
+    let restored = printed(&[path("restore"), &file, path("--data"), &data, path("--json")]);
+    let verified = printed(&[path("verify"), server.folder(), path("--json")]);
+
+    assert_eq!((&made["media_files"], &made["media_lost"]), (&json!(1), &json!(0)));
+    assert_eq!(restored["created_at"], made["created_at"]);
+    assert_eq!((&verified["findings"], &verified["media_files"]), (&json!([]), &json!(1)));
+    let picture = server.folder().join("media").read_dir().unwrap().next().unwrap().unwrap().path();
+    let whole = picture.with_extension("");
+    std::fs::write(&whole, "something else").unwrap();
+    let damaged = kaiwa(&server, &[path("verify"), server.folder()]);
+    assert_eq!(damaged.status.code(), Some(78));
+    assert!(String::from_utf8_lossy(&damaged.stdout).contains("is not what was stored"));
+    std::fs::remove_file(&whole).unwrap();
+    let lost = kaiwa(&server, &[path("backup"), &folder.path().join("lost.tar")]);
+    assert_eq!(lost.status.code(), Some(78), "a lost file is told, and the backup is there all the same");
+    assert_eq!(verify(&folder.path().join("lost.tar")).unwrap().summary.media_lost, 1);
+}

@@ -1,0 +1,108 @@
+"""A goal: a figure that must be reached, faults that must really have fired, and one line of JSON that says so.
+
+A program of a goal is `gNN_name.py` and ends with `main("GNN", measure)`. `measure` gets the settings of the run and a
+`Goal` to report to. Whatever it does not reach, or cannot do on this machine, fails; nothing is ever skipped.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a goal is measured."""
+
+    binary: str  # the program under test
+    seeded: str  # the same program with a fault built in on purpose
+    scale: float  # 1 is the goal as it is published; less is quicker and proves less
+    seed: int
+
+    def scaled(self, count: int, least: int = 1) -> int:
+        """So many of what the goal asks for at this scale."""
+        return max(least, round(count * self.scale))
+
+
+class Goal:
+    """What was measured, and what of it falls short."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.figures: dict[str, Any] = {}
+        self.violations: list[str] = []
+
+    def note(self, figure: str, value: Any) -> None:
+        """A figure without a limit."""
+        self.figures[figure] = value
+
+    def at_least(self, figure: str, value: float, floor: float) -> None:
+        """A figure that says nothing, or too little, below its floor."""
+        self.figures[figure] = value
+        if not value >= floor:
+            self.violations.append(f"{figure} is {value}, at least {floor} is needed")
+
+    def at_most(self, figure: str, value: float, limit: float) -> None:
+        """A figure that must not be exceeded."""
+        self.figures[figure] = value
+        if not value <= limit:
+            self.violations.append(f"{figure} is {value}, at most {limit} is allowed")
+
+    def nothing(self, figure: str, found: list[Any]) -> None:
+        """What must not be found: the number of findings, and the first of them."""
+        self.at_most(figure, len(found), 0)
+        self.violations.extend(f"{figure}: {one}" for one in found[:3])
+
+
+def main(name: str, measure: Callable[[Setting, Goal], None]) -> None:
+    """Measures, prints the line and ends with 0 only when all of it holds."""
+    setting, began = _setting(), time.monotonic()
+    goal = Goal(name)
+    try:
+        measure(setting, goal)
+    except Exception as error:  # a goal that cannot be measured is not reached
+        traceback.print_exc()
+        goal.violations.append(f"it could not be measured: {error}")
+    line = {
+        "goal": name,
+        "ok": not goal.violations,
+        **goal.figures,
+        "violations": goal.violations,
+        "scale": setting.scale,
+        "seed": setting.seed,
+        "seconds": round(time.monotonic() - began, 1),
+        **_program(setting.binary),
+    }
+    print(json.dumps(line), flush=True)
+    sys.exit(0 if line["ok"] else 1)
+
+
+def _setting() -> Setting:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", default=str(ROOT / "target/reliability/kaiwa"))
+    parser.add_argument("--seeded", default=str(ROOT / "target/reliability/kaiwa-seeded"))
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=None)
+    given = parser.parse_args()
+    seed = random.SystemRandom().randrange(1 << 31) if given.seed is None else given.seed
+    random.seed(seed)
+    return Setting(given.binary, given.seeded, given.scale, seed)
+
+
+def _program(binary: str) -> dict[str, str]:
+    """Which program, with which SQLite, was measured."""
+    version = json.loads(subprocess.check_output([binary, "version", "--json"]))
+    commit = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return {"sqlite": version["sqlite"], "commit": commit.stdout.strip() or os.environ.get("COMMIT", "unknown")}
