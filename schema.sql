@@ -82,6 +82,7 @@ CREATE TABLE conversations (
 ) STRICT;
 
 CREATE INDEX conversations_of_customer ON conversations (customer, tm_create);
+CREATE INDEX conversations_answerable ON conversations (account, reply_token_at) WHERE reply_token IS NOT NULL;
 
 -- The other side at position 1, then members of a group or room in the order in which they spoke. Position 0 is the
 -- account itself and has no row.

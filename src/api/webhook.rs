@@ -6,7 +6,7 @@ use crate::api::app::App;
 use crate::api::body::Raw;
 use crate::error::{Error, Result};
 use crate::line::{signature, webhook};
-use crate::model::account::{Account, Check};
+use crate::model::account::{Account, Check, ParkReason};
 use crate::model::id::AccountId;
 use crate::store::{accounts, inbound};
 
@@ -26,6 +26,7 @@ pub async fn receive(
     if webhook.events.is_empty() {
         return Ok(HttpResponse::Ok().finish());
     }
+    let may_reply = waits_for_replies(&account);
     let store = app
         .shared
         .store
@@ -37,8 +38,16 @@ pub async fn receive(
     if received.stored > 0 {
         app.shared.alarms.names.wake();
         app.shared.alarms.medias.wake();
+        if may_reply {
+            app.shared.alarms.deliveries.wake();
+        }
     }
     Ok(HttpResponse::Ok().finish())
+}
+
+/// Whether messages wait for a quota that is used up: an event brings a token with which one can go out for free.
+fn waits_for_replies(account: &Account) -> bool {
+    account.parked.as_ref().is_some_and(|parked| parked.reason == ParkReason::Quota)
 }
 
 /// The account whose channel secret signed these bytes.

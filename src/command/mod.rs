@@ -9,6 +9,7 @@ mod healthcheck;
 mod logging;
 mod migrate;
 mod output;
+mod replay;
 mod sandbox;
 mod serve;
 mod settings;
@@ -47,6 +48,8 @@ enum Command {
     Account(account::AccountCommand),
     /// Make the database, or carry an older one up to the present schema.
     Migrate(migrate::Migrate),
+    /// Apply events of the journal that an earlier version did not understand or could not apply.
+    Replay(replay::Replay),
     /// Write database and files into one file, also while the server runs.
     Backup(backup::Backup),
     /// Make a data directory of a backup.
@@ -82,6 +85,7 @@ fn run(command: Command) -> Result<()> {
         Command::Customer(customer) => customer.run(),
         Command::Account(account) => account.run(),
         Command::Migrate(migrate) => migrate.run(),
+        Command::Replay(replay) => replay.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Verify(verify) => verify.run(),

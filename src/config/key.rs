@@ -84,6 +84,9 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("retention.events", Kind::Duration(EVENTS_MIN, EVENTS_MAX)),
+    Key::new("backup.directory", Kind::Path),
+    Key::new("backup.every", Kind::Duration(Duration::from_mins(1), Duration::from_hours(30 * 24))),
+    Key::new("backup.keep", Kind::Number(1, 1000)),
     Key::new("log.level", Kind::Word(&["error", "warn", "info", "debug", "trace"])),
     Key::new("log.format", Kind::Word(&["text", "json"])),
     Key::new("customers", Kind::Tables),
@@ -169,7 +172,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Delivery, Limits, Line, Log, Retention};
+    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Retention};
 
     use super::*;
 
@@ -189,6 +192,7 @@ mod tests {
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
             fields::<Retention>("retention."),
+            fields::<Backup>("backup."),
             fields::<Log>("log."),
             fields::<DeclaredCustomer>("customers."),
             fields::<DeclaredAccount>("accounts."),

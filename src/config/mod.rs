@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
-use crate::config::section::{Auth, Delivery, Limits, Line, Log, Retention};
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Retention};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -52,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long things are kept.
     pub retention: Retention,
+    /// Backups that are made by themselves.
+    pub backup: Backup,
     /// What is written to standard error.
     pub log: Log,
     /// The customers that are created or updated at start. Default none.
@@ -101,6 +103,7 @@ impl Default for Config {
             delivery: Delivery::default(),
             limits: Limits::default(),
             retention: Retention::default(),
+            backup: Backup::default(),
             log: Log::default(),
             customers: Vec::new(),
             accounts: Vec::new(),

@@ -96,6 +96,19 @@ pub struct Retention {
     pub events: Duration,
 }
 
+/// `[backup]`: backups that are made by themselves.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backup {
+    /// Where they are kept. Default none: then none are made.
+    pub directory: Option<PathBuf>,
+    /// How long after the last one the next is made. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub every: Duration,
+    /// How many are kept; the oldest go. Default 7.
+    pub keep: usize,
+}
+
 /// `[log]`: what is written to standard error.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -174,6 +187,12 @@ impl Default for Delivery {
 impl Default for Retention {
     fn default() -> Self {
         Self { events: Duration::from_hours(7 * 24) }
+    }
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { directory: None, every: Duration::from_hours(24), keep: 7 }
     }
 }
 

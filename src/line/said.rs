@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::model::inbound::Saying;
-use crate::model::media::{Media, MediaSource, MediaStatus, MediaType};
+use crate::model::media::{ImageSet, Media, MediaSource, MediaStatus, MediaType};
 
 /// The longest file name that is kept, in characters: names are users' input.
 const FILENAME_CHARACTERS_MAX: usize = 255;
@@ -39,9 +39,15 @@ fn file(message: &Value, kind: MediaType) -> Saying {
         size: message["fileSize"].as_u64(),
         duration_ms: message["duration"].as_u64(),
         status: Some(MediaStatus::Pending),
+        image_set: image_set(&message["imageSet"]),
         ..Media::new(kind)
     };
     Saying { medias: vec![media], source: Some(source(&message["contentProvider"])), ..Saying::default() }
+}
+
+fn image_set(value: &Value) -> Option<ImageSet> {
+    let number = |name: &str| value[name].as_u64().and_then(|number| u32::try_from(number).ok());
+    Some(ImageSet { id: text(&value["id"])?, index: number("index"), total: number("total") })
 }
 
 /// Content that LINE does not keep itself is fetched from where LINE says.

@@ -43,7 +43,8 @@ pub fn parse(body: &[u8]) -> Result<Webhook> {
     Ok(Webhook { destination: envelope.destination, events })
 }
 
-fn parse_event(body: &str) -> InboundEvent {
+/// Reads one event of a body. What is no event at all is [`Change::Unread`].
+pub fn parse_event(body: &str) -> InboundEvent {
     let event: Value = serde_json::from_str(body).unwrap_or_default();
     let chat = if is_console_test(&event) { None } else { chat(&event["source"]) };
     InboundEvent {

@@ -61,6 +61,22 @@ pub struct Media {
     /// How far its file is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MediaStatus>,
+    /// The album of pictures that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_set: Option<ImageSet>,
+}
+
+/// The place of a picture among those that were sent together. They come one by one and in any order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSet {
+    /// LINE's id of the album.
+    pub id: String,
+    /// Its number within the album, from 1; some apps do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// How many pictures the album has; some apps do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u32>,
 }
 
 /// The kinds of media.
@@ -173,6 +189,7 @@ impl Media {
             alt_text: None,
             contents: None,
             status: None,
+            image_set: None,
         }
     }
 }

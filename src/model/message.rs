@@ -24,6 +24,8 @@ pub struct MessageRow<'row> {
     pub cost: Option<u32>,
     /// Why it was not sent, when it was not.
     pub failure: Option<Failure<'row>>,
+    /// When it was said, by LINE's clock; `None` for our own messages.
+    pub occurred_at: Option<Timestamp>,
     /// Its place in the conversation.
     pub tm_create: Timestamp,
     /// When it last changed.

@@ -58,6 +58,8 @@ pub struct MessageView<'a> {
     cost: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<FailureView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tm_occur: Option<Time>,
 }
 
 #[derive(Serialize)]
@@ -187,6 +189,7 @@ impl<'a> From<&MessageRow<'a>> for MessageView<'a> {
             tm_delete: Time(message.tm_delete),
             cost: message.cost,
             error: message.failure.map(|failure| FailureView::from(&failure)),
+            tm_occur: message.occurred_at.map(Time),
         }
     }
 }

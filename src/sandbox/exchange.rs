@@ -140,9 +140,10 @@ fn refused(fault: &Fault) -> Answer {
     errors::refusal(status, fault.message.as_deref().unwrap_or(errors::words(status)))
 }
 
+/// A refusal stays whole: with half of it nobody could tell what was refused.
 fn halved(answer: Answer) -> Answer {
-    let half = answer.body.slice(..answer.body.len() / 2);
-    Answer { status: 200, body: half, ..answer }
+    let half = if answer.status == 200 { answer.body.len() / 2 } else { answer.body.len() };
+    Answer { body: answer.body.slice(..half), ..answer }
 }
 
 fn response(answer: Answer, request_id: &str) -> HttpResponse {

@@ -23,7 +23,7 @@ pub enum FaultKind {
     Slow,
     /// A page of HTML with 502, as from a proxy; the request is not executed.
     Html,
-    /// Half of the right answer with status 200; the request was executed.
+    /// Half of the right answer, unless that is a refusal; the request was executed.
     Garbage,
     /// The head and the first half of the right answer, then a closed connection; the request was executed.
     Cut,

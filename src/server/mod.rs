@@ -30,6 +30,7 @@ use crate::model::delivery::Policy;
 use crate::server::notify::Notify;
 use crate::store::folder::Folder;
 use crate::store::{Store, deliveries, fetches};
+use crate::worker::backups::BackupWorker;
 use crate::worker::delivery::DeliveryWorker;
 use crate::worker::events::EventWorker;
 use crate::worker::media::{self, MediaWorker, Sources};
@@ -167,11 +168,14 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     let events = EventWorker::new(store.clone(), config.retention.events)?;
     let events = events.run(clock.clone(), alarms.events.clone(), pulse.events.clone(), stop.clone());
     let tokens = tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop.clone());
-    let (names, medias, events, delivery, tokens) =
-        (rt::spawn(names), rt::spawn(medias), rt::spawn(events), rt::spawn(delivery), rt::spawn(tokens));
+    let backups = BackupWorker::new(config, &shared.folder)?;
+    let backups = backups.run(clock.clone(), pulse.backups.clone(), stop.clone());
+    let (names, medias, delivery, tokens) =
+        (rt::spawn(names), rt::spawn(medias), rt::spawn(delivery), rt::spawn(tokens));
+    let (events, backups) = (rt::spawn(events), rt::spawn(backups));
     // Ready when all have ended, or when the first of them has failed.
     Ok(async move {
-        if tokio::try_join!(names, medias, events, delivery, tokens).is_err() {
+        if tokio::try_join!(names, medias, delivery, tokens, events, backups).is_err() {
             log::error!("a worker panicked");
         }
     })

@@ -200,6 +200,12 @@ pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked, token: &Secr
     Ok(())
 }
 
+/// Whether an account's messages wait.
+pub(super) fn is_parked(connection: &Connection, key: i64) -> Result<bool> {
+    const SQL: &str = "SELECT parked_reason IS NOT NULL FROM accounts WHERE key = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
+}
+
 /// Puts off the next probe of a parked account, because one is under way.
 pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) -> Result<()> {
     const SQL: &str = "UPDATE accounts SET parked_until = ?2 WHERE key = ?1 AND parked_reason IS NOT NULL";

@@ -1,7 +1,7 @@
 //! The outbox: what must reach LINE, in which order, and what came of it.
 //!
 //! Each conversation with something to deliver has a lane. Only the oldest delivery of a lane may be under way; lanes
-//! do not wait for each other, but all lanes of a parked account wait for a single probe.
+//! do not wait for each other, but those of a parked account wait for a single probe.
 
 use std::time::Duration;
 
@@ -156,8 +156,8 @@ pub fn record(tx: &Transaction<'_>, claim: &Claim, decision: &Decision) -> Resul
         Decision::Push { message } => {
             put_back(tx, claim, false, message)?;
             lanes::wait(tx, claim.lane, tx.now(), false)?;
-            // Whoever waits is told of the push.
-            Ok(None)
+            // Whoever waits is told of the push, unless that has to wait itself.
+            if accounts::is_parked(tx, claim.account)? { message_of(tx, claim).map(Some) } else { Ok(None) }
         }
         Decision::Park { reason, until, message } => {
             put_back(tx, claim, claim.progress.ambiguous, message)?;

@@ -67,7 +67,8 @@ fn apply_or_keep(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Re
     }
 }
 
-fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
+/// Does to its conversation what the event says.
+pub(super) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
     let Some(chat) = &event.chat else { return Ok(()) };
     let conversation = conversations::begin(tx, account, chat)?;
     let at = event.occurred_at.unwrap_or(tx.now());

@@ -1,13 +1,15 @@
 //! Lanes: which conversation may send next.
 //!
 //! A conversation with something to deliver has a lane. Lanes do not wait for each other, but all lanes of a parked
-//! account wait for a single probe.
+//! account wait for a single probe; only free replies do not wait for a quota.
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
+use crate::model::account::ParkReason;
+use crate::model::delivery::Policy;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -43,7 +45,7 @@ struct Sender {
     account: i64,
     id: AccountId,
     token: Secret,
-    parked_until: Option<Timestamp>,
+    parked: Option<(ParkReason, Timestamp)>,
 }
 
 /// Makes sure that a conversation has a lane.
@@ -62,29 +64,20 @@ pub(super) fn open(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     Err(Error::Conflict("the LINE account of this conversation was removed".to_owned()))
 }
 
-/// Lanes that may move. Accounts with the fewest requests under way come first, and each has its share of what is free;
-/// of a parked account, one lane may move.
+/// Lanes that may move. Accounts with the fewest requests under way come first, and each has its share of what is free.
 ///
-/// No lane waits for longer than `backoff_max`, and no account is parked for longer than [`PARK_MAX`]. A wait that ends
-/// later than that can only come from a clock that was ahead; it has ended, or it would last as long as the clock was
-/// wrong.
+/// No lane waits for longer than `backoff_max`. A wait that ends later than that can only come from a clock that was
+/// ahead; it has ended, or it would last as long as the clock was wrong.
 pub(super) fn due(tx: &Transaction<'_>, room: Room, backoff_max: Duration) -> Result<Vec<Lane>> {
     let senders = senders(tx)?;
     let mut lanes = Vec::new();
     for (index, sender) in senders.iter().enumerate() {
-        let waits = |until: Timestamp| until > tx.now() && until <= tx.now().after(PARK_MAX);
-        if sender.parked_until.is_some_and(waits) {
-            continue;
-        }
         let share = (room.any - lanes.len()).div_ceil(senders.len() - index);
-        let mut taken = due_of(tx, sender, (false, share), backoff_max)?;
-        let slow = room.slow.min(share - taken.len());
-        taken.extend(due_of(tx, sender, (true, slow), backoff_max)?);
-        if sender.parked_until.is_some() && !taken.is_empty() {
-            taken.truncate(1);
-            accounts::put_off_probe(tx, sender.account, tx.now().after(PROBE_TIME))?;
-        }
-        lanes.append(&mut taken);
+        let share = Room { any: share, slow: room.slow.min(share) };
+        lanes.append(&mut match sender.parked {
+            None => due_of(tx, sender, share, backoff_max)?,
+            Some(parked) => due_of_parked(tx, sender, parked, share, backoff_max)?,
+        });
     }
     Ok(lanes)
 }
@@ -168,42 +161,99 @@ pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
 
 fn senders(connection: &Connection) -> Result<Vec<Sender>> {
     const SQL: &str = "
-        SELECT key, id, token, parked_until
+        SELECT key, id, token, parked_reason, parked_until
         FROM accounts a
         WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)
         ORDER BY (SELECT count(*) FROM lanes WHERE account = a.key AND in_flight = 1)";
     let mut statement = connection.prepare_cached(SQL)?;
     let senders = statement.query_map([], |row| {
+        let (reason, until): (Option<_>, Option<_>) = (row.get("parked_reason")?, row.get("parked_until")?);
         Ok(Sender {
             account: row.get("key")?,
             id: row.get("id")?,
             token: row.get("token")?,
-            parked_until: row.get("parked_until")?,
+            parked: reason.zip(until),
         })
     })?;
     Ok(senders.collect::<rusqlite::Result<_>>()?)
 }
 
-fn due_of(
+/// Of a parked account: one lane that probes when the time has come and, while only its quota is used up, each lane that
+/// can go out as a free reply. Such a lane is no probe, since it says nothing about the quota.
+///
+/// No account is parked for longer than [`PARK_MAX`]; a later end can only come from a clock that was ahead.
+fn due_of_parked(
     tx: &Transaction<'_>,
     sender: &Sender,
-    (slow, limit): (bool, usize),
+    (reason, until): (ParkReason, Timestamp),
+    share: Room,
     wait_max: Duration,
 ) -> Result<Vec<Lane>> {
+    let mut taken = if reason == ParkReason::Quota { free_of(tx, sender, share.any)? } else { Vec::new() };
+    let waits = until > tx.now() && until <= tx.now().after(PARK_MAX);
+    if waits || taken.len() == share.any {
+        return Ok(taken);
+    }
+    let is_taken = |lane: &Lane| taken.iter().any(|other| other.conversation == lane.conversation);
+    if let Some(probe) = due_of(tx, sender, share, wait_max)?.into_iter().find(|lane| !is_taken(lane)) {
+        accounts::put_off_probe(tx, sender.account, tx.now().after(PROBE_TIME))?;
+        taken.push(probe);
+    }
+    Ok(taken)
+}
+
+/// Lanes whose oldest delivery was never tried and can go out as a reply: see `conversations::take_reply_token`.
+fn free_of(tx: &Transaction<'_>, sender: &Sender, limit: usize) -> Result<Vec<Lane>> {
     const SQL: &str = "
-        SELECT conversation, due_at FROM lanes
+        SELECT conversation, slow
+        FROM conversations v INDEXED BY conversations_answerable
+        JOIN accounts a ON a.key = v.account
+        JOIN lanes l ON l.conversation = v.key
+        WHERE v.account = ?1 AND reply_token IS NOT NULL AND reply_token_at BETWEEN ?2 AND ?3
+            AND delivery_mode = 'prefer_reply' AND in_flight = 0 AND due_at <= ?3 AND 0 = (
+                SELECT attempts
+                FROM deliveries d
+                WHERE d.conversation = v.key AND state IN ('queued', 'sending')
+                ORDER BY d.key
+                LIMIT 1
+            )
+        ORDER BY due_at
+        LIMIT ?4";
+    let fresh_since = tx.now().before(Policy::REPLY_TOKEN_AGE_MAX);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = tx.prepare_cached(SQL)?;
+    let free =
+        statement.query_map((sender.account, fresh_since, tx.now(), limit), |row| lane(row, sender))?;
+    Ok(free.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Lanes of an account that are due, those that answered in time first.
+fn due_of(tx: &Transaction<'_>, sender: &Sender, share: Room, wait_max: Duration) -> Result<Vec<Lane>> {
+    const SQL: &str = "
+        SELECT conversation, slow, due_at FROM lanes
         WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND due_at <= ?3
         UNION ALL
-        SELECT conversation, due_at FROM lanes
+        SELECT conversation, slow, due_at FROM lanes
         WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND due_at > ?4
         ORDER BY due_at
         LIMIT ?5";
-    let Sender { account, id, token, .. } = sender;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = tx.prepare_cached(SQL)?;
-    let due = statement.query_map((account, slow, tx.now(), tx.now().after(wait_max), limit), |row| {
-        let conversation = row.get(0)?;
-        Ok(Lane { conversation, account: *account, account_id: *id, token: token.clone(), slow })
-    })?;
-    Ok(due.collect::<rusqlite::Result<_>>()?)
+    let mut due = |slow: bool, limit: usize| {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = (sender.account, slow, tx.now(), tx.now().after(wait_max), limit);
+        statement.query_map(values, |row| lane(row, sender))?.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let mut lanes = due(false, share.any)?;
+    lanes.append(&mut due(true, share.slow.min(share.any - lanes.len()))?);
+    Ok(lanes)
+}
+
+fn lane(row: &Row<'_>, sender: &Sender) -> rusqlite::Result<Lane> {
+    Ok(Lane {
+        conversation: row.get("conversation")?,
+        account: sender.account,
+        account_id: sender.id,
+        token: sender.token.clone(),
+        slow: row.get("slow")?,
+    })
 }

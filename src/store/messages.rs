@@ -42,7 +42,7 @@ pub fn page(
 ) -> Result<()> {
     const SQL: &str = "
         SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
-            failure_message, cost, m.tm_create, m.tm_update, tm_delete
+            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at
         FROM conversations v JOIN messages m ON m.conversation = v.key
         WHERE v.key = ?1 AND m.tm_create < ?2 AND tm_delete IS NULL
         ORDER BY m.tm_create DESC
@@ -65,7 +65,7 @@ pub fn get<T>(
 ) -> Result<T> {
     const SQL: &str = "
         SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
-            failure_message, cost, m.tm_create, m.tm_update, tm_delete
+            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at
         FROM messages m JOIN conversations v ON v.key = m.conversation
         WHERE m.id = ?1 AND v.key = ?2";
     let key = conversations::key(connection, customer, conversation)?;
@@ -215,6 +215,7 @@ fn from_row<'row>(row: &'row Row<'_>) -> rusqlite::Result<MessageRow<'row>> {
         medias: text(6)?,
         failure: reason.map(|reason| Failure { reason, message }),
         cost: row.get(9)?,
+        occurred_at: row.get(13)?,
         tm_create: row.get(10)?,
         tm_update: row.get(11)?,
         tm_delete: row.get::<_, Option<Timestamp>>(12)?.unwrap_or(Timestamp::NEVER),

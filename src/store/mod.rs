@@ -25,6 +25,7 @@ pub mod medias;
 pub mod messages;
 pub mod previews;
 pub mod reader;
+pub mod replays;
 mod said;
 pub mod schema;
 mod steps;

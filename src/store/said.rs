@@ -80,7 +80,8 @@ fn forget_bodies(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Re
     Ok(())
 }
 
-/// The stamp of the new message; `None` when there is one with LINE's id already.
+/// The stamp of the new message; `None` when there is one with LINE's id already. That one may come from an edit that has
+/// overtaken it: then this is when it was said.
 fn insert(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -91,11 +92,14 @@ fn insert(
         INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at,
             quote_token, tm_update)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?2)
-        ON CONFLICT (conversation, line_id) WHERE line_id IS NOT NULL DO NOTHING";
+        ON CONFLICT (conversation, line_id) WHERE line_id IS NOT NULL DO UPDATE SET
+            occurred_at = excluded.occurred_at, quote_token = coalesce(excluded.quote_token, quote_token)
+            WHERE excluded.occurred_at < occurred_at
+        RETURNING tm_create";
     let speaker = event.speaker.as_ref().map_or("", |speaker| speaker.as_str());
     let medias = serde_json::to_string(&saying.medias).map_err(Error::internal)?;
     let stamp = tx.stamp();
-    let added = tx.prepare_cached(SQL)?.execute(params![
+    let values = params![
         conversation,
         stamp,
         MessageId::new(tx.now()),
@@ -106,12 +110,16 @@ fn insert(
         event.message_id,
         event.occurred_at,
         saying.quote_token,
-    ])?;
-    if added == 0 {
-        return Ok(None);
+    ];
+    let stored: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    match stored {
+        Some(stored) if stored == stamp => {
+            messages::announce(tx, (conversation, stamp), EventKind::MessageCreated)?;
+            Ok(Some(stamp))
+        }
+        Some(overtaken) => messages::touch(tx, (conversation, overtaken)).map(|()| None),
+        None => Ok(None),
     }
-    messages::announce(tx, (conversation, stamp), EventKind::MessageCreated)?;
-    Ok(Some(stamp))
 }
 
 /// Whether the message of this event was withdrawn by an event that overtook it.

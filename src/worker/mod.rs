@@ -3,6 +3,7 @@
 //! A worker takes no input but rows. A wake-up only says "look again", so that start, retry and normal operation are
 //! one path. All workers run on the thread that starts them, because LINE's client is bound to its thread.
 
+pub mod backups;
 pub mod delivery;
 mod download;
 pub mod events;
@@ -10,6 +11,7 @@ pub mod media;
 pub mod names;
 pub mod outcomes;
 pub mod pulse;
+pub mod replay;
 pub mod tokens;
 pub mod wake;
 

@@ -28,6 +28,8 @@ pub struct Pulse {
     pub medias: Beat,
     /// Of the worker that removes old events.
     pub events: Beat,
+    /// Of the worker that makes backups.
+    pub backups: Beat,
 }
 
 impl Beat {
@@ -50,13 +52,14 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        let Self { deliveries, names, tokens, medias, events } = self;
+        let Self { deliveries, names, tokens, medias, events, backups } = self;
         let all = [
             ("deliveries", deliveries),
             ("names", names),
             ("tokens", tokens),
             ("medias", medias),
             ("events", events),
+            ("backups", backups),
         ];
         for (name, beat) in all {
             let silence = beat.silence();

@@ -13,6 +13,7 @@ use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::backup::restore::{restore, verify};
 use kaiwa::store::backup::{self, Cancel, Summary};
 use kaiwa::store::folder::Folder;
+use kaiwa::worker::backups::BackupWorker;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
@@ -219,6 +220,35 @@ async fn a_directory_with_something_in_it_and_a_file_that_exists_are_left_alone(
     std::fs::remove_file(target.join("precious")).unwrap();
     restore(&file, &target, Path::new(DATABASE)).unwrap();
     assert_eq!(names(&target), [DATABASE, "media"]);
+}
+
+#[actix_web::test]
+async fn a_server_makes_backups_by_itself_and_keeps_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("backups");
+    let server = TestServer::start_with(|config| {
+        config.backup.directory = Some(directory.clone());
+        config.backup.keep = 2;
+    });
+    server.webhook(&[text_event(&server.user("Bob"), "kept")]).await;
+    let is_made = |name: &String| !name.starts_with('.');
+    let made =
+        || if directory.exists() { names(&directory).iter().filter(|name| is_made(name)).count() } else { 0 };
+    eventually(|| made() == 1).await;
+    let worker = BackupWorker::new(&server.shared().config, &Folder::open(server.folder()).unwrap()).unwrap();
+    let later = |hours| server.clock.now().after(Duration::from_hours(hours));
+
+    let too_early = worker.step(later(23), &Cancel::default()).unwrap();
+    let due = [25, 50].map(|hours| worker.step(later(hours), &Cancel::default()).unwrap());
+
+    assert_eq!(too_early, None);
+    assert!(due.iter().all(Option::is_some));
+    assert_eq!(made(), 2, "the first has gone");
+    for name in names(&directory) {
+        let target = folder.path().join(&name);
+        restore(&directory.join(name), &target, Path::new(DATABASE)).unwrap();
+        assert_eq!(count(&target.join(DATABASE), "SELECT count(*) FROM messages WHERE text = 'kept'"), 1);
+    }
 }
 
 fn kaiwa(server: &TestServer, arguments: &[&Path]) -> Output {

@@ -54,7 +54,7 @@ fn messages_and_what_they_become() -> Vec<(Value, &'static str, Value)> {
         (
             json!({ "type": "image", "contentProvider": at_line, "quoteToken": "q", "imageSet": { "id": "E", "index": 1, "total": 2 } }),
             "",
-            json!([{ "type": "image", "filename": "", "status": "pending" }]),
+            json!([{ "type": "image", "filename": "", "status": "pending", "image_set": { "id": "E", "index": 1, "total": 2 } }]),
         ),
         (
             json!({ "type": "video", "contentProvider": at_line, "duration": 1500, "quoteToken": "q" }),

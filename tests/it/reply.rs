@@ -191,3 +191,72 @@ async fn a_long_text_is_replied_as_far_as_a_token_goes_and_a_push_to_a_group_has
 
     assert_eq!((&sent["status"], sent.get("cost")), (&json!("sent"), None));
 }
+
+/// Somebody writes, which brings a token; the id of their conversation.
+async fn writes(server: &TestServer, name: &str) -> String {
+    client::say(&server.line.url, name, "hello").await.unwrap();
+    let list = server.get("/v1.0/conversations").await.json();
+    let mut conversations = list["result"].as_array().unwrap().iter();
+    let user = server.user(name);
+    let found = conversations.find(|one| one["reference_id"] == user).unwrap();
+    found["id"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn while_a_quota_is_used_up_free_replies_go_out_and_one_push_probes() {
+    let server = TestServer::start_with(|config| {
+        config.accounts[0].delivery_mode = DeliveryMode::PreferReply;
+        config.delivery.wait = Duration::from_millis(300);
+    });
+    let (alice, bob) = (writes(&server, "Alice").await, writes(&server, "Bob").await);
+    let pushes = || requests(&server, PUSH);
+    let texts = |name: &str| server.executed(&server.user(name));
+    let parked = async || {
+        let account = server.get(&format!("/v1.0/conversation_accounts/{}", server.account)).await.json();
+        account["parked"]["reason"].clone()
+    };
+    server.line.platform.set_quota(Some(10), 10);
+    server.advance(Duration::from_secs(46));
+    assert_eq!(server.say(&alice, "waits").await["status"], "sending");
+    assert_eq!((parked().await, pushes()), (json!("quota"), 1));
+
+    writes(&server, "Bob").await;
+    let free = server.say(&bob, "free").await;
+    assert_eq!((&free["status"], &free["cost"]), (&json!("sent"), &json!(0)));
+    assert_eq!(server.say(&bob, "waits too").await["status"], "sending");
+    writes(&server, "Alice").await;
+    eventually_is(vec!["waits".to_owned()], async || texts("Alice")).await;
+    assert_eq!((parked().await, pushes()), (json!("quota"), 1), "a reply says nothing about a quota");
+
+    server.advance(Duration::from_mins(61));
+    eventually_is(2, async || pushes()).await;
+    assert_eq!(parked().await, "quota");
+    writes(&server, "Alice").await;
+    assert_eq!(server.say(&alice, "free as well").await["cost"], 0);
+    assert_eq!((texts("Bob"), pushes()), (vec!["free".to_owned()], 2), "one message probes, once");
+
+    server.line.platform.set_quota(Some(100), 10);
+    writes(&server, "Alice").await;
+    server.advance(Duration::from_secs(30));
+    assert_eq!(server.say(&alice, "free before the probe").await["cost"], 0);
+    server.advance(Duration::from_mins(61));
+    eventually_is(vec!["free".to_owned(), "waits too".to_owned()], async || texts("Bob")).await;
+    eventually_is(Value::Null, parked).await;
+    assert_eq!(pushes(), 3);
+}
+
+#[actix_web::test]
+async fn a_reply_that_line_refuses_while_the_quota_is_used_up_waits_as_a_push() {
+    let (server, conversation) = answering().await;
+    server.line.platform.set_quota(Some(10), 10);
+    server.advance(Duration::from_secs(46));
+    assert_eq!(server.say(&conversation, "waits").await["status"], "sending");
+    let bob = writes(&server, "Bob").await;
+    server.line.platform.with(|state| state.reply_tokens.set_life(Duration::ZERO));
+
+    let sent = server.say(&bob, "refused as a reply").await;
+
+    assert_eq!(sent["status"], "sending");
+    assert_eq!((requests(&server, REPLY), requests(&server, PUSH)), (1, 1));
+    assert_eq!(server.executed(&server.user("Bob")), [""; 0]);
+}

@@ -111,6 +111,19 @@ async fn half_an_answer_is_not_json() {
 }
 
 #[actix_web::test]
+async fn half_an_answer_never_makes_a_success_of_a_refusal() {
+    let sandbox = Sandbox::start().await;
+    let key = Uuid::new_v4();
+    assert_eq!(sandbox.push(key).await.unwrap().status, 200);
+    sandbox.fault(Fault::new(FaultKind::Garbage));
+
+    let refused = sandbox.push(key).await.unwrap();
+
+    assert_eq!(refused.status, 409);
+    assert!(serde_json::from_slice::<Value>(&refused.body).is_ok());
+}
+
+#[actix_web::test]
 async fn a_late_request_is_executed_although_nobody_waits() {
     let sandbox = Sandbox::start().await;
     sandbox.fault(Fault { delay_ms: 50, ..Fault::new(FaultKind::Slow) });

@@ -9,6 +9,7 @@ pub mod copy;
 mod manifest;
 mod part;
 pub mod restore;
+pub mod rotation;
 mod waiting;
 
 use std::fs::File;

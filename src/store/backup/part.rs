@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 /// The file within the folder that says that somebody works here.
 const LOCK: &str = "lock";
 
+/// What the name of the folder ends with.
+const ENDING: &str = ".part";
+
 /// A hidden folder for its owner alone. It goes when this is dropped.
 pub struct Part {
     folder: PathBuf,
@@ -25,7 +28,7 @@ impl Part {
             return Err(Error::Conflict(format!("{} exists already; choose another name", file.display())));
         }
         let name = file.file_name().ok_or_else(|| unusable(file, "this is no name of a file"))?;
-        let folder = file.with_file_name(format!(".{}.part", name.to_string_lossy()));
+        let folder = file.with_file_name(format!(".{}{ENDING}", name.to_string_lossy()));
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
         made.map_err(|error| unusable(file, error))?;
         let lock = private_file(&folder.join(LOCK)).map_err(Error::internal)?;
@@ -74,6 +77,17 @@ impl Drop for Part {
             log::warn!("backup: {} could not be removed: {error}", self.folder.display());
         }
     }
+}
+
+/// Removes the folders of interrupted attempts within this one.
+pub fn sweep_interrupted(directory: &Path) -> io::Result<()> {
+    for entry in directory.read_dir()? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let file = name.strip_prefix('.').and_then(|name| name.strip_suffix(ENDING));
+        // One that is being written is locked, and refused.
+        drop(file.map(|file| Part::begin(&directory.join(file))));
+    }
+    Ok(())
 }
 
 /// Makes the names in a file's folder durable.

@@ -2,6 +2,7 @@
 //! acknowledged must be there afterwards, and must have reached LINE once and in order.
 
 mod database;
+mod large;
 mod load;
 mod process;
 mod reconcile;

@@ -40,6 +40,7 @@ pub struct Installation {
     secret: Secret,
     bot: String,
     mode: &'static str,
+    line_timeout: &'static str,
 }
 
 /// A running server. It is killed at the latest when it is dropped.
@@ -52,7 +53,8 @@ pub struct Process {
 pub struct Api {
     client: Client,
     url: String,
-    token: String,
+    /// The customer's.
+    pub token: String,
     webhook_path: String,
     secret: Secret,
     bot: String,
@@ -61,6 +63,15 @@ pub struct Api {
 impl Installation {
     /// A new folder for a server that speaks to this LINE in this `delivery_mode` and tries again quickly.
     pub fn new(line: &Line, mode: &'static str) -> Self {
+        Self::with_timeout(line, mode, "250ms")
+    }
+
+    /// The same for a LINE that needs its time, as with large files.
+    pub fn patient(line: &Line) -> Self {
+        Self::with_timeout(line, "push_only", "30s")
+    }
+
+    fn with_timeout(line: &Line, mode: &'static str, line_timeout: &'static str) -> Self {
         let now = Timestamp::now();
         let installation = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -69,6 +80,7 @@ impl Installation {
             secret: line.platform.channel().secret,
             bot: line.platform.bot().user_id,
             mode,
+            line_timeout,
         };
         std::fs::write(installation.settings(), installation.configuration(line)).unwrap();
         installation
@@ -116,7 +128,7 @@ impl Installation {
     }
 
     fn configuration(&self, line: &Line) -> String {
-        let Self { folder, customer, account, mode, .. } = self;
+        let Self { folder, customer, account, mode, line_timeout, .. } = self;
         let (url, channel) = (&line.url, line.platform.channel());
         format!(
             r#"
@@ -127,7 +139,7 @@ impl Installation {
                 [line]
                 api_base = "{url}"
                 data_base = "{url}"
-                timeout = "250ms"
+                timeout = "{line_timeout}"
                 [delivery]
                 backoff_first = "20ms"
                 backoff_max = "100ms"
@@ -160,6 +172,11 @@ fn read_log(lines: ChildStderr, address: &Sender<String>) -> Vec<String> {
 }
 
 impl Process {
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the process without a warning, and returns what it had logged.
     pub fn kill(&mut self) -> Vec<String> {
         self.child.kill().unwrap();
@@ -232,7 +249,8 @@ impl Api {
         }
     }
 
-    fn request(&self, method: Method, path: &str) -> awc::ClientRequest {
+    /// A request of nobody that is still to be sent.
+    pub fn request(&self, method: Method, path: &str) -> awc::ClientRequest {
         self.client.request(method, format!("{}{path}", self.url))
     }
 }

@@ -113,13 +113,18 @@ impl TestServer {
     /// The same, with settings that the test changes.
     pub fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config);
-        self.stop();
-        self.shared = None;
-        self.thread.take().unwrap().join().unwrap();
+        self.halt();
         let Started { shared, address, stop, thread } = run(self.config.clone(), self.clock.clone());
         (self.shared, self.address, self.stop, self.thread) =
             (Some(shared), address, Some(stop), Some(thread));
         self.line.platform.set_webhook(Some(self.url(&self.webhook_path())));
+    }
+
+    /// Ends the server; [`TestServer::restart`] starts it again.
+    pub fn halt(&mut self) {
+        self.stop();
+        self.shared = None;
+        self.thread.take().into_iter().for_each(|thread| thread.join().unwrap());
     }
 
     /// The folder of everything that the server keeps.

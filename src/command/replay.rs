@@ -1,0 +1,46 @@
+//! `kaiwa replay`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::command::output;
+use crate::command::settings::Settings;
+use crate::error::Result;
+use crate::model::timestamp::Timestamp;
+use crate::worker::replay::{self, Tally};
+
+/// Reads the journal again: applies events that an earlier version did not understand, or could not apply. The server
+/// must not be running.
+#[derive(Debug, Args)]
+pub struct Replay {
+    #[command(flatten)]
+    settings: Settings,
+    /// Events that were received since then: 2026-11-25, "2026-11-25 03:18:14.000000" (UTC), or for how long, such as 7d.
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    since: Timestamp,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Replay {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let tally = replay::replay(&self.settings.store()?, self.since, Timestamp::now())?;
+        let Tally { applied, unread, failed } = tally;
+        if self.json {
+            return output::json(&json!({ "applied": applied, "unread": unread, "failed": failed }));
+        }
+        output::line(&format!("{applied} applied, {unread} not understood, {failed} failed"))
+    }
+}
+
+fn parse_since(text: &str) -> Result<Timestamp, String> {
+    if let Ok(duration) = humantime::parse_duration(text) {
+        return Ok(Timestamp::now().before(duration));
+    }
+    let time = text.parse().or_else(|_| format!("{text} 00:00:00.000000").parse::<Timestamp>());
+    time.map_err(|_| {
+        "a day, a time such as \"2026-11-25 03:18:14.000000\", or a duration such as 7d".to_owned()
+    })
+}

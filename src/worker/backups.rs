@@ -1,0 +1,101 @@
+//! Backups that are made by themselves, on a thread of their own.
+//!
+//! What was made is read off the folder of backups, so a new start goes on where the last one ended.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::model::clock::Clock;
+use crate::model::timestamp::Timestamp;
+use crate::store::backup::rotation::Rotation;
+use crate::store::backup::{self, Cancel, Summary};
+use crate::store::folder::Folder;
+use crate::worker::PAUSE_MAX;
+use crate::worker::pulse::Beat;
+use crate::worker::wake::Stop;
+
+/// The pause after a backup that failed, or less if backups are made more often.
+const PAUSE_AFTER_FAILED_BACKUP: Duration = Duration::from_mins(10);
+
+/// The worker for backups.
+#[derive(Debug, Clone)]
+pub struct BackupWorker {
+    database: PathBuf,
+    folder: Folder,
+    /// None when no directory is configured: then there is nothing to do.
+    rotation: Option<Rotation>,
+    every: Duration,
+    keep: usize,
+}
+
+impl BackupWorker {
+    /// A worker that follows the settings.
+    pub fn new(config: &Config, folder: &Folder) -> Result<Self> {
+        let rotation = config.backup.directory.as_deref().map(Rotation::open).transpose()?;
+        let (database, folder) = (config.database_path(), folder.clone());
+        Ok(Self { database, folder, rotation, every: config.backup.every, keep: config.backup.keep })
+    }
+
+    /// Makes a backup if one is due, and removes those that are too many then. Waits for the disk.
+    pub fn step(&self, now: Timestamp, cancel: &Cancel) -> Result<Option<Summary>> {
+        let Some(rotation) = self.rotation.as_ref().filter(|_| self.is_due(now)) else { return Ok(None) };
+        let file = rotation.path(now);
+        let summary = backup::write(&self.database, &self.folder, &file, now, cancel)?;
+        let Summary { size, media_files, media_lost, .. } = summary;
+        log::info!("backup: {} has {size} bytes and {media_files} files", file.display());
+        if media_lost > 0 {
+            log::error!("backup: {media_lost} files that the database promises are not on disk");
+        }
+        rotation.keep_newest(self.keep)?;
+        Ok(Some(summary))
+    }
+
+    /// Makes backups until it is stopped. One that is being made then is given up.
+    pub async fn run(self, clock: Clock, beat: Beat, mut stop: Stop) {
+        let mut not_before = clock.now();
+        loop {
+            beat.beat();
+            if clock.now() >= not_before
+                && self.is_due(clock.now())
+                && let Err(error) = self.attempt(clock.now(), &beat, &mut stop).await
+            {
+                log::error!("backup: none was made: {}", error.chain());
+                not_before = clock.now().after(PAUSE_AFTER_FAILED_BACKUP.min(self.every));
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE_MAX) => {}
+                () = stop.requested() => return,
+            }
+        }
+    }
+
+    /// One step on a thread for such work, with signs of life meanwhile.
+    async fn attempt(&self, now: Timestamp, beat: &Beat, stop: &mut Stop) -> Result<()> {
+        let (worker, cancel) = (self.clone(), Cancel::default());
+        let requested = cancel.clone();
+        let mut making = tokio::task::spawn_blocking(move || worker.step(now, &requested));
+        loop {
+            tokio::select! {
+                made = &mut making => return made.map_err(Error::internal)?.map(drop),
+                () = tokio::time::sleep(PAUSE_MAX) => beat.beat(),
+                () = stop.requested() => {
+                    cancel.request();
+                    // It ends within moments. That it was given up is no failure.
+                    drop(making.await);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Whether the last one is old enough. What seems to be newer than now was made by a clock that was ahead.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let Some(rotation) = &self.rotation else { return false };
+        // A folder that cannot be read is found out by the attempt, which tells.
+        let times = rotation.times().unwrap_or_default();
+        let last = times.into_iter().rev().find(|time| *time <= now);
+        last.is_none_or(|last| last.after(self.every) <= now)
+    }
+}

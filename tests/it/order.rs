@@ -1,0 +1,158 @@
+//! Events that arrive in any order, several times and in any number of webhooks end in one state.
+
+use kaiwa::model::timestamp::Timestamp;
+use proptest::prelude::{Just, Strategy};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+
+use crate::harness::server::TestServer;
+
+/// How many orders are tried.
+const ORDERS: usize = 100;
+
+/// When the story begins, in milliseconds: 2022-06-17 06:06:14.
+const BEGIN: i64 = 1_655_445_974_000;
+
+/// A chat with everything whose order matters: edits, withdrawals, an album, and a user who blocks the account twice.
+/// Each run is told of another user with other messages.
+struct Story {
+    run: usize,
+}
+
+impl Story {
+    fn user(&self) -> String {
+        format!("U{:032x}", self.run)
+    }
+
+    /// The events in the order in which they happened, each a second after the other.
+    fn events(&self) -> Vec<Value> {
+        let text =
+            |number: usize, text: &str| json!({ "type": "text", "text": text, "id": self.message(number) });
+        let picture = |number: usize, index: u32| {
+            json!({ "type": "image", "id": self.message(number), "contentProvider": { "type": "line" },
+                    "imageSet": { "id": "E", "index": index, "total": 3 } })
+        };
+        let said = |message: Value| json!({ "type": "message", "message": message });
+        let edited = |message: Value| json!({ "type": "messageEdited", "message": message });
+        let unsent =
+            |number: usize| json!({ "type": "unsend", "unsend": { "messageId": self.message(number) } });
+        let happened = [
+            json!({ "type": "follow", "follow": { "isUnblocked": false } }),
+            said(text(1, "first")),
+            said(text(2, "regretted")),
+            said(picture(3, 1)),
+            said(picture(4, 2)),
+            said(picture(5, 3)),
+            edited(text(1, "second")),
+            json!({ "type": "unfollow" }),
+            json!({ "type": "follow", "follow": { "isUnblocked": true } }),
+            edited(text(2, "still regretted")),
+            unsent(2),
+            edited(text(1, "third")),
+            unsent(4),
+            json!({ "type": "postback", "postback": { "data": "buy=1" } }),
+            json!({ "type": "unfollow" }),
+        ];
+        happened.into_iter().zip(1..).map(|(event, number)| self.complete(event, number)).collect()
+    }
+
+    fn complete(&self, mut event: Value, number: i64) -> Value {
+        event["timestamp"] = json!(BEGIN + 1_000 * number);
+        event["webhookEventId"] = json!(format!("{:013}{number:013}", self.run));
+        event["mode"] = json!("active");
+        event["source"] = json!({ "type": "user", "userId": self.user() });
+        event["deliveryContext"] = json!({ "isRedelivery": false });
+        event
+    }
+
+    fn message(&self, number: usize) -> String {
+        format!("{}", 1_000 * self.run + number)
+    }
+
+    /// Everything that is shown of the chat, in LINE's order, without our own ids and times.
+    async fn shown(&self, server: &TestServer) -> Value {
+        let list = server.get("/v1.0/conversations?page_size=1").await.json();
+        let mut conversation = list["result"][0].clone();
+        let id = conversation["id"].as_str().unwrap().to_owned();
+        let mut messages = server.messages(&id).await;
+        messages.sort_by_key(|message| message["tm_occur"].as_str().unwrap().to_owned());
+        let sent = server.post(&format!("/v1.0/conversations/{id}/messages"), &json!({ "text": "hi" })).await;
+        strip(&mut conversation);
+        for message in &mut messages {
+            strip(message);
+            message["medias"].as_array_mut().unwrap().iter_mut().for_each(strip);
+        }
+        let shown = json!({ "conversation": conversation, "messages": messages, "sending": sent.reason() });
+        serde_json::from_str(&shown.to_string().replace(&self.user(), "user")).unwrap()
+    }
+}
+
+/// Takes away what differs from run to run.
+fn strip(object: &mut Value) {
+    for name in ["id", "conversation_id", "tm_create", "tm_update"] {
+        object.as_object_mut().unwrap().remove(name);
+    }
+}
+
+/// The events in any order, some of them twice, in parts of any length.
+fn deliveries(events: Vec<Value>) -> impl Strategy<Value = Vec<Vec<Value>>> {
+    let copies = proptest::sample::subsequence(events.clone(), 0..=events.len());
+    let all = (Just(events), copies).prop_map(|(events, copies)| {
+        let again = copies.into_iter().map(|mut copy| {
+            copy["deliveryContext"]["isRedelivery"] = json!(true);
+            copy
+        });
+        events.into_iter().chain(again).collect::<Vec<_>>()
+    });
+    (all.prop_shuffle(), 1..=4_usize)
+        .prop_map(|(events, size)| events.chunks(size).map(<[Value]>::to_vec).collect())
+}
+
+#[actix_web::test]
+async fn whatever_the_order_of_arrival_a_chat_ends_the_same() {
+    let server = TestServer::start();
+    // Nothing is fetched, so that files and names look the same whenever they are looked at.
+    server.set_faults(&json!([{ "path": "/v2/bot/", "kind": "status", "status": 500 }]));
+    let orderly = Story { run: 0 };
+    for event in orderly.events() {
+        assert_eq!(server.webhook(&[event]).await.status, 200);
+    }
+    let expected = orderly.shown(&server).await;
+    let texts: Vec<_> =
+        expected["messages"].as_array().unwrap().iter().map(|message| &message["text"]).collect();
+    assert_eq!(texts, ["third", "", "", "buy=1"]);
+    assert_eq!(expected["sending"], "STATE_INVALID");
+
+    let mut runner = TestRunner::deterministic();
+    for run in 1..=ORDERS {
+        let story = Story { run };
+        let delivered = deliveries(story.events()).new_tree(&mut runner).unwrap().current();
+        for events in &delivered {
+            assert_eq!(server.webhook(events).await.status, 200);
+        }
+        assert_eq!(story.shown(&server).await, expected, "{delivered:#?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_received_message_tells_when_it_was_said_and_a_sent_one_does_not() {
+    let server = TestServer::start();
+    let user = server.user("Alice");
+    let conversation = server.conversation_with(&user).await;
+    let said = json!({ "type": "message", "message": { "type": "text", "text": "late", "id": "1" } });
+    let mut late = Story { run: 1 }.complete(said, 446);
+    late["source"]["userId"] = json!(user);
+    assert_eq!(server.webhook(&[late]).await.status, 200);
+
+    let answer = server.say(&conversation, "hi").await;
+    let messages = server.messages(&conversation).await;
+
+    assert_eq!(answer.get("tm_occur"), None);
+    assert_eq!(messages[1]["tm_occur"], "2022-06-17 06:13:40.000000");
+    let spoken: Timestamp = messages[2]["tm_occur"].as_str().unwrap().parse().unwrap();
+    assert!(
+        spoken > messages[1]["tm_occur"].as_str().unwrap().parse().unwrap(),
+        "the order of arrival is another"
+    );
+}
