@@ -127,7 +127,7 @@ pub(super) fn announce(
 ) -> Result<()> {
     const SQL: &str = "
         SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
-            failure_message, cost, m.tm_create, m.tm_update, tm_delete, customer
+            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at, customer
         FROM messages m JOIN conversations v ON v.key = m.conversation
         WHERE m.conversation = ?1 AND m.tm_create = ?2";
     let mut statement = tx.prepare_cached(SQL)?;
