@@ -79,6 +79,13 @@ pub struct Limits {
     /// How long a stopping server waits for what is under way. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_timeout: Duration,
+    /// How long a client may take nothing of what it is sent. Default 15 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub stall_timeout: Duration,
+    /// Open live feeds. Default 8,000.
+    pub feeds: usize,
+    /// Open live feeds of one customer. Default 1,000.
+    pub customer_feeds: usize,
     /// The largest file that is fetched, in bytes. Default 300 MiB.
     pub media_bytes: u64,
     /// The bytes that one customer's files may have together. Default 10 GiB.
@@ -206,6 +213,9 @@ impl Default for Limits {
             connections: 10_000,
             write_queue: 4096,
             shutdown_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(15),
+            feeds: 8_000,
+            customer_feeds: 1_000,
             media_bytes: 300 * 1024 * 1024,
             media_customer_bytes: 10 * 1024 * 1024 * 1024,
             allowed_hosts: Vec::new(),

@@ -76,6 +76,21 @@ pub struct EventView<'a> {
     data: &'a RawValue,
 }
 
+/// Tells the reader of a feed that it missed something.
+#[derive(Serialize)]
+pub struct ResetView {
+    r#type: &'static str,
+    timestamp: Time,
+    data: (),
+}
+
+/// A ticket for a live feed.
+#[derive(Serialize)]
+pub struct TicketView<'a> {
+    ticket: &'a str,
+    expires_at: Time,
+}
+
 /// A LINE account, without its credentials.
 #[derive(Serialize)]
 pub struct AccountView<'a> {
@@ -214,6 +229,23 @@ impl<'a> From<&EventRow<'a>> for EventView<'a> {
             timestamp: Time(event.created_at),
             data: serde_json::from_str(event.data).expect("the column holds JSON that was written by us"),
         }
+    }
+}
+
+impl ResetView {
+    /// What stands in the place of a kind of event.
+    pub const TYPE: &'static str = "reset";
+
+    /// A reset at this time.
+    pub fn new(now: Timestamp) -> Self {
+        Self { r#type: Self::TYPE, timestamp: Time(now), data: () }
+    }
+}
+
+impl<'a> TicketView<'a> {
+    /// A ticket that can be used until then.
+    pub fn new(ticket: &'a str, expires_at: Timestamp) -> Self {
+        Self { ticket, expires_at: Time(expires_at) }
     }
 }
 

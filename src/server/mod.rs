@@ -2,6 +2,7 @@
 
 mod declared;
 mod notify;
+mod stall;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
@@ -16,8 +17,10 @@ use url::Url;
 use crate::api;
 use crate::api::app::{App, Shared};
 use crate::api::counters::Counters;
+use crate::api::feeds::Feeds;
 use crate::api::guard::guard;
 use crate::api::quota::Quotas;
+use crate::api::tickets::Tickets;
 use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::config::supervisor::Supervisor;
@@ -77,6 +80,7 @@ impl Server {
         let folder = Folder::open(&config.data_directory)?;
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
+        let feeds = Feeds::new(&config.limits);
         let shared = Shared {
             config,
             public_url,
@@ -89,6 +93,8 @@ impl Server {
             renewals: Renewals::default(),
             outcomes: Outcomes::default(),
             quotas: Quotas::default(),
+            feeds,
+            tickets: Tickets::default(),
             counters: Counters::default(),
         };
         Ok(Self { shared: Arc::new(shared), listener, notify })
@@ -123,6 +129,7 @@ impl Server {
         };
         log::info!("stopping");
         self.notify.stopping();
+        self.shared.feeds.close();
         handle.stop(true).await;
         http.await.map_err(Error::internal)?.map_err(Error::internal)?;
         if failed {
@@ -202,6 +209,7 @@ fn start_http(shared: &Arc<Shared>, listener: TcpListener) -> Result<actix_web::
             .wrap(middleware::from_fn(guard))
             .configure(api::routes)
     })
+    .on_connect(stall::limit(config.limits.stall_timeout))
     .workers(config.workers)
     .max_connections(config.limits.connections.div_ceil(config.workers))
     .keep_alive(KEEP_ALIVE)

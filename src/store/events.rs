@@ -11,7 +11,7 @@ use crate::store::transaction::Transaction;
 use crate::store::{conversations, customers};
 
 /// Rows that are looked at in one read.
-const ROWS_MAX: usize = 256;
+const ROWS_MAX: i64 = 256;
 
 /// A read ends with the event that brings its texts to so many bytes.
 const BYTES_MAX: usize = 64 * 1024;
@@ -45,6 +45,17 @@ pub enum Beginning {
     Now,
     /// With the event that follows this one.
     After(i64),
+}
+
+/// How far a read has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// To the newest event.
+    End,
+    /// Not to the newest event, perhaps.
+    More,
+    /// Nowhere: events that follow are gone.
+    Lost,
 }
 
 /// Writes down what something has become. Whoever listens to the customer is told after the commit.
@@ -122,22 +133,23 @@ pub fn open(
     Ok(is_there.then_some(Reading { customer, conversation, kinds, after }))
 }
 
-/// Shows the next events to `visit`, in order and at most so many that they fit into memory, and says whether there may be
-/// more. A short, indexed read.
+/// Shows the next events to `visit`, in order and at most so many that they fit into memory. A short, indexed read.
 pub fn next(
     connection: &Connection,
     reading: &mut Reading,
     mut visit: impl FnMut(&EventRow<'_>),
-) -> Result<bool> {
+) -> Result<Progress> {
     const SQL: &str = "
         SELECT sequence, id, kind, created_at, conversation, data
         FROM events
         WHERE customer = ?1 AND sequence > ?2
         ORDER BY sequence
         LIMIT ?3";
+    if pruned(connection, reading.customer)? > reading.after {
+        return Ok(Progress::Lost);
+    }
     let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows =
-        statement.query((reading.customer, reading.after, i64::try_from(ROWS_MAX).unwrap_or(i64::MAX)))?;
+    let mut rows = statement.query((reading.customer, reading.after, ROWS_MAX))?;
     let (mut seen, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
         let (kind, conversation): (EventKind, i64) = (row.get("kind")?, row.get("conversation")?);
@@ -151,10 +163,16 @@ pub fn next(
         visit(&EventRow { sequence: reading.after, id, kind, created_at, data });
         bytes += data.len();
         if bytes >= BYTES_MAX {
-            return Ok(true);
+            return Ok(Progress::More);
         }
     }
-    Ok(seen == ROWS_MAX)
+    Ok(if seen == ROWS_MAX { Progress::More } else { Progress::End })
+}
+
+/// Up to where a customer's events may be gone.
+fn pruned(connection: &Connection, customer: i64) -> Result<i64> {
+    const SQL: &str = "SELECT events_pruned FROM customers WHERE key = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([customer], |row| row.get(0))?)
 }
 
 /// When the oldest event happened; `None` when there is none. A short, indexed read.

@@ -7,6 +7,7 @@ mod crash;
 mod credentials;
 mod delivery;
 mod errors;
+mod feed;
 mod forged;
 mod harness;
 mod inbound;

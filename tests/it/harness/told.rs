@@ -9,7 +9,7 @@ use kaiwa::model::message::MessageRow;
 use kaiwa::model::page::Page;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::model::view::{ConversationView, MessageView};
-use kaiwa::store::events::{self, Beginning};
+use kaiwa::store::events::{self, Beginning, Progress};
 use kaiwa::store::reader::Reader;
 use kaiwa::store::{conversations, customers, messages};
 use serde_json::Value;
@@ -46,8 +46,7 @@ fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (Event
     };
     let mut reading = reader.read(open).unwrap()?;
     let (mut told, mut sequence) = (BTreeMap::new(), 0);
-    let mut go_on = true;
-    while go_on {
+    loop {
         let next = |connection: &_| {
             events::next(connection, &mut reading, |event| {
                 assert!(event.sequence > sequence, "events in order");
@@ -64,9 +63,12 @@ fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (Event
                 );
             })
         };
-        go_on = reader.read(next).unwrap();
+        match reader.read(next).unwrap() {
+            Progress::End => return Some(told),
+            Progress::More => {}
+            Progress::Lost => return None,
+        }
     }
-    Some(told)
 }
 
 /// What the API lists.
