@@ -9,6 +9,7 @@ pub mod config;
 pub mod error;
 pub mod hooks;
 pub mod line;
+pub mod metrics;
 pub mod model;
 pub mod sandbox;
 pub mod server;

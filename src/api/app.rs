@@ -1,6 +1,7 @@
 //! What handlers work with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::counters::Counters;
 use crate::api::feeds::Feeds;
@@ -10,8 +11,10 @@ use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::error::Result;
 use crate::line::client::Client;
+use crate::metrics::Metrics;
 use crate::model::clock::Clock;
 use crate::model::id::AccountId;
+use crate::model::timestamp::Timestamp;
 use crate::store::Store;
 use crate::store::folder::Folder;
 use crate::store::inbound::Received;
@@ -66,6 +69,10 @@ pub struct Shared {
     pub tickets: Tickets,
     /// Counts what an operator should see.
     pub counters: Counters,
+    /// Counts and times what a monitoring system should see.
+    pub metrics: Metrics,
+    /// When the server was started.
+    pub started: Timestamp,
 }
 
 impl App {
@@ -85,10 +92,15 @@ impl Shared {
         self.public_url.as_ref().map(|base| format!("{base}/v1.0/conversation/accounts/{account}"))
     }
 
-    /// Counts what became of a webhook's events.
-    pub fn count(&self, received: Received) {
+    /// Counts what became of a webhook's events, and, when they are new, how long after they had happened they came.
+    pub fn count(&self, received: Received, lags: &[Duration]) {
         self.counters.events_stored.add(received.stored);
         self.counters.events_duplicate.add(received.duplicates);
         self.counters.events_unread.add(received.unread);
+        if received.duplicates == 0 {
+            for lag in lags {
+                self.metrics.webhook_lag(*lag);
+            }
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! What holds for every request: an id, limits, one shape for all failures, and a line in the log without secrets.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -11,10 +10,11 @@ use actix_web::{HttpResponse, web};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
+use crate::api::UPLOADS;
+use crate::api::access::Access;
 use crate::api::app::App;
 use crate::api::deadline;
 use crate::api::error::{respond, translate};
-use crate::api::{FILES, UPLOADS};
 use crate::error::Error;
 
 /// The header that names a request, for the client and for the log.
@@ -28,32 +28,31 @@ pub async fn guard(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let began = Instant::now();
-    let id = request_id(&request);
+    let access = Access::begin(&request, request_id(&request));
     let app = request.app_data::<web::Data<App>>().expect("every server is given an App").clone();
-    let line = format!("{} {}", request.method(), shown(request.path()));
     let is_upload = request.path() == UPLOADS;
     let limit = if is_upload { deadline::UPLOAD } else { app.shared.config.limits.request_timeout };
     deadline::limit(&mut request, limit);
     // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
     let answered = if request.headers().contains_key(CONTENT_ENCODING) {
         let error = Error::UnsupportedMediaType("send the body as it is, without `Content-Encoding`");
-        Ok(Ok(request.into_response(respond(&error, &id)).map_into_boxed_body()))
+        Ok(Ok(request.into_response(respond(&error, &access.id)).map_into_boxed_body()))
     } else {
         let call = AssertUnwindSafe(next.call(request)).catch_unwind().await;
         call.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
     };
     let mut response = match answered {
-        Ok(Ok(response)) => in_our_words(response, &id),
+        Ok(Ok(response)) => in_our_words(response, &access.id),
         Ok(Err(error)) => return Err(error),
         Err(_) => {
             app.shared.counters.panics.add(1);
-            log::error!("{line} panicked; request {id}");
-            return Err(actix_web::Error::from(Panicked { response_id: id }));
+            let response_id = access.id.clone();
+            access.panicked(&app.shared.metrics);
+            return Err(actix_web::Error::from(Panicked { response_id }));
         }
     };
-    sign(response.headers_mut(), &id);
-    log::info!("{line} {} {} us; request {id}", response.status().as_u16(), began.elapsed().as_micros());
+    sign(response.headers_mut(), &access.id);
+    access.end(&app.shared.metrics, response.status().as_u16(), response.response().body().size());
     Ok(response)
 }
 
@@ -85,11 +84,6 @@ fn in_our_words(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse
         None => respond(&translate(response.status()), id),
     };
     response.into_response(answer)
-}
-
-/// The path as the log shows it: who knows the address of a file may read it.
-fn shown(path: &str) -> &str {
-    if path.starts_with(FILES) { FILES } else { path }
 }
 
 /// The headers of every answer. Addresses carry tokens by contract: what they show may not stay in a cache.

@@ -1,13 +1,14 @@
 //! Whether the process is up, and whether it can do its work.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::app::App;
 use crate::error::{Error, Result};
-use crate::store::health;
+use crate::store::{backlog, health};
 
 /// How long each check may take.
 const CHECK_TIME_MAX: Duration = Duration::from_millis(800);
@@ -29,11 +30,23 @@ pub async fn ready(app: web::Data<App>) -> HttpResponse {
         "status": if ready { "ready" } else { "unavailable" },
         "checks": { "storage": storage, "schema": schema, "workers": workers },
         "counters": app.shared.counters,
+        "figures": figures(&app).await,
     }))
 }
 
+/// What an operator may want to know of a server that works all the same. What cannot be found out is null.
+async fn figures(app: &App) -> Value {
+    let parked = in_time(app.shared.store.read(backlog::parked)).await;
+    let parked = parked.map(|parked| parked.into_iter().collect::<BTreeMap<_, _>>());
+    json!({
+        "wal_bytes": app.shared.store.log_bytes(),
+        "disk_free_bytes": app.shared.store.free_bytes().ok(),
+        "accounts_parked": parked.ok(),
+    })
+}
+
 /// Whoever asks for readiness wants to know now.
-async fn in_time(check: impl Future<Output = Result<()>>) -> Result<()> {
+async fn in_time<T>(check: impl Future<Output = Result<T>>) -> Result<T> {
     let late = |_| Error::Unavailable("no answer in time".to_owned());
     tokio::time::timeout(CHECK_TIME_MAX, check).await.map_err(late)?
 }

@@ -1,5 +1,6 @@
 //! The HTTP interface: one file for each resource, one list of all routes.
 
+pub mod access;
 pub mod accounts;
 pub mod app;
 pub mod attachments;
@@ -15,6 +16,7 @@ pub mod guard;
 pub mod health;
 pub mod medias;
 pub mod messages;
+pub mod metrics;
 pub mod outgoing;
 pub mod public_files;
 pub mod query;

@@ -39,6 +39,12 @@ pub async fn get(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> 
 }
 
 impl Quotas {
+    /// What LINE said last about each account that somebody asked for.
+    pub fn known(&self) -> Vec<(AccountId, Quota)> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(|(account, (_, quota))| (*account, *quota)).collect()
+    }
+
     fn fresh(&self, id: AccountId, now: Timestamp) -> Option<(Timestamp, Quota)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = |(at, _): &(Timestamp, Quota)| *at <= now && now.since(*at) < AGE_MAX;

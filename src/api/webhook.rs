@@ -26,15 +26,15 @@ pub async fn receive(
     if webhook.events.is_empty() {
         return Ok(HttpResponse::Ok().finish());
     }
+    let now = app.shared.clock.now();
+    let lags: Vec<_> =
+        webhook.events.iter().filter_map(|event| Some(now.since(event.occurred_at?))).collect();
     let may_reply = waits_for_replies(&account);
-    let store = app
-        .shared
-        .store
-        .write(app.shared.clock.now(), move |tx| inbound::receive(tx, account.id, &webhook.events));
+    let store = app.shared.store.write(now, move |tx| inbound::receive(tx, account.id, &webhook.events));
     let late = |_| Error::Unavailable("the storage is too slow".to_owned());
     let received =
         tokio::time::timeout(app.shared.config.limits.webhook_timeout, store).await.map_err(late)??;
-    app.shared.count(received);
+    app.shared.count(received, &lags);
     if received.stored > 0 {
         app.shared.alarms.names.wake();
         app.shared.alarms.medias.wake();

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use env_logger::fmt::Formatter;
 use env_logger::{Builder, Target};
+use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Record};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::config::section::{Log, LogFormat};
 use crate::model::timestamp::Timestamp;
@@ -31,13 +32,25 @@ fn text(formatter: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
 }
 
 fn json(formatter: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
-    let line = json!({
-        "time": Timestamp::now().to_string(),
-        "level": record.level().as_str(),
-        "target": record.target(),
-        "message": record.args().to_string(),
-    });
-    writeln!(formatter, "{line}")
+    let mut fields = Fields(Map::new());
+    record.key_values().visit(&mut fields).map_err(std::io::Error::other)?;
+    let Fields(mut line) = fields;
+    line.insert("time".to_owned(), Timestamp::now().to_string().into());
+    line.insert("level".to_owned(), record.level().as_str().into());
+    line.insert("target".to_owned(), record.target().into());
+    line.insert("message".to_owned(), record.args().to_string().into());
+    writeln!(formatter, "{}", json!(line))
+}
+
+/// What a line says besides its message, for programs.
+struct Fields(Map<String, serde_json::Value>);
+
+impl<'kvs> VisitSource<'kvs> for Fields {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let value = value.to_u64().map_or_else(|| value.to_string().into(), serde_json::Value::from);
+        self.0.insert(key.to_string(), value);
+        Ok(())
+    }
 }
 
 /// A path or an answer of LINE may contain line breaks; a log line may not.

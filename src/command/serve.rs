@@ -25,6 +25,9 @@ impl Serve {
         config.require_jwt_key()?;
         logging::start(&config.log);
         let server = Server::bind_under(Supervisor::of_this_process()?, config, Clock::default())?;
+        if let Some(address) = server.metrics_address()? {
+            log::info!("metrics at http://{address}/metrics");
+        }
         log::info!("listening on http://{}", server.address()?);
         System::new().block_on(async { server.run(asked_to_stop()?).await })
     }

@@ -87,6 +87,7 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("retention.events", Kind::Duration(EVENTS_MIN, EVENTS_MAX)),
+    Key::new("metrics.listen", Kind::Listen),
     Key::new("backup.directory", Kind::Path),
     Key::new("backup.every", Kind::Duration(Duration::from_mins(1), Duration::from_hours(30 * 24))),
     Key::new("backup.keep", Kind::Number(1, 1000)),
@@ -175,7 +176,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Retention};
+    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Retention};
 
     use super::*;
 
@@ -195,6 +196,7 @@ mod tests {
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
             fields::<Retention>("retention."),
+            fields::<Metrics>("metrics."),
             fields::<Backup>("backup."),
             fields::<Log>("log."),
             fields::<DeclaredCustomer>("customers."),

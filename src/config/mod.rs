@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
-use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Retention};
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Retention};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -52,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long things are kept.
     pub retention: Retention,
+    /// Where the numbers for a monitoring system are served.
+    pub metrics: Metrics,
     /// Backups that are made by themselves.
     pub backup: Backup,
     /// What is written to standard error.
@@ -103,6 +105,7 @@ impl Default for Config {
             delivery: Delivery::default(),
             limits: Limits::default(),
             retention: Retention::default(),
+            metrics: Metrics::default(),
             backup: Backup::default(),
             log: Log::default(),
             customers: Vec::new(),

@@ -103,6 +103,14 @@ pub struct Retention {
     pub events: Duration,
 }
 
+/// `[metrics]`: the numbers for a monitoring system.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Where they are served: `host:port`. Default nowhere.
+    pub listen: Option<String>,
+}
+
 /// `[backup]`: backups that are made by themselves.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

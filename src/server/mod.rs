@@ -1,24 +1,20 @@
 //! Putting the parts together: the database, the workers and the HTTP threads of one running server.
 
 mod declared;
+mod http;
 mod notify;
 mod stall;
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App as Service, HttpServer, middleware, rt};
-use socket2::{Domain, Socket, Type};
+use actix_web::rt;
 use tokio::sync::watch;
 use url::Url;
 
-use crate::api;
-use crate::api::app::{App, Shared};
+use crate::api::app::Shared;
 use crate::api::counters::Counters;
 use crate::api::feeds::Feeds;
-use crate::api::guard::guard;
 use crate::api::quota::Quotas;
 use crate::api::tickets::Tickets;
 use crate::api::token::Verifier;
@@ -28,8 +24,10 @@ use crate::error::{Error, Result};
 use crate::hooks;
 use crate::hooks::guard::Guard;
 use crate::line::client::{Client, tls};
+use crate::metrics::Metrics;
 use crate::model::clock::Clock;
 use crate::model::delivery::Policy;
+use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
 use crate::store::folder::Folder;
 use crate::store::{Store, deliveries, fetches};
@@ -43,16 +41,11 @@ use crate::worker::pulse::Pulse;
 use crate::worker::tokens::{Renewals, TokenWorker, Tokens};
 use crate::worker::wake::{Alarms, Stop};
 
-/// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// Connections that wait to be taken.
-const BACKLOG: i32 = 1_024;
-
 /// A server that has its database and its port, and does not answer yet.
 pub struct Server {
     shared: Arc<Shared>,
     listener: TcpListener,
+    metrics: Option<TcpListener>,
     notify: Notify,
 }
 
@@ -66,12 +59,14 @@ impl Server {
 
     /// The same under a service manager: a socket that it hands over takes the place of the configured one.
     pub fn bind_under(supervisor: Supervisor, config: Config, clock: Clock) -> Result<Self> {
+        let started = clock.now();
         let verifier = Verifier::new(config.require_jwt_key()?);
         let notify = Notify::new(&supervisor);
         let listener = match supervisor.listener {
             Some(listener) => take_over(listener)?,
             None => listen(&config.listen)?,
         };
+        let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         make_private_folder(&config.data_directory)?;
         let store = Store::open(&config.database_path(), config.limits.write_queue)?;
         declared::save(&store, &config, clock.now())?;
@@ -81,6 +76,7 @@ impl Server {
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let feeds = Feeds::new(&config.limits);
+        let metrics = Metrics::new(store.commits().clone());
         let shared = Shared {
             config,
             public_url,
@@ -91,18 +87,26 @@ impl Server {
             pulse: Pulse::default(),
             alarms: Alarms::default(),
             renewals: Renewals::default(),
-            outcomes: Outcomes::default(),
+            outcomes: Outcomes::new(metrics.deliveries()),
             quotas: Quotas::default(),
             feeds,
             tickets: Tickets::default(),
             counters: Counters::default(),
+            metrics,
+            started,
         };
-        Ok(Self { shared: Arc::new(shared), listener, notify })
+        Ok(Self { shared: Arc::new(shared), listener, metrics: metrics_listener, notify })
     }
 
     /// Where the server listens.
     pub fn address(&self) -> Result<SocketAddr> {
         self.listener.local_addr().map_err(Error::internal)
+    }
+
+    /// Where the numbers for a monitoring system are served, if they are.
+    pub fn metrics_address(&self) -> Result<Option<SocketAddr>> {
+        let address = self.metrics.as_ref().map(TcpListener::local_addr).transpose();
+        address.map_err(Error::internal)
     }
 
     /// What the HTTP threads share.
@@ -117,9 +121,7 @@ impl Server {
         let (stopping, stopped) = watch::channel(false);
         let workers = spawn_workers(&self.shared, &Stop::new(stopped))?;
         let mut workers = std::pin::pin!(workers);
-        let http = start_http(&self.shared, self.listener)?;
-        let handle: ServerHandle = http.handle();
-        let http = rt::spawn(http);
+        let http = Http::start(&self.shared, self.listener, self.metrics)?;
         self.notify.ready();
         // A worker ends before it is told to only when it panics: a new start is the only remedy.
         let failed = tokio::select! {
@@ -130,8 +132,7 @@ impl Server {
         log::info!("stopping");
         self.notify.stopping();
         self.shared.feeds.close();
-        handle.stop(true).await;
-        http.await.map_err(Error::internal)?.map_err(Error::internal)?;
+        http.stop().await?;
         if failed {
             return Err(Error::internal("a worker has ended"));
         }
@@ -190,60 +191,14 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
 
 /// The worker for files has clients of its own, so that large files take no connection from messages.
 fn media_worker(shared: &Shared) -> Result<MediaWorker> {
-    let Shared { config, store, folder, clock, renewals, .. } = shared;
+    let Shared { config, store, folder, clock, renewals, metrics, .. } = shared;
     // One more than there are files: a token may be needed while all of them are under way.
     let line = Client::new(&config.line, media::CONCURRENCY + 1);
     let tokens = Tokens::new(store.clone(), line, clock.clone(), renewals.clone());
     let guard = Guard::new(&config.limits.allowed_hosts);
-    let sources = Sources::new(tokens, hooks::client::Client::new(guard, tls()), &config.limits);
+    let hooks = hooks::client::Client::new(guard, tls());
+    let sources = Sources::new(tokens, hooks, &config.limits, metrics.fetches());
     MediaWorker::new(store.clone(), folder.clone(), sources)
-}
-
-fn start_http(shared: &Arc<Shared>, listener: TcpListener) -> Result<actix_web::dev::Server> {
-    let config = &shared.config;
-    let for_threads = Arc::clone(shared);
-    let server = HttpServer::new(move || {
-        let shared = Arc::clone(&for_threads);
-        Service::new()
-            .data_factory(move || std::future::ready(App::new(Arc::clone(&shared))))
-            .wrap(middleware::from_fn(guard))
-            .configure(api::routes)
-    })
-    .on_connect(stall::limit(config.limits.stall_timeout))
-    .workers(config.workers)
-    .max_connections(config.limits.connections.div_ceil(config.workers))
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(config.limits.request_timeout)
-    .shutdown_timeout(config.limits.shutdown_timeout.as_secs())
-    .disable_signals()
-    .listen(listener)
-    .map_err(Error::internal)?;
-    Ok(server.run())
-}
-
-fn listen(address: &str) -> Result<TcpListener> {
-    let failed = |error| {
-        Error::Unusable(format!("cannot listen on {address}: {error}; choose another address or port"))
-    };
-    let address = address.to_socket_addrs().map_err(failed)?.next();
-    let address = address.ok_or_else(|| Error::Unusable("`listen` names no address".to_owned()))?;
-    bind(address).map_err(failed)
-}
-
-/// Makes a socket that was handed over one of ours. Where it listens is not for us to say.
-fn take_over(listener: TcpListener) -> Result<TcpListener> {
-    let unusable = |error| Error::Unusable(format!("the socket that was handed over: {error}"));
-    listener.set_nonblocking(true).map_err(unusable)?;
-    Ok(listener)
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
 }
 
 /// Where LINE reaches this server. A LINE on this machine, such as the sandbox, reaches it where it listens.

@@ -4,6 +4,7 @@
 //! inside a write too. Nothing outside this folder knows SQL.
 
 pub mod accounts;
+pub mod backlog;
 pub mod backup;
 pub mod check;
 mod checkpoint;
@@ -42,6 +43,7 @@ use r2d2::Pool;
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::copy;
 use crate::store::checkpoint::Checkpoints;
@@ -66,6 +68,7 @@ struct Open {
     pool: Pool<ReadOnly>,
     writer: Writer,
     listeners: Listeners,
+    commits: Commits,
     path: PathBuf,
     _lock: Lock,
 }
@@ -82,10 +85,11 @@ impl Store {
         let mut writing = connection::open_writing(path)?;
         schema::bring_up_to_date(&mut writing)?;
         let checkpoints = Checkpoints::start(path)?;
-        let listeners = Listeners::default();
-        let writer = Writer::start(writing, (checkpoints, listeners.clone()), queue)?;
+        let (listeners, commits) = (Listeners::default(), Commits::default());
+        let writer = Writer::start(writing, (checkpoints, listeners.clone()), queue, commits.clone())?;
         let pool = connection::pool(path)?;
-        Ok(Self { open: Arc::new(Open { writer, pool, listeners, path: path.to_owned(), _lock: lock }) })
+        let path = path.to_owned();
+        Ok(Self { open: Arc::new(Open { writer, listeners, commits, pool, path, _lock: lock }) })
     }
 
     /// Runs an operation in the next group and answers after it was committed, or undone for its error.
@@ -127,6 +131,23 @@ impl Store {
     /// Begins to listen for further events of the customer whose events are read.
     pub fn listen(&self, reading: &Reading) -> Listener {
         self.open.listeners.listen(reading.customer)
+    }
+
+    /// What the writer has done since the start.
+    pub fn commits(&self) -> &Commits {
+        &self.open.commits
+    }
+
+    /// How long the log beside the file is; 0 when there is none.
+    pub fn log_bytes(&self) -> u64 {
+        let mut log = self.open.path.clone().into_os_string();
+        log.push("-wal");
+        std::fs::metadata(log).map_or(0, |log| log.len())
+    }
+
+    /// How much room there is for this process on the disk of the file.
+    pub fn free_bytes(&self) -> Result<u64> {
+        health::free_bytes(&self.open.path)
     }
 
     /// A connection for short indexed reads on the thread that asks, cheaper than a hop to another thread.

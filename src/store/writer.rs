@@ -4,11 +4,13 @@
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
 use crate::store::checkpoint::Checkpoints;
 use crate::store::failure;
@@ -30,6 +32,7 @@ type Answer = Box<dyn FnOnce(bool) + Send>;
 /// The handle to the thread. Dropping it lets the thread finish what is queued, and waits for that.
 pub struct Writer {
     queue: Option<SyncSender<Operation>>,
+    commits: Commits,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -38,18 +41,25 @@ struct Group<'group> {
     last_stamp: &'group Cell<Timestamp>,
     /// What others must hear of after the commit.
     notes: &'group Notes,
+    commits: &'group Commits,
 }
 
 impl Writer {
     /// Starts the thread, which tells these of its commits; `queue` operations may wait for it.
-    pub fn start(connection: Connection, told: (Checkpoints, Listeners), queue: usize) -> Result<Self> {
+    pub fn start(
+        connection: Connection,
+        told: (Checkpoints, Listeners),
+        queue: usize,
+        commits: Commits,
+    ) -> Result<Self> {
         let last_stamp = read_last_stamp(&connection)?;
         let (sender, receiver) = sync_channel(queue);
+        let counted = commits.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(&connection, told, &receiver, last_stamp))
+            .spawn(move || run(&connection, told, &receiver, (last_stamp, &counted)))
             .map_err(Error::internal)?;
-        Ok(Self { queue: Some(sender), thread: Some(thread) })
+        Ok(Self { queue: Some(sender), commits, thread: Some(thread) })
     }
 
     /// Queues an operation. `Unavailable` when too many wait already.
@@ -69,7 +79,10 @@ impl Writer {
         });
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         match queue.try_send(run) {
-            Ok(()) => Ok(receiver),
+            Ok(()) => {
+                self.commits.queued();
+                Ok(receiver)
+            }
             Err(TrySendError::Full(_)) => Err(Error::Unavailable("too many writes are waiting".to_owned())),
             Err(TrySendError::Disconnected(_)) => Err(stopped()),
         }
@@ -94,10 +107,10 @@ fn run(
     connection: &Connection,
     (checkpoints, listeners): (Checkpoints, Listeners),
     queue: &Receiver<Operation>,
-    last_stamp: Timestamp,
+    (last_stamp, commits): (Timestamp, &Commits),
 ) {
     let (last_stamp, notes) = (Cell::new(last_stamp), Notes::default());
-    let group = Group { connection, last_stamp: &last_stamp, notes: &notes };
+    let group = Group { connection, last_stamp: &last_stamp, notes: &notes, commits };
     while let Ok(first) = queue.recv() {
         group.commit_with(first, queue);
         listeners.tell(notes.told.take());
@@ -117,13 +130,18 @@ impl Group<'_> {
         let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
         let mut answers = Vec::new();
         for operation in std::iter::once(first).chain(queue.try_iter().take(GROUP_MAX - 1)) {
+            self.commits.taken();
             answers.push(operation(begun.is_ok().then_some(self)));
             // SQLite undoes the whole transaction for some errors (full disk, I/O): the group ends here.
             if self.connection.is_autocommit() {
                 break;
             }
         }
+        let start = Instant::now();
         let committed = begun.and_then(|()| self.commit(stamp_before));
+        if committed.is_ok() {
+            self.commits.committed(answers.len(), start.elapsed());
+        }
         for answer in answers {
             answer(committed.is_ok());
         }
@@ -179,7 +197,7 @@ mod tests {
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         connection.execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
         let told = (Checkpoints::start(path).unwrap(), Listeners::default());
-        Writer::start(connection, told, queue).unwrap()
+        Writer::start(connection, told, queue, Commits::default()).unwrap()
     }
 
     fn note(tx: &Transaction<'_>, text: &str) -> Result<()> {

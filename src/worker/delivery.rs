@@ -144,6 +144,7 @@ impl DeliveryWorker {
         let outcome = sending.catch_unwind().await.unwrap_or(Outcome::Crashed);
         let decide = if claim.reply_token.is_some() { Policy::decide_reply } else { Policy::decide };
         let decision = decide(&self.policy, claim.progress, outcome, clock.now(), jitter());
+        self.outcomes.count(claim.reply_token.is_some(), &decision);
         report(claim, &decision);
         decision
     }

@@ -11,6 +11,7 @@ use crate::config::section::Limits;
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::line::content::Part;
+use crate::metrics::Fetches;
 use crate::model::clock::Clock;
 use crate::model::fetch::Obstacle;
 use crate::model::media::{MediaStatus, MediaType};
@@ -57,6 +58,8 @@ pub struct Sources {
     pub file_bytes: u64,
     /// The most bytes of one customer's files.
     pub customer_bytes: u64,
+    /// Counts what came of it.
+    pub counted: Fetches,
 }
 
 /// The worker for files.
@@ -70,9 +73,9 @@ pub struct MediaWorker {
 
 impl Sources {
     /// These clients, with the configured limits.
-    pub fn new(tokens: Tokens, hooks: hooks::client::Client, limits: &Limits) -> Self {
+    pub fn new(tokens: Tokens, hooks: hooks::client::Client, limits: &Limits, counted: Fetches) -> Self {
         let (file_bytes, customer_bytes) = (limits.media_bytes, limits.media_customer_bytes);
-        Self { tokens, hooks, file_bytes, customer_bytes }
+        Self { tokens, hooks, file_bytes, customer_bytes, counted }
     }
 }
 
@@ -224,12 +227,18 @@ impl MediaWorker {
     async fn record(&self, fetch: Fetch, kept: Kept, has_preview: bool, clock: &Clock) -> Result<()> {
         let id = fetch.id;
         let store = self.store.write(clock.now(), move |tx| fetches::store(tx, &fetch, &kept, has_preview));
-        if store.await? { Ok(()) } else { download::remove(&self.folder, id).await }
+        if store.await? {
+            self.sources.counted.add("stored");
+            return Ok(());
+        }
+        self.sources.counted.add("withdrawn");
+        download::remove(&self.folder, id).await
     }
 
     async fn put_off(&self, fetch: Fetch, obstacle: &Obstacle, clock: &Clock) -> Result<()> {
         let (now, reason) = (clock.now(), obstacle.to_string());
         let pause = obstacle.pause(fetch.attempts, now.since(fetch.since));
+        self.sources.counted.add(if pause.is_some() { "postponed" } else { "given_up" });
         log::warn!("media: {} was not fetched, attempt {}: {reason}", fetch.id, fetch.attempts);
         self.store
             .write(now, move |tx| match pause {

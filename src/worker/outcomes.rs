@@ -1,4 +1,4 @@
-//! Telling a caller that waits for a message when there is something to tell.
+//! Telling a caller that waits for a message when there is something to tell, and counting what came of attempts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::metrics::Deliveries;
+use crate::model::delivery::Decision;
 use crate::model::id::MessageId;
 
 /// The callers that wait. What they are told is only to look: the truth is in the rows.
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
     waiting: Arc<Mutex<HashMap<MessageId, oneshot::Sender<()>>>>,
+    counted: Deliveries,
 }
 
 /// One caller's wait. Dropping it ends the wait.
@@ -23,6 +26,23 @@ pub struct Expected {
 }
 
 impl Outcomes {
+    /// Nobody waits. What came of attempts is counted here.
+    pub fn new(counted: Deliveries) -> Self {
+        Self { counted, ..Self::default() }
+    }
+
+    /// Counts what follows from an attempt, which was a reply or a push.
+    pub fn count(&self, is_reply: bool, decision: &Decision) {
+        let outcome = match decision {
+            Decision::Accept(_) => "accepted",
+            Decision::Fail(..) => "failed",
+            Decision::Retry { .. } => "retried",
+            Decision::Push { .. } => "pushed_instead",
+            Decision::Park { .. } => "parked",
+        };
+        self.counted.add(if is_reply { "reply" } else { "push" }, outcome);
+    }
+
     /// Begins to wait for the first outcome of a message that is about to be stored.
     pub fn expect(&self, message: MessageId) -> Expected {
         let (sender, told) = oneshot::channel();

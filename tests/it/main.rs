@@ -12,6 +12,7 @@ mod forged;
 mod harness;
 mod inbound;
 mod media;
+mod metrics;
 mod migration;
 mod order;
 mod outbound;

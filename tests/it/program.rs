@@ -175,6 +175,31 @@ async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_t
     assert_eq!(log.map_or(0, |log| log.len()), 0, "the log is folded into the file");
 }
 
+#[actix_web::test]
+async fn a_request_is_one_line_of_the_log_without_its_query() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = kaiwa(folder.path(), &["serve"]);
+    command.env("KAIWA_LOG__FORMAT", "json").stderr(Stdio::piped());
+    let mut serving = Serving { child: command.spawn().unwrap(), url: String::new() };
+    let mut lines = BufReader::new(serving.child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let json = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+    let listening =
+        lines.by_ref().map(json).find(|line| line["message"].to_string().contains("listening on "));
+    let message = listening.unwrap()["message"].as_str().unwrap().to_owned();
+    let url = message.split("listening on ").nth(1).unwrap();
+
+    let request = awc::Client::new().get(format!("{url}/v1.0/conversations/7?token=canary"));
+    request.insert_header(("x-request-id", "my-id")).send().await.unwrap();
+    let line = lines.by_ref().map(json).find(|line| line["request_id"] == "my-id").unwrap();
+
+    let texts = ["method", "path", "route", "remote"].map(|name| line[name].as_str().unwrap().to_owned());
+    assert_eq!(texts, ["GET", "/v1.0/conversations/7", "/v1.0/conversations/{id}", "127.0.0.1"]);
+    assert_eq!(line["status"], 401);
+    assert!(line["bytes"].as_u64().unwrap() > 50 && line["micros"].is_u64(), "{line}");
+    serving.signal("-TERM");
+    assert!(!line.to_string().contains("canary") && lines.all(|line| !line.contains("canary")));
+}
+
 #[test]
 fn files_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;

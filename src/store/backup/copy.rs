@@ -12,7 +12,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::backup::part::{private_file, sync_folder_of};
 use crate::store::backup::{Cancel, waiting};
 use crate::store::transaction::{Notes, Transaction};
-use crate::store::{connection, schema, writer};
+use crate::store::{connection, health, schema, writer};
 
 /// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;
@@ -88,9 +88,7 @@ fn require_room(database: &Path, connection: &Connection) -> Result<()> {
     const SQL: &str = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
     let size: i64 = connection.query_row(SQL, [], |row| row.get(0))?;
     let needed = u64::try_from(size).unwrap_or(0).saturating_mul(2).saturating_add(SPARE_BYTES);
-    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let disk = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).map_err(Error::internal)?;
-    enough(disk.f_bavail.saturating_mul(disk.f_frsize), needed)
+    enough(health::free_bytes(database)?, needed)
 }
 
 fn enough(available: u64, needed: u64) -> Result<()> {

@@ -41,6 +41,8 @@ pub struct TestServer {
     pub customer: CustomerId,
     pub account: AccountId,
     pub address: SocketAddr,
+    /// Where the metrics are, if the test's settings say that they are anywhere.
+    pub metrics: Option<SocketAddr>,
     shared: Option<Arc<Shared>>,
     config: Config,
     client: Client,
@@ -68,13 +70,14 @@ impl TestServer {
         let mut config = config(&line, &folder, customer, account);
         change(&line, &mut config);
         let clock = Clock::default();
-        let Started { shared, address, stop, thread } = run(config.clone(), clock.clone());
+        let Started { shared, address, metrics, stop, thread } = run(config.clone(), clock.clone());
         let server = Self {
             line,
             clock,
             customer,
             account,
             address,
+            metrics,
             shared: Some(shared),
             config,
             client: Client::builder().timeout(Duration::from_secs(30)).disable_redirects().finish(),
@@ -114,7 +117,7 @@ impl TestServer {
     pub fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config);
         self.halt();
-        let Started { shared, address, stop, thread } = run(self.config.clone(), self.clock.clone());
+        let Started { shared, address, stop, thread, .. } = run(self.config.clone(), self.clock.clone());
         (self.shared, self.address, self.stop, self.thread) =
             (Some(shared), address, Some(stop), Some(thread));
         self.line.platform.set_webhook(Some(self.url(&self.webhook_path())));
@@ -334,6 +337,7 @@ fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> De
 struct Started {
     shared: Arc<Shared>,
     address: SocketAddr,
+    metrics: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -344,13 +348,14 @@ fn run(config: Config, clock: Clock) -> Started {
     let (tell, told) = std::sync::mpsc::channel();
     let run = move || {
         let server = bind(&config, &clock);
-        tell.send((Arc::clone(server.shared()), server.address().unwrap())).unwrap();
+        let addresses = (server.address().unwrap(), server.metrics_address().unwrap());
+        tell.send((Arc::clone(server.shared()), addresses)).unwrap();
         let stopped = async { drop(stopped.await) };
         System::new().block_on(server.run(stopped)).unwrap();
     };
     let thread = std::thread::spawn(run);
-    let (shared, address) = told.recv().unwrap();
-    Started { shared, address, stop, thread }
+    let (shared, (address, metrics)) = told.recv().unwrap();
+    Started { shared, address, metrics, stop, thread }
 }
 
 /// A server on this data. The threads of one that has just ended there may take a moment to close its database.

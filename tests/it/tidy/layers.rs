@@ -8,7 +8,7 @@ use crate::tidy::{Finding, hold};
 const LAYERS: [&[&str]; 9] = [
     &["error"],
     &["model"],
-    &["config"],
+    &["config", "metrics"],
     &["store"],
     &["line", "hooks"],
     &["worker"],
@@ -31,7 +31,9 @@ const SANDBOX_USES: [&str; 6] = [
 ];
 
 /// What only these files and folders may use: the beginning of a path, and where.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 9] = [
+    ("prometheus_client", &["src/metrics/"]),
+    ("rustix", &["src/store/"]),
     ("rusqlite", &["src/store/"]),
     ("r2d2", &["src/store/"]),
     ("awc", &["src/line/", "src/hooks/", "src/sandbox/"]),

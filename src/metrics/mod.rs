@@ -1,0 +1,176 @@
+//! What is counted and timed while the server works, for an operator's monitoring. Labels are few and ours: routes and
+//! outcomes, and nothing that a caller or a user of LINE could choose.
+
+pub mod page;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter as Total;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use serde::{Serialize, Serializer};
+
+/// The borders of all times, in seconds: from a commit on a fast disk to the longest wait of a caller.
+const SECONDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+
+/// The borders of the lag of webhooks, in seconds: LINE repeats for hours what it could not deliver.
+const LAG_SECONDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3_600.0, 86_400.0];
+
+/// The borders of the operations in one commit; the last is the most that there can be.
+const OPERATIONS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// Names of labels with their values.
+type Labels<const COUNT: usize> = [(&'static str, Cow<'static, str>); COUNT];
+
+type Times<const COUNT: usize> = Family<Labels<COUNT>, Histogram, fn() -> Histogram>;
+
+/// A number that only grows.
+#[derive(Debug, Clone, Default)]
+pub struct Counter(Total);
+
+/// Everything that is counted while it happens. Copies count into the same.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    requests: Family<Labels<3>, Total>,
+    request_seconds: Times<1>,
+    webhook_lag_seconds: Histogram,
+    commits: Commits,
+    deliveries: Deliveries,
+    fetches: Fetches,
+}
+
+/// What the writer of the database does.
+#[derive(Debug, Clone)]
+pub struct Commits {
+    waiting: Gauge,
+    operations: Histogram,
+    seconds: Histogram,
+}
+
+/// What becomes of attempts to deliver.
+#[derive(Debug, Clone, Default)]
+pub struct Deliveries(Family<Labels<2>, Total>);
+
+/// What becomes of attempts to fetch a file.
+#[derive(Debug, Clone, Default)]
+pub struct Fetches(Family<Labels<1>, Total>);
+
+impl Counter {
+    /// Counts this many more.
+    pub fn add(&self, count: usize) {
+        self.0.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+}
+
+impl Serialize for Counter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0.get())
+    }
+}
+
+impl Metrics {
+    /// Nothing was counted but what these commits have.
+    pub fn new(commits: Commits) -> Self {
+        Self {
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            webhook_lag_seconds: Histogram::new(LAG_SECONDS),
+            commits,
+            deliveries: Deliveries::default(),
+            fetches: Fetches::default(),
+        }
+    }
+
+    /// A request was answered. `route` is the pattern of its path, and not the path.
+    pub fn request(&self, method: &str, route: Option<String>, status: u16, took: Duration) {
+        let route = route.map_or(Cow::Borrowed("none"), Cow::Owned);
+        let labels =
+            [("method", known(method).into()), ("route", route.clone()), ("status", class(status).into())];
+        self.requests.get_or_create(&labels).inc();
+        self.request_seconds.get_or_create(&[("route", route)]).observe(took.as_secs_f64());
+    }
+
+    /// A new event arrived this long after it had happened at LINE.
+    pub fn webhook_lag(&self, lag: Duration) {
+        self.webhook_lag_seconds.observe(lag.as_secs_f64());
+    }
+
+    /// The count of deliveries.
+    pub fn deliveries(&self) -> Deliveries {
+        self.deliveries.clone()
+    }
+
+    /// The count of fetched files.
+    pub fn fetches(&self) -> Fetches {
+        self.fetches.clone()
+    }
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self {
+            waiting: Gauge::default(),
+            operations: Histogram::new(OPERATIONS),
+            seconds: Histogram::new(SECONDS),
+        }
+    }
+}
+
+impl Commits {
+    /// An operation has begun to wait.
+    pub fn queued(&self) {
+        self.waiting.inc();
+    }
+
+    /// An operation does not wait any more.
+    pub fn taken(&self) {
+        self.waiting.dec();
+    }
+
+    /// This many operations were committed together, which took the disk this long.
+    pub fn committed(&self, operations: usize, took: Duration) {
+        self.operations.observe(f64::from(u32::try_from(operations).unwrap_or(u32::MAX)));
+        self.seconds.observe(took.as_secs_f64());
+    }
+}
+
+impl Deliveries {
+    /// An attempt by this call (`reply` or `push`) came to this outcome.
+    pub fn add(&self, call: &'static str, outcome: &'static str) {
+        self.0.get_or_create(&[("call", call.into()), ("outcome", outcome.into())]).inc();
+    }
+}
+
+impl Fetches {
+    /// An attempt came to this outcome.
+    pub fn add(&self, outcome: &'static str) {
+        self.0.get_or_create(&[("outcome", outcome.into())]).inc();
+    }
+}
+
+/// The method, if it is one of those that there are: a caller may invent any number of others.
+fn known(method: &str) -> &'static str {
+    ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]
+        .into_iter()
+        .find(|known| *known == method)
+        .unwrap_or("other")
+}
+
+fn class(status: u16) -> &'static str {
+    ["other", "1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status / 100)).copied().unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_callers_choose_becomes_no_label() {
+        assert_eq!(known("PUT"), "PUT");
+        assert_eq!(known("PUT-7f3a"), "other");
+        assert_eq!([class(200), class(404), class(599), class(999)], ["2xx", "4xx", "5xx", "other"]);
+    }
+}

@@ -1,0 +1,58 @@
+//! What waits to be sent, for an operator: read once in a while, over indexes that hold only what waits.
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::model::timestamp::Timestamp;
+
+/// What waits to be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Requests to LINE that are not decided.
+    pub deliveries: u64,
+    /// When the oldest of them was made.
+    pub oldest: Option<Timestamp>,
+    /// Chats of which a request is under way.
+    pub under_way: u64,
+    /// Chats that wait for their next request.
+    pub waiting: u64,
+    /// Chats among both that got no answer in time at their last attempt.
+    pub slow: u64,
+    /// How many accounts are parked for which reason.
+    pub parked: Vec<(String, u64)>,
+}
+
+/// What waits now.
+pub fn measure(connection: &Connection) -> Result<Backlog> {
+    const LANES: &str = "
+        SELECT count(*) FILTER (WHERE in_flight = 1), count(*) FILTER (WHERE in_flight = 0),
+            count(*) FILTER (WHERE slow = 1)
+        FROM lanes";
+    const DELIVERIES: &str =
+        "SELECT count(*), min(created_at) FROM deliveries WHERE state IN ('queued', 'sending')";
+    let (under_way, waiting, slow) = connection
+        .prepare_cached(LANES)?
+        .query_row([], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?))))?;
+    let (deliveries, oldest) = connection
+        .prepare_cached(DELIVERIES)?
+        .query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?;
+    Ok(Backlog { deliveries, oldest, under_way, waiting, slow, parked: parked(connection)? })
+}
+
+/// How many accounts are parked for which reason.
+pub fn parked(connection: &Connection) -> Result<Vec<(String, u64)>> {
+    const SQL: &str = "
+        SELECT parked_reason, count(*)
+        FROM accounts
+        WHERE parked_reason IS NOT NULL AND tm_delete IS NULL
+        GROUP BY parked_reason
+        ORDER BY parked_reason";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A count is never below zero.
+fn unsigned(count: i64) -> u64 {
+    count.unsigned_abs()
+}
