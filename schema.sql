@@ -91,11 +91,15 @@ CREATE TABLE participants (
     position INTEGER NOT NULL CHECK (position > 0),
     target TEXT NOT NULL,              -- LINE's id of the user, group or room
     target_name TEXT NOT NULL,
+    named_at INTEGER,                  -- when LINE last said, or refused to say, the name and the picture
+    picture INTEGER REFERENCES medias (key),       -- the file of the picture; NULL for none
     PRIMARY KEY (conversation, position),
     UNIQUE (conversation, target)
 ) STRICT, WITHOUT ROWID;
 
--- Names to be asked for at LINE, after the event that mentioned them was answered.
+CREATE INDEX participants_picture ON participants (picture) WHERE picture IS NOT NULL;
+
+-- Names and pictures to be asked for at LINE, after the event that mentioned them was answered.
 CREATE TABLE lookups (
     conversation INTEGER NOT NULL,
     target TEXT NOT NULL,
@@ -151,14 +155,14 @@ CREATE TABLE events (
 CREATE INDEX events_of_customer ON events (customer, sequence);
 CREATE INDEX events_of_message ON events (conversation, message_stamp);
 
--- Files: what users sent, to be fetched from LINE, and what customers uploaded, to be sent. The bytes lie in the media
--- folder beside the database, named by the id; a row says `stored` only when the whole file is on disk.
+-- Files: what users sent and their own pictures, to be fetched, and what customers uploaded, to be sent. The bytes lie in
+-- the media folder beside the database, named by the id; a row says `stored` only when the whole file is on disk.
 CREATE TABLE medias (
     key INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- random: it stands in addresses that LINE's users are given
     customer INTEGER NOT NULL REFERENCES customers (key),
-    conversation INTEGER,              -- of the message that it belongs to; NULL for an upload that was not sent yet
-    message_stamp INTEGER,
+    conversation INTEGER,              -- that it belongs to; NULL for an upload that was not sent yet
+    message_stamp INTEGER,             -- of the message that it belongs to; NULL for the picture of a participant
     kind TEXT NOT NULL CHECK (kind IN ('image', 'video', 'audio', 'file')),
     status TEXT NOT NULL CHECK (status IN ('pending', 'stored', 'gone')),
     filename TEXT NOT NULL,
@@ -167,6 +171,7 @@ CREATE TABLE medias (
     sha256 BLOB CHECK (length(sha256) = 32),
     source_message_id TEXT,            -- LINE's id of the message whose content it is
     source_url TEXT,                   -- where it is, when the content is not at LINE
+    source_preview_url TEXT,           -- where a small picture of it is then; NULL for none
     due_at INTEGER,                    -- when it is fetched (again); NULL once it is decided
     attempts INTEGER NOT NULL DEFAULT 0,
     last_error TEXT NOT NULL DEFAULT '',
@@ -175,6 +180,7 @@ CREATE TABLE medias (
 ) STRICT;
 
 CREATE INDEX medias_due ON medias (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL;
 CREATE INDEX medias_of_customer ON medias (customer, size) WHERE status = 'stored';
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
 

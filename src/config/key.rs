@@ -55,6 +55,12 @@ const EVENTS_MIN: Duration = Duration::from_hours(4 * 24);
 /// A year. Whoever needs a longer memory has the messages themselves.
 const EVENTS_MAX: Duration = Duration::from_hours(8_766);
 
+/// A name that is older than this is of no use to anybody.
+const PROFILE_TTL_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// Whoever uploads a file is about to send it.
+const UPLOAD_TTL_MAX: Duration = Duration::from_hours(30 * 24);
+
 /// Everything that can be set.
 pub const KEYS: &[Key] = &[
     Key::new("listen", Kind::Listen),
@@ -68,6 +74,7 @@ pub const KEYS: &[Key] = &[
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
     Key::new("line.connect_timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
+    Key::new("line.profile_ttl", Kind::Duration(Duration::from_mins(1), PROFILE_TTL_MAX)),
     Key::new("delivery.wait", Kind::Duration(Duration::ZERO, Duration::from_mins(1))),
     Key::new("delivery.concurrency", Kind::Number(1, 1024)),
     Key::new("delivery.backoff_first", Kind::Duration(SHORTEST, Duration::from_hours(1))),
@@ -85,6 +92,7 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.customer_feeds", Kind::Number(1, 1_000_000)),
     Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
+    Key::new("limits.upload_ttl", Kind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("retention.events", Kind::Duration(EVENTS_MIN, EVENTS_MAX)),
     Key::new("metrics.listen", Kind::Listen),

@@ -36,6 +36,9 @@ pub struct Line {
     /// The longest that connecting to LINE may take. Default 3 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub connect_timeout: Duration,
+    /// How old names and pictures may be when something happens in their chat. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub profile_ttl: Duration,
 }
 
 /// `[delivery]`: how messages leave.
@@ -90,6 +93,9 @@ pub struct Limits {
     pub media_bytes: u64,
     /// The bytes that one customer's files may have together. Default 10 GiB.
     pub media_customer_bytes: u64,
+    /// How long an upload waits to be sent. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub upload_ttl: Duration,
     /// Hosts that may be asked for files although they are in our own network. Default none.
     pub allowed_hosts: Vec<String>,
 }
@@ -183,6 +189,7 @@ impl Default for Line {
             data_base: constant("https://api-data.line.me"),
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),
+            profile_ttl: Duration::from_hours(24),
         }
     }
 }
@@ -226,6 +233,7 @@ impl Default for Limits {
             customer_feeds: 1_000,
             media_bytes: 300 * 1024 * 1024,
             media_customer_bytes: 10 * 1024 * 1024 * 1024,
+            upload_ttl: Duration::from_hours(24),
             allowed_hosts: Vec::new(),
         }
     }

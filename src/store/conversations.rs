@@ -1,12 +1,10 @@
-//! Conversations and who takes part in them.
+//! Conversations: their names, their states, and LINE's tokens for them.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::chat::{Chat, ChatKind, LineId};
-use crate::model::conversation::{
-    Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Participant, Reach, TARGET_NAME_UNKNOWN,
-};
+use crate::model::chat::{Chat, ChatKind};
+use crate::model::conversation::{Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach};
 use crate::model::delivery::Policy;
 use crate::model::event::EventKind;
 use crate::model::id::{ConversationId, CustomerId};
@@ -17,7 +15,7 @@ use crate::model::timestamp::Timestamp;
 use crate::model::view::ConversationView;
 use crate::store::events::Subject;
 use crate::store::transaction::Transaction;
-use crate::store::{events, lookups};
+use crate::store::{events, participants};
 
 /// A page of a customer's conversations, newest first. Groups can have hundreds of members: a read that may take long.
 pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Conversation>> {
@@ -91,44 +89,9 @@ pub(super) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i
     let values =
         (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
     let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
-    add(tx, key, &chat.id, chat.kind != ChatKind::Room)?;
+    participants::add(tx, key, &chat.id, chat.kind != ChatKind::Room)?;
     announce(tx, key, EventKind::ConversationCreated)?;
     Ok(key)
-}
-
-/// These people take part, and their names will be asked for.
-pub(super) fn join(tx: &Transaction<'_>, conversation: i64, targets: &[LineId]) -> Result<()> {
-    let mut is_changed = false;
-    for target in targets {
-        is_changed |= add(tx, conversation, target, true)?;
-    }
-    if is_changed { touch(tx, conversation) } else { Ok(()) }
-}
-
-/// These people take part no longer. What they said keeps their id.
-pub(super) fn part(tx: &Transaction<'_>, conversation: i64, targets: &[LineId]) -> Result<()> {
-    const SQL: &str = "DELETE FROM participants WHERE conversation = ?1 AND target = ?2 AND position > 1";
-    let mut parted = 0;
-    for target in targets {
-        lookups::cancel(tx, conversation, target)?;
-        parted += tx.prepare_cached(SQL)?.execute((conversation, target))?;
-    }
-    if parted > 0 { touch(tx, conversation) } else { Ok(()) }
-}
-
-/// Notes that somebody takes part, and says whether that is new. The name will be asked for unless LINE gives none.
-fn add(tx: &Transaction<'_>, conversation: i64, target: &LineId, named: bool) -> Result<bool> {
-    const SQL: &str = "
-        INSERT INTO participants (conversation, position, target, target_name)
-        SELECT ?1, 1 + coalesce(max(position), 0), ?2, ?3
-        FROM participants
-        WHERE conversation = ?1
-        ON CONFLICT (conversation, target) DO NOTHING";
-    let added = tx.prepare_cached(SQL)?.execute((conversation, target, TARGET_NAME_UNKNOWN))?;
-    if added > 0 && named {
-        lookups::enqueue(tx, conversation, target)?;
-    }
-    Ok(added > 0)
 }
 
 /// Whether another system has control of the chat, so that nothing may be sent.
@@ -187,22 +150,6 @@ pub(super) fn take_reply_token(tx: &Transaction<'_>, conversation: i64) -> Resul
     Ok(token)
 }
 
-/// LINE told the name of somebody who takes part.
-pub(super) fn name_participant(
-    tx: &Transaction<'_>,
-    conversation: i64,
-    target: &LineId,
-    name: &str,
-) -> Result<()> {
-    const SQL: &str = "
-        UPDATE participants SET target_name = ?3
-        WHERE conversation = ?1 AND target = ?2 AND target_name <> ?3";
-    if tx.prepare_cached(SQL)?.execute((conversation, target, name))? > 0 {
-        touch(tx, conversation)?;
-    }
-    Ok(())
-}
-
 /// An event told whether the chat can be reached (`None`: nothing about that) and whether another system has control
 /// of it. Events may arrive out of order: an older one than the last that told something tells nothing.
 pub(super) fn note_state(
@@ -223,7 +170,7 @@ pub(super) fn note_state(
 }
 
 /// What must follow whenever something changed that a conversation shows: it says when, and the customer is told.
-fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+pub(super) fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "UPDATE conversations SET tm_update = ?2 WHERE key = ?1";
     tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
     announce(tx, conversation, EventKind::ConversationUpdated)
@@ -243,17 +190,8 @@ fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<
 }
 
 fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Result<Conversation> {
-    const SQL: &str = "
-        SELECT target, target_name
-        FROM participants
-        WHERE conversation = ?1
-        ORDER BY position";
     let (key, conversation) = found;
-    let mut statement = connection.prepare_cached(SQL)?;
-    let participants = statement.query_map([key], |row| {
-        Ok(Participant { target: row.get("target")?, target_name: row.get("target_name")? })
-    })?;
-    Ok(Conversation { participants: participants.collect::<rusqlite::Result<_>>()?, ..conversation })
+    Ok(Conversation { participants: participants::of(connection, key)?, ..conversation })
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {

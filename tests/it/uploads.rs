@@ -1,5 +1,7 @@
 //! Files that customers upload and send: what is taken, what LINE is told, and who can fetch it.
 
+use std::time::Duration;
+
 use awc::http::Method;
 use image::{ImageFormat, RgbImage};
 use kaiwa::model::id::CustomerId;
@@ -7,6 +9,7 @@ use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
+use crate::harness::eventually;
 use crate::harness::server::TestServer;
 
 const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom and a film";
@@ -205,4 +208,33 @@ async fn what_line_does_not_take_is_refused_and_leaves_nothing_behind() {
         folder.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     assert_eq!(names, [taken.clone(), format!("{taken}.preview")], "only what was taken is kept");
+}
+
+#[actix_web::test]
+async fn an_upload_that_nobody_sends_is_removed_after_a_day_and_one_that_was_sent_stays() {
+    let (server, path) = begin().await;
+    let (kept, lost) = (picture(2), picture(3));
+    let sent = uploaded(&server, "image/png", "sent.png", kept.as_slice()).await;
+    let unsent = uploaded(&server, "image/png", "unsent.png", lost).await;
+    let by_id = |upload: &Value| json!({ "type": "image", "id": upload["id"] });
+    assert_eq!(send(&server, &path, &by_id(&sent)).await.status, 200);
+    let uri = unsent["uri"].as_str().unwrap();
+    let files = || crate::media::names(&server).len();
+
+    server.advance(Duration::from_hours(23));
+    assert_eq!((server.request(Method::GET, uri).send().await.unwrap().status().as_u16(), files()), (200, 2));
+    server.advance(Duration::from_hours(2));
+    eventually(|| files() == 1).await;
+
+    assert_eq!(server.get(uri).await.status, 404);
+    let refused = send(&server, &path, &by_id(&unsent)).await;
+    assert_eq!(
+        detail(&refused),
+        ("medias[0].id".to_owned(), "is not the id of a file that was uploaded".to_owned())
+    );
+    let (status, _, bytes) = fetch(&object(&server)["originalContentUrl"], None).await;
+    assert_eq!((status, bytes), (200, kept));
+    let rows = rusqlite::Connection::open(server.database()).unwrap();
+    let rows = || rows.query_row("SELECT count(*) FROM medias", [], |row| row.get::<_, i64>(0)).unwrap();
+    eventually(|| rows() == 1).await;
 }

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod feed;
 pub mod line;
 pub mod server;
+pub mod somebody;
 pub mod told;
 
 use std::time::{Duration, Instant};
