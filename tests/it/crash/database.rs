@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kaiwa::config::Config;
 use rusqlite::Connection;
 
 use crate::harness::told;
@@ -84,7 +85,9 @@ pub fn faults(database: &Path) -> Vec<String> {
         let found = rows(&connection, query);
         (found > 0).then(|| format!("{name}: {found}"))
     });
-    let untold = told::differences(&copy);
+    let data_directory = database.parent().unwrap().to_owned();
+    let keys = Config { data_directory, ..Config::default() }.key_source();
+    let untold = told::differences(&copy, &keys);
     unsound.into_iter().chain(dangling).chain(impossible).chain(untold).collect()
 }
 

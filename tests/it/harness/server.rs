@@ -269,7 +269,8 @@ impl Drop for TestServer {
         }
         assert!(ended.is_ok(), "the server panicked");
         self.shared = None;
-        assert_eq!(told::differences(&self.database()), [""; 0], "what customers were told");
+        let (database, keys) = (self.config.database_path(), self.config.key_source());
+        assert_eq!(told::differences(&database, &keys), [""; 0], "what customers were told");
     }
 }
 

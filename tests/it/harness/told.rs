@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kaiwa::config::key_source::KeySource;
 use kaiwa::model::event::EventKind;
 use kaiwa::model::id::{ConversationId, CustomerId};
 use kaiwa::model::message::MessageRow;
@@ -16,8 +17,8 @@ use serde_json::Value;
 
 /// Where the newest events of a database, which no server has open, differ from what the API shows. Nothing is said of a
 /// customer of whose events some are gone.
-pub fn differences(database: &Path) -> Vec<String> {
-    let reader = Reader::open(database).unwrap();
+pub fn differences(database: &Path, keys: &KeySource) -> Vec<String> {
+    let reader = Reader::open(database, keys).unwrap();
     let customers = reader.read(customers::list).unwrap();
     customers.iter().flat_map(|customer| differences_of(&reader, customer.id)).collect()
 }
