@@ -28,7 +28,8 @@ CREATE TABLE customers (
     webhook_uri TEXT NOT NULL,
     message_days INTEGER CHECK (message_days >= 0),    -- for how long messages are kept, 0: for ever; NULL: as configured
     tm_create INTEGER NOT NULL UNIQUE,
-    tm_update INTEGER NOT NULL
+    tm_update INTEGER NOT NULL,
+    events_pruned INTEGER NOT NULL DEFAULT 0       -- up to this sequence its events may be gone
 ) STRICT;
 
 -- LINE channels. A removed one keeps its row, because conversations refer to it, and loses its secrets.
@@ -144,6 +145,24 @@ CREATE TABLE messages (
 
 CREATE UNIQUE INDEX messages_by_id ON messages (id);
 CREATE UNIQUE INDEX messages_by_line_id ON messages (conversation, line_id) WHERE line_id IS NOT NULL;
+
+-- What customers are told, in the order in which it happened: one row for each change of what the API shows, written with
+-- its cause. A row never changes, but for what was withdrawn; old ones are pruned.
+CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,    -- without a gap, and never given twice, also not after pruning
+    id BLOB NOT NULL CHECK (length(id) = 16),
+    customer INTEGER NOT NULL REFERENCES customers (key),
+    conversation INTEGER NOT NULL REFERENCES conversations (key),
+    message_stamp INTEGER,             -- `tm_create` of the message; NULL when it is about the conversation itself
+    kind TEXT NOT NULL CHECK (kind IN ('conversation_created', 'conversation_updated',
+        'conversation_message_created', 'conversation_message_updated')),
+    created_at INTEGER NOT NULL,
+    data TEXT NOT NULL,                -- the resource as the API showed it then: JSON in one line
+    FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
+) STRICT;
+
+CREATE INDEX events_of_customer ON events (customer, sequence);
+CREATE INDEX events_of_message ON events (conversation, message_stamp);
 
 -- Files: what users sent and their own pictures, to be fetched, and what customers uploaded, to be sent. The bytes lie in
 -- the media folder beside the database, named by the id; a row says `stored` only when the whole file is on disk.

@@ -7,7 +7,6 @@ use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::conversations::checked;
-use crate::api::view::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
 use crate::model::account::{
@@ -15,6 +14,7 @@ use crate::model::account::{
 };
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
+use crate::model::view::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::store::{accounts, customers};
 
 /// An account as a client writes it.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::counters::Counters;
+use crate::api::feeds::Feeds;
 use crate::api::quota::Quotas;
+use crate::api::tickets::Tickets;
 use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::error::Result;
@@ -61,6 +63,10 @@ pub struct Shared {
     pub outcomes: Outcomes,
     /// What LINE said about quotas.
     pub quotas: Quotas,
+    /// The live feeds that are open.
+    pub feeds: Feeds,
+    /// The tickets for live feeds.
+    pub tickets: Tickets,
     /// Counts what an operator should see.
     pub counters: Counters,
     /// Counts and times what a monitoring system should see.

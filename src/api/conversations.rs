@@ -6,11 +6,11 @@ use serde::Deserialize;
 use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
-use crate::api::view::{ConversationView, ListBody};
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
 use crate::model::conversation::ConversationChange;
 use crate::model::id::ConversationId;
+use crate::model::view::{ConversationView, ListBody};
 use crate::store::conversations;
 
 /// As many characters as a name or a note may have.

@@ -7,12 +7,12 @@ use crate::api::attachments;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::outgoing::{self, SendMessage};
-use crate::api::view::{ListBody, MessageView};
 use crate::api::{JSON, query};
 use crate::error::Result;
 use crate::line::push;
 use crate::model::conversation::Conversation;
 use crate::model::id::{ConversationId, CustomerId, MessageId};
+use crate::model::view::{ListBody, MessageView};
 use crate::store::messages::NewMessage;
 use crate::store::{conversations, messages};
 

@@ -36,6 +36,7 @@ fn add_process(page: &mut Page, shared: &Shared) {
         ("sqlite", schema::sqlite_version().to_owned()),
     ]);
     page.number("start_time_seconds", "Unix time of the start", shared.started.as_seconds());
+    page.number("feeds", "Live feeds that are open", shared.feeds.count());
 }
 
 fn add_counters(page: &mut Page, shared: &Shared) {

@@ -11,6 +11,8 @@ pub mod conversations;
 pub mod counters;
 pub mod deadline;
 pub mod error;
+pub mod feed;
+pub mod feeds;
 pub mod guard;
 pub mod health;
 pub mod medias;
@@ -25,9 +27,9 @@ pub mod remote;
 pub mod retries;
 pub mod setup;
 pub mod signs;
+pub mod tickets;
 pub mod token;
 pub mod uploads;
-pub mod view;
 pub mod webhook;
 
 use actix_web::http::header::HeaderValue;
@@ -80,9 +82,17 @@ pub fn routes(service: &mut web::ServiceConfig) {
                 .route(web::put().to(accounts::update))
                 .route(web::delete().to(accounts::remove)),
         )
+        .configure(events)
         .configure(files)
         .service(at("/v1.0/conversation/accounts/{id}", "POST").route(web::post().to(webhook::receive)))
         .default_service(web::to(route_not_found));
+}
+
+/// The live feed.
+fn events(service: &mut web::ServiceConfig) {
+    service
+        .service(at("/v1.0/events", "GET").route(web::get().to(feed::read)))
+        .service(at("/v1.0/events/tickets", "POST").route(web::post().to(tickets::create)));
 }
 
 /// Files: taken from customers, given to LINE and its users.

@@ -8,11 +8,11 @@ use actix_web::{HttpResponse, web};
 
 use crate::api::app::App;
 use crate::api::caller::Caller;
-use crate::api::view::QuotaView;
 use crate::error::Result;
 use crate::model::account::Quota;
 use crate::model::id::AccountId;
 use crate::model::timestamp::Timestamp;
+use crate::model::view::QuotaView;
 use crate::store::accounts;
 
 /// LINE is asked again after this long.

@@ -7,12 +7,12 @@ use crate::api::accounts as account_api;
 use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
-use crate::api::view::{BotView, REFERENCE_TYPE};
 use crate::error::{Error, Result, Rule};
 use crate::line::client::{WebhookEndpoint, WebhookTest};
 use crate::model::account::{Account, Bot, Check};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
+use crate::model::view::{BotView, REFERENCE_TYPE};
 use crate::store::{accounts, customers};
 
 /// What to set up.

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::api::view::AccountView;
 use crate::command::output;
 use crate::command::settings::{Settings, find_customer};
 use crate::error::{Error, Result};
@@ -12,6 +11,7 @@ use crate::model::account::{Account, Credential, DeliveryMode, NewAccount};
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+use crate::model::view::AccountView;
 use crate::store::accounts;
 
 /// LINE accounts of customers.

@@ -53,6 +53,12 @@ const GIVE_UP_AFTER_MAX: Duration = Duration::from_hours(23);
 /// LINE takes a webhook call for failed after 2 seconds.
 const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
 
+/// Events outlive the three days for which a customer's webhook is retried.
+const EVENTS_MIN: Duration = Duration::from_hours(4 * 24);
+
+/// A year. Whoever needs a longer memory has the messages themselves.
+const EVENTS_MAX: Duration = Duration::from_hours(8_766);
+
 /// A hundred years; 0 is for ever.
 const DAYS: Kind = Kind::Number(0, 36_500);
 
@@ -95,6 +101,9 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.connections", Kind::Number(1, 1_000_000)),
     Key::new("limits.write_queue", Kind::Number(1, 100_000)),
     Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
+    Key::new("limits.stall_timeout", Kind::Duration(Duration::from_secs(1), Duration::from_mins(5))),
+    Key::new("limits.feeds", Kind::Number(1, 1_000_000)),
+    Key::new("limits.customer_feeds", Kind::Number(1, 1_000_000)),
     Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
     Key::new("limits.upload_ttl", Kind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
@@ -103,6 +112,7 @@ pub const KEYS: &[Key] = &[
     Key::new("backup.directory", Kind::Path),
     Key::new("backup.every", Kind::Duration(Duration::from_mins(1), Duration::from_hours(30 * 24))),
     Key::new("backup.keep", Kind::Number(1, 1000)),
+    Key::new("retention.events", Kind::Duration(EVENTS_MIN, EVENTS_MAX)),
     Key::new("retention.message_days", DAYS),
     Key::new("retention.webhook_body_days", DAYS),
     Key::new("log.level", Kind::Word(&["error", "warn", "info", "debug", "trace"])),
@@ -215,9 +225,9 @@ mod tests {
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
+            fields::<Retention>("retention."),
             fields::<Metrics>("metrics."),
             fields::<Backup>("backup."),
-            fields::<Retention>("retention."),
             fields::<Log>("log."),
             fields::<DeclaredCustomer>("customers."),
             fields::<DeclaredAccount>("accounts."),

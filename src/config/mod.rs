@@ -63,12 +63,12 @@ pub struct Config {
     pub delivery: Delivery,
     /// What one caller may take.
     pub limits: Limits,
+    /// How long things are kept.
+    pub retention: Retention,
     /// Where the numbers for a monitoring system are served.
     pub metrics: Metrics,
     /// Backups that are made by themselves.
     pub backup: Backup,
-    /// How long things are kept.
-    pub retention: Retention,
     /// What is written to standard error.
     pub log: Log,
     /// The customers that are created or updated at start. Default none.
@@ -137,9 +137,9 @@ impl Default for Config {
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
+            retention: Retention::default(),
             metrics: Metrics::default(),
             backup: Backup::default(),
-            retention: Retention::default(),
             log: Log::default(),
             customers: Vec::new(),
             accounts: Vec::new(),

@@ -114,6 +114,13 @@ pub struct Limits {
     /// How long a stopping server waits for what is under way. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_timeout: Duration,
+    /// How long a client may take nothing of what it is sent. Default 15 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub stall_timeout: Duration,
+    /// Open live feeds. Default 8,000.
+    pub feeds: usize,
+    /// Open live feeds of one customer. Default 1,000.
+    pub customer_feeds: usize,
     /// The largest file that is fetched, in bytes. Default 300 MiB.
     pub media_bytes: u64,
     /// The bytes that one customer's files may have together. Default 10 GiB.
@@ -158,9 +165,12 @@ pub struct Backup {
 }
 
 /// `[retention]`: how long things are kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
+    /// Events, which a reader of the live feed can take up again. Default 7 days.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub events: Duration,
     /// Days for which messages and their files are kept, unless their customer has a time of its own; 0 is for ever.
     /// Default 0.
     pub message_days: u32,
@@ -244,6 +254,12 @@ impl Default for Delivery {
     }
 }
 
+impl Default for Retention {
+    fn default() -> Self {
+        Self { events: Duration::from_hours(7 * 24), message_days: 0, webhook_body_days: 0 }
+    }
+}
+
 impl Default for Backup {
     fn default() -> Self {
         Self { directory: None, every: Duration::from_hours(24), keep: 7 }
@@ -260,6 +276,9 @@ impl Default for Limits {
             connections: 10_000,
             write_queue: 4096,
             shutdown_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(15),
+            feeds: 8_000,
+            customer_feeds: 1_000,
             media_bytes: 300 * 1024 * 1024,
             media_customer_bytes: 10 * 1024 * 1024 * 1024,
             upload_ttl: Duration::from_hours(24),

@@ -89,8 +89,12 @@ identifier!(
     /// The value of `X-Line-Retry-Key`: LINE executes requests that share it once within 24 hours.
     RetryKey
 );
+identifier!(
+    /// Something that a customer is told.
+    EventId
+);
 
-ordered!(CustomerId, AccountId, ConversationId, MessageId);
+ordered!(CustomerId, AccountId, ConversationId, MessageId, EventId);
 random!(MediaId, RetryKey);
 
 fn not_an_id() -> Error {

@@ -16,6 +16,7 @@ use crate::api;
 use crate::api::app::{App, Shared};
 use crate::api::guard::guard;
 use crate::error::{Error, Result};
+use crate::server::stall;
 
 /// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -85,6 +86,7 @@ fn interface(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> {
             .wrap(middleware::from_fn(guard))
             .configure(api::routes)
     })
+    .on_connect(stall::limit(config.limits.stall_timeout))
     .workers(config.workers)
     .max_connections(config.limits.connections.div_ceil(config.workers))
     .keep_alive(KEEP_ALIVE)

@@ -3,6 +3,7 @@
 mod declared;
 mod http;
 mod notify;
+mod stall;
 mod tls;
 
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +15,9 @@ use url::Url;
 
 use crate::api::app::Shared;
 use crate::api::counters::Counters;
+use crate::api::feeds::Feeds;
 use crate::api::quota::Quotas;
+use crate::api::tickets::Tickets;
 use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::config::section::Checkpoint;
@@ -33,6 +36,7 @@ use crate::store::folder::Folder;
 use crate::store::{Store, deliveries, fetches};
 use crate::worker::backups::BackupWorker;
 use crate::worker::delivery::DeliveryWorker;
+use crate::worker::events::EventWorker;
 use crate::worker::media::{self, MediaWorker, Sources};
 use crate::worker::names::NameWorker;
 use crate::worker::outcomes::Outcomes;
@@ -80,6 +84,7 @@ impl Server {
         let folder = Folder::open(&config.data_directory)?;
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
+        let feeds = Feeds::new(&config.limits);
         let metrics = Metrics::new(store.commits().clone());
         let shared = Shared {
             config,
@@ -93,6 +98,8 @@ impl Server {
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),
             quotas: Quotas::default(),
+            feeds,
+            tickets: Tickets::default(),
             counters: Counters::default(),
             metrics,
             started,
@@ -141,6 +148,7 @@ impl Server {
         };
         log::info!("stopping");
         self.notify.stopping();
+        self.shared.feeds.close();
         http.stop().await?;
         if failed {
             return Err(Error::internal("a worker has ended"));
@@ -189,6 +197,8 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     let medias = medias.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone());
     let delivery =
         delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop.clone());
+    let events = EventWorker::new(store.clone(), config.retention.events)?;
+    let events = events.run(clock.clone(), alarms.events.clone(), pulse.events.clone(), stop.clone());
     let tokens = tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop.clone());
     let backups = BackupWorker::new(config, &shared.folder)?;
     let backups = backups.run(clock.clone(), pulse.backups.clone(), stop.clone());
@@ -196,10 +206,10 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
         (rt::spawn(names), rt::spawn(medias), rt::spawn(delivery), rt::spawn(tokens));
     let retention = RetentionWorker::new(store.clone(), &config.retention);
     let retention = retention.run(clock.clone(), pulse.retention.clone(), stop.clone());
-    let (backups, retention) = (rt::spawn(backups), rt::spawn(retention));
+    let (events, backups, retention) = (rt::spawn(events), rt::spawn(backups), rt::spawn(retention));
     // Ready when all have ended, or when the first of them has failed.
     Ok(async move {
-        if tokio::try_join!(names, medias, delivery, tokens, backups, retention).is_err() {
+        if tokio::try_join!(names, medias, delivery, tokens, events, backups, retention).is_err() {
             log::error!("a worker panicked");
         }
     })

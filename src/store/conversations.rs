@@ -6,13 +6,16 @@ use crate::error::{Error, Resource, Result};
 use crate::model::chat::Chat;
 use crate::model::conversation::{Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach};
 use crate::model::delivery::Policy;
+use crate::model::event::EventKind;
 use crate::model::id::{ConversationId, CustomerId};
 use crate::model::inbound::InboundEvent;
 use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::participants;
+use crate::model::view::ConversationView;
+use crate::store::events::Subject;
 use crate::store::transaction::Transaction;
+use crate::store::{events, participants};
 
 /// A page of a customer's conversations, newest first. Groups can have hundreds of members: a read that may take long.
 pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Conversation>> {
@@ -51,10 +54,11 @@ pub fn update(
     change: &ConversationChange,
 ) -> Result<Conversation> {
     const SQL: &str = "
-        UPDATE conversations SET name = coalesce(?2, name), detail = coalesce(?3, detail), tm_update = ?4
+        UPDATE conversations SET name = coalesce(?2, name), detail = coalesce(?3, detail)
         WHERE key = ?1";
     let key = key(tx, customer, id)?;
-    tx.prepare_cached(SQL)?.execute((key, &change.name, &change.detail, tx.now()))?;
+    tx.prepare_cached(SQL)?.execute((key, &change.name, &change.detail))?;
+    touch(tx, key)?;
     get(tx, customer, id)
 }
 
@@ -85,7 +89,8 @@ pub(super) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i
     let values =
         (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
     let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
-    participants::join(tx, key, &chat.id)?;
+    participants::add(tx, key, &chat.id)?;
+    announce(tx, key, EventKind::ConversationCreated)?;
     Ok(key)
 }
 
@@ -171,11 +176,24 @@ pub(super) fn note_state(
     Ok(())
 }
 
-/// Something that is shown of the conversation has changed.
+/// What must follow whenever something changed that a conversation shows: it says when, and the customer is told.
 pub(super) fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "UPDATE conversations SET tm_update = ?2 WHERE key = ?1";
     tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
-    Ok(())
+    announce(tx, conversation, EventKind::ConversationUpdated)
+}
+
+fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<()> {
+    const SQL: &str = "
+        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
+            v.tm_create, v.tm_update, v.customer
+        FROM conversations v JOIN accounts a ON a.key = v.account
+        WHERE v.key = ?1";
+    let read = |row: &Row<'_>| Ok((row.get("customer")?, from_row(row)?));
+    let (customer, found) = tx.prepare_cached(SQL)?.query_row([conversation], read)?;
+    let shown = with_participants(tx, found)?;
+    let subject = Subject { customer, conversation, message: None };
+    events::append(tx, &subject, kind, &ConversationView::from(&shown))
 }
 
 fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Result<Conversation> {

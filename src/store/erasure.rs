@@ -6,8 +6,8 @@ use crate::error::{Error, Resource, Result};
 use crate::model::chat::LineId;
 use crate::model::id::{ConversationId, MediaId, MessageId};
 use crate::model::timestamp::Timestamp;
-use crate::store::forget;
 use crate::store::transaction::Transaction;
+use crate::store::{conversations, forget};
 
 /// Who or what is erased.
 #[derive(Debug, Clone)]
@@ -100,7 +100,8 @@ fn chat((key, account, kind, line_id): (i64, i64, String, String)) -> Chat {
 fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
     const SQL_MESSAGES: &str = "SELECT tm_create FROM messages WHERE conversation = ?1";
     const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
-    const SQL_DELETE: [&str; 3] = [
+    const SQL_DELETE: [&str; 4] = [
+        "DELETE FROM events WHERE conversation = ?1",
         "DELETE FROM lanes WHERE conversation = ?1",
         "DELETE FROM lookups WHERE conversation = ?1",
         "DELETE FROM participants WHERE conversation = ?1",
@@ -136,7 +137,10 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
         FROM messages m JOIN conversations v ON v.key = m.conversation
         WHERE m.source_target = ?1";
     const SQL_LOOKUPS: &str = "DELETE FROM lookups WHERE target = ?1";
-    const SQL_NAMES: &str = "DELETE FROM participants WHERE target = ?1 RETURNING target_name, picture";
+    const SQL_NAMES: &str =
+        "DELETE FROM participants WHERE target = ?1 RETURNING conversation, target_name, picture";
+    const SQL_EVENTS: &str =
+        "DELETE FROM events WHERE conversation = ?1 AND message_stamp IS NULL AND instr(data, ?2) > 0";
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL_JOURNAL: &str = "
@@ -150,9 +154,12 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
     tx.prepare_cached(SQL_LOOKUPS)?.execute([user])?;
     let mut statement = tx.prepare_cached(SQL_NAMES)?;
     let names = statement.query_map([user], |row| row.try_into())?;
-    for (name, picture) in names.collect::<rusqlite::Result<Vec<(String, Option<i64>)>>>()? {
+    let names = names.collect::<rusqlite::Result<Vec<(i64, String, Option<i64>)>>>()?;
+    for (conversation, name, picture) in names {
         erased.words.shared.push(name);
         files(tx, SQL_FILES, [picture], erased)?;
+        tx.prepare_cached(SQL_EVENTS)?.execute((conversation, user))?;
+        conversations::touch(tx, conversation)?;
     }
     erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute([user])?);
     Ok(())

@@ -11,6 +11,7 @@ use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::conversations;
 use crate::store::folder::Kept;
+use crate::store::messages;
 use crate::store::transaction::Transaction;
 
 /// While a file is under way it is not due again for this long: longer than any attempt takes.
@@ -181,16 +182,15 @@ fn show(tx: &Transaction<'_>, fetch: &Fetch, change: impl FnOnce(&mut Media)) ->
         SELECT g.conversation, g.tm_create, g.medias
         FROM medias m JOIN messages g ON g.conversation = m.conversation AND g.tm_create = m.message_stamp
         WHERE m.key = ?1";
-    const SQL_CHANGE: &str =
-        "UPDATE messages SET medias = ?3, tm_update = ?4 WHERE conversation = ?1 AND tm_create = ?2";
+    const SQL_CHANGE: &str = "UPDATE messages SET medias = ?3 WHERE conversation = ?1 AND tm_create = ?2";
     let (conversation, stamp, medias): (i64, Timestamp, String) =
         tx.prepare_cached(SQL)?.query_row([fetch.key], |row| row.try_into())?;
     let mut medias: Vec<Media> = serde_json::from_str(&medias).map_err(Error::internal)?;
     let Some(media) = medias.iter_mut().find(|media| media.id == fetch.id) else { return Ok(()) };
     change(media);
     let medias = serde_json::to_string(&medias).map_err(Error::internal)?;
-    tx.prepare_cached(SQL_CHANGE)?.execute((conversation, stamp, medias, tx.now()))?;
-    Ok(())
+    tx.prepare_cached(SQL_CHANGE)?.execute((conversation, stamp, medias))?;
+    messages::touch(tx, (conversation, stamp))
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {

@@ -3,13 +3,16 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
+use crate::model::event::EventKind;
 use crate::model::id::{ConversationId, CustomerId, MediaId, MessageId};
 use crate::model::media::Media;
 use crate::model::message::{Failure, FailureReason, MessageRow, Status};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
+use crate::model::view::MessageView;
+use crate::store::events::Subject;
 use crate::store::transaction::Transaction;
-use crate::store::{conversations, deliveries, uploads};
+use crate::store::{conversations, deliveries, events, uploads};
 
 /// What somebody has to know before sending again what may have been sent.
 const MAY_DOUBLE: &str = "the message may have been sent although no clear answer came, so that sending it again may show \
@@ -105,7 +108,33 @@ pub fn send(
     for id in &message.uploads {
         uploads::publish(tx, (key, stamp), *id)?;
     }
-    deliveries::enqueue(tx, key, stamp, &message.requests)
+    deliveries::enqueue(tx, key, stamp, &message.requests)?;
+    announce(tx, (key, stamp), EventKind::MessageCreated)
+}
+
+/// What must follow whenever something changed that a message shows: it says when, and the customer is told.
+pub(super) fn touch(tx: &Transaction<'_>, message: (i64, Timestamp)) -> Result<()> {
+    const SQL: &str = "UPDATE messages SET tm_update = ?3 WHERE conversation = ?1 AND tm_create = ?2";
+    tx.prepare_cached(SQL)?.execute((message.0, message.1, tx.now()))?;
+    announce(tx, message, EventKind::MessageUpdated)
+}
+
+/// Tells the customer of a message as it stands.
+pub(super) fn announce(
+    tx: &Transaction<'_>,
+    (conversation, stamp): (i64, Timestamp),
+    kind: EventKind,
+) -> Result<()> {
+    const SQL: &str = "
+        SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
+            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at, customer
+        FROM messages m JOIN conversations v ON v.key = m.conversation
+        WHERE m.conversation = ?1 AND m.tm_create = ?2";
+    let mut statement = tx.prepare_cached(SQL)?;
+    let mut rows = statement.query((conversation, stamp))?;
+    let row = rows.next()?.ok_or(Error::NotFound(Resource::Message))?;
+    let subject = Subject { customer: row.get("customer")?, conversation, message: Some(stamp) };
+    events::append(tx, &subject, kind, &MessageView::from(&from_row(row)?))
 }
 
 /// Notes how LINE lets a message be quoted: by the first of its parts that can be.
@@ -133,7 +162,7 @@ pub fn retry(
 ) -> Result<()> {
     const SQL_FIND: &str = "SELECT tm_create, status FROM messages WHERE id = ?1 AND conversation = ?2";
     const SQL: &str = "
-        UPDATE messages SET status = ?3, failure_reason = NULL, failure_message = NULL, tm_update = ?4
+        UPDATE messages SET status = ?3, failure_reason = NULL, failure_message = NULL
         WHERE conversation = ?1 AND tm_create = ?2";
     let key = conversations::key(tx, customer, conversation)?;
     let found = tx.prepare_cached(SQL_FIND)?.query_row((id, key), |row| Ok((row.get(0)?, row.get(1)?)));
@@ -144,8 +173,9 @@ pub fn retry(
     if !force && deliveries::may_have_been_sent(tx, key, stamp)? {
         return Err(Error::Conflict(MAY_DOUBLE.to_owned()));
     }
-    tx.prepare_cached(SQL)?.execute((key, stamp, Status::Sending, tx.now()))?;
-    deliveries::requeue(tx, key, stamp)
+    tx.prepare_cached(SQL)?.execute((key, stamp, Status::Sending))?;
+    deliveries::requeue(tx, key, stamp)?;
+    touch(tx, (key, stamp))
 }
 
 /// Ends the sending of a message, one way or the other, and tells which message it was.
@@ -155,7 +185,7 @@ pub(super) fn settle(
     failure: Option<(FailureReason, &str)>,
 ) -> Result<MessageId> {
     const SQL: &str = "
-        UPDATE messages SET status = ?3, failure_reason = ?4, failure_message = ?5, tm_update = ?6, cost = (
+        UPDATE messages SET status = ?3, failure_reason = ?4, failure_message = ?5, cost = (
             SELECT iif(count(*) = count(d.cost), sum(d.cost), NULL)
             FROM deliveries d
             WHERE d.conversation = ?1 AND d.message_stamp = ?2 AND d.state = 'accepted'
@@ -164,11 +194,13 @@ pub(super) fn settle(
         RETURNING id";
     let status = if failure.is_some() { Status::Failed } else { Status::Sent };
     let (reason, message) = failure.unzip();
-    let values = (conversation, stamp, status, reason, message, tx.now());
-    Ok(tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?)
+    let values = (conversation, stamp, status, reason, message);
+    let id = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
+    touch(tx, (conversation, stamp))?;
+    Ok(id)
 }
 
-/// The columns of both queries above, by their places: looking them up by name would cost a fifth of a page.
+/// The columns of the queries above, by their places: looking them up by name would cost a fifth of a page.
 fn from_row<'row>(row: &'row Row<'_>) -> rusqlite::Result<MessageRow<'row>> {
     let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
     let reason: Option<FailureReason> = row.get(7)?;

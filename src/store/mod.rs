@@ -13,6 +13,7 @@ pub mod conversations;
 pub mod customers;
 pub mod deliveries;
 pub mod erasure;
+pub mod events;
 mod failure;
 pub mod fetches;
 pub mod folder;
@@ -21,6 +22,7 @@ pub mod health;
 pub mod inbound;
 mod keys;
 pub mod lanes;
+pub mod listeners;
 pub mod lock;
 pub mod lookups;
 pub mod medias;
@@ -55,6 +57,8 @@ use crate::model::timestamp::Timestamp;
 use crate::store::backup::copy;
 use crate::store::checkpoint::{Checkpoints, Switch};
 use crate::store::connection::ReadOnly;
+use crate::store::events::Reading;
+use crate::store::listeners::{Listener, Listeners};
 use crate::store::lock::Lock;
 use crate::store::reader::Reader;
 use crate::store::sealing::Sealer;
@@ -73,6 +77,7 @@ pub struct Store {
 struct Open {
     pool: Pool<ReadOnly>,
     writer: Writer,
+    listeners: Listeners,
     commits: Commits,
     checkpoints: Switch,
     path: PathBuf,
@@ -97,11 +102,11 @@ impl Store {
         sealer.install(&writing)?;
         let checkpoints = Checkpoints::start(path)?;
         let switch = checkpoints.switch();
-        let commits = Commits::default();
-        let writer = Writer::start(writing, checkpoints, queue, commits.clone())?;
+        let (listeners, commits) = (Listeners::default(), Commits::default());
+        let writer = Writer::start(writing, (checkpoints, listeners.clone()), queue, commits.clone())?;
         let pool = connection::pool(path, &sealer)?;
         let path = path.to_owned();
-        let open = Open { pool, writer, path, commits, checkpoints: switch, sealer, _lock: lock };
+        let open = Open { pool, writer, listeners, commits, checkpoints: switch, path, sealer, _lock: lock };
         Ok(Self { open: Arc::new(open) })
     }
 
@@ -139,6 +144,11 @@ impl Store {
             reader::in_one_view(&connection, query)
         };
         tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
+    }
+
+    /// Begins to listen for further events of the customer whose events are read.
+    pub fn listen(&self, reading: &Reading) -> Listener {
+        self.open.listeners.listen(reading.customer)
     }
 
     /// What the writer has done since the start.

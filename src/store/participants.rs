@@ -27,8 +27,17 @@ pub(super) fn of(connection: &Connection, conversation: i64) -> Result<Vec<Parti
     Ok(participants.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Somebody takes part, and LINE will be asked about them.
-pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
+/// These people take part, and their names will be asked for.
+pub(super) fn join(tx: &Transaction<'_>, conversation: i64, targets: &[LineId]) -> Result<()> {
+    let mut is_changed = false;
+    for target in targets {
+        is_changed |= add(tx, conversation, target)?;
+    }
+    if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
+}
+
+/// Notes that somebody takes part, and says whether that is new. LINE will be asked about them.
+pub(super) fn add(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<bool> {
     const SQL: &str = "
         INSERT INTO participants (conversation, position, target, target_name)
         SELECT ?1, 1 + coalesce(max(position), 0), ?2, ?3
@@ -39,22 +48,30 @@ pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> 
     if added > 0 {
         lookups::enqueue(tx, conversation, target)?;
     }
-    Ok(())
+    Ok(added > 0)
 }
 
-/// Somebody takes part no longer. What they said keeps their id.
-pub(super) fn part(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
+/// These people take part no longer. What they said keeps their ids.
+pub(super) fn part(tx: &Transaction<'_>, conversation: i64, targets: &[LineId]) -> Result<()> {
+    let mut is_changed = false;
+    for target in targets {
+        is_changed |= remove(tx, conversation, target)?;
+    }
+    if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
+}
+
+/// Notes that somebody takes part no longer, and says whether that is new.
+fn remove(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<bool> {
     const SQL: &str = "
         DELETE FROM participants
         WHERE conversation = ?1 AND target = ?2 AND position > 1
         RETURNING picture";
     lookups::cancel(tx, conversation, target)?;
     let parted = tx.prepare_cached(SQL)?.query_row((conversation, target), |row| row.get(0)).optional()?;
-    let Some(picture) = parted else { return Ok(()) };
-    if let Some(picture) = picture {
+    if let Some(Some(picture)) = parted {
         medias::discard(tx, picture)?;
     }
-    conversations::touch(tx, conversation)
+    Ok(parted.is_some())
 }
 
 /// Something happened: LINE is asked again for name and picture of the chat and the speaker if it last was so long ago, or

@@ -3,12 +3,13 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Error, Result};
+use crate::model::event::EventKind;
 use crate::model::id::MessageId;
 use crate::model::inbound::{InboundEvent, Saying};
 use crate::model::message::Status;
 use crate::model::timestamp::Timestamp;
-use crate::store::medias;
 use crate::store::transaction::Transaction;
+use crate::store::{events, medias, messages};
 
 /// Stores what somebody said, unless an event that overtook this one has stored or withdrawn it.
 pub(super) fn store(
@@ -33,29 +34,34 @@ pub(super) fn edit(
     saying: &Saying,
 ) -> Result<()> {
     const SQL: &str = "
-        UPDATE messages SET text = ?3, edited_at = ?4, tm_update = ?5
-        WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL AND coalesce(edited_at, 0) < ?4";
+        UPDATE messages SET text = ?3, edited_at = ?4
+        WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL AND coalesce(edited_at, 0) < ?4
+        RETURNING tm_create";
     store(tx, (account, conversation), event, saying)?;
     let at = event.occurred_at.unwrap_or(tx.now());
-    tx.prepare_cached(SQL)?.execute((conversation, &event.message_id, &saying.text, at, tx.now()))?;
-    Ok(())
+    let values = (conversation, &event.message_id, &saying.text, at);
+    let stamp = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    stamp.map_or(Ok(()), |stamp| messages::touch(tx, (conversation, stamp)))
 }
 
-/// Removes what somebody withdrew: text, media, and LINE's copies of them in the journal.
+/// Removes what somebody withdrew: text, media, what events told of them, and LINE's copies in the journal.
 pub(super) fn withdraw(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
     event: &InboundEvent,
 ) -> Result<()> {
     const SQL: &str = "
-        UPDATE messages SET text = '', medias = '[]', tm_update = ?3, tm_delete = ?3
+        UPDATE messages SET text = '', medias = '[]', tm_delete = ?3
         WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL
         RETURNING tm_create";
     let values = (conversation, &event.message_id, tx.now());
     let stamp: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
     forget_bodies(tx, account, event)?;
     tx.note_erasure();
-    stamp.map_or(Ok(()), |stamp| medias::withdraw(tx, (conversation, stamp)))
+    let Some(stamp) = stamp else { return Ok(()) };
+    medias::withdraw(tx, (conversation, stamp))?;
+    messages::touch(tx, (conversation, stamp))?;
+    events::overwrite(tx, (conversation, stamp))
 }
 
 /// An event of any kind about a withdrawn message keeps nothing of it, although it comes late.
@@ -87,8 +93,7 @@ fn insert(
             quote_token, tm_update)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?2)
         ON CONFLICT (conversation, line_id) WHERE line_id IS NOT NULL DO UPDATE SET
-            occurred_at = excluded.occurred_at, quote_token = coalesce(excluded.quote_token, quote_token),
-            tm_update = max(tm_update, excluded.tm_update)
+            occurred_at = excluded.occurred_at, quote_token = coalesce(excluded.quote_token, quote_token)
             WHERE excluded.occurred_at < occurred_at
         RETURNING tm_create";
     let speaker = event.speaker.as_ref().map_or("", |speaker| speaker.as_str());
@@ -106,8 +111,15 @@ fn insert(
         event.occurred_at,
         saying.quote_token,
     ];
-    let stored = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
-    Ok(stored.filter(|stored: &Timestamp| *stored == stamp))
+    let stored: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    match stored {
+        Some(stored) if stored == stamp => {
+            messages::announce(tx, (conversation, stamp), EventKind::MessageCreated)?;
+            Ok(Some(stamp))
+        }
+        Some(overtaken) => messages::touch(tx, (conversation, overtaken)).map(|()| None),
+        None => Ok(None),
+    }
 }
 
 /// Whether the message of this event was withdrawn by an event that overtook it.

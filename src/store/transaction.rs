@@ -1,6 +1,7 @@
 //! What an operation that writes is given.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,23 +16,37 @@ use crate::model::timestamp::Timestamp;
 pub struct Transaction<'group> {
     connection: &'group Connection,
     last_stamp: &'group Cell<Timestamp>,
-    erased: &'group Cell<bool>,
+    notes: &'group Notes,
     now: Timestamp,
+}
+
+/// What a group has done that others must hear of after its commit.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Whether something was erased.
+    pub(super) erased: Cell<bool>,
+    /// The private keys of the customers who have new events.
+    pub(super) told: RefCell<BTreeSet<i64>>,
 }
 
 impl<'group> Transaction<'group> {
     pub(super) fn new(
         connection: &'group Connection,
         last_stamp: &'group Cell<Timestamp>,
-        erased: &'group Cell<bool>,
+        notes: &'group Notes,
         now: Timestamp,
     ) -> Self {
-        Self { connection, last_stamp, erased, now }
+        Self { connection, last_stamp, notes, now }
     }
 
     /// Says that something was erased which must not stay in the log either: the log is emptied soon after the commit.
     pub fn note_erasure(&self) {
-        self.erased.set(true);
+        self.notes.erased.set(true);
+    }
+
+    /// Says that a customer has a new event: whoever listens is told after the commit.
+    pub(super) fn note_event(&self, customer: i64) {
+        self.notes.told.borrow_mut().insert(customer);
     }
 
     /// The time of the caller, which may repeat and go backwards.

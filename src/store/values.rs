@@ -5,7 +5,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use crate::model::account::{DeliveryMode, ParkReason};
 use crate::model::chat::{ChatKind, LineId};
 use crate::model::conversation::Reach;
-use crate::model::id::{AccountId, ConversationId, CustomerId, MediaId, MessageId, RetryKey};
+use crate::model::event::EventKind;
+use crate::model::id::{AccountId, ConversationId, CustomerId, EventId, MediaId, MessageId, RetryKey};
 use crate::model::media::{MediaStatus, MediaType};
 use crate::model::message::{FailureReason, Status};
 use crate::model::secret::Secret;
@@ -51,11 +52,17 @@ macro_rules! stored_as_words {
     };
 }
 
-stored_as_bytes!(CustomerId, AccountId, ConversationId, MediaId, MessageId, RetryKey);
+stored_as_bytes!(CustomerId, AccountId, ConversationId, EventId, MediaId, MessageId, RetryKey);
 
 stored_as_words!(ChatKind { User = "user", Group = "group", Room = "room" });
 stored_as_words!(Reach { Open = "open", Blocked = "blocked", Left = "left" });
 stored_as_words!(Status { Received = "received", Sending = "sending", Sent = "sent", Failed = "failed" });
+stored_as_words!(EventKind {
+    ConversationCreated = "conversation_created",
+    ConversationUpdated = "conversation_updated",
+    MessageCreated = "conversation_message_created",
+    MessageUpdated = "conversation_message_updated",
+});
 stored_as_words!(ParkReason {
     Token = "token",
     Permission = "permission",

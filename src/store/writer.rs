@@ -14,7 +14,8 @@ use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
 use crate::store::checkpoint::Checkpoints;
 use crate::store::failure;
-use crate::store::transaction::Transaction;
+use crate::store::listeners::Listeners;
+use crate::store::transaction::{Notes, Transaction};
 
 /// Operations in one commit: more gain no throughput and cost latency (measured).
 const GROUP_MAX: usize = 512;
@@ -38,16 +39,16 @@ pub struct Writer {
 struct Group<'group> {
     connection: &'group Connection,
     last_stamp: &'group Cell<Timestamp>,
-    /// Whether an operation erased something since the checkpoints were last told.
-    erased: &'group Cell<bool>,
+    /// What others must hear of after the commit.
+    notes: &'group Notes,
     commits: &'group Commits,
 }
 
 impl Writer {
-    /// Starts the thread; `queue` operations may wait for it.
+    /// Starts the thread, which tells these of its commits; `queue` operations may wait for it.
     pub fn start(
         connection: Connection,
-        checkpoints: Checkpoints,
+        told: (Checkpoints, Listeners),
         queue: usize,
         commits: Commits,
     ) -> Result<Self> {
@@ -56,7 +57,7 @@ impl Writer {
         let counted = commits.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(&connection, checkpoints, &receiver, (last_stamp, &counted)))
+            .spawn(move || run(&connection, told, &receiver, (last_stamp, &counted)))
             .map_err(Error::internal)?;
         Ok(Self { queue: Some(sender), commits, thread: Some(thread) })
     }
@@ -104,22 +105,23 @@ pub fn stopped() -> Error {
 
 fn run(
     connection: &Connection,
-    checkpoints: Checkpoints,
+    (checkpoints, listeners): (Checkpoints, Listeners),
     queue: &Receiver<Operation>,
     (last_stamp, commits): (Timestamp, &Commits),
 ) {
-    let (last_stamp, erased) = (Cell::new(last_stamp), Cell::new(false));
-    let group = Group { connection, last_stamp: &last_stamp, erased: &erased, commits };
+    let (last_stamp, notes) = (Cell::new(last_stamp), Notes::default());
+    let group = Group { connection, last_stamp: &last_stamp, notes: &notes, commits };
     while let Ok(first) = queue.recv() {
         group.commit_with(first, queue);
-        checkpoints.after_commit(connection, erased.take());
+        listeners.tell(notes.told.take());
+        checkpoints.after_commit(connection, notes.erased.take());
     }
     checkpoints.fold_into_file(connection);
 }
 
 impl Group<'_> {
     fn transaction(&self, now: Timestamp) -> Transaction<'_> {
-        Transaction::new(self.connection, self.last_stamp, self.erased, now)
+        Transaction::new(self.connection, self.last_stamp, self.notes, now)
     }
 
     /// Runs the first operation and all that wait behind it, commits, and answers.
@@ -194,7 +196,8 @@ mod tests {
         schema::bring_up_to_date(&mut connection).unwrap();
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         connection.execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
-        Writer::start(connection, Checkpoints::start(path).unwrap(), queue, Commits::default()).unwrap()
+        let told = (Checkpoints::start(path).unwrap(), Listeners::default());
+        Writer::start(connection, told, queue, Commits::default()).unwrap()
     }
 
     fn note(tx: &Transaction<'_>, text: &str) -> Result<()> {

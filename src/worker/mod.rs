@@ -1,4 +1,4 @@
-//! What goes on behind the answers: delivering messages, asking for names, fetching tokens and files.
+//! What goes on behind the answers: delivering messages, asking for names, fetching tokens and files, removing old events.
 //!
 //! A worker takes no input but rows. A wake-up only says "look again", so that start, retry and normal operation are
 //! one path. All workers run on the thread that starts them, because LINE's client is bound to its thread.
@@ -6,6 +6,7 @@
 pub mod backups;
 pub mod delivery;
 mod download;
+pub mod events;
 pub mod media;
 pub mod names;
 pub mod outcomes;

@@ -26,6 +26,8 @@ pub struct Pulse {
     pub tokens: Beat,
     /// Of the worker that fetches files.
     pub medias: Beat,
+    /// Of the worker that removes old events.
+    pub events: Beat,
     /// Of the worker that makes backups.
     pub backups: Beat,
     /// Of the worker that removes what is too old.
@@ -52,12 +54,13 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        let Self { deliveries, names, tokens, medias, backups, retention } = self;
+        let Self { deliveries, names, tokens, medias, events, backups, retention } = self;
         let all = [
             ("deliveries", deliveries),
             ("names", names),
             ("tokens", tokens),
             ("medias", medias),
+            ("events", events),
             ("backups", backups),
             ("retention", retention),
         ];

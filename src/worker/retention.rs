@@ -31,7 +31,7 @@ pub struct RetentionWorker {
 impl RetentionWorker {
     /// A worker that follows the settings, and what customers have said for themselves.
     pub fn new(store: Store, settings: &section::Retention) -> Self {
-        let section::Retention { message_days, webhook_body_days } = *settings;
+        let section::Retention { message_days, webhook_body_days, .. } = *settings;
         Self { store, keep: Keep { message_days, webhook_body_days } }
     }
 

@@ -21,6 +21,8 @@ pub struct Alarms {
     pub tokens: Wake,
     /// A file is to be fetched, or to be removed.
     pub medias: Wake,
+    /// Events may be old enough to be removed.
+    pub events: Wake,
 }
 
 /// Tells a worker when to stop.

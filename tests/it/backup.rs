@@ -22,6 +22,7 @@ use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
 use crate::harness::eventually;
+use crate::harness::feed::Feed;
 use crate::harness::server::{TestServer, text_event};
 use crate::media::{media_once, noise, send};
 
@@ -110,6 +111,27 @@ async fn a_server_starts_from_a_backup_with_everything_that_it_had() {
     assert_eq!(crate::media::download(&server, path, &[]).await.body, bytes);
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(&target), mode(&target.join(DATABASE))), (0o600, 0o700, 0o600));
+}
+
+#[actix_web::test]
+async fn who_followed_the_feed_before_a_restore_is_told_to_begin_anew() {
+    let (mut server, folder, file) = backed_up().await;
+    let user = server.user("Alice");
+    let mut feed = Feed::open(&server, "").await;
+    server.webhook(&[text_event(&user, "after the backup")]).await;
+    feed.until(|event| event.text() == "after the backup").await;
+    let target = folder.path().join("data");
+
+    restore(&file, &target, Path::new(DATABASE)).unwrap();
+    server.restart_with(|config| config.data_directory.clone_from(&target));
+    for number in 0..10 {
+        server.webhook(&[text_event(&user, &format!("after the restore, number {number}"))]).await;
+    }
+    let mut again = Feed::open(&server, &format!("?last_event_id={}", feed.last_id)).await;
+    server.webhook(&[text_event(&user, "live")]).await;
+
+    assert_eq!(again.next().await.kind, "reset", "numbers from after the backup are not given again");
+    again.until(|event| event.text() == "live").await;
 }
 
 #[actix_web::test]

@@ -9,6 +9,7 @@ mod credentials;
 mod delivery;
 mod erase;
 mod errors;
+mod feed;
 mod forged;
 mod harness;
 mod inbound;

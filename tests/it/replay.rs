@@ -24,7 +24,9 @@ async fn replay(server: &TestServer, since: &str) -> Value {
 fn forget_texts(connection: &Connection) {
     connection
         .execute_batch(
-            "UPDATE webhook_events SET result = 'unread', line_message_id = NULL; DELETE FROM messages",
+            "UPDATE webhook_events SET result = 'unread', line_message_id = NULL;
+             DELETE FROM events WHERE message_stamp IS NOT NULL;
+             DELETE FROM messages",
         )
         .unwrap();
 }

@@ -47,7 +47,7 @@ async fn messages_that_are_too_old_go_with_files_deliveries_and_lines_words_and_
     let younger = text_event(&server.user("Alice"), "younger");
     server.webhook(std::slice::from_ref(&younger)).await;
     server.clock.advance(DAY);
-    let keep = Retention { message_days: 30, webhook_body_days: 0 };
+    let keep = Retention { message_days: 30, webhook_body_days: 0, ..Retention::default() };
 
     let removed = clean_up(&server, keep).await;
 
@@ -78,7 +78,8 @@ async fn a_customer_can_have_a_time_of_its_own_and_zero_is_for_ever() {
         let conversation = server.conversation_with(&server.user("Alice")).await;
         server.clock.advance(DAY * 11);
 
-        clean_up(&server, Retention { message_days: default, webhook_body_days: 0 }).await;
+        clean_up(&server, Retention { message_days: default, webhook_body_days: 0, ..Retention::default() })
+            .await;
 
         assert_eq!(server.messages(&conversation).await.len(), kept, "{default} {own:?}");
         let bodies = "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL";
@@ -96,7 +97,7 @@ async fn events_as_line_wrote_them_have_a_time_of_their_own_and_copies_are_known
     server.webhook(&[text_event(&server.user("Alice"), "younger")]).await;
     server.clock.advance(DAY * 2);
 
-    clean_up(&server, Retention { message_days: 0, webhook_body_days: 7 }).await;
+    clean_up(&server, Retention { message_days: 0, webhook_body_days: 7, ..Retention::default() }).await;
     server.webhook(&[event]).await;
 
     assert_eq!(server.messages(&conversation).await.len(), 3, "the message stays, and is not doubled");

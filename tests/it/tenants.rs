@@ -27,6 +27,7 @@ async fn another_customers_things_answer_exactly_as_unknown_ids_do() {
         (Method::GET, "/v1.0/conversations/CONVERSATION/messages", ""),
         (Method::POST, "/v1.0/conversations/CONVERSATION/messages", r#"{"text":"hi"}"#),
         (Method::GET, "/v1.0/conversations/CONVERSATION/messages/MESSAGE", ""),
+        (Method::GET, "/v1.0/events?conversation_id=CONVERSATION", ""),
         (Method::GET, "/v1.0/conversation_accounts/ACCOUNT", ""),
         (Method::PUT, "/v1.0/conversation_accounts/ACCOUNT", r#"{"name":"mine"}"#),
         (Method::DELETE, "/v1.0/conversation_accounts/ACCOUNT", ""),

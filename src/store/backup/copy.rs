@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::part::{private_file, sync_folder_of};
 use crate::store::backup::{Cancel, waiting};
-use crate::store::transaction::Transaction;
+use crate::store::transaction::{Notes, Transaction};
 use crate::store::{connection, health, schema, writer};
 
 /// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.
@@ -51,8 +51,9 @@ pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     let connection = Connection::open_with_flags(copy, flags)?;
     connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; BEGIN IMMEDIATE")?;
     let last_stamp = Cell::new(writer::read_last_stamp(&connection)?);
-    let erased = Cell::new(false);
-    waiting::mistrust(&Transaction::new(&connection, &last_stamp, &erased, now))?;
+    // Nobody hears of it: no server has the copy open.
+    let notes = Notes::default();
+    waiting::mistrust(&Transaction::new(&connection, &last_stamp, &notes, now))?;
     writer::write_last_stamp(&connection, last_stamp.get())?;
     connection.execute_batch("COMMIT")?;
     Ok(())

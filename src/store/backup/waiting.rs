@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::model::message::FailureReason;
 use crate::model::timestamp::Timestamp;
-use crate::store::deliveries;
 use crate::store::transaction::Transaction;
+use crate::store::{deliveries, events};
 
 /// What a message says that may have been sent after the copy was made.
 const UNKNOWN: &str =
@@ -28,6 +28,7 @@ pub fn mistrust(tx: &Transaction<'_>) -> Result<()> {
         WHERE state IN ('queued', 'sending')";
     const SQL_TOKENS: &str =
         "UPDATE conversations SET reply_token = NULL, reply_token_at = NULL WHERE reply_token IS NOT NULL";
+    events::leave_room(tx)?;
     deliveries::recover(tx)?;
     tx.execute(SQL, [])?;
     let mut statement = tx.prepare(SQL_REPLIES)?;

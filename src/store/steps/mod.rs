@@ -16,4 +16,5 @@ pub const STEPS: &[&str] = &[
     include_str!("sealing_is_added.sql"),
     include_str!("conversations_member_count.sql"),
     include_str!("retention.sql"),
+    include_str!("events.sql"),
 ];

@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use kaiwa::config::Config;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::harness::told;
 
 /// What must not be found, and how to look for it.
 const IMPOSSIBLE: [(&str, &str); 19] = [
@@ -113,7 +116,7 @@ const IMPOSSIBLE: [(&str, &str); 19] = [
 
 /// What is wrong in this file, and in the media folder beside it, which no process has open. Nothing is changed.
 pub fn faults(database: &Path) -> Vec<String> {
-    let (connection, _folder) = copy(database);
+    let (connection, folder) = copy(database);
     let integrity: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     let unsound = (integrity != "ok").then(|| format!("integrity_check: {integrity}"));
     let dangling = rows(&connection, "PRAGMA foreign_key_check");
@@ -123,7 +126,10 @@ pub fn faults(database: &Path) -> Vec<String> {
         (found > 0).then(|| format!("{name}: {found}"))
     });
     let half = half_files(&connection, &database.with_file_name("media"));
-    unsound.into_iter().chain(dangling).chain(impossible).chain(half).collect()
+    let data_directory = database.parent().unwrap().to_owned();
+    let keys = Config { data_directory, ..Config::default() }.key_source();
+    let untold = told::differences(&folder.path().join("copy.db"), &keys);
+    unsound.into_iter().chain(dangling).chain(impossible).chain(half).chain(untold).collect()
 }
 
 /// LINE's ids of all received messages, by ours.

@@ -1,9 +1,11 @@
 //! A running server with everything around it, and the calls that tests make.
 
 pub mod answer;
+pub mod feed;
 pub mod line;
 pub mod server;
 pub mod somebody;
+pub mod told;
 
 use std::time::{Duration, Instant};
 

@@ -29,6 +29,7 @@ use tokio::sync::oneshot;
 
 use crate::harness::answer::Answer;
 use crate::harness::line::Line;
+use crate::harness::told;
 
 /// The key of the tokens in tests.
 pub const KEY: &str = "a key for tests, of more than 32 bytes";
@@ -151,6 +152,7 @@ impl TestServer {
         alarms.deliveries.wake();
         alarms.names.wake();
         alarms.medias.wake();
+        alarms.events.wake();
         alarms.tokens.wake();
     }
 
@@ -262,7 +264,13 @@ impl Drop for TestServer {
         drop(self.stop.take());
         let Some(thread) = self.thread.take() else { return };
         let ended = thread.join();
-        assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        if std::thread::panicking() {
+            return;
+        }
+        assert!(ended.is_ok(), "the server panicked");
+        self.shared = None;
+        let (database, keys) = (self.config.database_path(), self.config.key_source());
+        assert_eq!(told::differences(&database, &keys), [""; 0], "what customers were told");
     }
 }
 

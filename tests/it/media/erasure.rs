@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kaiwa::sandbox::contents::Readiness;
+use rusqlite::Connection;
 use serde_json::json;
 
 use crate::harness::eventually;
@@ -44,6 +45,11 @@ async fn a_withdrawn_text_and_file_are_in_no_byte_of_the_data_directory() {
     let picture =
         send(&server, "image", [JPEG, &noise(1, 400_000), &mark, &noise(2, 400_000)].concat()).await;
     media_once(&server, "stored").await;
+    let events = Connection::open(server.database()).unwrap();
+    let secret_events = "SELECT count(*) FROM events WHERE data LIKE '%the very secret text%'";
+    let told: i64 = events.query_row(secret_events, [], |row| row.get(0)).unwrap();
+    assert_eq!(told, 1, "the event of the text holds it too");
+    drop(events);
     assert!(holds(server.folder(), b"the very secret text") && holds(server.folder(), &mark));
 
     unsend(&server, &secret).await;

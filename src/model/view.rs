@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::model::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parked, Quota};
 use crate::model::conversation::{Conversation, Participant};
+use crate::model::event::{EventKind, EventRow};
 use crate::model::id::{AccountId, ConversationId, MessageId};
 use crate::model::message::{Failure, FailureReason, MessageRow, Status};
 use crate::model::timestamp::Timestamp;
@@ -67,6 +68,29 @@ pub struct MessageView<'a> {
 struct FailureView<'a> {
     reason: &'static str,
     message: &'a str,
+}
+
+/// What happened, and what the API showed after it.
+#[derive(Serialize)]
+pub struct EventView<'a> {
+    r#type: &'static str,
+    timestamp: Time,
+    data: &'a RawValue,
+}
+
+/// Tells the reader of a feed that it missed something.
+#[derive(Serialize)]
+pub struct ResetView {
+    r#type: &'static str,
+    timestamp: Time,
+    data: (),
+}
+
+/// A ticket for a live feed.
+#[derive(Serialize)]
+pub struct TicketView<'a> {
+    ticket: &'a str,
+    expires_at: Time,
 }
 
 /// A LINE account, without its credentials.
@@ -201,6 +225,33 @@ impl<'a> From<&Failure<'a>> for FailureView<'a> {
     }
 }
 
+impl<'a> From<&EventRow<'a>> for EventView<'a> {
+    fn from(event: &EventRow<'a>) -> Self {
+        Self {
+            r#type: event_type(event.kind),
+            timestamp: Time(event.created_at),
+            data: serde_json::from_str(event.data).expect("the column holds JSON that was written by us"),
+        }
+    }
+}
+
+impl ResetView {
+    /// What stands in the place of a kind of event.
+    pub const TYPE: &'static str = "reset";
+
+    /// A reset at this time.
+    pub fn new(now: Timestamp) -> Self {
+        Self { r#type: Self::TYPE, timestamp: Time(now), data: () }
+    }
+}
+
+impl<'a> TicketView<'a> {
+    /// A ticket that can be used until then.
+    pub fn new(ticket: &'a str, expires_at: Timestamp) -> Self {
+        Self { ticket, expires_at: Time(expires_at) }
+    }
+}
+
 impl<'a> AccountView<'a> {
     /// The account, and where LINE reaches it.
     pub fn new(account: &'a Account, webhook_uri: Option<String>) -> Self {
@@ -291,6 +342,16 @@ impl ListBody {
         let token = self.last.map(|last| last.to_string()).unwrap_or_default();
         self.body.extend_from_slice(format!(r#"],"next_page_token":"{token}"}}"#).as_bytes());
         self.body
+    }
+}
+
+/// The name of a kind of event.
+pub fn event_type(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::ConversationCreated => "conversation_created",
+        EventKind::ConversationUpdated => "conversation_updated",
+        EventKind::MessageCreated => "conversation_message_created",
+        EventKind::MessageUpdated => "conversation_message_updated",
     }
 }
 

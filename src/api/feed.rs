@@ -1,0 +1,204 @@
+//! The live feed: a customer's events as they happen, as server-sent events (WHATWG HTML, 9.2).
+//!
+//! A feed keeps nothing but how far it has come. It reads rows once they are committed, and hands on no more before the
+//! client has taken what it was given.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderName};
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::time::{Instant, sleep_until};
+
+use crate::api::app::App;
+use crate::api::caller::Caller;
+use crate::api::feeds::Place;
+use crate::api::query;
+use crate::error::{Error, Result, Rule};
+use crate::model::event::{EventKind, EventRow};
+use crate::model::id::{ConversationId, CustomerId};
+use crate::model::view::{EventView, ResetView, event_type};
+use crate::store::events::{self, Beginning, Progress, Reading};
+use crate::store::listeners::Listener;
+use crate::worker::wake::Stop;
+
+/// The header with which a client takes up where it ended.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Proxies that would wait for more before they pass on what there is (nginx) are told not to.
+const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
+
+/// A feed on which nothing happens gives a sign of life this often, so that nobody in between takes it for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// After how long a client that lost its connection comes back.
+const RECONNECT_MILLISECONDS: u32 = 1_000;
+
+/// Which events a caller wants.
+struct Wish {
+    customer: CustomerId,
+    conversation: Option<ConversationId>,
+    kinds: Vec<EventKind>,
+    beginning: Beginning,
+}
+
+/// An open feed.
+struct Feed {
+    app: web::Data<App>,
+    wish: Wish,
+    reading: Reading,
+    listener: Listener,
+    end: Stop,
+    _place: Place,
+    /// What the client gets first.
+    greeting: Option<String>,
+    /// The id that the client would come back with.
+    known: i64,
+    /// When the client was given the last piece.
+    given: Option<Instant>,
+}
+
+/// A customer's events, from now on or from where the client ended.
+pub async fn read(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
+    let wish = Wish::of(&request, &app).await?;
+    let place = app.shared.feeds.enter(wish.customer)?;
+    let feed = Feed::open(app, wish, place)?;
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header(UNBUFFERED);
+    Ok(answer.streaming(feed.pieces()))
+}
+
+impl Wish {
+    async fn of(request: &HttpRequest, app: &App) -> Result<Self> {
+        let customer = match query::parameter(request, "ticket") {
+            Some(ticket) => app.shared.tickets.redeem(&ticket, app.shared.clock.now())?,
+            None => Caller::extract(request).await?.customer,
+        };
+        let conversation = query::parameter(request, "conversation_id").map(|id| id.parse()).transpose()?;
+        let kinds =
+            query::parameter(request, "type").map_or(Ok(EventKind::ALL.to_vec()), |types| kinds(&types))?;
+        Ok(Self { customer, conversation, kinds, beginning: beginning(request)? })
+    }
+
+    fn open(&self, app: &App, beginning: Beginning) -> Result<Option<Reading>> {
+        let of = (self.customer, self.conversation);
+        app.reader.read(|connection| events::open(connection, of, self.kinds.clone(), beginning))
+    }
+}
+
+/// Where the client ended. The header goes before the parameter, because a browser that comes back repeats the address
+/// as it was at first.
+fn beginning(request: &HttpRequest) -> Result<Beginning> {
+    let header = request.headers().get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes()));
+    let Some(id) = header.or_else(|| query::parameter(request, "last_event_id")) else {
+        return Ok(Beginning::Now);
+    };
+    let sequence = id.parse().ok().filter(|sequence| *sequence >= 0);
+    sequence.map(Beginning::After).ok_or_else(|| {
+        Error::invalid(Rule::Argument, "`last_event_id` is the `id` of an event, a whole number")
+    })
+}
+
+fn kinds(types: &str) -> Result<Vec<EventKind>> {
+    let kind = |word: &str| {
+        let kind = EventKind::ALL.into_iter().find(|kind| event_type(*kind) == word);
+        let names = EventKind::ALL.map(event_type).join(", ");
+        kind.ok_or_else(|| Error::invalid(Rule::Argument, format!("`type` is a list of: {names}")))
+    };
+    types.split(',').map(kind).collect()
+}
+
+impl Feed {
+    fn open(app: web::Data<App>, wish: Wish, place: Place) -> Result<Self> {
+        let (reading, greeting) = match wish.open(&app, wish.beginning)? {
+            Some(reading) => (reading, String::new()),
+            None => begin_anew(&app, &wish)?,
+        };
+        let listener = app.shared.store.listen(&reading);
+        let (end, known) = (app.shared.feeds.end(), reading.after());
+        let greeting = Some(format!("retry: {RECONNECT_MILLISECONDS}\nid: {known}\n\n{greeting}"));
+        Ok(Self { app, wish, reading, listener, end, _place: place, greeting, known, given: None })
+    }
+
+    fn pieces(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        unfold(self, |mut feed| async move {
+            let piece = feed.piece().await?;
+            feed.given = Some(Instant::now());
+            Some((Ok(Bytes::from(piece)), feed))
+        })
+    }
+
+    /// What the client gets next; `None` at the end of the feed. It is asked for when the client has taken what it was
+    /// given before, all but a few kilobytes.
+    async fn piece(&mut self) -> Option<String> {
+        if self.given.is_some_and(|given| given.elapsed() > self.app.shared.config.limits.stall_timeout) {
+            log::info!("a feed is ended, because its client reads too slowly");
+            return None;
+        }
+        if let Some(greeting) = self.greeting.take() {
+            return Some(greeting);
+        }
+        let heartbeat = Instant::now() + HEARTBEAT;
+        loop {
+            let piece =
+                self.read().inspect_err(|error| log::error!("a feed is ended: {}", error.chain())).ok()?;
+            if !piece.is_empty() {
+                return Some(piece);
+            }
+            tokio::select! {
+                () = self.listener.told() => {}
+                () = sleep_until(heartbeat) => return Some(self.heartbeat()),
+                () = self.end.requested() => return None,
+            }
+        }
+    }
+
+    /// The events that have happened since, as far as they make one piece; nothing when there are none.
+    fn read(&mut self) -> Result<String> {
+        loop {
+            let (mut piece, reading) = (String::new(), &mut self.reading);
+            let visit = |event: &EventRow<'_>| write_event(&mut piece, event);
+            let progress = self.app.reader.read(|connection| events::next(connection, reading, visit))?;
+            if progress == Progress::Lost {
+                let (reading, reset) = begin_anew(&self.app, &self.wish)?;
+                self.known = reading.after();
+                self.reading = reading;
+                return Ok(reset);
+            }
+            if !piece.is_empty() {
+                self.known = self.reading.after();
+            }
+            if !piece.is_empty() || progress == Progress::End {
+                return Ok(piece);
+            }
+        }
+    }
+
+    /// A comment, and the id of what the client would not have wanted, so that it comes back behind that.
+    fn heartbeat(&mut self) -> String {
+        let after = self.reading.after();
+        let id = if after == self.known { String::new() } else { format!("id: {after}\n") };
+        self.known = after;
+        format!(": still here\n{id}\n")
+    }
+}
+
+/// A reading from now on, and what tells the client that it missed something.
+fn begin_anew(app: &App, wish: &Wish) -> Result<(Reading, String)> {
+    let reading = wish.open(app, Beginning::Now)?;
+    let reading = reading.ok_or_else(|| Error::internal("there is no newest event"))?;
+    let view = serde_json::to_string(&ResetView::new(app.shared.clock.now())).map_err(Error::internal)?;
+    let reset = format!("id: {}\nevent: {}\ndata: {view}\n\n", reading.after(), ResetView::TYPE);
+    Ok((reading, reset))
+}
+
+/// JSON has no line break outside of its texts, and writes those inside as `\n`: an event is one line of data.
+fn write_event(piece: &mut String, event: &EventRow<'_>) {
+    let view = serde_json::to_string(&EventView::from(event)).expect("views are always JSON");
+    let (sequence, name) = (event.sequence, event_type(event.kind));
+    write!(piece, "id: {sequence}\nevent: {name}\ndata: {view}\n\n").expect("a text takes every text");
+}

@@ -1,0 +1,67 @@
+//! Removing events that are older than anybody was promised.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::model::clock::Clock;
+use crate::store::Store;
+use crate::store::events;
+use crate::store::reader::Reader;
+use crate::worker::pulse::Beat;
+use crate::worker::wake::{Stop, Wake};
+use crate::worker::{PAUSE_AFTER_FAILURE, pause};
+
+/// The worker that removes old events, a few in each step, so that nobody else waits for long.
+#[derive(Clone)]
+pub struct EventWorker {
+    store: Store,
+    reader: Rc<Reader>,
+    retention: Duration,
+}
+
+impl EventWorker {
+    /// A worker that keeps events for this long.
+    pub fn new(store: Store, retention: Duration) -> Result<Self> {
+        let reader = Rc::new(store.reader()?);
+        Ok(Self { store, reader, retention })
+    }
+
+    /// Removes some of the events that are too old, and says how many those were.
+    pub async fn step(&self, clock: &Clock) -> Result<usize> {
+        let before = clock.now().before(self.retention);
+        let oldest = self.reader.read(events::oldest)?;
+        if oldest.is_none_or(|oldest| oldest >= before) {
+            return Ok(0);
+        }
+        self.store.write(clock.now(), move |tx| events::prune(tx, before)).await
+    }
+
+    /// Removes old events until it is stopped.
+    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
+        loop {
+            beat.beat();
+            let pause = self.look(&clock).await;
+            tokio::select! {
+                () = alarm.woken() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.requested() => return,
+            }
+        }
+    }
+
+    /// One step, and how long to wait for the next.
+    async fn look(&self, clock: &Clock) -> Duration {
+        let due = match self.step(clock).await {
+            Ok(_) => self.reader.read(events::oldest),
+            Err(error) => Err(error),
+        };
+        due.map_or_else(
+            |error| {
+                log::error!("events: {}", error.chain());
+                PAUSE_AFTER_FAILURE
+            },
+            |oldest| pause(oldest.map(|oldest| oldest.after(self.retention)), clock.now()),
+        )
+    }
+}

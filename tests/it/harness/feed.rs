@@ -1,0 +1,108 @@
+//! A client of the live feed.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use awc::error::PayloadError;
+use awc::http::Method;
+use futures_util::{Stream, StreamExt};
+use serde_json::Value;
+
+use crate::harness::server::TestServer;
+
+/// The longest wait for something that must come.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// An open feed.
+pub struct Feed {
+    stream: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>,
+    unread: String,
+    /// The id with which a browser would come back.
+    pub last_id: i64,
+}
+
+/// An event as the feed tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub id: i64,
+    pub kind: String,
+    pub body: Value,
+}
+
+impl Feed {
+    /// The feed of the server's customer, which has begun: `query` is what follows the path.
+    pub async fn open(server: &TestServer, query: &str) -> Self {
+        Self::of(server.request(Method::GET, &format!("/v1.0/events{query}"))).await
+    }
+
+    /// The feed of this request, which has begun.
+    pub async fn of(request: awc::ClientRequest) -> Self {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().get("content-type").unwrap(), "text/event-stream");
+        let mut feed = Self { stream: Box::pin(response), unread: String::new(), last_id: -1 };
+        let greeting = feed.block().await.unwrap();
+        assert!(greeting.starts_with("retry: 1000\nid: "), "{greeting}");
+        feed
+    }
+
+    /// What comes before the next empty line; `None` at the end of the feed.
+    pub async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.unread.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.unread = rest;
+                let id = block.lines().find_map(|line| line.strip_prefix("id: "));
+                self.last_id = id.map_or(self.last_id, |id| id.parse().unwrap());
+                return Some(block);
+            }
+            let piece = tokio::time::timeout(LIMIT, self.stream.next()).await.expect("nothing came");
+            self.unread.push_str(std::str::from_utf8(&piece?.ok()?).unwrap());
+        }
+    }
+
+    /// The next event.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            let block = self.block().await.expect("the feed goes on");
+            let field = |name: &str| {
+                let lines: Vec<_> = block.lines().filter_map(|line| line.strip_prefix(name)).collect();
+                assert!(lines.len() <= 1, "one line of each field: {block}");
+                lines.first().map(|line| (*line).to_owned())
+            };
+            if let Some(body) = field("data: ") {
+                let body: Value = serde_json::from_str(&body).unwrap();
+                return Event { id: self.last_id, kind: field("event: ").unwrap(), body };
+            }
+        }
+    }
+
+    /// The next events, so many.
+    pub async fn take(&mut self, count: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        for _ in 0..count {
+            events.push(self.next().await);
+        }
+        events
+    }
+
+    /// The events up to the first for which this holds, that one included.
+    pub async fn until(&mut self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.next().await;
+            events.push(event.clone());
+            if is_last(&event) {
+                return events;
+            }
+        }
+    }
+}
+
+impl Event {
+    /// The text of the message that the event shows; empty for a conversation.
+    pub fn text(&self) -> &str {
+        self.body["data"]["text"].as_str().unwrap_or_default()
+    }
+}

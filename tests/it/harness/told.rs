@@ -1,0 +1,109 @@
+//! Whatever a test did: customers were told of everything that the API shows, and of nothing else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use kaiwa::config::key_source::KeySource;
+use kaiwa::model::event::EventKind;
+use kaiwa::model::id::{ConversationId, CustomerId};
+use kaiwa::model::message::MessageRow;
+use kaiwa::model::page::Page;
+use kaiwa::model::timestamp::Timestamp;
+use kaiwa::model::view::{ConversationView, MessageView};
+use kaiwa::store::events::{self, Beginning, Progress};
+use kaiwa::store::reader::Reader;
+use kaiwa::store::{conversations, customers, messages};
+use serde_json::Value;
+
+/// Where the newest events of a database, which no server has open, differ from what the API shows. Nothing is said of a
+/// customer of whose events some are gone.
+pub fn differences(database: &Path, keys: &KeySource) -> Vec<String> {
+    let reader = Reader::open(database, keys).unwrap();
+    let customers = reader.read(customers::list).unwrap();
+    customers.iter().flat_map(|customer| differences_of(&reader, customer.id)).collect()
+}
+
+fn differences_of(reader: &Reader, customer: CustomerId) -> Vec<String> {
+    let Some(told) = told(reader, customer) else { return Vec::new() };
+    let shown = shown(reader, customer);
+    let untold =
+        shown.iter().filter(|(id, resource)| told.get(*id).is_none_or(|(_, told)| told != *resource));
+    let untold = untold.map(|(id, resource)| format!("{resource} was told as {:?}", told.get(id)));
+    // Lists do not show what was withdrawn.
+    let withdrawn = |resource: &Value| {
+        let conversation = resource["conversation_id"].as_str()?.parse().ok()?;
+        Some(message(reader, (customer, conversation), resource["id"].as_str()?) == *resource)
+    };
+    let unseen = told
+        .iter()
+        .filter(|(id, (_, resource))| !shown.contains_key(*id) && withdrawn(resource) != Some(true));
+    untold.chain(unseen.map(|(id, told)| format!("{id} was told as {told:?}"))).collect()
+}
+
+/// What the newest event of each resource says; none when some are gone. The first has to say that it is new.
+fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (EventKind, Value)>> {
+    let open = |connection: &_| {
+        events::open(connection, (customer, None), EventKind::ALL.to_vec(), Beginning::After(0))
+    };
+    let mut reading = reader.read(open).unwrap()?;
+    let (mut told, mut sequence) = (BTreeMap::new(), 0);
+    loop {
+        let next = |connection: &_| {
+            events::next(connection, &mut reading, |event| {
+                assert!(event.sequence > sequence, "events in order");
+                sequence = event.sequence;
+                let resource: Value = serde_json::from_str(event.data).unwrap();
+                let id = resource["id"].as_str().unwrap().to_owned();
+                let is_new = matches!(event.kind, EventKind::ConversationCreated | EventKind::MessageCreated);
+                let known = told.insert(id, (event.kind, resource));
+                assert_eq!(
+                    is_new,
+                    known.is_none(),
+                    "{}: first that it is new, then what changed",
+                    event.data
+                );
+            })
+        };
+        match reader.read(next).unwrap() {
+            Progress::End => return Some(told),
+            Progress::More => {}
+            Progress::Lost => return None,
+        }
+    }
+}
+
+/// What the API lists.
+fn shown(reader: &Reader, customer: CustomerId) -> BTreeMap<String, Value> {
+    let mut shown = BTreeMap::new();
+    let mut page = Page { size: Page::SIZE_MAX, before: Timestamp::NEVER };
+    loop {
+        let listed = reader.read(|connection| conversations::page(connection, customer, page)).unwrap();
+        let Some(last) = listed.last() else { return shown };
+        page.before = last.tm_create;
+        for conversation in &listed {
+            let resource = serde_json::to_value(ConversationView::from(conversation)).unwrap();
+            shown.insert(conversation.id.to_string(), resource);
+            shown.extend(messages_of(reader, (customer, conversation.id)));
+        }
+    }
+}
+
+fn messages_of(reader: &Reader, of: (CustomerId, ConversationId)) -> BTreeMap<String, Value> {
+    let mut shown = BTreeMap::new();
+    let mut page = Page { size: Page::SIZE_MAX, before: Timestamp::NEVER };
+    loop {
+        let mut last = None;
+        let visit = |row: &MessageRow<'_>| {
+            last = Some(row.tm_create);
+            shown.insert(row.id.to_string(), serde_json::to_value(MessageView::from(row)).unwrap());
+        };
+        reader.read(|connection| messages::page(connection, of, page, visit)).unwrap();
+        let Some(last) = last else { return shown };
+        page.before = last;
+    }
+}
+
+fn message(reader: &Reader, of: (CustomerId, ConversationId), id: &str) -> Value {
+    let view = |row: &MessageRow<'_>| serde_json::to_value(MessageView::from(row)).unwrap();
+    reader.read(|connection| messages::get(connection, of, id.parse()?, view)).unwrap()
+}
