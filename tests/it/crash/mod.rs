@@ -206,7 +206,8 @@ impl Campaign {
 
     /// Compares what was uploaded with what is served to the customer, and of what was sent also to everybody.
     async fn read_uploads(&mut self, api: &Api) {
-        let ledger = self.ledger.borrow();
+        // Nobody else is at the ledger any more.
+        let ledger = self.ledger.take();
         let sent: HashSet<&str> = ledger
             .messages
             .iter()
@@ -223,6 +224,7 @@ impl Campaign {
                 }
             }
         }
+        self.ledger.replace(ledger);
     }
 
     /// Looks at what a process has left behind.
