@@ -135,6 +135,9 @@ class Deliveries:
         event = self._told("POST", "/users/Hana/say", said, "MessageEvent")
         self._checks.equal(event.message.mention.mentionees[0].is_self, True, "a mention of the bot")
         self._checks.true(event.source.user_id is not None, "a message in a group has its writer")
+        change = {"message_id": event.message.id, "text": "hello"}
+        event = self._told("POST", "/users/Hana/edit", change, "MessageEditedEvent")
+        self._checks.equal((event.message.id, event.message.text), tuple(change.values()), "a changed text")
         self._told("POST", "/users/Ken/postback", {"data": "x", "group": "Family"}, "PostbackEvent")
         event = self._told("POST", "/groups/Family/members", members, "MemberJoinedEvent")
         self._checks.equal(len(event.joined.members), 1, "who joined")
