@@ -64,6 +64,8 @@ pub const KEYS: &[Key] = &[
     Key::new("workers", Kind::Number(1, 64)),
     Key::new("auth.jwt_key", Kind::Secret),
     Key::new("auth.jwt_key_file", Kind::Path),
+    Key::new("storage.secret_key", Kind::Secret),
+    Key::new("storage.secret_key_file", Kind::Path),
     Key::new("line.api_base", Kind::Base),
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
@@ -174,7 +176,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics};
+    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Storage};
 
     use super::*;
 
@@ -190,6 +192,7 @@ mod tests {
         let mut taken: Vec<String> = [
             fields::<Config>(""),
             fields::<Auth>("auth."),
+            fields::<Storage>("storage."),
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
@@ -215,7 +218,13 @@ mod tests {
 
         assert_eq!(
             files,
-            ["auth.jwt_key_file", "accounts.secret_file", "accounts.secret_next_file", "accounts.token_file"]
+            [
+                "auth.jwt_key_file",
+                "storage.secret_key_file",
+                "accounts.secret_file",
+                "accounts.secret_next_file",
+                "accounts.token_file"
+            ]
         );
         assert!(files.iter().all(|file| find(file).is_some()));
     }

@@ -7,6 +7,7 @@ mod duration;
 mod example;
 mod file;
 mod key;
+pub mod key_source;
 mod overlay;
 mod secret_file;
 pub mod section;
@@ -23,7 +24,8 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
-use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics};
+use crate::config::key_source::KeySource;
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Storage};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub workers: usize,
     /// How callers are recognized.
     pub auth: Auth,
+    /// How what is kept is protected.
+    pub storage: Storage,
     /// How LINE is reached.
     pub line: Line,
     /// How messages leave.
@@ -66,9 +70,20 @@ impl Config {
     /// The least length of the key that tokens are signed with: as long as an HMAC-SHA256.
     pub const JWT_KEY_BYTES_MIN: usize = 32;
 
+    /// The file in the data directory that holds the sealing keys when none are configured.
+    const SECRET_KEY_FILE: &str = "secret.key";
+
     /// The path of the database.
     pub fn database_path(&self) -> PathBuf {
         self.data_directory.join(&self.database_file)
+    }
+
+    /// Where the keys are that secrets in the database are sealed with: a file in the data directory unless one is set.
+    pub fn key_source(&self) -> KeySource {
+        match &self.storage.secret_key {
+            Some(keys) => KeySource::Given(keys.clone()),
+            None => KeySource::File(self.data_directory.join(Self::SECRET_KEY_FILE)),
+        }
     }
 
     /// The key that tokens are signed with, for the commands that need one.
@@ -99,6 +114,7 @@ impl Default for Config {
             database_file: "kaiwa.db".into(),
             workers: 2,
             auth: Auth::default(),
+            storage: Storage::default(),
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
