@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::api::app::Shared;
 use crate::api::counters::Counters;
+use crate::api::limits::Limits;
 use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
@@ -75,6 +76,7 @@ impl Server {
         let folder = Folder::open(&config.data_directory)?;
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
+        let limits = Limits::new(&config.limits);
         let metrics = Metrics::new(store.commits().clone());
         let shared = Shared {
             config,
@@ -88,6 +90,7 @@ impl Server {
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),
             quotas: Quotas::default(),
+            limits,
             counters: Counters::default(),
             metrics,
             started,

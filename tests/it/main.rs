@@ -12,6 +12,7 @@ mod forged;
 mod harness;
 mod inbound;
 mod kinds;
+mod limits;
 mod media;
 mod metrics;
 mod migration;
