@@ -72,6 +72,8 @@ pub const KEYS: &[Key] = &[
     Key::new("tls.certificate_file", Kind::Path),
     Key::new("tls.key_file", Kind::Path),
     Key::new("proxies.trusted", Kind::Networks),
+    Key::new("storage.secret_key", Kind::Secret),
+    Key::new("storage.secret_key_file", Kind::Path),
     Key::new("line.api_base", Kind::Base),
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
@@ -188,7 +190,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Tls};
+    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Storage, Tls};
 
     use super::*;
 
@@ -206,6 +208,7 @@ mod tests {
             fields::<Auth>("auth."),
             fields::<Tls>("tls."),
             fields::<Proxies>("proxies."),
+            fields::<Storage>("storage."),
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
@@ -231,7 +234,13 @@ mod tests {
 
         assert_eq!(
             files,
-            ["auth.jwt_key_file", "accounts.secret_file", "accounts.secret_next_file", "accounts.token_file"]
+            [
+                "auth.jwt_key_file",
+                "storage.secret_key_file",
+                "accounts.secret_file",
+                "accounts.secret_next_file",
+                "accounts.token_file"
+            ]
         );
         assert!(files.iter().all(|file| find(file).is_some()));
     }

@@ -7,6 +7,7 @@ mod duration;
 mod example;
 mod file;
 mod key;
+pub mod key_source;
 mod network;
 mod overlay;
 mod secret_file;
@@ -24,7 +25,8 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
-use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Tls};
+use crate::config::key_source::KeySource;
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Storage, Tls};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -51,6 +53,8 @@ pub struct Config {
     pub tls: Tls,
     /// Who stands in front of the server.
     pub proxies: Proxies,
+    /// How what is kept is protected.
+    pub storage: Storage,
     /// How LINE is reached.
     pub line: Line,
     /// How messages leave.
@@ -73,6 +77,9 @@ impl Config {
     /// The least length of the key that tokens are signed with: as long as an HMAC-SHA256.
     pub const JWT_KEY_BYTES_MIN: usize = 32;
 
+    /// The file in the data directory that holds the sealing keys when none are configured.
+    const SECRET_KEY_FILE: &str = "secret.key";
+
     /// The path of the database.
     pub fn database_path(&self) -> PathBuf {
         self.data_directory.join(&self.database_file)
@@ -81,6 +88,14 @@ impl Config {
     /// What the server speaks: `https` with a certificate of its own, else `http`.
     pub fn scheme(&self) -> &'static str {
         if self.tls.certificate_file.is_some() { "https" } else { "http" }
+    }
+
+    /// Where the keys are that secrets in the database are sealed with: a file in the data directory unless one is set.
+    pub fn key_source(&self) -> KeySource {
+        match &self.storage.secret_key {
+            Some(keys) => KeySource::Given(keys.clone()),
+            None => KeySource::File(self.data_directory.join(Self::SECRET_KEY_FILE)),
+        }
     }
 
     /// The key that tokens are signed with, for the commands that need one.
@@ -114,6 +129,7 @@ impl Default for Config {
             auth: Auth::default(),
             tls: Tls::default(),
             proxies: Proxies::default(),
+            storage: Storage::default(),
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),

@@ -40,6 +40,16 @@ pub struct Proxies {
     pub trusted: Vec<Network>,
 }
 
+/// `[storage]`: how what is kept is protected.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// The keys that secrets in the database are sealed with; ask for them with `Config::key_source`. Default none.
+    pub secret_key: Option<Secret>,
+    /// The file that `secret_key` was read from. Default none.
+    pub secret_key_file: Option<PathBuf>,
+}
+
 /// `[line]`: how LINE is reached.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

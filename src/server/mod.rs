@@ -69,7 +69,7 @@ impl Server {
         };
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         make_private_folder(&config.data_directory)?;
-        let store = Store::open(&config.database_path(), config.limits.write_queue)?;
+        let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
         store.write_blocking(clock.now(), fetches::recover)?;

@@ -24,6 +24,7 @@ mod program;
 mod replay;
 mod reply;
 mod retry;
+mod sealing;
 mod signs;
 mod storage;
 mod supervised;
