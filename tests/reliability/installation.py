@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -156,7 +157,7 @@ class Installation:
                 file.seek(mark)
                 said = file.read()
             if "listening on " in said and "\n" in said.split("listening on ", 1)[1]:
-                self.url = said.split("listening on ", 1)[1].split()[0]
+                self.url = re.split(r'[\s"]', said.split("listening on ", 1)[1])[0]
                 self.line.control("PUT", "/webhook", {"endpoint": self.url + self.webhook_path})
                 return self.url
             time.sleep(0.005)
