@@ -46,6 +46,11 @@ pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
         Error::NoSuchRange { size } => {
             response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
         }
+        // Whole seconds, and rounded up: whoever comes back then is not too early.
+        Error::TooMany { wait, .. } => {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.insert_header((RETRY_AFTER, seconds));
+        }
         // The rest of the body may still be on its way; nobody reads it.
         Error::TooSlow { .. } | Error::TooLarge { .. } | Error::FileTooLarge(_) => {
             response.force_close();

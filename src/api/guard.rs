@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use crate::api::access::Access;
 use crate::api::app::App;
 use crate::api::error::{respond, translate};
-use crate::api::{UPLOADS, base_path, deadline, remote};
+use crate::api::{UPLOADS, WEBHOOKS, base_path, deadline, remote};
 use crate::config::Config;
 use crate::error::{Error, Resource as Missing};
 
@@ -36,14 +37,10 @@ pub async fn guard(
     let is_upload = request.path() == UPLOADS;
     let limit = if is_upload { deadline::UPLOAD } else { limits.request_timeout };
     deadline::limit(&mut request, limit);
-    // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
-    let answered = if let Some(error) = refusal(&request, is_ours) {
-        Ok(Ok(request.into_response(respond(&error, &access.id)).map_into_boxed_body()))
-    } else {
-        let call = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-        call.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
-    };
-    let mut response = match answered {
+    let take_address = || app.shared.limits.take_address(remote, app.shared.clock.now());
+    let is_webhook = request.path().starts_with(WEBHOOKS);
+    let refused = refusal(&request, is_ours).or_else(|| if is_webhook { None } else { take_address().err() });
+    let mut response = match answer(request, next, refused, &access.id).await {
         Ok(Ok(response)) => in_our_words(response, &access.id),
         Ok(Err(error)) => return Err(error),
         Err(_) => {
@@ -53,9 +50,31 @@ pub async fn guard(
             return Err(actix_web::Error::from(Panicked { response_id }));
         }
     };
+    // Only what is not LINE's counts against its address: LINE's own webhooks may come as fast as they do.
+    if is_webhook && response.status() == StatusCode::UNAUTHORIZED {
+        response = match take_address() {
+            Ok(()) => response,
+            Err(error) => response.into_response(respond(&error, &access.id)),
+        };
+    }
     sign(response.headers_mut(), &access.id);
     access.end(&app.shared.metrics, response.status().as_u16(), response.response().body().size());
     Ok(response)
+}
+
+/// The answer of the route, or the refusal; outside of both is a panic.
+async fn answer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    refused: Option<Error>,
+    id: &str,
+) -> std::thread::Result<Result<ServiceResponse<BoxBody>, actix_web::Error>> {
+    // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
+    if let Some(error) = refused {
+        return Ok(Ok(request.into_response(respond(&error, id)).map_into_boxed_body()));
+    }
+    let call = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    call.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
 }
 
 /// Why a request reaches no route.

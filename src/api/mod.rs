@@ -15,6 +15,7 @@ pub mod feed;
 pub mod feeds;
 pub mod guard;
 pub mod health;
+pub mod limits;
 pub mod medias;
 pub mod messages;
 pub mod metrics;
@@ -45,6 +46,9 @@ pub(crate) const UPLOADS: &str = "/v1.0/medias";
 
 /// Where LINE and its users fetch files that were sent: the rest of the path is a secret.
 pub(crate) const FILES: &str = "/m/";
+
+/// Where LINE's webhooks go: the rest of the path is the account.
+pub(crate) const WEBHOOKS: &str = "/v1.0/conversation/accounts/";
 
 /// Every route of the server.
 pub fn routes(service: &mut web::ServiceConfig) {

@@ -128,6 +128,18 @@ pub struct Limits {
     /// How long an upload waits to be sent. Default 24 h.
     #[serde(deserialize_with = "duration::deserialize")]
     pub upload_ttl: Duration,
+    /// The requests of one token in a second; 0: no limit. Default 0.
+    pub token_requests_per_second: u32,
+    /// The requests of one token that may come at once after a pause. Default 1,000.
+    pub token_requests_burst: u32,
+    /// The requests from one address in a second; 0: no limit. Default 100.
+    pub address_requests_per_second: u32,
+    /// The requests from one address that may come at once after a pause. Default 1,000.
+    pub address_requests_burst: u32,
+    /// The messages of one customer that may wait to be sent. Default 10,000.
+    pub pending_messages: u64,
+    /// The room on the disk below which nothing is taken to be sent, in bytes; 0: none. Default 200 MiB.
+    pub disk_free_bytes: u64,
     /// Hosts that may be asked for files although they are in our own network. Default none.
     pub allowed_hosts: Vec<String>,
 }
@@ -282,6 +294,12 @@ impl Default for Limits {
             media_bytes: 300 * 1024 * 1024,
             media_customer_bytes: 10 * 1024 * 1024 * 1024,
             upload_ttl: Duration::from_hours(24),
+            token_requests_per_second: 0,
+            token_requests_burst: 1000,
+            address_requests_per_second: 100,
+            address_requests_burst: 1000,
+            pending_messages: 10_000,
+            disk_free_bytes: 200 * 1024 * 1024,
             allowed_hosts: Vec::new(),
         }
     }

@@ -16,6 +16,7 @@ pub mod message;
 pub mod network;
 pub mod outgoing;
 pub mod page;
+pub mod rate;
 pub mod secret;
 pub mod text;
 pub mod timestamp;

@@ -16,6 +16,7 @@ use url::Url;
 use crate::api::app::Shared;
 use crate::api::counters::Counters;
 use crate::api::feeds::Feeds;
+use crate::api::limits::Limits;
 use crate::api::quota::Quotas;
 use crate::api::tickets::Tickets;
 use crate::api::token::Verifier;
@@ -85,6 +86,7 @@ impl Server {
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let feeds = Feeds::new(&config.limits);
+        let limits = Limits::new(&config.limits);
         let metrics = Metrics::new(store.commits().clone());
         let shared = Shared {
             config,
@@ -100,6 +102,7 @@ impl Server {
             quotas: Quotas::default(),
             feeds,
             tickets: Tickets::default(),
+            limits,
             counters: Counters::default(),
             metrics,
             started,

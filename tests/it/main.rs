@@ -14,6 +14,7 @@ mod forged;
 mod harness;
 mod inbound;
 mod kinds;
+mod limits;
 mod media;
 mod metrics;
 mod migration;
