@@ -9,6 +9,7 @@ mod delivery;
 mod errors;
 mod forged;
 mod harness;
+mod idempotency;
 mod inbound;
 mod kinds;
 mod media;
