@@ -48,6 +48,12 @@ pub enum Error {
     /// The thing is in a state in which this cannot be done.
     #[error("{0}")]
     Conflict(String),
+    /// Another request with the same idempotency key is being answered.
+    #[error("a request with this `Idempotency-Key` is being answered; repeat it later")]
+    KeyInUse,
+    /// The idempotency key belongs to another request.
+    #[error("this `Idempotency-Key` came with another request before; use a new one")]
+    KeyReused,
     /// The file has no such part.
     #[error("this file has {size} bytes")]
     NoSuchRange {
@@ -60,7 +66,7 @@ pub enum Error {
         /// Whose share of what is used up.
         message: String,
         /// After how long it is worth another try.
-        wait: std::time::Duration,
+        wait: Duration,
     },
     /// The body did not arrive in time.
     #[error("the request did not arrive within {seconds} seconds")]
@@ -93,14 +99,6 @@ pub enum Error {
     /// LINE did not answer, or not in a way that can be understood.
     #[error("LINE is not available: {0}")]
     LineUnavailable(String),
-    /// The caller has as much of something as one caller may have.
-    #[error("{message}")]
-    TooMany {
-        /// Of what, for a person.
-        message: String,
-        /// When it is worth trying again.
-        retry_after: Duration,
-    },
     /// The server cannot do this now; trying again later is right.
     #[error("{0}")]
     Unavailable(String),

@@ -40,9 +40,6 @@ pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, JSON));
     match error {
         Error::MethodNotAllowed { allow } => drop(response.insert_header((ALLOW, allow.as_str()))),
-        Error::TooMany { retry_after, .. } => {
-            response.insert_header((RETRY_AFTER, retry_after.as_secs()));
-        }
         Error::NoSuchRange { size } => {
             response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
         }
@@ -96,6 +93,8 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
             (Code::METHOD_NOT_ALLOWED, "INVALID_ARGUMENT", "METHOD_NOT_ALLOWED")
         }
         Error::Conflict(_) => (Code::CONFLICT, "FAILED_PRECONDITION", "STATE_INVALID"),
+        Error::KeyInUse => (Code::CONFLICT, "FAILED_PRECONDITION", "IDEMPOTENCY_KEY_IN_USE"),
+        Error::KeyReused => (Code::UNPROCESSABLE_ENTITY, "INVALID_ARGUMENT", "IDEMPOTENCY_KEY_REUSED"),
         Error::NoSuchRange { .. } => {
             (Code::RANGE_NOT_SATISFIABLE, "INVALID_ARGUMENT", "RANGE_NOT_SATISFIABLE")
         }

@@ -19,6 +19,7 @@ pub mod fetches;
 pub mod folder;
 mod forget;
 pub mod health;
+pub mod idempotency;
 pub mod inbound;
 mod keys;
 pub mod lanes;

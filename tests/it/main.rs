@@ -12,6 +12,7 @@ mod errors;
 mod feed;
 mod forged;
 mod harness;
+mod idempotency;
 mod inbound;
 mod kinds;
 mod limits;

@@ -17,4 +17,5 @@ pub const STEPS: &[&str] = &[
     include_str!("conversations_member_count.sql"),
     include_str!("retention.sql"),
     include_str!("events.sql"),
+    include_str!("idempotency_keys.sql"),
 ];
