@@ -102,6 +102,8 @@ async fn an_uploaded_picture_can_be_fetched_from_when_it_is_sent() {
     assert_eq!(headers.get("content-type").unwrap(), "image/png");
     assert_eq!(headers.get("x-content-type-options").unwrap(), "nosniff");
     assert!(!headers.contains_key("set-cookie"));
+    let past_the_end = format!("bytes={}-", bytes.len());
+    assert_eq!(fetch(&address, Some(&past_the_end)).await.0, 416);
     let (status, headers, body) = fetch(&address, Some("bytes=1-3")).await;
     assert_eq!((status, body.as_slice()), (206, b"PNG".as_slice()));
     assert_eq!(headers.get("content-range").unwrap(), &format!("bytes 1-3/{}", bytes.len()));
@@ -147,7 +149,8 @@ async fn films_sounds_and_files_are_sent_by_their_id_too() {
     let text = format!("r.pdf\n{}", address(&report, "r.pdf").as_str().unwrap());
     assert_eq!((&object(&server)["text"], &sent["medias"][0]["alt_text"]), (&json!(text), &json!(text)));
     let (_, headers, _) = fetch(&address(&report, "r.pdf"), None).await;
-    assert_eq!(headers.get("content-disposition").unwrap(), "attachment");
+    let named = "attachment; filename=\"r.pdf\"; filename*=UTF-8''r.pdf";
+    assert_eq!(headers.get("content-disposition").unwrap(), named);
 
     let without = send(&server, &path, &json!({ "type": "video", "id": film })).await;
     assert_eq!(detail(&without).0, "medias[0].preview_uri");
