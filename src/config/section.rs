@@ -89,6 +89,9 @@ pub struct Limits {
     pub connections: usize,
     /// Operations that may wait for the database's writer. Default 4,096.
     pub write_queue: usize,
+    /// How long idempotency keys are kept. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub idempotency_keep: Duration,
     /// How long a stopping server waits for what is under way. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_timeout: Duration,
@@ -237,6 +240,7 @@ impl Default for Limits {
             webhook_timeout: Duration::from_millis(1500),
             connections: 10_000,
             write_queue: 4096,
+            idempotency_keep: Duration::from_hours(24),
             shutdown_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(15),
             feeds: 8_000,

@@ -15,6 +15,7 @@ use url::Url;
 use crate::api::app::Shared;
 use crate::api::counters::Counters;
 use crate::api::feeds::Feeds;
+use crate::api::once::UnderWay;
 use crate::api::quota::Quotas;
 use crate::api::tickets::Tickets;
 use crate::api::token::Verifier;
@@ -88,6 +89,7 @@ impl Server {
             alarms: Alarms::default(),
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),
+            under_way: UnderWay::default(),
             quotas: Quotas::default(),
             feeds,
             tickets: Tickets::default(),

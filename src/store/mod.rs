@@ -17,6 +17,7 @@ mod failure;
 pub mod fetches;
 pub mod folder;
 pub mod health;
+pub mod idempotency;
 pub mod inbound;
 mod keys;
 pub mod lanes;

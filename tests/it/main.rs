@@ -10,6 +10,7 @@ mod errors;
 mod feed;
 mod forged;
 mod harness;
+mod idempotency;
 mod inbound;
 mod kinds;
 mod media;

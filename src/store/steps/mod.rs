@@ -15,4 +15,5 @@ pub const STEPS: &[&str] = &[
     include_str!("medias_source_preview.sql"),
     include_str!("sealing_is_added.sql"),
     include_str!("events.sql"),
+    include_str!("idempotency_keys.sql"),
 ];
