@@ -106,8 +106,19 @@ pub struct Limits {
     /// How long an upload waits to be sent. Default 24 h.
     #[serde(deserialize_with = "duration::deserialize")]
     pub upload_ttl: Duration,
-    /// Hosts that may be asked for files although they are in our own network. Default none.
+    /// Hosts that may be spoken to although they are in our own network. Default none.
     pub allowed_hosts: Vec<String>,
+}
+
+/// `[webhooks]`: how customers are told of events.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// Calls at once. Default 64.
+    pub concurrency: usize,
+    /// The longest that one call may take. Default 15 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub timeout: Duration,
 }
 
 /// `[retention]`: how long things are kept.
@@ -213,6 +224,12 @@ impl Default for Delivery {
             backoff_max: Duration::from_mins(10),
             give_up_after: Duration::from_hours(23),
         }
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { concurrency: 64, timeout: Duration::from_secs(15) }
     }
 }
 

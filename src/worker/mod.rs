@@ -14,6 +14,7 @@ pub mod pulse;
 pub mod replay;
 pub mod tokens;
 pub mod wake;
+pub mod webhooks;
 
 use std::time::Duration;
 

@@ -30,6 +30,8 @@ pub struct Pulse {
     pub events: Beat,
     /// Of the worker that makes backups.
     pub backups: Beat,
+    /// Of the worker that tells customers.
+    pub webhooks: Beat,
 }
 
 impl Beat {
@@ -52,7 +54,7 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        let Self { deliveries, names, tokens, medias, events, backups } = self;
+        let Self { deliveries, names, tokens, medias, events, backups, webhooks } = self;
         let all = [
             ("deliveries", deliveries),
             ("names", names),
@@ -60,6 +62,7 @@ impl Pulse {
             ("medias", medias),
             ("events", events),
             ("backups", backups),
+            ("webhooks", webhooks),
         ];
         for (name, beat) in all {
             let silence = beat.silence();

@@ -13,6 +13,7 @@ pub const STEPS: &[&str] = &[
     include_str!("participants_picture.sql"),
     include_str!("medias_unsent.sql"),
     include_str!("medias_source_preview.sql"),
-    include_str!("sealing_is_added.sql"),
     include_str!("events.sql"),
+    include_str!("webhooks.sql"),
+    include_str!("sealing_is_added.sql"),
 ];
