@@ -262,3 +262,64 @@ CREATE TABLE lanes (
 ) STRICT;
 
 CREATE INDEX lanes_due ON lanes (account, in_flight, slow, due_at);
+
+-- How a customer is told of events, from the first one on that it is told. Where, stands in `customers`.
+CREATE TABLE webhook_endpoints (
+    customer INTEGER PRIMARY KEY REFERENCES customers (key),
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- the customer's
+    secret TEXT NOT NULL,              -- sealed; signs what is told: `whsec_` and base64
+    secret_previous TEXT,              -- sealed; signs too for a while, so that the receiver can exchange its own in peace
+    secret_previous_until INTEGER,
+    slow INTEGER NOT NULL DEFAULT 0,   -- 1: the last attempt got no answer in time
+    failing_since INTEGER,             -- the first failure after the last success
+    failing_last INTEGER,              -- the last failure
+    paused_until INTEGER,              -- the receiver asks for a pause; after it one delivery goes first
+    disabled_reason TEXT CHECK (disabled_reason IN ('gone', 'failing')),
+    disabled_at INTEGER,
+    CHECK ((secret_previous IS NULL) = (secret_previous_until IS NULL)),
+    CHECK ((failing_since IS NULL) = (failing_last IS NULL)),
+    CHECK ((disabled_reason IS NULL) = (disabled_at IS NULL))
+) STRICT;
+
+-- What a customer is told: one row for each event of one who has said where. The id of the event is that of the delivery.
+-- The bytes are made of the event at each attempt, so that what was withdrawn is in none of them.
+CREATE TABLE webhook_deliveries (
+    event INTEGER PRIMARY KEY REFERENCES events (sequence) ON DELETE CASCADE,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- the event's
+    customer INTEGER NOT NULL REFERENCES customers (key),
+    conversation INTEGER NOT NULL REFERENCES conversations (key),
+    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'delivered', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0,           -- all of them
+    tries INTEGER NOT NULL DEFAULT 0,  -- those that the schedule counts
+    first_attempt_at INTEGER,          -- of the present schedule
+    last_attempt_at INTEGER,
+    tm_create INTEGER NOT NULL,
+    tm_update INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX webhook_deliveries_of_customer ON webhook_deliveries (customer, tm_create);
+CREATE INDEX webhook_deliveries_by_state ON webhook_deliveries (customer, state, tm_create);
+CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (conversation, event) WHERE state IN ('waiting', 'sending');
+
+-- The newest attempts of each delivery.
+CREATE TABLE webhook_attempts (
+    event INTEGER NOT NULL REFERENCES webhook_deliveries (event) ON DELETE CASCADE,
+    number INTEGER NOT NULL,           -- from 1
+    started_at INTEGER NOT NULL,
+    duration_milliseconds INTEGER NOT NULL,
+    status INTEGER,                    -- the receiver's answer
+    error TEXT CHECK (error IN ('timeout', 'unreachable', 'address_refused', 'answer_unreadable', 'interrupted')),
+    PRIMARY KEY (event, number),
+    CHECK ((status IS NULL) = (error IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+-- One row for each conversation of which a customer is to be told: only the oldest of a lane may be under way, and a lane
+-- that waits holds up no other.
+CREATE TABLE webhook_lanes (
+    conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
+    customer INTEGER NOT NULL REFERENCES customers (key),
+    in_flight INTEGER NOT NULL DEFAULT 0,          -- 1: its oldest delivery is under way
+    due_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX webhook_lanes_due ON webhook_lanes (customer, in_flight, due_at);

@@ -151,6 +151,8 @@ pub enum Resource {
     Customer,
     /// A file.
     Media,
+    /// Something that a customer is told.
+    WebhookDelivery,
     /// A path of the HTTP interface.
     Route,
 }
@@ -204,6 +206,7 @@ impl fmt::Display for Resource {
             Self::Account => "account",
             Self::Customer => "customer",
             Self::Media => "media",
+            Self::WebhookDelivery => "webhook delivery",
             Self::Route => "path",
         })
     }

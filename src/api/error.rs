@@ -132,6 +132,7 @@ fn resource_reason(resource: Resource) -> &'static str {
         Resource::Account => "ACCOUNT_NOT_FOUND",
         Resource::Customer => "CUSTOMER_NOT_FOUND",
         Resource::Media => "MEDIA_NOT_FOUND",
+        Resource::WebhookDelivery => "WEBHOOK_DELIVERY_NOT_FOUND",
         Resource::Route => "ROUTE_NOT_FOUND",
     }
 }

@@ -33,6 +33,8 @@ pub mod tickets;
 pub mod token;
 pub mod uploads;
 pub mod webhook;
+pub mod webhook_deliveries;
+pub mod webhook_endpoint;
 
 use actix_web::http::header::HeaderValue;
 use actix_web::middleware::from_fn;
@@ -103,11 +105,12 @@ fn line_accounts(service: &mut web::ServiceConfig) {
         );
 }
 
-/// The live feed.
+/// The live feed, and whom we tell by ourselves.
 fn events(service: &mut web::ServiceConfig) {
     service
         .service(at("/v1.0/events", "GET").route(web::get().to(feed::read)))
-        .service(at("/v1.0/events/tickets", "POST").route(web::post().to(tickets::create)));
+        .service(at("/v1.0/events/tickets", "POST").route(web::post().to(tickets::create)))
+        .configure(webhooks);
 }
 
 /// Files: taken from customers, given to LINE and its users.
@@ -125,6 +128,23 @@ fn files(service: &mut web::ServiceConfig) {
             at("/m/{id}/preview/{name}", "GET, HEAD")
                 .route(web::get().to(public_files::preview))
                 .route(web::head().to(public_files::preview)),
+        );
+}
+
+/// What customers are told, and where.
+fn webhooks(service: &mut web::ServiceConfig) {
+    service
+        .service(
+            at("/v1.0/webhook", "GET, PUT")
+                .route(web::get().to(webhook_endpoint::get))
+                .route(web::put().to(webhook_endpoint::update)),
+        )
+        .service(at("/v1.0/webhook/rotate", "POST").route(web::post().to(webhook_endpoint::rotate)))
+        .service(at("/v1.0/webhook_deliveries", "GET").route(web::get().to(webhook_deliveries::list)))
+        .service(at("/v1.0/webhook_deliveries/{id}", "GET").route(web::get().to(webhook_deliveries::get)))
+        .service(
+            at("/v1.0/webhook_deliveries/{id}/replay", "POST")
+                .route(web::post().to(webhook_deliveries::replay)),
         );
 }
 

@@ -17,6 +17,7 @@ mod secrets;
 mod serve;
 mod settings;
 mod token;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,8 @@ enum Command {
     Customer(customer::CustomerCommand),
     /// Add or list LINE accounts.
     Account(account::AccountCommand),
+    /// List and repeat what customers are told, and show or exchange their secret.
+    Webhooks(webhooks::WebhooksCommand),
     /// Exchange the key that secrets in the database are sealed with.
     Secrets(secrets::SecretsCommand),
     /// Make the database, or carry an older one up to the present schema.
@@ -92,6 +95,7 @@ fn run(command: Command) -> Result<()> {
         Command::Token(token) => token.run(),
         Command::Customer(customer) => customer.run(),
         Command::Account(account) => account.run(),
+        Command::Webhooks(webhooks) => webhooks.run(),
         Command::Secrets(secrets) => secrets.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Replay(replay) => replay.run(),

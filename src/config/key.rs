@@ -97,6 +97,8 @@ pub const KEYS: &[Key] = &[
     Key::new("delivery.backoff_first", Kind::Duration(SHORTEST, Duration::from_hours(1))),
     Key::new("delivery.backoff_max", Kind::Duration(SHORTEST, GIVE_UP_AFTER_MAX)),
     Key::new("delivery.give_up_after", Kind::Duration(SHORTEST, GIVE_UP_AFTER_MAX)),
+    Key::new("webhooks.concurrency", Kind::Number(1, 1024)),
+    Key::new("webhooks.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
     Key::new("limits.body_bytes", Kind::Number(1024, 16 * 1024 * 1024)),
     Key::new("limits.webhook_body_bytes", Kind::Number(1024, 16 * 1024 * 1024)),
     Key::new("limits.request_timeout", Kind::Duration(SHORTEST, Duration::from_mins(5))),
@@ -212,7 +214,7 @@ mod tests {
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
     use crate::config::section::{
-        Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Retention, Storage, Tls,
+        Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Retention, Storage, Tls, Webhooks,
     };
 
     use super::*;
@@ -234,6 +236,7 @@ mod tests {
             fields::<Storage>("storage."),
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),
+            fields::<Webhooks>("webhooks."),
             fields::<Limits>("limits."),
             fields::<Retention>("retention."),
             fields::<Metrics>("metrics."),

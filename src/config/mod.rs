@@ -27,7 +27,7 @@ use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
 use crate::config::key_source::KeySource;
 use crate::config::section::{
-    Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Retention, Storage, Tls,
+    Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Retention, Storage, Tls, Webhooks,
 };
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
@@ -61,6 +61,8 @@ pub struct Config {
     pub line: Line,
     /// How messages leave.
     pub delivery: Delivery,
+    /// How customers are told of events.
+    pub webhooks: Webhooks,
     /// What one caller may take.
     pub limits: Limits,
     /// How long things are kept.
@@ -136,6 +138,7 @@ impl Default for Config {
             storage: Storage::default(),
             line: Line::default(),
             delivery: Delivery::default(),
+            webhooks: Webhooks::default(),
             limits: Limits::default(),
             retention: Retention::default(),
             metrics: Metrics::default(),

@@ -143,8 +143,19 @@ pub struct Limits {
     pub pending_messages: u64,
     /// The room on the disk below which nothing is taken to be sent, in bytes; 0: none. Default 200 MiB.
     pub disk_free_bytes: u64,
-    /// Hosts that may be asked for files although they are in our own network. Default none.
+    /// Hosts that may be spoken to although they are in our own network. Default none.
     pub allowed_hosts: Vec<String>,
+}
+
+/// `[webhooks]`: how customers are told of events.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// Calls at once. Default 64.
+    pub concurrency: usize,
+    /// The longest that one call may take. Default 15 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub timeout: Duration,
 }
 
 /// `[metrics]`: the numbers for a monitoring system.
@@ -266,6 +277,12 @@ impl Default for Delivery {
             backoff_max: Duration::from_mins(10),
             give_up_after: Duration::from_hours(23),
         }
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { concurrency: 64, timeout: Duration::from_secs(15) }
     }
 }
 

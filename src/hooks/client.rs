@@ -27,8 +27,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Asks for what stands at an address, with nothing in the request that belongs to us.
 #[derive(Clone)]
 pub struct Client {
-    http: awc::Client,
-    guard: Guard,
+    pub(super) http: awc::Client,
+    pub(super) guard: Guard,
 }
 
 /// Resolves names for the guard: what it does not let pass is not among the answers.
@@ -41,13 +41,15 @@ struct GuardedResolver {
 struct NotPublic;
 
 impl Client {
-    /// A client with these TLS settings that connects to nothing that the guard refuses.
-    pub fn new(guard: Guard, tls: rustls::ClientConfig) -> Self {
+    /// A client with these TLS settings and up to so many connections at once, that connects to nothing that the guard
+    /// refuses.
+    pub fn new(guard: Guard, tls: rustls::ClientConfig, connections: usize) -> Self {
         let resolver = connect::Resolver::custom(GuardedResolver { guard: guard.clone() });
         let connector = awc::Connector::new()
             .connector(connect::Connector::new(resolver).service())
             .rustls_0_23(Arc::new(tls))
-            .timeout(CONNECT_TIMEOUT);
+            .timeout(CONNECT_TIMEOUT)
+            .limit(connections);
         let http = awc::Client::builder()
             .connector(connector)
             .timeout(HEAD_TIMEOUT)
@@ -100,11 +102,14 @@ impl fmt::Display for NotPublic {
 
 impl Error for NotPublic {}
 
+/// Whether the guard let no address of the name pass.
+pub(super) fn is_not_public(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::Resolver(cause) if cause.is::<NotPublic>())
+}
+
 fn unsent(error: &SendRequestError) -> Obstacle {
     match error {
-        SendRequestError::Connect(ConnectError::Resolver(cause)) if cause.is::<NotPublic>() => {
-            Obstacle::Final(NOT_PUBLIC.to_owned())
-        }
+        SendRequestError::Connect(error) if is_not_public(error) => Obstacle::Final(NOT_PUBLIC.to_owned()),
         SendRequestError::Url(_) => Obstacle::Final("this is no web address".to_owned()),
         _ => Obstacle::NotYet(format!("the address cannot be reached: {error}")),
     }

@@ -12,6 +12,10 @@ use crate::error::{Error, Rule};
 const FORMAT: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");
 
+/// The form in which HTTP writes dates (RFC 9110, 5.6.7).
+const HTTP_FORMAT: &[BorrowedFormatItem<'static>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
 /// A point in time in microseconds since 1970-01-01 00:00:00 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
@@ -30,6 +34,12 @@ impl Timestamp {
     /// From microseconds since 1970, as stored.
     pub const fn from_microseconds(microseconds: i64) -> Self {
         Self(microseconds)
+    }
+
+    /// The time of an HTTP header; nothing when it is not in the form in which all are sent today.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let time = PrimitiveDateTime::parse(text, HTTP_FORMAT).ok()?.assume_utc();
+        i64::try_from(time.unix_timestamp_nanos() / 1_000).ok().map(Self)
     }
 
     /// From milliseconds since 1970, as LINE writes `timestamp`.

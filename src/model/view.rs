@@ -152,7 +152,7 @@ pub struct ListBody {
 }
 
 /// A time as the contract writes it.
-struct Time(Timestamp);
+pub(super) struct Time(pub(super) Timestamp);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

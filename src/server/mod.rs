@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use actix_web::rt;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::api::app::Shared;
@@ -35,7 +36,7 @@ use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
 use crate::server::tls::Certificate;
 use crate::store::folder::Folder;
-use crate::store::{Store, deliveries, fetches};
+use crate::store::{Store, deliveries, fetches, webhook_deliveries};
 use crate::worker::backups::BackupWorker;
 use crate::worker::delivery::DeliveryWorker;
 use crate::worker::events::EventWorker;
@@ -46,6 +47,7 @@ use crate::worker::pulse::Pulse;
 use crate::worker::retention::RetentionWorker;
 use crate::worker::tokens::{Renewals, TokenWorker, Tokens};
 use crate::worker::wake::{Alarms, Stop};
+use crate::worker::webhooks::WebhookWorker;
 
 /// A server that has its database and its port, and does not answer yet.
 pub struct Server {
@@ -83,6 +85,7 @@ impl Server {
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
         store.write_blocking(clock.now(), fetches::recover)?;
+        store.write_blocking(clock.now(), webhook_deliveries::recover)?;
         let folder = Folder::open(&config.data_directory)?;
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
@@ -204,6 +207,7 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
         delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop.clone());
     let events = EventWorker::new(store.clone(), config.retention.events)?;
     let events = events.run(clock.clone(), alarms.events.clone(), pulse.events.clone(), stop.clone());
+    let webhooks = spawn_webhooks(shared, stop)?;
     let tokens = tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop.clone());
     let backups = BackupWorker::new(config, &shared.folder)?;
     let backups = backups.run(clock.clone(), pulse.backups.clone(), stop.clone());
@@ -214,7 +218,7 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     let (events, backups, retention) = (rt::spawn(events), rt::spawn(backups), rt::spawn(retention));
     // Ready when all have ended, or when the first of them has failed.
     Ok(async move {
-        if tokio::try_join!(names, medias, delivery, tokens, events, backups, retention).is_err() {
+        if tokio::try_join!(names, medias, delivery, tokens, events, backups, retention, webhooks).is_err() {
             log::error!("a worker panicked");
         }
     })
@@ -227,9 +231,19 @@ fn media_worker(shared: &Shared) -> Result<MediaWorker> {
     let line = Client::new(&config.line, media::CONCURRENCY + 1);
     let tokens = Tokens::new(store.clone(), line, clock.clone(), renewals.clone());
     let guard = Guard::new(&config.limits.allowed_hosts);
-    let hooks = hooks::client::Client::new(guard, tls());
+    let hooks = hooks::client::Client::new(guard, tls(), media::CONCURRENCY);
     let sources = Sources::new(tokens, hooks, &config.limits, metrics.fetches());
     MediaWorker::new(store.clone(), folder.clone(), sources)
+}
+
+/// The worker that tells customers speaks to addresses that they chose.
+fn spawn_webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
+    let Shared { config, store, clock, alarms, pulse, .. } = shared;
+    let guard = Guard::new(&config.limits.allowed_hosts);
+    let hooks = hooks::client::Client::new(guard, tls(), config.webhooks.concurrency);
+    let worker = WebhookWorker::new(store.clone(), hooks, &config.webhooks)?;
+    let (alarm, beat) = (alarms.webhooks.clone(), pulse.webhooks.clone());
+    Ok(rt::spawn(worker.run(clock.clone(), alarm, beat, stop.clone())))
 }
 
 /// Where LINE reaches this server. A LINE on this machine, such as the sandbox, reaches it where it listens.

@@ -6,6 +6,7 @@ use crate::error::{Error, Resource, Result};
 use crate::model::customer::{Customer, Profile, ProfileChange};
 use crate::model::id::CustomerId;
 use crate::store::transaction::Transaction;
+use crate::store::webhook_endpoints;
 
 /// Makes the customer known, or brings what is known up to date.
 pub fn save(tx: &Transaction<'_>, id: CustomerId, change: &ProfileChange) -> Result<()> {
@@ -18,7 +19,11 @@ pub fn save(tx: &Transaction<'_>, id: CustomerId, change: &ProfileChange) -> Res
         WHERE (name, detail, webhook_method, webhook_uri) IS NOT
             (coalesce(?2, name), coalesce(?3, detail), coalesce(?4, webhook_method), coalesce(?5, webhook_uri))";
     let ProfileChange { name, detail, webhook_method, webhook_uri } = change;
+    let before = webhook_uri_of(tx, id)?;
     tx.prepare_cached(SQL)?.execute((id, name, detail, webhook_method, webhook_uri, tx.stamp(), tx.now()))?;
+    if webhook_uri_of(tx, id)? != before {
+        webhook_endpoints::begin_anew(tx, key(tx, id)?)?;
+    }
     Ok(())
 }
 
@@ -63,6 +68,11 @@ pub(super) fn key(connection: &Connection, id: CustomerId) -> Result<i64> {
     const SQL: &str = "SELECT key FROM customers WHERE id = ?1";
     let found = connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?;
     found.ok_or(Error::NotFound(Resource::Customer))
+}
+
+fn webhook_uri_of(connection: &Connection, id: CustomerId) -> Result<Option<String>> {
+    const SQL: &str = "SELECT webhook_uri FROM customers WHERE id = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Customer> {

@@ -100,7 +100,8 @@ fn chat((key, account, kind, line_id): (i64, i64, String, String)) -> Chat {
 fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
     const SQL_MESSAGES: &str = "SELECT tm_create FROM messages WHERE conversation = ?1";
     const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
-    const SQL_DELETE: [&str; 4] = [
+    const SQL_DELETE: [&str; 5] = [
+        "DELETE FROM webhook_lanes WHERE conversation = ?1",
         "DELETE FROM events WHERE conversation = ?1",
         "DELETE FROM lanes WHERE conversation = ?1",
         "DELETE FROM lookups WHERE conversation = ?1",
@@ -179,11 +180,13 @@ fn message(
     const SQL_JOURNAL: &str = "
         UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
         WHERE account = ?1 AND line_message_id = ?2";
+    const SQL_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_id = ?1";
     let words = &mut erased.words;
     let (id, text, line_id, failure): (MessageId, String, Option<String>, Option<String>) =
         tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.try_into())?;
     words.ids.push(*id.as_bytes());
     words.shared.extend([Some(text), failure].into_iter().flatten());
+    tx.prepare_cached(SQL_KEYS)?.execute([id])?;
     files(tx, SQL_MEDIAS, (conversation, stamp), erased)?;
     forget::message(tx, account, (conversation, stamp))?;
     if let Some(line_id) = line_id {
@@ -196,11 +199,13 @@ fn message(
 
 /// Deletes the rows of files. What is on disk is to be removed too.
 fn files(tx: &Transaction<'_>, sql: &str, values: impl Params, erased: &mut Erased) -> Result<()> {
+    const SQL_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_id = ?1";
     let mut statement = tx.prepare_cached(sql)?;
     for file in statement.query_map(values, |row| row.try_into())? {
         let (id, filename, url, preview_url): (MediaId, String, Option<String>, Option<String>) = file?;
         erased.files.push(id);
         erased.words.ids.push(*id.as_bytes());
+        tx.prepare_cached(SQL_KEYS)?.execute([id])?;
         erased.words.shared.extend([Some(filename), url, preview_url].into_iter().flatten());
     }
     Ok(())

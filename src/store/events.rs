@@ -8,7 +8,7 @@ use crate::model::event::{EventKind, EventRow};
 use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{conversations, customers};
+use crate::store::{conversations, customers, webhook_deliveries};
 
 /// Rows that are looked at in one read.
 const ROWS_MAX: i64 = 256;
@@ -70,8 +70,10 @@ pub(super) fn append(
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let Subject { customer, conversation, message } = subject;
     let data = serde_json::to_string(shown).map_err(Error::internal)?;
-    let values = (EventId::new(tx.now()), customer, conversation, message, kind, tx.now(), data);
+    let id = EventId::new(tx.now());
+    let values = (id, customer, conversation, message, kind, tx.now(), data);
     tx.prepare_cached(SQL)?.execute(values)?;
+    webhook_deliveries::enqueue(tx, (tx.last_insert_rowid(), id), (*customer, *conversation))?;
     tx.note_event(*customer);
     Ok(())
 }

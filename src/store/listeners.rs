@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Those who listen, by the private key of the customer: a commit wakes nobody for whom it has nothing. What they are told
 /// is only to look: the truth is in the rows.
 #[derive(Debug, Clone, Default)]
 pub struct Listeners {
     of_customers: Arc<Mutex<HashMap<i64, watch::Sender<()>>>>,
+    webhooks: Arc<Notify>,
 }
 
 /// One who listens. Dropping it ends that.
@@ -33,6 +34,16 @@ impl Listeners {
         for sender in customers.into_iter().filter_map(|customer| of_customers.get(&customer)) {
             sender.send_replace(());
         }
+    }
+
+    /// Says that customers are to be called.
+    pub fn tell_of_webhooks(&self) {
+        self.webhooks.notify_one();
+    }
+
+    /// Waits until customers are to be called. What was told while nobody waited is not lost.
+    pub async fn webhooks(&self) {
+        self.webhooks.notified().await;
     }
 
     /// A panic elsewhere leaves the map whole: each change of it is one call.

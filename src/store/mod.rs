@@ -43,6 +43,10 @@ pub mod traces;
 pub mod transaction;
 pub mod uploads;
 mod values;
+pub mod webhook_deliveries;
+pub mod webhook_endpoints;
+pub mod webhook_history;
+pub mod webhook_lanes;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -150,6 +154,11 @@ impl Store {
     /// Begins to listen for further events of the customer whose events are read.
     pub fn listen(&self, reading: &Reading) -> Listener {
         self.open.listeners.listen(reading.customer)
+    }
+
+    /// Waits until something was committed that a customer is to be told.
+    pub async fn webhook_was_enqueued(&self) {
+        self.open.listeners.webhooks().await;
     }
 
     /// What the writer has done since the start.

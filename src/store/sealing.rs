@@ -18,11 +18,17 @@ use crate::store::seal::{Place, SealingKey};
 use crate::store::{connection, keys, schema, seal};
 
 /// Every sealed column, a statement for each table: `reseal` gives what `seal` would, for the text that stands there.
-const RESEAL: &[&str] = &["
+const RESEAL: &[&str] = &[
+    "
     UPDATE accounts SET
         secret = reseal(secret, 'accounts.secret', id),
         secret_next = reseal(secret_next, 'accounts.secret_next', id),
-        token = reseal(token, 'accounts.token', id)"];
+        token = reseal(token, 'accounts.token', id)",
+    "
+    UPDATE webhook_endpoints SET
+        secret = reseal(secret, 'webhook_endpoints.secret', id),
+        secret_previous = reseal(secret_previous, 'webhook_endpoints.secret_previous', id)",
+];
 
 /// What is sealed to see whether a key is the right one.
 const PROBE: &str = "kaiwa";

@@ -27,6 +27,8 @@ pub(super) struct Notes {
     pub(super) erased: Cell<bool>,
     /// The private keys of the customers who have new events.
     pub(super) told: RefCell<BTreeSet<i64>>,
+    /// Whether customers are to be called.
+    pub(super) webhooks: Cell<bool>,
 }
 
 impl<'group> Transaction<'group> {
@@ -47,6 +49,11 @@ impl<'group> Transaction<'group> {
     /// Says that a customer has a new event: whoever listens is told after the commit.
     pub(super) fn note_event(&self, customer: i64) {
         self.notes.told.borrow_mut().insert(customer);
+    }
+
+    /// Says that a customer is to be called: the worker for that is told after the commit.
+    pub(super) fn note_webhook(&self) {
+        self.notes.webhooks.set(true);
     }
 
     /// The time of the caller, which may repeat and go backwards.

@@ -11,6 +11,8 @@ use crate::model::media::{MediaStatus, MediaType};
 use crate::model::message::{FailureReason, Status};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+use crate::model::webhook::{AttemptError, DisabledReason};
+use crate::model::webhook_delivery::DeliveryState;
 
 /// Ids are their 16 bytes.
 macro_rules! stored_as_bytes {
@@ -89,6 +91,21 @@ stored_as_words!(FailureReason {
     AccountRemoved = "account_removed",
     Internal = "internal",
 });
+
+stored_as_words!(DeliveryState {
+    Waiting = "waiting",
+    Sending = "sending",
+    Delivered = "delivered",
+    Failed = "failed",
+});
+stored_as_words!(AttemptError {
+    Timeout = "timeout",
+    Unreachable = "unreachable",
+    AddressRefused = "address_refused",
+    AnswerUnreadable = "answer_unreadable",
+    Interrupted = "interrupted",
+});
+stored_as_words!(DisabledReason { Gone = "gone", Failing = "failing" });
 
 impl ToSql for Timestamp {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

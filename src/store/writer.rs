@@ -114,6 +114,9 @@ fn run(
     while let Ok(first) = queue.recv() {
         group.commit_with(first, queue);
         listeners.tell(notes.told.take());
+        if notes.webhooks.take() {
+            listeners.tell_of_webhooks();
+        }
         checkpoints.after_commit(connection, notes.erased.take());
     }
     checkpoints.fold_into_file(connection);

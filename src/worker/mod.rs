@@ -15,6 +15,7 @@ pub mod replay;
 pub mod retention;
 pub mod tokens;
 pub mod wake;
+pub mod webhooks;
 
 use std::time::Duration;
 

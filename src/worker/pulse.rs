@@ -32,6 +32,8 @@ pub struct Pulse {
     pub backups: Beat,
     /// Of the worker that removes what is too old.
     pub retention: Beat,
+    /// Of the worker that tells customers.
+    pub webhooks: Beat,
 }
 
 impl Beat {
@@ -54,7 +56,7 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        let Self { deliveries, names, tokens, medias, events, backups, retention } = self;
+        let Self { deliveries, names, tokens, medias, events, backups, retention, webhooks } = self;
         let all = [
             ("deliveries", deliveries),
             ("names", names),
@@ -63,6 +65,7 @@ impl Pulse {
             ("events", events),
             ("backups", backups),
             ("retention", retention),
+            ("webhooks", webhooks),
         ];
         for (name, beat) in all {
             let silence = beat.silence();

@@ -23,6 +23,8 @@ pub struct Alarms {
     pub medias: Wake,
     /// Events may be old enough to be removed.
     pub events: Wake,
+    /// A customer is to be called.
+    pub webhooks: Wake,
 }
 
 /// Tells a worker when to stop.

@@ -111,6 +111,8 @@ async fn a_server_starts_from_a_backup_with_everything_that_it_had() {
     assert_eq!(crate::media::download(&server, path, &[]).await.body, bytes);
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(&target), mode(&target.join(DATABASE))), (0o600, 0o700, 0o600));
+    // Before its data, which is looked at once more.
+    drop(server);
 }
 
 #[actix_web::test]
@@ -123,6 +125,7 @@ async fn who_followed_the_feed_before_a_restore_is_told_to_begin_anew() {
     let target = folder.path().join("data");
 
     restore(&file, &target, Path::new(DATABASE)).unwrap();
+    std::fs::copy(server.folder().join("secret.key"), target.join("secret.key")).unwrap();
     server.restart_with(|config| config.data_directory.clone_from(&target));
     for number in 0..10 {
         server.webhook(&[text_event(&user, &format!("after the restore, number {number}"))]).await;
@@ -132,6 +135,7 @@ async fn who_followed_the_feed_before_a_restore_is_told_to_begin_anew() {
 
     assert_eq!(again.next().await.kind, "reset", "numbers from after the backup are not given again");
     again.until(|event| event.text() == "live").await;
+    drop(server);
 }
 
 #[actix_web::test]
@@ -166,6 +170,7 @@ async fn what_waited_in_a_backup_and_was_sent_since_is_not_executed_twice() {
         assert_eq!(server.executed(&user), executed, "{mode:?}");
         let unknown = "SELECT count(*) FROM messages WHERE failure_reason = 'outcome_unknown'";
         assert_eq!(count(&database, unknown), i64::from(mode == DeliveryMode::PreferReply) * 2, "{mode:?}");
+        drop(server);
     }
 }
 

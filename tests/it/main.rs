@@ -32,6 +32,7 @@ mod sealing;
 mod signs;
 mod storage;
 mod supervised;
+mod telling;
 mod tenants;
 mod tidy;
 mod tls;

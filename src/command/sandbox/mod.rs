@@ -37,6 +37,9 @@ const ACCOUNT: &str = "5a6d0b9e-0000-4000-8000-000000000002";
 /// The one who has written first.
 const FIRST_USER: &str = "Alice";
 
+/// The names of this machine, which everything in the sandbox may speak to.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
 /// How long the printed token is valid.
 const TOKEN_LIFE: Duration = Duration::from_hours(30 * 24);
 
@@ -160,6 +163,8 @@ impl Sandbox {
         ];
         let mut config = config::load_with_process_environment(None, &flags)?;
         config.public_url = None;
+        // A newcomer's receiver is on this machine.
+        config.limits.allowed_hosts.extend(LOOPBACK.map(str::to_owned));
         config.customers = vec![customer()];
         config.accounts = vec![account(platform)];
         Ok(config)

@@ -18,4 +18,7 @@ pub const STEPS: &[&str] = &[
     include_str!("retention.sql"),
     include_str!("events.sql"),
     include_str!("idempotency_keys.sql"),
+    include_str!("events.sql"),
+    include_str!("webhooks.sql"),
+    include_str!("sealing_is_added.sql"),
 ];

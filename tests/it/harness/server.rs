@@ -154,6 +154,7 @@ impl TestServer {
         alarms.medias.wake();
         alarms.events.wake();
         alarms.tokens.wake();
+        alarms.webhooks.wake();
     }
 
     /// Exchanges the faults of LINE's side, written as its control API takes them.

@@ -1,0 +1,55 @@
+//! What the caller was told: listed, one with its attempts, and told once more.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::api::app::App;
+use crate::api::caller::Caller;
+use crate::api::{JSON, query};
+use crate::error::{Error, Result, Rule};
+use crate::model::id::{CustomerId, EventId};
+use crate::model::view::ListBody;
+use crate::model::webhook_delivery::DeliveryState;
+use crate::model::webhook_view::{DeliveryView, DeliveryWithAttemptsView};
+use crate::store::webhook_history::{self, Filter};
+
+/// A page of deliveries, newest first.
+pub async fn list(caller: Caller, request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
+    let (page, filter) = (query::page(&request)?, filter(&request)?);
+    let read = move |connection: &_| webhook_history::page(connection, caller.customer, filter, page);
+    let mut body = ListBody::default();
+    for delivery in app.shared.store.read(read).await? {
+        body.push(&DeliveryView::from(&delivery), delivery.tm_create);
+    }
+    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+}
+
+/// One delivery with its attempts.
+pub async fn get(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
+    show(&app, caller.customer, id.parse()?)
+}
+
+/// Tells the caller once more.
+pub async fn replay(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
+    let id: EventId = id.parse()?;
+    let now = app.shared.clock.now();
+    app.shared.store.write(now, move |tx| webhook_history::replay(tx, caller.customer, id)).await?;
+    show(&app, caller.customer, id)
+}
+
+fn show(app: &App, customer: CustomerId, id: EventId) -> Result<HttpResponse> {
+    let (delivery, attempts) =
+        app.reader.read(|connection| webhook_history::get(connection, customer, id))?;
+    Ok(HttpResponse::Ok().json(DeliveryWithAttemptsView::new(&delivery, &attempts)))
+}
+
+fn filter(request: &HttpRequest) -> Result<Filter> {
+    let given = |name| query::parameter(request, name).filter(|value| !value.is_empty());
+    let state = given("state").map(|word| state(&word)).transpose()?;
+    let conversation = given("conversation_id").map(|id| id.parse()).transpose()?;
+    Ok(Filter { state, conversation })
+}
+
+fn state(word: &str) -> Result<DeliveryState> {
+    let expected = "`state` is `waiting`, `sending`, `delivered` or `failed`";
+    DeliveryState::parse(word).ok_or_else(|| Error::invalid(Rule::Argument, expected))
+}

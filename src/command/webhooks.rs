@@ -1,0 +1,139 @@
+//! `kaiwa webhooks`.
+
+use clap::{Args, Subcommand};
+
+use crate::command::output;
+use crate::command::settings::{Settings, find_customer};
+use crate::error::{Error, Result};
+use crate::model::customer::Customer;
+use crate::model::id::EventId;
+use crate::model::page::Page;
+use crate::model::timestamp::Timestamp;
+use crate::model::webhook_delivery::{Delivery, DeliveryState};
+use crate::model::webhook_view::{DeliveryView, EndpointView};
+use crate::store::webhook_history::Filter;
+use crate::store::{webhook_endpoints, webhook_history};
+
+/// What customers are told of events, and with which secret.
+#[derive(Debug, Args)]
+pub struct WebhooksCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the newest deliveries of a customer; also while the server runs.
+    List(List),
+    /// Tell a customer once more of an event. The server must not be running: it has a call of its own for this.
+    Replay(Replay),
+    /// Print the secret with which the customer's deliveries are signed; also while the server runs.
+    Secret(Endpoint),
+    /// Exchange the secret and print the new one. The server must not be running: it has a call of its own for this.
+    Rotate(Endpoint),
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    endpoint: Endpoint,
+    /// Only those in this state: waiting, sending, delivered or failed.
+    #[arg(long, value_name = "STATE", value_parser = parse_state)]
+    state: Option<DeliveryState>,
+    /// How many at most, 1 to 100.
+    #[arg(long, value_name = "N", default_value_t = Page::SIZE_MAX, value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
+}
+
+#[derive(Debug, Args)]
+struct Replay {
+    #[command(flatten)]
+    endpoint: Endpoint,
+    /// The id of the delivery, as `list` prints it and as the header `webhook-id` has it.
+    id: EventId,
+}
+
+#[derive(Debug, Args)]
+struct Endpoint {
+    #[command(flatten)]
+    settings: Settings,
+    /// The customer: an id or a name.
+    #[arg(long, value_name = "ID|NAME")]
+    customer: String,
+    /// Print JSON, one line for each result.
+    #[arg(long)]
+    json: bool,
+}
+
+impl WebhooksCommand {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        match self.action {
+            Action::List(list) => list.run(),
+            Action::Replay(replay) => replay.run(),
+            Action::Secret(endpoint) => endpoint.show_secret(),
+            Action::Rotate(endpoint) => endpoint.rotate(),
+        }
+    }
+}
+
+impl List {
+    fn run(self) -> Result<()> {
+        let reader = self.endpoint.settings.reader()?;
+        let customer = find_customer(&reader, &self.endpoint.customer)?.id;
+        let filter = Filter { state: self.state, conversation: None };
+        let page = Page { size: self.limit, before: Timestamp::NEVER };
+        let deliveries =
+            reader.read(|connection| webhook_history::page(connection, customer, filter, page))?;
+        deliveries.iter().try_for_each(|delivery| show(delivery, self.endpoint.json))
+    }
+}
+
+impl Replay {
+    fn run(self) -> Result<()> {
+        let Self { endpoint, id } = self;
+        let store = endpoint.settings.store()?;
+        let customer = find_customer(&store.reader()?, &endpoint.customer)?.id;
+        let replay = store.write_blocking(Timestamp::now(), move |tx| {
+            webhook_history::replay(tx, customer, id)?;
+            webhook_history::get(tx, customer, id)
+        });
+        show(&replay?.0, endpoint.json)
+    }
+}
+
+impl Endpoint {
+    fn show_secret(self) -> Result<()> {
+        let reader = self.settings.reader()?;
+        let Customer { id, .. } = find_customer(&reader, &self.customer)?;
+        let secret = reader.read(|connection| webhook_endpoints::secret(connection, id))?;
+        let none = || Error::Unusable("this customer has no secret yet; `rotate` makes one".to_owned());
+        let secret = secret.ok_or_else(none)?;
+        if !self.json {
+            return output::line(secret.expose());
+        }
+        let endpoint = reader.read(|connection| webhook_endpoints::get(connection, id))?;
+        output::json(&EndpointView::new(&endpoint, Some(&secret)))
+    }
+
+    fn rotate(self) -> Result<()> {
+        let store = self.settings.store()?;
+        let Customer { id, .. } = find_customer(&store.reader()?, &self.customer)?;
+        store.write_blocking(Timestamp::now(), move |tx| webhook_endpoints::rotate(tx, id))?;
+        drop(store);
+        self.show_secret()
+    }
+}
+
+fn show(delivery: &Delivery, as_json: bool) -> Result<()> {
+    let view = DeliveryView::from(delivery);
+    if as_json {
+        return output::json(&view);
+    }
+    let Delivery { id, state, attempts, tm_create, .. } = delivery;
+    output::line(&format!("{id}  {tm_create}  {:9}  {attempts} attempts  {}", state.as_word(), view.kind()))
+}
+
+fn parse_state(word: &str) -> Result<DeliveryState, String> {
+    DeliveryState::parse(word).ok_or_else(|| "one of waiting, sending, delivered, failed".to_owned())
+}

@@ -1,0 +1,207 @@
+//! Telling customers of events: claim what is due, call the receiver, write down what came of it.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_web::rt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+
+use crate::config::section::Webhooks;
+use crate::error::Result;
+use crate::hooks::call::Call;
+use crate::hooks::client::Client;
+use crate::model::clock::Clock;
+use crate::model::webhook::{self, AttemptError, Decision, Outcome};
+use crate::model::webhook_delivery::Attempt;
+use crate::store::Store;
+use crate::store::reader::Reader;
+use crate::store::webhook_deliveries::{self, Claim};
+use crate::store::webhook_lanes::{self, Room};
+use crate::worker::pulse::Beat;
+use crate::worker::wake::{Stop, Wake};
+use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
+
+/// Of all calls at once, the part that one customer may have, and the part that all receivers may have together which
+/// gave no answer in time at their last attempt.
+const SHARE: usize = 4;
+
+/// A conversation with more to tell goes on at once up to this many events; then others have their turn.
+const CHAIN_MAX: usize = 32;
+
+/// The worker that tells customers.
+#[derive(Clone)]
+pub struct WebhookWorker {
+    store: Store,
+    reader: Rc<Reader>,
+    hooks: Client,
+    concurrency: usize,
+    time_limit: Duration,
+}
+
+impl WebhookWorker {
+    /// A worker that calls with this client.
+    pub fn new(store: Store, hooks: Client, settings: &Webhooks) -> Result<Self> {
+        let reader = Rc::new(store.reader()?);
+        let Webhooks { concurrency, timeout } = *settings;
+        Ok(Self { store, reader, hooks, concurrency, time_limit: timeout })
+    }
+
+    /// Tells everything that is due once, and says how many calls that were.
+    pub async fn step(&self, clock: &Clock) -> Result<usize> {
+        let claims = self.claim(clock, self.room(0, 0)).await?;
+        let calls = claims.len();
+        join_all(claims.into_iter().map(|claim| self.tell(claim, clock, || false))).await;
+        Ok(calls)
+    }
+
+    /// Tells customers until it is stopped; what is under way then is finished.
+    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
+        let mut under_way = FuturesUnordered::new();
+        let mut slow = 0;
+        loop {
+            beat.beat();
+            let room = self.room(under_way.len(), slow);
+            for claim in self.claim_or_report(&clock, room).await {
+                slow += usize::from(claim.slow);
+                under_way.push(self.spawn(claim, &clock, &stop));
+            }
+            let pause = self.pause(&clock);
+            tokio::select! {
+                Some(was_slow) = under_way.next() => {
+                    slow -= usize::from(was_slow);
+                    while let Some(Some(was_slow)) = under_way.next().now_or_never() {
+                        slow -= usize::from(was_slow);
+                    }
+                }
+                () = alarm.woken() => {}
+                () = self.store.webhook_was_enqueued() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.requested() => break,
+            }
+        }
+        while under_way.next().await.is_some() {}
+    }
+
+    fn room(&self, under_way: usize, slow: usize) -> Room {
+        let share = self.concurrency.div_ceil(SHARE);
+        let any = self.concurrency.saturating_sub(under_way);
+        Room { any, slow: share.saturating_sub(slow).min(any), each: share }
+    }
+
+    /// Looks before it writes: most commits have nothing for it.
+    async fn claim(&self, clock: &Clock, room: Room) -> Result<Vec<Claim>> {
+        if room.any == 0 || !self.is_due(clock)? {
+            return Ok(Vec::new());
+        }
+        self.store.write(clock.now(), move |tx| webhook_deliveries::claim(tx, room)).await
+    }
+
+    async fn claim_or_report(&self, clock: &Clock, room: Room) -> Vec<Claim> {
+        match self.claim(clock, room).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                log::error!("webhooks: {}", error.chain());
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Tells on a task of its own, so that no call waits for the worker. Says whether it took a slow receiver's place.
+    fn spawn(&self, claim: Claim, clock: &Clock, stop: &Stop) -> impl Future<Output = bool> + use<> {
+        let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
+        let slow = claim.slow;
+        let telling = rt::spawn(async move { worker.tell(claim, &clock, || !stop.is_requested()).await });
+        async move {
+            // A panic outside of a call ends the worker, as it would have without the task.
+            telling.await.expect("a call catches its own panics");
+            slow
+        }
+    }
+
+    /// Tells until the lane has nothing due, or `go_on` or the chain's length says that it is enough.
+    async fn tell(&self, first: Claim, clock: &Clock, go_on: impl Fn() -> bool) {
+        let mut claim = first;
+        for left in (0..CHAIN_MAX).rev() {
+            let attempt = self.attempt(&claim, clock).await;
+            let decision = webhook::decide(claim.progress, attempt.outcome, clock.now(), jitter());
+            report(&claim, attempt.outcome, decision);
+            let chained = left > 0 && go_on();
+            let Some(next) = self.record(claim, attempt, (decision, chained), clock).await else { return };
+            claim = next;
+        }
+    }
+
+    async fn attempt(&self, claim: &Claim, clock: &Clock) -> Attempt {
+        let (started_at, began) = (clock.now(), Instant::now());
+        let id = claim.id.to_string();
+        let call = Call {
+            uri: &claim.uri,
+            method: &claim.method,
+            id: &id,
+            at: started_at,
+            secrets: &claim.secrets,
+            body: &claim.body,
+        };
+        let telling = AssertUnwindSafe(self.hooks.tell(call, self.time_limit)).catch_unwind();
+        let outcome = telling.await.unwrap_or(Outcome::Failed(AttemptError::Interrupted));
+        Attempt { number: claim.number, started_at, duration: began.elapsed(), outcome }
+    }
+
+    /// Writes down what came of an attempt, however long the storage takes to accept it: without the record the lane
+    /// could not go on. If it is to be chained, the lane's next delivery is taken at once if there is one.
+    async fn record(
+        &self,
+        claim: Claim,
+        attempt: Attempt,
+        (decision, chained): (Decision, bool),
+        clock: &Clock,
+    ) -> Option<Claim> {
+        loop {
+            let claim = claim.clone();
+            let write = self.store.write(clock.now(), move |tx| {
+                if chained {
+                    return webhook_deliveries::record_and_go_on(tx, &claim, &attempt, decision);
+                }
+                webhook_deliveries::record(tx, &claim, &attempt, decision).map(|()| None)
+            });
+            match write.await {
+                Ok(next) => return next,
+                Err(error) => log::error!("webhooks: an outcome was not recorded yet: {}", error.chain()),
+            }
+            tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+        }
+    }
+
+    fn is_due(&self, clock: &Clock) -> Result<bool> {
+        let due = self.reader.read(webhook_lanes::next_due)?;
+        // What is due later than any schedule has it was put off by a clock that was ahead.
+        let now = clock.now();
+        Ok(due.is_some_and(|due| due <= now || due > now.after(webhook::PAUSE_MAX)))
+    }
+
+    fn pause(&self, clock: &Clock) -> Duration {
+        match self.reader.read(webhook_lanes::next_due) {
+            Ok(due) => pause(due, clock.now()),
+            Err(error) => {
+                log::error!("webhooks: {}", error.chain());
+                PAUSE_AFTER_FAILURE
+            }
+        }
+    }
+}
+
+/// What an operator should know of. The address is the customer's, and may hold a secret.
+fn report(claim: &Claim, outcome: Outcome, decision: Decision) {
+    let Claim { id, number, .. } = claim;
+    match decision {
+        Decision::Deliver => log::debug!("webhooks: {id} delivered"),
+        Decision::Retry(at) | Decision::Wait(at) => {
+            log::info!("webhooks: {id} again at {at}, attempt {number}: {outcome:?}");
+        }
+        Decision::Fail => log::warn!("webhooks: {id} failed, attempt {number}: {outcome:?}"),
+    }
+}
