@@ -11,6 +11,13 @@ CREATE TABLE clock (
 
 INSERT INTO clock (only, last_stamp) VALUES (1, 0);
 
+-- One row: a known text, sealed with the key of all secrets in this file, so that a wrong key is noticed at once. Where a
+-- column says "sealed", only the functions `seal` and `unseal` of the program's connections can make and read its values.
+CREATE TABLE sealing (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    probe TEXT NOT NULL
+) STRICT;
+
 -- Whose data it is. Everything else belongs to exactly one customer.
 CREATE TABLE customers (
     key INTEGER PRIMARY KEY,
@@ -31,9 +38,9 @@ CREATE TABLE accounts (
     customer INTEGER NOT NULL REFERENCES customers (key),
     name TEXT NOT NULL,
     detail TEXT NOT NULL,
-    secret TEXT NOT NULL,              -- LINE signs webhooks with it
-    secret_next TEXT,                  -- the secret that takes its place during a rotation; either signs
-    token TEXT NOT NULL,               -- we speak to LINE with it; '' until the first one is fetched
+    secret TEXT NOT NULL,              -- sealed; LINE signs webhooks with it
+    secret_next TEXT,                  -- sealed; the secret that takes its place during a rotation; either signs
+    token TEXT NOT NULL,               -- sealed; we speak to LINE with it; '' until the first one is fetched
     channel_id TEXT,                   -- with it tokens are fetched and live for minutes; NULL for a token that was given
     token_expires_at INTEGER,          -- of a fetched token
     token_refresh_at INTEGER,          -- when the next one is fetched; NULL for a token that was given

@@ -6,12 +6,14 @@ mod account;
 mod backup;
 mod customer;
 mod erase;
+mod hardening;
 mod healthcheck;
 mod logging;
 mod migrate;
 mod output;
 mod replay;
 mod sandbox;
+mod secrets;
 mod serve;
 mod settings;
 mod token;
@@ -47,6 +49,8 @@ enum Command {
     Customer(customer::CustomerCommand),
     /// Add or list LINE accounts.
     Account(account::AccountCommand),
+    /// Exchange the key that secrets in the database are sealed with.
+    Secrets(secrets::SecretsCommand),
     /// Make the database, or carry an older one up to the present schema.
     Migrate(migrate::Migrate),
     /// Apply events of the journal that an earlier version did not understand or could not apply.
@@ -66,6 +70,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let Kaiwa { command } = Kaiwa::parse();
+    hardening::apply();
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -87,6 +92,7 @@ fn run(command: Command) -> Result<()> {
         Command::Token(token) => token.run(),
         Command::Customer(customer) => customer.run(),
         Command::Account(account) => account.run(),
+        Command::Secrets(secrets) => secrets.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Replay(replay) => replay.run(),
         Command::Erase(erase) => erase.run(),

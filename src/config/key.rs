@@ -67,6 +67,9 @@ pub const KEYS: &[Key] = &[
     Key::new("workers", Kind::Number(1, 64)),
     Key::new("auth.jwt_key", Kind::Secret),
     Key::new("auth.jwt_key_file", Kind::Path),
+    Key::new("storage.secret_key", Kind::Secret),
+    Key::new("storage.secret_key_file", Kind::Path),
+    Key::new("storage.checkpoint", Kind::Word(&["internal", "external"])),
     Key::new("line.api_base", Kind::Base),
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
@@ -89,7 +92,6 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.upload_ttl", Kind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("metrics.listen", Kind::Listen),
-    Key::new("storage.checkpoint", Kind::Word(&["internal", "external"])),
     Key::new("backup.directory", Kind::Path),
     Key::new("backup.every", Kind::Duration(Duration::from_mins(1), Duration::from_hours(30 * 24))),
     Key::new("backup.keep", Kind::Number(1, 1000)),
@@ -197,11 +199,11 @@ mod tests {
         let mut taken: Vec<String> = [
             fields::<Config>(""),
             fields::<Auth>("auth."),
+            fields::<Storage>("storage."),
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
             fields::<Metrics>("metrics."),
-            fields::<Storage>("storage."),
             fields::<Backup>("backup."),
             fields::<Retention>("retention."),
             fields::<Log>("log."),
@@ -224,7 +226,13 @@ mod tests {
 
         assert_eq!(
             files,
-            ["auth.jwt_key_file", "accounts.secret_file", "accounts.secret_next_file", "accounts.token_file"]
+            [
+                "auth.jwt_key_file",
+                "storage.secret_key_file",
+                "accounts.secret_file",
+                "accounts.secret_next_file",
+                "accounts.token_file"
+            ]
         );
         assert!(files.iter().all(|file| find(file).is_some()));
     }

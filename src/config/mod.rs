@@ -7,6 +7,7 @@ mod duration;
 mod example;
 mod file;
 mod key;
+pub mod key_source;
 mod overlay;
 mod secret_file;
 pub mod section;
@@ -23,6 +24,7 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
+use crate::config::key_source::KeySource;
 use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Retention, Storage};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
@@ -44,6 +46,8 @@ pub struct Config {
     pub workers: usize,
     /// How callers are recognized.
     pub auth: Auth,
+    /// How what is kept is protected.
+    pub storage: Storage,
     /// How LINE is reached.
     pub line: Line,
     /// How messages leave.
@@ -52,8 +56,6 @@ pub struct Config {
     pub limits: Limits,
     /// Where the numbers for a monitoring system are served.
     pub metrics: Metrics,
-    /// How the database is kept.
-    pub storage: Storage,
     /// Backups that are made by themselves.
     pub backup: Backup,
     /// How long things are kept.
@@ -70,9 +72,20 @@ impl Config {
     /// The least length of the key that tokens are signed with: as long as an HMAC-SHA256.
     pub const JWT_KEY_BYTES_MIN: usize = 32;
 
+    /// The file in the data directory that holds the sealing keys when none are configured.
+    const SECRET_KEY_FILE: &str = "secret.key";
+
     /// The path of the database.
     pub fn database_path(&self) -> PathBuf {
         self.data_directory.join(&self.database_file)
+    }
+
+    /// Where the keys are that secrets in the database are sealed with: a file in the data directory unless one is set.
+    pub fn key_source(&self) -> KeySource {
+        match &self.storage.secret_key {
+            Some(keys) => KeySource::Given(keys.clone()),
+            None => KeySource::File(self.data_directory.join(Self::SECRET_KEY_FILE)),
+        }
     }
 
     /// The key that tokens are signed with, for the commands that need one.
@@ -103,11 +116,11 @@ impl Default for Config {
             database_file: "kaiwa.db".into(),
             workers: 2,
             auth: Auth::default(),
+            storage: Storage::default(),
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
             metrics: Metrics::default(),
-            storage: Storage::default(),
             backup: Backup::default(),
             retention: Retention::default(),
             log: Log::default(),

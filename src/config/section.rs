@@ -20,6 +20,18 @@ pub struct Auth {
     pub jwt_key_file: Option<PathBuf>,
 }
 
+/// `[storage]`: how what is kept is protected and stored.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// The keys that secrets in the database are sealed with; ask for them with `Config::key_source`. Default none.
+    pub secret_key: Option<Secret>,
+    /// The file that `secret_key` was read from. Default none.
+    pub secret_key_file: Option<PathBuf>,
+    /// Who copies the log into the database. Default `internal`.
+    pub checkpoint: Checkpoint,
+}
+
 /// `[line]`: how LINE is reached.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -99,14 +111,6 @@ pub struct Limits {
 pub struct Metrics {
     /// Where they are served: `host:port`. Default nowhere.
     pub listen: Option<String>,
-}
-
-/// `[storage]`: how the database is kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Storage {
-    /// Who copies the log into the database. Default `internal`.
-    pub checkpoint: Checkpoint,
 }
 
 /// Who copies the log of the database into the file.

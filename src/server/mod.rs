@@ -66,7 +66,7 @@ impl Server {
         };
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         make_private_folder(&config.data_directory)?;
-        let store = Store::open(&config.database_path(), config.limits.write_queue)?;
+        let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
         if config.storage.checkpoint == Checkpoint::External {
             store.leave_checkpoints_to_others();
         }

@@ -50,7 +50,8 @@ pub struct Fetch {
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Fetch>> {
     const SQL: &str = "
         SELECT m.key, m.customer, m.id, m.kind, m.status, source_message_id, source_url, source_preview_url, m.tm_create,
-            m.attempts + 1 AS attempts, m.message_stamp IS NULL AS is_picture, a.id AS account, CASE WHEN a.tm_delete IS NULL THEN a.token END AS token
+            m.attempts + 1 AS attempts, m.message_stamp IS NULL AS is_picture, a.id AS account,
+            CASE WHEN a.tm_delete IS NULL THEN unseal(a.token, 'accounts.token', a.id) END AS token
         FROM (
             SELECT key FROM medias WHERE due_at <= ?1 AND status <> 'stored'
             UNION ALL

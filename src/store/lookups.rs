@@ -50,7 +50,8 @@ pub(super) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) 
 /// Takes up to `limit` names that are due.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     const SQL: &str = "
-        SELECT l.conversation, chat_kind, chat_id, l.target, a.id AS account, a.token,
+        SELECT l.conversation, chat_kind, chat_id, l.target, a.id AS account,
+            unseal(a.token, 'accounts.token', a.id) AS token,
             named_at IS NOT NULL AS is_refresh, l.attempts + 1 AS attempts
         FROM (
             SELECT conversation, target, due_at, attempts FROM lookups WHERE due_at <= ?1

@@ -19,6 +19,7 @@ pub mod folder;
 mod forget;
 pub mod health;
 pub mod inbound;
+mod keys;
 pub mod lanes;
 pub mod lock;
 pub mod lookups;
@@ -31,6 +32,8 @@ pub mod replays;
 pub mod retention;
 mod said;
 pub mod schema;
+mod seal;
+pub mod sealing;
 mod steps;
 pub mod tokens;
 pub mod traces;
@@ -45,6 +48,7 @@ use std::sync::Arc;
 use r2d2::Pool;
 use rusqlite::Connection;
 
+use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
@@ -53,6 +57,7 @@ use crate::store::checkpoint::{Checkpoints, Switch};
 use crate::store::connection::ReadOnly;
 use crate::store::lock::Lock;
 use crate::store::reader::Reader;
+use crate::store::sealing::Sealer;
 use crate::store::transaction::Transaction;
 use crate::store::writer::Writer;
 
@@ -71,6 +76,7 @@ struct Open {
     commits: Commits,
     checkpoints: Switch,
     path: PathBuf,
+    sealer: Sealer,
     _lock: Lock,
 }
 
@@ -78,28 +84,24 @@ impl Store {
     /// Opens the file, makes it if there is none, and carries an older one up to the present schema.
     ///
     /// `queue` is how many operations may wait for the writer. `Unusable` when another process has the file open, when
-    /// it belongs to a newer version or to another program, or when it does not keep the promised durability.
-    pub fn open(path: &Path, queue: usize) -> Result<Self> {
+    /// it belongs to a newer version or to another program, when its secrets are sealed with another key, or when it
+    /// does not keep the promised durability.
+    pub fn open(path: &Path, keys: &KeySource, queue: usize) -> Result<Self> {
         let lock = Lock::take(path)?;
         schema::refuse_foreign(path)?;
         copy::before_migration(path)?;
         let mut writing = connection::open_writing(path)?;
+        Sealer::refuse_other_key(&writing, keys)?;
         schema::bring_up_to_date(&mut writing)?;
+        let sealer = Sealer::unlock_or_begin(&mut writing, keys)?;
+        sealer.install(&writing)?;
         let checkpoints = Checkpoints::start(path)?;
         let switch = checkpoints.switch();
         let commits = Commits::default();
         let writer = Writer::start(writing, checkpoints, queue, commits.clone())?;
-        let pool = connection::pool(path)?;
-        Ok(Self {
-            open: Arc::new(Open {
-                writer,
-                commits,
-                checkpoints: switch,
-                pool,
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-        })
+        let pool = connection::pool(path, &sealer)?;
+        let (path, checkpoints) = (path.to_owned(), switch);
+        Ok(Self { open: Arc::new(Open { pool, writer, path, commits, checkpoints, sealer, _lock: lock }) })
     }
 
     /// Runs an operation in the next group and answers after it was committed, or undone for its error.
@@ -161,6 +163,6 @@ impl Store {
 
     /// A connection for short indexed reads on the thread that asks, cheaper than a hop to another thread.
     pub fn reader(&self) -> Result<Reader> {
-        Reader::open(&self.open.path)
+        Reader::with(&self.open.path, &self.open.sealer)
     }
 }

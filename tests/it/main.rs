@@ -24,6 +24,7 @@ mod replay;
 mod reply;
 mod retention;
 mod retry;
+mod sealing;
 mod signs;
 mod storage;
 mod supervised;

@@ -13,5 +13,6 @@ pub const STEPS: &[&str] = &[
     include_str!("participants_picture.sql"),
     include_str!("medias_unsent.sql"),
     include_str!("medias_source_preview.sql"),
+    include_str!("sealing_is_added.sql"),
     include_str!("retention.sql"),
 ];

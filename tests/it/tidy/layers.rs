@@ -34,7 +34,7 @@ const SANDBOX_USES: [&str; 7] = [
 /// What only these files and folders may use: the beginning of a path, and where.
 const HOMES: [(&str, &[&str]); 9] = [
     ("prometheus_client", &["src/metrics/"]),
-    ("rustix", &["src/store/"]),
+    ("rustix", &["src/store/", "src/command/hardening.rs"]),
     ("rusqlite", &["src/store/"]),
     ("r2d2", &["src/store/"]),
     ("awc", &["src/line/", "src/hooks/", "src/sandbox/"]),
