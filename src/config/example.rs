@@ -29,9 +29,11 @@ fn load_text(text: &str) -> Config {
 /// The comment above the line that sets this key.
 fn comment_of(key: &Key) -> String {
     let (section, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
-    let start = if section.is_empty() { Some(0) } else { EXAMPLE.find(&format!("[{section}]\n")) };
-    let lines = EXAMPLE[start.unwrap()..].lines();
-    let above: Vec<_> = lines.take_while(|line| !line.starts_with(&format!("{name} = "))).collect();
+    let header = [format!("[{section}]\n"), format!("[[{section}]]\n")];
+    let start = header.iter().find_map(|header| EXAMPLE.find(header));
+    let lines = EXAMPLE[if section.is_empty() { 0 } else { start.unwrap() }..].lines();
+    let is_key = |line: &&str| line.trim_start_matches('#').starts_with(&format!("{name} = "));
+    let above: Vec<_> = lines.take_while(|line| !is_key(line)).collect();
     let comment = above.iter().rev().take_while(|line| line.starts_with("# "));
     comment.copied().collect::<Vec<_>>().join("\n")
 }

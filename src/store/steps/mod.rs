@@ -21,4 +21,5 @@ pub const STEPS: &[&str] = &[
     include_str!("events.sql"),
     include_str!("webhooks.sql"),
     include_str!("sealing_is_added.sql"),
+    include_str!("retention.sql"),
 ];
