@@ -121,6 +121,7 @@ async fn who_followed_the_feed_before_a_restore_is_told_to_begin_anew() {
     let target = folder.path().join("data");
 
     restore(&file, &target, Path::new(DATABASE)).unwrap();
+    std::fs::copy(server.folder().join("secret.key"), target.join("secret.key")).unwrap();
     server.restart_with(|config| config.data_directory.clone_from(&target));
     for number in 0..10 {
         server.webhook(&[text_event(&user, &format!("after the restore, number {number}"))]).await;
