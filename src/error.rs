@@ -1,7 +1,6 @@
 //! The one error of the program, named by what the caller can do about it.
 
 use std::fmt;
-use std::time::Duration;
 
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

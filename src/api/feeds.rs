@@ -12,7 +12,7 @@ use crate::model::id::CustomerId;
 use crate::worker::wake::Stop;
 
 /// A caller with too many open feeds tries again after this long.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// The open feeds of a server.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Feeds {
         let own = open.of_customers.get(&customer).copied().unwrap_or(0);
         if own >= self.customer_max {
             let message = format!("{own} live feeds are open already; close one or come back later");
-            return Err(Error::TooMany { message, wait: RETRY_AFTER });
+            return Err(Error::TooMany { message, wait: PAUSE });
         }
         if open.all >= self.all_max {
             return Err(Error::Unavailable("too many live feeds are open".to_owned()));

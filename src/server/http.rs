@@ -10,13 +10,12 @@ use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::rt::task::JoinHandle;
 use actix_web::{App as Service, HttpServer, middleware, rt, web};
 use rustls::ServerConfig;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::api;
 use crate::api::app::{App, Shared};
 use crate::api::guard::guard;
 use crate::error::{Error, Result};
-use crate::server::stall;
 
 /// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -46,6 +45,7 @@ impl Http {
         (listener, tls): (TcpListener, Option<ServerConfig>),
         metrics: Option<TcpListener>,
     ) -> Result<Self> {
+        limit_stalls(&listener, shared.config.limits.stall_timeout);
         let interface = match tls {
             Some(tls) => tls_interface(shared, listener, tls)?,
             None => interface(shared, listener)?,
@@ -86,7 +86,6 @@ fn interface(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> {
             .wrap(middleware::from_fn(guard))
             .configure(api::routes)
     })
-    .on_connect(stall::limit(config.limits.stall_timeout))
     .workers(config.workers)
     .max_connections(config.limits.connections.div_ceil(config.workers))
     .keep_alive(KEEP_ALIVE)
@@ -145,6 +144,15 @@ fn serve_metrics(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> 
     .listen(listener)
     .map_err(Error::internal)?;
     Ok(server.run())
+}
+
+/// Lets the kernel end a connection when what was sent is not taken for this long, be it that nobody is there any more or that
+/// nobody reads (`TCP_USER_TIMEOUT`; Linux counts a window that stays closed too). Connections take it over from the socket
+/// that listens.
+fn limit_stalls(listener: &TcpListener, time: Duration) {
+    if let Err(error) = SockRef::from(listener).set_tcp_user_timeout(Some(time)) {
+        log::warn!("connections have no limit for clients that do not read: {error}");
+    }
 }
 
 /// The socket at a configured address. `Unusable` when it cannot be had.

@@ -3,7 +3,6 @@
 mod declared;
 mod http;
 mod notify;
-mod stall;
 mod tls;
 
 use std::net::{SocketAddr, TcpListener};

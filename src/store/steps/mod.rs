@@ -18,8 +18,5 @@ pub const STEPS: &[&str] = &[
     include_str!("retention.sql"),
     include_str!("events.sql"),
     include_str!("idempotency_keys.sql"),
-    include_str!("events.sql"),
     include_str!("webhooks.sql"),
-    include_str!("sealing_is_added.sql"),
-    include_str!("retention.sql"),
 ];
