@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::counters::Counters;
+use crate::api::limits::Limits;
 use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
@@ -61,6 +62,8 @@ pub struct Shared {
     pub outcomes: Outcomes,
     /// What LINE said about quotas.
     pub quotas: Quotas,
+    /// What one caller may take.
+    pub limits: Limits,
     /// Counts what an operator should see.
     pub counters: Counters,
     /// Counts and times what a monitoring system should see.

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backup;
+mod base_path;
 mod crash;
 mod credentials;
 mod delivery;
@@ -11,6 +12,7 @@ mod forged;
 mod harness;
 mod inbound;
 mod kinds;
+mod limits;
 mod media;
 mod metrics;
 mod migration;
@@ -28,6 +30,7 @@ mod storage;
 mod supervised;
 mod tenants;
 mod tidy;
+mod tls;
 mod tutorial;
 mod uploads;
 mod webhook;

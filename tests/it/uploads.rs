@@ -161,6 +161,30 @@ async fn films_sounds_and_files_are_sent_by_their_id_too() {
 }
 
 #[actix_web::test]
+async fn a_phone_shows_everything_that_was_uploaded_and_sent() {
+    let (server, path) = begin().await;
+    let large = uploaded(&server, "image/png", "large.png", picture(700)).await["id"].clone();
+    let cover = uploaded(&server, "image/png", "c.png", picture(16)).await["id"].clone();
+    let film = uploaded(&server, "video/mp4", "a.mp4", FILM).await["id"].clone();
+    let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
+    for media in [
+        json!({ "type": "image", "id": large }),
+        json!({ "type": "video", "id": film, "preview_id": cover }),
+        json!({ "type": "audio", "id": sound, "duration_ms": 7_000 }),
+    ] {
+        assert_eq!(send(&server, &path, &media).await.status, 200);
+    }
+
+    let open = awc::Client::default().post(format!("{}/sandbox/chats/Alice/open", server.line.url));
+    let seen: Value = open.send().await.unwrap().json().await.unwrap();
+
+    let seen = seen.as_array().unwrap();
+    let types: Vec<&str> = seen.iter().map(|seen| seen["content_type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["image/png", "image/jpeg", "video/mp4", "image/png", "audio/mp4"]);
+    assert!(seen.iter().all(|seen| seen["problem"].is_null()), "{seen:?}");
+}
+
+#[actix_web::test]
 async fn an_upload_is_of_its_kind_and_its_customers_alone() {
     let (server, path) = begin().await;
     let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
