@@ -271,7 +271,10 @@ impl Drop for TestServer {
         assert!(ended.is_ok(), "the server panicked");
         self.shared = None;
         let (database, keys) = (self.config.database_path(), self.config.key_source());
-        assert_eq!(told::differences(&database, &keys), [""; 0], "what customers were told");
+        // A test may have taken away the folder to which it had moved the data.
+        if database.exists() {
+            assert_eq!(told::differences(&database, &keys), [""; 0], "what customers were told");
+        }
     }
 }
 
