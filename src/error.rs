@@ -54,6 +54,14 @@ pub enum Error {
         /// How many bytes it has.
         size: u64,
     },
+    /// The caller takes more than its share; trying again after a while is right.
+    #[error("{message}")]
+    TooMany {
+        /// Whose share of what is used up.
+        message: String,
+        /// After how long it is worth another try.
+        wait: Duration,
+    },
     /// The body did not arrive in time.
     #[error("the request did not arrive within {seconds} seconds")]
     TooSlow {
@@ -85,14 +93,6 @@ pub enum Error {
     /// LINE did not answer, or not in a way that can be understood.
     #[error("LINE is not available: {0}")]
     LineUnavailable(String),
-    /// The caller has as much of something as one caller may have.
-    #[error("{message}")]
-    TooMany {
-        /// Of what, for a person.
-        message: String,
-        /// When it is worth trying again.
-        retry_after: Duration,
-    },
     /// The server cannot do this now; trying again later is right.
     #[error("{0}")]
     Unavailable(String),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::api::counters::Counters;
 use crate::api::feeds::Feeds;
+use crate::api::limits::Limits;
 use crate::api::quota::Quotas;
 use crate::api::tickets::Tickets;
 use crate::api::token::Verifier;
@@ -67,6 +68,8 @@ pub struct Shared {
     pub feeds: Feeds,
     /// The tickets for live feeds.
     pub tickets: Tickets,
+    /// What one caller may take.
+    pub limits: Limits,
     /// Counts what an operator should see.
     pub counters: Counters,
     /// Counts and times what a monitoring system should see.

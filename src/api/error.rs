@@ -40,11 +40,13 @@ pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, JSON));
     match error {
         Error::MethodNotAllowed { allow } => drop(response.insert_header((ALLOW, allow.as_str()))),
-        Error::TooMany { retry_after, .. } => {
-            response.insert_header((RETRY_AFTER, retry_after.as_secs()));
-        }
         Error::NoSuchRange { size } => {
             response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
+        }
+        // Whole seconds, and rounded up: whoever comes back then is not too early.
+        Error::TooMany { wait, .. } => {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.insert_header((RETRY_AFTER, seconds));
         }
         // The rest of the body may still be on its way; nobody reads it.
         Error::TooSlow { .. } | Error::TooLarge { .. } | Error::FileTooLarge(_) => {

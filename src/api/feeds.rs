@@ -53,7 +53,7 @@ impl Feeds {
         let own = open.of_customers.get(&customer).copied().unwrap_or(0);
         if own >= self.customer_max {
             let message = format!("{own} live feeds are open already; close one or come back later");
-            return Err(Error::TooMany { message, retry_after: RETRY_AFTER });
+            return Err(Error::TooMany { message, wait: RETRY_AFTER });
         }
         if open.all >= self.all_max {
             return Err(Error::Unavailable("too many live feeds are open".to_owned()));

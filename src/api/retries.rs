@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::api::app::App;
 use crate::api::body::MaybeJson;
 use crate::api::caller::Caller;
+use crate::api::limits;
 use crate::api::messages::{prefers_no_wait, show};
 use crate::error::Result;
 use crate::model::id::{ConversationId, MessageId};
@@ -32,6 +33,7 @@ pub async fn create(
     let id: MessageId = ids.1.parse()?;
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
     conversation.check_sendable(force)?;
+    limits::require_room(&app, caller.customer)?;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();
     app.shared.store.write(now, move |tx| messages::retry(tx, of, id, force)).await?;

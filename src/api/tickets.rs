@@ -59,7 +59,7 @@ impl Tickets {
         }
         if waiting.own(customer) >= CUSTOMER_MAX {
             let message = format!("{CUSTOMER_MAX} tickets wait for their use already");
-            return Err(Error::TooMany { message, retry_after: LIFE });
+            return Err(Error::TooMany { message, wait: LIFE });
         }
         if waiting.is_full(customer) {
             return Err(Error::Unavailable("too many tickets wait for their use".to_owned()));

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backup;
+mod base_path;
 mod crash;
 mod credentials;
 mod delivery;
@@ -12,6 +13,7 @@ mod forged;
 mod harness;
 mod inbound;
 mod kinds;
+mod limits;
 mod media;
 mod metrics;
 mod migration;
@@ -30,6 +32,7 @@ mod supervised;
 mod telling;
 mod tenants;
 mod tidy;
+mod tls;
 mod tutorial;
 mod uploads;
 mod webhook;
