@@ -65,7 +65,7 @@ pub enum Error {
         /// Whose share of what is used up.
         message: String,
         /// After how long it is worth another try.
-        wait: Duration,
+        wait: std::time::Duration,
     },
     /// The body did not arrive in time.
     #[error("the request did not arrive within {seconds} seconds")]
