@@ -5,6 +5,7 @@
 mod account;
 mod backup;
 mod customer;
+mod doctor;
 mod hardening;
 mod healthcheck;
 mod logging;
@@ -50,6 +51,8 @@ enum Command {
     Account(account::AccountCommand),
     /// Exchange the key that secrets in the database are sealed with.
     Secrets(secrets::SecretsCommand),
+    /// Look for what is wrong with configuration, files, database and LINE accounts.
+    Doctor(doctor::Doctor),
     /// Make the database, or carry an older one up to the present schema.
     Migrate(migrate::Migrate),
     /// Apply events of the journal that an earlier version did not understand or could not apply.
@@ -90,6 +93,7 @@ fn run(command: Command) -> Result<()> {
         Command::Customer(customer) => customer.run(),
         Command::Account(account) => account.run(),
         Command::Secrets(secrets) => secrets.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Replay(replay) => replay.run(),
         Command::Backup(backup) => backup.run(),

@@ -18,6 +18,7 @@ pub mod folder;
 pub mod health;
 pub mod idempotency;
 pub mod inbound;
+pub mod inspection;
 mod keys;
 pub mod lanes;
 pub mod lock;

@@ -6,6 +6,7 @@ mod backup;
 mod crash;
 mod credentials;
 mod delivery;
+mod doctor;
 mod errors;
 mod forged;
 mod harness;
