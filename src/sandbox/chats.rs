@@ -67,6 +67,20 @@ impl Chats {
         self.chats.iter().find(|(_, messages)| messages.iter().any(wrote)).map(|(chat, _)| chat.clone())
     }
 
+    /// Changes a text that was not taken back; the message as it is then.
+    pub fn edit(&mut self, chat: &str, message_id: &str, text: &str) -> Option<Value> {
+        let mut messages = self.chats.get_mut(chat)?.iter_mut();
+        let shown = messages.find(|message| message.id == message_id)?;
+        if shown.unsent || shown.message["type"] != "text" {
+            return None;
+        }
+        let message = shown.message.as_object_mut()?;
+        // They stood at places of the old text.
+        message.retain(|name, _| name != "mention" && name != "emojis");
+        message.insert("text".to_owned(), Value::from(text));
+        Some(shown.message.clone())
+    }
+
     /// Takes a message back.
     pub fn unsend(&mut self, chat: &str, message_id: &str) {
         let mut messages = self.chats.get_mut(chat).into_iter().flatten();

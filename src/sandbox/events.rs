@@ -100,6 +100,24 @@ pub fn block(state: &mut State, user_id: &str, now: Timestamp) -> Result<Happene
     Ok(happened(state, &alone(&user), &json!({ "type": "unfollow" }), now))
 }
 
+/// A person changes a text; LINE lets people do so in groups and rooms.
+pub fn edit(
+    state: &mut State,
+    user_id: &str,
+    (message_id, text): (&str, &str),
+    now: Timestamp,
+) -> Result<Happened, Refusal> {
+    let user = user(state, user_id)?;
+    let chat = state.chats.chat_of(message_id, &user.id).filter(|chat| *chat != user.id);
+    let chat =
+        chat.ok_or_else(|| Refusal::not_found("message of this person in a group or room:", message_id))?;
+    let source = source(state, &user, Some(&chat))?;
+    let edited = state.chats.edit(&chat, message_id, text);
+    let message =
+        edited.ok_or_else(|| Refusal::conflict("only a text that was not taken back can change"))?;
+    Ok(happened(state, &source, &json!({ "type": "messageEdited", "message": message }), now))
+}
+
 /// A person takes a message back.
 pub fn unsend(
     state: &mut State,

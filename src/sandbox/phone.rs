@@ -17,6 +17,8 @@ use crate::sandbox::media::{Format, Link, permitted};
 /// An address has to be loaded within so long.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is not loaded by then is left for the next time.
+const OPENING_MAX: Duration = Duration::from_mins(2);
 /// So many addresses are loaded at once.
 const AT_ONCE: usize = 4;
 const USER_AGENT: &str = "kaiwa-sandbox-phone";
@@ -56,9 +58,10 @@ impl Default for Phone {
 }
 
 impl Phone {
-    /// Loads these addresses; in no particular order.
+    /// Loads these addresses, in no particular order, or as many of them as there is time for.
     pub async fn load(&self, links: Vec<Link>, outside: bool) -> Vec<Seen> {
-        stream::iter(links).map(|link| self.look(link, outside)).buffer_unordered(AT_ONCE).collect().await
+        let looks = stream::iter(links).map(|link| self.look(link, outside)).buffer_unordered(AT_ONCE);
+        looks.take_until(tokio::time::sleep(OPENING_MAX)).collect().await
     }
 
     async fn look(&self, link: Link, outside: bool) -> Seen {

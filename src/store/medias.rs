@@ -122,7 +122,8 @@ pub fn is_stored(connection: &Connection, id: MediaId) -> Result<bool> {
     Ok(connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0))?)
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredFile> {
+/// A complete file, from its columns.
+pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredFile> {
     Ok(StoredFile {
         id: row.get("id")?,
         filename: row.get("filename")?,

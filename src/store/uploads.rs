@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
 use crate::model::id::{CustomerId, MediaId};
-use crate::model::media::{MediaStatus, MediaType, Upload};
+use crate::model::media::{MediaStatus, MediaType, StoredFile, Upload};
 use crate::model::timestamp::Timestamp;
-use crate::store::customers;
 use crate::store::transaction::Transaction;
+use crate::store::{customers, medias};
 
 /// Notes a file that is on disk.
 ///
@@ -46,13 +46,13 @@ pub fn get(connection: &Connection, customer: CustomerId, id: MediaId) -> Result
 }
 
 /// An upload that was sent, for whoever knows its id; `None` for every other file.
-pub fn sent(connection: &Connection, id: MediaId) -> Result<Option<Upload>> {
+pub fn sent(connection: &Connection, id: MediaId) -> Result<Option<StoredFile>> {
     const SQL: &str = "
-        SELECT id, kind, filename, content_type, size
+        SELECT id, filename, content_type, size, sha256
         FROM medias
         WHERE id = ?1 AND conversation IS NOT NULL AND status = 'stored' AND source_message_id IS NULL
             AND source_url IS NULL";
-    Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
+    Ok(connection.prepare_cached(SQL)?.query_row([id], medias::from_row).optional()?)
 }
 
 /// Uploads that nobody has sent within this time have expired: the worker for media removes them. Says how many of up to

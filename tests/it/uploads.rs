@@ -102,6 +102,8 @@ async fn an_uploaded_picture_can_be_fetched_from_when_it_is_sent() {
     assert_eq!(headers.get("content-type").unwrap(), "image/png");
     assert_eq!(headers.get("x-content-type-options").unwrap(), "nosniff");
     assert!(!headers.contains_key("set-cookie"));
+    let past_the_end = format!("bytes={}-", bytes.len());
+    assert_eq!(fetch(&address, Some(&past_the_end)).await.0, 416);
     let (status, headers, body) = fetch(&address, Some("bytes=1-3")).await;
     assert_eq!((status, body.as_slice()), (206, b"PNG".as_slice()));
     assert_eq!(headers.get("content-range").unwrap(), &format!("bytes 1-3/{}", bytes.len()));
@@ -147,12 +149,37 @@ async fn films_sounds_and_files_are_sent_by_their_id_too() {
     let text = format!("r.pdf\n{}", address(&report, "r.pdf").as_str().unwrap());
     assert_eq!((&object(&server)["text"], &sent["medias"][0]["alt_text"]), (&json!(text), &json!(text)));
     let (_, headers, _) = fetch(&address(&report, "r.pdf"), None).await;
-    assert_eq!(headers.get("content-disposition").unwrap(), "attachment");
+    let named = "attachment; filename=\"r.pdf\"; filename*=UTF-8''r.pdf";
+    assert_eq!(headers.get("content-disposition").unwrap(), named);
 
     let without = send(&server, &path, &json!({ "type": "video", "id": film })).await;
     assert_eq!(detail(&without).0, "medias[0].preview_uri");
     let without = send(&server, &path, &json!({ "type": "audio", "id": sound })).await;
     assert_eq!(detail(&without), ("medias[0].duration_ms".to_owned(), "must be specified".to_owned()));
+}
+
+#[actix_web::test]
+async fn a_phone_shows_everything_that_was_uploaded_and_sent() {
+    let (server, path) = begin().await;
+    let large = uploaded(&server, "image/png", "large.png", picture(700)).await["id"].clone();
+    let cover = uploaded(&server, "image/png", "c.png", picture(16)).await["id"].clone();
+    let film = uploaded(&server, "video/mp4", "a.mp4", FILM).await["id"].clone();
+    let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
+    for media in [
+        json!({ "type": "image", "id": large }),
+        json!({ "type": "video", "id": film, "preview_id": cover }),
+        json!({ "type": "audio", "id": sound, "duration_ms": 7_000 }),
+    ] {
+        assert_eq!(send(&server, &path, &media).await.status, 200);
+    }
+
+    let open = awc::Client::default().post(format!("{}/sandbox/chats/Alice/open", server.line.url));
+    let seen: Value = open.send().await.unwrap().json().await.unwrap();
+
+    let seen = seen.as_array().unwrap();
+    let types: Vec<&str> = seen.iter().map(|seen| seen["content_type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["image/png", "image/jpeg", "video/mp4", "image/png", "audio/mp4"]);
+    assert!(seen.iter().all(|seen| seen["problem"].is_null()), "{seen:?}");
 }
 
 #[actix_web::test]

@@ -46,6 +46,7 @@ fn people(scope: Scope) -> Scope {
         .route("/users/{user}/send", post().to(users::send))
         .route("/users/{user}/follow", post().to(users::follow))
         .route("/users/{user}/block", post().to(users::block))
+        .route("/users/{user}/edit", post().to(users::edit))
         .route("/users/{user}/unsend", post().to(users::unsend))
         .route("/users/{user}/postback", post().to(users::postback))
         .route("/users/{user}/buttons", get().to(taps::buttons))

@@ -69,6 +69,14 @@ pub struct Album {
     shuffle: bool,
 }
 
+/// A text that a person changes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    message_id: String,
+    text: String,
+}
+
 /// A message that a person takes back.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -195,6 +203,17 @@ pub async fn block(
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
     happen(&platform, &client, |state, now| events::block(state, &user, now)).await
+}
+
+/// `POST /sandbox/users/{user}/edit`
+pub async fn edit(
+    user: Path<String>,
+    body: Json<Edit>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let change = (body.message_id.as_str(), body.text.as_str());
+    happen(&platform, &client, |state, now| events::edit(state, &user, change, now)).await
 }
 
 /// `POST /sandbox/users/{user}/unsend`

@@ -271,3 +271,37 @@ async fn an_https_address_is_spoken_to_with_tls() {
     assert_eq!(first, [0x16, 0x03], "a TLS handshake, and nothing in clear text");
     assert_eq!(told["reason"], "COULD_NOT_CONNECT");
 }
+
+#[actix_web::test]
+async fn a_text_in_a_group_can_be_changed_by_its_writer_alone() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[200]);
+    sandbox.control("POST", "/groups", &json!({ "name": "Family", "members": ["Hana", "Ken"] })).await;
+    sandbox.platform.set_webhook(Some(url));
+    let said = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a", "group": "Family" })).await;
+    let said = (said["message_id"].clone(), next(&mut received).await.event());
+    let alone =
+        sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await["message_id"].clone();
+    next(&mut received).await;
+
+    let change = json!({ "message_id": said.0, "text": "b" });
+    assert_eq!(sandbox.control("POST", "/users/Hana/edit", &change).await["reason"], "OK");
+
+    let event = next(&mut received).await.event();
+    let mut message = said.1["message"].clone();
+    message["text"] = json!("b");
+    assert_eq!((&event["type"], &event["message"]), (&json!("messageEdited"), &message));
+    assert_eq!(event["source"], said.1["source"]);
+    let chat = sandbox.control("GET", "/chats/Family", &Value::Null).await;
+    assert_eq!((chat.as_array().unwrap().len(), &chat[0]["message"]["text"]), (1, &json!("b")));
+    let refused = sandbox.control("POST", "/users/Ken/edit", &change).await;
+    assert!(refused["message"].is_string(), "it is not his");
+    let change = json!({ "message_id": alone, "text": "b" });
+    let refused = sandbox.control("POST", "/users/Hana/edit", &change).await;
+    assert!(refused["message"].is_string(), "LINE has no edits in chats with the bot alone");
+    sandbox.control("POST", "/users/Hana/unsend", &json!({ "message_id": said.0 })).await;
+    assert_eq!(next(&mut received).await.event()["type"], "unsend");
+    let change = json!({ "message_id": said.0, "text": "c" });
+    assert!(sandbox.control("POST", "/users/Hana/edit", &change).await["message"].is_string());
+    assert!(received.try_recv().is_err());
+}
