@@ -59,6 +59,14 @@ pub enum Error {
         /// How many bytes it has.
         size: u64,
     },
+    /// The caller takes more than its share; trying again after a while is right.
+    #[error("{message}")]
+    TooMany {
+        /// Whose share of what is used up.
+        message: String,
+        /// After how long it is worth another try.
+        wait: std::time::Duration,
+    },
     /// The body did not arrive in time.
     #[error("the request did not arrive within {seconds} seconds")]
     TooSlow {

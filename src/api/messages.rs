@@ -9,7 +9,7 @@ use crate::api::caller::Caller;
 use crate::api::once::Once;
 use crate::api::outgoing::{self, SendMessage};
 use crate::api::view::{ListBody, MessageView};
-use crate::api::{JSON, query};
+use crate::api::{JSON, limits, query};
 use crate::error::Result;
 use crate::line::push;
 use crate::model::conversation::Conversation;
@@ -58,6 +58,7 @@ pub async fn send(
     let of = (caller.customer, id.parse::<ConversationId>()?);
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
     let message = prepare(message, &conversation, of, &app)?;
+    limits::require_room(&app, caller.customer)?;
     let id = message.id;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();

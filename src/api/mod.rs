@@ -4,6 +4,7 @@ pub mod access;
 pub mod accounts;
 pub mod app;
 pub mod attachments;
+pub mod base_path;
 pub mod body;
 pub mod caller;
 pub mod conversations;
@@ -12,6 +13,7 @@ pub mod deadline;
 pub mod error;
 pub mod guard;
 pub mod health;
+pub mod limits;
 pub mod medias;
 pub mod messages;
 pub mod metrics;
@@ -21,6 +23,7 @@ pub mod public_files;
 pub mod query;
 pub mod quota;
 pub mod range;
+pub mod remote;
 pub mod retries;
 pub mod setup;
 pub mod signs;
@@ -43,6 +46,9 @@ pub(crate) const UPLOADS: &str = "/v1.0/medias";
 
 /// Where LINE and its users fetch files that were sent: the rest of the path is a secret.
 pub(crate) const FILES: &str = "/m/";
+
+/// Where LINE's webhooks go: the rest of the path is the account.
+pub(crate) const WEBHOOKS: &str = "/v1.0/conversation/accounts/";
 
 /// Every route of the server.
 pub fn routes(service: &mut web::ServiceConfig) {

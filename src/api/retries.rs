@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::api::app::App;
 use crate::api::body::MaybeJson;
 use crate::api::caller::Caller;
+use crate::api::limits;
 use crate::api::messages::{prefers_no_wait, show};
 use crate::api::once::Once;
 use crate::error::Result;
@@ -34,6 +35,7 @@ pub async fn create(
     let id: MessageId = ids.1.parse()?;
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
     conversation.check_sendable(force)?;
+    limits::require_room(&app, caller.customer)?;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();
     let claim = once.claim();

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::api::app::App;
 use crate::api::caller::Caller;
 use crate::api::once::Once;
-use crate::api::{body, deadline, query};
+use crate::api::{body, deadline, limits, query};
 use crate::error::{Error, Resource, Result, Rule};
 use crate::line::said;
 use crate::model::content;
@@ -55,6 +55,7 @@ pub async fn create(
     if announced > FILM_BYTES_MAX.max(FILE_BYTES_MAX) {
         return Err(too_large(MediaType::File));
     }
+    limits::require_disk(&app)?;
     let filename = query::parameter(&request, "filename").unwrap_or_default();
     let (id, filename) = (MediaId::random(), said::filename(&filename));
     let files = app.shared.folder.clone();

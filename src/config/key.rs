@@ -37,6 +37,10 @@ pub enum Kind {
     Duration(Duration, Duration),
     /// Host names or addresses: a list in the file, with commas in between elsewhere.
     Hosts,
+    /// Addresses or networks: a list in the file, with commas in between elsewhere.
+    Networks,
+    /// Nothing, or the beginning of a path without a slash at its end.
+    BasePath,
     /// Tables that can be repeated: `[[name]]`, in the file only.
     Tables,
 }
@@ -62,11 +66,15 @@ const UPLOAD_TTL_MAX: Duration = Duration::from_hours(30 * 24);
 pub const KEYS: &[Key] = &[
     Key::new("listen", Kind::Listen),
     Key::new("public_url", Kind::Base),
+    Key::new("base_path", Kind::BasePath),
     Key::new("data_directory", Kind::Path),
     Key::new("database_file", Kind::Path),
     Key::new("workers", Kind::Number(1, 64)),
     Key::new("auth.jwt_key", Kind::Secret),
     Key::new("auth.jwt_key_file", Kind::Path),
+    Key::new("tls.certificate_file", Kind::Path),
+    Key::new("tls.key_file", Kind::Path),
+    Key::new("proxies.trusted", Kind::Networks),
     Key::new("storage.secret_key", Kind::Secret),
     Key::new("storage.secret_key_file", Kind::Path),
     Key::new("line.api_base", Kind::Base),
@@ -90,6 +98,12 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
     Key::new("limits.upload_ttl", Kind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
+    Key::new("limits.token_requests_per_second", Kind::Number(0, 1_000_000)),
+    Key::new("limits.token_requests_burst", Kind::Number(1, 1_000_000)),
+    Key::new("limits.address_requests_per_second", Kind::Number(0, 1_000_000)),
+    Key::new("limits.address_requests_burst", Kind::Number(1, 1_000_000)),
+    Key::new("limits.pending_messages", Kind::Number(1, 10_000_000)),
+    Key::new("limits.disk_free_bytes", Kind::Number(0, 1024 * 1024 * 1024 * 1024)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("metrics.listen", Kind::Listen),
     Key::new("backup.directory", Kind::Path),
@@ -180,7 +194,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Storage};
+    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Storage, Tls};
 
     use super::*;
 
@@ -196,6 +210,8 @@ mod tests {
         let mut taken: Vec<String> = [
             fields::<Config>(""),
             fields::<Auth>("auth."),
+            fields::<Tls>("tls."),
+            fields::<Proxies>("proxies."),
             fields::<Storage>("storage."),
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),

@@ -8,6 +8,7 @@ mod example;
 mod file;
 mod key;
 pub mod key_source;
+mod network;
 mod overlay;
 mod secret_file;
 pub mod section;
@@ -25,7 +26,7 @@ use url::Url;
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
 use crate::config::key_source::KeySource;
-use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Storage};
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Storage, Tls};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -38,6 +39,8 @@ pub struct Config {
     /// The address under which LINE reaches this server, with neither query nor fragment. Default none.
     #[serde(deserialize_with = "web_address::deserialize_some")]
     pub public_url: Option<Url>,
+    /// The path under which the server sees its routes, without a slash at the end. Default none.
+    pub base_path: String,
     /// The folder of everything that is kept. Default `kaiwa-data`.
     pub data_directory: PathBuf,
     /// The database, relative to the data directory. Default `kaiwa.db`.
@@ -46,6 +49,10 @@ pub struct Config {
     pub workers: usize,
     /// How callers are recognized.
     pub auth: Auth,
+    /// The certificate that the server shows itself.
+    pub tls: Tls,
+    /// Who stands in front of the server.
+    pub proxies: Proxies,
     /// How what is kept is protected.
     pub storage: Storage,
     /// How LINE is reached.
@@ -76,6 +83,11 @@ impl Config {
     /// The path of the database.
     pub fn database_path(&self) -> PathBuf {
         self.data_directory.join(&self.database_file)
+    }
+
+    /// What the server speaks: `https` with a certificate of its own, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.certificate_file.is_some() { "https" } else { "http" }
     }
 
     /// Where the keys are that secrets in the database are sealed with: a file in the data directory unless one is set.
@@ -110,10 +122,13 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             public_url: None,
+            base_path: String::new(),
             data_directory: "kaiwa-data".into(),
             database_file: "kaiwa.db".into(),
             workers: 2,
             auth: Auth::default(),
+            tls: Tls::default(),
+            proxies: Proxies::default(),
             storage: Storage::default(),
             line: Line::default(),
             delivery: Delivery::default(),
@@ -163,6 +178,10 @@ fn check_together(config: &Config) -> Result<()> {
             humantime::format_duration(backoff_first),
             humantime::format_duration(backoff_max),
         )));
+    }
+    if config.tls.certificate_file.is_some() != config.tls.key_file.is_some() {
+        let message = "tls.certificate_file and tls.key_file are set together, or neither of them";
+        return Err(Error::Unusable(message.to_owned()));
     }
     let names = config.customers.iter().map(|customer| &customer.name).filter(|name| !name.is_empty());
     check_distinct("customers.id", config.customers.iter().map(|customer| customer.id.to_string()))?;

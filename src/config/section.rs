@@ -7,7 +7,8 @@ use log::LevelFilter;
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::{duration, web_address};
+use crate::config::{duration, network, web_address};
+use crate::model::network::Network;
 use crate::model::secret::Secret;
 
 /// `[auth]`: how callers are recognized.
@@ -18,6 +19,25 @@ pub struct Auth {
     pub jwt_key: Option<Secret>,
     /// The file that `jwt_key` was read from. Default none.
     pub jwt_key_file: Option<PathBuf>,
+}
+
+/// `[tls]`: the certificate that the server shows itself.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate and those that lead to its authority, in PEM. Default none: plain HTTP.
+    pub certificate_file: Option<PathBuf>,
+    /// The key of the certificate, in PEM. Set together with it.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[proxies]`: who stands in front of the server.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Proxies {
+    /// The proxies that are believed when they say whom they have a request from. Default none.
+    #[serde(deserialize_with = "network::deserialize")]
+    pub trusted: Vec<Network>,
 }
 
 /// `[storage]`: how what is kept is protected.
@@ -102,6 +122,18 @@ pub struct Limits {
     /// How long an upload waits to be sent. Default 24 h.
     #[serde(deserialize_with = "duration::deserialize")]
     pub upload_ttl: Duration,
+    /// The requests of one token in a second; 0: no limit. Default 0.
+    pub token_requests_per_second: u32,
+    /// The requests of one token that may come at once after a pause. Default 1,000.
+    pub token_requests_burst: u32,
+    /// The requests from one address in a second; 0: no limit. Default 100.
+    pub address_requests_per_second: u32,
+    /// The requests from one address that may come at once after a pause. Default 1,000.
+    pub address_requests_burst: u32,
+    /// The messages of one customer that may wait to be sent. Default 10,000.
+    pub pending_messages: u64,
+    /// The room on the disk below which nothing is taken to be sent, in bytes; 0: none. Default 200 MiB.
+    pub disk_free_bytes: u64,
     /// Hosts that may be asked for files although they are in our own network. Default none.
     pub allowed_hosts: Vec<String>,
 }
@@ -223,6 +255,12 @@ impl Default for Limits {
             media_bytes: 300 * 1024 * 1024,
             media_customer_bytes: 10 * 1024 * 1024 * 1024,
             upload_ttl: Duration::from_hours(24),
+            token_requests_per_second: 0,
+            token_requests_burst: 1000,
+            address_requests_per_second: 100,
+            address_requests_burst: 1000,
+            pending_messages: 10_000,
+            disk_free_bytes: 200 * 1024 * 1024,
             allowed_hosts: Vec::new(),
         }
     }

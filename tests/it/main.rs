@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backup;
+mod base_path;
 mod crash;
 mod credentials;
 mod delivery;
@@ -13,6 +14,7 @@ mod harness;
 mod idempotency;
 mod inbound;
 mod kinds;
+mod limits;
 mod media;
 mod metrics;
 mod migration;
@@ -30,6 +32,7 @@ mod storage;
 mod supervised;
 mod tenants;
 mod tidy;
+mod tls;
 mod tutorial;
 mod uploads;
 mod webhook;
