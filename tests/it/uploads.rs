@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use awc::http::Method;
 use image::{ImageFormat, RgbImage};
-use kaiwa::model::id::CustomerId;
+use kaiwa::error::Error;
+use kaiwa::model::id::{CustomerId, MediaId, MessageId};
 use kaiwa::model::timestamp::Timestamp;
+use kaiwa::store::messages::{self, NewMessage};
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
@@ -264,4 +266,26 @@ async fn an_upload_that_nobody_sends_is_removed_after_a_day_and_one_that_was_sen
     let rows = rusqlite::Connection::open(server.database()).unwrap();
     let rows = || rows.query_row("SELECT count(*) FROM medias", [], |row| row.get::<_, i64>(0)).unwrap();
     eventually(|| rows() == 1).await;
+}
+
+#[actix_web::test]
+async fn a_message_whose_upload_expires_at_that_very_moment_is_not_stored() {
+    let (server, path) = begin().await;
+    let shared = server.shared();
+    let (customer, conversation) = (server.customer, path.split('/').nth(3).unwrap().parse().unwrap());
+    let message = NewMessage {
+        id: MessageId::new(Timestamp::now()),
+        text: String::new(),
+        medias: Vec::new(),
+        // The row of an upload that has expired is gone.
+        uploads: vec![MediaId::random()],
+        requests: vec![b"{}".to_vec()],
+    };
+
+    let now = shared.clock.now();
+    let stored =
+        shared.store.write(now, move |tx| messages::send(tx, customer, conversation, &message)).await;
+
+    assert!(matches!(stored, Err(Error::Conflict(_))), "{stored:?}");
+    assert_eq!(server.get(&path).await.json()["result"].as_array().unwrap().len(), 1);
 }
