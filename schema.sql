@@ -173,6 +173,19 @@ CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL;
 CREATE INDEX medias_of_customer ON medias (customer, size) WHERE status = 'stored';
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
 
+-- Idempotency keys: the row is written in the transaction of what the request created, and shows a repetition what that was.
+CREATE TABLE idempotency_keys (
+    customer INTEGER NOT NULL REFERENCES customers (key),
+    name BLOB NOT NULL CHECK (length(name) = 32),      -- the SHA-256 of the client's key
+    request BLOB NOT NULL CHECK (length(request) = 32),            -- a SHA-256 of method, path, query and body
+    created_kind TEXT NOT NULL CHECK (created_kind IN ('message', 'media', 'account')),
+    created_id BLOB NOT NULL CHECK (length(created_id) = 16),
+    noted_at INTEGER NOT NULL,
+    PRIMARY KEY (customer, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (noted_at);
+
 -- The journal: every event that LINE sent, once, as LINE wrote it. It tells copies of an event from new ones, and a
 -- later version can read again what this one did not understand.
 CREATE TABLE webhook_events (

@@ -47,6 +47,12 @@ pub enum Error {
     /// The thing is in a state in which this cannot be done.
     #[error("{0}")]
     Conflict(String),
+    /// Another request with the same idempotency key is being answered.
+    #[error("a request with this `Idempotency-Key` is being answered; repeat it later")]
+    KeyInUse,
+    /// The idempotency key belongs to another request.
+    #[error("this `Idempotency-Key` came with another request before; use a new one")]
+    KeyReused,
     /// The file has no such part.
     #[error("this file has {size} bytes")]
     NoSuchRange {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::api::counters::Counters;
 use crate::api::limits::Limits;
+use crate::api::once::UnderWay;
 use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
@@ -60,6 +61,8 @@ pub struct Shared {
     pub renewals: Renewals,
     /// Tells callers of outcomes.
     pub outcomes: Outcomes,
+    /// Which idempotency keys are being answered.
+    pub under_way: UnderWay,
     /// What LINE said about quotas.
     pub quotas: Quotas,
     /// What one caller may take.

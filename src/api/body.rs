@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::app::App;
 use crate::api::deadline;
+use crate::api::once::Once;
 use crate::error::{Error, Result, Rule};
 
 /// A body of JSON, in the shape that a route expects.
@@ -98,6 +99,7 @@ fn read(
     let seconds = app(request).shared.config.limits.request_timeout.as_secs();
     let announced = announced_bytes(request);
     let mut payload = payload.take();
+    let once = Once::of(request);
     async move {
         if announced > limit_bytes {
             return Err(Error::TooLarge { limit_bytes });
@@ -110,6 +112,7 @@ fn read(
             }
             body.extend_from_slice(&part);
         }
+        once.saw(&body);
         Ok(body.freeze())
     }
 }

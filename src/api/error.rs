@@ -93,6 +93,8 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
             (Code::METHOD_NOT_ALLOWED, "INVALID_ARGUMENT", "METHOD_NOT_ALLOWED")
         }
         Error::Conflict(_) => (Code::CONFLICT, "FAILED_PRECONDITION", "STATE_INVALID"),
+        Error::KeyInUse => (Code::CONFLICT, "FAILED_PRECONDITION", "IDEMPOTENCY_KEY_IN_USE"),
+        Error::KeyReused => (Code::UNPROCESSABLE_ENTITY, "INVALID_ARGUMENT", "IDEMPOTENCY_KEY_REUSED"),
         Error::NoSuchRange { .. } => {
             (Code::RANGE_NOT_SATISFIABLE, "INVALID_ARGUMENT", "RANGE_NOT_SATISFIABLE")
         }

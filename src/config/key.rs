@@ -50,6 +50,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// LINE forgets retry keys after 24 hours; a later attempt could be executed twice.
 const GIVE_UP_AFTER_MAX: Duration = Duration::from_hours(23);
 
+/// Longer than any client repeats a request; each key is a row.
+const IDEMPOTENCY_KEEP_MAX: Duration = Duration::from_hours(30 * 24);
+
 /// LINE takes a webhook call for failed after 2 seconds.
 const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
 
@@ -94,6 +97,7 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.webhook_timeout", Kind::Duration(SHORTEST, WEBHOOK_TIMEOUT_MAX)),
     Key::new("limits.connections", Kind::Number(1, 1_000_000)),
     Key::new("limits.write_queue", Kind::Number(1, 100_000)),
+    Key::new("limits.idempotency_keep", Kind::Duration(Duration::from_hours(24), IDEMPOTENCY_KEEP_MAX)),
     Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
     Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),

@@ -111,6 +111,9 @@ pub struct Limits {
     pub connections: usize,
     /// Operations that may wait for the database's writer. Default 4,096.
     pub write_queue: usize,
+    /// How long idempotency keys are kept. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub idempotency_keep: Duration,
     /// How long a stopping server waits for what is under way. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_timeout: Duration,
@@ -271,6 +274,7 @@ impl Default for Limits {
             webhook_timeout: Duration::from_millis(1500),
             connections: 10_000,
             write_queue: 4096,
+            idempotency_keep: Duration::from_hours(24),
             shutdown_timeout: Duration::from_secs(10),
             media_bytes: 300 * 1024 * 1024,
             media_customer_bytes: 10 * 1024 * 1024 * 1024,

@@ -5,6 +5,7 @@ pub mod chat;
 pub mod clock;
 pub mod content;
 pub mod conversation;
+pub mod created;
 pub mod customer;
 pub mod delivery;
 pub mod fetch;

@@ -15,6 +15,7 @@ use url::Url;
 use crate::api::app::Shared;
 use crate::api::counters::Counters;
 use crate::api::limits::Limits;
+use crate::api::once::UnderWay;
 use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
@@ -94,6 +95,7 @@ impl Server {
             alarms: Alarms::default(),
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),
+            under_way: UnderWay::default(),
             quotas: Quotas::default(),
             limits,
             counters: Counters::default(),

@@ -14,5 +14,6 @@ pub const STEPS: &[&str] = &[
     include_str!("medias_unsent.sql"),
     include_str!("medias_source_preview.sql"),
     include_str!("sealing_is_added.sql"),
+    include_str!("idempotency_keys.sql"),
     include_str!("retention.sql"),
 ];
