@@ -5,6 +5,7 @@
 mod account;
 mod backup;
 mod customer;
+mod doctor;
 mod erase;
 mod hardening;
 mod healthcheck;
@@ -54,6 +55,8 @@ enum Command {
     Webhooks(webhooks::WebhooksCommand),
     /// Exchange the key that secrets in the database are sealed with.
     Secrets(secrets::SecretsCommand),
+    /// Look for what is wrong with configuration, files, database and LINE accounts.
+    Doctor(doctor::Doctor),
     /// Make the database, or carry an older one up to the present schema.
     Migrate(migrate::Migrate),
     /// Apply events of the journal that an earlier version did not understand or could not apply.
@@ -97,6 +100,7 @@ fn run(command: Command) -> Result<()> {
         Command::Account(account) => account.run(),
         Command::Webhooks(webhooks) => webhooks.run(),
         Command::Secrets(secrets) => secrets.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Replay(replay) => replay.run(),
         Command::Erase(erase) => erase.run(),

@@ -99,6 +99,10 @@ fn chat((key, account, kind, line_id): (i64, i64, String, String)) -> Chat {
 
 fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
     const SQL_MESSAGES: &str = "SELECT tm_create FROM messages WHERE conversation = ?1";
+    const SQL_KEYS: &str = "
+        DELETE FROM idempotency_keys
+        WHERE created_id IN (SELECT id FROM messages WHERE conversation = ?1)
+            OR created_id IN (SELECT id FROM medias WHERE conversation = ?1)";
     const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
     const SQL_DELETE: [&str; 5] = [
         "DELETE FROM webhook_lanes WHERE conversation = ?1",
@@ -111,6 +115,7 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE conversation = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL: &str = "DELETE FROM conversations WHERE key = ?1 RETURNING id, name, detail";
+    tx.prepare_cached(SQL_KEYS)?.execute([chat.key])?;
     for stamp in column(tx, SQL_MESSAGES, chat.key)? {
         message(tx, chat.account, (chat.key, stamp), erased)?;
     }

@@ -21,6 +21,7 @@ mod forget;
 pub mod health;
 pub mod idempotency;
 pub mod inbound;
+pub mod inspection;
 mod keys;
 pub mod lanes;
 pub mod listeners;

@@ -7,6 +7,7 @@ mod base_path;
 mod crash;
 mod credentials;
 mod delivery;
+mod doctor;
 mod erase;
 mod errors;
 mod feed;
