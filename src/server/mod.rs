@@ -77,10 +77,7 @@ impl Server {
         };
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         make_private_folder(&config.data_directory)?;
-        let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
-        if config.storage.checkpoint == Checkpoint::External {
-            store.leave_checkpoints_to_others();
-        }
+        let store = open_store(&config)?;
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
         store.write_blocking(clock.now(), fetches::recover)?;
@@ -173,6 +170,15 @@ async fn keep_fresh(certificate: Option<Certificate>) {
         Some(certificate) => certificate.keep_fresh().await,
         None => std::future::pending().await,
     }
+}
+
+/// Opens the database, and leaves its log to another process if that is configured.
+fn open_store(config: &Config) -> Result<Store> {
+    let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
+    if config.storage.checkpoint == Checkpoint::External {
+        store.leave_checkpoints_to_others();
+    }
+    Ok(store)
 }
 
 /// Makes the folder of the data, for its owner alone.
