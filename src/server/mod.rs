@@ -67,8 +67,7 @@ impl Server {
 
     /// The same under a service manager: a socket that it hands over takes the place of the configured one.
     pub fn bind_under(supervisor: Supervisor, config: Config, clock: Clock) -> Result<Self> {
-        let started = clock.now();
-        let verifier = Verifier::new(config.require_jwt_key()?);
+        let (started, verifier) = (clock.now(), Verifier::new(config.require_jwt_key()?));
         let notify = Notify::new(&supervisor);
         let certificate = Certificate::open(&config.tls)?;
         let listener = match supervisor.listener {
@@ -79,14 +78,11 @@ impl Server {
         make_private_folder(&config.data_directory)?;
         let store = open_store(&config)?;
         declared::save(&store, &config, clock.now())?;
-        store.write_blocking(clock.now(), deliveries::recover)?;
-        store.write_blocking(clock.now(), fetches::recover)?;
-        store.write_blocking(clock.now(), webhook_deliveries::recover)?;
+        recover(&store, &clock)?;
         let folder = Folder::open(&config.data_directory)?;
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
-        let feeds = Feeds::new(&config.limits);
-        let limits = Limits::new(&config.limits);
+        let (feeds, limits) = (Feeds::new(&config.limits), Limits::new(&config.limits));
         let metrics = Metrics::new(store.commits().clone());
         let shared = Shared {
             config,
@@ -170,6 +166,13 @@ async fn keep_fresh(certificate: Option<Certificate>) {
         Some(certificate) => certificate.keep_fresh().await,
         None => std::future::pending().await,
     }
+}
+
+/// What was under way when the process before this one ended is taken up again.
+fn recover(store: &Store, clock: &Clock) -> Result<()> {
+    store.write_blocking(clock.now(), deliveries::recover)?;
+    store.write_blocking(clock.now(), fetches::recover)?;
+    store.write_blocking(clock.now(), webhook_deliveries::recover)
 }
 
 /// Opens the database, and leaves its log to another process if that is configured.

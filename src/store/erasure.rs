@@ -185,13 +185,11 @@ fn message(
     const SQL_JOURNAL: &str = "
         UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
         WHERE account = ?1 AND line_message_id = ?2";
-    const SQL_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_id = ?1";
     let words = &mut erased.words;
     let (id, text, line_id, failure): (MessageId, String, Option<String>, Option<String>) =
         tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.try_into())?;
     words.ids.push(*id.as_bytes());
     words.shared.extend([Some(text), failure].into_iter().flatten());
-    tx.prepare_cached(SQL_KEYS)?.execute([id])?;
     files(tx, SQL_MEDIAS, (conversation, stamp), erased)?;
     forget::message(tx, account, (conversation, stamp))?;
     if let Some(line_id) = line_id {
@@ -204,13 +202,11 @@ fn message(
 
 /// Deletes the rows of files. What is on disk is to be removed too.
 fn files(tx: &Transaction<'_>, sql: &str, values: impl Params, erased: &mut Erased) -> Result<()> {
-    const SQL_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_id = ?1";
     let mut statement = tx.prepare_cached(sql)?;
     for file in statement.query_map(values, |row| row.try_into())? {
         let (id, filename, url, preview_url): (MediaId, String, Option<String>, Option<String>) = file?;
         erased.files.push(id);
         erased.words.ids.push(*id.as_bytes());
-        tx.prepare_cached(SQL_KEYS)?.execute([id])?;
         erased.words.shared.extend([Some(filename), url, preview_url].into_iter().flatten());
     }
     Ok(())
