@@ -11,6 +11,13 @@ CREATE TABLE clock (
 
 INSERT INTO clock (only, last_stamp) VALUES (1, 0);
 
+-- One row: a known text, sealed with the key of all secrets in this file, so that a wrong key is noticed at once. Where a
+-- column says "sealed", only the functions `seal` and `unseal` of the program's connections can make and read its values.
+CREATE TABLE sealing (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    probe TEXT NOT NULL
+) STRICT;
+
 -- Whose data it is. Everything else belongs to exactly one customer.
 CREATE TABLE customers (
     key INTEGER PRIMARY KEY,
@@ -30,9 +37,9 @@ CREATE TABLE accounts (
     customer INTEGER NOT NULL REFERENCES customers (key),
     name TEXT NOT NULL,
     detail TEXT NOT NULL,
-    secret TEXT NOT NULL,              -- LINE signs webhooks with it
-    secret_next TEXT,                  -- the secret that takes its place during a rotation; either signs
-    token TEXT NOT NULL,               -- we speak to LINE with it; '' until the first one is fetched
+    secret TEXT NOT NULL,              -- sealed; LINE signs webhooks with it
+    secret_next TEXT,                  -- sealed; the secret that takes its place during a rotation; either signs
+    token TEXT NOT NULL,               -- sealed; we speak to LINE with it; '' until the first one is fetched
     channel_id TEXT,                   -- with it tokens are fetched and live for minutes; NULL for a token that was given
     token_expires_at INTEGER,          -- of a fetched token
     token_refresh_at INTEGER,          -- when the next one is fetched; NULL for a token that was given
@@ -90,11 +97,15 @@ CREATE TABLE participants (
     position INTEGER NOT NULL CHECK (position > 0),
     target TEXT NOT NULL,              -- LINE's id of the user, group or room
     target_name TEXT NOT NULL,
+    named_at INTEGER,                  -- when LINE last said, or refused to say, the name and the picture
+    picture INTEGER REFERENCES medias (key),       -- the file of the picture; NULL for none
     PRIMARY KEY (conversation, position),
     UNIQUE (conversation, target)
 ) STRICT, WITHOUT ROWID;
 
--- Names to be asked for at LINE, after the event that mentioned them was answered.
+CREATE INDEX participants_picture ON participants (picture) WHERE picture IS NOT NULL;
+
+-- Names and pictures to be asked for at LINE, after the event that mentioned them was answered.
 CREATE TABLE lookups (
     conversation INTEGER NOT NULL,
     target TEXT NOT NULL,
@@ -132,14 +143,14 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_by_id ON messages (id);
 CREATE UNIQUE INDEX messages_by_line_id ON messages (conversation, line_id) WHERE line_id IS NOT NULL;
 
--- Files: what users sent, to be fetched from LINE, and what customers uploaded, to be sent. The bytes lie in the media
--- folder beside the database, named by the id; a row says `stored` only when the whole file is on disk.
+-- Files: what users sent and their own pictures, to be fetched, and what customers uploaded, to be sent. The bytes lie in
+-- the media folder beside the database, named by the id; a row says `stored` only when the whole file is on disk.
 CREATE TABLE medias (
     key INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- random: it stands in addresses that LINE's users are given
     customer INTEGER NOT NULL REFERENCES customers (key),
-    conversation INTEGER,              -- of the message that it belongs to; NULL for an upload that was not sent yet
-    message_stamp INTEGER,
+    conversation INTEGER,              -- that it belongs to; NULL for an upload that was not sent yet
+    message_stamp INTEGER,             -- of the message that it belongs to; NULL for the picture of a participant
     kind TEXT NOT NULL CHECK (kind IN ('image', 'video', 'audio', 'file')),
     status TEXT NOT NULL CHECK (status IN ('pending', 'stored', 'gone')),
     filename TEXT NOT NULL,
@@ -148,6 +159,7 @@ CREATE TABLE medias (
     sha256 BLOB CHECK (length(sha256) = 32),
     source_message_id TEXT,            -- LINE's id of the message whose content it is
     source_url TEXT,                   -- where it is, when the content is not at LINE
+    source_preview_url TEXT,           -- where a small picture of it is then; NULL for none
     due_at INTEGER,                    -- when it is fetched (again); NULL once it is decided
     attempts INTEGER NOT NULL DEFAULT 0,
     last_error TEXT NOT NULL DEFAULT '',
@@ -156,8 +168,22 @@ CREATE TABLE medias (
 ) STRICT;
 
 CREATE INDEX medias_due ON medias (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL;
 CREATE INDEX medias_of_customer ON medias (customer, size) WHERE status = 'stored';
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
+
+-- Idempotency keys: the row is written in the transaction of what the request created, and shows a repetition what that was.
+CREATE TABLE idempotency_keys (
+    customer INTEGER NOT NULL REFERENCES customers (key),
+    name BLOB NOT NULL CHECK (length(name) = 32),      -- the SHA-256 of the client's key
+    request BLOB NOT NULL CHECK (length(request) = 32),            -- a SHA-256 of method, path, query and body
+    created_kind TEXT NOT NULL CHECK (created_kind IN ('message', 'media', 'account')),
+    created_id BLOB NOT NULL CHECK (length(created_id) = 16),
+    noted_at INTEGER NOT NULL,
+    PRIMARY KEY (customer, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (noted_at);
 
 -- The journal: every event that LINE sent, once, as LINE wrote it. It tells copies of an event from new ones, and a
 -- later version can read again what this one did not understand.

@@ -47,11 +47,25 @@ pub enum Error {
     /// The thing is in a state in which this cannot be done.
     #[error("{0}")]
     Conflict(String),
+    /// Another request with the same idempotency key is being answered.
+    #[error("a request with this `Idempotency-Key` is being answered; repeat it later")]
+    KeyInUse,
+    /// The idempotency key belongs to another request.
+    #[error("this `Idempotency-Key` came with another request before; use a new one")]
+    KeyReused,
     /// The file has no such part.
     #[error("this file has {size} bytes")]
     NoSuchRange {
         /// How many bytes it has.
         size: u64,
+    },
+    /// The caller takes more than its share; trying again after a while is right.
+    #[error("{message}")]
+    TooMany {
+        /// Whose share of what is used up.
+        message: String,
+        /// After how long it is worth another try.
+        wait: std::time::Duration,
     },
     /// The body did not arrive in time.
     #[error("the request did not arrive within {seconds} seconds")]

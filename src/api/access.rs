@@ -22,15 +22,15 @@ pub struct Access {
 }
 
 impl Access {
-    /// A request that has just come, under this id.
-    pub fn begin(request: &ServiceRequest, id: String) -> Self {
+    /// A request that has just come from this address, under this id.
+    pub fn begin(request: &ServiceRequest, id: String, remote: Option<IpAddr>) -> Self {
         Self {
             began: Instant::now(),
             method: request.method().clone(),
             path: shown(request.path()).to_owned(),
             route: request.match_pattern(),
             id,
-            remote: request.peer_addr().map(|peer| peer.ip()),
+            remote,
         }
     }
 

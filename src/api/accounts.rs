@@ -7,15 +7,17 @@ use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::conversations::checked;
+use crate::api::once::Once;
 use crate::api::view::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
 use crate::model::account::{
     Account, AccountChange, Check, Credential, DeliveryMode, NewAccount, SecretChange,
 };
+use crate::model::created::Created;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
-use crate::store::{accounts, customers};
+use crate::store::{accounts, customers, idempotency};
 
 /// An account as a client writes it.
 #[derive(Deserialize)]
@@ -53,14 +55,16 @@ pub async fn create(
     caller: Caller,
     Json(body): Json<AccountBody>,
     app: web::Data<App>,
+    once: Once,
 ) -> Result<HttpResponse> {
     let now = app.shared.clock.now();
     let account = body.into_new(AccountId::new(now))?;
     let id = account.id;
-    let Caller { customer, profile } = caller;
+    let (Caller { customer, profile }, claim) = (caller, once.claim());
     let create = app.shared.store.write(now, move |tx| {
         customers::save(tx, customer, &profile)?;
-        accounts::create(tx, customer, &account)
+        accounts::create(tx, customer, &account)?;
+        idempotency::note(tx, claim.as_ref(), Created::Account(id))
     });
     create.await?;
     recheck(&app, customer, id).await?;
@@ -115,7 +119,8 @@ async fn recheck(app: &App, customer: CustomerId, id: AccountId) -> Result<()> {
     check(app, &account).await.map(drop)
 }
 
-fn show(app: &App, customer: CustomerId, id: AccountId) -> Result<HttpResponse> {
+/// The answer that shows an account.
+pub fn show(app: &App, customer: CustomerId, id: AccountId) -> Result<HttpResponse> {
     let account: Account = app.reader.read(|connection| accounts::get(connection, customer, id))?;
     Ok(HttpResponse::Ok().json(AccountView::new(&account, app.shared.webhook_uri(id))))
 }

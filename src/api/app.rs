@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::counters::Counters;
+use crate::api::limits::Limits;
+use crate::api::once::UnderWay;
 use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
@@ -59,8 +61,12 @@ pub struct Shared {
     pub renewals: Renewals,
     /// Tells callers of outcomes.
     pub outcomes: Outcomes,
+    /// Which idempotency keys are being answered.
+    pub under_way: UnderWay,
     /// What LINE said about quotas.
     pub quotas: Quotas,
+    /// What one caller may take.
+    pub limits: Limits,
     /// Counts what an operator should see.
     pub counters: Counters,
     /// Counts and times what a monitoring system should see.

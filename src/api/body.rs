@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::app::App;
 use crate::api::deadline;
+use crate::api::once::Once;
 use crate::error::{Error, Result, Rule};
 
 /// A body of JSON, in the shape that a route expects.
@@ -31,13 +32,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = Reading<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let typed = require_json(request);
-        let limit = app(request).shared.config.limits.body_bytes;
-        let body = read(request, payload, limit);
-        Box::pin(async move {
-            typed?;
-            parse(&body.await?).map(Self)
-        })
+        let value = value(request, payload, None);
+        Box::pin(async move { value.await.map(Self) })
     }
 }
 
@@ -46,17 +42,8 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeJson<T> {
     type Future = Reading<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let typed = require_json(request);
-        let limit = app(request).shared.config.limits.body_bytes;
-        let body = read(request, payload, limit);
-        Box::pin(async move {
-            let body = body.await?;
-            if body.is_empty() {
-                return Ok(Self(T::default()));
-            }
-            typed?;
-            parse(&body).map(Self)
-        })
+        let value = value(request, payload, Some(T::default()));
+        Box::pin(async move { value.await.map(Self) })
     }
 }
 
@@ -75,9 +62,23 @@ fn app(request: &HttpRequest) -> &Data<App> {
     request.app_data().expect("every server is given an App")
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    let expected = |error| Error::invalid(Rule::JsonBody, format!("the body cannot be read: {error}"));
-    serde_json::from_slice(body).map_err(expected)
+/// The body as a value of this shape. An empty one is `absent`, if there is that.
+fn value<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    absent: Option<T>,
+) -> impl Future<Output = Result<T>> + use<T> {
+    let typed = require_json(request);
+    let body = read(request, payload, app(request).shared.config.limits.body_bytes);
+    async move {
+        let body = body.await?;
+        if let Some(absent) = absent.filter(|_| body.is_empty()) {
+            return Ok(absent);
+        }
+        typed?;
+        let expected = |error| Error::invalid(Rule::JsonBody, format!("the body cannot be read: {error}"));
+        serde_json::from_slice(&body).map_err(expected)
+    }
 }
 
 fn require_json(request: &HttpRequest) -> Result<()> {
@@ -94,10 +95,11 @@ fn read(
     request: &HttpRequest,
     payload: &mut Payload,
     limit_bytes: usize,
-) -> impl Future<Output = Result<Bytes>> + 'static {
+) -> impl Future<Output = Result<Bytes>> + use<> {
     let seconds = app(request).shared.config.limits.request_timeout.as_secs();
     let announced = announced_bytes(request);
     let mut payload = payload.take();
+    let once = Once::of(request);
     async move {
         if announced > limit_bytes {
             return Err(Error::TooLarge { limit_bytes });
@@ -110,6 +112,7 @@ fn read(
             }
             body.extend_from_slice(&part);
         }
+        once.saw(&body);
         Ok(body.freeze())
     }
 }

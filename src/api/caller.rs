@@ -34,7 +34,9 @@ impl FromRequest for Caller {
 fn caller(request: &HttpRequest) -> Result<Caller> {
     let app = request.app_data::<web::Data<App>>().expect("every server is given an App");
     let token = token(request).ok_or(Error::NoCredentials)?;
-    let Bearer { customer, profile } = app.shared.verifier.verify(&token, app.shared.clock.now())?;
+    let now = app.shared.clock.now();
+    let Bearer { customer, profile } = app.shared.verifier.verify(&token, now)?;
+    app.shared.limits.take_token(&token, now)?;
     Ok(Caller { customer, profile })
 }
 

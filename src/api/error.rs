@@ -3,7 +3,7 @@
 //! Reasons are part of the contract: they are only ever added.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE};
+use actix_web::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,6 +42,11 @@ pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
         Error::MethodNotAllowed { allow } => drop(response.insert_header((ALLOW, allow.as_str()))),
         Error::NoSuchRange { size } => {
             response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
+        }
+        // Whole seconds, and rounded up: whoever comes back then is not too early.
+        Error::TooMany { wait, .. } => {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.insert_header((RETRY_AFTER, seconds));
         }
         // The rest of the body may still be on its way; nobody reads it.
         Error::TooSlow { .. } | Error::TooLarge { .. } | Error::FileTooLarge(_) => {
@@ -88,6 +93,8 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
             (Code::METHOD_NOT_ALLOWED, "INVALID_ARGUMENT", "METHOD_NOT_ALLOWED")
         }
         Error::Conflict(_) => (Code::CONFLICT, "FAILED_PRECONDITION", "STATE_INVALID"),
+        Error::KeyInUse => (Code::CONFLICT, "FAILED_PRECONDITION", "IDEMPOTENCY_KEY_IN_USE"),
+        Error::KeyReused => (Code::UNPROCESSABLE_ENTITY, "INVALID_ARGUMENT", "IDEMPOTENCY_KEY_REUSED"),
         Error::NoSuchRange { .. } => {
             (Code::RANGE_NOT_SATISFIABLE, "INVALID_ARGUMENT", "RANGE_NOT_SATISFIABLE")
         }
@@ -98,6 +105,7 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::UnsupportedMediaType(_) => {
             (Code::UNSUPPORTED_MEDIA_TYPE, "INVALID_ARGUMENT", "UNSUPPORTED_MEDIA_TYPE")
         }
+        Error::TooMany { .. } => (Code::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"),
         Error::LineRefused { .. } => (Code::BAD_GATEWAY, "UNAVAILABLE", "LINE_REFUSED"),
         Error::LineUnavailable(_) => (Code::BAD_GATEWAY, "UNAVAILABLE", "LINE_UNAVAILABLE"),
         Error::Unavailable(_) => (Code::SERVICE_UNAVAILABLE, "UNAVAILABLE", "SERVICE_UNAVAILABLE"),

@@ -4,18 +4,19 @@ use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use crate::api::UPLOADS;
 use crate::api::access::Access;
 use crate::api::app::App;
-use crate::api::deadline;
 use crate::api::error::{respond, translate};
-use crate::error::Error;
+use crate::api::{UPLOADS, WEBHOOKS, base_path, deadline, remote};
+use crate::config::Config;
+use crate::error::{Error, Resource as Missing};
 
 /// The header that names a request, for the client and for the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,20 +29,18 @@ pub async fn guard(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let access = Access::begin(&request, request_id(&request));
     let app = request.app_data::<web::Data<App>>().expect("every server is given an App").clone();
+    let Config { base_path, limits, proxies, .. } = &app.shared.config;
+    let is_ours = base_path::strip(&mut request, base_path);
+    let remote = remote::address(&request, &proxies.trusted);
+    let access = Access::begin(&request, request_id(&request), remote);
     let is_upload = request.path() == UPLOADS;
-    let limit = if is_upload { deadline::UPLOAD } else { app.shared.config.limits.request_timeout };
+    let limit = if is_upload { deadline::UPLOAD } else { limits.request_timeout };
     deadline::limit(&mut request, limit);
-    // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
-    let answered = if request.headers().contains_key(CONTENT_ENCODING) {
-        let error = Error::UnsupportedMediaType("send the body as it is, without `Content-Encoding`");
-        Ok(Ok(request.into_response(respond(&error, &access.id)).map_into_boxed_body()))
-    } else {
-        let call = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-        call.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
-    };
-    let mut response = match answered {
+    let take_address = || app.shared.limits.take_address(remote, app.shared.clock.now());
+    let is_webhook = request.path().starts_with(WEBHOOKS);
+    let refused = refusal(&request, is_ours).or_else(|| if is_webhook { None } else { take_address().err() });
+    let mut response = match answer(request, next, refused, &access.id).await {
         Ok(Ok(response)) => in_our_words(response, &access.id),
         Ok(Err(error)) => return Err(error),
         Err(_) => {
@@ -51,9 +50,40 @@ pub async fn guard(
             return Err(actix_web::Error::from(Panicked { response_id }));
         }
     };
+    // Only what is not LINE's counts against its address: LINE's own webhooks may come as fast as they do.
+    if is_webhook && response.status() == StatusCode::UNAUTHORIZED {
+        response = match take_address() {
+            Ok(()) => response,
+            Err(error) => response.into_response(respond(&error, &access.id)),
+        };
+    }
     sign(response.headers_mut(), &access.id);
     access.end(&app.shared.metrics, response.status().as_u16(), response.response().body().size());
     Ok(response)
+}
+
+/// The answer of the route, or the refusal; outside of both is a panic.
+async fn answer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    refused: Option<Error>,
+    id: &str,
+) -> std::thread::Result<Result<ServiceResponse<BoxBody>, actix_web::Error>> {
+    // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
+    if let Some(error) = refused {
+        return Ok(Ok(request.into_response(respond(&error, id)).map_into_boxed_body()));
+    }
+    let call = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    call.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
+}
+
+/// Why a request reaches no route.
+fn refusal(request: &ServiceRequest, is_ours: bool) -> Option<Error> {
+    if !is_ours {
+        return Some(Error::NotFound(Missing::Route));
+    }
+    let is_encoded = request.headers().contains_key(CONTENT_ENCODING);
+    is_encoded.then_some(Error::UnsupportedMediaType("send the body as it is, without `Content-Encoding`"))
 }
 
 /// A handler panicked. Actix turns it into the answer, because the request itself went down with the handler.

@@ -35,6 +35,13 @@ struct Served {
     size: u64,
 }
 
+/// A file on disk, and what its first bytes tell.
+struct Opened {
+    file: File,
+    size: u64,
+    content_type: &'static str,
+}
+
 /// A file.
 pub async fn get(
     caller: Caller,
@@ -44,12 +51,7 @@ pub async fn get(
 ) -> Result<HttpResponse> {
     let id: MediaId = id.parse()?;
     let stored = app.reader.read(|connection| medias::get(connection, caller.customer, id))?;
-    let StoredFile { id, filename, content_type, size, sha256 } = stored;
-    let file = open(&app, id, Kind::Whole).await?;
-    let name =
-        if filename.is_empty() { format!("{id}.{}", content::ending(&content_type)) } else { filename };
-    let etag = format!("\"{}\"", hexadecimal(&sha256));
-    serve(&request, Served { file, name, content_type, etag, size })
+    serve(&app, &request, stored, Kind::Whole).await
 }
 
 /// The small picture of a file.
@@ -61,22 +63,45 @@ pub async fn preview(
 ) -> Result<HttpResponse> {
     let id: MediaId = id.parse()?;
     let stored = app.reader.read(|connection| medias::get(connection, caller.customer, id))?;
-    let mut file = open(&app, id, Kind::Preview).await?;
-    let look = move || {
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
-        Ok::<_, std::io::Error>((file.metadata()?.len(), content::sniff(&head), file))
-    };
-    let (size, content_type, file) =
-        web::block(look).await.map_err(Error::internal)?.map_err(Error::internal)?;
-    let name = format!("{id}-preview.{}", content::ending(content_type));
-    let etag = format!("\"{}-preview\"", hexadecimal(&stored.sha256));
-    serve(&request, Served { file, name, content_type: content_type.to_owned(), etag, size })
+    serve(&app, &request, stored, Kind::Preview).await
 }
 
-async fn open(app: &App, id: MediaId, kind: Kind) -> Result<File> {
+/// As much of a file, or of its small picture, as is asked for.
+pub async fn serve(app: &App, request: &HttpRequest, stored: StoredFile, kind: Kind) -> Result<HttpResponse> {
+    let StoredFile { id, filename, content_type, sha256, .. } = stored;
+    let Opened { file, size, content_type: found } = open(app, id, kind).await?;
+    let digest = hexadecimal(&sha256);
+    let served = match kind {
+        Kind::Preview => {
+            let name = format!("{id}-preview.{}", content::ending(found));
+            let (content_type, etag) = (found.to_owned(), format!("\"{digest}-preview\""));
+            Served { file, name, content_type, etag, size }
+        }
+        Kind::Whole => {
+            let name = if filename.is_empty() {
+                format!("{id}.{}", content::ending(&content_type))
+            } else {
+                filename
+            };
+            Served { file, name, content_type, etag: format!("\"{digest}\""), size }
+        }
+    };
+    answer(request, served)
+}
+
+async fn open(app: &App, id: MediaId, kind: Kind) -> Result<Opened> {
     let folder = app.shared.folder.clone();
-    let opened = web::block(move || folder.read(id, kind)).await.map_err(Error::internal)?;
+    let look = move || {
+        let mut file = folder.read(id, kind)?;
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+        Ok::<_, std::io::Error>(Opened {
+            size: file.metadata()?.len(),
+            content_type: content::sniff(&head),
+            file,
+        })
+    };
+    let opened = web::block(look).await.map_err(Error::internal)?;
     opened.map_err(|error| match error.kind() {
         ErrorKind::NotFound if kind == Kind::Preview => {
             Error::NotHere(Resource::Media, "there is no preview of this media".to_owned())
@@ -87,8 +112,7 @@ async fn open(app: &App, id: MediaId, kind: Kind) -> Result<File> {
     })
 }
 
-/// The answer with as much of the file as is asked for.
-fn serve(request: &HttpRequest, served: Served) -> Result<HttpResponse> {
+fn answer(request: &HttpRequest, served: Served) -> Result<HttpResponse> {
     let (start, length, mut response) = match select(request.headers(), &served.etag, served.size) {
         Selection::Whole => (0, served.size, HttpResponse::Ok()),
         Selection::Part { start, length } => {
@@ -119,7 +143,7 @@ fn protect(response: &mut HttpResponseBuilder, served: &Served) {
 }
 
 /// So many bytes from `start` on, read as the client takes them.
-pub fn chunks(file: File, start: u64, length: u64) -> impl Stream<Item = Result<Bytes>> + 'static {
+fn chunks(file: File, start: u64, length: u64) -> impl Stream<Item = Result<Bytes>> + 'static {
     stream::try_unfold((file, start, length), |(mut file, start, left)| async move {
         if left == 0 {
             return Ok(None);

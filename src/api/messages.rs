@@ -6,15 +6,17 @@ use crate::api::app::App;
 use crate::api::attachments;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
+use crate::api::once::Once;
 use crate::api::outgoing::{self, SendMessage};
 use crate::api::view::{ListBody, MessageView};
-use crate::api::{JSON, query};
+use crate::api::{JSON, limits, query};
 use crate::error::Result;
 use crate::line::push;
 use crate::model::conversation::Conversation;
+use crate::model::created::Created;
 use crate::model::id::{ConversationId, CustomerId, MessageId};
 use crate::store::messages::NewMessage;
-use crate::store::{conversations, messages};
+use crate::store::{conversations, idempotency, messages};
 
 /// Whose conversation, and which.
 type Of = (CustomerId, ConversationId);
@@ -51,15 +53,21 @@ pub async fn send(
     id: web::Path<String>,
     request: HttpRequest,
     Json(message): Json<SendMessage>,
-    app: web::Data<App>,
+    (app, once): (web::Data<App>, Once),
 ) -> Result<HttpResponse> {
     let of = (caller.customer, id.parse::<ConversationId>()?);
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
     let message = prepare(message, &conversation, of, &app)?;
+    limits::require_room(&app, caller.customer)?;
     let id = message.id;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();
-    app.shared.store.write(now, move |tx| messages::send(tx, of.0, of.1, &message)).await?;
+    let claim = once.claim();
+    let send = app.shared.store.write(now, move |tx| {
+        messages::send(tx, of.0, of.1, &message)?;
+        idempotency::note(tx, claim.as_ref(), Created::Message(id))
+    });
+    send.await?;
     app.shared.alarms.deliveries.wake();
     if !prefers_no_wait(&request) {
         outcome.wait(app.shared.config.delivery.wait).await;

@@ -6,10 +6,13 @@ use serde::Deserialize;
 use crate::api::app::App;
 use crate::api::body::MaybeJson;
 use crate::api::caller::Caller;
+use crate::api::limits;
 use crate::api::messages::{prefers_no_wait, show};
+use crate::api::once::Once;
 use crate::error::Result;
+use crate::model::created::Created;
 use crate::model::id::{ConversationId, MessageId};
-use crate::store::{conversations, messages};
+use crate::store::{conversations, idempotency, messages};
 
 /// How to send again.
 #[derive(Default, Deserialize)]
@@ -26,15 +29,21 @@ pub async fn create(
     ids: web::Path<(String, String)>,
     request: HttpRequest,
     MaybeJson(Retry { force }): MaybeJson<Retry>,
-    app: web::Data<App>,
+    (app, once): (web::Data<App>, Once),
 ) -> Result<HttpResponse> {
     let of = (caller.customer, ids.0.parse::<ConversationId>()?);
     let id: MessageId = ids.1.parse()?;
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
     conversation.check_sendable(force)?;
+    limits::require_room(&app, caller.customer)?;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();
-    app.shared.store.write(now, move |tx| messages::retry(tx, of, id, force)).await?;
+    let claim = once.claim();
+    let retry = app.shared.store.write(now, move |tx| {
+        messages::retry(tx, of, id, force)?;
+        idempotency::note(tx, claim.as_ref(), Created::Message(id))
+    });
+    retry.await?;
     app.shared.alarms.deliveries.wake();
     if !prefers_no_wait(&request) {
         outcome.wait(app.shared.config.delivery.wait).await;

@@ -10,15 +10,17 @@ use tokio::sync::Semaphore;
 
 use crate::api::app::App;
 use crate::api::caller::Caller;
-use crate::api::{body, deadline, query};
-use crate::error::{Error, Result, Rule};
+use crate::api::once::Once;
+use crate::api::{body, deadline, limits, query};
+use crate::error::{Error, Resource, Result, Rule};
 use crate::line::said;
 use crate::model::content;
-use crate::model::id::MediaId;
+use crate::model::created::Created;
+use crate::model::id::{CustomerId, MediaId};
 use crate::model::media::{Media, MediaType, Upload};
 use crate::store::folder::{Draft, Folder, Kept, Kind};
 use crate::store::previews::{self, PREVIEW_BYTES_MAX};
-use crate::store::{customers, uploads};
+use crate::store::{customers, idempotency, uploads};
 
 /// As many bytes are collected before they are written.
 const CHUNK_BYTES: usize = 256 * 1_024;
@@ -47,12 +49,13 @@ pub async fn create(
     caller: Caller,
     request: HttpRequest,
     payload: Payload,
-    app: Data<App>,
+    (app, once): (Data<App>, Once),
 ) -> Result<HttpResponse> {
     let announced = u64::try_from(body::announced_bytes(&request)).unwrap_or(u64::MAX);
     if announced > FILM_BYTES_MAX.max(FILE_BYTES_MAX) {
         return Err(too_large(MediaType::File));
     }
+    limits::require_disk(&app)?;
     let filename = query::parameter(&request, "filename").unwrap_or_default();
     let (id, filename) = (MediaId::random(), said::filename(&filename));
     let files = app.shared.folder.clone();
@@ -61,13 +64,20 @@ pub async fn create(
     let (kept, kind, content_type) = receive(Arriving::new(draft, &request), payload).await?;
     let upload = Upload { id, kind, filename, content_type: content_type.to_owned(), size: kept.size };
     let noted = match make_preview(&files, &upload).await {
-        Ok(()) => note(&app, caller, &upload, kept.sha256).await,
+        Ok(()) => note(&app, caller, &upload, (kept.sha256, once)).await,
         failed => failed,
     };
     if let Err(error) = noted {
         blocking(move || files.remove(id)).await?;
         return Err(error);
     }
+    Ok(HttpResponse::Ok().json(Media::of_upload(&upload)))
+}
+
+/// The answer that shows an upload.
+pub fn show(app: &App, customer: CustomerId, id: MediaId) -> Result<HttpResponse> {
+    let upload = app.reader.read(|connection| uploads::get(connection, customer, id))?;
+    let upload = upload.ok_or(Error::NotFound(Resource::Media))?;
     Ok(HttpResponse::Ok().json(Media::of_upload(&upload)))
 }
 
@@ -142,12 +152,15 @@ async fn make_preview(files: &Folder, upload: &Upload) -> Result<()> {
     .await
 }
 
-async fn note(app: &App, caller: Caller, upload: &Upload, sha256: [u8; 32]) -> Result<()> {
+async fn note(app: &App, caller: Caller, upload: &Upload, (sha256, once): ([u8; 32], Once)) -> Result<()> {
     let (Caller { customer, profile }, upload) = (caller, upload.clone());
+    once.saw_hash(sha256);
+    let claim = once.claim();
     let bytes_max = app.shared.config.limits.media_customer_bytes;
     let add = app.shared.store.write(app.shared.clock.now(), move |tx| {
         customers::save(tx, customer, &profile)?;
-        uploads::add(tx, customer, &upload, sha256, bytes_max)
+        uploads::add(tx, customer, &upload, sha256, bytes_max)?;
+        idempotency::note(tx, claim.as_ref(), Created::Media(upload.id))
     });
     add.await
 }

@@ -37,6 +37,8 @@ struct AddressView<'a> {
     target_name: &'a str,
     name: &'static str,
     detail: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture_uri: Option<String>,
 }
 
 /// A message.
@@ -153,13 +155,14 @@ impl<'a> From<&'a Conversation> for ConversationView<'a> {
 
 impl<'a> AddressView<'a> {
     fn new(target: &'a str, target_name: &'a str) -> Self {
-        Self { r#type: REFERENCE_TYPE, target, target_name, name: "", detail: "" }
+        Self { r#type: REFERENCE_TYPE, target, target_name, name: "", detail: "", picture_uri: None }
     }
 }
 
 impl<'a> From<&'a Participant> for AddressView<'a> {
     fn from(participant: &'a Participant) -> Self {
-        Self::new(participant.target.as_str(), &participant.target_name)
+        let picture_uri = participant.picture.map(|id| format!("/v1.0/medias/{id}"));
+        Self { picture_uri, ..Self::new(participant.target.as_str(), &participant.target_name) }
     }
 }
 

@@ -5,12 +5,15 @@
 mod account;
 mod backup;
 mod customer;
+mod doctor;
+mod hardening;
 mod healthcheck;
 mod logging;
 mod migrate;
 mod output;
 mod replay;
 mod sandbox;
+mod secrets;
 mod serve;
 mod settings;
 mod token;
@@ -46,6 +49,10 @@ enum Command {
     Customer(customer::CustomerCommand),
     /// Add or list LINE accounts.
     Account(account::AccountCommand),
+    /// Exchange the key that secrets in the database are sealed with.
+    Secrets(secrets::SecretsCommand),
+    /// Look for what is wrong with configuration, files, database and LINE accounts.
+    Doctor(doctor::Doctor),
     /// Make the database, or carry an older one up to the present schema.
     Migrate(migrate::Migrate),
     /// Apply events of the journal that an earlier version did not understand or could not apply.
@@ -63,6 +70,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let Kaiwa { command } = Kaiwa::parse();
+    hardening::apply();
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -84,6 +92,8 @@ fn run(command: Command) -> Result<()> {
         Command::Token(token) => token.run(),
         Command::Customer(customer) => customer.run(),
         Command::Account(account) => account.run(),
+        Command::Secrets(secrets) => secrets.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Replay(replay) => replay.run(),
         Command::Backup(backup) => backup.run(),

@@ -28,7 +28,7 @@ impl Serve {
         if let Some(address) = server.metrics_address()? {
             log::info!("metrics at http://{address}/metrics");
         }
-        log::info!("listening on http://{}", server.address()?);
+        log::info!("listening on {}", server.url()?);
         System::new().block_on(async { server.run(asked_to_stop()?).await })
     }
 }

@@ -28,14 +28,15 @@ impl Settings {
 
     /// The database, for reading; it may be open in a running server.
     pub fn reader(&self) -> Result<Reader> {
-        Reader::open(&self.load()?.database_path())
+        let config = self.load()?;
+        Reader::open(&config.database_path(), &config.key_source())
     }
 
     /// The database, for writing; refused while a server has it open.
     pub fn store(&self) -> Result<Store> {
         let config = self.load()?;
         crate::server::make_private_folder(&config.data_directory)?;
-        Store::open(&config.database_path(), config.limits.write_queue)
+        Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)
     }
 }
 

@@ -67,15 +67,15 @@ fn check_tables(key: &Key, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
 
 fn check_value(key: &Key, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
     let checked = match found.get_ref() {
-        DeValue::Array(hosts) if matches!(key.kind, Kind::Hosts) => {
-            let each = hosts.iter().map(|host| host.get_ref().as_str().map(str::trim));
-            let checked = each.map(|host| match host {
-                Some(host) if !host.is_empty() => value::check_text(key.kind, host),
+        DeValue::Array(list) if value::is_list(key.kind) => {
+            let each = list.iter().map(|one| one.get_ref().as_str().map(str::trim));
+            let checked = each.map(|one| match one {
+                Some(one) if !one.is_empty() => value::check_text(key.kind, one),
                 _ => Err(value::text_expected(key.kind)),
             });
             checked.collect()
         }
-        DeValue::String(_) if matches!(key.kind, Kind::Hosts) => Err(value::text_expected(key.kind)),
+        DeValue::String(_) if value::is_list(key.kind) => Err(value::text_expected(key.kind)),
         DeValue::String(text) => value::check_text(key.kind, text),
         DeValue::Integer(digits) => number(digits).and_then(|number| value::check_number(key.kind, number)),
         other => Err(format!("{}, found {}", value::text_expected(key.kind), other.type_str())),

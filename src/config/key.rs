@@ -37,6 +37,10 @@ pub enum Kind {
     Duration(Duration, Duration),
     /// Host names or addresses: a list in the file, with commas in between elsewhere.
     Hosts,
+    /// Addresses or networks: a list in the file, with commas in between elsewhere.
+    Networks,
+    /// Nothing, or the beginning of a path without a slash at its end.
+    BasePath,
     /// Tables that can be repeated: `[[name]]`, in the file only.
     Tables,
 }
@@ -46,22 +50,38 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// LINE forgets retry keys after 24 hours; a later attempt could be executed twice.
 const GIVE_UP_AFTER_MAX: Duration = Duration::from_hours(23);
 
+/// Longer than any client repeats a request; each key is a row.
+const IDEMPOTENCY_KEEP_MAX: Duration = Duration::from_hours(30 * 24);
+
 /// LINE takes a webhook call for failed after 2 seconds.
 const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
+
+/// A name that is older than this is of no use to anybody.
+const PROFILE_TTL_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// Whoever uploads a file is about to send it.
+const UPLOAD_TTL_MAX: Duration = Duration::from_hours(30 * 24);
 
 /// Everything that can be set.
 pub const KEYS: &[Key] = &[
     Key::new("listen", Kind::Listen),
     Key::new("public_url", Kind::Base),
+    Key::new("base_path", Kind::BasePath),
     Key::new("data_directory", Kind::Path),
     Key::new("database_file", Kind::Path),
     Key::new("workers", Kind::Number(1, 64)),
     Key::new("auth.jwt_key", Kind::Secret),
     Key::new("auth.jwt_key_file", Kind::Path),
+    Key::new("tls.certificate_file", Kind::Path),
+    Key::new("tls.key_file", Kind::Path),
+    Key::new("proxies.trusted", Kind::Networks),
+    Key::new("storage.secret_key", Kind::Secret),
+    Key::new("storage.secret_key_file", Kind::Path),
     Key::new("line.api_base", Kind::Base),
     Key::new("line.data_base", Kind::Base),
     Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
     Key::new("line.connect_timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
+    Key::new("line.profile_ttl", Kind::Duration(Duration::from_mins(1), PROFILE_TTL_MAX)),
     Key::new("delivery.wait", Kind::Duration(Duration::ZERO, Duration::from_mins(1))),
     Key::new("delivery.concurrency", Kind::Number(1, 1024)),
     Key::new("delivery.backoff_first", Kind::Duration(SHORTEST, Duration::from_hours(1))),
@@ -73,9 +93,17 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.webhook_timeout", Kind::Duration(SHORTEST, WEBHOOK_TIMEOUT_MAX)),
     Key::new("limits.connections", Kind::Number(1, 1_000_000)),
     Key::new("limits.write_queue", Kind::Number(1, 100_000)),
+    Key::new("limits.idempotency_keep", Kind::Duration(Duration::from_hours(24), IDEMPOTENCY_KEEP_MAX)),
     Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
     Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
     Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
+    Key::new("limits.upload_ttl", Kind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
+    Key::new("limits.token_requests_per_second", Kind::Number(0, 1_000_000)),
+    Key::new("limits.token_requests_burst", Kind::Number(1, 1_000_000)),
+    Key::new("limits.address_requests_per_second", Kind::Number(0, 1_000_000)),
+    Key::new("limits.address_requests_burst", Kind::Number(1, 1_000_000)),
+    Key::new("limits.pending_messages", Kind::Number(1, 10_000_000)),
+    Key::new("limits.disk_free_bytes", Kind::Number(0, 1024 * 1024 * 1024 * 1024)),
     Key::new("limits.allowed_hosts", Kind::Hosts),
     Key::new("metrics.listen", Kind::Listen),
     Key::new("backup.directory", Kind::Path),
@@ -166,7 +194,7 @@ mod tests {
     use crate::config::Config;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
-    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics};
+    use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Storage, Tls};
 
     use super::*;
 
@@ -182,6 +210,9 @@ mod tests {
         let mut taken: Vec<String> = [
             fields::<Config>(""),
             fields::<Auth>("auth."),
+            fields::<Tls>("tls."),
+            fields::<Proxies>("proxies."),
+            fields::<Storage>("storage."),
             fields::<Line>("line."),
             fields::<Delivery>("delivery."),
             fields::<Limits>("limits."),
@@ -207,7 +238,13 @@ mod tests {
 
         assert_eq!(
             files,
-            ["auth.jwt_key_file", "accounts.secret_file", "accounts.secret_next_file", "accounts.token_file"]
+            [
+                "auth.jwt_key_file",
+                "storage.secret_key_file",
+                "accounts.secret_file",
+                "accounts.secret_next_file",
+                "accounts.token_file"
+            ]
         );
         assert!(files.iter().all(|file| find(file).is_some()));
     }

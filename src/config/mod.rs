@@ -7,6 +7,8 @@ mod duration;
 mod example;
 mod file;
 mod key;
+pub mod key_source;
+mod network;
 mod overlay;
 mod secret_file;
 pub mod section;
@@ -23,7 +25,8 @@ use url::Url;
 
 use crate::config::account::DeclaredAccount;
 use crate::config::customer::DeclaredCustomer;
-use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics};
+use crate::config::key_source::KeySource;
+use crate::config::section::{Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Storage, Tls};
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -36,6 +39,8 @@ pub struct Config {
     /// The address under which LINE reaches this server, with neither query nor fragment. Default none.
     #[serde(deserialize_with = "web_address::deserialize_some")]
     pub public_url: Option<Url>,
+    /// The path under which the server sees its routes, without a slash at the end. Default none.
+    pub base_path: String,
     /// The folder of everything that is kept. Default `kaiwa-data`.
     pub data_directory: PathBuf,
     /// The database, relative to the data directory. Default `kaiwa.db`.
@@ -44,6 +49,12 @@ pub struct Config {
     pub workers: usize,
     /// How callers are recognized.
     pub auth: Auth,
+    /// The certificate that the server shows itself.
+    pub tls: Tls,
+    /// Who stands in front of the server.
+    pub proxies: Proxies,
+    /// How what is kept is protected.
+    pub storage: Storage,
     /// How LINE is reached.
     pub line: Line,
     /// How messages leave.
@@ -66,9 +77,25 @@ impl Config {
     /// The least length of the key that tokens are signed with: as long as an HMAC-SHA256.
     pub const JWT_KEY_BYTES_MIN: usize = 32;
 
+    /// The file in the data directory that holds the sealing keys when none are configured.
+    const SECRET_KEY_FILE: &str = "secret.key";
+
     /// The path of the database.
     pub fn database_path(&self) -> PathBuf {
         self.data_directory.join(&self.database_file)
+    }
+
+    /// What the server speaks: `https` with a certificate of its own, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.certificate_file.is_some() { "https" } else { "http" }
+    }
+
+    /// Where the keys are that secrets in the database are sealed with: a file in the data directory unless one is set.
+    pub fn key_source(&self) -> KeySource {
+        match &self.storage.secret_key {
+            Some(keys) => KeySource::Given(keys.clone()),
+            None => KeySource::File(self.data_directory.join(Self::SECRET_KEY_FILE)),
+        }
     }
 
     /// The key that tokens are signed with, for the commands that need one.
@@ -95,10 +122,14 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             public_url: None,
+            base_path: String::new(),
             data_directory: "kaiwa-data".into(),
             database_file: "kaiwa.db".into(),
             workers: 2,
             auth: Auth::default(),
+            tls: Tls::default(),
+            proxies: Proxies::default(),
+            storage: Storage::default(),
             line: Line::default(),
             delivery: Delivery::default(),
             limits: Limits::default(),
@@ -147,6 +178,10 @@ fn check_together(config: &Config) -> Result<()> {
             humantime::format_duration(backoff_first),
             humantime::format_duration(backoff_max),
         )));
+    }
+    if config.tls.certificate_file.is_some() != config.tls.key_file.is_some() {
+        let message = "tls.certificate_file and tls.key_file are set together, or neither of them";
+        return Err(Error::Unusable(message.to_owned()));
     }
     let names = config.customers.iter().map(|customer| &customer.name).filter(|name| !name.is_empty());
     check_distinct("customers.id", config.customers.iter().map(|customer| customer.id.to_string()))?;

@@ -16,6 +16,9 @@ pub fn read_all(config: &mut Config) -> Result<()> {
     if let Some(path) = &config.auth.jwt_key_file {
         config.auth.jwt_key = Some(read("auth.jwt_key_file", path)?);
     }
+    if let Some(path) = &config.storage.secret_key_file {
+        config.storage.secret_key = Some(read("storage.secret_key_file", path)?);
+    }
     for account in &mut config.accounts {
         if let Some(path) = &account.secret_file {
             account.secret = read("accounts.secret_file", path)?;

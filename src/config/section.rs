@@ -7,7 +7,8 @@ use log::LevelFilter;
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::{duration, web_address};
+use crate::config::{duration, network, web_address};
+use crate::model::network::Network;
 use crate::model::secret::Secret;
 
 /// `[auth]`: how callers are recognized.
@@ -18,6 +19,35 @@ pub struct Auth {
     pub jwt_key: Option<Secret>,
     /// The file that `jwt_key` was read from. Default none.
     pub jwt_key_file: Option<PathBuf>,
+}
+
+/// `[tls]`: the certificate that the server shows itself.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate and those that lead to its authority, in PEM. Default none: plain HTTP.
+    pub certificate_file: Option<PathBuf>,
+    /// The key of the certificate, in PEM. Set together with it.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[proxies]`: who stands in front of the server.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Proxies {
+    /// The proxies that are believed when they say whom they have a request from. Default none.
+    #[serde(deserialize_with = "network::deserialize")]
+    pub trusted: Vec<Network>,
+}
+
+/// `[storage]`: how what is kept is protected.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// The keys that secrets in the database are sealed with; ask for them with `Config::key_source`. Default none.
+    pub secret_key: Option<Secret>,
+    /// The file that `secret_key` was read from. Default none.
+    pub secret_key_file: Option<PathBuf>,
 }
 
 /// `[line]`: how LINE is reached.
@@ -36,6 +66,9 @@ pub struct Line {
     /// The longest that connecting to LINE may take. Default 3 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub connect_timeout: Duration,
+    /// How old names and pictures may be when something happens in their chat. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub profile_ttl: Duration,
 }
 
 /// `[delivery]`: how messages leave.
@@ -76,6 +109,9 @@ pub struct Limits {
     pub connections: usize,
     /// Operations that may wait for the database's writer. Default 4,096.
     pub write_queue: usize,
+    /// How long idempotency keys are kept. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub idempotency_keep: Duration,
     /// How long a stopping server waits for what is under way. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_timeout: Duration,
@@ -83,6 +119,21 @@ pub struct Limits {
     pub media_bytes: u64,
     /// The bytes that one customer's files may have together. Default 10 GiB.
     pub media_customer_bytes: u64,
+    /// How long an upload waits to be sent. Default 24 h.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub upload_ttl: Duration,
+    /// The requests of one token in a second; 0: no limit. Default 0.
+    pub token_requests_per_second: u32,
+    /// The requests of one token that may come at once after a pause. Default 1,000.
+    pub token_requests_burst: u32,
+    /// The requests from one address in a second; 0: no limit. Default 100.
+    pub address_requests_per_second: u32,
+    /// The requests from one address that may come at once after a pause. Default 1,000.
+    pub address_requests_burst: u32,
+    /// The messages of one customer that may wait to be sent. Default 10,000.
+    pub pending_messages: u64,
+    /// The room on the disk below which nothing is taken to be sent, in bytes; 0: none. Default 200 MiB.
+    pub disk_free_bytes: u64,
     /// Hosts that may be asked for files although they are in our own network. Default none.
     pub allowed_hosts: Vec<String>,
 }
@@ -167,6 +218,7 @@ impl Default for Line {
             data_base: constant("https://api-data.line.me"),
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),
+            profile_ttl: Duration::from_hours(24),
         }
     }
 }
@@ -198,9 +250,17 @@ impl Default for Limits {
             webhook_timeout: Duration::from_millis(1500),
             connections: 10_000,
             write_queue: 4096,
+            idempotency_keep: Duration::from_hours(24),
             shutdown_timeout: Duration::from_secs(10),
             media_bytes: 300 * 1024 * 1024,
             media_customer_bytes: 10 * 1024 * 1024 * 1024,
+            upload_ttl: Duration::from_hours(24),
+            token_requests_per_second: 0,
+            token_requests_burst: 1000,
+            address_requests_per_second: 100,
+            address_requests_burst: 1000,
+            pending_messages: 10_000,
+            disk_free_bytes: 200 * 1024 * 1024,
             allowed_hosts: Vec::new(),
         }
     }

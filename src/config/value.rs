@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::config::key::Kind;
 use crate::config::{duration, web_address};
+use crate::model::network::Network;
 
 /// Checks a text of the file, or says what was expected and, unless it is secret, what was found.
 pub fn check_text(kind: Kind, text: &str) -> Result<(), String> {
@@ -30,6 +31,9 @@ pub fn check_text(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Number(..) => wrong("a whole number without quotes"),
         Kind::Hosts if text.split(',').all(|host| text.is_empty() || is_host(host.trim())) => Ok(()),
         Kind::Hosts => wrong("names or addresses of hosts, without scheme and port"),
+        Kind::Networks => text.split(',').filter(|_| !text.is_empty()).try_for_each(check_network),
+        Kind::BasePath if is_base_path(text) => Ok(()),
+        Kind::BasePath => wrong(r#"nothing, or a path such as "/kaiwa" of letters, digits and .-_~"#),
         Kind::Tables => wrong("tables"),
     }
 }
@@ -50,6 +54,7 @@ pub fn text_expected(kind: Kind) -> String {
         Kind::Duration(..) => r#"must be a duration in quotes such as "10s""#.to_owned(),
         Kind::Number(least, most) => format!("must be a whole number, {least} to {most}"),
         Kind::Hosts => r#"must be a list of hosts such as ["files.internal"]"#.to_owned(),
+        Kind::Networks => r#"must be a list of networks such as ["10.0.0.0/8"]"#.to_owned(),
         _ => "must be text in quotes".to_owned(),
     }
 }
@@ -61,11 +66,27 @@ pub fn from_text(kind: Kind, text: &str) -> Result<Value, String> {
         return check_number(kind, number).map(|()| Value::Integer(number));
     }
     check_text(kind, text)?;
-    if matches!(kind, Kind::Hosts) {
+    if is_list(kind) {
         let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty());
         return Ok(Value::Array(hosts.map(|host| Value::String(host.to_owned())).collect()));
     }
     Ok(Value::String(text.to_owned()))
+}
+
+/// Whether a file has a list of such values.
+pub fn is_list(kind: Kind) -> bool {
+    matches!(kind, Kind::Hosts | Kind::Networks)
+}
+
+fn check_network(text: &str) -> Result<(), String> {
+    text.trim().parse::<Network>().map(drop)
+}
+
+/// Parts that no client writes in another way than they stand here.
+fn is_base_path(text: &str) -> bool {
+    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || ".-_~".contains(sign);
+    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain);
+    text.is_empty() || text.strip_prefix('/').is_some_and(|path| path.split('/').all(is_part))
 }
 
 /// A name or an address, as it stands in a URL between the slashes and the port.
@@ -154,6 +175,24 @@ mod tests {
         );
         let hosts = from_text(Kind::Hosts, "files.internal, 127.0.0.1").unwrap();
         assert_eq!(hosts, Value::from(vec!["files.internal", "127.0.0.1"]));
+    }
+
+    #[test]
+    fn networks_are_addresses_with_or_without_a_length() {
+        check(
+            "proxies.trusted",
+            &["", "127.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"],
+            &["proxy.internal", "10.0.0.0/33", "10.0.0.0/8,,::1", "10.0.0.1:80"],
+        );
+    }
+
+    #[test]
+    fn a_base_path_begins_with_a_slash_and_does_not_end_with_one() {
+        check(
+            "base_path",
+            &["", "/kaiwa", "/chat/line-2"],
+            &["kaiwa", "/", "/kaiwa/", "//kaiwa", "/a b", "/a%20b", "/..", "/a?b"],
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::line::answer::Answer;
 use crate::model::account::{Bot, ParkReason};
 use crate::model::chat::{Chat, ChatKind, LineId};
+use crate::model::conversation::Profile;
 use crate::model::delivery::Outcome;
 use crate::model::fetch::Obstacle;
 use crate::model::id::RetryKey;
@@ -81,9 +82,11 @@ struct BotBody {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct NameBody {
+struct ProfileBody {
     #[serde(alias = "groupName")]
     display_name: String,
+    #[serde(default)]
+    picture_url: Option<String>,
 }
 
 impl Client {
@@ -142,8 +145,8 @@ impl Client {
         self.call(request.insert_header((CONTENT_TYPE, "application/json")), b"{}").await
     }
 
-    /// The name of a user, a group or a member. `LineRefused` with 404 when LINE does not tell.
-    pub async fn name(&self, token: &Secret, chat: &Chat, target: &LineId) -> Result<String> {
+    /// Name and picture of a user, a group or a member. `LineRefused` with 404 when LINE does not tell.
+    pub async fn profile(&self, token: &Secret, chat: &Chat, target: &LineId) -> Result<Profile> {
         let (chat_id, target_id) = (chat.id.as_str(), target.as_str());
         let path = match chat.kind {
             ChatKind::User => format!("/v2/bot/profile/{target_id}"),
@@ -151,8 +154,9 @@ impl Client {
             ChatKind::Group => format!("/v2/bot/group/{chat_id}/member/{target_id}"),
             ChatKind::Room => format!("/v2/bot/room/{chat_id}/member/{target_id}"),
         };
-        let body: NameBody = self.call(self.request(Method::GET, &path, token), b"").await?;
-        Ok(body.display_name)
+        let body: ProfileBody = self.call(self.request(Method::GET, &path, token), b"").await?;
+        let picture_url = body.picture_url.filter(|url| !url.is_empty());
+        Ok(Profile { name: body.display_name, picture_url })
     }
 
     /// LINE may reword its errors, so a 429 in new words is checked against the quota itself.

@@ -53,7 +53,9 @@ fn image_set(value: &Value) -> Option<ImageSet> {
 /// Content that LINE does not keep itself is fetched from where LINE says.
 fn source(provider: &Value) -> MediaSource {
     match (provider["type"].as_str(), provider["originalContentUrl"].as_str()) {
-        (Some("external"), Some(url)) => MediaSource::External(url.to_owned()),
+        (Some("external"), Some(url)) => {
+            MediaSource::External { url: url.to_owned(), preview_url: text(&provider["previewImageUrl"]) }
+        }
         _ => MediaSource::Line,
     }
 }
@@ -163,11 +165,14 @@ mod tests {
 
     #[test]
     fn content_that_is_not_at_line_is_fetched_from_where_it_is() {
-        let provider = json!({ "type": "external", "originalContentUrl": "https://example.com/a.jpg" });
+        let (url, preview_url) = ("https://example.com/a.jpg", "https://example.com/b.jpg");
+        let provider =
+            json!({ "type": "external", "originalContentUrl": url, "previewImageUrl": preview_url });
         let elsewhere = message(&json!({ "type": "image", "contentProvider": provider })).unwrap();
         let at_line = message(&json!({ "type": "audio", "contentProvider": { "type": "line" } })).unwrap();
 
-        assert_eq!(elsewhere.source, Some(MediaSource::External("https://example.com/a.jpg".to_owned())));
+        let (url, preview_url) = (url.to_owned(), Some(preview_url.to_owned()));
+        assert_eq!(elsewhere.source, Some(MediaSource::External { url, preview_url }));
         assert_eq!(at_line.source, Some(MediaSource::Line));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::chat::{Chat, LineId};
-use crate::model::id::{AccountId, ConversationId};
+use crate::model::id::{AccountId, ConversationId, MediaId};
 use crate::model::timestamp::Timestamp;
 
 /// The name of a conversation until somebody renames it.
@@ -46,6 +46,17 @@ pub struct Participant {
     pub target: LineId,
     /// The name that LINE shows, or [`TARGET_NAME_UNKNOWN`].
     pub target_name: String,
+    /// The picture that LINE shows, once it is here.
+    pub picture: Option<MediaId>,
+}
+
+/// What LINE tells of a user, a group or a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The name.
+    pub name: String,
+    /// Where the picture is, at an address of LINE's choice; `None` for none.
+    pub picture_url: Option<String>,
 }
 
 /// Whether the other side can be written to. LINE reports it by events and may lose them.

@@ -120,8 +120,13 @@ pub enum MediaStatus {
 pub enum MediaSource {
     /// At LINE, under the id of the message.
     Line,
-    /// At this address, which somebody else chose.
-    External(String),
+    /// At these addresses, which somebody else chose.
+    External {
+        /// The file.
+        url: String,
+        /// A small picture of it.
+        preview_url: Option<String>,
+    },
 }
 
 /// A file that a customer uploaded.

@@ -1,9 +1,13 @@
 //! A request to LINE's API and the answer to it, apart from any connection.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
 use serde_json::Value;
+
+/// A piece of what fills up a body of which only the size matters.
+static FILLER: LazyLock<Bytes> = LazyLock::new(|| b"0123456789abcdef".repeat(4 * 1024).into());
 
 /// A request to LINE's API.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +39,10 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// The header `Content-Type`.
     pub content_type: String,
-    /// The body.
+    /// The body, or its beginning.
     pub body: Bytes,
+    /// So many bytes follow, which are made when they are sent.
+    pub filler: u64,
     /// For half an answer: how long the connection stays open after the first half of the body.
     pub cut_after: Option<Duration>,
 }
@@ -71,13 +77,61 @@ impl Answer {
             headers: Vec::new(),
             content_type: content_type.into(),
             body: body.into(),
+            filler: 0,
             cut_after: None,
         }
+    }
+
+    /// How long the body is.
+    pub fn size(&self) -> u64 {
+        u64::try_from(self.body.len()).unwrap_or(u64::MAX).saturating_add(self.filler)
+    }
+
+    /// The first half of the body, piece by piece, so that no large one is ever held as a whole.
+    pub fn first_half(&self) -> impl Iterator<Item = Bytes> + use<> {
+        self.first(self.size() / 2)
+    }
+
+    /// The whole body, piece by piece.
+    pub fn pieces(&self) -> impl Iterator<Item = Bytes> + use<> {
+        self.first(self.size())
+    }
+
+    fn first(&self, size: u64) -> impl Iterator<Item = Bytes> + use<> {
+        let filler = std::iter::repeat(FILLER.clone());
+        let mut left = size;
+        std::iter::once(self.body.clone()).chain(filler).map_while(move |piece| {
+            let length = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+            left -= u64::try_from(length).unwrap_or(left);
+            // An empty beginning is no end.
+            (length > 0 || left > 0).then(|| piece.slice(..length))
+        })
     }
 
     /// The answer with a further header.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lengths(pieces: impl Iterator<Item = Bytes>) -> Vec<usize> {
+        pieces.map(|piece| piece.len()).collect()
+    }
+
+    #[test]
+    fn a_body_comes_in_pieces_that_are_as_long_as_it_is() {
+        let answer = |body: &'static str, filler| Answer { filler, ..Answer::new(200, "text/plain", body) };
+
+        assert_eq!(answer("", 0).pieces().next(), None);
+        assert_eq!(lengths(answer("head", 0).pieces()), [4]);
+        assert_eq!(lengths(answer("head", 70_000).pieces()), [4, 65_536, 4_464]);
+        assert_eq!(lengths(answer("", 2).pieces()), [0, 2]);
+        assert_eq!(lengths(answer("head", 0).first_half()), [2]);
+        assert_eq!(lengths(answer("head", 70_000).first_half()), [4, 34_998]);
     }
 }

@@ -9,6 +9,10 @@ use crate::sandbox::png;
 
 /// At most so many contents are kept; the oldest is forgotten, as with LINE.
 const CONTENTS_MAX: usize = 10_000;
+/// The beginning of a film in a container, for whoever looks at the bytes.
+const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+/// The beginning of a sound in a container.
+const SOUND: &[u8] = b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42";
 
 /// What LINE answers when the content is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +38,10 @@ pub struct Content {
     pub kind: String,
     /// The header `Content-Type`.
     pub content_type: String,
-    /// The content itself.
+    /// The content itself, or its beginning.
     pub bytes: Bytes,
+    /// So many bytes follow, which are made when they are sent.
+    pub filler: u64,
     /// Whether it can be had.
     pub readiness: Readiness,
 }
@@ -52,8 +58,8 @@ impl Content {
     pub fn sample(kind: &str) -> Self {
         let (content_type, bytes) = match kind {
             "image" => ("image/png", png::green_square()),
-            "video" => ("video/mp4", b"sandbox video".to_vec()),
-            "audio" => ("audio/x-m4a", b"sandbox audio".to_vec()),
+            "video" => ("video/mp4", FILM.to_vec()),
+            "audio" => ("audio/x-m4a", SOUND.to_vec()),
             _ => ("application/octet-stream", b"sandbox file".to_vec()),
         };
         Self::new(kind, content_type, bytes)
@@ -65,8 +71,22 @@ impl Content {
             kind: kind.to_owned(),
             content_type: content_type.to_owned(),
             bytes: bytes.into(),
+            filler: 0,
             readiness: Readiness::Ready,
         }
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX).saturating_add(self.filler)
+    }
+
+    /// The content with exactly so many bytes: filled up, or cut.
+    pub fn sized(mut self, size: u64) -> Self {
+        let kept = usize::try_from(size).unwrap_or(usize::MAX).min(self.bytes.len());
+        self.bytes.truncate(kept);
+        self.filler = size - u64::try_from(kept).unwrap_or(size);
+        self
     }
 
     /// Whether it can be had now; being asked is what makes time pass.
@@ -112,6 +132,16 @@ mod tests {
         assert_eq!(content.ask(), Readiness::Preparing { count: Some(2) });
         assert_eq!(content.ask(), Readiness::Preparing { count: Some(1) });
         assert_eq!(content.ask(), Readiness::Ready);
+    }
+
+    #[test]
+    fn a_content_has_the_size_that_was_asked_for() {
+        let beginning = Bytes::from_static(FILM);
+
+        for (size, kept) in [(0, 0), (8, 8), (24, 24), (200_000_000, 24)] {
+            let content = Content::sample("video").sized(size);
+            assert_eq!((content.size(), &content.bytes), (size, &beginning.slice(..kept)));
+        }
     }
 
     #[test]

@@ -7,10 +7,11 @@ use crate::model::timestamp::Timestamp;
 use crate::sandbox::chats::ChatMessage;
 use crate::sandbox::contents::{Content, Readiness};
 use crate::sandbox::people::{Friendship, Group, GroupKind, User};
+use crate::sandbox::random;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::state::State;
 use crate::sandbox::tokens;
-use crate::sandbox::webhooks::{Webhook, event};
+use crate::sandbox::webhooks::{self, Webhook, event};
 
 /// The kinds of messages whose content the bot fetches.
 const MEDIA: [&str; 4] = ["image", "video", "audio", "file"];
@@ -28,6 +29,17 @@ pub struct Writing<'a> {
     pub content: Option<Content>,
 }
 
+/// A person in a chat with the bot.
+#[derive(Debug)]
+pub struct Place {
+    /// The person.
+    pub user: User,
+    /// The `source` of events.
+    pub source: Value,
+    /// The id of the chat.
+    pub chat: String,
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub struct Happened {
@@ -39,16 +51,8 @@ pub struct Happened {
 
 /// A person writes.
 pub fn write(state: &mut State, writing: Writing<'_>, now: Timestamp) -> Result<Happened, Refusal> {
-    let user = user(state, writing.user)?;
-    let source = source(state, &user, writing.group)?;
-    let chat = source["groupId"].as_str().or(source["roomId"].as_str()).unwrap_or(&user.id).to_owned();
+    let Place { user, source, chat } = place(state, writing.user, writing.group)?;
     if chat == user.id {
-        if user.friendship == Friendship::Blocked {
-            return Err(Refusal::conflict(format!(
-                "{} has blocked the bot and cannot write to it",
-                user.name
-            )));
-        }
         with_user(state, &user.id, |user| user.wrote_at = Some(now.as_milliseconds()));
     }
     let id = state.next_message_id(now);
@@ -57,6 +61,26 @@ pub fn write(state: &mut State, writing: Writing<'_>, now: Timestamp) -> Result<
     let own = json!({ "type": "message", "message": message });
     let mut happened = happened(state, &source, &own, now);
     happened.message_id = Some(id);
+    Ok(happened)
+}
+
+/// A person sends so many pictures together, shuffled or in order: a message each, which come in no order with LINE.
+pub fn album(
+    state: &mut State,
+    (user, group): (&str, Option<&str>),
+    (images, is_shuffled): (usize, bool),
+    now: Timestamp,
+) -> Result<Vec<Happened>, Refusal> {
+    let id = random::hexadecimal(&random::bytes::<32>()).to_uppercase();
+    let mut happened = Vec::with_capacity(images);
+    for index in 1..=images {
+        let set = json!({ "id": id, "index": index, "total": images });
+        let message = json!({ "type": "image", "imageSet": set });
+        happened.push(write(state, Writing { user, group, message, content: None }, now)?);
+    }
+    if is_shuffled {
+        state.generator.shuffle(&mut happened);
+    }
     Ok(happened)
 }
 
@@ -74,6 +98,24 @@ pub fn block(state: &mut State, user_id: &str, now: Timestamp) -> Result<Happene
     let user = user(state, user_id)?;
     with_user(state, &user.id, |user| user.friendship = Friendship::Blocked);
     Ok(happened(state, &alone(&user), &json!({ "type": "unfollow" }), now))
+}
+
+/// A person changes a text; LINE lets people do so in groups and rooms.
+pub fn edit(
+    state: &mut State,
+    user_id: &str,
+    (message_id, text): (&str, &str),
+    now: Timestamp,
+) -> Result<Happened, Refusal> {
+    let user = user(state, user_id)?;
+    let chat = state.chats.chat_of(message_id, &user.id).filter(|chat| *chat != user.id);
+    let chat =
+        chat.ok_or_else(|| Refusal::not_found("message of this person in a group or room:", message_id))?;
+    let source = source(state, &user, Some(&chat))?;
+    let edited = state.chats.edit(&chat, message_id, text);
+    let message =
+        edited.ok_or_else(|| Refusal::conflict("only a text that was not taken back can change"))?;
+    Ok(happened(state, &source, &json!({ "type": "messageEdited", "message": message }), now))
 }
 
 /// A person takes a message back.
@@ -102,8 +144,7 @@ pub fn postback(
     postback: &Value,
     now: Timestamp,
 ) -> Result<Happened, Refusal> {
-    let user = user(state, user_id)?;
-    let source = source(state, &user, group)?;
+    let source = place(state, user_id, group)?.source;
     Ok(happened(state, &source, &json!({ "type": "postback", "postback": postback }), now))
 }
 
@@ -167,6 +208,17 @@ pub fn leave_members(
     Ok(happened(state, &together(&group), &own, now))
 }
 
+/// Where a person and the bot meet; refused where they do not.
+pub fn place(state: &State, user_id: &str, group: Option<&str>) -> Result<Place, Refusal> {
+    let user = user(state, user_id)?;
+    let source = source(state, &user, group)?;
+    let chat = webhooks::chat(&source).unwrap_or_default().to_owned();
+    if chat == user.id && user.friendship == Friendship::Blocked {
+        return Err(Refusal::conflict(format!("{} has blocked the bot and cannot write to it", user.name)));
+    }
+    Ok(Place { user, source, chat })
+}
+
 fn happened(state: &mut State, source: &Value, own: &Value, now: Timestamp) -> Happened {
     let event = event(state, source, own, now);
     Happened { webhook: Webhook::new(state, vec![event]), message_id: None }
@@ -187,7 +239,7 @@ fn sent(
     if MEDIA.contains(&kind.as_str()) {
         let content = content.unwrap_or_else(|| Content::sample(&kind));
         if kind == "file" {
-            added.extend([("fileName", json!("file.bin")), ("fileSize", json!(content.bytes.len()))]);
+            added.extend([("fileName", json!("file.bin")), ("fileSize", json!(content.size()))]);
         }
         state.contents.put(id, content);
     }

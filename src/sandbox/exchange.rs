@@ -20,6 +20,7 @@ use crate::sandbox::platform::Platform;
 use crate::sandbox::records::{Request, ViolationKind};
 use crate::sandbox::sender;
 use crate::sandbox::state::State;
+use crate::sandbox::webhooks::Webhook;
 
 /// More than LINE takes, so that a body past LINE's limit gets LINE's answer and no closed connection.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -104,12 +105,25 @@ fn arrive(state: &mut State, call: &Call, now: Timestamp) -> (usize, Option<Faul
 async fn execute(platform: &Platform, client: &awc::Client, call: &Call) -> Answer {
     let now = Timestamp::now();
     if !call.is("POST", WEBHOOK_TEST) {
-        return platform.with(|state| endpoints::answer(state, call, now));
+        let (answer, webhooks) = platform.with(|state| {
+            let answer = endpoints::answer(state, call, now);
+            (answer, std::mem::take(&mut state.untold))
+        });
+        for webhook in webhooks {
+            tell(platform, client, webhook);
+        }
+        return answer;
     }
     match platform.with(|state| channel::test(state, call, now)) {
         Ok(webhook) => channel::tested(&sender::attempt(platform, client, &webhook).await, now),
         Err(refusal) => refusal,
     }
+}
+
+/// Brings a webhook in the background.
+fn tell(platform: &Platform, client: &awc::Client, webhook: Webhook) {
+    let (platform, client) = (platform.clone(), client.clone());
+    rt::spawn(async move { sender::deliver(&platform, &client, webhook).await });
 }
 
 /// The answer to a request with which something goes wrong; nothing where the connection is just closed.
@@ -140,37 +154,41 @@ fn refused(fault: &Fault) -> Answer {
     errors::refusal(status, fault.message.as_deref().unwrap_or(errors::words(status)))
 }
 
-/// A refusal stays whole: with half of it nobody could tell what was refused.
+/// The first half of the right answer, announced as a whole one. A refusal stays whole: with half of it nobody could tell
+/// what was refused.
 fn halved(answer: Answer) -> Answer {
-    let half = if answer.status == 200 { answer.body.len() / 2 } else { answer.body.len() };
-    Answer { body: answer.body.slice(..half), ..answer }
+    let size = if answer.status == 200 { answer.size() / 2 } else { answer.size() };
+    let kept = usize::try_from(size).unwrap_or(usize::MAX).min(answer.body.len());
+    let filler = size - u64::try_from(kept).unwrap_or(size);
+    Answer { body: answer.body.slice(..kept), filler, ..answer }
 }
 
 fn response(answer: Answer, request_id: &str) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    response.insert_header(("content-type", answer.content_type));
+    response.insert_header(("content-type", answer.content_type.as_str()));
     response.insert_header(("x-line-request-id", request_id));
-    for header in answer.headers {
-        response.insert_header(header);
+    for (name, value) in &answer.headers {
+        response.insert_header((*name, value.as_str()));
     }
     match answer.cut_after {
-        None => response.body(answer.body),
-        Some(pause) => {
-            let size = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
-            response.body(SizedStream::new(size, first_half(&answer.body, pause)))
-        }
+        None if answer.filler == 0 => response.body(answer.body),
+        None => response.body(SizedStream::new(answer.size(), whole(&answer))),
+        Some(pause) => response.body(SizedStream::new(answer.size(), first_half(&answer, pause))),
     }
 }
 
+fn whole(answer: &Answer) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
+    stream::iter(answer.pieces().map(Ok))
+}
+
 /// The first half of a body that was announced as a whole, and a failure that closes the connection.
-fn first_half(body: &Bytes, pause: Duration) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
-    let half = body.slice(..body.len() / 2);
+fn first_half(answer: &Answer, pause: Duration) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
     let rest = stream::once(async move {
         rt::time::sleep(pause).await;
         Err(std::io::ErrorKind::ConnectionReset.into())
     });
-    stream::once(std::future::ready(Ok(half))).chain(Box::pin(rest))
+    stream::iter(answer.first_half().map(Ok)).chain(Box::pin(rest))
 }
 
 fn closed(request: &HttpRequest) -> HttpResponse {

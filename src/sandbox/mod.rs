@@ -3,8 +3,10 @@
 //! - `platform`: the handle; `state` and the files of its fields hold what the platform knows, without waiting.
 //! - `exchange`: a request to LINE's API and its answer; `endpoints`: what LINE does; what it takes is in `line::validation`.
 //! - `events` and `webhooks`: what people do and how the bot is told; `sender` brings it.
+//! - `media` and `phone`: what a phone loads of a message; `buttons` and `taps`: what a person presses.
 //! - `control`: how people, faults and everything else are moved from outside; documented in `docs/SANDBOX.md`.
 
+pub mod buttons;
 pub mod call;
 pub mod chats;
 pub mod contents;
@@ -16,8 +18,10 @@ pub mod exchange;
 pub mod faults;
 pub mod hangup;
 pub mod history;
+pub mod media;
 pub mod people;
 pub mod persistence;
+pub mod phone;
 pub mod platform;
 pub mod png;
 pub mod quota;
@@ -29,6 +33,7 @@ pub mod retry_keys;
 pub mod sender;
 pub mod state;
 pub mod stateless;
+pub mod taps;
 pub mod tokens;
 pub mod webhooks;
 
@@ -43,6 +48,7 @@ use actix_web::web::{Data, ServiceConfig, ThinData, resource, to};
 use actix_web::{App, HttpServer};
 
 use crate::error::{Error, Result};
+use crate::sandbox::phone::Phone;
 use crate::sandbox::platform::Platform;
 
 const WORKERS: usize = 2;
@@ -57,6 +63,7 @@ const SHUTDOWN_SECONDS: u64 = 1;
 pub fn routes(config: &mut ServiceConfig) {
     config
         .app_data(ThinData(sender::client()))
+        .app_data(ThinData(Phone::default()))
         .configure(control::routes)
         .service(resource("/{path:.*}").route(to(exchange::answer)));
 }

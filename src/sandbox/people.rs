@@ -156,6 +156,17 @@ impl People {
         self.groups.values()
     }
 
+    /// The id of the chat of this group or person, by id or name; else what was given.
+    pub fn chat_id<'a>(&'a self, id_or_name: &'a str) -> &'a str {
+        let group = self.group(id_or_name).map(|group| group.id.as_str());
+        group.or_else(|| self.user(id_or_name).map(|user| user.id.as_str())).unwrap_or(id_or_name)
+    }
+
+    /// Whether this is the id of a friend: only friends are reached by messages to many.
+    pub fn is_friend(&self, id: &str) -> bool {
+        self.users.get(id).is_some_and(|user| user.friendship == Friendship::Friend)
+    }
+
     /// Whom a push to this id reaches.
     pub fn reach(&self, id: &str, now: Timestamp) -> Reach {
         if let Some(group) = self.groups.get(id).filter(|group| group.has_bot) {

@@ -50,6 +50,13 @@ impl Generator {
         usize::try_from(self.next()).ok()?.checked_rem(length)
     }
 
+    /// Mixes the entries: Fisher and Yates.
+    pub fn shuffle<T>(&mut self, entries: &mut [T]) {
+        for end in (1..entries.len()).rev() {
+            entries.swap(end, self.position(end + 1).unwrap_or(end));
+        }
+    }
+
     fn next(&mut self) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

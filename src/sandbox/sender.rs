@@ -1,5 +1,6 @@
 //! Brings webhooks to the bot, and brings them again where that is switched on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
@@ -7,6 +8,7 @@ use awc::error::{ConnectError, SendRequestError};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
+use crate::line::client::tls;
 use crate::line::signature::{HEADER, sign};
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::platform::Platform;
@@ -65,8 +67,11 @@ impl Outcome {
 
 /// A client with LINE's patience; there is one on each thread.
 pub fn client() -> awc::Client {
-    let connector =
-        awc::Connector::new().timeout(TIMEOUT).limit(CONNECTIONS_MAX).conn_keep_alive(IDLE_CONNECTION_LIFE);
+    let connector = awc::Connector::new()
+        .rustls_0_23(Arc::new(tls()))
+        .timeout(TIMEOUT)
+        .limit(CONNECTIONS_MAX)
+        .conn_keep_alive(IDLE_CONNECTION_LIFE);
     awc::Client::builder().connector(connector).timeout(TIMEOUT).disable_redirects().finish()
 }
 

@@ -18,6 +18,7 @@ use crate::sandbox::records::{Attempt, Executed, Request, Violation};
 use crate::sandbox::reply_tokens::ReplyTokens;
 use crate::sandbox::retry_keys::RetryKeys;
 use crate::sandbox::stateless::StatelessTokens;
+use crate::sandbox::webhooks::Webhook;
 
 /// LINE's undisclosed schedule of redeliveries, in a form that a person can watch.
 const REDELIVERY_SCHEDULE_MS: [u64; 4] = [1_000, 5_000, 30_000, 120_000];
@@ -46,6 +47,8 @@ pub struct State {
     pub contents: Contents,
     /// What the phones show.
     pub chats: Chats,
+    /// Webhooks that come of a call of the bot, until they are on their way.
+    pub untold: Vec<Webhook>,
     /// Requests that were executed.
     pub executed: History<Executed>,
     /// All requests to LINE's API.
@@ -95,6 +98,7 @@ impl State {
             generator: Generator::new(options.seed),
             contents: Contents::default(),
             chats: Chats::default(),
+            untold: Vec::new(),
             executed: History::default(),
             requests: History::default(),
             violations: History::default(),

@@ -69,9 +69,7 @@ impl Webhook {
             state.reply_tokens.redelivered(event["replyToken"].as_str().unwrap_or_default(), now);
         }
         if state.redelivery.shuffle {
-            for end in (1..events.len()).rev() {
-                events.swap(end, state.generator.position(end + 1).unwrap_or(end));
-            }
+            state.generator.shuffle(&mut events);
         }
         Self::new(state, events)
     }

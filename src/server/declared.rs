@@ -73,6 +73,7 @@ mod tests {
     use super::*;
     use crate::config::account::DeclaredAccount;
     use crate::config::customer::DeclaredCustomer;
+    use crate::config::key_source::KeySource;
     use crate::model::account::{Account, DeliveryMode};
     use crate::model::customer::ProfileChange;
 
@@ -106,7 +107,8 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("kaiwa.db"), 16).unwrap();
+        let keys = KeySource::File(folder.path().join("secret.key"));
+        let store = Store::open(&folder.path().join("kaiwa.db"), &keys, 16).unwrap();
         (folder, store)
     }
 

@@ -4,9 +4,12 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::HttpService;
+use actix_service::map_config;
+use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::rt::task::JoinHandle;
 use actix_web::{App as Service, HttpServer, middleware, rt, web};
+use rustls::ServerConfig;
 use socket2::{Domain, Socket, Type};
 
 use crate::api;
@@ -37,8 +40,16 @@ struct Running {
 
 impl Http {
     /// Begins to answer.
-    pub fn start(shared: &Arc<Shared>, listener: TcpListener, metrics: Option<TcpListener>) -> Result<Self> {
-        let interface = Running::begin(interface(shared, listener)?);
+    pub fn start(
+        shared: &Arc<Shared>,
+        (listener, tls): (TcpListener, Option<ServerConfig>),
+        metrics: Option<TcpListener>,
+    ) -> Result<Self> {
+        let interface = match tls {
+            Some(tls) => tls_interface(shared, listener, tls)?,
+            None => interface(shared, listener)?,
+        };
+        let interface = Running::begin(interface);
         let metrics = metrics.map(|listener| serve_metrics(shared, listener)).transpose()?;
         Ok(Self { interface, metrics: metrics.map(Running::begin) })
     }
@@ -82,6 +93,40 @@ fn interface(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> {
     .disable_signals()
     .listen(listener)
     .map_err(Error::internal)?;
+    Ok(server.run())
+}
+
+/// The same within TLS. The framework's own way would also offer HTTP/2, because the client library that speaks to LINE
+/// builds it in; its limits have never been tried here.
+fn tls_interface(shared: &Arc<Shared>, listener: TcpListener, tls: ServerConfig) -> Result<Server> {
+    let config = &shared.config;
+    let for_threads = Arc::clone(shared);
+    let timeout = config.limits.request_timeout;
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
+    let server = builder
+        .workers(config.workers)
+        .max_concurrent_connections(config.limits.connections.div_ceil(config.workers))
+        .shutdown_timeout(config.limits.shutdown_timeout.as_secs())
+        .disable_signals()
+        .listen("interface", listener, move || {
+            let shared = Arc::clone(&for_threads);
+            let service = Service::new()
+                .data_factory(move || std::future::ready(App::new(Arc::clone(&shared))))
+                .wrap(middleware::from_fn(guard))
+                .configure(api::routes);
+            let stopping = stopping.clone();
+            HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .keep_alive(KEEP_ALIVE)
+                .client_request_timeout(timeout)
+                .h1(map_config(service, |()| AppConfig::default()))
+                .rustls_0_23(tls.clone())
+        })
+        .map_err(Error::internal)?;
     Ok(server.run())
 }
 

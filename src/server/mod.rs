@@ -3,6 +3,7 @@
 mod declared;
 mod http;
 mod notify;
+mod tls;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use url::Url;
 
 use crate::api::app::Shared;
 use crate::api::counters::Counters;
+use crate::api::limits::Limits;
+use crate::api::once::UnderWay;
 use crate::api::quota::Quotas;
 use crate::api::token::Verifier;
 use crate::config::Config;
@@ -26,6 +29,7 @@ use crate::model::clock::Clock;
 use crate::model::delivery::Policy;
 use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
+use crate::server::tls::Certificate;
 use crate::store::folder::Folder;
 use crate::store::{Store, deliveries, fetches};
 use crate::worker::backups::BackupWorker;
@@ -42,6 +46,7 @@ pub struct Server {
     shared: Arc<Shared>,
     listener: TcpListener,
     metrics: Option<TcpListener>,
+    certificate: Option<Certificate>,
     notify: Notify,
 }
 
@@ -58,19 +63,21 @@ impl Server {
         let started = clock.now();
         let verifier = Verifier::new(config.require_jwt_key()?);
         let notify = Notify::new(&supervisor);
+        let certificate = Certificate::open(&config.tls)?;
         let listener = match supervisor.listener {
             Some(listener) => take_over(listener)?,
             None => listen(&config.listen)?,
         };
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         make_private_folder(&config.data_directory)?;
-        let store = Store::open(&config.database_path(), config.limits.write_queue)?;
+        let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
         declared::save(&store, &config, clock.now())?;
         store.write_blocking(clock.now(), deliveries::recover)?;
         store.write_blocking(clock.now(), fetches::recover)?;
         let folder = Folder::open(&config.data_directory)?;
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
+        let limits = Limits::new(&config.limits);
         let metrics = Metrics::new(store.commits().clone());
         let shared = Shared {
             config,
@@ -83,12 +90,20 @@ impl Server {
             alarms: Alarms::default(),
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),
+            under_way: UnderWay::default(),
             quotas: Quotas::default(),
+            limits,
             counters: Counters::default(),
             metrics,
             started,
         };
-        Ok(Self { shared: Arc::new(shared), listener, metrics: metrics_listener, notify })
+        Ok(Self { shared: Arc::new(shared), listener, metrics: metrics_listener, certificate, notify })
+    }
+
+    /// The address of the interface as somebody on this machine writes it.
+    pub fn url(&self) -> Result<String> {
+        let Config { base_path, .. } = &self.shared.config;
+        Ok(format!("{}://{}{base_path}", self.shared.config.scheme(), self.address()?))
     }
 
     /// Where the server listens.
@@ -114,13 +129,15 @@ impl Server {
         let (stopping, stopped) = watch::channel(false);
         let workers = spawn_workers(&self.shared, &Stop::new(stopped))?;
         let mut workers = std::pin::pin!(workers);
-        let http = Http::start(&self.shared, self.listener, self.metrics)?;
+        let settings = self.certificate.as_ref().map(Certificate::settings);
+        let http = Http::start(&self.shared, (self.listener, settings), self.metrics)?;
         self.notify.ready();
         // A worker ends before it is told to only when it panics: a new start is the only remedy.
         let failed = tokio::select! {
             () = stop => false,
             () = &mut workers => true,
             () = self.notify.keep_watch(&self.shared.pulse) => false,
+            () = keep_fresh(self.certificate) => false,
         };
         log::info!("stopping");
         self.notify.stopping();
@@ -133,6 +150,13 @@ impl Server {
             log::warn!("some deliveries are still under way; they go on at the next start");
         }
         Ok(())
+    }
+}
+
+async fn keep_fresh(certificate: Option<Certificate>) {
+    match certificate {
+        Some(certificate) => certificate.keep_fresh().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -194,7 +218,8 @@ fn media_worker(shared: &Shared) -> Result<MediaWorker> {
 /// Where LINE reaches this server. A LINE on this machine, such as the sandbox, reaches it where it listens.
 fn public_url(config: &Config, address: SocketAddr) -> Option<String> {
     let configured = config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
-    configured.or_else(|| is_loopback(&config.line.api_base).then(|| format!("http://{address}")))
+    let own = || format!("{}://{address}{}", config.scheme(), config.base_path);
+    configured.or_else(|| is_loopback(&config.line.api_base).then(own))
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -18,7 +18,7 @@ pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) 
     const SQL: &str = "
         INSERT INTO accounts (
             id, customer, name, detail, secret, secret_next, token, delivery_mode, tm_create, tm_update)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?8)";
+        VALUES (?1, ?2, ?3, ?4, seal(?5, 'accounts.secret', ?1), seal(?6, 'accounts.secret_next', ?1), '', ?7, ?8, ?8)";
     let customer = customers::key(tx, customer)?;
     let NewAccount { id, name, detail, secret, secret_next, credential, delivery_mode } = account;
     let values = (id, customer, name, detail, secret, secret_next, delivery_mode, tx.stamp());
@@ -61,9 +61,11 @@ fn revive(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
 /// A page of a customer's accounts, newest first.
 pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Account>> {
     const SQL: &str = "
-        SELECT a.id, c.id AS customer, a.name, a.detail, secret, secret_next, token, channel_id, delivery_mode, check_state,
-            check_message, bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message,
-            parked_until, a.tm_create, a.tm_update
+        SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
+            unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
+            unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
+            bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+            a.tm_create, a.tm_update
         FROM customers c JOIN accounts a ON a.customer = c.key
         WHERE c.id = ?1 AND a.tm_create < ?2 AND a.tm_delete IS NULL
         ORDER BY a.tm_create DESC
@@ -88,9 +90,11 @@ pub fn all_of(connection: &Connection, customer: CustomerId) -> Result<Vec<Accou
 /// All accounts of all customers, oldest first, for the operator.
 pub fn list(connection: &Connection) -> Result<Vec<Account>> {
     const SQL: &str = "
-        SELECT a.id, c.id AS customer, a.name, a.detail, secret, secret_next, token, channel_id, delivery_mode, check_state,
-            check_message, bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message,
-            parked_until, a.tm_create, a.tm_update
+        SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
+            unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
+            unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
+            bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+            a.tm_create, a.tm_update
         FROM customers c JOIN accounts a ON a.customer = c.key
         WHERE a.tm_delete IS NULL
         ORDER BY a.tm_create";
@@ -108,9 +112,11 @@ pub fn get(connection: &Connection, customer: CustomerId, id: AccountId) -> Resu
 /// The account with this id, whosever it is: for LINE's webhooks, which carry no token.
 pub fn find(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
     const SQL: &str = "
-        SELECT a.id, c.id AS customer, a.name, a.detail, secret, secret_next, token, channel_id, delivery_mode, check_state,
-            check_message, bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message,
-            parked_until, a.tm_create, a.tm_update
+        SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
+            unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
+            unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
+            bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+            a.tm_create, a.tm_update
         FROM accounts a JOIN customers c ON c.key = a.customer
         WHERE a.id = ?1 AND a.tm_delete IS NULL";
     Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
@@ -126,7 +132,8 @@ pub fn update(
     const SQL: &str = "
         UPDATE accounts SET
             name = coalesce(?2, name), detail = coalesce(?3, detail),
-            secret = coalesce(?4, secret), secret_next = ?5,
+            secret = coalesce(seal(?4, 'accounts.secret', id), secret),
+            secret_next = seal(?5, 'accounts.secret_next', id),
             delivery_mode = coalesce(?6, delivery_mode), tm_update = ?7
         WHERE id = ?1";
     let known = get(tx, customer, id)?;
@@ -195,7 +202,7 @@ pub(super) fn key(connection: &Connection, id: AccountId) -> Result<i64> {
 pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked, token: &Secret) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET parked_reason = ?2, parked_message = ?3, parked_until = ?4
-        WHERE key = ?1 AND (channel_id IS NOT NULL OR token = ?5)";
+        WHERE key = ?1 AND (channel_id IS NOT NULL OR unseal(token, 'accounts.token', id) = ?5)";
     tx.prepare_cached(SQL)?.execute((key, parked.reason, &parked.message, parked.until, token))?;
     Ok(())
 }

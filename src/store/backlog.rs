@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use crate::error::Result;
+use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 
 /// What waits to be sent.
@@ -50,6 +51,24 @@ pub fn parked(connection: &Connection) -> Result<Vec<(String, u64)>> {
     let mut statement = connection.prepare_cached(SQL)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many messages of a customer are not decided; counting ends at `most`.
+pub fn of_customer(connection: &Connection, customer: CustomerId, most: u64) -> Result<u64> {
+    // From what waits, and not from all conversations of the customer: CROSS JOIN keeps the order.
+    const SQL: &str = "
+        SELECT count(*) FROM (
+            SELECT DISTINCT d.conversation, d.message_stamp
+            FROM customers c
+                CROSS JOIN accounts a ON a.customer = c.key
+                CROSS JOIN lanes l ON l.account = a.key
+                CROSS JOIN deliveries d ON d.conversation = l.conversation AND d.state IN ('queued', 'sending')
+            WHERE c.id = ?1
+            LIMIT ?2
+        )";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(SQL)?;
+    Ok(statement.query_row((customer, most), |row| Ok(unsigned(row.get(0)?)))?)
 }
 
 /// A count is never below zero.

@@ -9,6 +9,7 @@ use r2d2::{ManageConnection, Pool};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, Result};
+use crate::store::sealing::Sealer;
 
 /// The first SQLite without the WAL-reset bug, by which two connections can damage a file.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -57,21 +58,21 @@ pub fn open_reading(path: &Path) -> Result<Connection> {
 }
 
 /// The connections for reads that may take long.
-pub fn pool(path: &Path) -> Result<Pool<ReadOnly>> {
+pub fn pool(path: &Path, sealer: &Sealer) -> Result<Pool<ReadOnly>> {
     Pool::builder()
         .max_size(POOL_SIZE)
         .min_idle(Some(0))
         .max_lifetime(None)
         .test_on_check_out(false)
         .connection_timeout(POOL_TIMEOUT)
-        .build(ReadOnly { path: path.to_owned() })
+        .build(ReadOnly { path: path.to_owned(), sealer: sealer.clone() })
         .map_err(Error::internal)
 }
 
 /// How the pool makes and judges its connections.
-#[derive(Debug)]
 pub struct ReadOnly {
     path: PathBuf,
+    sealer: Sealer,
 }
 
 impl ManageConnection for ReadOnly {
@@ -79,7 +80,9 @@ impl ManageConnection for ReadOnly {
     type Error = Error;
 
     fn connect(&self) -> Result<Connection> {
-        open_reading(&self.path)
+        let connection = open_reading(&self.path)?;
+        self.sealer.install(&connection)?;
+        Ok(connection)
     }
 
     fn is_valid(&self, connection: &mut Connection) -> Result<()> {

@@ -1,19 +1,17 @@
-//! Conversations and who takes part in them.
+//! Conversations: their names, their states, and LINE's tokens for them.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::chat::{Chat, ChatKind, LineId};
-use crate::model::conversation::{
-    Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Participant, Reach, TARGET_NAME_UNKNOWN,
-};
+use crate::model::chat::{Chat, ChatKind};
+use crate::model::conversation::{Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach};
 use crate::model::delivery::Policy;
 use crate::model::id::{ConversationId, CustomerId};
 use crate::model::inbound::InboundEvent;
 use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::lookups;
+use crate::store::participants;
 use crate::store::transaction::Transaction;
 
 /// A page of a customer's conversations, newest first. Groups can have hundreds of members: a read that may take long.
@@ -87,33 +85,8 @@ pub(super) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i
     let values =
         (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
     let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
-    join(tx, key, &chat.id, chat.kind != ChatKind::Room)?;
+    participants::join(tx, key, &chat.id, chat.kind != ChatKind::Room)?;
     Ok(key)
-}
-
-/// Somebody takes part, and their name will be asked for unless LINE gives none.
-pub(super) fn join(tx: &Transaction<'_>, conversation: i64, target: &LineId, named: bool) -> Result<()> {
-    const SQL: &str = "
-        INSERT INTO participants (conversation, position, target, target_name)
-        SELECT ?1, 1 + coalesce(max(position), 0), ?2, ?3
-        FROM participants
-        WHERE conversation = ?1
-        ON CONFLICT (conversation, target) DO NOTHING";
-    let added = tx.prepare_cached(SQL)?.execute((conversation, target, TARGET_NAME_UNKNOWN))?;
-    if added > 0 && named {
-        lookups::enqueue(tx, conversation, target)?;
-    }
-    Ok(())
-}
-
-/// Somebody takes part no longer. What they said keeps their id.
-pub(super) fn part(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
-    const SQL: &str = "DELETE FROM participants WHERE conversation = ?1 AND target = ?2 AND position > 1";
-    lookups::cancel(tx, conversation, target)?;
-    if tx.prepare_cached(SQL)?.execute((conversation, target))? > 0 {
-        touch(tx, conversation)?;
-    }
-    Ok(())
 }
 
 /// Whether another system has control of the chat, so that nothing may be sent.
@@ -172,22 +145,6 @@ pub(super) fn take_reply_token(tx: &Transaction<'_>, conversation: i64) -> Resul
     Ok(token)
 }
 
-/// LINE told the name of somebody who takes part.
-pub(super) fn name_participant(
-    tx: &Transaction<'_>,
-    conversation: i64,
-    target: &LineId,
-    name: &str,
-) -> Result<()> {
-    const SQL: &str = "
-        UPDATE participants SET target_name = ?3
-        WHERE conversation = ?1 AND target = ?2 AND target_name <> ?3";
-    if tx.prepare_cached(SQL)?.execute((conversation, target, name))? > 0 {
-        touch(tx, conversation)?;
-    }
-    Ok(())
-}
-
 /// An event told whether the chat can be reached (`None`: nothing about that) and whether another system has control
 /// of it. Events may arrive out of order: an older one than the last that told something tells nothing.
 pub(super) fn note_state(
@@ -207,24 +164,16 @@ pub(super) fn note_state(
     Ok(())
 }
 
-fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+/// Something that is shown of the conversation has changed.
+pub(super) fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "UPDATE conversations SET tm_update = ?2 WHERE key = ?1";
     tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
     Ok(())
 }
 
 fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Result<Conversation> {
-    const SQL: &str = "
-        SELECT target, target_name
-        FROM participants
-        WHERE conversation = ?1
-        ORDER BY position";
     let (key, conversation) = found;
-    let mut statement = connection.prepare_cached(SQL)?;
-    let participants = statement.query_map([key], |row| {
-        Ok(Participant { target: row.get("target")?, target_name: row.get("target_name")? })
-    })?;
-    Ok(Conversation { participants: participants.collect::<rusqlite::Result<_>>()?, ..conversation })
+    Ok(Conversation { participants: participants::of(connection, key)?, ..conversation })
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {

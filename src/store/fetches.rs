@@ -9,6 +9,7 @@ use crate::model::id::{AccountId, MediaId};
 use crate::model::media::{Media, MediaStatus, MediaType};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+use crate::store::conversations;
 use crate::store::folder::Kept;
 use crate::store::transaction::Transaction;
 
@@ -33,8 +34,12 @@ pub struct Fetch {
     pub message_id: Option<String>,
     /// Where it is, when it is not at LINE.
     pub url: Option<String>,
+    /// Where a small picture of it is, when it is not at LINE.
+    pub preview_url: Option<String>,
     /// The account at LINE and its channel access token; none once the account was removed.
     pub access: Option<(AccountId, Secret)>,
+    /// Whether it is the picture of somebody who takes part, and no file of a message.
+    pub is_picture: bool,
     /// When it became known.
     pub since: Timestamp,
     /// Attempts so far, this one included.
@@ -44,8 +49,9 @@ pub struct Fetch {
 /// Takes up to `limit` files that are due.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Fetch>> {
     const SQL: &str = "
-        SELECT m.key, m.customer, m.id, m.kind, m.status, source_message_id, source_url, m.tm_create,
-            m.attempts + 1 AS attempts, a.id AS account, CASE WHEN a.tm_delete IS NULL THEN a.token END AS token
+        SELECT m.key, m.customer, m.id, m.kind, m.status, source_message_id, source_url, source_preview_url, m.tm_create,
+            m.attempts + 1 AS attempts, m.message_stamp IS NULL AS is_picture, a.id AS account,
+            CASE WHEN a.tm_delete IS NULL THEN unseal(a.token, 'accounts.token', a.id) END AS token
         FROM (
             SELECT key FROM medias WHERE due_at <= ?1 AND status <> 'stored'
             UNION ALL
@@ -108,7 +114,7 @@ pub fn orphans(connection: &Connection, ids: &[MediaId]) -> Result<Vec<MediaId>>
     Ok(orphans)
 }
 
-/// The file is on disk, and its message shows it. `false` when its message was withdrawn meanwhile: then the file must
+/// The file is on disk, and its message or its conversation shows it. `false` when its message was withdrawn meanwhile: then the file must
 /// go.
 pub fn store(tx: &Transaction<'_>, fetch: &Fetch, kept: &Kept, has_preview: bool) -> Result<bool> {
     const SQL: &str = "
@@ -118,6 +124,9 @@ pub fn store(tx: &Transaction<'_>, fetch: &Fetch, kept: &Kept, has_preview: bool
     let stored = tx.prepare_cached(SQL)?.execute((fetch.key, kept.content_type, size, kept.sha256))?;
     if stored == 0 {
         return Ok(false);
+    }
+    if fetch.is_picture {
+        return show_picture(tx, fetch).map(|()| true);
     }
     let uri = format!("/v1.0/medias/{}", fetch.id);
     show(tx, fetch, |media| {
@@ -143,17 +152,27 @@ pub fn give_up(tx: &Transaction<'_>, fetch: &Fetch, reason: &str) -> Result<()> 
     const SQL: &str = "
         UPDATE medias SET status = 'gone', due_at = ?3, last_error = ?2
         WHERE key = ?1 AND status = 'pending'";
-    if tx.prepare_cached(SQL)?.execute((fetch.key, reason, tx.now()))? > 0 {
+    if tx.prepare_cached(SQL)?.execute((fetch.key, reason, tx.now()))? > 0 && !fetch.is_picture {
         show(tx, fetch, |media| media.status = Some(MediaStatus::Gone))?;
     }
     Ok(())
 }
 
-/// Nothing is left on disk of a file that had to go.
+/// Nothing is left on disk of a file that had to go. The row stays with its message, and goes without one.
 pub fn removed(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
     const SQL: &str = "UPDATE medias SET due_at = NULL WHERE key = ?1 AND status = 'gone'";
+    const SQL_DELETE: &str =
+        "DELETE FROM medias WHERE key = ?1 AND status = 'gone' AND message_stamp IS NULL";
     tx.prepare_cached(SQL)?.execute([fetch.key])?;
+    tx.prepare_cached(SQL_DELETE)?.execute([fetch.key])?;
     Ok(())
+}
+
+/// The conversation shows a picture of somebody who takes part.
+fn show_picture(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
+    const SQL: &str = "SELECT conversation FROM medias WHERE key = ?1";
+    let conversation = tx.prepare_cached(SQL)?.query_row([fetch.key], |row| row.get(0))?;
+    conversations::touch(tx, conversation)
 }
 
 /// Changes how the message shows the file. A withdrawn message shows none.
@@ -184,7 +203,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {
         status: row.get("status")?,
         message_id: row.get("source_message_id")?,
         url: row.get("source_url")?,
+        preview_url: row.get("source_preview_url")?,
         access: account.zip(token),
+        is_picture: row.get("is_picture")?,
         since: row.get("tm_create")?,
         attempts: row.get("attempts")?,
     })

@@ -1,11 +1,13 @@
 //! Taking in what LINE sends: each event once, in the journal and in its conversation.
 
+use std::time::Duration;
+
 use crate::error::{Error, Result};
 use crate::model::conversation::Reach;
 use crate::model::id::AccountId;
 use crate::model::inbound::{Change, InboundEvent};
 use crate::store::transaction::Transaction;
-use crate::store::{accounts, conversations, lookups, said};
+use crate::store::{accounts, conversations, lookups, participants, said};
 
 /// What became of a webhook's events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,10 +20,16 @@ pub struct Received {
     pub unread: usize,
 }
 
-/// Stores each event of a webhook that was not stored before. An odd event is kept as it came and costs no other.
+/// Stores each event of a webhook that was not stored before. An odd event is kept as it came and costs no other. Who
+/// does something and was last asked for at LINE so long ago is asked for again (`profile_ttl`).
 ///
 /// `Unavailable` when the storage fails: then nothing of the webhook is stored, and LINE may send it again.
-pub fn receive(tx: &Transaction<'_>, account: AccountId, events: &[InboundEvent]) -> Result<Received> {
+pub fn receive(
+    tx: &Transaction<'_>,
+    account: AccountId,
+    events: &[InboundEvent],
+    profile_ttl: Duration,
+) -> Result<Received> {
     let account = accounts::key(tx, account)?;
     let mut received = Received::default();
     // LINE may mix up what happened; within a webhook the order of events is mended.
@@ -36,6 +44,7 @@ pub fn receive(tx: &Transaction<'_>, account: AccountId, events: &[InboundEvent]
         if !apply_or_keep(tx, account, event)? {
             received.unread += 1;
         }
+        participants::refresh(tx, account, event, profile_ttl)?;
     }
     Ok(received)
 }
@@ -74,7 +83,7 @@ pub(super) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) ->
     let at = event.occurred_at.unwrap_or(tx.now());
     conversations::note_state(tx, conversation, (reach(event), event.standby), at)?;
     if let Some(speaker) = &event.speaker {
-        conversations::join(tx, conversation, speaker, true)?;
+        participants::join(tx, conversation, speaker, true)?;
     }
     conversations::keep_tokens(tx, conversation, event, at)?;
     said::forget_if_withdrawn(tx, account, event)?;
@@ -84,10 +93,10 @@ pub(super) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) ->
         Change::Unsend => said::withdraw(tx, (account, conversation), event),
         Change::Follow => lookups::enqueue(tx, conversation, &chat.id),
         Change::MembersJoined(members) => {
-            members.iter().try_for_each(|member| conversations::join(tx, conversation, member, true))
+            members.iter().try_for_each(|member| participants::join(tx, conversation, member, true))
         }
         Change::MembersLeft(members) => {
-            members.iter().try_for_each(|member| conversations::part(tx, conversation, member))
+            members.iter().try_for_each(|member| participants::part(tx, conversation, member))
         }
         Change::Unfollow | Change::Join | Change::Leave | Change::Noted | Change::Unread => Ok(()),
     }

@@ -85,7 +85,7 @@ pub(super) fn due(tx: &Transaction<'_>, room: Room, backoff_max: Duration) -> Re
 /// This very lane, if it may move now.
 pub(super) fn due_alone(tx: &Transaction<'_>, conversation: i64) -> Result<Option<Lane>> {
     const SQL: &str = "
-        SELECT account, id, token, slow
+        SELECT account, id, unseal(token, 'accounts.token', id) AS token, slow
         FROM lanes l JOIN accounts a ON a.key = l.account
         WHERE conversation = ?1 AND in_flight = 0 AND due_at <= ?2 AND parked_reason IS NULL AND tm_delete IS NULL";
     let lane = tx.prepare_cached(SQL)?.query_row((conversation, tx.now()), |row| {
@@ -161,7 +161,7 @@ pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
 
 fn senders(connection: &Connection) -> Result<Vec<Sender>> {
     const SQL: &str = "
-        SELECT key, id, token, parked_reason, parked_until
+        SELECT key, id, unseal(token, 'accounts.token', id) AS token, parked_reason, parked_until
         FROM accounts a
         WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)
         ORDER BY (SELECT count(*) FROM lanes WHERE account = a.key AND in_flight = 1)";

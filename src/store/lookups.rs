@@ -1,4 +1,4 @@
-//! Names that are to be asked for at LINE.
+//! Names and pictures that are to be asked for at LINE.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use rusqlite::{Connection, Row};
 
 use crate::error::Result;
 use crate::model::chat::{Chat, LineId};
+use crate::model::conversation::Profile;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::conversations;
+use crate::store::participants;
 use crate::store::transaction::Transaction;
 
 /// While a lookup is under way it is not due again for this long, so that a crash costs only the wait.
@@ -18,7 +19,7 @@ const LEASE: Duration = Duration::from_mins(1);
 /// A later time than this for a lookup can only come from a clock that was ahead.
 const WAIT_MAX: Duration = Duration::from_hours(48);
 
-/// A name to ask for.
+/// Somebody whose name and picture to ask for.
 #[derive(Debug, Clone)]
 pub struct Lookup {
     conversation: i64,
@@ -30,6 +31,8 @@ pub struct Lookup {
     pub account: AccountId,
     /// The channel access token to ask with.
     pub token: Secret,
+    /// Whether LINE was asked before, and has told or refused to.
+    pub is_refresh: bool,
     /// Attempts so far, this one included.
     pub attempts: u32,
 }
@@ -47,13 +50,15 @@ pub(super) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) 
 /// Takes up to `limit` names that are due.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     const SQL: &str = "
-        SELECT l.conversation, chat_kind, chat_id, l.target, a.id AS account, a.token,
-            l.attempts + 1 AS attempts
+        SELECT l.conversation, chat_kind, chat_id, l.target, a.id AS account,
+            unseal(a.token, 'accounts.token', a.id) AS token,
+            named_at IS NOT NULL AS is_refresh, l.attempts + 1 AS attempts
         FROM (
             SELECT conversation, target, due_at, attempts FROM lookups WHERE due_at <= ?1
             UNION ALL
             SELECT conversation, target, due_at, attempts FROM lookups WHERE due_at > ?2
         ) l
+        JOIN participants p ON p.conversation = l.conversation AND p.target = l.target
         JOIN conversations v ON v.key = l.conversation
         JOIN accounts a ON a.key = v.account
         WHERE a.tm_delete IS NULL
@@ -72,10 +77,10 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     Ok(due)
 }
 
-/// LINE told the name.
-pub fn resolve(tx: &Transaction<'_>, lookup: &Lookup, name: &str) -> Result<()> {
-    conversations::name_participant(tx, lookup.conversation, &lookup.target, name)?;
-    give_up(tx, lookup)
+/// LINE told the name and the picture.
+pub fn resolve(tx: &Transaction<'_>, lookup: &Lookup, profile: &Profile) -> Result<()> {
+    participants::describe(tx, lookup.conversation, &lookup.target, Some(profile))?;
+    cancel(tx, lookup.conversation, &lookup.target)
 }
 
 /// Asks again later.
@@ -85,8 +90,9 @@ pub fn postpone(tx: &Transaction<'_>, lookup: &Lookup, until: Timestamp) -> Resu
     Ok(())
 }
 
-/// Asks no more.
+/// Asks no more, until it is time to ask again.
 pub fn give_up(tx: &Transaction<'_>, lookup: &Lookup) -> Result<()> {
+    participants::describe(tx, lookup.conversation, &lookup.target, None)?;
     cancel(tx, lookup.conversation, &lookup.target)
 }
 
@@ -118,6 +124,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Lookup> {
         target: row.get("target")?,
         account: row.get("account")?,
         token: row.get("token")?,
+        is_refresh: row.get("is_refresh")?,
         attempts: row.get("attempts")?,
     })
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use crate::error::{Error, Resource, Result};
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::inbound::Saying;
-use crate::model::media::{MediaSource, MediaStatus, StoredFile};
+use crate::model::media::{MediaSource, MediaStatus, MediaType, StoredFile};
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 
@@ -18,17 +18,18 @@ pub(super) fn expect(
 ) -> Result<()> {
     const SQL: &str = "
         INSERT INTO medias (id, customer, conversation, message_stamp, kind, status, filename, source_message_id,
-            source_url, due_at, tm_create)
-        SELECT ?1, customer, key, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9
+            source_url, source_preview_url, due_at, tm_create)
+        SELECT ?1, customer, key, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10
         FROM conversations
         WHERE key = ?2";
     let (Some(media), Some(source)) = (saying.medias.first(), &saying.source) else { return Ok(()) };
-    let url = match source {
-        MediaSource::Line => None,
-        MediaSource::External(url) => Some(url),
+    let (url, preview_url) = match source {
+        MediaSource::Line => (None, None),
+        MediaSource::External { url, preview_url } => (Some(url), preview_url.as_ref()),
     };
     let (kind, status, now) = (media.r#type, MediaStatus::Pending, tx.now());
-    let values = (media.id, conversation, stamp, kind, status, &media.filename, message_id, url, now);
+    let filename = &media.filename;
+    let values = (media.id, conversation, stamp, kind, status, filename, message_id, url, preview_url, now);
     tx.prepare_cached(SQL)?.execute(values)?;
     Ok(())
 }
@@ -36,9 +37,29 @@ pub(super) fn expect(
 /// The files of a withdrawn message are no longer anybody's; what is on disk is removed by the worker for media.
 pub(super) fn withdraw(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Result<()> {
     const SQL: &str = "
-        UPDATE medias SET status = ?3, filename = '', source_url = NULL, due_at = ?4, last_error = 'withdrawn'
+        UPDATE medias SET status = ?3, filename = '', source_url = NULL, source_preview_url = NULL, due_at = ?4, last_error = 'withdrawn'
         WHERE conversation = ?1 AND message_stamp = ?2";
     tx.prepare_cached(SQL)?.execute((conversation, stamp, MediaStatus::Gone, tx.now()))?;
+    Ok(())
+}
+
+/// Notes the picture of somebody who takes part, which is fetched from this address, and tells its private key.
+pub(super) fn expect_picture(tx: &Transaction<'_>, conversation: i64, url: &str) -> Result<i64> {
+    const SQL: &str = "
+        INSERT INTO medias (id, customer, conversation, kind, status, filename, source_url, due_at, tm_create)
+        SELECT ?1, customer, key, ?3, ?4, '', ?5, ?6, ?6
+        FROM conversations
+        WHERE key = ?2
+        RETURNING key";
+    let values = (MediaId::random(), conversation, MediaType::Image, MediaStatus::Pending, url, tx.now());
+    Ok(tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?)
+}
+
+/// A file belongs to nothing any more; the worker for media removes it, and then its row.
+pub(super) fn discard(tx: &Transaction<'_>, key: i64) -> Result<()> {
+    const SQL: &str =
+        "UPDATE medias SET status = 'gone', due_at = ?2, last_error = 'discarded' WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((key, tx.now()))?;
     Ok(())
 }
 
@@ -101,7 +122,8 @@ pub fn is_stored(connection: &Connection, id: MediaId) -> Result<bool> {
     Ok(connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0))?)
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredFile> {
+/// A complete file, from its columns.
+pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredFile> {
     Ok(StoredFile {
         id: row.get("id")?,
         filename: row.get("filename")?,

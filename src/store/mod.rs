@@ -16,17 +16,23 @@ mod failure;
 pub mod fetches;
 pub mod folder;
 pub mod health;
+pub mod idempotency;
 pub mod inbound;
+pub mod inspection;
+mod keys;
 pub mod lanes;
 pub mod lock;
 pub mod lookups;
 pub mod medias;
 pub mod messages;
+mod participants;
 pub mod previews;
 pub mod reader;
 pub mod replays;
 mod said;
 pub mod schema;
+mod seal;
+pub mod sealing;
 mod steps;
 pub mod tokens;
 pub mod transaction;
@@ -40,6 +46,7 @@ use std::sync::Arc;
 use r2d2::Pool;
 use rusqlite::Connection;
 
+use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
@@ -48,6 +55,7 @@ use crate::store::checkpoint::Checkpoints;
 use crate::store::connection::ReadOnly;
 use crate::store::lock::Lock;
 use crate::store::reader::Reader;
+use crate::store::sealing::Sealer;
 use crate::store::transaction::Transaction;
 use crate::store::writer::Writer;
 
@@ -65,6 +73,7 @@ struct Open {
     writer: Writer,
     commits: Commits,
     path: PathBuf,
+    sealer: Sealer,
     _lock: Lock,
 }
 
@@ -72,18 +81,23 @@ impl Store {
     /// Opens the file, makes it if there is none, and carries an older one up to the present schema.
     ///
     /// `queue` is how many operations may wait for the writer. `Unusable` when another process has the file open, when
-    /// it belongs to a newer version or to another program, or when it does not keep the promised durability.
-    pub fn open(path: &Path, queue: usize) -> Result<Self> {
+    /// it belongs to a newer version or to another program, when its secrets are sealed with another key, or when it
+    /// does not keep the promised durability.
+    pub fn open(path: &Path, keys: &KeySource, queue: usize) -> Result<Self> {
         let lock = Lock::take(path)?;
         schema::refuse_foreign(path)?;
         copy::before_migration(path)?;
         let mut writing = connection::open_writing(path)?;
+        Sealer::refuse_other_key(&writing, keys)?;
         schema::bring_up_to_date(&mut writing)?;
+        let sealer = Sealer::unlock_or_begin(&mut writing, keys)?;
+        sealer.install(&writing)?;
         let checkpoints = Checkpoints::start(path)?;
         let commits = Commits::default();
         let writer = Writer::start(writing, checkpoints, queue, commits.clone())?;
-        let pool = connection::pool(path)?;
-        Ok(Self { open: Arc::new(Open { writer, commits, pool, path: path.to_owned(), _lock: lock }) })
+        let pool = connection::pool(path, &sealer)?;
+        let path = path.to_owned();
+        Ok(Self { open: Arc::new(Open { pool, writer, path, commits, sealer, _lock: lock }) })
     }
 
     /// Runs an operation in the next group and answers after it was committed, or undone for its error.
@@ -141,6 +155,6 @@ impl Store {
 
     /// A connection for short indexed reads on the thread that asks, cheaper than a hop to another thread.
     pub fn reader(&self) -> Result<Reader> {
-        Reader::open(&self.open.path)
+        Reader::with(&self.open.path, &self.open.sealer)
     }
 }

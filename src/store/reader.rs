@@ -4,7 +4,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
+use crate::store::sealing::Sealer;
 use crate::store::{connection, schema};
 
 /// A read-only connection of one thread.
@@ -15,13 +17,23 @@ pub struct Reader {
 impl Reader {
     /// Opens an existing database for reading, also beside a process that writes it.
     ///
-    /// `Unusable` when there is none, or when it has another schema than this program.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// `Unusable` when there is none, when it has another schema than this program, or when its secrets are sealed with
+    /// another key.
+    pub fn open(path: &Path, keys: &KeySource) -> Result<Self> {
         if !path.exists() {
             return Err(Error::Unusable(format!("there is no database at {}", path.display())));
         }
         let connection = connection::open_reading(path)?;
         schema::require_current(&connection)?;
+        Sealer::unlock(&connection, keys)?.install(&connection)?;
+        Ok(Self { connection })
+    }
+
+    /// The same for a database that is open.
+    pub(super) fn with(path: &Path, sealer: &Sealer) -> Result<Self> {
+        let connection = connection::open_reading(path)?;
+        schema::require_current(&connection)?;
+        sealer.install(&connection)?;
         Ok(Self { connection })
     }
 

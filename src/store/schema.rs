@@ -86,6 +86,9 @@ fn within_transaction(connection: &mut Connection, schema: &str, steps: &[&str])
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = number(&transaction, "user_version")?;
     refuse_newer(found, steps)?;
+    if found == version(steps) {
+        return Ok(());
+    }
     if found == 0 {
         transaction.execute_batch(schema)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

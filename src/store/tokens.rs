@@ -35,7 +35,7 @@ pub struct Channel {
 /// From now on an account speaks with this. A token that has to be fetched is due at once.
 pub(super) fn set(tx: &Transaction<'_>, account: AccountId, credential: &Credential) -> Result<()> {
     const SQL: &str = "
-        UPDATE accounts SET token = ?2, channel_id = ?3, token_expires_at = NULL, token_refresh_at = ?4
+        UPDATE accounts SET token = seal(?2, 'accounts.token', id), channel_id = ?3, token_expires_at = NULL, token_refresh_at = ?4
         WHERE id = ?1";
     let (token, channel_id, refresh_at) = match credential {
         Credential::Token(token) => (token.expose(), None, None),
@@ -48,7 +48,7 @@ pub(super) fn set(tx: &Transaction<'_>, account: AccountId, credential: &Credent
 /// Takes up to `limit` accounts whose next token is due, with the tokens that they have.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(AccountId, Secret)>> {
     const SQL: &str = "
-        SELECT id, token
+        SELECT id, unseal(token, 'accounts.token', id)
         FROM accounts
         WHERE token_refresh_at IS NOT NULL AND (token_refresh_at <= ?1 OR token_refresh_at > ?2)
         LIMIT ?3";
@@ -67,7 +67,9 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(AccountId, Secre
 /// What the tokens of an account are fetched with; nothing when it has a token that was given.
 pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<Channel>> {
     const SQL: &str = "
-        SELECT channel_id, secret, secret_next, token, token_expires_at
+        SELECT channel_id, unseal(secret, 'accounts.secret', id) AS secret,
+            unseal(secret_next, 'accounts.secret_next', id) AS secret_next,
+            unseal(token, 'accounts.token', id) AS token, token_expires_at
         FROM accounts
         WHERE id = ?1 AND channel_id IS NOT NULL";
     let channel = connection.prepare_cached(SQL)?.query_row([account], |row| {
@@ -90,8 +92,8 @@ pub fn save(
     (refresh_at, expires_at): (Timestamp, Timestamp),
 ) -> Result<()> {
     const SQL: &str = "
-        UPDATE accounts SET token = ?3, token_refresh_at = ?4, token_expires_at = ?5
-        WHERE id = ?1 AND channel_id = ?2 AND secret = ?6";
+        UPDATE accounts SET token = seal(?3, 'accounts.token', id), token_refresh_at = ?4, token_expires_at = ?5
+        WHERE id = ?1 AND channel_id = ?2 AND unseal(secret, 'accounts.secret', id) = ?6";
     let values = (account, &channel.id, token, refresh_at, expires_at, &channel.secret);
     tx.prepare_cached(SQL)?.execute(values)?;
     Ok(())

@@ -1,13 +1,15 @@
 //! Files that customers uploaded: kept until they are sent, and shown to LINE's users from then on.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
 use crate::model::id::{CustomerId, MediaId};
-use crate::model::media::{MediaStatus, MediaType, Upload};
+use crate::model::media::{MediaStatus, MediaType, StoredFile, Upload};
 use crate::model::timestamp::Timestamp;
-use crate::store::customers;
 use crate::store::transaction::Transaction;
+use crate::store::{customers, medias};
 
 /// Notes a file that is on disk.
 ///
@@ -44,26 +46,46 @@ pub fn get(connection: &Connection, customer: CustomerId, id: MediaId) -> Result
 }
 
 /// An upload that was sent, for whoever knows its id; `None` for every other file.
-pub fn sent(connection: &Connection, id: MediaId) -> Result<Option<Upload>> {
+pub fn sent(connection: &Connection, id: MediaId) -> Result<Option<StoredFile>> {
     const SQL: &str = "
-        SELECT id, kind, filename, content_type, size
+        SELECT id, filename, content_type, size, sha256
         FROM medias
         WHERE id = ?1 AND conversation IS NOT NULL AND status = 'stored' AND source_message_id IS NULL
             AND source_url IS NULL";
-    Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
+    Ok(connection.prepare_cached(SQL)?.query_row([id], medias::from_row).optional()?)
+}
+
+/// Uploads that nobody has sent within this time have expired: the worker for media removes them. Says how many of up to
+/// `limit` there were.
+pub fn expire(tx: &Transaction<'_>, after: Duration, limit: usize) -> Result<usize> {
+    const SQL: &str = "
+        UPDATE medias SET status = 'gone', due_at = ?1, last_error = 'it was not sent in time'
+        WHERE key IN (
+            SELECT key
+            FROM medias
+            WHERE conversation IS NULL AND status = 'stored' AND tm_create <= ?2
+            LIMIT ?3
+        )";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    Ok(tx.prepare_cached(SQL)?.execute((tx.now(), tx.now().before(after), limit))?)
 }
 
 /// The upload belongs to the first message that it is sent with, and can be fetched from now on.
+///
+/// `Conflict` when it has just expired.
 pub(super) fn publish(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
     id: MediaId,
 ) -> Result<()> {
     const SQL: &str = "
-        UPDATE medias SET conversation = ?2, message_stamp = ?3
-        WHERE id = ?1 AND conversation IS NULL";
-    tx.prepare_cached(SQL)?.execute((id, conversation, stamp))?;
-    Ok(())
+        UPDATE medias SET
+            conversation = coalesce(conversation, ?2), message_stamp = iif(conversation IS NULL, ?3, message_stamp)
+        WHERE id = ?1 AND status = 'stored'";
+    if tx.prepare_cached(SQL)?.execute((id, conversation, stamp))? > 0 {
+        return Ok(());
+    }
+    Err(Error::Conflict("an upload of this message was not sent in time and is gone".to_owned()))
 }
 
 fn used_bytes(connection: &Connection, customer: i64) -> Result<u64> {

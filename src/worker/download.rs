@@ -29,6 +29,8 @@ pub struct Limit {
     pub bytes: u64,
     /// What follows from more.
     pub past: Obstacle,
+    /// Whether nothing but a picture is taken.
+    pub only_pictures: bool,
 }
 
 /// Begins a file on disk.
@@ -49,6 +51,10 @@ pub async fn keep(draft: Draft, incoming: Incoming, limit: &Limit) -> Result<Kep
     // The client takes a closed connection for the end of the body, so the length is what tells half an answer.
     let is_half = length.is_some_and(|length| length != draft.size());
     match ended {
+        Ok(()) if limit.only_pictures && !draft.content_type().starts_with("image/") => {
+            discard(draft).await;
+            Err(Obstacle::Final("it is no picture".to_owned()))
+        }
         Ok(()) if !is_half => on_disk(move || draft.keep()).await,
         Ok(()) => {
             let size = draft.size();

@@ -16,10 +16,10 @@ use crate::model::clock::Clock;
 use crate::model::fetch::Obstacle;
 use crate::model::media::{MediaStatus, MediaType};
 use crate::model::timestamp::Timestamp;
-use crate::store::Store;
 use crate::store::fetches::{self, Fetch};
 use crate::store::folder::{Folder, Kept, Kind};
 use crate::store::reader::Reader;
+use crate::store::{Store, uploads};
 use crate::worker::download::{self, Incoming, Limit};
 use crate::worker::pulse::Beat;
 use crate::worker::tokens::Tokens;
@@ -38,10 +38,13 @@ const PREVIEW_MAX: Duration = Duration::from_secs(30);
 /// The largest preview that is kept.
 const PREVIEW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// How often files without a row are looked for.
+/// The largest picture of a person or a group that is kept.
+const PICTURE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How often uploads that nobody sent and files without a row are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_hours(1);
 
-/// Files that are looked up in one read.
+/// Files that are looked up in one read or written in one transaction.
 const SWEEP_PART: usize = 1_000;
 
 /// A file without a row stays for so long: its row may be about to be written.
@@ -58,6 +61,8 @@ pub struct Sources {
     pub file_bytes: u64,
     /// The most bytes of one customer's files.
     pub customer_bytes: u64,
+    /// How long an upload waits to be sent.
+    pub upload_ttl: Duration,
     /// Counts what came of it.
     pub counted: Fetches,
 }
@@ -75,7 +80,7 @@ impl Sources {
     /// These clients, with the configured limits.
     pub fn new(tokens: Tokens, hooks: hooks::client::Client, limits: &Limits, counted: Fetches) -> Self {
         let (file_bytes, customer_bytes) = (limits.media_bytes, limits.media_customer_bytes);
-        Self { tokens, hooks, file_bytes, customer_bytes, counted }
+        Self { tokens, hooks, file_bytes, customer_bytes, upload_ttl: limits.upload_ttl, counted }
     }
 }
 
@@ -173,18 +178,22 @@ impl MediaWorker {
         let of = fetch.clone();
         let used = self.store.read(move |connection| fetches::used_bytes(connection, &of)).await;
         let used = used.map_err(|error| Obstacle::NotYet(error.chain()))?;
-        let Sources { file_bytes, customer_bytes, .. } = self.sources;
+        let Sources { mut file_bytes, customer_bytes, .. } = self.sources;
+        let only_pictures = fetch.is_picture;
+        if only_pictures {
+            file_bytes = file_bytes.min(PICTURE_BYTES_MAX);
+        }
         let room = customer_bytes.saturating_sub(used);
         if room < file_bytes {
             let no_room = format!("the customer's files may have {customer_bytes} bytes and have {used}");
             return if room == 0 {
                 Err(Obstacle::NoRoom(no_room))
             } else {
-                Ok(Limit { bytes: room, past: Obstacle::NoRoom(no_room) })
+                Ok(Limit { bytes: room, past: Obstacle::NoRoom(no_room), only_pictures })
             };
         }
         let too_large = format!("it has more than {file_bytes} bytes");
-        Ok(Limit { bytes: file_bytes, past: Obstacle::Final(too_large) })
+        Ok(Limit { bytes: file_bytes, past: Obstacle::Final(too_large), only_pictures })
     }
 
     /// Asks for the file where it is. The token goes to LINE and to nobody else.
@@ -211,15 +220,19 @@ impl MediaWorker {
         }
     }
 
-    /// Asks LINE once for the small picture that it makes of pictures and films. The file does without one.
+    /// Asks once for the small picture of a picture or film: LINE, or the address where it is. The file does without one.
     async fn preview(&self, fetch: &Fetch) -> Result<(), Obstacle> {
         let none = Obstacle::Final("there is no preview".to_owned());
-        if !matches!(fetch.kind, MediaType::Image | MediaType::Video) || fetch.url.is_some() {
+        if !matches!(fetch.kind, MediaType::Image | MediaType::Video) {
             return Err(none);
         }
-        let incoming = self.ask_line(fetch, Part::Preview).await?;
+        let incoming = match (&fetch.url, &fetch.preview_url) {
+            (None, _) => self.ask_line(fetch, Part::Preview).await?,
+            (Some(_), Some(url)) => self.sources.hooks.content(url).await?,
+            (Some(_), None) => return Err(none),
+        };
         let draft = download::begin(&self.folder, fetch.id, Kind::Preview).await?;
-        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none };
+        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none, only_pictures: true };
         download::keep(draft, incoming, &limit).await.map(drop)
     }
 
@@ -248,8 +261,10 @@ impl MediaWorker {
             .await
     }
 
-    /// Removes files that no row knows: a crash between a file and its row leaves one.
+    /// Lets uploads expire, and removes files that no row knows: a crash between a file and its row leaves one.
     async fn sweep(&self, now: Timestamp) -> Result<()> {
+        let after = self.sources.upload_ttl;
+        while self.store.write(now, move |tx| uploads::expire(tx, after, SWEEP_PART)).await? == SWEEP_PART {}
         let folder = self.folder.clone();
         let list = tokio::task::spawn_blocking(move || folder.older_than(now.before(ORPHAN_AGE)));
         let ids = list.await.map_err(Error::internal)?.map_err(Error::internal)?;

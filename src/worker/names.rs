@@ -1,4 +1,4 @@
-//! Asking LINE for the names of users, groups and members, after their events were answered.
+//! Asking LINE for the names and pictures of users, groups and members, after their events were answered.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -86,13 +86,13 @@ impl NameWorker {
 
     async fn ask(&self, lookup: Lookup, clock: &Clock) -> Result<()> {
         let line = self.tokens.line();
-        let name = async |token: &Secret| line.name(token, &lookup.chat, &lookup.target).await;
-        let answer = self.tokens.call(lookup.account, &lookup.token, name).await;
+        let profile = async |token: &Secret| line.profile(token, &lookup.chat, &lookup.target).await;
+        let answer = self.tokens.call(lookup.account, &lookup.token, profile).await;
         let now = clock.now();
         self.store
             .write(now, move |tx| match answer {
-                Ok(name) => lookups::resolve(tx, &lookup, &name),
-                Err(error) => match next_pause(&error, lookup.attempts) {
+                Ok(profile) => lookups::resolve(tx, &lookup, &profile),
+                Err(error) => match next_pause(&error, lookup.attempts, lookup.is_refresh) {
                     Some(pause) => lookups::postpone(tx, &lookup, now.after(pause)),
                     None => lookups::give_up(tx, &lookup),
                 },
@@ -101,12 +101,12 @@ impl NameWorker {
     }
 }
 
-/// How long to wait after a failed attempt; `None` when the name stays unknown.
-fn next_pause(error: &Error, attempts: u32) -> Option<Duration> {
+/// How long to wait after a failed attempt; `None` when the name stays unknown, or stays what it was.
+fn next_pause(error: &Error, attempts: u32, is_refresh: bool) -> Option<Duration> {
     match error {
         // 401 and 429 concern the account, not the name.
         Error::LineRefused { status, .. } if !matches!(status, 401 | 429) => {
-            (attempts < REFUSED_ATTEMPTS_MAX).then_some(REFUSED_PAUSE)
+            (attempts < REFUSED_ATTEMPTS_MAX && !is_refresh).then_some(REFUSED_PAUSE)
         }
         _ => Some(UNAVAILABLE_PAUSE.saturating_mul(1 << attempts.min(20)).min(UNAVAILABLE_PAUSE_MAX)),
     }
@@ -122,17 +122,18 @@ mod tests {
 
     #[test]
     fn a_name_that_line_does_not_tell_is_asked_for_three_times_a_day_apart() {
-        assert_eq!(next_pause(&refused(404), 1), Some(REFUSED_PAUSE));
-        assert_eq!(next_pause(&refused(404), 2), Some(REFUSED_PAUSE));
-        assert_eq!(next_pause(&refused(404), 3), None);
+        assert_eq!(next_pause(&refused(404), 1, false), Some(REFUSED_PAUSE));
+        assert_eq!(next_pause(&refused(404), 2, false), Some(REFUSED_PAUSE));
+        assert_eq!(next_pause(&refused(404), 3, false), None);
+        assert_eq!(next_pause(&refused(404), 1, true), None, "it has a name: the next event is early enough");
     }
 
     #[test]
     fn while_line_cannot_be_asked_the_pauses_grow_to_an_hour() {
         let lost = Error::LineUnavailable(String::new());
 
-        assert_eq!(next_pause(&lost, 1), Some(Duration::from_secs(4)));
-        assert_eq!(next_pause(&refused(401), 11), Some(Duration::from_hours(1)));
-        assert_eq!(next_pause(&lost, 1_000), Some(Duration::from_hours(1)), "it is never given up");
+        assert_eq!(next_pause(&lost, 1, false), Some(Duration::from_secs(4)));
+        assert_eq!(next_pause(&refused(401), 11, false), Some(Duration::from_hours(1)));
+        assert_eq!(next_pause(&lost, 1_000, true), Some(Duration::from_hours(1)), "it is never given up");
     }
 }

@@ -101,6 +101,7 @@ async fn a_server_starts_from_a_backup_with_everything_that_it_had() {
     let target = folder.path().join("restored/data");
 
     restore(&file, &target, Path::new(DATABASE)).unwrap();
+    std::fs::copy(server.folder().join("secret.key"), target.join("secret.key")).unwrap();
     server.restart_with(|config| config.data_directory.clone_from(&target));
 
     assert_eq!(server.get("/v1.0/conversations").await.json(), before);
@@ -132,6 +133,7 @@ async fn what_waited_in_a_backup_and_was_sent_since_is_not_executed_twice() {
         let executed = server.executed(&user);
 
         restore(&file, &target, Path::new(DATABASE)).unwrap();
+        std::fs::copy(server.folder().join("secret.key"), target.join("secret.key")).unwrap();
         server.restart_with(|config| config.data_directory.clone_from(&target));
 
         let database = target.join(DATABASE);

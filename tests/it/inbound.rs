@@ -1,4 +1,4 @@
-//! What each kind of event becomes: pairs of a webhook event and what the messages of its conversation then are.
+//! What events do to a conversation together: edits, withdrawals, albums, members.
 
 use serde_json::{Value, json};
 
@@ -15,13 +15,6 @@ fn event(user: &str, parts: &Value) -> Value {
     event
 }
 
-/// A `message` event with this message object.
-fn message(user: &str, mut object: Value) -> Value {
-    let id = text_event(user, "")["message"]["id"].clone();
-    object["id"] = id;
-    event(user, &json!({ "message": object }))
-}
-
 /// The messages of a conversation without what differs from run to run, oldest first.
 async fn shown(server: &TestServer, conversation: &str) -> Vec<Value> {
     let mut messages = server.messages(conversation).await;
@@ -34,97 +27,6 @@ async fn shown(server: &TestServer, conversation: &str) -> Vec<Value> {
         }
     }
     messages
-}
-
-fn said(user: &str, text: &str, medias: &Value) -> Value {
-    json!({ "status": "received", "source_target": user, "text": text, "medias": medias })
-}
-
-/// Every kind of `message` object, and the message that it becomes.
-fn messages_and_what_they_become() -> Vec<(Value, &'static str, Value)> {
-    let at_line = json!({ "type": "line" });
-    vec![
-        (
-            json!({ "type": "text", "text": "hi (brown)", "emojis": [{ "index": 3, "length": 7, "productId": "p", "emojiId": "1" }],
-                 "mention": { "mentionees": [{ "index": 0, "length": 2, "type": "all" }] }, "quoteToken": "q",
-                 "quotedMessageId": "1" }),
-            "hi (brown)",
-            json!([]),
-        ),
-        (
-            json!({ "type": "image", "contentProvider": at_line, "quoteToken": "q", "imageSet": { "id": "E", "index": 1, "total": 2 } }),
-            "",
-            json!([{ "type": "image", "filename": "", "status": "pending", "image_set": { "id": "E", "index": 1, "total": 2 } }]),
-        ),
-        (
-            json!({ "type": "video", "contentProvider": at_line, "duration": 1500, "quoteToken": "q" }),
-            "",
-            json!([{ "type": "video", "filename": "", "duration_ms": 1500, "status": "pending" }]),
-        ),
-        (
-            json!({ "type": "audio", "contentProvider": at_line, "duration": 900 }),
-            "",
-            json!([{ "type": "audio", "filename": "", "duration_ms": 900, "status": "pending" }]),
-        ),
-        (
-            json!({ "type": "file", "fileName": "a/b.pdf", "fileSize": 7 }),
-            "",
-            json!([{ "type": "file", "filename": "b.pdf", "size": 7, "status": "pending" }]),
-        ),
-        (
-            json!({ "type": "location", "title": "Tower", "address": "1-1 Town", "latitude": 35.5, "longitude": 139.75 }),
-            "Tower\n1-1 Town\n35.5, 139.75",
-            json!([{ "type": "location", "filename": "", "title": "Tower", "address": "1-1 Town", "latitude": 35.5, "longitude": 139.75 }]),
-        ),
-        (
-            json!({ "type": "sticker", "packageId": "446", "stickerId": "1988", "stickerResourceType": "STATIC", "keywords": ["hi"] }),
-            "hi",
-            json!([{ "type": "sticker", "filename": "", "package_id": "446", "sticker_id": "1988", "keywords": ["hi"] }]),
-        ),
-    ]
-}
-
-#[actix_web::test]
-async fn every_kind_of_message_is_shown_as_text_and_media() {
-    let server = TestServer::start();
-    let user = server.user("Alice");
-    // What is at LINE is not ready yet, so that the files are still to be fetched when the messages are looked at.
-    server.set_faults(&json!([{ "path": "/v2/bot/message/", "kind": "status", "status": 500 }]));
-
-    let mut expected = vec![said(&user, "hello", &json!([]))];
-    let conversation = server.conversation_with(&user).await;
-    for (object, text, medias) in messages_and_what_they_become() {
-        assert_eq!(server.webhook(&[message(&user, object)]).await.status, 200);
-        expected.push(said(&user, text, &medias));
-    }
-
-    assert_eq!(shown(&server, &conversation).await, expected);
-}
-
-#[actix_web::test]
-async fn a_tapped_button_is_shown_and_what_nobody_reads_is_only_kept() {
-    let server = TestServer::start();
-    let user = server.user("Alice");
-    let conversation = server.conversation_with(&user).await;
-    let unread = async || server.get("/readyz").await.json()["counters"]["events_unread"].clone();
-    let events = [
-        event(
-            &user,
-            &json!({ "type": "postback", "postback": { "data": "buy=1", "params": { "date": "2026-11-23" } } }),
-        ),
-        event(&user, &json!({ "type": "videoPlayComplete", "videoPlayComplete": { "trackingId": "t" } })),
-        event(&user, &json!({ "type": "beacon", "beacon": { "hwid": "d41d8cd98f", "type": "enter" } })),
-        event(&user, &json!({ "type": "accountLink", "link": { "result": "ok", "nonce": "n" } })),
-        event(&user, &json!({ "type": "membership", "membership": { "type": "joined", "membershipId": 7 } })),
-        event(&user, &json!({ "type": "follow", "follow": { "isUnblocked": true } })),
-        event(&user, &json!({ "type": "module", "module": { "type": "attached" } })),
-    ];
-
-    assert_eq!(server.webhook(&events).await.status, 200);
-
-    let expected = [said(&user, "hello", &json!([])), said(&user, "buy=1\ndate: 2026-11-23", &json!([]))];
-    assert_eq!(shown(&server, &conversation).await, expected);
-    assert_eq!(unread().await, 1, "a module event is kept for a later version");
 }
 
 #[actix_web::test]

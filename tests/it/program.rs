@@ -179,7 +179,10 @@ async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_t
 async fn a_request_is_one_line_of_the_log_without_its_query() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = kaiwa(folder.path(), &["serve"]);
-    command.env("KAIWA_LOG__FORMAT", "json").stderr(Stdio::piped());
+    command
+        .env("KAIWA_LOG__FORMAT", "json")
+        .env("KAIWA_PROXIES__TRUSTED", "127.0.0.1,10.0.0.0/8")
+        .stderr(Stdio::piped());
     let mut serving = Serving { child: command.spawn().unwrap(), url: String::new() };
     let mut lines = BufReader::new(serving.child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let json = |line: String| serde_json::from_str::<Value>(&line).unwrap();
@@ -189,11 +192,12 @@ async fn a_request_is_one_line_of_the_log_without_its_query() {
     let url = message.split("listening on ").nth(1).unwrap();
 
     let request = awc::Client::new().get(format!("{url}/v1.0/conversations/7?token=canary"));
+    let request = request.insert_header(("x-forwarded-for", "8.8.8.8, 203.0.113.9, 10.0.0.1"));
     request.insert_header(("x-request-id", "my-id")).send().await.unwrap();
     let line = lines.by_ref().map(json).find(|line| line["request_id"] == "my-id").unwrap();
 
     let texts = ["method", "path", "route", "remote"].map(|name| line[name].as_str().unwrap().to_owned());
-    assert_eq!(texts, ["GET", "/v1.0/conversations/7", "/v1.0/conversations/{id}", "127.0.0.1"]);
+    assert_eq!(texts, ["GET", "/v1.0/conversations/7", "/v1.0/conversations/{id}", "203.0.113.9"]);
     assert_eq!(line["status"], 401);
     assert!(line["bytes"].as_u64().unwrap() > 50 && line["micros"].is_u64(), "{line}");
     serving.signal("-TERM");

@@ -1,12 +1,17 @@
 //! Files that customers upload and send: what is taken, what LINE is told, and who can fetch it.
 
+use std::time::Duration;
+
 use awc::http::Method;
 use image::{ImageFormat, RgbImage};
-use kaiwa::model::id::CustomerId;
+use kaiwa::error::Error;
+use kaiwa::model::id::{CustomerId, MediaId, MessageId};
 use kaiwa::model::timestamp::Timestamp;
+use kaiwa::store::messages::{self, NewMessage};
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
+use crate::harness::eventually;
 use crate::harness::server::TestServer;
 
 const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom and a film";
@@ -99,6 +104,8 @@ async fn an_uploaded_picture_can_be_fetched_from_when_it_is_sent() {
     assert_eq!(headers.get("content-type").unwrap(), "image/png");
     assert_eq!(headers.get("x-content-type-options").unwrap(), "nosniff");
     assert!(!headers.contains_key("set-cookie"));
+    let past_the_end = format!("bytes={}-", bytes.len());
+    assert_eq!(fetch(&address, Some(&past_the_end)).await.0, 416);
     let (status, headers, body) = fetch(&address, Some("bytes=1-3")).await;
     assert_eq!((status, body.as_slice()), (206, b"PNG".as_slice()));
     assert_eq!(headers.get("content-range").unwrap(), &format!("bytes 1-3/{}", bytes.len()));
@@ -144,12 +151,37 @@ async fn films_sounds_and_files_are_sent_by_their_id_too() {
     let text = format!("r.pdf\n{}", address(&report, "r.pdf").as_str().unwrap());
     assert_eq!((&object(&server)["text"], &sent["medias"][0]["alt_text"]), (&json!(text), &json!(text)));
     let (_, headers, _) = fetch(&address(&report, "r.pdf"), None).await;
-    assert_eq!(headers.get("content-disposition").unwrap(), "attachment");
+    let named = "attachment; filename=\"r.pdf\"; filename*=UTF-8''r.pdf";
+    assert_eq!(headers.get("content-disposition").unwrap(), named);
 
     let without = send(&server, &path, &json!({ "type": "video", "id": film })).await;
     assert_eq!(detail(&without).0, "medias[0].preview_uri");
     let without = send(&server, &path, &json!({ "type": "audio", "id": sound })).await;
     assert_eq!(detail(&without), ("medias[0].duration_ms".to_owned(), "must be specified".to_owned()));
+}
+
+#[actix_web::test]
+async fn a_phone_shows_everything_that_was_uploaded_and_sent() {
+    let (server, path) = begin().await;
+    let large = uploaded(&server, "image/png", "large.png", picture(700)).await["id"].clone();
+    let cover = uploaded(&server, "image/png", "c.png", picture(16)).await["id"].clone();
+    let film = uploaded(&server, "video/mp4", "a.mp4", FILM).await["id"].clone();
+    let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
+    for media in [
+        json!({ "type": "image", "id": large }),
+        json!({ "type": "video", "id": film, "preview_id": cover }),
+        json!({ "type": "audio", "id": sound, "duration_ms": 7_000 }),
+    ] {
+        assert_eq!(send(&server, &path, &media).await.status, 200);
+    }
+
+    let open = awc::Client::default().post(format!("{}/sandbox/chats/Alice/open", server.line.url));
+    let seen: Value = open.send().await.unwrap().json().await.unwrap();
+
+    let seen = seen.as_array().unwrap();
+    let types: Vec<&str> = seen.iter().map(|seen| seen["content_type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["image/png", "image/jpeg", "video/mp4", "image/png", "audio/mp4"]);
+    assert!(seen.iter().all(|seen| seen["problem"].is_null()), "{seen:?}");
 }
 
 #[actix_web::test]
@@ -205,4 +237,55 @@ async fn what_line_does_not_take_is_refused_and_leaves_nothing_behind() {
         folder.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     assert_eq!(names, [taken.clone(), format!("{taken}.preview")], "only what was taken is kept");
+}
+
+#[actix_web::test]
+async fn an_upload_that_nobody_sends_is_removed_after_a_day_and_one_that_was_sent_stays() {
+    let (server, path) = begin().await;
+    let (kept, lost) = (picture(2), picture(3));
+    let sent = uploaded(&server, "image/png", "sent.png", kept.as_slice()).await;
+    let unsent = uploaded(&server, "image/png", "unsent.png", lost).await;
+    let by_id = |upload: &Value| json!({ "type": "image", "id": upload["id"] });
+    assert_eq!(send(&server, &path, &by_id(&sent)).await.status, 200);
+    let uri = unsent["uri"].as_str().unwrap();
+    let files = || crate::media::names(&server).len();
+
+    server.advance(Duration::from_hours(23));
+    assert_eq!((server.request(Method::GET, uri).send().await.unwrap().status().as_u16(), files()), (200, 2));
+    server.advance(Duration::from_hours(2));
+    eventually(|| files() == 1).await;
+
+    assert_eq!(server.get(uri).await.status, 404);
+    let refused = send(&server, &path, &by_id(&unsent)).await;
+    assert_eq!(
+        detail(&refused),
+        ("medias[0].id".to_owned(), "is not the id of a file that was uploaded".to_owned())
+    );
+    let (status, _, bytes) = fetch(&object(&server)["originalContentUrl"], None).await;
+    assert_eq!((status, bytes), (200, kept));
+    let rows = rusqlite::Connection::open(server.database()).unwrap();
+    let rows = || rows.query_row("SELECT count(*) FROM medias", [], |row| row.get::<_, i64>(0)).unwrap();
+    eventually(|| rows() == 1).await;
+}
+
+#[actix_web::test]
+async fn a_message_whose_upload_expires_at_that_very_moment_is_not_stored() {
+    let (server, path) = begin().await;
+    let shared = server.shared();
+    let (customer, conversation) = (server.customer, path.split('/').nth(3).unwrap().parse().unwrap());
+    let message = NewMessage {
+        id: MessageId::new(Timestamp::now()),
+        text: String::new(),
+        medias: Vec::new(),
+        // The row of an upload that has expired is gone.
+        uploads: vec![MediaId::random()],
+        requests: vec![b"{}".to_vec()],
+    };
+
+    let now = shared.clock.now();
+    let stored =
+        shared.store.write(now, move |tx| messages::send(tx, customer, conversation, &message)).await;
+
+    assert!(matches!(stored, Err(Error::Conflict(_))), "{stored:?}");
+    assert_eq!(server.get(&path).await.json()["result"].as_array().unwrap().len(), 1);
 }

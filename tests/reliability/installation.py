@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -56,14 +57,20 @@ class Connection:
             raise
 
 
-class _Process:
+class Process:
     """A process of this installation. It ends with it."""
 
-    def __init__(self, command: list[str], log: str, environment: dict[str, str]) -> None:
+    def __init__(
+        self, command: list[str], log: str, environment: dict[str, str], descriptors: tuple[int, ...] = ()
+    ) -> None:
         self._log = open(log, "ab")
         plain = {name: value for name, value in os.environ.items() if not name.startswith("KAIWA_")}
         self.child = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._log, env={**plain, **environment}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**plain, **environment},
+            pass_fds=descriptors,
         )
 
     def first_line(self) -> str:
@@ -91,7 +98,7 @@ class Line:
 
     def __init__(self, binary: str, folder: str) -> None:
         command = [binary, "sandbox", "--line-only", "--port", "0", "--json", "--data", f"{folder}/line"]
-        self._process = _Process(command, f"{folder}/line.log", {})
+        self._process = Process(command, f"{folder}/line.log", {})
         first = self._process.first_line()
         if not first:
             raise RuntimeError("the sandbox did not start: " + _tail(f"{folder}/line.log"))
@@ -124,7 +131,7 @@ class Installation:
         self.customer, self.account = str(uuid.uuid4()), str(uuid.uuid4())
         self.config = f"{self.folder}/kaiwa.toml"
         self.data = f"{self.folder}/data"
-        self.server: _Process | None = None
+        self.server: Process | None = None
         self.url = ""
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(self._configuration(settings, account, customer))
@@ -143,14 +150,14 @@ class Installation:
     def start(self, environment: dict[str, str] | None = None) -> str:
         """Starts the server, waits until it says where it listens, and returns its address."""
         mark = os.path.getsize(self.log) if os.path.exists(self.log) else 0
-        self.server = _Process([self.binary, "serve", "--config", self.config], self.log, environment or {})
+        self.server = Process([self.binary, "serve", "--config", self.config], self.log, environment or {})
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end and self.server.child.poll() is None:
             with open(self.log, encoding="utf-8", errors="replace") as file:
                 file.seek(mark)
                 said = file.read()
             if "listening on " in said and "\n" in said.split("listening on ", 1)[1]:
-                self.url = said.split("listening on ", 1)[1].split()[0]
+                self.url = re.split(r'[\s"]', said.split("listening on ", 1)[1])[0]
                 self.line.control("PUT", "/webhook", {"endpoint": self.url + self.webhook_path})
                 return self.url
             time.sleep(0.005)

@@ -1,12 +1,26 @@
 """The webhooks that the sandbox sends, judged by LINE's own parser."""
 
 import json
+import uuid
 from typing import Any
 
 from bot import Bot, Delivery
 from checks import Checks
 from linebot.v3.exceptions import InvalidSignatureError
-from linebot.v3.messaging import ApiClient, Configuration, MessagingApi, SetWebhookEndpointRequest
+from linebot.v3.messaging import (
+    ApiClient,
+    ButtonsTemplate,
+    Configuration,
+    DatetimePickerAction,
+    LocationAction,
+    MessagingApi,
+    PostbackAction,
+    PushMessageRequest,
+    QuickReply,
+    QuickReplyItem,
+    SetWebhookEndpointRequest,
+    TemplateMessage,
+)
 from linebot.v3.messaging import TestWebhookEndpointRequest as EndpointTest
 from linebot.v3.webhook import WebhookParser
 from program import Program
@@ -35,6 +49,8 @@ class Deliveries:
                 self._endpoint_test(line)
                 self._person()
                 self._messages()
+                self._album()
+                self._buttons(line)
                 self._group()
                 self._room()
                 self._any_events()
@@ -82,6 +98,34 @@ class Deliveries:
         event = self._told("POST", "/users/Hana/unsend", unsend, "UnsendEvent")
         self._checks.equal(event.unsend.message_id, unsend["message_id"], "the message that was taken back")
 
+    def _album(self) -> None:
+        self._program.control("POST", "/users/Hana/album", {"images": 3, "shuffle": True})
+        events = [event for delivery in self._bot.take(3) for event in self._verified(delivery)]
+        sets = [event.message.image_set for event in events]
+        self._checks.equal(sorted(part.index for part in sets), [1, 2, 3], "the pictures of an album")
+        self._checks.equal({(part.id, part.total) for part in sets}, {(sets[0].id, 3)}, "one album")
+
+    def _buttons(self, line: MessagingApi) -> None:
+        users = self._program.control("GET", "/users")
+        [hana] = [user["id"] for user in users if user["name"] == "Hana"]
+        actions = [
+            PostbackAction(label="Yes", data="answer=yes", displayText="Yes, please"),
+            DatetimePickerAction(label="When", data="when", mode="datetime"),
+        ]
+        message = TemplateMessage(
+            altText="Well?",
+            template=ButtonsTemplate(text="Well?", actions=actions),
+            quickReply=QuickReply(items=[QuickReplyItem(action=LocationAction(label="Here"))]),
+        )
+        line.push_message(PushMessageRequest(to=hana, messages=[message]), str(uuid.uuid4()))
+        event = self._told("POST", "/users/Hana/tap", {"label": "Here"}, "MessageEvent")
+        self._checks.equal(type(event.message).__name__, "LocationMessageContent", "a place that was asked for")
+        event = self._told("POST", "/users/Hana/tap", {"label": "Yes"}, "PostbackEvent")
+        self._checks.equal(event.postback.data, "answer=yes", "the data of a button")
+        chosen = {"datetime": "2026-12-24T18:30"}
+        event = self._told("POST", "/users/Hana/tap", {"label": "When", "params": chosen}, "PostbackEvent")
+        self._checks.equal(event.postback.params, chosen, "what was chosen")
+
     def _group(self) -> None:
         members = {"members": ["Yui"]}
         event = self._told("POST", "/groups", {"name": "Family", "members": ["Hana", "Ken"]}, "JoinEvent")
@@ -91,6 +135,9 @@ class Deliveries:
         event = self._told("POST", "/users/Hana/say", said, "MessageEvent")
         self._checks.equal(event.message.mention.mentionees[0].is_self, True, "a mention of the bot")
         self._checks.true(event.source.user_id is not None, "a message in a group has its writer")
+        change = {"message_id": event.message.id, "text": "hello"}
+        event = self._told("POST", "/users/Hana/edit", change, "MessageEditedEvent")
+        self._checks.equal((event.message.id, event.message.text), tuple(change.values()), "a changed text")
         self._told("POST", "/users/Ken/postback", {"data": "x", "group": "Family"}, "PostbackEvent")
         event = self._told("POST", "/groups/Family/members", members, "MemberJoinedEvent")
         self._checks.equal(len(event.joined.members), 1, "who joined")

@@ -110,7 +110,7 @@ impl Sandbox {
         let side = crate::sandbox::serve(platform.clone(), listener)?;
         let handle = side.handle();
         let side = rt::spawn(side);
-        let api = format!("http://{}", server.address()?);
+        let api = server.url()?;
         let shared = shared.clone();
         let running = rt::spawn(server.run(asked_to_stop()?));
         let conversation = first_conversation(&shared.store, line).await?;

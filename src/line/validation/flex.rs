@@ -11,6 +11,13 @@ const BUBBLE_BYTES_MAX: usize = 30 * 1024;
 /// LINE takes at most so many bytes of JSON in one carousel.
 const CAROUSEL_BYTES_MAX: usize = 50 * 1024;
 
+/// Fields of a component that stands somewhere among others, and those that say where.
+macro_rules! placed {
+    ($($field:expr),+ $(,)?) => {
+        &[MARGIN, POSITION, OFFSET_TOP, OFFSET_BOTTOM, OFFSET_START, OFFSET_END, $($field),+]
+    };
+}
+
 /// The `contents` of a Flex message.
 pub static CONTENTS: Rule = Rule::Checked(&CONTAINER, carousel_size);
 
@@ -43,17 +50,11 @@ static BUBBLE_FIELDS: &[Field] = &[
     optional("styles", Rule::Object(STYLES)),
     ACTION,
 ];
-static BOX_FIELDS: &[Field] = &[
+static BOX_FIELDS: &[Field] = placed![
     required("layout", Rule::Word(&["horizontal", "vertical", "baseline"])),
     required("contents", Rule::List(&COMPONENT, 0, 1_000)),
     FLEX,
     optional("spacing", SIZE),
-    MARGIN,
-    POSITION,
-    OFFSET_TOP,
-    OFFSET_BOTTOM,
-    OFFSET_START,
-    OFFSET_END,
     optional("backgroundColor", SIZE),
     optional("borderColor", SIZE),
     optional("borderWidth", SIZE),
@@ -72,15 +73,9 @@ static BOX_FIELDS: &[Field] = &[
     optional("alignItems", Rule::Word(&["center", "flex-start", "flex-end"])),
     optional("background", Rule::Variant(&[("linearGradient", GRADIENT)])),
 ];
-static BUTTON_FIELDS: &[Field] = &[
+static BUTTON_FIELDS: &[Field] = placed![
     required("action", Rule::As(&BUTTON_ACTION)),
     FLEX,
-    MARGIN,
-    POSITION,
-    OFFSET_TOP,
-    OFFSET_BOTTOM,
-    OFFSET_START,
-    OFFSET_END,
     GRAVITY,
     ADJUST,
     SCALING,
@@ -88,15 +83,9 @@ static BUTTON_FIELDS: &[Field] = &[
     optional("style", Rule::Word(&["primary", "secondary", "link"])),
     optional("height", Rule::Word(&["md", "sm"])),
 ];
-static IMAGE_FIELDS: &[Field] = &[
+static IMAGE_FIELDS: &[Field] = placed![
     required("url", Rule::Url),
     FLEX,
-    MARGIN,
-    POSITION,
-    OFFSET_TOP,
-    OFFSET_BOTTOM,
-    OFFSET_START,
-    OFFSET_END,
     ALIGN,
     GRAVITY,
     ASPECT,
@@ -113,28 +102,11 @@ static VIDEO_FIELDS: &[Field] = &[
     ASPECT,
     ACTION,
 ];
-static ICON_FIELDS: &[Field] = &[
-    required("url", Rule::Url),
-    MARGIN,
-    POSITION,
-    OFFSET_TOP,
-    OFFSET_BOTTOM,
-    OFFSET_START,
-    OFFSET_END,
-    ASPECT,
-    SCALING,
-    optional("size", SIZE),
-];
-static TEXT_FIELDS: &[Field] = &[
+static ICON_FIELDS: &[Field] = placed![required("url", Rule::Url), ASPECT, SCALING, optional("size", SIZE),];
+static TEXT_FIELDS: &[Field] = placed![
     optional("text", Rule::Text(Units, 0, usize::MAX)),
     optional("contents", Rule::List(&SPAN, 0, 1_000)),
     FLEX,
-    MARGIN,
-    POSITION,
-    OFFSET_TOP,
-    OFFSET_BOTTOM,
-    OFFSET_START,
-    OFFSET_END,
     ALIGN,
     GRAVITY,
     ADJUST,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::control::told;
+use crate::sandbox::control::{happen, told};
 use crate::sandbox::events;
 use crate::sandbox::people::{Group, GroupKind};
 use crate::sandbox::platform::Platform;
@@ -54,8 +54,7 @@ pub async fn leave(
     platform: Data<Platform>,
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let happened = platform.with(|state| events::leave(state, &group, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::leave(state, &group, now)).await
 }
 
 /// `POST /sandbox/groups/{group}/members`
@@ -65,9 +64,7 @@ pub async fn add_members(
     platform: Data<Platform>,
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let now = Timestamp::now();
-    let happened = platform.with(|state| events::join_members(state, &group, &body.members, now))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::join_members(state, &group, &body.members, now)).await
 }
 
 /// `DELETE /sandbox/groups/{group}/members`
@@ -77,9 +74,7 @@ pub async fn remove_members(
     platform: Data<Platform>,
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let now = Timestamp::now();
-    let happened = platform.with(|state| events::leave_members(state, &group, &body.members, now))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::leave_members(state, &group, &body.members, now)).await
 }
 
 const fn group() -> GroupKind {

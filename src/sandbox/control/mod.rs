@@ -1,9 +1,11 @@
 //! The control API: moves people, groups, faults and settings from outside, and shows what happened.
 
+pub mod chats;
 pub mod client;
 pub mod groups;
 pub mod records;
 pub mod settings;
+pub mod taps;
 pub mod users;
 pub mod webhooks;
 
@@ -13,10 +15,12 @@ use actix_web::web::{
 use actix_web::{HttpResponse, Scope};
 use serde_json::{Value, json};
 
+use crate::model::timestamp::Timestamp;
 use crate::sandbox::events::Happened;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::sender;
+use crate::sandbox::state::State;
 
 /// Pictures come as base64 within JSON.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -42,8 +46,12 @@ fn people(scope: Scope) -> Scope {
         .route("/users/{user}/send", post().to(users::send))
         .route("/users/{user}/follow", post().to(users::follow))
         .route("/users/{user}/block", post().to(users::block))
+        .route("/users/{user}/edit", post().to(users::edit))
         .route("/users/{user}/unsend", post().to(users::unsend))
         .route("/users/{user}/postback", post().to(users::postback))
+        .route("/users/{user}/buttons", get().to(taps::buttons))
+        .route("/users/{user}/tap", post().to(taps::tap))
+        .route("/users/{user}/album", post().to(users::album))
         .route("/groups", get().to(groups::list))
         .route("/groups", post().to(groups::create))
         .route("/groups/{group}/leave", post().to(groups::leave))
@@ -70,11 +78,22 @@ fn records_and_settings(scope: Scope) -> Scope {
         .route("/violations", get().to(records::violations))
         .route("/attempts", get().to(records::attempts))
         .route("/records", delete().to(records::forget))
-        .route("/chats/{chat}", get().to(records::chat))
+        .route("/chats/{chat}", get().to(chats::show))
+        .route("/chats/{chat}/open", post().to(chats::open))
 }
 
 async fn unknown() -> Result<HttpResponse, Refusal> {
     Err(Refusal::not_found("such path", "in the control API"))
+}
+
+/// Lets something happen now, and tells the bot.
+async fn happen(
+    platform: &Platform,
+    client: &awc::Client,
+    operation: impl FnOnce(&mut State, Timestamp) -> Result<Happened, Refusal>,
+) -> Result<Json<Value>, Refusal> {
+    let happened = platform.with(|state| operation(state, Timestamp::now()))?;
+    Ok(told(platform, client, happened).await)
 }
 
 /// Tells the bot; answers what came of it.

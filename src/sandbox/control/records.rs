@@ -1,10 +1,9 @@
 //! What happened, for whoever looks from outside.
 
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::sandbox::chats::ChatMessage;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::records::{Attempt, Executed, Request, Violation};
 
@@ -48,14 +47,4 @@ pub async fn attempts(page: Query<Page>, platform: Data<Platform>) -> Json<Vec<A
 pub async fn forget(platform: Data<Platform>) -> Json<Value> {
     platform.forget_records();
     Json(json!({}))
-}
-
-/// `GET /sandbox/chats/{chat}`: by id, or by the name of a person or group.
-pub async fn chat(chat: Path<String>, platform: Data<Platform>) -> Json<Vec<ChatMessage>> {
-    Json(platform.with(|state| {
-        let people = state.people();
-        let group = people.group(&chat).map(|group| &group.id);
-        let id = group.or_else(|| people.user(&chat).map(|user| &user.id)).unwrap_or(&chat);
-        state.chats.messages(id)
-    }))
 }

@@ -8,11 +8,16 @@ use serde_json::{Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::contents::Content;
-use crate::sandbox::control::told;
+use crate::sandbox::control::{happen, told};
 use crate::sandbox::events::{self, Writing};
 use crate::sandbox::people::{Friendship, User};
 use crate::sandbox::platform::Platform;
 use crate::sandbox::refusal::Refusal;
+
+/// LINE's apps let nobody choose more pictures at once.
+const ALBUM_IMAGES_MAX: usize = 50;
+/// More than anybody sends: people say that LINE takes files of up to 1 GB.
+const CONTENT_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 
 /// A new person.
 #[derive(Debug, Deserialize)]
@@ -51,6 +56,25 @@ pub struct Send {
     group: Option<String>,
     content_base64: Option<String>,
     content_type: Option<String>,
+    content_size: Option<u64>,
+}
+
+/// Pictures that a person sends together.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Album {
+    images: usize,
+    group: Option<String>,
+    #[serde(default)]
+    shuffle: bool,
+}
+
+/// A text that a person changes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    message_id: String,
+    text: String,
 }
 
 /// A message that a person takes back.
@@ -127,8 +151,7 @@ pub async fn say(
         message["mention"] = mention.clone();
     }
     let writing = Writing { user: &user, group: body.group.as_deref(), message, content: None };
-    let happened = platform.with(|state| events::write(state, writing, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::write(state, writing, now)).await
 }
 
 /// `POST /sandbox/users/{user}/send`
@@ -141,8 +164,27 @@ pub async fn send(
     let content = content(&body)?;
     let Send { message, group, .. } = body.into_inner();
     let writing = Writing { user: &user, group: group.as_deref(), message, content };
-    let happened = platform.with(|state| events::write(state, writing, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::write(state, writing, now)).await
+}
+
+/// `POST /sandbox/users/{user}/album`: one webhook after the other, as LINE has no event for an album.
+pub async fn album(
+    user: Path<String>,
+    body: Json<Album>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    if !(1..=ALBUM_IMAGES_MAX).contains(&body.images) {
+        return Err(Refusal::bad_request(format!("an album has 1 to {ALBUM_IMAGES_MAX} images")));
+    }
+    let place = (user.as_str(), body.group.as_deref());
+    let album = (body.images, body.shuffle);
+    let happened = platform.with(|state| events::album(state, place, album, Timestamp::now()))?;
+    let mut outcomes = Vec::new();
+    for happened in happened {
+        outcomes.push(told(&platform, &client, happened).await.into_inner());
+    }
+    Ok(Json(json!({ "images": outcomes })))
 }
 
 /// `POST /sandbox/users/{user}/follow`
@@ -151,8 +193,7 @@ pub async fn follow(
     platform: Data<Platform>,
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let happened = platform.with(|state| events::follow(state, &user, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::follow(state, &user, now)).await
 }
 
 /// `POST /sandbox/users/{user}/block`
@@ -161,8 +202,18 @@ pub async fn block(
     platform: Data<Platform>,
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let happened = platform.with(|state| events::block(state, &user, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::block(state, &user, now)).await
+}
+
+/// `POST /sandbox/users/{user}/edit`
+pub async fn edit(
+    user: Path<String>,
+    body: Json<Edit>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let change = (body.message_id.as_str(), body.text.as_str());
+    happen(&platform, &client, |state, now| events::edit(state, &user, change, now)).await
 }
 
 /// `POST /sandbox/users/{user}/unsend`
@@ -172,9 +223,7 @@ pub async fn unsend(
     platform: Data<Platform>,
     client: ThinData<awc::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let now = Timestamp::now();
-    let happened = platform.with(|state| events::unsend(state, &user, &body.message_id, now))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::unsend(state, &user, &body.message_id, now)).await
 }
 
 /// `POST /sandbox/users/{user}/postback`
@@ -189,15 +238,30 @@ pub async fn postback(
         postback["params"] = params.clone();
     }
     let place = (user.as_str(), body.group.as_deref());
-    let happened = platform.with(|state| events::postback(state, place, &postback, Timestamp::now()))?;
-    Ok(told(&platform, &client, happened).await)
+    happen(&platform, &client, |state, now| events::postback(state, place, &postback, now)).await
 }
 
+/// What belongs to the message: what was given, else a sample; filled up to the size that was asked for.
 fn content(send: &Send) -> Result<Option<Content>, Refusal> {
-    let Some(text) = &send.content_base64 else { return Ok(None) };
-    let bytes = STANDARD.decode(text).map_err(|error| Refusal::bad_request(error.to_string()))?;
-    let content_type = send.content_type.as_deref().unwrap_or("application/octet-stream");
-    Ok(Some(Content::new(send.message["type"].as_str().unwrap_or_default(), content_type, bytes)))
+    if send.content_base64.is_none() && send.content_type.is_none() && send.content_size.is_none() {
+        return Ok(None);
+    }
+    let kind = send.message["type"].as_str().unwrap_or_default();
+    let mut content = match &send.content_base64 {
+        None => Content::sample(kind),
+        Some(text) => {
+            let bytes = STANDARD.decode(text).map_err(|error| Refusal::bad_request(error.to_string()))?;
+            Content::new(kind, "application/octet-stream", bytes)
+        }
+    };
+    if let Some(content_type) = &send.content_type {
+        content.content_type.clone_from(content_type);
+    }
+    let size = send.content_size.unwrap_or(content.size());
+    if size > CONTENT_BYTES_MAX {
+        return Err(Refusal::bad_request(format!("a content has at most {CONTENT_BYTES_MAX} bytes")));
+    }
+    Ok(Some(content.sized(size)))
 }
 
 const fn yes() -> bool {

@@ -12,10 +12,11 @@ use crate::sandbox::state::State;
 /// The content itself.
 pub fn content(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
     let content = content_of(state, visit)?;
-    match content.ask() {
-        Readiness::Preparing { .. } => Ok(Answer::new(202, "application/json", "{}")),
-        _ => Ok(Answer::new(200, &content.content_type, content.bytes.clone())),
+    if let Readiness::Preparing { .. } = content.ask() {
+        return Ok(Answer::new(202, "application/json", "{}"));
     }
+    let answer = Answer::new(200, &content.content_type, content.bytes.clone());
+    Ok(Answer { filler: content.filler, ..answer })
 }
 
 /// Whether the content is ready.

@@ -57,8 +57,7 @@ pub fn multicast(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer>
         to.map(|to| to.as_str().filter(|to| is_id(to, &['U'])).map(str::to_owned)).collect();
     let recipients = recipients.ok_or_else(|| errors::property("to"))?;
     fit(state, None, &body)?;
-    let is_reached = |to: &&String| matches!(state.people().reach(to, visit.now), Reach::People(_));
-    let reached: Vec<String> = recipients.iter().filter(is_reached).cloned().collect();
+    let reached: Vec<String> = recipients.iter().filter(|to| state.people().is_friend(to)).cloned().collect();
     spend(state, u64::try_from(reached.len()).unwrap_or(u64::MAX))?;
     execute(state, Order { endpoint: "multicast", recipients, reached, retry_key, body, visit });
     Ok(Answer::json(200, &json!({})))

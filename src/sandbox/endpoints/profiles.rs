@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::sandbox::call::Answer;
 use crate::sandbox::endpoints::Visit;
 use crate::sandbox::errors;
+use crate::sandbox::events;
 use crate::sandbox::people::{Group, GroupKind, User, is_id};
 use crate::sandbox::state::State;
 
@@ -65,12 +66,11 @@ pub fn member_ids(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer
     Ok(Answer::json(200, &body))
 }
 
-/// The bot leaves a group or room.
+/// The bot leaves a group or room, and is told of it.
 pub fn leave(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
     let id = group(state, visit)?.id.clone();
-    if let Some(group) = state.people_mut().group_mut(&id) {
-        group.has_bot = false;
-    }
+    let happened = events::leave(state, &id, visit.now);
+    state.untold.extend(happened.map(|happened| happened.webhook));
     Ok(Answer::json(200, &json!({})))
 }
 

@@ -245,11 +245,16 @@ fn a_multicast_reaches_friends_only() {
     let hana = line.hana.clone();
     let multicast = |to: Value| json!({ "to": to, "messages": [text("a")] });
 
-    let answer = line.post("/v2/bot/message/multicast", &multicast(json!([hana, NOBODY])));
+    let stranger = line.state.people_mut().user_named("Ken");
+    stranger.wrote_at = Some(NOW.as_milliseconds());
+    let stranger = stranger.id.clone();
+
+    let answer = line.post("/v2/bot/message/multicast", &multicast(json!([hana, stranger, NOBODY])));
 
     assert_eq!((answer.status, body(&answer)), (200, json!({})));
     assert_eq!(line.state.executed.to_vec()[0].reached, 1);
     assert_eq!(line.state.quota.used, 1);
+    assert_eq!(line.state.chats.messages(&stranger), []);
     let group = NOBODY.replace('U', "C");
     assert_eq!(line.post("/v2/bot/message/multicast", &multicast(json!([group]))).status, 400);
 }

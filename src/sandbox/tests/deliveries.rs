@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::line::signature;
 use crate::sandbox::control::client::say;
+use crate::sandbox::faults::{Fault, FaultKind};
 use crate::sandbox::state::Redelivery;
 use crate::sandbox::tests::{Sandbox, bot, next};
 
@@ -182,4 +183,125 @@ async fn the_control_api_moves_everything() {
     assert!(blocked["webhook_event_id"].is_string());
     assert_eq!(refused["message"], "Hana has blocked the bot and cannot write to it");
     assert!(unknown["message"].is_string());
+}
+
+#[actix_web::test]
+async fn a_large_content_is_streamed_and_can_be_cut() {
+    let sandbox = Sandbox::start().await;
+    let film = json!({ "message": { "type": "file" }, "content_size": 20_000_000 });
+    let sent = sandbox.control("POST", "/users/Hana/send", &film).await;
+    let path = format!("/v2/bot/message/{}/content", sent["message_id"].as_str().unwrap());
+    let get = async || {
+        let token = sandbox.platform.channel().token;
+        let request = sandbox.client.get(format!("{}{path}", sandbox.url)).bearer_auth(token.expose());
+        request.send().await.unwrap().body().limit(30_000_000).await
+    };
+
+    let whole = get().await.unwrap();
+    sandbox.platform.set_faults(vec![Fault { count: Some(1), ..Fault::new(FaultKind::Garbage) }]);
+    let half = get().await.unwrap();
+    sandbox.platform.set_faults(vec![Fault { count: Some(1), ..Fault::new(FaultKind::Cut) }]);
+    let cut = get().await;
+
+    assert_eq!(whole.len(), 20_000_000);
+    assert!(whole.starts_with(b"sandbox file0123"));
+    assert_eq!(half, whole.slice(..10_000_000));
+    // The client does not mind a missing half, but it comes with less than was announced.
+    assert!(cut.map_or(0, |cut| cut.len()) <= 10_000_000, "the second half came too");
+}
+
+#[actix_web::test]
+async fn a_bot_that_leaves_a_group_is_told_of_it() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[200]);
+    sandbox.platform.set_webhook(Some(url));
+    let family = json!({ "name": "Family", "members": ["Hana"] });
+    let joined = sandbox.control("POST", "/groups", &family).await;
+    next(&mut received).await;
+    let path = format!("/v2/bot/group/{}/leave", joined["group"]["id"].as_str().unwrap());
+
+    assert_eq!(sandbox.send(&path, None, &json!({})).await.unwrap().status, 200);
+
+    let event = next(&mut received).await.event();
+    assert_eq!((&event["type"], &event["source"]["groupId"]), (&json!("leave"), &joined["group"]["id"]));
+    assert_eq!(sandbox.send(&path, None, &json!({})).await.unwrap().status, 404);
+    assert!(received.try_recv().is_err());
+}
+
+#[actix_web::test]
+async fn an_album_is_a_webhook_for_each_picture() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[200]);
+    sandbox.platform.set_webhook(Some(url));
+
+    let album = json!({ "images": 5, "shuffle": true });
+    let sent = sandbox.control("POST", "/users/Hana/album", &album).await;
+
+    let mut sets = Vec::new();
+    for sent in sent["images"].as_array().unwrap() {
+        let message = next(&mut received).await.event()["message"].clone();
+        assert_eq!((&message["type"], &message["id"]), (&json!("image"), &sent["message_id"]));
+        sets.push(message["imageSet"].clone());
+    }
+    let indexes: Vec<i64> = sets.iter().map(|set| set["index"].as_i64().unwrap()).collect();
+    let mut sorted = indexes.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, [1, 2, 3, 4, 5]);
+    assert_ne!(indexes, sorted, "the seed of the tests mixes five pictures");
+    assert!(sets.iter().all(|set| set["id"] == sets[0]["id"] && set["total"] == 5));
+    let none = sandbox.control("POST", "/users/Hana/album", &json!({ "images": 0 })).await;
+    assert!(none["message"].is_string());
+}
+
+#[actix_web::test]
+async fn an_https_address_is_spoken_to_with_tls() {
+    let sandbox = Sandbox::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    sandbox.platform.set_webhook(Some(format!("https://{}/callback", listener.local_addr().unwrap())));
+    let hello = async {
+        let (connection, _) = listener.accept().await.unwrap();
+        let mut first = [0; 2];
+        assert_eq!(connection.peek(&mut first).await.unwrap(), 2);
+        first
+    };
+
+    let say = json!({ "text": "a" });
+    let (first, told) = tokio::join!(hello, sandbox.control("POST", "/users/Hana/say", &say));
+
+    assert_eq!(first, [0x16, 0x03], "a TLS handshake, and nothing in clear text");
+    assert_eq!(told["reason"], "COULD_NOT_CONNECT");
+}
+
+#[actix_web::test]
+async fn a_text_in_a_group_can_be_changed_by_its_writer_alone() {
+    let sandbox = Sandbox::start().await;
+    let (url, mut received) = bot(&[200]);
+    sandbox.control("POST", "/groups", &json!({ "name": "Family", "members": ["Hana", "Ken"] })).await;
+    sandbox.platform.set_webhook(Some(url));
+    let said = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a", "group": "Family" })).await;
+    let said = (said["message_id"].clone(), next(&mut received).await.event());
+    let alone =
+        sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await["message_id"].clone();
+    next(&mut received).await;
+
+    let change = json!({ "message_id": said.0, "text": "b" });
+    assert_eq!(sandbox.control("POST", "/users/Hana/edit", &change).await["reason"], "OK");
+
+    let event = next(&mut received).await.event();
+    let mut message = said.1["message"].clone();
+    message["text"] = json!("b");
+    assert_eq!((&event["type"], &event["message"]), (&json!("messageEdited"), &message));
+    assert_eq!(event["source"], said.1["source"]);
+    let chat = sandbox.control("GET", "/chats/Family", &Value::Null).await;
+    assert_eq!((chat.as_array().unwrap().len(), &chat[0]["message"]["text"]), (1, &json!("b")));
+    let refused = sandbox.control("POST", "/users/Ken/edit", &change).await;
+    assert!(refused["message"].is_string(), "it is not his");
+    let change = json!({ "message_id": alone, "text": "b" });
+    let refused = sandbox.control("POST", "/users/Hana/edit", &change).await;
+    assert!(refused["message"].is_string(), "LINE has no edits in chats with the bot alone");
+    sandbox.control("POST", "/users/Hana/unsend", &json!({ "message_id": said.0 })).await;
+    assert_eq!(next(&mut received).await.event()["type"], "unsend");
+    let change = json!({ "message_id": said.0, "text": "c" });
+    assert!(sandbox.control("POST", "/users/Hana/edit", &change).await["message"].is_string());
+    assert!(received.try_recv().is_err());
 }

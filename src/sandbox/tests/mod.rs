@@ -1,6 +1,7 @@
 //! The sandbox over real connections: a bot that pushes to it, and a bot that listens.
 
 mod deliveries;
+mod phones;
 mod pushes;
 
 use std::net::TcpListener;

@@ -1,7 +1,5 @@
 //! A bot that sends, on good days and bad days.
 
-use std::time::Duration;
-
 use actix_web::rt::time::timeout;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -126,14 +124,20 @@ async fn half_an_answer_never_makes_a_success_of_a_refusal() {
 #[actix_web::test]
 async fn a_late_request_is_executed_although_nobody_waits() {
     let sandbox = Sandbox::start().await;
-    sandbox.fault(Fault { delay_ms: 50, ..Fault::new(FaultKind::Slow) });
-    let hasty = awc::Client::builder().timeout(Duration::from_millis(1)).disable_redirects().finish();
-    let token = sandbox.platform.channel().token;
-    let request = hasty.post(format!("{}{PUSH}", sandbox.url)).bearer_auth(token.expose());
+    sandbox.fault(Fault { delay_ms: 500, ..Fault::new(FaultKind::Slow) });
+    let arrived = async {
+        while sandbox.platform.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
 
-    let answer = request.send_json(&sandbox.hello()).await;
+    // The connection is closed as soon as the request is there.
+    tokio::select! {
+        answer = sandbox.push(Uuid::new_v4()) => panic!("somebody waited: {answer:?}"),
+        () = arrived => {}
+    }
 
-    assert!(answer.is_err());
+    assert!(sandbox.platform.executed().is_empty());
     let executed = async {
         while sandbox.platform.executed().is_empty() {
             tokio::task::yield_now().await;

@@ -7,4 +7,12 @@
 
 /// Step `n` (from 0) carries a file of version `n + 1` to version `n + 2`. One line for each, a new one at the end; what
 /// a release had is neither changed nor moved. Git keeps the lines of both sides when two branches add some.
-pub const STEPS: &[&str] = &[include_str!("conversations_answerable.sql")];
+pub const STEPS: &[&str] = &[
+    // A comment keeps the lines apart.
+    include_str!("conversations_answerable.sql"),
+    include_str!("participants_picture.sql"),
+    include_str!("medias_unsent.sql"),
+    include_str!("medias_source_preview.sql"),
+    include_str!("sealing_is_added.sql"),
+    include_str!("idempotency_keys.sql"),
+];

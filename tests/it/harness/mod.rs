@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod line;
 pub mod server;
+pub mod somebody;
 
 use std::time::{Duration, Instant};
 

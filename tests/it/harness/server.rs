@@ -139,6 +139,13 @@ impl TestServer {
         drop(self.stop.take());
     }
 
+    /// The same, and waits until it has ended.
+    pub fn stop_and_wait(&mut self) {
+        self.stop();
+        self.shared = None;
+        self.thread.take().unwrap().join().unwrap();
+    }
+
     /// The file of the database.
     pub fn database(&self) -> std::path::PathBuf {
         self.folder.path().join("kaiwa.db")

@@ -1,48 +1,26 @@
 //! Files that are not at LINE: addresses that others chose.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
-
 use serde_json::json;
 
 use crate::harness::server::TestServer;
-use crate::media::{download, media_once, prepare};
-
-/// A server of somebody, which answers every request with the same bytes and remembers the heads.
-struct Somebody {
-    url: String,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-fn somebody(answer: &'static [u8]) -> Somebody {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let heads = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&heads);
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            let mut connection = connection.unwrap();
-            let mut head = [0; 4_096];
-            let length = connection.read(&mut head).unwrap();
-            seen.lock().unwrap().push(String::from_utf8_lossy(&head[..length]).into_owned());
-            connection.write_all(answer).unwrap();
-        }
-    });
-    Somebody { url, heads }
-}
+use crate::harness::somebody::Somebody;
+use crate::media::{download, media_once, names, prepare};
 
 async fn send_from(server: &TestServer, url: &str) {
+    send_with_preview(server, url, "").await;
+}
+
+async fn send_with_preview(server: &TestServer, url: &str, preview_url: &str) {
     let mut sent = prepare(server, "image", "LINE has other bytes");
     sent.event["message"]["contentProvider"] =
-        json!({ "type": "external", "originalContentUrl": url, "previewImageUrl": url });
+        json!({ "type": "external", "originalContentUrl": url, "previewImageUrl": preview_url });
     assert_eq!(server.webhook(&[sent.event]).await.status, 200);
 }
 
 #[actix_web::test]
 async fn an_address_within_our_network_is_not_connected_to() {
     let server = TestServer::start();
-    let inside = somebody(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nGIF89a");
+    let inside = Somebody::start(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nGIF89a");
     let port = inside.url.rsplit_once(':').unwrap().1;
 
     for url in [
@@ -56,14 +34,15 @@ async fn an_address_within_our_network_is_not_connected_to() {
         media_once(&server, "gone").await;
     }
 
-    assert_eq!(*inside.heads.lock().unwrap(), [""; 0]);
+    assert_eq!(inside.heads(), [""; 0]);
 }
 
 #[actix_web::test]
 async fn an_address_that_is_allowed_is_asked_for_the_file_and_told_no_token() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()]);
-    let allowed =
-        somebody(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\ncontent-type: text/html\r\n\r\nGIF89a1234");
+    let allowed = Somebody::start(
+        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\ncontent-type: text/html\r\n\r\nGIF89a1234",
+    );
 
     send_from(&server, &format!("{}/picture.gif", allowed.url)).await;
     let media = media_once(&server, "stored").await;
@@ -74,7 +53,7 @@ async fn an_address_that_is_allowed_is_asked_for_the_file_and_told_no_token() {
         ("image/gif", b"GIF89a1234".as_slice())
     );
     assert_eq!(media.get("preview_uri"), None);
-    let heads = allowed.heads.lock().unwrap().clone();
+    let heads = allowed.heads();
     assert_eq!(heads.len(), 1);
     assert!(heads[0].starts_with("GET /picture.gif HTTP/1.1\r\n"), "{heads:?}");
     assert!(!heads[0].to_lowercase().contains("authorization"), "{heads:?}");
@@ -83,12 +62,49 @@ async fn an_address_that_is_allowed_is_asked_for_the_file_and_told_no_token() {
 #[actix_web::test]
 async fn a_redirect_to_the_inside_is_not_followed() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["localhost".to_owned()]);
-    let outside =
-        somebody(b"HTTP/1.1 404 Not Found\r\nlocation: http://localhost/\r\ncontent-length: 0\r\n\r\n");
+    let outside = Somebody::start(
+        b"HTTP/1.1 404 Not Found\r\nlocation: http://localhost/\r\ncontent-length: 0\r\n\r\n",
+    );
 
     let url = outside.url.replace("127.0.0.1", "localhost");
     send_from(&server, &url).await;
 
     media_once(&server, "gone").await;
-    assert_eq!(outside.heads.lock().unwrap().len(), 1);
+    assert_eq!(outside.heads().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_preview_is_fetched_from_where_it_is_and_told_no_token() {
+    let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()]);
+    let (large, small) = (Somebody::with_file(b"GIF89a large"), Somebody::with_file(b"GIF89a small"));
+
+    send_with_preview(&server, &large.url, &small.url).await;
+    let media = media_once(&server, "stored").await;
+
+    let served = download(&server, media["preview_uri"].as_str().unwrap(), &[]).await;
+    assert_eq!(
+        (served.header("content-type"), served.body.as_slice()),
+        ("image/gif", b"GIF89a small".as_slice())
+    );
+    let whole = download(&server, media["uri"].as_str().unwrap(), &[]).await;
+    assert_eq!(whole.body, b"GIF89a large");
+    let heads = [large.heads(), small.heads()].concat();
+    assert_eq!(heads.len(), 2);
+    assert!(!heads.concat().to_lowercase().contains("authorization"), "{heads:?}");
+}
+
+#[actix_web::test]
+async fn a_file_does_without_a_preview_that_is_no_picture_or_within_our_network() {
+    let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["localhost".to_owned()]);
+    let large = Somebody::with_file(b"GIF89a large");
+    let (page, inside) = (Somebody::with_file(b"<script>alert(1)</script>"), Somebody::with_file(b"GIF89a"));
+    let allowed = |somebody: &Somebody| somebody.url.replace("127.0.0.1", "localhost");
+
+    for preview_url in [allowed(&page), inside.url.clone(), "file:///etc/passwd".to_owned()] {
+        send_with_preview(&server, &allowed(&large), &preview_url).await;
+        assert_eq!(media_once(&server, "stored").await.get("preview_uri"), None, "{preview_url}");
+    }
+
+    assert_eq!((page.heads().len(), inside.heads().len()), (1, 0));
+    assert_eq!(names(&server).len(), 3, "only the files themselves are kept");
 }

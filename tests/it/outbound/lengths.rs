@@ -39,8 +39,15 @@ async fn texts_of_templates() {
     let titled_columns = carousel(&json!({ "title": "t", "text": "t", "actions": [press("a")] }));
     let picture = json!({ "imageUrl": URL, "action": press("a") });
     let pictures = template(&json!({ "type": "image_carousel", "columns": [picture] }));
+    let pictured = template(
+        &json!({ "type": "buttons", "thumbnailImageUrl": URL, "text": "t", "actions": [press("a")] }),
+    );
+    let pictured_columns =
+        carousel(&json!({ "thumbnailImageUrl": URL, "text": "t", "actions": [press("a")] }));
 
     for (body, pointer, unit, most) in [
+        (&pictured, "/medias/0/contents/text", FAMILY, 60),
+        (&pictured_columns, "/medias/0/contents/columns/0/text", FAMILY, 60),
         (&plain, "/medias/0/alt_text", "a", 400),
         (&plain, "/medias/0/contents/text", FAMILY, 160),
         (&plain, "/medias/0/contents/actions/0/label", FAMILY, 20),
@@ -118,6 +125,45 @@ async fn addresses() {
     ] {
         check(&chat, body, pointer, |count| format!("{URL:a<count$}"), most).await;
     }
+}
+
+#[actix_web::test]
+async fn addresses_within_templates_and_flex_messages() {
+    let chat = Chat::begin().await;
+    let link = json!({ "type": "uri", "label": "a", "uri": URL });
+    let pick = json!({ "type": "datetimepicker", "label": "a", "data": "d", "mode": "date" });
+    let buttons =
+        template(&json!({ "type": "buttons", "thumbnailImageUrl": URL, "text": "t", "actions": [link] }));
+    let column = json!({ "thumbnailImageUrl": URL, "text": "t", "actions": [press("a")] });
+    let columns = template(&json!({ "type": "carousel", "columns": [column] }));
+    let picture = json!({ "imageUrl": URL, "action": press("a") });
+    let pictures = template(&json!({ "type": "image_carousel", "columns": [picture] }));
+    let image = flex(&bubble(&json!({ "type": "image", "url": URL, "action": link })));
+
+    for (body, pointer, most) in [
+        (&buttons, "/medias/0/contents/thumbnailImageUrl", 2_000),
+        (&buttons, "/medias/0/contents/actions/0/uri", 1_000),
+        (&columns, "/medias/0/contents/columns/0/thumbnailImageUrl", 2_000),
+        (&pictures, "/medias/0/contents/columns/0/imageUrl", 2_000),
+        (&image, "/medias/0/contents/body/contents/0/url", 2_000),
+        (&image, "/medias/0/contents/body/contents/0/action/uri", 1_000),
+    ] {
+        check(&chat, body, pointer, |count| format!("{URL:a<count$}"), most).await;
+    }
+    check(&chat, &quick(&pick, 1), "/quick_replies/0/action/data", |count| "d".repeat(count), 300).await;
+}
+
+#[actix_web::test]
+async fn a_text_of_five_full_bubbles() {
+    let chat = Chat::begin().await;
+    let text = |units: usize| json!({ "text": "a".repeat(units) });
+
+    chat.sent(&text(25_000)).await;
+    let refused = chat.post(&text(25_001)).await;
+
+    assert_eq!(chat.objects().as_array().unwrap().len(), 5);
+    assert_eq!((refused.status, refused.reason().as_str()), (400, "TEXT_TOO_LONG"));
+    assert_eq!((chat.requests().len(), chat.stored().await.as_array().unwrap().len()), (1, 2));
 }
 
 async fn check(chat: &Chat, body: &Value, pointer: &str, text: impl Fn(usize) -> String, most: usize) {

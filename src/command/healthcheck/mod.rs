@@ -1,5 +1,7 @@
 //! `kaiwa healthcheck`: for containers, unit files and scripts, which have no HTTP client.
 
+mod pinned;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use serde_json::Value;
 
 use crate::command::output;
 use crate::command::settings::Settings;
+use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// How long each step may take: connecting, asking, and each part of the answer.
@@ -30,9 +33,10 @@ pub struct Healthcheck {
 impl Healthcheck {
     /// Runs the command. `Unavailable` when the server cannot be reached or is not ready.
     pub fn run(self) -> Result<()> {
-        let address = reachable(&self.settings.load()?.listen)?;
+        let config = self.settings.load()?;
+        let address = reachable(&config.listen)?;
         let unreachable = |error| Error::Unavailable(format!("{address} does not answer: {error}"));
-        let (status, body) = ask(address).map_err(unreachable)?;
+        let (status, body) = ask(address, &config).map_err(unreachable)?;
         if self.json {
             output::json(&body)?;
         }
@@ -61,14 +65,24 @@ fn reachable(listen: &str) -> Result<SocketAddr> {
 }
 
 /// Status and body of the answer. Something else than JSON is no answer of ours.
-fn ask(address: SocketAddr) -> std::io::Result<(u16, Value)> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+fn ask(address: SocketAddr, config: &Config) -> std::io::Result<(u16, Value)> {
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let request =
+        format!("GET {}/readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n", config.base_path);
+    let answer = match &config.tls.certificate_file {
+        Some(certificate) => exchange(pinned::connect(stream, address.ip(), certificate)?, &request)?,
+        None => exchange(stream, &request)?,
+    };
+    parse(&answer).ok_or_else(|| std::io::Error::other("the answer is not kaiwa's"))
+}
+
+fn exchange(mut stream: impl Read + Write, request: &str) -> std::io::Result<String> {
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
-    parse(&answer).ok_or_else(|| std::io::Error::other("the answer is not kaiwa's"))
+    Ok(answer)
 }
 
 fn parse(answer: &str) -> Option<(u16, Value)> {

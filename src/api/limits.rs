@@ -1,0 +1,178 @@
+//! What one caller may take of the server: requests by token and by address, and messages that wait to be sent.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::api::app::App;
+use crate::config::section;
+use crate::error::{Error, Result};
+use crate::model::id::CustomerId;
+use crate::model::rate::{Rate, Table};
+use crate::model::timestamp::Timestamp;
+use crate::store::backlog;
+
+/// How long a count of waiting messages holds; what was added since is added to it.
+const COUNT_AGE_MAX: Duration = Duration::from_secs(2);
+
+/// When to come back to a customer's full outbox: LINE takes some messages in this time.
+const OUTBOX_PAUSE: Duration = Duration::from_secs(5);
+
+/// The limits of all callers. None is limited by what another one takes.
+pub struct Limits {
+    tokens: Option<Mutex<Table<u64>>>,
+    addresses: Option<Mutex<Table<IpAddr>>>,
+    /// Tokens are not kept, and nobody can choose two that meet in one number.
+    numbers: RandomState,
+    waiting: Mutex<HashMap<CustomerId, Waiting>>,
+}
+
+/// How many messages of a customer wait: the number at a time, and those since.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    counted_at: Timestamp,
+    count: u64,
+}
+
+impl Limits {
+    /// With the configured rates.
+    pub fn new(limits: &section::Limits) -> Self {
+        let tokens = Rate::new(limits.token_requests_per_second, limits.token_requests_burst);
+        let addresses = Rate::new(limits.address_requests_per_second, limits.address_requests_burst);
+        Self {
+            tokens: tokens.map(|rate| Mutex::new(Table::new(rate))),
+            addresses: addresses.map(|rate| Mutex::new(Table::new(rate))),
+            numbers: RandomState::new(),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// Takes a request of a token that was found to be good. `TooMany` beyond its rate.
+    pub fn take_token(&self, token: &str, now: Timestamp) -> Result<()> {
+        take(self.tokens.as_ref(), self.numbers.hash_one(token), now, "this token")
+    }
+
+    /// Takes a request from an address. `TooMany` beyond its rate. Whoever is on this machine is not limited: all callers of a
+    /// proxy that is not declared would be one.
+    pub fn take_address(&self, address: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        match address {
+            Some(address) if !address.is_loopback() => {
+                take(self.addresses.as_ref(), network(address), now, "this address")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts one more message of a customer, unless `most` wait already.
+    fn add_message(
+        &self,
+        customer: CustomerId,
+        most: u64,
+        now: Timestamp,
+        count: impl FnOnce() -> Result<u64>,
+    ) -> Result<()> {
+        let mut known = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = known
+            .get(&customer)
+            .copied()
+            .filter(|waiting| waiting.counted_at <= now && now.since(waiting.counted_at) < COUNT_AGE_MAX);
+        let mut waiting = match fresh {
+            Some(waiting) => waiting,
+            None => Waiting { counted_at: now, count: count()? },
+        };
+        let has_room = waiting.count < most;
+        waiting.count += u64::from(has_room);
+        known.insert(customer, waiting);
+        if has_room {
+            return Ok(());
+        }
+        let message = format!("{most} messages of this customer wait to be sent already");
+        Err(Error::TooMany { message, wait: OUTBOX_PAUSE })
+    }
+}
+
+/// There is room for another message of this customer, in its outbox and on the disk.
+///
+/// `TooMany` beyond the customer's share, `Unavailable` when the disk is nearly full.
+pub fn require_room(app: &App, customer: CustomerId) -> Result<()> {
+    require_disk(app)?;
+    let most = app.shared.config.limits.pending_messages;
+    let count = || app.reader.read(|connection| backlog::of_customer(connection, customer, most));
+    app.shared.limits.add_message(customer, most, app.shared.clock.now(), count)
+}
+
+/// `Unavailable` when the disk is nearly full: what is left of it is for what LINE sends.
+pub fn require_disk(app: &App) -> Result<()> {
+    let least = app.shared.config.limits.disk_free_bytes;
+    if least == 0 || app.shared.store.free_bytes()? >= least {
+        return Ok(());
+    }
+    log::error!("storage: the disk has less than {least} bytes left: nothing is taken to be sent");
+    Err(Error::Unavailable("the server's disk is nearly full".to_owned()))
+}
+
+fn take<K: Eq + std::hash::Hash>(
+    table: Option<&Mutex<Table<K>>>,
+    key: K,
+    now: Timestamp,
+    whose: &str,
+) -> Result<()> {
+    let Some(table) = table else { return Ok(()) };
+    let taken = table.lock().unwrap_or_else(PoisonError::into_inner).take(key, now);
+    taken.map_err(|wait| Error::TooMany { message: format!("too many requests of {whose}"), wait })
+}
+
+/// Whoever has an IPv6 address has all those that begin with the same 64 bits.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
+
+    fn limits() -> Limits {
+        Limits::new(&section::Limits {
+            token_requests_per_second: 1,
+            token_requests_burst: 2,
+            address_requests_per_second: 1,
+            address_requests_burst: 2,
+            ..section::Limits::default()
+        })
+    }
+
+    #[test]
+    fn tokens_and_addresses_are_limited_each_for_itself() {
+        let limits = limits();
+        let three = |take: &dyn Fn() -> Result<()>| [take().is_ok(), take().is_ok(), take().is_ok()];
+        let from = |address: &str| Some(address.parse::<IpAddr>().unwrap());
+
+        assert_eq!(three(&|| limits.take_token("a", NOW)), [true, true, false]);
+        assert_eq!(three(&|| limits.take_token("b", NOW)), [true, true, false]);
+        assert_eq!(three(&|| limits.take_address(from("192.0.2.1"), NOW)), [true, true, false]);
+        assert_eq!(three(&|| limits.take_address(from("192.0.2.2"), NOW)), [true, true, false]);
+        assert_eq!(three(&|| limits.take_address(from("127.0.0.1"), NOW)), [true, true, true]);
+        assert_eq!(three(&|| limits.take_address(from("2001:db8::1"), NOW)), [true, true, false]);
+        assert!(limits.take_address(from("2001:db8::ffff"), NOW).is_err(), "the same network");
+        assert!(limits.take_address(from("2001:db8:0:1::1"), NOW).is_ok());
+    }
+
+    #[test]
+    fn waiting_messages_are_counted_anew_after_a_while_only() {
+        let limits = limits();
+        let customer = CustomerId::new(NOW);
+        let add = |count: u64, now| limits.add_message(customer, 3, now, || Ok(count)).is_ok();
+
+        assert_eq!([add(1, NOW), add(0, NOW), add(0, NOW)], [true, true, false]);
+        assert!(!add(0, NOW.after(Duration::from_secs(1))), "the count still holds");
+        assert!(add(2, NOW.after(Duration::from_secs(2))));
+        assert!(!add(0, NOW.after(Duration::from_secs(2))));
+    }
+}

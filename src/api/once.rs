@@ -1,0 +1,226 @@
+//! `Idempotency-Key`: a request that is repeated with its key creates nothing more, and is shown what it created.
+//!
+//! [`once`] goes around the routes that create something. Their handlers take a [`Once`] and note its claim in the
+//! transaction of what they create; nothing else is left to them. No body is kept, only hashes.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use futures_util::StreamExt;
+
+use crate::api::app::{App, Shared};
+use crate::api::body;
+use crate::api::caller::Caller;
+use crate::api::{accounts, messages, uploads};
+use crate::error::{Error, Result, Rule};
+use crate::model::created::Created;
+use crate::model::id::CustomerId;
+use crate::store::idempotency::{self, Claim};
+
+/// The client's name for what it wants done once.
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Says that nothing was done, because it had been done before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// No route takes more: the largest file that can be uploaded.
+const BODY_BYTES_MAX: usize = 200_000_000;
+
+/// The longest key.
+const KEY_BYTES_MAX: usize = 255;
+
+type Hash = [u8; 32];
+
+/// The keys of requests that are being answered.
+#[derive(Default)]
+pub struct UnderWay {
+    keys: Mutex<HashSet<(CustomerId, Hash)>>,
+}
+
+/// What a handler has to know of the key of its request, if it has one.
+#[derive(Clone, Default)]
+pub struct Once {
+    request: Option<Rc<Keyed>>,
+}
+
+struct Keyed {
+    customer: CustomerId,
+    name: Hash,
+    /// Of method, path and query.
+    target: Hash,
+    /// Of the body, once it was read.
+    body: Cell<Hash>,
+    shared: Arc<Shared>,
+}
+
+impl Once {
+    /// What is known of the key of this request.
+    pub fn of(request: &HttpRequest) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// The body is this, as far as it was read as a whole.
+    pub fn saw(&self, body: &[u8]) {
+        if let Some(request) = &self.request {
+            request.body.set(hash(body));
+        }
+    }
+
+    /// The body has this SHA-256.
+    pub fn saw_hash(&self, body: Hash) {
+        if let Some(request) = &self.request {
+            request.body.set(body);
+        }
+    }
+
+    /// What is to be noted in the transaction of what is created; nothing without a key.
+    pub fn claim(&self) -> Option<Claim> {
+        self.request.as_ref().map(|request| Claim {
+            customer: request.customer,
+            name: request.name,
+            request: request.fingerprint(request.body.get()),
+            keep: request.shared.config.limits.idempotency_keep,
+        })
+    }
+}
+
+impl FromRequest for Once {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
+    }
+}
+
+impl Keyed {
+    fn fingerprint(&self, body: Hash) -> Hash {
+        hash(&[self.target, body].concat())
+    }
+}
+
+/// Goes around a route that creates something, and lets each key through once.
+pub async fn once(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let keyed = match keyed(&mut request).await {
+        Ok(Some(keyed)) => Rc::new(keyed),
+        Ok(None) => return next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+        Err(error) => return Ok(refuse(request, error)),
+    };
+    let Some(_turn) = Turn::take(&keyed) else { return Ok(refuse(request, Error::KeyInUse)) };
+    match replay(&mut request, &keyed).await {
+        Ok(Some(answer)) => Ok(request.into_response(answer)),
+        Ok(None) => {
+            request.extensions_mut().insert(Once { request: Some(keyed) });
+            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+        }
+        Err(error) => Ok(refuse(request, error)),
+    }
+}
+
+fn refuse(request: ServiceRequest, error: Error) -> ServiceResponse<BoxBody> {
+    request.error_response(error)
+}
+
+/// The request's key and what it stands for. Whoever has no valid token has no keys: the handler says so.
+async fn keyed(request: &mut ServiceRequest) -> Result<Option<Keyed>> {
+    let mut keys = request.headers().get_all(KEY);
+    let Some(key) = keys.next().cloned().filter(|_| request.method() == Method::POST) else {
+        return Ok(None);
+    };
+    let (is_alone, key) = (keys.next().is_none(), key.as_bytes());
+    let is_key =
+        (1..=KEY_BYTES_MAX).contains(&key.len()) && key.iter().all(|byte| (b' '..=b'~').contains(byte));
+    let Ok(Caller { customer, .. }) = request.extract::<Caller>().await else { return Ok(None) };
+    if !is_key || !is_alone {
+        let expected = format!("`Idempotency-Key` has 1 to {KEY_BYTES_MAX} printable ASCII characters");
+        return Err(Error::invalid(Rule::Argument, expected));
+    }
+    // The token may be another one when the request is repeated.
+    let query = request.query_string().split('&').filter(|parameter| !parameter.starts_with("token="));
+    let target = [request.method().as_str(), request.path(), &query.collect::<Vec<_>>().join("&")].join("\n");
+    let shared = Arc::clone(&app(request).shared);
+    let (name, target) = (hash(key), hash(target.as_bytes()));
+    Ok(Some(Keyed { customer, name, target, body: Cell::default(), shared }))
+}
+
+/// What the key has created before, if it has; refused when this is another request.
+async fn replay(request: &mut ServiceRequest, keyed: &Keyed) -> Result<Option<HttpResponse>> {
+    let app = app(request).clone();
+    let kept = app.shared.clock.now().before(app.shared.config.limits.idempotency_keep);
+    let found =
+        app.reader.read(|connection| idempotency::find(connection, keyed.customer, keyed.name, kept))?;
+    let Some(known) = found else { return Ok(None) };
+    if known.request != keyed.fingerprint(hash_of_body(request, &app).await?) {
+        return Err(Error::KeyReused);
+    }
+    let mut answer = show(request.request(), &app, keyed.customer, known.created)?;
+    answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(Some(answer))
+}
+
+/// What was created, as it is now.
+fn show(request: &HttpRequest, app: &App, customer: CustomerId, created: Created) -> Result<HttpResponse> {
+    match created {
+        Created::Message(id) => {
+            messages::show(app, (customer, request.match_info().query("id").parse()?), id)
+        }
+        Created::Media(id) => uploads::show(app, customer, id),
+        Created::Account(id) => accounts::show(app, customer, id),
+    }
+}
+
+/// Reads the body to its end without keeping it. It is as long as its route takes, or it is another one.
+async fn hash_of_body(request: &mut ServiceRequest, app: &App) -> Result<Hash> {
+    let seconds = app.shared.config.limits.request_timeout.as_secs();
+    let (mut payload, mut length, mut hash) = (request.take_payload(), 0, Context::new(&SHA256));
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|error| body::failure(&error, seconds))?;
+        length += part.len();
+        if length > BODY_BYTES_MAX {
+            return Err(Error::TooLarge { limit_bytes: BODY_BYTES_MAX });
+        }
+        hash.update(&part);
+    }
+    Ok(hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes"))
+}
+
+/// One of the requests with a key, until it was answered or its client has gone away.
+struct Turn {
+    shared: Arc<Shared>,
+    key: (CustomerId, Hash),
+}
+
+impl Turn {
+    fn take(keyed: &Keyed) -> Option<Self> {
+        let (shared, key) = (Arc::clone(&keyed.shared), (keyed.customer, keyed.name));
+        let is_free = shared.under_way.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        is_free.then_some(Self { shared, key })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.shared.under_way.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+fn app(request: &ServiceRequest) -> &web::Data<App> {
+    request.app_data().expect("every server is given an App")
+}
+
+fn hash(bytes: &[u8]) -> Hash {
+    digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
+}

@@ -1,0 +1,124 @@
+//! What can be seen on this machine: keys, files, disk, database.
+
+use std::path::Path;
+
+use crate::command::doctor::finding::Finding;
+use crate::config::Config;
+use crate::config::key_source::KeySource;
+use crate::error::Result;
+use crate::store::reader::Reader;
+use crate::store::{health, inspection, schema};
+
+/// Less room than this is soon used up by a log and a few files.
+const FREE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
+
+/// A log of a running server is reset at 128 MiB; a longer one says that something reads an old state for long.
+const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Looks at everything; before the first start at what there is.
+pub fn look(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![jwt_key(config), public_url(config), sqlite()];
+    let folder = &config.data_directory;
+    if !folder.exists() {
+        let message = format!("{} is not there yet; it is made at the first start", folder.display());
+        findings.push(Finding::ok("data directory", message));
+        return findings;
+    }
+    let database = config.database_path();
+    findings.push(Finding::of("file system", file_system(folder), "look at the data directory"));
+    findings.push(Finding::of("disk", disk(&database), "look at the data directory"));
+    findings.push(Finding::of("data directory", modes(folder), "look at the data directory"));
+    findings.push(key_place(config));
+    if database.exists() {
+        let remedy = "do not start the server on it before you have read docs/BACKUP.md";
+        let checked = inspection::database(&database).map(|()| Finding::ok("database", "it is whole"));
+        findings.push(Finding::of("database", checked, remedy));
+        findings.push(key(config));
+        findings.push(log(&database));
+    } else {
+        findings.push(Finding::ok("database", "it is not there yet; it is made at the first start"));
+    }
+    findings
+}
+
+fn jwt_key(config: &Config) -> Finding {
+    let long = config.require_jwt_key().map(|_| Finding::ok("auth.jwt_key", "it is long enough"));
+    Finding::of("auth.jwt_key", long, "nobody could have a token")
+}
+
+fn public_url(config: &Config) -> Finding {
+    match &config.public_url {
+        Some(url) if url.scheme() == "https" => Finding::ok("public_url", url.as_str()),
+        Some(url) => Finding::warn("public_url", url.as_str(), "LINE sends webhooks to https only"),
+        None => Finding::warn(
+            "public_url",
+            "it is not set",
+            "without it LINE cannot be told where to send webhooks",
+        ),
+    }
+}
+
+fn sqlite() -> Finding {
+    // An older one than 3.51.3 is refused whenever a database is opened; it is built in.
+    Finding::ok("SQLite", schema::sqlite_version())
+}
+
+fn file_system(folder: &Path) -> Result<Finding> {
+    Ok(match inspection::network(folder)? {
+        None => Finding::ok("file system", "it is on this machine"),
+        Some(kind) => Finding::fail(
+            "file system",
+            format!("{} is on {kind}", folder.display()),
+            "the database needs locks and syncs that a network does not keep: use a disk of this machine",
+        ),
+    })
+}
+
+fn disk(database: &Path) -> Result<Finding> {
+    let free = health::free_bytes(database)?;
+    let message = format!("{} MiB are free", free / 1024 / 1024);
+    Ok(if free < FREE_BYTES_MIN {
+        Finding::warn("disk", message, "make room: when it is full, nothing is taken in")
+    } else {
+        Finding::ok("disk", message)
+    })
+}
+
+fn modes(folder: &Path) -> Result<Finding> {
+    if inspection::open_to_others(folder)? == 0 {
+        return Ok(Finding::ok("data directory", "it is for its owner alone"));
+    }
+    let message = format!("others than the owner may look into {}", folder.display());
+    Ok(Finding::fail("data directory", message, format!("chmod 700 {}", folder.display())))
+}
+
+fn key_place(config: &Config) -> Finding {
+    match config.key_source() {
+        KeySource::Given(_) => Finding::ok("storage.secret_key", "it comes from the configuration"),
+        KeySource::File(path) => Finding::warn(
+            "storage.secret_key",
+            format!("the sealing key lies beside the data, in {}", path.display()),
+            "whoever copies the folder has both: set storage.secret_key or storage.secret_key_file, and keep a copy",
+        ),
+    }
+}
+
+fn key(config: &Config) -> Finding {
+    let opened = Reader::open(&config.database_path(), &config.key_source());
+    Finding::of(
+        "secrets",
+        opened.map(|_| Finding::ok("secrets", "their key is the right one")),
+        "see docs/SECRETS.md",
+    )
+}
+
+fn log(database: &Path) -> Finding {
+    let path = std::path::PathBuf::from(format!("{}-wal", database.display()));
+    let bytes = std::fs::metadata(path).map_or(0, |log| log.len());
+    let message = format!("{} KiB", bytes / 1024);
+    if bytes > LOG_BYTES_MAX {
+        Finding::warn("log of the database", message, "find out which program reads the database for so long")
+    } else {
+        Finding::ok("log of the database", message)
+    }
+}

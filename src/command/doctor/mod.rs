@@ -1,0 +1,53 @@
+//! `kaiwa doctor`: looks at what an operator can get wrong, and says what to do about it.
+
+mod accounts;
+mod finding;
+mod local;
+
+use actix_web::rt::System;
+use clap::Args;
+
+use crate::command::doctor::finding::{Finding, Level};
+use crate::command::output;
+use crate::command::settings::Settings;
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// Looks and changes nothing; beside a running server too.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print JSON, one line for each finding.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    /// Runs the command. `Unavailable` when something has to be put right; what only should be is no failure.
+    pub fn run(self) -> Result<()> {
+        let findings = match self.settings.load() {
+            Ok(config) => look(&config),
+            Err(error) => {
+                vec![Finding::fail("configuration", error.chain(), "config.example.toml lists every key")]
+            }
+        };
+        for finding in &findings {
+            if self.json {
+                output::json(finding)?;
+            } else {
+                output::line(&finding.to_string())?;
+            }
+        }
+        match findings.iter().filter(|finding| finding.level == Level::Fail).count() {
+            0 => Ok(()),
+            count => Err(Error::Unavailable(format!("{count} of {} checks have failed", findings.len()))),
+        }
+    }
+}
+
+fn look(config: &Config) -> Vec<Finding> {
+    let mut findings = local::look(config);
+    findings.extend(System::new().block_on(accounts::look(config)));
+    findings
+}

@@ -1,0 +1,53 @@
+//! `kaiwa secrets`.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::command::output;
+use crate::command::settings::Settings;
+use crate::error::Result;
+use crate::store::sealing::{self, Rotation};
+
+/// The secrets in the database: channel secrets and tokens.
+#[derive(Debug, Args)]
+pub struct SecretsCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Seal all secrets with another key. The server must not be running.
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+struct Rotate {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl SecretsCommand {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        match self.action {
+            Action::Rotate(rotate) => rotate.run(),
+        }
+    }
+}
+
+impl Rotate {
+    fn run(self) -> Result<()> {
+        let config = self.settings.load()?;
+        let Rotation { from, to } = sealing::rotate(&config.database_path(), &config.key_source())?;
+        if self.json {
+            return output::json(&json!({ "from": from, "to": to }));
+        }
+        output::line(&format!(
+            "all secrets are sealed with the key {to}; {from} is needed for backups that were made before, and for nothing else"
+        ))
+    }
+}

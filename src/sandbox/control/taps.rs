@@ -1,0 +1,63 @@
+//! People press what the bot has sent.
+
+use actix_web::web::{Data, Json, Path, Query, ThinData};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::model::timestamp::Timestamp;
+use crate::sandbox::buttons::Button;
+use crate::sandbox::control::told;
+use crate::sandbox::platform::Platform;
+use crate::sandbox::refusal::Refusal;
+use crate::sandbox::taps::{self, Tapped};
+
+/// In which chat.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    group: Option<String>,
+}
+
+/// What is pressed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tap {
+    group: Option<String>,
+    message_id: Option<String>,
+    label: Option<String>,
+    #[serde(default)]
+    index: usize,
+    params: Option<Value>,
+    message: Option<Value>,
+}
+
+/// `GET /sandbox/users/{user}/buttons`: what can be pressed.
+pub async fn buttons(
+    user: Path<String>,
+    place: Query<Place>,
+    platform: Data<Platform>,
+) -> Result<Json<Vec<Button>>, Refusal> {
+    platform.with(|state| taps::buttons(state, &user, place.group.as_deref())).map(Json)
+}
+
+/// `POST /sandbox/users/{user}/tap`
+pub async fn tap(
+    user: Path<String>,
+    body: Json<Tap>,
+    platform: Data<Platform>,
+    client: ThinData<awc::Client>,
+) -> Result<Json<Value>, Refusal> {
+    let tap = taps::Tap {
+        user: &user,
+        group: body.group.as_deref(),
+        message_id: body.message_id.as_deref(),
+        label: body.label.as_deref(),
+        index: body.index,
+        params: body.params.as_ref(),
+        message: body.message.clone(),
+    };
+    match platform.with(|state| taps::tap(state, &tap, Timestamp::now()))? {
+        Tapped::Told(happened) => Ok(told(&platform, &client, happened).await),
+        Tapped::OnPhone(value) => Ok(Json(value)),
+    }
+}

@@ -1,0 +1,143 @@
+//! A phone that loads what it is shown, as LINE's apps do: without redirects, without cookies, piece by piece.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use awc::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use awc::{ClientResponse, Connector};
+use futures_util::StreamExt;
+use futures_util::stream;
+use serde::Serialize;
+use url::Url;
+
+use crate::line::client::tls;
+use crate::model::content::{HEAD_BYTES, sniff};
+use crate::sandbox::media::{Format, Link, permitted};
+
+/// An address has to be loaded within so long.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is not loaded by then is left for the next time.
+const OPENING_MAX: Duration = Duration::from_mins(2);
+/// So many addresses are loaded at once.
+const AT_ONCE: usize = 4;
+const USER_AGENT: &str = "kaiwa-sandbox-phone";
+
+/// What the phone saw at an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// The message that named it.
+    pub message_id: String,
+    /// Where it stands in the message.
+    pub property: String,
+    /// The address.
+    pub url: String,
+    /// The HTTP status; nothing without an answer.
+    pub status: Option<u16>,
+    /// The header `Content-Type`.
+    pub content_type: Option<String>,
+    /// How many bytes were loaded, or announced where that was too much.
+    pub size: u64,
+    /// Why the phone does not show it; nothing when it does.
+    pub problem: Option<String>,
+}
+
+/// A client with a phone's habits; there is one on each thread.
+#[derive(Clone)]
+pub struct Phone {
+    http: awc::Client,
+}
+
+impl Default for Phone {
+    /// A phone that trusts the certificate authorities of the web.
+    fn default() -> Self {
+        let connector = Connector::new().rustls_0_23(Arc::new(tls())).timeout(CONNECT_TIMEOUT);
+        let http = awc::Client::builder().connector(connector).disable_redirects().disable_timeout();
+        Self { http: http.finish() }
+    }
+}
+
+impl Phone {
+    /// Loads these addresses, in no particular order, or as many of them as there is time for.
+    pub async fn load(&self, links: Vec<Link>, outside: bool) -> Vec<Seen> {
+        let looks = stream::iter(links).map(|link| self.look(link, outside)).buffer_unordered(AT_ONCE);
+        looks.take_until(tokio::time::sleep(OPENING_MAX)).collect().await
+    }
+
+    async fn look(&self, link: Link, outside: bool) -> Seen {
+        let (url, format) = (permitted(&link, outside), link.format);
+        let mut seen = Seen::nothing_of(link);
+        let outcome = match url {
+            Ok(url) => {
+                let loading = tokio::time::timeout(TIMEOUT, self.fetch(&url, format, &mut seen)).await;
+                loading.unwrap_or_else(|_| Err(format!("not loaded within {} seconds", TIMEOUT.as_secs())))
+            }
+            Err(problem) => Err(problem),
+        };
+        seen.problem = outcome.err();
+        seen
+    }
+
+    async fn fetch(&self, url: &Url, format: &Format, seen: &mut Seen) -> Result<(), String> {
+        let request = self.http.get(url.as_str()).insert_header(("user-agent", USER_AGENT)).no_decompress();
+        let mut response = request.send().await.map_err(|error| format!("it cannot be reached: {error}"))?;
+        let announced = head(&response, format, seen)?;
+        let mut beginning = Vec::new();
+        while let Some(piece) = response.next().await {
+            let piece = piece.map_err(|error| format!("only a part of it came: {error}"))?;
+            seen.size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            fits(seen.size, format)?;
+            beginning.extend(piece.iter().take(HEAD_BYTES - beginning.len()));
+        }
+        if announced.is_some_and(|announced| announced != seen.size) {
+            return Err("only a part of it came".to_owned());
+        }
+        let found = sniff(&beginning);
+        if format.found.contains(&found) {
+            Ok(())
+        } else {
+            Err(format!("by its bytes it is {found} and not {}", format.name))
+        }
+    }
+}
+
+impl Seen {
+    /// Whether this link was loaded and is shown.
+    pub fn is_shown_for(&self, link: &Link) -> bool {
+        self.problem.is_none() && self.property == link.property && self.url == link.url
+    }
+
+    fn nothing_of(link: Link) -> Self {
+        let Link { message_id, property, url, format: _ } = link;
+        Self { message_id, property, url, status: None, content_type: None, size: 0, problem: None }
+    }
+}
+
+/// Notes what the head of the answer says; tells the announced length, if LINE would read on.
+fn head<S>(response: &ClientResponse<S>, format: &Format, seen: &mut Seen) -> Result<Option<u64>, String> {
+    let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
+    let status = response.status().as_u16();
+    seen.status = Some(status);
+    seen.content_type = header(CONTENT_TYPE).map(str::to_owned);
+    match status {
+        200 => {}
+        300..400 => return Err("LINE follows no redirects".to_owned()),
+        _ => return Err(format!("the status is {status} and not 200")),
+    }
+    let announced = seen.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default();
+    if !format.announced.contains(&announced.trim().to_ascii_lowercase().as_str()) {
+        return Err(format!("its content type is not that of {}", format.name));
+    }
+    let length = header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    if let Some(length) = length {
+        fits(length, format).inspect_err(|_| seen.size = length)?;
+    }
+    Ok(length)
+}
+
+fn fits(size: u64, format: &Format) -> Result<(), String> {
+    if size <= format.bytes_max {
+        return Ok(());
+    }
+    Err(format!("it is larger than {} bytes", format.bytes_max))
+}

@@ -1,0 +1,49 @@
+//! What an operator should know of a database and its disk, seen without its key and beside a running server.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rusqlite::Connection;
+use rustix::fs::statfs;
+
+use crate::error::{Error, Result};
+use crate::store::{connection, schema};
+
+/// Kinds of file systems over a network, by the magic numbers of Linux (`statfs(2)`).
+const NETWORKS: [(i64, &str); 7] = [
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFF53_4D42, "CIFS"),
+    (0xFE53_4D42, "SMB2"),
+    (0x0102_1997, "9P"),
+    (0x00C3_6400, "Ceph"),
+    (0x5346_414F, "AFS"),
+];
+
+/// The network file system that this path is on; nothing for a disk of this machine.
+pub fn network(path: &Path) -> Result<Option<&'static str>> {
+    let kind = statfs(path).map_err(Error::internal)?.f_type;
+    Ok(NETWORKS.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name))
+}
+
+/// The permissions of a file or folder beyond those of its owner.
+pub fn open_to_others(path: &Path) -> Result<u32> {
+    let mode = path.metadata().map_err(Error::internal)?.permissions().mode();
+    Ok(mode & 0o077)
+}
+
+/// Looks at the pages of a database and at its version.
+///
+/// `Unusable` when it is damaged, of another program, or not of the present version.
+pub fn database(path: &Path) -> Result<()> {
+    schema::refuse_foreign(path)?;
+    let connection = connection::open_reading(path)?;
+    schema::require_current(&connection)?;
+    let found = pages(&connection)?;
+    if found == "ok" { Ok(()) } else { Err(Error::Unusable(format!("the database is damaged: {found}"))) }
+}
+
+fn pages(connection: &Connection) -> Result<String> {
+    const SQL: &str = "PRAGMA quick_check(1)";
+    Ok(connection.query_row(SQL, [], |row| row.get(0))?)
+}

@@ -1,0 +1,169 @@
+//! A secret as it stands in a column: sealed with AES-256-GCM, and bound to its column and row.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::error::{Error, Result};
+
+/// How every sealed text begins: which format follows. A later format gets another word.
+const FORMAT: &str = "sealed1";
+
+/// What the id of a key is the hash of, together with the key.
+const ID_PREFIX: &[u8] = b"kaiwa sealing key\0";
+
+/// How many bytes of the hash are the id of a key.
+const ID_BYTES: usize = 4;
+
+/// Where a secret stands. One that was copied to another place cannot be opened there.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// `table.column`.
+    pub column: &'a str,
+    /// The public id of the row.
+    pub row: &'a [u8],
+}
+
+/// A key that secrets are sealed with. Each text gets a random nonce, which is safe for 2^32 texts with one key
+/// (NIST SP 800-38D, 8.3).
+pub struct SealingKey {
+    id: String,
+    cipher: RandomizedNonceKey,
+}
+
+impl SealingKey {
+    /// Of AES-256.
+    pub const BYTES: usize = 32;
+
+    /// The key of these bytes.
+    pub fn new(bytes: &[u8; Self::BYTES]) -> Self {
+        let hash = digest(&SHA256, &[ID_PREFIX, bytes].concat());
+        let cipher =
+            RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("the key has the length of the cipher");
+        Self { id: hex(&hash.as_ref()[..ID_BYTES]), cipher }
+    }
+
+    /// The key that these 64 hexadecimal digits are; nothing for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
+        let bytes: Vec<u8> = digits
+            .chunks(2)
+            .map(|pair| u8::try_from(pair.iter().fold(0, |byte, digit| byte * 16 + digit)).ok())
+            .collect::<Option<_>>()?;
+        let bytes: [u8; Self::BYTES] = bytes.try_into().ok()?;
+        (digits.len() == 2 * Self::BYTES).then(|| Self::new(&bytes))
+    }
+
+    /// A name for the key, which tells nothing about it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Seals a text for its place.
+    pub fn seal(&self, text: &str, place: Place<'_>) -> Result<String> {
+        let mut bytes = text.as_bytes().to_vec();
+        let nonce = self
+            .cipher
+            .seal_in_place_append_tag(bound_to(place), &mut bytes)
+            .map_err(|_| Error::internal("a secret could not be sealed"))?;
+        let sealed = [nonce.as_ref().as_slice(), &bytes].concat();
+        Ok(format!("{FORMAT}:{}:{}", self.id, STANDARD.encode(sealed)))
+    }
+
+    /// The text that was sealed with this key for this place. An error for everything else, also for a text that was
+    /// never sealed.
+    pub fn open(&self, sealed: &str, place: Place<'_>) -> Result<String> {
+        let refused = || Error::internal(format!("{} holds nothing that its key opens", place.column));
+        let sealed = sealed.strip_prefix(FORMAT).and_then(|rest| rest.strip_prefix(':'));
+        let (id, bytes) = sealed.and_then(|rest| rest.split_once(':')).ok_or_else(refused)?;
+        let bytes = STANDARD.decode(bytes).map_err(|_| refused())?;
+        let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN).ok_or_else(refused)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| refused())?;
+        let mut sealed = sealed.to_vec();
+        let text =
+            self.cipher.open_in_place(nonce, bound_to(place), &mut sealed).ok().filter(|_| id == self.id);
+        text.and_then(|text| String::from_utf8(text.to_vec()).ok()).ok_or_else(refused)
+    }
+}
+
+/// The id of the key that a text was sealed with.
+pub fn key_id(sealed: &str) -> Option<&str> {
+    sealed.strip_prefix(FORMAT)?.strip_prefix(':')?.split(':').next()
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
+fn bound_to(place: Place<'_>) -> Aad<Vec<u8>> {
+    Aad::from([place.column.as_bytes(), b"\0", place.row].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place<'_> = Place { column: "accounts.token", row: &[7; 16] };
+
+    fn key(byte: u8) -> SealingKey {
+        SealingKey::new(&[byte; SealingKey::BYTES])
+    }
+
+    #[test]
+    fn a_sealed_text_opens_in_its_place_with_its_key_and_nowhere_else() {
+        let sealed = key(1).seal("the token", PLACE).unwrap();
+
+        assert_eq!(key(1).open(&sealed, PLACE).unwrap(), "the token");
+        for elsewhere in [
+            Place { column: "accounts.secret", ..PLACE },
+            Place { row: &[8; 16], ..PLACE },
+            Place { column: "accounts.toke", row: b"n\0" },
+        ] {
+            assert!(key(1).open(&sealed, elsewhere).is_err(), "{elsewhere:?}");
+        }
+        assert!(key(2).open(&sealed, PLACE).is_err());
+    }
+
+    #[test]
+    fn whatever_is_changed_in_a_sealed_text_is_noticed() {
+        let sealed = key(1).seal("the token", PLACE).unwrap();
+
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            assert!(key(1).open(&String::from_utf8(changed).unwrap(), PLACE).is_err(), "byte {at}");
+        }
+        for broken in
+            ["", "the token", "sealed1", "sealed1:", "sealed1::", &sealed[..30], &sealed[..sealed.len() - 4]]
+        {
+            assert!(key(1).open(broken, PLACE).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn the_same_text_is_sealed_differently_each_time_and_does_not_show() {
+        let (one, two) = (key(1).seal("the token", PLACE).unwrap(), key(1).seal("the token", PLACE).unwrap());
+
+        assert_ne!(one, two);
+        assert!(!one.contains("token"));
+        assert_eq!(key_id(&one), Some(key(1).id()));
+    }
+
+    #[test]
+    fn a_key_is_sixty_four_hexadecimal_digits() {
+        let text = "00ff".repeat(16);
+
+        assert_eq!(
+            SealingKey::parse(&text).unwrap().id(),
+            SealingKey::parse(&text.to_uppercase()).unwrap().id()
+        );
+        assert_ne!(SealingKey::parse(&text).unwrap().id(), key(0).id());
+        for wrong in
+            ["", "00", &text[1..], &format!("{text}0"), &text.replace('f', "g"), &format!("é{}", &text[2..])]
+        {
+            assert!(SealingKey::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+}

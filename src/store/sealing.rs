@@ -1,0 +1,199 @@
+//! The secrets in the database: which they are, and how SQL seals and opens them.
+//!
+//! Each connection has two functions: `seal(text, 'table.column', id)` is what a column gets, `unseal(column,
+//! 'table.column', id)` is what a query reads, with the public id of the row. NULL and '' stay what they are: no secret.
+//! All secrets of a file are sealed with the same key; one row, the probe, tells with which.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::config::key_source::KeySource;
+use crate::error::{Error, Result};
+use crate::store::lock::Lock;
+use crate::store::seal::{Place, SealingKey};
+use crate::store::{connection, keys, schema, seal};
+
+/// Every sealed column, a statement for each table: `reseal` gives what `seal` would, for the text that stands there.
+const RESEAL: &[&str] = &["
+    UPDATE accounts SET
+        secret = reseal(secret, 'accounts.secret', id),
+        secret_next = reseal(secret_next, 'accounts.secret_next', id),
+        token = reseal(token, 'accounts.token', id)"];
+
+/// What is sealed to see whether a key is the right one.
+const PROBE: &str = "kaiwa";
+
+/// Where it stands; there is one row.
+const PROBE_PLACE: Place<'static> = Place { column: "sealing.probe", row: b"" };
+
+const FLAGS: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DIRECTONLY);
+
+/// The key of an open database, for all of its connections.
+#[derive(Clone)]
+pub struct Sealer {
+    key: Arc<SealingKey>,
+}
+
+/// What a rotation did.
+#[derive(Debug)]
+pub struct Rotation {
+    /// The id of the key before.
+    pub from: String,
+    /// The id of the key that everything is sealed with now.
+    pub to: String,
+}
+
+impl Sealer {
+    /// The key of a database that has one.
+    ///
+    /// `Unusable` when it is not among those that there are. Nothing is changed.
+    pub fn unlock(connection: &Connection, source: &KeySource) -> Result<Self> {
+        let probe =
+            probe(connection)?.ok_or_else(|| Error::Unusable("the database has no key yet".to_owned()))?;
+        let id = seal::key_id(&probe).unwrap_or_default();
+        let listed = keys::read(source)?;
+        let missing = listed.is_empty();
+        let key =
+            listed.into_iter().map(|listed| listed.key).find(|key| key.open(&probe, PROBE_PLACE).is_ok());
+        let key = key.ok_or_else(|| Error::Unusable(not_opened(id, source, missing)))?;
+        Ok(Self { key: Arc::new(key) })
+    }
+
+    /// Refuses another key before an older database is carried up, so that it stays as it is.
+    pub fn refuse_other_key(connection: &Connection, source: &KeySource) -> Result<()> {
+        const SQL: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'sealing'";
+        let has_keys: bool = connection.query_row(SQL, [], |row| row.get(0))?;
+        if has_keys && probe(connection)?.is_some() {
+            Self::unlock(connection, source).map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The key of a database for whoever may write. One without a key gets the first one that there is, or a new one, and
+    /// what stands in it openly is sealed.
+    pub fn unlock_or_begin(connection: &mut Connection, source: &KeySource) -> Result<Self> {
+        if probe(connection)?.is_none() {
+            let key = Arc::new(keys::first(source)?);
+            let sealing = Arc::clone(&key);
+            reseal(connection, &key, move |text, place| sealing.seal(text, place))?;
+        }
+        Self::unlock(connection, source)
+    }
+
+    /// Gives a connection its functions.
+    pub fn install(&self, connection: &Connection) -> Result<()> {
+        let (sealing, opening) = (Arc::clone(&self.key), Arc::clone(&self.key));
+        define(connection, "seal", move |text, place| sealing.seal(text, place))?;
+        define(connection, "unseal", move |text, place| opening.open(text, place))
+    }
+}
+
+/// Seals everything with another key: the next one of the configuration, or a new one in the file of keys.
+///
+/// No server may be running. Until it has ended, and whenever it is cut off, both keys are known, and the database is
+/// sealed with one of them as a whole.
+pub fn rotate(path: &Path, source: &KeySource) -> Result<Rotation> {
+    if !path.exists() {
+        return Err(Error::Unusable(format!("there is no database at {}", path.display())));
+    }
+    let _lock = Lock::take(path)?;
+    schema::refuse_foreign(path)?;
+    let mut connection = connection::open_writing(path)?;
+    Sealer::refuse_other_key(&connection, source)?;
+    schema::bring_up_to_date(&mut connection)?;
+    let old = Sealer::unlock_or_begin(&mut connection, source)?.key;
+    let new = Arc::new(keys::successor(source, old.id())?);
+    let (opening, sealing) = (Arc::clone(&old), Arc::clone(&new));
+    reseal(&mut connection, &new, move |text, place| sealing.seal(&opening.open(text, place)?, place))?;
+    // The log still holds what was sealed with the old key.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    keys::keep_only(source, new.id())?;
+    Ok(Rotation { from: old.id().to_owned(), to: new.id().to_owned() })
+}
+
+/// Replaces every secret by what `each` makes of it, and the probe by one of `key`, in one transaction.
+fn reseal(
+    connection: &mut Connection,
+    key: &SealingKey,
+    each: impl Fn(&str, Place<'_>) -> Result<String> + Send + 'static,
+) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO sealing (only, probe) VALUES (1, ?1)
+        ON CONFLICT (only) DO UPDATE SET probe = ?1";
+    define(connection, "reseal", each)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for statement in RESEAL {
+        transaction.execute(statement, [])?;
+    }
+    transaction.execute(SQL, [key.seal(PROBE, PROBE_PLACE)?])?;
+    transaction.commit()?;
+    connection.remove_function("reseal", 3)?;
+    Ok(())
+}
+
+fn probe(connection: &Connection) -> Result<Option<String>> {
+    const SQL: &str = "SELECT max(probe) FROM sealing";
+    Ok(connection.query_row(SQL, [], |row| row.get(0))?)
+}
+
+fn define(
+    connection: &Connection,
+    name: &str,
+    change: impl Fn(&str, Place<'_>) -> Result<String> + Send + 'static,
+) -> Result<()> {
+    let call = move |context: &mut Context<'_>| -> rusqlite::Result<Option<String>> {
+        let text = match context.get_raw(0) {
+            ValueRef::Null => return Ok(None),
+            text => text.as_str()?,
+        };
+        if text.is_empty() {
+            return Ok(Some(String::new()));
+        }
+        let place = Place { column: context.get_raw(1).as_str()?, row: context.get_raw(2).as_blob()? };
+        change(text, place)
+            .map(Some)
+            .map_err(|error| rusqlite::Error::UserFunctionError(error.chain().into()))
+    };
+    Ok(connection.create_scalar_function(name, 3, FLAGS, call)?)
+}
+
+fn not_opened(id: &str, source: &KeySource, missing: bool) -> String {
+    let fault = match source {
+        KeySource::Given(_) => "storage.secret_key (or its file) is another key".to_owned(),
+        KeySource::File(path) if missing => format!("there is no key in {}", path.display()),
+        KeySource::File(path) => format!("{} holds another key", path.display()),
+    };
+    format!(
+        "the secrets in the database are sealed with the key {id}, and {fault}. Put the key back from where you keep \
+         its copy; nothing was changed"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sealed_column_is_sealed_anew_in_a_rotation() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store")).unwrap();
+        let others = files.map(|file| file.unwrap().path()).filter(|path| !path.ends_with("sealing.rs"));
+        let texts = others.filter_map(|path| std::fs::read_to_string(path).ok());
+        let calls = texts.flat_map(|text| text.split("seal(").skip(1).map(str::to_owned).collect::<Vec<_>>());
+        let places: Vec<_> = calls.filter_map(|call| call.split('\'').nth(1).map(str::to_owned)).collect();
+        let is_name = |name: &str| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
+        let columns: Vec<_> = places.iter().filter_map(|place| place.split_once('.')).collect();
+        let columns: Vec<_> =
+            columns.into_iter().filter(|(table, column)| is_name(table) && is_name(column)).collect();
+
+        assert!(columns.len() >= 3, "{columns:?}");
+        for (table, column) in columns {
+            let statement = format!("{column} = reseal({column}, '{table}.{column}', id)");
+            assert!(RESEAL.iter().any(|sql| sql.contains(&statement)), "{statement} is missing");
+        }
+    }
+}

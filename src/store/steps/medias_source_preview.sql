@@ -1,0 +1,1 @@
+ALTER TABLE medias ADD COLUMN source_preview_url TEXT;

@@ -1,0 +1,106 @@
+//! `kaiwa doctor`: what is wrong is found and named, with the remedy, and nothing secret is told.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::harness::server::{KEY, TestServer};
+
+/// The exit code, and each finding's level by its check. Ids of accounts are left out of the names.
+fn examine(folder: &Path, variables: &[(&str, &str)]) -> (i32, Vec<(String, String)>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwa"));
+    command.args(["doctor", "--json"]).env_clear().env("KAIWA_AUTH__JWT_KEY", KEY);
+    command.env("KAIWA_DATA_DIRECTORY", folder).envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let findings = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let word = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+    let name = |check: String| match check.strip_prefix("account ").and_then(|rest| rest.split_once(' ')) {
+        Some((_, what)) => what.to_owned(),
+        None => check,
+    };
+    let levels = findings.map(|finding| (name(word(&finding, "check")), word(&finding, "level"))).collect();
+    (output.status.code().unwrap(), levels, text)
+}
+
+fn of_server(server: &TestServer) -> (i32, Vec<(String, String)>, String) {
+    let line = [("KAIWA_LINE__API_BASE", server.line.url.as_str()), ("KAIWA_PUBLIC_URL", &server.url(""))];
+    examine(server.folder(), &line)
+}
+
+#[track_caller]
+fn check_level(levels: &[(String, String)], check: &str, level: &str) {
+    let found: Vec<_> = levels.iter().filter(|(name, _)| name == check).map(|(_, level)| level).collect();
+
+    assert_eq!(found, [level], "{check} in {levels:?}");
+}
+
+#[actix_web::test]
+async fn beside_a_healthy_server_nothing_fails_and_nothing_secret_is_told() {
+    let server = TestServer::start();
+    std::fs::set_permissions(server.folder(), std::fs::Permissions::from_mode(0o700)).unwrap();
+
+    let (code, levels, text) = of_server(&server);
+
+    assert_eq!(code, 0, "{text}");
+    for check in ["file system", "database", "secrets", "webhook", "webhook test", "quota"] {
+        check_level(&levels, check, "ok");
+    }
+    check_level(&levels, "storage.secret_key", "warn");
+    check_level(&levels, "switches", "warn");
+    let channel = server.line.platform.channel();
+    let key = std::fs::read_to_string(server.folder().join("secret.key")).unwrap();
+    for secret in [channel.secret.expose(), channel.token.expose(), KEY, key.trim()] {
+        assert!(!text.contains(secret));
+    }
+}
+
+#[actix_web::test]
+async fn what_is_wrong_at_line_is_named() {
+    let server = TestServer::start();
+    std::fs::set_permissions(server.folder(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    server.set_faults(&json!([{ "path": "/v2/bot/info", "kind": "status", "status": 401 }]));
+    server.line.platform.set_webhook(Some("https://elsewhere.example/".to_owned()));
+
+    let (code, levels, text) = of_server(&server);
+
+    assert_eq!(code, 1);
+    for check in ["token", "webhook", "webhook test", "data directory"] {
+        check_level(&levels, check, "fail");
+    }
+    check_level(&levels, "database", "ok");
+    assert!(text.contains("elsewhere.example") && text.contains("chmod 700"), "{text}");
+}
+
+#[actix_web::test]
+async fn a_missing_key_and_a_damaged_database_are_found() {
+    let mut server = TestServer::start();
+    server.stop_and_wait();
+    std::fs::remove_file(server.folder().join("secret.key")).unwrap();
+
+    let (code, levels, _) = of_server(&server);
+
+    assert_eq!(code, 1);
+    check_level(&levels, "secrets", "fail");
+    check_level(&levels, "database", "ok");
+    std::fs::write(server.database(), "this is no database").unwrap();
+    check_level(&of_server(&server).1, "database", "fail");
+}
+
+#[test]
+fn before_the_first_start_there_is_nothing_to_complain_of_but_what_is_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("not-there");
+
+    let (code, levels, _) = examine(&nowhere, &[]);
+    let (refused, _, text) = examine(&nowhere, &[("KAIWA_WORKERS", "many")]);
+
+    assert_eq!(code, 0);
+    check_level(&levels, "public_url", "warn");
+    assert!(!nowhere.exists(), "nothing is made");
+    assert_eq!(refused, 1);
+    assert!(text.contains("KAIWA_WORKERS"), "{text}");
+    assert_eq!(examine(&nowhere, &[("KAIWA_AUTH__JWT_KEY", "short")]).0, 1);
+}

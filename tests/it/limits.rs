@@ -1,0 +1,132 @@
+//! What one caller may take, and what happens beyond it.
+
+use std::time::Duration;
+
+use awc::http::Method;
+use kaiwa::config::Config;
+use serde_json::json;
+
+use crate::harness::answer::Answer;
+use crate::harness::server::{TestServer, text_event};
+
+/// A server behind a proxy that tells whom it has a request from, with room for three requests at once.
+fn behind_a_proxy(change: impl FnOnce(&mut Config)) -> TestServer {
+    TestServer::start_with(|config| {
+        config.proxies.trusted = vec!["127.0.0.1".parse().unwrap()];
+        config.limits.address_requests_per_second = 1;
+        config.limits.address_requests_burst = 3;
+        change(config);
+    })
+}
+
+async fn ask_from(server: &TestServer, address: &str) -> Answer {
+    let request = server.request(Method::GET, "/v1.0/conversations");
+    Answer::to(request.insert_header(("x-forwarded-for", address)), "").await
+}
+
+#[actix_web::test]
+async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
+    let server = behind_a_proxy(|_| {});
+    let mut statuses = Vec::new();
+
+    for _ in 0..3 {
+        statuses.push(ask_from(&server, "192.0.2.1").await.status);
+    }
+    let refused = ask_from(&server, "192.0.2.1").await;
+    let other = ask_from(&server, "192.0.2.2").await;
+    server.clock.advance(Duration::from_secs(1));
+    let later = ask_from(&server, "192.0.2.1").await;
+
+    assert_eq!(statuses, [200, 200, 200]);
+    assert_eq!((refused.status, refused.reason().as_str()), (429, "RATE_LIMIT_EXCEEDED"));
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!((other.status, later.status), (200, 200));
+}
+
+#[actix_web::test]
+async fn lines_webhooks_are_not_limited_and_forged_ones_are() {
+    let server = behind_a_proxy(|_| {});
+    let forged = async || {
+        let request = server.anonymous(Method::POST, &server.webhook_path());
+        let request = request.insert_header(("x-line-signature", "bm8="));
+        Answer::to(request.insert_header(("x-forwarded-for", "192.0.2.9")), "{}").await.status
+    };
+    let body = json!({ "destination": "U0", "events": [] }).to_string();
+    let genuine = async || {
+        let secret = server.line.platform.channel().secret;
+        let signature = kaiwa::line::signature::sign(&secret, body.as_bytes());
+        let request = server.anonymous(Method::POST, &server.webhook_path());
+        let request = request.insert_header((kaiwa::line::signature::HEADER, signature));
+        Answer::to(request.insert_header(("x-forwarded-for", "192.0.2.9")), body.clone()).await.status
+    };
+
+    let forgeries = [forged().await, forged().await, forged().await, forged().await];
+    let mut webhooks = Vec::new();
+    for _ in 0..10 {
+        webhooks.push(genuine().await);
+    }
+
+    assert_eq!(forgeries, [401, 401, 401, 429]);
+    assert_eq!(webhooks, [200; 10], "also from an address that has used up its share");
+}
+
+#[actix_web::test]
+async fn a_token_has_a_rate_of_its_own() {
+    let server = TestServer::start_with(|config| {
+        config.limits.token_requests_per_second = 1;
+        config.limits.token_requests_burst = 2;
+    });
+
+    let statuses = [
+        server.get("/v1.0/conversations").await.status,
+        server.get("/v1.0/conversations").await.status,
+        server.get("/v1.0/conversations").await.status,
+    ];
+    let anonymous = Answer::to(server.anonymous(Method::GET, "/healthz"), "").await;
+
+    assert_eq!(statuses, [200, 200, 429]);
+    assert_eq!(anonymous.status, 200);
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(server.get("/v1.0/conversations").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_customer_has_so_many_messages_waiting_and_no_more() {
+    let server = TestServer::start_with(|config| config.limits.pending_messages = 3);
+    let conversation = server.conversation_with(&server.user("Alice")).await;
+    let path = format!("/v1.0/conversations/{conversation}/messages");
+    server.set_faults(&json!([{ "path": "/v2/bot/message/push", "kind": "status", "status": 401 }]));
+    let send = async || {
+        let request = server.request(Method::POST, &path).insert_header(("prefer", "respond-async"));
+        Answer::to(request.content_type("application/json"), json!({ "text": "a" }).to_string()).await
+    };
+
+    let taken = [send().await.status, send().await.status, send().await.status];
+    let refused = send().await;
+
+    assert_eq!(taken, [200, 200, 200]);
+    assert_eq!((refused.status, refused.reason().as_str()), (429, "RATE_LIMIT_EXCEEDED"));
+    assert_eq!(refused.header("retry-after"), "5");
+    let sent = server.messages(&conversation).await.into_iter().filter(|one| one["source_target"] == "");
+    assert_eq!(sent.count(), 3, "the refused one was not stored");
+    assert_eq!(server.webhook(&[text_event(&server.user("Alice"), "still")]).await.status, 200);
+    server.clock.advance(Duration::from_secs(3));
+    assert_eq!(send().await.status, 429, "also when they were counted anew");
+}
+
+#[actix_web::test]
+async fn a_disk_that_is_nearly_full_takes_nothing_to_send_and_all_that_line_sends() {
+    let server = TestServer::start_with(|config| config.limits.disk_free_bytes = 1 << 60);
+    let user = server.user("Alice");
+    let conversation = server.conversation_with(&user).await;
+
+    let sent =
+        server.post(&format!("/v1.0/conversations/{conversation}/messages"), &json!({ "text": "a" })).await;
+    let upload = server.request(Method::POST, "/v1.0/medias?filename=a.txt").content_type("text/plain");
+    let uploaded = Answer::to(upload, "a file").await;
+
+    assert_eq!((sent.status, uploaded.status), (503, 503));
+    assert_eq!(sent.reason(), "SERVICE_UNAVAILABLE");
+    assert_eq!(server.webhook(&[text_event(&user, "still")]).await.status, 200);
+    assert_eq!(server.messages(&conversation).await.len(), 2, "what she wrote, and nothing else");
+}

@@ -1,0 +1,146 @@
+"""G11: whoever drips, or sends without end, is cut off; others are answered meanwhile, and memory stays bounded."""
+
+import resource
+import selectors
+import socket
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from goal import Goal, Setting, main
+from installation import Installation, signed_token
+
+SLOW = 2_000
+SLOW_SECONDS_MAX = 15
+HEALTH_P99_MS = 100
+MEMORY_MIB = 256
+GIGABYTE = 1 << 30
+DRIP_SECONDS = 0.5
+
+
+def measure(setting: Setting, goal: Goal) -> None:
+    """Slow ones of two kinds beside somebody who asks how the server is, then bodies that are far too large."""
+    count = setting.scaled(SLOW)
+    _need_descriptors(count + 200)
+    with Installation(setting.binary) as server:
+        server.start()
+        done = threading.Event()
+        took: list[float] = []
+        asking = threading.Thread(target=_ask, args=(server, done, took))
+        asking.start()
+        open_seconds = _drip(server, count)
+        done.set()
+        asking.join()
+        took.sort()
+        goal.at_least("slow connections", len(open_seconds), count)
+        goal.at_most("longest slow connection s", round(max(open_seconds), 1), SLOW_SECONDS_MAX)
+        goal.at_least("answers meanwhile", len(took), 100)
+        goal.at_most("health p99 ms", round(took[len(took) * 99 // 100] * 1000, 1), HEALTH_P99_MS)
+        _gigabytes(server, goal)
+        goal.at_most("peak memory MiB", _peak_mib(server), MEMORY_MIB)
+        goal.at_most("status of readiness", server.connection().ask("GET", "/readyz").status, 200)
+
+
+def _need_descriptors(count: int) -> None:
+    """The server is started with the same limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < count:
+        raise RuntimeError(f"{count} file descriptors are needed and {most} are allowed (ulimit -n)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, most))
+
+
+def _ask(server: Installation, done: threading.Event, took: list[float]) -> None:
+    connection = server.connection()
+    while not done.is_set():
+        began = time.monotonic()
+        if connection.ask("GET", "/healthz").status == 200:
+            took.append(time.monotonic() - began)
+        time.sleep(0.02)
+
+
+def _drip(server: Installation, count: int) -> list[float]:
+    """Opens connections that send a byte now and then, one half in the head and one in the body; how long each lasted."""
+    address = urlsplit(server.url)
+    head = b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: "
+    body = f"POST {server.webhook_path} HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n".encode()
+    waiting = selectors.DefaultSelector()
+    began: dict[socket.socket, float] = {}
+    for number in range(count):
+        stream = socket.create_connection((address.hostname, address.port))
+        stream.sendall(body if number % 2 else head)
+        stream.setblocking(False)
+        began[stream] = time.monotonic()
+        waiting.register(stream, selectors.EVENT_READ)
+    lasted: list[float] = []
+    drip = time.monotonic()
+    # Twice the limit, so that what lasts too long has a figure and does not hang.
+    while began and time.monotonic() - drip < 2 * SLOW_SECONDS_MAX:
+        for key, _ in waiting.select(DRIP_SECONDS):
+            _end(key.fileobj, waiting, began, lasted)
+        for stream in list(began):
+            try:
+                stream.send(b"a")
+            except BlockingIOError:
+                pass
+            except OSError:
+                _end(stream, waiting, began, lasted)
+    lasted += [time.monotonic() - at for at in began.values()]
+    return lasted
+
+
+def _end(
+    stream: socket.socket, waiting: selectors.BaseSelector, began: dict[socket.socket, float], lasted: list[float]
+) -> None:
+    """Whatever the server says to a slow one is the end of it."""
+    waiting.unregister(stream)
+    stream.close()
+    lasted.append(time.monotonic() - began.pop(stream))
+
+
+def _gigabytes(server: Installation, goal: Goal) -> None:
+    """Bodies that are announced as a gigabyte, and those that simply do not end."""
+    address = urlsplit(server.url)
+    token = signed_token(server.customer)
+    statuses = []
+    for path in (server.webhook_path, "/v1.0/conversations/setup", "/v1.0/medias?filename=a.bin"):
+        for length in (f"content-length: {GIGABYTE}", "transfer-encoding: chunked"):
+            head = f"POST {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n"
+            head += f"content-type: application/json\r\n{length}\r\n\r\n"
+            with socket.create_connection((address.hostname, address.port), timeout=60) as stream:
+                stream.sendall(head.encode())
+                statuses.append(_pour(stream, chunked="chunked" in length))
+    goal.at_least("bodies without end", len(statuses), 6)
+    goal.nothing("bodies that were taken", [status for status in statuses if status not in (b"413", b"cut")])
+
+
+def _pour(stream: socket.socket, chunked: bool) -> bytes:
+    """Sends up to a gigabyte, until the server answers; the status, or that the connection was ended."""
+    part = b"x" * 65_536
+    part = b"10000\r\n" + part + b"\r\n" if chunked else part
+    stream.settimeout(0)
+    for _ in range(GIGABYTE // 65_536):
+        try:
+            stream.settimeout(60)
+            stream.sendall(part)
+            stream.settimeout(0)
+            return stream.recv(64)[9:12]
+        except BlockingIOError:
+            continue
+        except OSError:
+            break
+    stream.settimeout(60)
+    try:
+        return stream.recv(64)[9:12]
+    except OSError:
+        return b"cut"  # the connection was ended, and its answer may have gone down with it
+
+
+def _peak_mib(server: Installation) -> int:
+    assert server.server is not None, "it runs"
+    status = Path(f"/proc/{server.server.child.pid}/status").read_text("utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+
+if __name__ == "__main__":
+    main("G11", measure)
