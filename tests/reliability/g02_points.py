@@ -15,6 +15,7 @@ CHATS = 6
 LOAD_SECONDS = (0.05, 0.4)
 POINT_SECONDS_MAX = 20.0
 ACKNOWLEDGED = 1_000
+CONTROL_POINTS = 20
 
 SETTINGS = """
 [delivery]
@@ -24,13 +25,24 @@ backoff_max = "100ms"
 
 
 def measure(setting: Setting, goal: Goal) -> None:
-    """One process for each point, all on the same data; then everything is compared."""
-    with Installation(setting.binary, SETTINGS, 'delivery_mode = "push_only"') as place:
+    """All points with the program as it is, then a few with one that takes a new retry key for each attempt."""
+    points = _points(setting.scale)
+    fired = _run(setting.binary, points, goal)
+    goal.at_least("points fired", fired, len(points))
+    goal.at_least("acknowledged at least", goal.figures["acknowledged"], setting.scaled(ACKNOWLEDGED))
+    control = Goal("control")
+    _run(setting.seeded, [("recv", 5 + one, True) for one in range(CONTROL_POINTS)], control)
+    goal.at_least("doubled by a fault that is built in", control.figures["doubled"], 1)
+
+
+def _run(binary: str, points: list[tuple[str, int, bool]], goal: Goal) -> int:
+    """One process for each point, all on the same data; then everything is compared. How many points fired."""
+    with Installation(binary, SETTINGS, 'delivery_mode = "push_only"') as place:
         shim = Shim(place.folder)
         place.start(shim.environment)
         campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
         place.kill()
-        fired, wrong, points = 0, [], _points(setting.scale)
+        fired, wrong = 0, []
         for call, count, after in points:
             place.start(shim.environment)
             campaign.begin()
@@ -46,8 +58,7 @@ def measure(setting: Setting, goal: Goal) -> None:
         campaign.reconcile(goal)
         goal.at_most("exit code", place.stop(), 0)
         goal.nothing("unsound", wrong + unsound(place.database))
-        goal.at_least("points fired", fired, len(points))
-        goal.at_least("acknowledged at least", goal.figures["acknowledged"], setting.scaled(ACKNOWLEDGED))
+        return fired
 
 
 def _points(scale: float) -> list[tuple[str, int, bool]]:

@@ -206,7 +206,7 @@ impl Campaign {
 
     /// Compares what was uploaded with what is served to the customer, and of what was sent also to everybody.
     async fn read_uploads(&mut self, api: &Api) {
-        let ledger = self.ledger.borrow();
+        let ledger = self.ledger.get_mut();
         let sent: HashSet<&str> = ledger
             .messages
             .iter()

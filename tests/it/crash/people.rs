@@ -85,7 +85,7 @@ impl People {
     pub fn send_file(&mut self, (chat, user): (usize, &str), size: usize, platform: &Platform) -> usize {
         let mut body = text_event(user, "");
         let line_id = id_of(&body);
-        let kind = if size % 2 == 0 { "image" } else { "file" };
+        let kind = if size.is_multiple_of(2) { "image" } else { "file" };
         body["message"] = json!({ "type": kind, "id": line_id, "contentProvider": { "type": "line" },
             "fileName": "report.pdf" });
         let bytes = bytes_of(&line_id, size);

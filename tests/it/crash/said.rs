@@ -31,14 +31,14 @@ pub fn compare(report: &mut Report, people: &People, chat: usize, listed: &[&Lis
         match rows.remove(said.line_id.as_str()).as_deref() {
             // What was taken back is not listed any more.
             None if expectation.is_promised && !said.is_withdrawn => {
-                report.events_lost.push(said.line_id.clone())
+                report.events_lost.push(said.line_id.clone());
             }
             None => {}
             Some([one]) => compare_one(report, said, &expectation, one),
             Some(_) => report.events_doubled.push(said.line_id.clone()),
         }
     }
-    report.invented.extend(rows.into_iter().map(|(line_id, _)| format!("{line_id}: listed")));
+    report.invented.extend(rows.into_keys().map(|line_id| format!("{line_id}: listed")));
 }
 
 fn compare_one(report: &mut Report, said: &Said, expectation: &Expectation<'_>, listed: &Listed) {
