@@ -206,8 +206,7 @@ impl Campaign {
 
     /// Compares what was uploaded with what is served to the customer, and of what was sent also to everybody.
     async fn read_uploads(&mut self, api: &Api) {
-        // Nobody else is at the ledger any more.
-        let ledger = self.ledger.take();
+        let ledger = self.ledger.get_mut();
         let sent: HashSet<&str> = ledger
             .messages
             .iter()
@@ -224,7 +223,6 @@ impl Campaign {
                 }
             }
         }
-        self.ledger.replace(ledger);
     }
 
     /// Looks at what a process has left behind.

@@ -1,0 +1,171 @@
+"""G4: the storage fails while the server runs: nothing that begins then is acknowledged unless it is safe, reads go on,
+/readyz says so, and writes are back at once. A failed fsync ends the process, whose next start is clean."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from campaign import Campaign, unsound
+from goal import Goal, Setting, main
+from installation import Connection, Installation
+from shim import EIO, ENOSPC, EROFS, Shim
+
+FAULT_SECONDS = 2.0
+BACK_SECONDS_MAX = 2.0
+READY_SECONDS_MAX = 1.0
+EXIT_SECONDS_MAX = 1.0
+CHATS = 6
+ACKNOWLEDGED = 300
+
+# What fails, how, with what, and whether a write may be acknowledged all the same, because in the end it is on disk.
+FAULTS = [
+    ("write EIO", ["pwrite"], "fail", EIO, False),
+    ("write ENOSPC", ["pwrite"], "fail", ENOSPC, False),
+    ("write EROFS", ["pwrite"], "fail", EROFS, False),
+    ("short writes", ["pwrite"], "halve", 0, True),
+    ("slow fsync", ["fsync"], "delay", 200, True),
+]
+SETTINGS = """
+[delivery]
+backoff_first = "20ms"
+backoff_max = "200ms"
+"""
+
+
+def measure(setting: Setting, goal: Goal) -> None:
+    """One fault after the other on a server under load."""
+    with Installation(setting.binary, SETTINGS, 'delivery_mode = "push_only"') as place:
+        shim = Shim(place.folder)
+        place.start(shim.environment)
+        campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
+        for name, calls, fault, number, may_acknowledge in FAULTS:
+            begin = partial(shim.fail, calls, fault, number)
+            _strike(goal, campaign, Fault(name, may_acknowledge, begin, shim.clear, lambda: shim.fired))
+        _fsync_fails(goal, campaign, shim)
+        place.start()
+        campaign.reconcile(goal)
+        goal.at_most("exit code", place.stop(), 0)
+        goal.nothing("unsound", unsound(place.database))
+        goal.at_least("acknowledged at least", goal.figures["acknowledged"], ACKNOWLEDGED)
+    _full_disk(setting, goal)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, and how it is begun and ended."""
+
+    name: str
+    may_acknowledge: bool  # in the end it is on disk all the same
+    begin: Callable[[], object]
+    end: Callable[[], object]
+    fired: Callable[[], int]
+
+
+def _strike(goal: Goal, campaign: Campaign, fault: Fault) -> None:
+    """Lets the storage fail for a while under load, and looks at what clients see."""
+    place, name = campaign.place, fault.name
+    campaign.begin(pause=0.02)
+    time.sleep(0.3)
+    fault.begin()
+    began = time.monotonic()
+    reads, ready = _watch(place, campaign.chats[0][1], began)
+    ended = time.monotonic()
+    goal.at_least(f"{name}: fired", fault.fired(), 1)
+    fault.end()
+    back = _back(place)
+    campaign.end()
+    said = [*campaign.messages.values(), *campaign.events.values()]
+    during = [one for one in said if one.began > began and one.ended < ended and one.status == 200]
+    if fault.may_acknowledge:
+        goal.note(f"{name}: acknowledged", len(during))
+    else:
+        goal.nothing(f"{name}: acknowledged", during)
+        goal.at_most(f"{name}: /readyz says 503 after", ready, READY_SECONDS_MAX)
+    goal.at_least(f"{name}: reads answered", sum(reads) / max(len(reads), 1), 0.99)
+    goal.at_most(f"{name}: writes are back after", back, BACK_SECONDS_MAX)
+
+
+def _watch(place: Installation, conversation: str, began: float) -> tuple[list[bool], float]:
+    """Whether each read was answered, and after how long /readyz said that the server is not ready."""
+    ready: list[float] = []
+
+    def ask() -> None:
+        connection = Connection(place.url)
+        while time.monotonic() < began + FAULT_SECONDS and not ready:
+            if connection.ask("GET", "/readyz").status == 503:
+                ready.append(time.monotonic() - began)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    connection, reads = place.connection(), []
+    while time.monotonic() < began + FAULT_SECONDS:
+        path = f"/v1.0/conversations/{conversation}/messages"
+        reads.append(connection.ask("GET", path, None, place.headers()).status == 200)
+        time.sleep(0.02)
+    asking.join()
+    return reads, round(ready[0], 3) if ready else float("inf")
+
+
+def _back(place: Installation) -> float:
+    """Seconds until the server is ready again, which it says only after a write."""
+    began = time.monotonic()
+    while Connection(place.url).ask("GET", "/readyz").status != 200 and time.monotonic() < began + 30:
+        time.sleep(0.01)
+    return round(time.monotonic() - began, 3)
+
+
+def _fsync_fails(goal: Goal, campaign: Campaign, shim: Shim) -> None:
+    """After a failed fsync nobody knows what is on disk: only a new process can find out."""
+    place = campaign.place
+    assert place.server is not None, "it runs"
+    campaign.begin(pause=0.02)
+    time.sleep(0.3)
+    began = time.monotonic()
+    shim.fail(["fsync"], "fail", EIO)
+    while place.server.child.poll() is None and time.monotonic() < began + 10:
+        time.sleep(0.002)
+    goal.at_most("fsync EIO: ended after", round(time.monotonic() - began, 3), EXIT_SECONDS_MAX)
+    campaign.end()
+    goal.at_least("fsync EIO: fired", shim.fired, 1)
+    goal.at_least("fsync EIO: exit code", place.server.child.poll() or 0, 1)
+    shim.clear()
+    said = [*campaign.messages.values(), *campaign.events.values()]
+    goal.nothing("fsync EIO: acknowledged", [one for one in said if one.began > began and one.status == 200])
+    place.kill()
+
+
+def _full_disk(setting: Setting, goal: Goal) -> None:
+    """A real file system without room."""
+    with Installation(setting.binary, SETTINGS, 'delivery_mode = "push_only"') as place:
+        Path(place.data).mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", place.data], check=True)
+        try:
+            place.start()
+            campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
+            filler = Path(place.data, "filler")
+            begin = partial(_fill, filler)
+            _strike(goal, campaign, Fault("full disk", False, begin, filler.unlink, lambda: int(filler.exists())))
+            campaign.reconcile(goal)
+            goal.at_most("exit code", place.stop(), 0)
+            goal.nothing("unsound on a full disk", unsound(place.database))
+        finally:
+            if place.server is not None:
+                place.kill()
+            subprocess.run(["umount", place.data], check=True)
+
+
+def _fill(filler: Path) -> None:
+    with open(filler, "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            return
+
+
+if __name__ == "__main__":
+    main("G4", measure)

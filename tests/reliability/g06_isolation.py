@@ -1,0 +1,80 @@
+"""G6: chats that hang, chats that are held back by the rate limit and an account without quota delay nobody else."""
+
+import json
+import random
+import threading
+import time
+
+from goal import Goal, Setting, main
+from installation import Installation
+
+HANGING, LIMITED, HEALTHY = 200, 50, 40
+WRITERS = 4
+SECONDS = 30.0
+# Everything is sent more slowly than a busy machine can send it: what is measured is who waits for whom.
+PAUSE_SECONDS = 0.1
+P99_SECONDS_MAX, SECONDS_MAX = 2.0, 5.0
+PUSH = "/v2/bot/message/push"
+
+
+def measure(setting: Setting, goal: Goal) -> None:
+    """Every chat has something to send; only the healthy ones are measured."""
+    with Installation(setting.binary, "", 'delivery_mode = "push_only"') as place:
+        place.start()
+        chats = place.friends([f"user {number}" for number in range(HANGING + LIMITED + HEALTHY)])
+        hanging, limited = chats[:HANGING], chats[HANGING : HANGING + LIMITED]
+        place.line.control("PUT", "/faults", _faults(hanging, limited))
+        connection, headers = place.connection(), {**place.headers(), "Prefer": "respond-async"}
+        for _, conversation in hanging + limited:
+            for number in range(2):
+                body = json.dumps({"text": f"held up {number}"}).encode()
+                connection.ask("POST", f"/v1.0/conversations/{conversation}/messages", body, headers)
+        latencies = _write(place, chats[HANGING + LIMITED :], SECONDS * setting.scale)
+        requests = place.line.control("GET", "/requests")
+        ids = {user for user, _ in hanging}
+        asked = {json.loads(one["body"])["to"] for one in requests if one["path"] == PUSH}
+        goal.at_least("hanging chats tried", len(ids & asked), HANGING)
+        goal.at_least("held back by the rate limit", sum(one["status"] == 429 for one in requests), LIMITED)
+        goal.at_least("healthy messages", len(latencies), setting.scaled(500))
+        goal.at_most("not sent", latencies.count(float("inf")), 0)
+        ordered = sorted(latencies)
+        goal.at_most("p99 seconds", round(ordered[int(len(ordered) * 0.99) - 1], 3), P99_SECONDS_MAX)
+        goal.at_most("longest seconds", round(ordered[-1], 3), SECONDS_MAX)
+
+
+def _faults(hanging: list[tuple[str, str]], limited: list[tuple[str, str]]) -> list[dict]:
+    faults = [{"kind": "timeout", "path": PUSH, "recipient": user} for user, _ in hanging]
+    message = "The API rate limit has been exceeded. Try again later."
+    limit = {"kind": "status", "path": PUSH, "status": 429, "message": message}
+    return faults + [{**limit, "recipient": user} for user, _ in limited]
+
+
+def _write(place: Installation, chats: list[tuple[str, str]], seconds: float) -> list[float]:
+    """From the request until LINE has executed the message, for each message."""
+    sent: dict[str, float] = {}
+    end = time.monotonic() + seconds
+
+    def write() -> None:
+        connection, headers = place.connection(), {**place.headers(), "Prefer": "respond-async"}
+        while time.monotonic() < end:
+            text = f"healthy {random.getrandbits(64):016x}"
+            path = f"/v1.0/conversations/{random.choice(chats)[1]}/messages"
+            began = time.time()
+            answer = connection.ask("POST", path, json.dumps({"text": text}).encode(), headers)
+            if answer.status == 200:
+                sent[text] = began
+            time.sleep(PAUSE_SECONDS)
+
+    writers = [threading.Thread(target=write) for _ in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    time.sleep(SECONDS_MAX)
+    executed = place.line.control("GET", "/executed")
+    when = {one["body"]["messages"][0]["text"]: one["timestamp"] / 1000 for one in executed}
+    return [when.get(text, float("inf")) - began for text, began in sent.items()]
+
+
+if __name__ == "__main__":
+    main("G6", measure)
