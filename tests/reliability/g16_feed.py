@@ -1,4 +1,4 @@
-"""G12: the live feed has no gap and no repeat, and readers who take nothing, or who only listen, cost little.
+"""G16: the live feed has no gap and no repeat, and readers who take nothing, or who only listen, cost little.
 
 Fifty readers follow the feed while the server is killed fifty times and each reader loses its connection twenty times; what
 each has seen must be what the database holds, number by number and text by text. Readers who take nothing are cut, and
@@ -294,4 +294,4 @@ def _memory(place: Installation) -> int:
 
 
 if __name__ == "__main__":
-    main("G12", measure)
+    main("G16", measure)
