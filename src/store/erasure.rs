@@ -7,7 +7,7 @@ use crate::model::chat::LineId;
 use crate::model::id::{ConversationId, MediaId, MessageId};
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{conversations, forget};
+use crate::store::{conversations, events, forget};
 
 /// Who or what is erased.
 #[derive(Debug, Clone)]
@@ -104,9 +104,8 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
         WHERE created_id IN (SELECT id FROM messages WHERE conversation = ?1)
             OR created_id IN (SELECT id FROM medias WHERE conversation = ?1)";
     const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
-    const SQL_DELETE: [&str; 5] = [
+    const SQL_DELETE: [&str; 4] = [
         "DELETE FROM webhook_lanes WHERE conversation = ?1",
-        "DELETE FROM events WHERE conversation = ?1",
         "DELETE FROM lanes WHERE conversation = ?1",
         "DELETE FROM lookups WHERE conversation = ?1",
         "DELETE FROM participants WHERE conversation = ?1",
@@ -125,6 +124,7 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
         tx.prepare_cached(sql)?.execute([chat.key])?;
     }
     files(tx, SQL_FILES, [chat.key], erased)?;
+    events::forget(tx, chat.key, None)?;
     let (id, name, detail): (ConversationId, String, String) =
         tx.prepare_cached(SQL)?.query_row([chat.key], |row| row.try_into())?;
     erased.words.ids.push(*id.as_bytes());
@@ -145,8 +145,6 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
     const SQL_LOOKUPS: &str = "DELETE FROM lookups WHERE target = ?1";
     const SQL_NAMES: &str =
         "DELETE FROM participants WHERE target = ?1 RETURNING conversation, target_name, picture";
-    const SQL_EVENTS: &str =
-        "DELETE FROM events WHERE conversation = ?1 AND message_stamp IS NULL AND instr(data, ?2) > 0";
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL_JOURNAL: &str = "
@@ -164,8 +162,8 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
     for (conversation, name, picture) in names {
         erased.words.shared.push(name);
         files(tx, SQL_FILES, [picture], erased)?;
-        tx.prepare_cached(SQL_EVENTS)?.execute((conversation, user))?;
         conversations::touch(tx, conversation)?;
+        events::overwrite(tx, conversation, None)?;
     }
     erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute([user])?);
     Ok(())

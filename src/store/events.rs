@@ -78,18 +78,26 @@ pub(super) fn append(
     Ok(())
 }
 
-/// Lets all events of a message show what the newest one shows: nothing older is left of what was withdrawn.
-pub(super) fn overwrite(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Result<()> {
+/// Lets all events of a message, or of the conversation itself, show what the newest one shows: nothing older is left of
+/// what was withdrawn.
+pub(super) fn overwrite(tx: &Transaction<'_>, conversation: i64, message: Option<Timestamp>) -> Result<()> {
     const SQL: &str = "
         UPDATE events SET data = (
             SELECT data
             FROM events
-            WHERE conversation = ?1 AND message_stamp = ?2
+            WHERE conversation = ?1 AND message_stamp IS ?2
             ORDER BY sequence DESC
             LIMIT 1
         )
-        WHERE conversation = ?1 AND message_stamp = ?2";
-    tx.prepare_cached(SQL)?.execute((conversation, stamp))?;
+        WHERE conversation = ?1 AND message_stamp IS ?2";
+    tx.prepare_cached(SQL)?.execute((conversation, message))?;
+    Ok(())
+}
+
+/// Removes all events of a message, or of the conversation itself, which is about to go.
+pub(super) fn forget(tx: &Transaction<'_>, conversation: i64, message: Option<Timestamp>) -> Result<()> {
+    const SQL: &str = "DELETE FROM events WHERE conversation = ?1 AND message_stamp IS ?2";
+    tx.prepare_cached(SQL)?.execute((conversation, message))?;
     Ok(())
 }
 
@@ -120,18 +128,20 @@ pub fn open(
     beginning: Beginning,
 ) -> Result<Option<Reading>> {
     const SQL: &str = "
-        SELECT events_pruned, max(events_pruned, coalesce((SELECT max(sequence) FROM events WHERE customer = key), 0))
+        SELECT events_pruned, max(events_pruned, coalesce((SELECT max(sequence) FROM events WHERE customer = key), 0)),
+            coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)
         FROM customers
         WHERE key = ?1";
     let conversation = conversation.map(|id| conversations::key(connection, customer, id)).transpose()?;
     let customer = customers::key(connection, customer)?;
-    let (pruned, newest): (i64, i64) =
+    // The newest event may have been erased with what it was about.
+    let (pruned, newest, given): (i64, i64, i64) =
         connection.prepare_cached(SQL)?.query_row([customer], |row| row.try_into())?;
     let after = match beginning {
         Beginning::Now => newest,
         Beginning::After(sequence) => sequence,
     };
-    let is_there = (pruned..=newest).contains(&after);
+    let is_there = (pruned..=given.max(pruned)).contains(&after);
     Ok(is_there.then_some(Reading { customer, conversation, kinds, after }))
 }
 

@@ -61,7 +61,7 @@ pub(super) fn withdraw(
     let Some(stamp) = stamp else { return Ok(()) };
     medias::withdraw(tx, (conversation, stamp))?;
     messages::touch(tx, (conversation, stamp))?;
-    events::overwrite(tx, (conversation, stamp))
+    events::overwrite(tx, conversation, Some(stamp))
 }
 
 /// An event of any kind about a withdrawn message keeps nothing of it, although it comes late.
