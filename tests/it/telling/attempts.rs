@@ -131,6 +131,9 @@ async fn a_receiver_that_asks_for_time_is_given_it_and_then_one_delivery_goes_fi
     receiver.answer(|_| Some(with_header(503, "retry-after: 600")));
     server.advance(SECOND * 101);
     called(&receiver, 2).await;
+    // The pause counts from when the answer is written down.
+    let was_put_off = |delivery: &Value| delivery["last_attempt"]["status"] == 503;
+    eventually_is(true, async || deliveries(&server, "").await.iter().any(was_put_off)).await;
     receiver.answer_all(200);
     server.advance(SECOND * 601);
     eventually(|| receiver.texts().len() >= 4).await;
