@@ -12,6 +12,7 @@ class Delivery:
 
     body: bytes
     signature: str | None
+    headers: dict[str, str]
 
 
 class Bot:
@@ -31,7 +32,8 @@ class Bot:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with bot._arrived:
                     status = bot.status
-                    bot.deliveries.append(Delivery(body, self.headers.get("X-Line-Signature")))
+                    headers = {name.lower(): value for name, value in self.headers.items()}
+                    bot.deliveries.append(Delivery(body, headers.get("x-line-signature"), headers))
                     bot._arrived.notify_all()
                 self.send_response(status)
                 self.send_header("Content-Length", "0")

@@ -3,7 +3,8 @@
 It runs the sandbox and checks with the SDK, not with code of ours,
 * that every webhook that the sandbox sends is signed and shaped as LINE's (deliveries.py),
 * that the sandbox answers the SDK's client as LINE does (client_calls.py),
-* that the server's pushes are LINE's to the last property (sent_bodies.py).
+* that the server's pushes are LINE's to the last property (sent_bodies.py);
+and with the reference library of Standard Webhooks, that what customers are told is signed by that specification (told.py).
 
 The first mismatch ends it with 1. `scripts/test` runs it; by hand it needs requirements.txt.
 """
@@ -16,6 +17,7 @@ from collections.abc import Callable
 import client_calls
 import deliveries
 import sent_bodies
+import told
 from bot import Bot
 from checks import Checks, Mismatch
 from program import Program
@@ -32,6 +34,7 @@ def main(binary: str) -> int:
                 ("webhooks of the sandbox", lambda checks: deliveries.Deliveries(checks, program, bot).run()),
                 ("calls to the sandbox", lambda checks: client_calls.ClientCalls(checks, program, bot).run()),
                 ("pushes of the server", lambda checks: sent_bodies.check(checks, program)),
+                ("webhooks of the server", lambda checks: told.check(checks, program, bot)),
             ]
             for name, group in groups:
                 passed += _run(name, group)
