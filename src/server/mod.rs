@@ -7,6 +7,7 @@ mod tls;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use tokio::sync::watch;
@@ -47,6 +48,12 @@ use crate::worker::retention::RetentionWorker;
 use crate::worker::tokens::{Renewals, TokenWorker, Tokens};
 use crate::worker::wake::{Alarms, Stop};
 use crate::worker::webhooks::WebhookWorker;
+
+/// Threads that have ended give back what they held within this time.
+const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether they have.
+const GIVE_BACK_PAUSE: Duration = Duration::from_millis(2);
 
 /// A server that has its database and its port, and does not answer yet.
 pub struct Server {
@@ -133,6 +140,7 @@ impl Server {
     /// way is finished within the configured time, and the database is closed.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
         let limit = self.shared.config.limits.shutdown_timeout;
+        let holders = Arc::strong_count(&self.shared);
         let (stopping, stopped) = watch::channel(false);
         let workers = spawn_workers(&self.shared, &Stop::new(stopped))?;
         let mut workers = std::pin::pin!(workers);
@@ -157,7 +165,17 @@ impl Server {
         if tokio::time::timeout(limit, workers).await.is_err() {
             log::warn!("some deliveries are still under way; they go on at the next start");
         }
+        given_back(&self.shared, holders).await;
         Ok(())
+    }
+}
+
+/// HTTP threads give back what they share a moment after they have ended. Only when nobody holds the database any more is
+/// it closed, and its log folded into the file; a process that ended before would leave that to the next start.
+async fn given_back(shared: &Arc<Shared>, holders: usize) {
+    let limit = Instant::now() + GIVE_BACK_TIME_MAX;
+    while Arc::strong_count(shared) > holders && Instant::now() < limit {
+        tokio::time::sleep(GIVE_BACK_PAUSE).await;
     }
 }
 
