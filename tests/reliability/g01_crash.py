@@ -1,6 +1,6 @@
 """G1: 200 kills at random moments under load lose, double and reorder nothing; the same test sees a fault built in.
 
-The engine is the crash test of the Rust suite, whose campaigns have fifty kills each and draw another seed each time.
+The engine is the crash test of the Rust suite, whose campaigns have fifty kills each here and draw another seed each time.
 """
 
 import re
@@ -12,6 +12,7 @@ KILLS = 200
 KILLS_OF_CAMPAIGN = 50
 ACKNOWLEDGED = 20_000
 CAMPAIGN_SECONDS_MAX = 300
+CAMPAIGN = {"CRASH_KILLS": str(KILLS_OF_CAMPAIGN)}
 
 
 def measure(setting: Setting, goal: Goal) -> None:
@@ -19,7 +20,7 @@ def measure(setting: Setting, goal: Goal) -> None:
     binary = rust.executable()
     failed, kills, acknowledged = [], 0, 0
     for _ in range(setting.scaled(KILLS // KILLS_OF_CAMPAIGN)):
-        passed, ok, output = rust.run(binary, "crash::", CAMPAIGN_SECONDS_MAX)
+        passed, ok, output = rust.run(binary, "crash::", CAMPAIGN_SECONDS_MAX, CAMPAIGN)
         failed += [] if ok and passed else [output[-1_500:]]
         kills += _sum(r"kills under load (\d+)", output)
         acknowledged += _sum(r"acknowledged messages (\d+)", output) + _sum(r"acknowledged events (\d+)", output)

@@ -25,23 +25,23 @@ use crate::crash::listed::{Listed, identify, is_undecided, read_all, read_files,
 use crate::crash::load::{Chat, Ledger, Load, generator, open_chats};
 use crate::crash::process::{Api, Installation};
 use crate::crash::reconcile::Report;
-use crate::crash::tally::{EVENTS_MIN, KILLS_MIN, MESSAGES_MIN, Tally};
+use crate::crash::tally::{Floors, Tally};
 use crate::harness::line::Line;
 
-/// A slow machine needs more than the fifty kills until enough has happened between them; so many are the end.
-const ROUNDS_MAX: u64 = 200;
+/// Kills while a client waited for an answer, unless `CRASH_KILLS=50 cargo test --test it crash` asks for more.
+const KILLS: usize = 12;
+
+/// A slow machine needs more kills until enough has happened between them; so many times as many are the end.
+const ROUNDS_PER_KILL_MAX: u64 = 4;
 
 /// A kill comes so many milliseconds after the server has answered for the first time, or up to so many later.
 const KILL_AFTER_MS: (u64, usize) = (20, 281);
 
-/// Kills in the test of replies, which are fewer because the rest is the same.
-const REPLY_KILLS_MIN: usize = 20;
+/// Replies that LINE executed, for each kill.
+const REPLIES_PER_KILL: usize = 5;
 
-/// Replies that LINE executed.
-const REPLIES_MIN: usize = 100;
-
-/// Messages of which nobody can know whether they were sent.
-const UNKNOWN_MIN: usize = 10;
+/// There is one message of which nobody can know whether it was sent among the work of so many kills.
+const KILLS_PER_UNKNOWN: usize = 2;
 
 const CHATS: usize = 8;
 
@@ -64,6 +64,7 @@ struct Campaign {
     chats: Vec<Chat>,
     ledger: RefCell<Ledger>,
     seed: u64,
+    floors: Floors,
     draw: Generator,
     /// Kills while a client waited for an answer.
     kills: usize,
@@ -71,9 +72,9 @@ struct Campaign {
 }
 
 #[actix_web::test]
-async fn whatever_is_acknowledged_survives_fifty_kills_and_reaches_line_once_and_in_order() {
+async fn whatever_is_acknowledged_survives_kills_and_reaches_line_once_and_in_order() {
     let begun = Instant::now();
-    let mut campaign = Campaign::begin("push_only", seed()).await;
+    let mut campaign = Campaign::begin("push_only").await;
 
     campaign.kill_until(Campaign::has_enough).await;
     let faults = campaign.end_faults();
@@ -89,13 +90,13 @@ async fn whatever_is_acknowledged_survives_fifty_kills_and_reaches_line_once_and
         assert_eq!(report.findings(), NOTHING);
     }
     assert_eq!(unknown(&lists), 0, "every push can be repeated");
-    tally.require();
+    tally.require(campaign.floors);
 }
 
 #[actix_web::test]
 async fn replies_are_never_repeated_and_whatever_is_not_known_to_be_sent_says_so() {
     let begun = Instant::now();
-    let mut campaign = Campaign::begin("prefer_reply", seed()).await;
+    let mut campaign = Campaign::begin("prefer_reply").await;
 
     campaign.kill_until(Campaign::has_replied_enough).await;
     campaign.end_faults();
@@ -114,12 +115,16 @@ async fn replies_are_never_repeated_and_whatever_is_not_known_to_be_sent_says_so
     } else {
         assert_eq!(report.findings(), NOTHING);
     }
-    assert!(kills >= REPLY_KILLS_MIN && replies >= REPLIES_MIN && unknown >= UNKNOWN_MIN);
+    assert!(kills >= campaign.floors.kills && replies >= kills * REPLIES_PER_KILL, "too little happened");
+    assert!(unknown >= campaign.floors.kills / KILLS_PER_UNKNOWN, "{unknown} is too little");
 }
 
 impl Campaign {
     /// A server whose chats have begun, and a LINE that fails from now on.
-    async fn begin(mode: &'static str, seed: u64) -> Self {
+    async fn begin(mode: &'static str) -> Self {
+        let seed =
+            asked_for("CRASH_SEED").unwrap_or_else(|| Timestamp::now().as_microseconds().unsigned_abs());
+        let kills = asked_for("CRASH_KILLS").map_or(KILLS, |kills| usize::try_from(kills).unwrap());
         let line = Line::start_with(Options { seed, silence: SILENCE, ..Options::generate() });
         let installation = Installation::new(&line, mode);
         let users = (0..CHATS).map(|number| line.friend(&format!("user {number}"))).collect();
@@ -130,7 +135,8 @@ impl Campaign {
         line.platform.set_faults(faults());
         let ledger = RefCell::new(ledger);
         let draw = generator(seed, 0);
-        Self { line, installation, chats, ledger, seed, draw, kills: 0, unsound: Vec::new() }
+        let floors = Floors { kills };
+        Self { line, installation, chats, ledger, seed, floors, draw, kills: 0, unsound: Vec::new() }
     }
 
     /// Starts the server, puts load on it and kills it in the midst of that.
@@ -151,7 +157,8 @@ impl Campaign {
 
     /// Kills the server again and again until there is enough to look at.
     async fn kill_until(&mut self, is_enough: impl Fn(&Self) -> bool) {
-        for round in 1..=ROUNDS_MAX {
+        let rounds_max = u64::try_from(self.floors.kills).unwrap() * ROUNDS_PER_KILL_MAX;
+        for round in 1..=rounds_max {
             self.kill_under_load(round).await;
             if is_enough(self) {
                 return;
@@ -161,7 +168,7 @@ impl Campaign {
 
     /// Whether enough replies were made, and lost, for their test.
     fn has_replied_enough(&self) -> bool {
-        self.kills >= REPLY_KILLS_MIN && self.replies() >= REPLIES_MIN
+        self.kills >= self.floors.kills && self.replies() >= self.kills * REPLIES_PER_KILL
     }
 
     /// Replies that LINE has executed.
@@ -172,9 +179,9 @@ impl Campaign {
     /// Whether so much has happened that it can be looked at. All else that must happen follows from this much.
     fn has_enough(&self) -> bool {
         let ledger = self.ledger.borrow();
-        self.kills >= KILLS_MIN
-            && ledger.acknowledged_messages() >= MESSAGES_MIN
-            && ledger.acknowledged_events() >= EVENTS_MIN
+        self.kills >= self.floors.kills
+            && ledger.acknowledged_messages() >= self.floors.messages()
+            && ledger.acknowledged_events() >= self.floors.events()
     }
 
     /// Lets LINE work again, and tells what had gone wrong.
@@ -278,10 +285,12 @@ const fn path_of(kind: FaultKind) -> &'static str {
     if matches!(kind, FaultKind::Garbage) { "/v2/bot/message/push" } else { "/v2/bot/message/" }
 }
 
-/// Another one in each run, unless one was given to the compiler: `CRASH_SEED=7 cargo test --test it crash`.
-fn seed() -> u64 {
-    let given = option_env!("CRASH_SEED").map(|seed| seed.parse().expect("CRASH_SEED is a number"));
-    given.unwrap_or_else(|| Timestamp::now().as_microseconds().unsigned_abs())
+/// A number that whoever runs the test has asked for: `CRASH_SEED=7 cargo test --test it crash`. The seed is another one
+/// in each run unless it was asked for.
+#[expect(clippy::disallowed_methods, reason = "how long to test is no setting of the program")]
+fn asked_for(name: &str) -> Option<u64> {
+    let given = std::env::var(name).ok()?;
+    Some(given.parse().unwrap_or_else(|_| panic!("{name} is a whole number, not {given:?}")))
 }
 
 /// Past the output that is kept back from tests that pass: how much was tested is part of the result.

@@ -9,17 +9,43 @@ use crate::crash::load::Ledger;
 use crate::crash::people::Event;
 use crate::crash::reconcile::long_messages;
 
-/// Kills while a client waited for an answer.
-pub const KILLS_MIN: usize = 50;
+/// What there must be of all that can happen, for each kill while a client waited for an answer.
+#[derive(Clone, Copy)]
+pub struct Floors {
+    pub kills: usize,
+}
 
-/// Messages that the server took.
-pub const MESSAGES_MIN: usize = 500;
+impl Floors {
+    /// Messages that the server took.
+    pub const fn messages(self) -> usize {
+        self.kills * 10
+    }
 
-/// Events that the server took.
-pub const EVENTS_MIN: usize = 500;
+    /// Events that the server took.
+    pub const fn events(self) -> usize {
+        self.kills * 10
+    }
 
-/// Of files, edits, withdrawals and uploads, each.
-const SAID_MIN: usize = 20;
+    /// Webhooks that came more than once.
+    const fn copies(self) -> usize {
+        self.kills
+    }
+
+    /// Messages in two requests.
+    const fn long(self) -> usize {
+        self.kills / 10
+    }
+
+    /// Of files, edits, withdrawals and uploads, each; and of either side's failures around an execution.
+    const fn others(self) -> usize {
+        self.kills * 2 / 5
+    }
+
+    /// Attempts after an execution. A server that takes a new retry key for each attempt never sees LINE's 409.
+    const fn conflicts(self) -> usize {
+        if cfg!(feature = "seeded-bugs") { 0 } else { self.kills / 5 }
+    }
+}
 
 /// What happened in a campaign.
 pub struct Tally {
@@ -53,24 +79,21 @@ impl Tally {
     }
 
     /// Fails when too little happened for the rest of the test to mean anything.
-    pub fn require(&self) {
+    pub fn require(&self, floors: Floors) {
         let executed_unheard = self.fired(FaultKind::Lost) + self.fired(FaultKind::StatusAfter);
-        let floors = [
-            ("kills under load", self.kills, KILLS_MIN),
-            ("acknowledged messages", self.messages, MESSAGES_MIN),
-            ("acknowledged events", self.events, EVENTS_MIN),
-            ("webhooks with copies", self.copies, 50),
-            ("messages in two requests", self.long, 5),
-            ("executions without an answer that says so", executed_unheard, 20),
-            (
-                "errors and resets before the execution",
-                self.fired(FaultKind::Status) + self.fired(FaultKind::Reset),
-                20,
-            ),
-            ("attempts after an execution", self.conflicts, floor_of_conflicts()),
+        let unexecuted = self.fired(FaultKind::Status) + self.fired(FaultKind::Reset);
+        let counts = [
+            ("kills under load", self.kills, floors.kills),
+            ("acknowledged messages", self.messages, floors.messages()),
+            ("acknowledged events", self.events, floors.events()),
+            ("webhooks with copies", self.copies, floors.copies()),
+            ("messages in two requests", self.long, floors.long()),
+            ("executions without an answer that says so", executed_unheard, floors.others()),
+            ("errors and resets before the execution", unexecuted, floors.others()),
+            ("attempts after an execution", self.conflicts, floors.conflicts()),
         ];
-        let said = self.said.map(|(name, count)| (name, count, SAID_MIN));
-        for (name, count, floor) in floors.into_iter().chain(said) {
+        let said = self.said.map(|(name, count)| (name, count, floors.others()));
+        for (name, count, floor) in counts.into_iter().chain(said) {
             assert!(count >= floor, "{name}: {count} is too little, {floor} are needed");
         }
     }
@@ -109,9 +132,4 @@ fn said(ledger: &Ledger) -> [(&'static str, usize); 4] {
         ("withdrawals", count(&|event| event.text.is_none())),
         ("uploads", ledger.uploads.len()),
     ]
-}
-
-/// A server that takes a new retry key for each attempt never sees LINE's 409.
-const fn floor_of_conflicts() -> usize {
-    if cfg!(feature = "seeded-bugs") { 0 } else { 10 }
 }
