@@ -3,7 +3,7 @@
 //! Reasons are part of the contract: they are only ever added.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -40,6 +40,10 @@ pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, JSON));
     match error {
         Error::MethodNotAllowed { allow } => drop(response.insert_header((ALLOW, allow.as_str()))),
+        // HTTP wants every 401 to say what would be taken (RFC 9110, 15.5.2).
+        Error::NoCredentials | Error::BadCredentials(_) => {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
         Error::NoSuchRange { size } => {
             response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
         }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, web};
 
 use crate::api::app::Shared;
-use crate::api::{at, route_not_found};
+use crate::api::route::Route;
+use crate::api::route_not_found;
 use crate::error::Result;
 use crate::metrics::page::{CONTENT_TYPE, Page};
 use crate::store::{backlog, schema};
 
 /// The only route of that port.
 pub fn routes(service: &mut web::ServiceConfig) {
-    service
-        .service(at("/metrics", "GET").route(web::get().to(get)))
-        .default_service(web::to(route_not_found));
+    Route::at("/metrics").get(get).register(service);
+    service.default_service(web::to(route_not_found));
 }
 
 /// All numbers, as they are now.

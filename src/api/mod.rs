@@ -20,6 +20,7 @@ pub mod medias;
 pub mod messages;
 pub mod metrics;
 pub mod once;
+pub mod openapi;
 pub mod outgoing;
 pub mod public_files;
 pub mod query;
@@ -27,6 +28,7 @@ pub mod quota;
 pub mod range;
 pub mod remote;
 pub mod retries;
+pub mod route;
 pub mod setup;
 pub mod signs;
 pub mod tickets;
@@ -37,9 +39,9 @@ pub mod webhook_deliveries;
 pub mod webhook_endpoint;
 
 use actix_web::http::header::HeaderValue;
-use actix_web::middleware::from_fn;
-use actix_web::{HttpRequest, Resource, web};
+use actix_web::web;
 
+use crate::api::route::Route;
 use crate::error::{Error, Resource as Missing};
 
 /// Bodies of this server are JSON and nobody else's business.
@@ -54,105 +56,82 @@ pub(crate) const FILES: &str = "/m/";
 /// Where LINE's webhooks go: the rest of the path is the account.
 pub(crate) const WEBHOOKS: &str = "/v1.0/conversation/accounts/";
 
-/// Every route of the server.
+/// Lets the server answer every route, and all else with what is wrong with it.
 pub fn routes(service: &mut web::ServiceConfig) {
-    service
-        .service(at("/healthz", "GET").route(web::get().to(health::alive)))
-        .service(at("/readyz", "GET").route(web::get().to(health::ready)))
-        .service(at("/v1.0/conversations/setup", "POST").route(web::post().to(setup::create)))
-        .service(at("/v1.0/conversations", "GET").route(web::get().to(conversations::list)))
-        .service(
-            at("/v1.0/conversations/{id}", "GET, PUT")
-                .route(web::get().to(conversations::get))
-                .route(web::put().to(conversations::update)),
-        )
-        .service(
-            at("/v1.0/conversations/{id}/messages", "GET, POST")
-                .route(web::get().to(messages::list))
-                .route(web::post().to(messages::send))
-                .wrap(from_fn(once::once)),
-        )
-        .service(at("/v1.0/conversations/{id}/messages/{message}", "GET").route(web::get().to(messages::get)))
-        .service(
-            at("/v1.0/conversations/{id}/messages/{message}/retry", "POST")
-                .route(web::post().to(retries::create))
-                .wrap(from_fn(once::once)),
-        )
-        .service(at("/v1.0/conversations/{id}/read", "POST").route(web::post().to(signs::read)))
-        .service(at("/v1.0/conversations/{id}/typing", "POST").route(web::post().to(signs::typing)))
-        .configure(line_accounts)
-        .configure(events)
-        .configure(files)
-        .service(at("/v1.0/conversation/accounts/{id}", "POST").route(web::post().to(webhook::receive)))
-        .default_service(web::to(route_not_found));
+    for route in all() {
+        route.register(service);
+    }
+    service.default_service(web::to(route_not_found));
 }
 
-/// LINE accounts of customers.
-fn line_accounts(service: &mut web::ServiceConfig) {
-    service
-        .service(at("/v1.0/conversation_accounts/{id}/quota", "GET").route(web::get().to(quota::get)))
-        .service(
-            at("/v1.0/conversation_accounts", "GET, POST")
-                .route(web::get().to(accounts::list))
-                .route(web::post().to(accounts::create))
-                .wrap(from_fn(once::once)),
-        )
-        .service(
-            at("/v1.0/conversation_accounts/{id}", "DELETE, GET, PUT")
-                .route(web::get().to(accounts::get))
-                .route(web::put().to(accounts::update))
-                .route(web::delete().to(accounts::remove)),
-        );
+/// Every route of the server; `openapi/document.json` describes the same ones.
+pub fn all() -> Vec<Route> {
+    [conversations(), line_accounts(), events(), files(), webhooks(), about()].into_iter().flatten().collect()
 }
 
-/// The live feed, and whom we tell by ourselves.
-fn events(service: &mut web::ServiceConfig) {
-    service
-        .service(at("/v1.0/events", "GET").route(web::get().to(feed::read)))
-        .service(at("/v1.0/events/tickets", "POST").route(web::post().to(tickets::create)))
-        .configure(webhooks);
+fn conversations() -> Vec<Route> {
+    vec![
+        Route::at("/v1.0/conversations/setup").post(setup::create),
+        Route::at("/v1.0/conversations").get(conversations::list),
+        Route::at("/v1.0/conversations/{id}").get(conversations::get).put(conversations::update),
+        Route::at("/v1.0/conversations/{id}/messages").get(messages::list).post(messages::send).once(),
+        Route::at("/v1.0/conversations/{id}/messages/{message_id}").get(messages::get),
+        Route::at("/v1.0/conversations/{id}/messages/{message_id}/retry").post(retries::create).once(),
+        Route::at("/v1.0/conversations/{id}/read").post(signs::read),
+        Route::at("/v1.0/conversations/{id}/typing").post(signs::typing),
+    ]
+}
+
+/// LINE accounts of customers, and LINE itself.
+fn line_accounts() -> Vec<Route> {
+    vec![
+        Route::at("/v1.0/conversation_accounts").get(accounts::list).post(accounts::create).once(),
+        Route::at("/v1.0/conversation_accounts/{id}")
+            .get(accounts::get)
+            .put(accounts::update)
+            .delete(accounts::remove),
+        Route::at("/v1.0/conversation_accounts/{id}/quota").get(quota::get),
+        Route::at("/v1.0/conversation/accounts/{account_id}").post(webhook::receive),
+    ]
+}
+
+/// The live feed.
+fn events() -> Vec<Route> {
+    vec![Route::at("/v1.0/events").get(feed::read), Route::at("/v1.0/events/tickets").post(tickets::create)]
 }
 
 /// Files: taken from customers, given to LINE and its users.
-fn files(service: &mut web::ServiceConfig) {
-    service
-        .service(at(UPLOADS, "POST").route(web::post().to(uploads::create)).wrap(from_fn(once::once)))
-        .service(at("/v1.0/medias/{id}", "GET").route(web::get().to(medias::get)))
-        .service(at("/v1.0/medias/{id}/preview", "GET").route(web::get().to(medias::preview)))
-        .service(
-            at("/m/{id}/{name}", "GET, HEAD")
-                .route(web::get().to(public_files::whole))
-                .route(web::head().to(public_files::whole)),
-        )
-        .service(
-            at("/m/{id}/preview/{name}", "GET, HEAD")
-                .route(web::get().to(public_files::preview))
-                .route(web::head().to(public_files::preview)),
-        );
+fn files() -> Vec<Route> {
+    vec![
+        Route::at(UPLOADS).post(uploads::create).once(),
+        Route::at("/v1.0/medias/{id}").get(medias::get),
+        Route::at("/v1.0/medias/{id}/preview").get(medias::preview),
+        Route::at("/m/{id}/{name}").get(public_files::whole).head(public_files::whole),
+        Route::at("/m/{id}/preview/{name}").get(public_files::preview).head(public_files::preview),
+    ]
 }
 
 /// What customers are told, and where.
-fn webhooks(service: &mut web::ServiceConfig) {
-    service
-        .service(
-            at("/v1.0/webhook", "GET, PUT")
-                .route(web::get().to(webhook_endpoint::get))
-                .route(web::put().to(webhook_endpoint::update)),
-        )
-        .service(at("/v1.0/webhook/rotate", "POST").route(web::post().to(webhook_endpoint::rotate)))
-        .service(at("/v1.0/webhook_deliveries", "GET").route(web::get().to(webhook_deliveries::list)))
-        .service(at("/v1.0/webhook_deliveries/{id}", "GET").route(web::get().to(webhook_deliveries::get)))
-        .service(
-            at("/v1.0/webhook_deliveries/{id}/replay", "POST")
-                .route(web::post().to(webhook_deliveries::replay)),
-        );
+fn webhooks() -> Vec<Route> {
+    vec![
+        Route::at("/v1.0/webhook").get(webhook_endpoint::get).put(webhook_endpoint::update),
+        Route::at("/v1.0/webhook/rotate").post(webhook_endpoint::rotate),
+        Route::at("/v1.0/webhook_deliveries").get(webhook_deliveries::list),
+        Route::at("/v1.0/webhook_deliveries/{id}").get(webhook_deliveries::get),
+        Route::at("/v1.0/webhook_deliveries/{id}/replay").post(webhook_deliveries::replay),
+    ]
 }
 
-/// A path, and the methods that it takes: any other is told so.
-fn at(path: &str, allow: &'static str) -> Resource {
-    web::resource(path).default_service(web::to(move |_: HttpRequest| async move {
-        Err::<&str, _>(Error::MethodNotAllowed { allow: allow.to_owned() })
-    }))
+/// The server itself: how it is, and what it can do.
+fn about() -> Vec<Route> {
+    vec![
+        Route::at("/healthz").get(health::alive),
+        Route::at("/readyz").get(health::ready),
+        Route::at("/openapi.json").get(openapi::document),
+        Route::at("/docs").get(openapi::page),
+        Route::at("/docs/page.css").get(openapi::style),
+        Route::at("/docs/page.js").get(openapi::script),
+    ]
 }
 
 async fn route_not_found() -> Result<&'static str, Error> {

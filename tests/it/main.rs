@@ -20,6 +20,7 @@ mod limits;
 mod media;
 mod metrics;
 mod migration;
+mod openapi;
 mod order;
 mod outbound;
 mod paging;

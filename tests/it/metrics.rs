@@ -33,7 +33,7 @@ async fn what_the_server_does_is_counted_and_timed() {
     server.webhook(std::slice::from_ref(&again)).await;
     server.webhook(&[again]).await;
     Answer::to(server.anonymous(Method::POST, &server.webhook_path()), "{}").await;
-    let webhooks = "method=\"POST\",route=\"/v1.0/conversation/accounts/{id}\"";
+    let webhooks = "method=\"POST\",route=\"/v1.0/conversation/accounts/{account_id}\"";
 
     let expected = [
         ("kaiwa_events_stored_total", "2"),

@@ -1,11 +1,14 @@
 //! A customer sees what is theirs; what belongs to another does not exist.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use awc::http::Method;
 use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
+use crate::harness::contract;
 use crate::harness::server::TestServer;
 
 const UNKNOWN: &str = "5a6d0b9e-0000-4000-8000-00000000000f";
@@ -13,47 +16,96 @@ const UNKNOWN: &str = "5a6d0b9e-0000-4000-8000-00000000000f";
 #[actix_web::test]
 async fn another_customers_things_answer_exactly_as_unknown_ids_do() {
     let server = TestServer::start();
-    let conversation = server.conversation_with(&server.user("Alice")).await;
-    let message = server.say(&conversation, "private").await["id"].as_str().unwrap().to_owned();
-    let account = server.account.to_string();
+    let things = things_of(&server).await;
     let stranger = CustomerId::new(Timestamp::now());
-    let ask = async |method: Method, path: &str, body: &str| {
-        let request = server.request_of(stranger, method, path).insert_header(("X-Request-Id", "same"));
-        Answer::to(request.content_type("application/json"), body.to_owned()).await
-    };
-    let calls = [
-        (Method::GET, "/v1.0/conversations/CONVERSATION", ""),
-        (Method::PUT, "/v1.0/conversations/CONVERSATION", r#"{"name":"mine"}"#),
-        (Method::GET, "/v1.0/conversations/CONVERSATION/messages", ""),
-        (Method::POST, "/v1.0/conversations/CONVERSATION/messages", r#"{"text":"hi"}"#),
-        (Method::GET, "/v1.0/conversations/CONVERSATION/messages/MESSAGE", ""),
-        (Method::POST, "/v1.0/conversations/CONVERSATION/messages/MESSAGE/retry", "{}"),
-        (Method::POST, "/v1.0/conversations/CONVERSATION/read", ""),
-        (Method::POST, "/v1.0/conversations/CONVERSATION/typing", ""),
-        (Method::GET, "/v1.0/events?conversation_id=CONVERSATION", ""),
-        (Method::GET, "/v1.0/conversation_accounts/ACCOUNT/quota", ""),
-        (Method::GET, "/v1.0/events?conversation_id=CONVERSATION", ""),
-        (Method::GET, "/v1.0/conversation_accounts/ACCOUNT", ""),
-        (Method::PUT, "/v1.0/conversation_accounts/ACCOUNT", r#"{"name":"mine"}"#),
-        (Method::DELETE, "/v1.0/conversation_accounts/ACCOUNT", ""),
-    ];
+    let before =
+        (server.get("/v1.0/conversations").await.text, server.get("/v1.0/conversation_accounts").await.text);
+    let mut tried = BTreeSet::new();
 
-    for (method, path, body) in calls {
-        let fill = |conversation: &str, message: &str, account: &str| {
-            path.replace("CONVERSATION", conversation).replace("MESSAGE", message).replace("ACCOUNT", account)
+    for Asking { operation, method, path, body } in askings() {
+        let ask = async |fill: &dyn Fn(&str) -> String| {
+            let request = server.request_of(stranger, method.clone(), &fill(&path));
+            let request = request.insert_header(("X-Request-Id", "same")).content_type("application/json");
+            Answer::to(request, body.clone()).await
         };
-        let foreign = ask(method.clone(), &fill(&conversation, &message, &account), body).await;
-        let unknown = ask(method.clone(), &fill(UNKNOWN, UNKNOWN, UNKNOWN), body).await;
+        let foreign =
+            ask(&|path| things.iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))).await;
+        let unknown =
+            ask(&|path| things.keys().fold(path.to_owned(), |path, name| path.replace(name, UNKNOWN))).await;
 
-        assert_eq!(foreign.status, 404, "{method} {path}");
-        assert_eq!(foreign.text, unknown.text, "{method} {path}");
+        assert_eq!((foreign.status, &foreign.text), (unknown.status, &unknown.text), "{operation}");
+        assert_eq!(foreign.status, 404, "{operation}: {foreign:?}");
+        tried.insert(operation);
     }
-    let lists = ["/v1.0/conversations", "/v1.0/conversation_accounts"];
-    for list in lists {
-        assert_eq!(ask(Method::GET, list, "").await.text, r#"{"result":[],"next_page_token":""}"#);
+
+    assert!(tried.len() >= 18, "every operation that takes an id: {tried:?}");
+    for list in ["/v1.0/conversations", "/v1.0/conversation_accounts", "/v1.0/webhook_deliveries"] {
+        let answer = Answer::to(server.request_of(stranger, Method::GET, list), "").await;
+        assert_eq!(answer.text, r#"{"result":[],"next_page_token":""}"#);
     }
-    assert_eq!(server.messages(&conversation).await.len(), 2, "nothing was changed");
+    let after =
+        (server.get("/v1.0/conversations").await.text, server.get("/v1.0/conversation_accounts").await.text);
+    assert_eq!(after, before, "nothing was changed");
     assert_eq!(server.executed(&server.user("Alice")), ["private"]);
+}
+
+/// A request that names something by its id.
+struct Asking {
+    operation: String,
+    method: Method,
+    path: String,
+    body: String,
+}
+
+/// Every operation of the document that takes an id and a token, once for each id in its query. In the place of each id
+/// stands the name of its parameter.
+fn askings() -> Vec<Asking> {
+    let mut askings = Vec::new();
+    for (path, method, operation) in contract::operations() {
+        if operation["security"] == json!([]) || operation["security"][0].get("line_signature").is_some() {
+            continue;
+        }
+        let asking = |path: String| Asking {
+            operation: operation["operationId"].as_str().unwrap().to_owned(),
+            method: method.to_uppercase().parse().unwrap(),
+            path,
+            body: contract::example(operation),
+        };
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let (mut named, mut narrowed) = (path.to_owned(), Vec::new());
+        for parameter in parameters {
+            let (place, described) = contract::resolve("", parameter).unwrap();
+            let name = described["name"].as_str().unwrap();
+            match described["in"].as_str().unwrap() {
+                "path" => named = named.replace(&format!("{{{name}}}"), place.rsplit('/').next().unwrap()),
+                "query" if described["schema"]["$ref"] == "#/components/schemas/Id" => narrowed.push(name),
+                _ => {}
+            }
+        }
+        assert!(narrowed.iter().all(|name| *name == "conversation_id"), "{narrowed:?} of {path}");
+        askings.extend(narrowed.iter().map(|name| asking(format!("{named}?{name}=ConversationId"))));
+        if named != path {
+            askings.push(asking(named));
+        }
+    }
+    askings
+}
+
+/// Something of each kind that has an id, by the name of the parameter.
+async fn things_of(server: &TestServer) -> BTreeMap<&'static str, String> {
+    let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
+    server.put("/v1.0/webhook", &json!({ "uri": "https://customer.invalid/" })).await;
+    let conversation = server.conversation_with(&server.user("Alice")).await;
+    let message = id(&server.say(&conversation, "private").await);
+    let upload = Answer::to(server.request(Method::POST, "/v1.0/medias"), "private").await;
+    let deliveries = server.get("/v1.0/webhook_deliveries").await.json();
+    BTreeMap::from([
+        ("ConversationId", conversation),
+        ("MessageId", message),
+        ("AccountId", server.account.to_string()),
+        ("MediaId", id(&upload.json())),
+        ("DeliveryId", id(&deliveries["result"][0])),
+    ])
 }
 
 #[actix_web::test]

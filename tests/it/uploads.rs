@@ -18,7 +18,7 @@ const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom and a film";
 const SOUND: &[u8] = b"\0\0\0\x1cftypM4A \0\0\0\0 and a sound";
 
 /// A picture that does not compress: each side has so many points.
-fn picture(side: u32) -> Vec<u8> {
+pub fn picture(side: u32) -> Vec<u8> {
     let mut seed = 1_u32;
     let noise = |_: u32, _: u32| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

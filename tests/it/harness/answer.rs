@@ -3,6 +3,8 @@
 use awc::http::header::HeaderMap;
 use serde_json::Value;
 
+use crate::harness::contract::{self, Asked};
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
@@ -19,13 +21,20 @@ impl Answer {
 
     /// The same for a server that may be gone: what went wrong instead of a whole answer.
     pub async fn if_any(request: awc::ClientRequest, body: impl Into<Vec<u8>>) -> Result<Self, String> {
-        let mut response = request.send_body(body.into()).await.map_err(|error| error.to_string())?;
+        let asked = Asked {
+            method: request.get_method().clone(),
+            url: request.get_uri().to_string().parse().unwrap(),
+            body: body.into(),
+        };
+        let mut response = request.send_body(asked.body.clone()).await.map_err(|error| error.to_string())?;
         let body = response.body().limit(64 << 20).await.map_err(|error| error.to_string())?;
-        Ok(Self {
+        let answer = Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: String::from_utf8(body.to_vec()).unwrap(),
-        })
+        };
+        contract::check(&asked, &answer).unwrap();
+        Ok(answer)
     }
 
     /// The body as JSON.

@@ -9,6 +9,7 @@ use awc::http::Method;
 use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 
+use crate::harness::contract;
 use crate::harness::server::TestServer;
 
 /// The longest wait for something that must come.
@@ -73,6 +74,7 @@ impl Feed {
             };
             if let Some(body) = field("data: ") {
                 let body: Value = serde_json::from_str(&body).unwrap();
+                contract::check_event(&body).unwrap();
                 return Event { id: self.last_id, kind: field("event: ").unwrap(), body };
             }
         }

@@ -1,6 +1,7 @@
 //! A running server with everything around it, and the calls that tests make.
 
 pub mod answer;
+pub mod contract;
 pub mod feed;
 pub mod line;
 pub mod server;

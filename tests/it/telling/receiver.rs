@@ -10,6 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::harness::contract;
+
 /// One call.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -66,9 +68,13 @@ impl Receiver {
         self.answer(move |_| Some(status(code)));
     }
 
-    /// All calls so far, in order of their arrival.
+    /// All calls so far, in order of their arrival, each of them as the document says.
     pub fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap().clone()
+        let calls = self.calls.lock().unwrap().clone();
+        for call in &calls {
+            contract::check_event(&call.json()).unwrap();
+        }
+        calls
     }
 
     /// The texts of the messages that came in, as they were told.

@@ -1,0 +1,71 @@
+//! The description of this interface: `document.json` for programs, and a page that shows it to people.
+//!
+//! `document.json` is written by hand. Tests hold it against the routes and against every answer that they get.
+
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpResponse, web};
+
+use crate::api::JSON;
+use crate::api::app::App;
+
+/// OpenAPI 3.1, but for the two words that [`render`] replaces.
+const DOCUMENT: &str = include_str!("document.json");
+
+/// The page runs its own script, reads the document, and does nothing else: it never makes HTML of a text.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// What this server can do, as an OpenAPI document.
+pub async fn document(app: web::Data<App>) -> HttpResponse {
+    HttpResponse::Ok().content_type(JSON).body(render(&app.shared.config.base_path))
+}
+
+/// The page that shows the document.
+pub async fn page() -> HttpResponse {
+    asset("text/html; charset=utf-8", include_str!("page.html"))
+}
+
+/// How that page looks.
+pub async fn style() -> HttpResponse {
+    asset("text/css; charset=utf-8", include_str!("page.css"))
+}
+
+/// The program of that page.
+pub async fn script() -> HttpResponse {
+    asset("text/javascript; charset=utf-8", include_str!("page.js"))
+}
+
+/// The document of this version, for an interface that lies under this path.
+fn render(base_path: &str) -> String {
+    let base_path = if base_path.is_empty() { "/" } else { base_path };
+    let base_path = serde_json::to_string(base_path).expect("a text is always JSON");
+    DOCUMENT.replacen("\"BASE_PATH\"", &base_path, 1).replacen("VERSION", env!("CARGO_PKG_VERSION"), 1)
+}
+
+fn asset(kind: &'static str, text: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static(kind)))
+        .insert_header((CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .insert_header((REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
+        .body(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_document_names_its_version_and_where_the_interface_lies() {
+        for (base_path, expected) in [("", "/"), ("/chat/kaiwa", "/chat/kaiwa")] {
+            let document: Value = serde_json::from_str(&render(base_path)).unwrap();
+
+            assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+            assert_eq!(document["servers"][0]["url"], expected);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Whatever a test asks of the server: the OpenAPI document says what the answer may look like.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use awc::http::Method;
+use awc::http::header::HeaderMap;
+use boon::{Compiler, SchemaIndex, Schemas};
+use serde_json::Value;
+use url::Url;
+
+use crate::harness::answer::Answer;
+
+/// The document as it is checked in.
+pub const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/openapi/document.json"));
+
+/// An address for the document; nothing is fetched from it.
+const PLACE: &str = "https://kaiwa.invalid/openapi.json";
+
+thread_local! {
+    static CONTRACT: RefCell<Contract> = RefCell::new(Contract::new(DOCUMENT.clone()));
+}
+
+/// The document.
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(TEXT).unwrap());
+
+/// A request that was sent.
+pub struct Asked {
+    pub method: Method,
+    pub url: Url,
+    pub body: Vec<u8>,
+}
+
+struct Contract {
+    compiler: Compiler,
+    schemas: Schemas,
+    known: HashMap<String, SchemaIndex>,
+}
+
+/// What of this answer the document does not say; nothing for paths that it does not have, which are somebody else's.
+pub fn check(asked: &Asked, answer: &Answer) -> Result<(), String> {
+    // What is no request ends in the HTTP layer, which answers without a body.
+    let is_bare = answer.header("x-request-id").is_empty() && answer.text.is_empty();
+    let Some((path, item)) = template(asked.url.path()).filter(|_| !is_bare) else { return Ok(()) };
+    // A server that lies under a path of its own answers so beside it.
+    if answer.status == 404 && answer.text.contains("ROUTE_NOT_FOUND") {
+        return check_error(answer);
+    }
+    let method = asked.method.as_str().to_lowercase();
+    let place = format!("{} {path} {}", asked.method, answer.status);
+    let Some(operation) = item.get(&method) else {
+        let is_refused = [405, 415, 429].contains(&answer.status);
+        return if is_refused { check_error(answer) } else { Err(format!("{place}: no such operation")) };
+    };
+    let pointer = format!("/paths/{}/{method}", escape(path));
+    let found = &operation["responses"][answer.status.to_string()];
+    let (pointer_of_answer, described) = resolve(&format!("{pointer}/responses/{}", answer.status), found)
+        .ok_or(format!("{place} is not described"))?;
+    check_headers(described, &answer.headers).map_err(|reason| format!("{place}: {reason}"))?;
+    check_body(&pointer_of_answer, described, answer).map_err(|reason| format!("{place}: {reason}"))?;
+    if (200..300).contains(&answer.status) {
+        check_request(&pointer, operation, asked).map_err(|reason| format!("{place}: {reason}"))?;
+    }
+    Ok(())
+}
+
+/// What of an event, as customers and readers are told, the document does not say.
+pub fn check_event(event: &Value) -> Result<(), String> {
+    validate("/components/schemas/Event", event)
+}
+
+/// Every operation: its path, its method, and what is said of it.
+pub fn operations() -> Vec<(&'static str, &'static str, &'static Value)> {
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let of_path = |(path, item): (&'static String, &'static Value)| {
+        let methods = item.as_object().unwrap().iter();
+        methods.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+/// A body that an operation takes; empty when it takes none.
+pub fn example(operation: &Value) -> String {
+    let content = &operation["requestBody"]["content"];
+    content["application/json"].get("example").map(Value::to_string).unwrap_or_default()
+}
+
+/// The path of the document that an address belongs to; the one with the most fixed parts, as the server chooses.
+pub fn template(path: &str) -> Option<(&'static str, &'static Value)> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let fits = |template: &str| {
+        let names: Vec<&str> = template.split('/').collect();
+        let is_same =
+            |(name, part): (&&str, &&str)| name == part || (name.starts_with('{') && !part.is_empty());
+        names.len() == parts.len() && names.iter().zip(&parts).all(is_same)
+    };
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let fitting = paths.iter().filter(|(template, _)| fits(template));
+    fitting
+        .min_by_key(|(template, _)| template.matches('{').count())
+        .map(|(path, item)| (path.as_str(), item))
+}
+
+/// What stands in the document at the end of a reference, and where.
+pub fn resolve(pointer: &str, value: &'static Value) -> Option<(String, &'static Value)> {
+    match value["$ref"].as_str() {
+        Some(reference) => {
+            let target = reference.strip_prefix('#')?;
+            Some((target.to_owned(), DOCUMENT.pointer(target)?))
+        }
+        None => (!value.is_null()).then(|| (pointer.to_owned(), value)),
+    }
+}
+
+/// Whether the value is what the schema at this place says.
+pub fn validate(pointer: &str, value: &Value) -> Result<(), String> {
+    CONTRACT.with_borrow_mut(|contract| contract.validate(pointer, value))
+}
+
+/// A key as a part of a JSON pointer.
+pub fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn check_error(answer: &Answer) -> Result<(), String> {
+    let body = serde_json::from_str(&answer.text).map_err(|error| format!("no JSON: {error}"))?;
+    validate("/components/schemas/Error", &body)
+}
+
+fn check_headers(described: &'static Value, headers: &HeaderMap) -> Result<(), String> {
+    for (name, header) in described["headers"].as_object().into_iter().flatten() {
+        if header["required"] == true && !headers.contains_key(name.as_str()) {
+            return Err(format!("the header {name} is missing"));
+        }
+    }
+    Ok(())
+}
+
+fn check_body(pointer: &str, described: &'static Value, answer: &Answer) -> Result<(), String> {
+    let Some(contents) = described["content"].as_object() else {
+        return if answer.text.is_empty() { Ok(()) } else { Err("a body that is not described".to_owned()) };
+    };
+    if contents.contains_key("*/*") {
+        return Ok(());
+    }
+    let kind = answer.header("content-type");
+    let content = contents.get(kind).ok_or_else(|| format!("the content type {kind:?} is not described"))?;
+    if kind != "application/json" || content["schema"].is_null() {
+        return Ok(());
+    }
+    let body = serde_json::from_str(&answer.text).map_err(|error| format!("no JSON: {error}"))?;
+    validate(&format!("{pointer}/content/application~1json/schema"), &body)
+}
+
+/// What was asked and done is something that the document lets one ask.
+fn check_request(pointer: &str, operation: &'static Value, asked: &Asked) -> Result<(), String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let parameters =
+        parameters.filter_map(|parameter| resolve("", parameter)).map(|(_, parameter)| parameter);
+    let in_query: Vec<_> = parameters.filter(|one| one["in"] == "query").map(|one| &one["name"]).collect();
+    for (name, _) in asked.url.query_pairs() {
+        let is_described =
+            in_query.iter().any(|known| **known == *name) || ["token", "ticket"].contains(&&*name);
+        if !is_described {
+            return Err(format!("the parameter {name} is not described"));
+        }
+    }
+    if operation["requestBody"]["content"]["application/json"].is_null() || asked.body.is_empty() {
+        return Ok(());
+    }
+    let body = serde_json::from_slice(&asked.body).map_err(|error| error.to_string())?;
+    validate(&format!("{pointer}/requestBody/content/application~1json/schema"), &body)
+}
+
+impl Contract {
+    fn new(mut document: Value) -> Self {
+        close(&mut document["components"]["schemas"]);
+        let mut compiler = Compiler::new();
+        compiler.enable_format_assertions();
+        compiler.add_resource(PLACE, document).unwrap();
+        Self { compiler, schemas: Schemas::new(), known: HashMap::new() }
+    }
+
+    fn validate(&mut self, pointer: &str, value: &Value) -> Result<(), String> {
+        if !self.known.contains_key(pointer) {
+            let schema = self.compiler.compile(&format!("{PLACE}#{pointer}"), &mut self.schemas);
+            self.known.insert(pointer.to_owned(), schema.map_err(|error| format!("{error:#}"))?);
+        }
+        let index = self.known[pointer];
+        self.schemas.validate(value, index).map_err(|error| format!("{error:#}\n{value}"))
+    }
+}
+
+/// Clients have to bear keys that they do not know; here, where the document and the program are of one version, each key
+/// must be described.
+fn close(value: &mut Value) {
+    if let Some(object) = value.as_object_mut() {
+        let is_open = object.get("type").is_some_and(|kind| kind == "object")
+            && object.contains_key("properties")
+            && !object.contains_key("additionalProperties");
+        if is_open {
+            object.insert("additionalProperties".to_owned(), false.into());
+        }
+        object.values_mut().for_each(close);
+    } else if let Some(array) = value.as_array_mut() {
+        array.iter_mut().for_each(close);
+    }
+}

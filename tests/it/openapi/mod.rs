@@ -1,0 +1,194 @@
+//! The OpenAPI document is the interface: nothing is missing there, and nothing more is promised.
+
+mod walk;
+
+use std::collections::BTreeSet;
+
+use awc::http::Method;
+use serde_json::Value;
+
+use crate::harness::answer::Answer;
+use crate::harness::contract::{self, Asked, DOCUMENT};
+use crate::harness::server::TestServer;
+
+/// The keys of a path that are methods.
+const METHODS: [&str; 5] = ["delete", "get", "head", "post", "put"];
+
+/// Every object within a value.
+fn objects(value: &Value) -> Vec<&serde_json::Map<String, Value>> {
+    match value {
+        Value::Object(object) => std::iter::once(object).chain(object.values().flat_map(objects)).collect(),
+        Value::Array(array) => array.iter().flat_map(objects).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_route_is_an_operation_and_every_operation_a_route() {
+    let described: BTreeSet<String> = contract::operations()
+        .iter()
+        .map(|(path, method, _)| format!("{} {path}", method.to_uppercase()))
+        .collect();
+    let served: BTreeSet<String> = kaiwa::api::all()
+        .iter()
+        .flat_map(|route| {
+            let methods = route.allow().split(", ").map(str::to_owned).collect::<Vec<_>>();
+            methods.into_iter().map(move |method| format!("{method} {}", route.path()))
+        })
+        .collect();
+
+    assert_eq!(described, served);
+    assert!(contract::operations().iter().all(|(_, method, _)| METHODS.contains(method)));
+}
+
+#[test]
+fn every_operation_says_what_it_takes_and_how_it_may_end() {
+    let mut names = BTreeSet::new();
+    let tags: Vec<&Value> = DOCUMENT["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+    for (path, method, operation) in contract::operations() {
+        let place = format!("{method} {path}");
+        let parameters: Vec<&Value> = operation["parameters"].as_array().into_iter().flatten().collect();
+        let parameters: Vec<&Value> =
+            parameters.into_iter().map(|one| contract::resolve("", one).unwrap().1).collect();
+        let in_path: BTreeSet<&str> = parameters
+            .iter()
+            .filter(|one| one["in"] == "path" && one["required"] == true)
+            .map(|one| one["name"].as_str().unwrap())
+            .collect();
+        let in_template = path.split(['{', '}']).skip(1).step_by(2).collect();
+        let statuses = operation["responses"].as_object().unwrap();
+        let is_private = operation.get("security").is_none();
+
+        assert!(names.insert(operation["operationId"].as_str().unwrap()), "{place}: a name of its own");
+        assert!(tags.contains(&&operation["tags"][0]), "{place}: a tag that exists");
+        assert_eq!(in_path, in_template, "{place}: the parameters of its path");
+        assert!(statuses.keys().any(|status| status.starts_with('2')), "{place}: how it succeeds");
+        for status in
+            ["415", "429", "500"].into_iter().chain(["401", "503"].into_iter().filter(|_| is_private))
+        {
+            assert!(statuses.contains_key(status), "{place}: {status}");
+        }
+        for status in ["400", "408", "413"].into_iter().filter(|_| operation.get("requestBody").is_some()) {
+            assert!(statuses.contains_key(status), "{place}: {status}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_nothing_stands_there_for_nobody() {
+    let references: BTreeSet<&str> = objects(&DOCUMENT)
+        .into_iter()
+        .filter_map(|object| object.get("$ref"))
+        .map(|reference| reference.as_str().unwrap().strip_prefix('#').unwrap())
+        .collect();
+    let components = DOCUMENT["components"].as_object().unwrap();
+    let referable =
+        components.iter().filter(|(kind, _)| *kind != "securitySchemes").flat_map(|(kind, components)| {
+            components.as_object().unwrap().keys().map(move |name| format!("/components/{kind}/{name}"))
+        });
+    let referable: BTreeSet<String> = referable.collect();
+
+    assert_eq!(references, referable.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn every_body_that_is_taken_has_an_example_that_its_schema_takes() {
+    for (path, method, operation) in contract::operations() {
+        let content = &operation["requestBody"]["content"]["application/json"];
+        if content.is_null() {
+            continue;
+        }
+        let pointer = format!(
+            "/paths/{}/{method}/requestBody/content/application~1json/schema",
+            contract::escape(path)
+        );
+
+        contract::validate(&pointer, content.get("example").unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn an_answer_that_is_not_described_is_noticed() {
+    let answer = |status: u16, headers: &[(&'static str, &'static str)], text: &str| {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        Answer { status, headers: headers.collect(), text: text.to_owned() }
+    };
+    let check = |method: Method, path: &str, answer: &Answer| {
+        let url = format!("http://127.0.0.1{path}").parse().unwrap();
+        contract::check(&Asked { method, url, body: Vec::new() }, answer)
+    };
+    let json = [("content-type", "application/json"), ("x-request-id", "a")];
+    let good = answer(200, &json, r#"{"status":"ok"}"#);
+
+    assert_eq!(check(Method::GET, "/healthz", &good), Ok(()));
+    assert!(check(Method::POST, "/healthz", &good).is_err(), "a method");
+    assert!(check(Method::GET, "/healthz?deep=1", &good).is_err(), "a parameter");
+    assert!(check(Method::GET, "/healthz", &answer(418, &json, "")).is_err(), "a status");
+    assert!(
+        check(Method::GET, "/healthz", &answer(200, &json, r#"{"status":"ok","more":1}"#)).is_err(),
+        "a key"
+    );
+    assert!(check(Method::GET, "/healthz", &answer(200, &json, r#"{"status":"fine"}"#)).is_err(), "a word");
+    assert!(
+        check(Method::GET, "/healthz", &answer(200, &json[1..], r#"{"status":"ok"}"#)).is_err(),
+        "a type"
+    );
+    let refused = r#"{"error":{"status":"A","reason":"INVALID_CREDENTIALS","message":"a","request_id":"a"}}"#;
+    assert!(
+        check(Method::GET, "/v1.0/webhook", &answer(401, &json, refused)).is_err(),
+        "a header that is missing"
+    );
+}
+
+#[actix_web::test]
+async fn the_page_runs_nothing_but_its_own_script_and_needs_nobody_else() {
+    let server = TestServer::start();
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
+                  form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+    for (path, kind) in [("/docs", "html"), ("/docs/page.css", "css"), ("/docs/page.js", "javascript")] {
+        let answer = Answer::to(server.anonymous(Method::GET, path), "").await;
+
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, &*format!("text/{kind}; charset=utf-8"))
+        );
+        assert_eq!(answer.header("content-security-policy"), policy);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        for forbidden in [
+            "http:",
+            "https:",
+            "innerHTML",
+            "insertAdjacent",
+            "document.write",
+            "eval(",
+            "style=",
+            "<style",
+            "onload",
+        ] {
+            assert!(!answer.text.contains(forbidden), "{path}: {forbidden}");
+        }
+    }
+    let page = Answer::to(server.anonymous(Method::GET, "/docs"), "").await.text;
+    assert!(
+        page.contains(r#"<script src="docs/page.js" defer></script>"#)
+            && page.matches("<script").count() == 1
+    );
+    let other = server.post("/docs", &Value::Null).await;
+    assert_eq!((other.status, other.header("allow")), (405, "GET"));
+    assert_eq!(server.get("/docs/").await.reason(), "ROUTE_NOT_FOUND");
+    assert_eq!(server.get("/docs/page.html").await.reason(), "ROUTE_NOT_FOUND");
+}
+
+#[actix_web::test]
+async fn the_document_is_served_as_it_is_checked_under_the_base_path_too() {
+    let server = TestServer::start_with(|config| config.base_path = "/chat".to_owned());
+
+    let answer = Answer::to(server.anonymous(Method::GET, "/chat/openapi.json"), "").await;
+
+    let mut expected = DOCUMENT.clone();
+    expected["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    expected["servers"][0]["url"] = "/chat".into();
+    assert_eq!((answer.status, answer.json()), (200, expected));
+}
