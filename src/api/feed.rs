@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderName};
 use actix_web::web::Bytes;
@@ -31,9 +30,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Proxies that would wait for more before they pass on what there is (nginx) are told not to.
 const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
-
-/// A feed on which nothing happens gives a sign of life this often, so that nobody in between takes it for dead.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// After how long a client that lost its connection comes back.
 const RECONNECT_MILLISECONDS: u32 = 1_000;
@@ -142,7 +138,7 @@ impl Feed {
         if let Some(greeting) = self.greeting.take() {
             return Some(greeting);
         }
-        let heartbeat = Instant::now() + HEARTBEAT;
+        let heartbeat = Instant::now() + self.app.shared.config.limits.feed_heartbeat;
         loop {
             let piece =
                 self.read().inspect_err(|error| log::error!("a feed is ended: {}", error.chain())).ok()?;

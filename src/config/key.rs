@@ -108,6 +108,7 @@ pub const KEYS: &[Key] = &[
     Key::new("limits.idempotency_keep", Kind::Duration(Duration::from_hours(24), IDEMPOTENCY_KEEP_MAX)),
     Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
     Key::new("limits.stall_timeout", Kind::Duration(Duration::from_secs(1), Duration::from_mins(5))),
+    Key::new("limits.feed_heartbeat", Kind::Duration(Duration::from_secs(1), Duration::from_mins(1))),
     Key::new("limits.feeds", Kind::Number(1, 1_000_000)),
     Key::new("limits.customer_feeds", Kind::Number(1, 1_000_000)),
     Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),

@@ -120,6 +120,10 @@ pub struct Limits {
     /// How long a client may take nothing of what it is sent. Default 15 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub stall_timeout: Duration,
+    /// How often a live feed on which nothing happens gives a sign of life, so that nobody in between takes it for dead.
+    /// Default 15 s.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub feed_heartbeat: Duration,
     /// Open live feeds. Default 8,000.
     pub feeds: usize,
     /// Open live feeds of one customer. Default 1,000.
@@ -310,6 +314,7 @@ impl Default for Limits {
             idempotency_keep: Duration::from_hours(24),
             shutdown_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(15),
+            feed_heartbeat: Duration::from_secs(15),
             feeds: 8_000,
             customer_feeds: 1_000,
             media_bytes: 300 * 1024 * 1024,

@@ -8,6 +8,8 @@ import sqlite3
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,16 +147,31 @@ class Campaign:
 
 
 def unsound(database: str) -> list[str]:
-    """What is wrong in a database that no process has open; a copy is looked at, so that nothing is changed."""
+    """What is wrong in a database that no process has open."""
+    with _copy(database) as connection:
+        try:
+            found = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            found += [f"a reference to nothing: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
+        except sqlite3.DatabaseError as error:
+            found = [str(error)]
+    return found
+
+
+def texts(database: str) -> set[str]:
+    """The texts of all messages. A process may have the database open as long as it writes nothing."""
+    with _copy(database) as connection:
+        return {row[0] for row in connection.execute("SELECT text FROM messages")}
+
+
+@contextmanager
+def _copy(database: str) -> Iterator[sqlite3.Connection]:
+    """The database as its files say, in a copy, so that nothing is changed."""
     with tempfile.TemporaryDirectory() as folder:
         for path in (database, f"{database}-wal"):
             if Path(path).exists():
                 shutil.copy(path, folder)
         connection = sqlite3.connect(f"{folder}/{Path(database).name}")
         try:
-            found = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            found += [f"a reference to nothing: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
-        except sqlite3.DatabaseError as error:
-            found = [str(error)]
-        connection.close()
-        return found
+            yield connection
+        finally:
+            connection.close()

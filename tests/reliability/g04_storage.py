@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from campaign import Campaign, unsound
+from campaign import Campaign, texts, unsound
 from goal import Goal, Setting, main
 from installation import Connection, Installation
 from shim import EIO, ENOSPC, EROFS, Shim
@@ -21,7 +21,7 @@ EXIT_SECONDS_MAX = 1.0
 CHATS = 6
 ACKNOWLEDGED = 300
 
-# What fails, how, with what, and whether a write may be acknowledged all the same, because in the end it is on disk.
+# What fails, how, with what, and whether a write may be acknowledged all the same, because it is on disk in the end.
 FAULTS = [
     ("write EIO", ["pwrite"], "fail", EIO, False),
     ("write ENOSPC", ["pwrite"], "fail", ENOSPC, False),
@@ -44,7 +44,8 @@ def measure(setting: Setting, goal: Goal) -> None:
         campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
         for name, calls, fault, number, may_acknowledge in FAULTS:
             begin = partial(shim.fail, calls, fault, number)
-            _strike(goal, campaign, Fault(name, may_acknowledge, begin, shim.clear, lambda: shim.fired))
+            one = Fault(name, may_acknowledge, not may_acknowledge, begin, shim.clear, lambda: shim.fired)
+            _strike(goal, campaign, one)
         _fsync_fails(goal, campaign, shim)
         place.start()
         campaign.reconcile(goal)
@@ -59,7 +60,8 @@ class Fault:
     """What goes wrong, and how it is begun and ended."""
 
     name: str
-    may_acknowledge: bool  # in the end it is on disk all the same
+    may_acknowledge: bool  # it may be on disk all the same
+    refuses: bool  # sooner or later no write succeeds
     begin: Callable[[], object]
     end: Callable[[], object]
     fired: Callable[[], int]
@@ -73,6 +75,7 @@ def _strike(goal: Goal, campaign: Campaign, fault: Fault) -> None:
     fault.begin()
     began = time.monotonic()
     reads, ready = _watch(place, campaign.chats[0][1], began)
+    unsaved = _unsaved(campaign) if fault.refuses else []
     ended = time.monotonic()
     goal.at_least(f"{name}: fired", fault.fired(), 1)
     fault.end()
@@ -84,6 +87,9 @@ def _strike(goal: Goal, campaign: Campaign, fault: Fault) -> None:
         goal.note(f"{name}: acknowledged", len(during))
     else:
         goal.nothing(f"{name}: acknowledged", during)
+    if fault.refuses:
+        goal.nothing(f"{name}: acknowledged and not in the files", unsaved)
+        goal.at_least(f"{name}: refused", sum(one.began > began and one.status == 503 for one in said), 1)
         goal.at_most(f"{name}: /readyz says 503 after", ready, READY_SECONDS_MAX)
     goal.at_least(f"{name}: reads answered", sum(reads) / max(len(reads), 1), 0.99)
     goal.at_most(f"{name}: writes are back after", back, BACK_SECONDS_MAX)
@@ -108,6 +114,12 @@ def _watch(place: Installation, conversation: str, began: float) -> tuple[list[b
         time.sleep(0.02)
     asking.join()
     return reads, round(ready[0], 3) if ready else float("inf")
+
+
+def _unsaved(campaign: Campaign) -> list[str]:
+    """The texts that were acknowledged and are in no copy of the files as they are now, in the midst of the fault."""
+    messages, events = campaign.acknowledged()
+    return sorted((messages | events) - texts(campaign.place.database))
 
 
 def _back(place: Installation) -> float:
@@ -148,7 +160,9 @@ def _full_disk(setting: Setting, goal: Goal) -> None:
             campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
             filler = Path(place.data, "filler")
             begin = partial(_fill, filler)
-            _strike(goal, campaign, Fault("full disk", False, begin, filler.unlink, lambda: int(filler.exists())))
+            # The log of the database is written again from its beginning: until it has to grow, there is room in it.
+            full = Fault("full disk", True, True, begin, filler.unlink, lambda: int(filler.exists()))
+            _strike(goal, campaign, full)
             campaign.reconcile(goal)
             goal.at_most("exit code", place.stop(), 0)
             goal.nothing("unsound on a full disk", unsound(place.database))

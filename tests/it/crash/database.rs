@@ -104,13 +104,12 @@ const IMPOSSIBLE: [(&str, &str); 19] = [
     ),
     (
         "a withdrawn message of which the journal keeps what it said, or which is not withdrawn",
-        "SELECT 1 FROM webhook_events u
-        WHERE u.kind = 'unsend' AND (
-            EXISTS (
-                SELECT 1 FROM webhook_events e
-                WHERE e.account = u.account AND e.line_message_id = u.line_message_id
-                    AND e.kind <> 'unsend' AND e.body IS NOT NULL)
-            OR EXISTS (SELECT 1 FROM messages g WHERE g.line_id = u.line_message_id AND g.tm_delete IS NULL))",
+        "WITH withdrawn AS (SELECT line_message_id FROM webhook_events WHERE kind = 'unsend')
+        SELECT 1 FROM webhook_events
+        WHERE kind <> 'unsend' AND body IS NOT NULL AND line_message_id IN (SELECT line_message_id FROM withdrawn)
+        UNION ALL
+        SELECT 1 FROM messages
+        WHERE tm_delete IS NULL AND line_id IN (SELECT line_message_id FROM withdrawn)",
     ),
 ];
 
