@@ -145,8 +145,8 @@ async fn a_used_up_quota_parks_the_account_and_a_probe_ends_it() {
 
     assert_eq!(first["status"], "sending");
     assert_eq!(parked(&server).await["reason"], "quota");
-    server.advance(Duration::from_mins(61));
     let until = parked(&server).await["until"].clone();
+    server.advance(Duration::from_mins(61));
     eventually(|| pushes(&server).len() == 2).await;
     eventually_is(true, async || parked(&server).await["until"].as_str() > until.as_str()).await;
     assert_eq!(pushes(&server).len(), 2, "one probe, and nobody else");
