@@ -15,6 +15,7 @@ use crate::api::app::App;
 use crate::api::deadline;
 use crate::api::once::Once;
 use crate::error::{Error, Result, Rule};
+use crate::model::object::object;
 
 /// A body of JSON, in the shape that a route expects.
 pub struct Json<T>(pub T);
@@ -77,7 +78,7 @@ fn value<T: DeserializeOwned>(
         }
         typed?;
         let expected = |error| Error::invalid(Rule::JsonBody, format!("the body cannot be read: {error}"));
-        serde_json::from_slice(&body).map_err(expected)
+        object(&body).map_err(expected)
     }
 }
 

@@ -192,8 +192,10 @@ fn begin_anew(app: &App, wish: &Wish) -> Result<(Reading, String)> {
     Ok((reading, reset))
 }
 
+/// Adds an event as a client of server-sent events reads it.
+///
 /// JSON has no line break outside of its texts, and writes those inside as `\n`: an event is one line of data.
-fn write_event(piece: &mut String, event: &EventRow<'_>) {
+pub fn write_event(piece: &mut String, event: &EventRow<'_>) {
     let view = serde_json::to_string(&EventView::from(event)).expect("views are always JSON");
     let (sequence, name) = (event.sequence, event_type(event.kind));
     write!(piece, "id: {sequence}\nevent: {name}\ndata: {view}\n\n").expect("a text takes every text");

@@ -165,7 +165,7 @@ fn chunks(file: File, start: u64, length: u64) -> impl Stream<Item = Result<Byte
 
 /// `Content-Disposition` with the name in both forms (RFC 6266, RFC 8187): one for old clients in plain ASCII, one with
 /// everything but what could mislead a reader.
-fn disposition(shown: &str, name: &str) -> String {
+pub fn disposition(shown: &str, name: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || " ._-()".contains(character);
     let fallback: String =
         name.chars().map(|character| if is_plain(character) { character } else { '_' }).collect();

@@ -109,6 +109,11 @@ impl Keyed {
     }
 }
 
+/// Whether this can be a key: 1 to 255 printable ASCII characters.
+pub fn is_key(key: &[u8]) -> bool {
+    (1..=KEY_BYTES_MAX).contains(&key.len()) && key.iter().all(|byte| (b' '..=b'~').contains(byte))
+}
+
 /// Goes around a route that creates something, and lets each key through once.
 pub async fn once(
     mut request: ServiceRequest,
@@ -141,10 +146,8 @@ async fn keyed(request: &mut ServiceRequest) -> Result<Option<Keyed>> {
         return Ok(None);
     };
     let (is_alone, key) = (keys.next().is_none(), key.as_bytes());
-    let is_key =
-        (1..=KEY_BYTES_MAX).contains(&key.len()) && key.iter().all(|byte| (b' '..=b'~').contains(byte));
     let Ok(Caller { customer, .. }) = request.extract::<Caller>().await else { return Ok(None) };
-    if !is_key || !is_alone {
+    if !is_key(key) || !is_alone {
         let expected = format!("`Idempotency-Key` has 1 to {KEY_BYTES_MAX} printable ASCII characters");
         return Err(Error::invalid(Rule::Argument, expected));
     }

@@ -1,6 +1,6 @@
 //! Which part of a file is asked for (RFC 9110, sections 13 and 14).
 
-use actix_web::http::header::{HeaderMap, IF_NONE_MATCH, IF_RANGE, RANGE};
+use actix_web::http::header::{HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
 
 /// What is to be sent of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,9 @@ pub fn select(headers: &HeaderMap, etag: &str, size: u64) -> Selection {
     if text(IF_NONE_MATCH).is_some_and(|tags| names(tags, etag)) {
         return Selection::Unchanged;
     }
-    let range = text(RANGE).filter(|_| text(IF_RANGE).is_none_or(|tag| tag.trim() == etag));
+    // Also a tag that is no text is another one.
+    let is_same = |tag: &HeaderValue| tag.as_bytes().trim_ascii() == etag.as_bytes();
+    let range = text(RANGE).filter(|_| headers.get(IF_RANGE).is_none_or(is_same));
     range.and_then(|range| part(range, size)).unwrap_or(Selection::Whole)
 }
 
@@ -67,7 +69,7 @@ fn number(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::http::header::HeaderName;
 
     use super::*;
 
@@ -126,5 +128,8 @@ mod tests {
                 "{tag}"
             );
         }
+        let no_text =
+            [(RANGE, "bytes=0-0".parse().unwrap()), (IF_RANGE, HeaderValue::from_bytes(b"\xff").unwrap())];
+        assert_eq!(select(&no_text.into_iter().collect(), "\"abc\"", 100), Selection::Whole);
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;
+use crate::model::object::object;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 
@@ -67,7 +68,7 @@ impl Verifier {
             .claims;
         check_times(&claims, now)?;
         let CustomerClaim { id, name, detail, webhook_method, webhook_uri } =
-            serde_json::from_str(&claims.customer).map_err(|_| {
+            object(claims.customer.as_bytes()).map_err(|_| {
                 Error::BadCredentials("the token's `customer` must be a string of JSON with an `id`")
             })?;
         Ok(Bearer { customer: id, profile: ProfileChange { name, detail, webhook_method, webhook_uri } })
@@ -166,6 +167,7 @@ mod tests {
         check_refused(|claims| claims["nbf"] = json!(NOW.as_seconds() + 5));
         check_refused(|claims| claims["customer"] = json!({ "id": ID }));
         check_refused(|claims| claims["customer"] = json!("{}"));
+        check_refused(|claims| claims["customer"] = json!(json!([ID, null, null, null, null]).to_string()));
         check_refused(|claims| claims["customer"] = json!("not json"));
         check_refused(|claims| claims["customer"] = json!(r#"{"id":"7"}"#));
         check_refused(|claims| drop(claims.as_object_mut().unwrap().remove("customer")));

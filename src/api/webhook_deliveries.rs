@@ -43,9 +43,8 @@ fn show(app: &App, customer: CustomerId, id: EventId) -> Result<HttpResponse> {
 }
 
 fn filter(request: &HttpRequest) -> Result<Filter> {
-    let given = |name| query::parameter(request, name).filter(|value| !value.is_empty());
-    let state = given("state").map(|word| state(&word)).transpose()?;
-    let conversation = given("conversation_id").map(|id| id.parse()).transpose()?;
+    let state = query::parameter(request, "state").map(|word| state(&word)).transpose()?;
+    let conversation = query::parameter(request, "conversation_id").map(|id| id.parse()).transpose()?;
     Ok(Filter { state, conversation })
 }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Result, Rule};
 use crate::line::said;
 use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::inbound::{Change, InboundEvent};
+use crate::model::object::object;
 use crate::model::timestamp::Timestamp;
 
 /// LINE's event ids have 26 characters.
@@ -38,7 +39,7 @@ struct Envelope<'body> {
 pub fn parse(body: &[u8]) -> Result<Webhook> {
     let expected =
         |error| Error::invalid(Rule::JsonBody, format!("a webhook is JSON with `events`: {error}"));
-    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(expected)?;
+    let envelope: Envelope<'_> = object(body).map_err(expected)?;
     let events = envelope.events.into_iter().map(|event| parse_event(event.get())).collect();
     Ok(Webhook { destination: envelope.destination, events })
 }

@@ -15,6 +15,7 @@ pub mod inbound;
 pub mod media;
 pub mod message;
 pub mod network;
+pub mod object;
 pub mod outgoing;
 pub mod page;
 pub mod rate;

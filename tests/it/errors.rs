@@ -36,6 +36,7 @@ async fn what_the_framework_would_answer_in_its_own_words_is_answered_in_ours() 
     check(server.request(Method::GET, UNKNOWN), "", 404, "CONVERSATION_NOT_FOUND").await;
     check(post(&messages).insert_header(json), "{", 400, "INVALID_JSON_BODY").await;
     check(post(&messages).insert_header(json), r#"{"text":7}"#, 400, "INVALID_JSON_BODY").await;
+    check(post(&messages).insert_header(json), r#"["a"]"#, 400, "INVALID_JSON_BODY").await;
     check(post(&messages).insert_header(json), r#"{"text":"a","texd":""}"#, 400, "INVALID_JSON_BODY").await;
     check(post(&messages).insert_header(json), r#"{"text":"hi"}"#, 404, "CONVERSATION_NOT_FOUND").await;
     check(post(&messages).insert_header(("Content-Type", "text/plain")), "{}", 415, "UNSUPPORTED_MEDIA_TYPE")

@@ -13,6 +13,7 @@ mod errors;
 mod feed;
 mod forged;
 mod harness;
+mod hostile;
 mod idempotency;
 mod inbound;
 mod kinds;

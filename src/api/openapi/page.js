@@ -57,7 +57,6 @@ function limits(schema) {
   else if (own.maxLength) said.push(`up to ${own.maxLength} characters`);
   if (own.maximum !== undefined && own.maximum < 1e9) said.push(`${own.minimum ?? ""} to ${own.maximum}`);
   else if (own.minimum !== undefined) said.push(`from ${own.minimum}`);
-  if (own.multipleOf) said.push(`in steps of ${own.multipleOf}`);
   if (own.maxItems) said.push(`up to ${own.maxItems}`);
   if (own.default !== undefined) said.push(`else ${JSON.stringify(own.default)}`);
   return said.join(", ");
