@@ -12,6 +12,7 @@ mod network;
 mod overlay;
 mod secret_file;
 pub mod section;
+pub mod seeded;
 pub mod supervisor;
 mod value;
 mod web_address;

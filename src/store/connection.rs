@@ -8,6 +8,7 @@ use std::time::Duration;
 use r2d2::{ManageConnection, Pool};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
 use crate::store::sealing::Sealer;
 
@@ -16,6 +17,9 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// How long a connection waits for another's lock.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `PRAGMA synchronous`: a commit is on disk when it returns.
+const FULL: &str = "2";
 
 /// Statements that each connection keeps prepared.
 const STATEMENTS_MAX: usize = 96;
@@ -35,14 +39,15 @@ pub fn open_writing(path: &Path) -> Result<Connection> {
     prepare(&connection)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
          PRAGMA secure_delete = ON;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA cache_size = -32768;",
     )?;
-    for (pragma, expected) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")] {
+    let synchronous = if SeededBug::NormalSynchronous.is_built_in() { "1" } else { FULL };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    for (pragma, expected) in [("journal_mode", "wal"), ("synchronous", synchronous), ("foreign_keys", "1")] {
         require(&connection, pragma, expected)?;
     }
     Ok(connection)
@@ -123,15 +128,21 @@ fn refuse_old_sqlite(version: i32) -> Result<()> {
     Ok(())
 }
 
-fn require(connection: &Connection, pragma: &str, expected: &str) -> Result<()> {
-    let found = connection.pragma_query_value(None, pragma, |row| {
+/// What SQLite says of one of its settings on this file.
+pub fn setting(connection: &Connection, pragma: &str) -> Result<String> {
+    Ok(connection.pragma_query_value(None, pragma, |row| {
         let value: rusqlite::types::Value = row.get(0)?;
         Ok(match value {
             rusqlite::types::Value::Integer(number) => number.to_string(),
             rusqlite::types::Value::Text(text) => text,
             other => format!("{other:?}"),
         })
-    })?;
+    })?)
+}
+
+/// `Unusable` when a setting did not hold, which SQLite does not say by itself.
+fn require(connection: &Connection, pragma: &str, expected: &str) -> Result<()> {
+    let found = setting(connection, pragma)?;
     if found == expected {
         return Ok(());
     }

@@ -102,6 +102,8 @@ impl Store {
         schema::refuse_foreign(path)?;
         copy::before_migration(path)?;
         let mut writing = connection::open_writing(path)?;
+        let synchronous = connection::setting(&writing, "synchronous")?;
+        log::info!("storage: SQLite {} with synchronous = {synchronous}", rusqlite::version());
         Sealer::refuse_other_key(&writing, keys)?;
         schema::bring_up_to_date(&mut writing)?;
         let sealer = Sealer::unlock_or_begin(&mut writing, keys)?;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
 use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
@@ -139,6 +140,10 @@ impl Group<'_> {
             if self.connection.is_autocommit() {
                 break;
             }
+        }
+        if SeededBug::AnswerBeforeCommit.is_built_in() {
+            answers.drain(..).for_each(|answer| answer(true));
+            std::thread::sleep(SeededBug::MOMENT);
         }
         let start = Instant::now();
         let committed = begun.and_then(|()| self.commit(stamp_before));

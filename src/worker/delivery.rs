@@ -8,10 +8,11 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
+use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
 use crate::model::account::ParkReason;
 use crate::model::clock::Clock;
-use crate::model::delivery::{Decision, Outcome, Policy};
+use crate::model::delivery::{Acceptance, Decision, Outcome, Policy};
 use crate::model::id::RetryKey;
 use crate::model::secret::Secret;
 use crate::store::Store;
@@ -140,6 +141,14 @@ impl DeliveryWorker {
 
     /// One attempt, and what follows from it.
     async fn attempt(&self, claim: &Claim, clock: &Clock) -> Decision {
+        if SeededBug::SentBeforeSending.is_built_in() {
+            let (worker, claim) = (self.clone(), claim.clone());
+            drop(rt::spawn(async move {
+                tokio::time::sleep(SeededBug::MOMENT).await;
+                worker.send(&claim).await
+            }));
+            return Decision::Accept(Acceptance::default());
+        }
         let sending = AssertUnwindSafe(self.send(claim));
         let outcome = sending.catch_unwind().await.unwrap_or(Outcome::Crashed);
         let decide = if claim.reply_token.is_some() { Policy::decide_reply } else { Policy::decide };
@@ -216,7 +225,7 @@ impl DeliveryWorker {
 
 /// The key that makes every attempt with these bytes one message.
 fn retry_key(claim: &Claim) -> RetryKey {
-    if cfg!(feature = "seeded-bugs") { RetryKey::random() } else { claim.retry_key }
+    if SeededBug::NewRetryKeys.is_built_in() { RetryKey::random() } else { claim.retry_key }
 }
 
 /// What an operator should know of.

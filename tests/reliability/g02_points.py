@@ -15,7 +15,13 @@ CHATS = 6
 LOAD_SECONDS = (0.05, 0.4)
 POINT_SECONDS_MAX = 20.0
 ACKNOWLEDGED = 1_000
-CONTROL_POINTS = 20
+
+# Where the process ends for each fault that is built in, and what must be found then.
+SEEDED = {
+    "new-retry-keys": ([("recv", 5 + one, True) for one in range(20)], ["doubled"]),
+    "answer-before-commit": ([("pwrite", 5 + one, False) for one in range(20)], ["lost"]),
+    "sent-before-sending": ([("send", 5 + one, False) for one in range(20)], ["lost"]),
+}
 
 SETTINGS = """
 [delivery]
@@ -25,26 +31,29 @@ backoff_max = "100ms"
 
 
 def measure(setting: Setting, goal: Goal) -> None:
-    """All points with the program as it is, then a few with one that takes a new retry key for each attempt."""
+    """All points with the program as it is, then a few for each fault that a program was built with on purpose."""
     points = _points(setting.scale)
     fired = _run(setting.binary, points, goal)
     goal.at_least("points fired", fired, len(points))
     goal.at_least("acknowledged at least", goal.figures["acknowledged"], setting.scaled(ACKNOWLEDGED))
-    control = Goal("control")
-    _run(setting.seeded, [("recv", 5 + one, True) for one in range(CONTROL_POINTS)], control)
-    goal.at_least("doubled by a fault that is built in", control.figures["doubled"], 1)
+    for bug, (points, signs) in SEEDED.items():
+        control = Goal("control")
+        _run(setting.seeded, points, control, {"SEEDED_BUG": bug})
+        goal.at_least(f"{bug}: found", sum(control.figures[sign] for sign in signs), 1)
 
 
-def _run(binary: str, points: list[tuple[str, int, bool]], goal: Goal) -> int:
+def _run(
+    binary: str, points: list[tuple[str, int, bool]], goal: Goal, environment: dict[str, str] | None = None
+) -> int:
     """One process for each point, all on the same data; then everything is compared. How many points fired."""
     with Installation(binary, SETTINGS, 'delivery_mode = "push_only"') as place:
         shim = Shim(place.folder)
-        place.start(shim.environment)
+        place.start()
         campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
         place.kill()
         fired, wrong = 0, []
         for call, count, after in points:
-            place.start(shim.environment)
+            place.start({**shim.environment, **(environment or {})})
             campaign.begin()
             # So that points are met at rest and in the midst of everything, and something is there to be lost.
             time.sleep(random.uniform(*LOAD_SECONDS))

@@ -1,5 +1,5 @@
 """G3: pictures of the disk in the midst of load, as a power cut would leave it: whatever was acknowledged before is in
-each of them, and no database is damaged. The control, in which fsync does nothing, must lose something.
+each of them, and no database is damaged. A program that syncs at checkpoints only must lose something.
 
 The data lie on ext4 in an image file on btrfs: a copy by reference is an atomic picture of what has reached "the disk".
 """
@@ -16,7 +16,6 @@ from pathlib import Path
 from campaign import Campaign
 from goal import Goal, Setting, main
 from installation import Installation
-from shim import Shim
 
 CUTS = 60
 CONTROL_CUTS = 15
@@ -28,29 +27,29 @@ TOOLS = {"mkfs.btrfs": "btrfs-progs", "mkfs.ext4": "e2fsprogs", "mount": "mount"
 
 
 def measure(setting: Setting, goal: Goal) -> None:
-    """Cuts with the program as it is, then with a disk that is never told to write."""
+    """Cuts with the program as it is, then with one that has `synchronous = NORMAL`."""
     missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if missing:
         _run("apt-get", "install", "-y", "--no-install-recommends", *missing)
-    cuts, lost, damaged, acknowledged = _cut(setting, setting.scaled(CUTS), False)
+    cuts, lost, damaged, acknowledged = _cut(setting.binary, setting.scaled(CUTS))
     goal.at_least("cuts", cuts, setting.scaled(CUTS))
     goal.at_least("acknowledged", acknowledged, setting.scaled(ACKNOWLEDGED))
     goal.nothing("lost", lost)
     goal.nothing("damaged", damaged)
-    cuts, lost, damaged, _ = _cut(setting, setting.scaled(CONTROL_CUTS, 5), True)
-    goal.at_least("control: cuts that lost or damaged something", len(lost) + len(damaged), 1)
+    environment = {"SEEDED_BUG": "normal-synchronous"}
+    _, lost, damaged, _ = _cut(setting.seeded, setting.scaled(CONTROL_CUTS, 8), environment)
+    goal.at_least("normal-synchronous: cuts that lost something", len(lost) + len(damaged), 1)
 
 
-def _cut(setting: Setting, count: int, lie: bool) -> tuple[int, list[str], list[str], int]:
+def _cut(
+    binary: str, count: int, environment: dict[str, str] | None = None
+) -> tuple[int, list[str], list[str], int]:
     """So many pictures of the disk of one server: what each lacks, and what is wrong in it."""
     lost, damaged, cuts = [], [], 0
-    with Installation(setting.binary, "", 'delivery_mode = "push_only"') as place, _disk(place) as outer:
-        shim = Shim(place.folder)
-        place.start(shim.environment)
+    with Installation(binary, "", 'delivery_mode = "push_only"') as place, _disk(place) as outer:
+        place.start(environment)
         campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
         subprocess.run(["sync", "-f", place.data], check=True)
-        if lie:
-            shim.fail(["fsync"], "lie")
         campaign.begin(pause=0.01)
         try:
             for _ in range(count):
@@ -64,7 +63,6 @@ def _cut(setting: Setting, count: int, lie: bool) -> tuple[int, list[str], list[
                 cuts += 1
         finally:
             campaign.end()
-            shim.clear()
             place.kill()
         messages, events = campaign.acknowledged()
     return cuts, lost, damaged, len(messages | events)

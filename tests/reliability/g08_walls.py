@@ -15,7 +15,7 @@ def measure(setting: Setting, goal: Goal) -> None:
     binary = rust.executable()
     total = 0
     for test in TESTS:
-        passed, ok, output = rust.run(binary, test, 300)
+        passed, ok, output = rust.run(binary, [test], 300)
         total += passed
         goal.nothing(f"failed in {test.rstrip(':')}", [] if ok else [output[-1_500:]])
         goal.at_least(f"tests of {test.rstrip(':')}", passed, 1)

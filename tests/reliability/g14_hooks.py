@@ -92,7 +92,7 @@ class _Call(http.server.BaseHTTPRequestHandler):
 def measure(setting: Setting, goal: Goal) -> None:
     """The kills, and the tests of the Rust suite."""
     _kills(setting, goal)
-    passed, ok, output = rust.run(rust.executable(), "telling::", 300)
+    passed, ok, output = rust.run(rust.executable(), ["telling::"], 300)
     goal.nothing("failed tests of schedule, statuses and addresses", [] if ok else [output[-1_500:]])
     goal.at_least("tests of schedule, statuses and addresses", passed, TESTS_MIN)
 

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from installation import Installation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,10 +102,15 @@ def _setting() -> Setting:
     return Setting(given.binary, given.seeded, given.scale, seed)
 
 
-def _program(binary: str) -> dict[str, str]:
-    """Which program, with which SQLite, was measured."""
-    version = json.loads(subprocess.check_output([binary, "version", "--json"]))
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return {"sqlite": version["sqlite"], "commit": commit.stdout.strip() or os.environ.get("COMMIT", "unknown")}
+def _program(binary: str) -> dict[str, Any]:
+    """Which program was measured, with which SQLite, and how that is set, as a server of it says at its start."""
+    with Installation(binary) as place:
+        place.start()
+        with open(place.log, encoding="utf-8") as file:
+            storage = re.search(r"storage: SQLite (\S+) with synchronous = (\d+)", file.read())
+    if storage is None:
+        raise RuntimeError("the server does not say at its start which SQLite it has")
+    asked = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    head = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    commit = head or os.environ.get("COMMIT", "unknown")
+    return {"sqlite": storage.group(1), "synchronous": int(storage.group(2)), "commit": commit}

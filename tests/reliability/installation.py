@@ -46,11 +46,17 @@ class Connection:
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """Sends a request and reads the whole answer. `OSError` or `HTTPException` where there is none."""
+        """Sends a request and reads the whole answer, but of a feed, which has no end, only its beginning.
+
+        `OSError` or `HTTPException` where there is none.
+        """
         try:
             self._open.request(method, path, body, headers or {})
             answer = self._open.getresponse()
             named = {name.lower(): value for name, value in answer.getheaders()}
+            if named.get("content-type") == "text/event-stream":
+                self._open.close()
+                return Answer(answer.status, named, b"")
             return Answer(answer.status, named, answer.read())
         except (OSError, http.client.HTTPException):
             self._open.close()

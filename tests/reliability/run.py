@@ -1,11 +1,14 @@
-"""Runs goals one after the other and says at the end which were reached: `run.py [--scale S] [--only G1,G8] [--quick]`.
+"""Runs goals one after the other and says at the end which were reached: `run.py [--scale S] [--only G1,G8]`.
 
 Each goal is a program of its own beside this file and prints one line of JSON. One that prints none is not reached.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--scale", type=float, default=1.0, help="of the published counts; 1 unless given")
     parser.add_argument("--only", default="", help="names of goals with commas in between")
-    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=None, help="repeats a run as far as scheduling allows")
     given = parser.parse_args()
     goals = _goals(given.only)
     if not goals:
@@ -52,15 +55,19 @@ def _goals(only: str) -> list[tuple[str, Path]]:
 
 
 def _run(name: str, program: Path, options: list[str]) -> bool:
-    """Runs a goal and passes its line on; whether it was reached."""
+    """Runs a goal and passes its line on; whether it was reached. Nothing that it started is left behind."""
     command = [sys.executable, "-B", str(program), *options]
-    try:
-        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=GOAL_SECONDS_MAX, check=False)
-        line = ended.stdout.strip().splitlines()[-1:]
-        said = json.loads(line[0]) if line else {}
-        ok = ended.returncode == 0 and said.get("ok") is True
-    except (subprocess.TimeoutExpired, ValueError) as error:
-        said, ok = {"violations": [f"no line of JSON: {error}"]}, False
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as goal:
+        try:
+            output, _ = goal.communicate(timeout=GOAL_SECONDS_MAX)
+            line = output.strip().splitlines()[-1:]
+            said = json.loads(line[0]) if line else {"violations": ["it ended without a line of JSON"]}
+        except (subprocess.TimeoutExpired, ValueError) as error:
+            said = {"violations": [f"no line of JSON: {error}"]}
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(goal.pid, signal.SIGKILL)
+    ok = goal.returncode == 0 and said.get("ok") is True
     print(json.dumps({"goal": name, **said, "ok": ok}), flush=True)
     return ok
 

@@ -20,10 +20,10 @@ def executable(features: str = "") -> str:
     raise RuntimeError("cargo built no test binary")
 
 
-def run(binary: str, test: str, seconds: float, environment: dict[str, str] | None = None) -> tuple[int, bool, str]:
-    """Runs the tests whose names contain this: how many passed, whether all did, and all that was printed."""
+def run(binary: str, tests: list[str], seconds: float, environment: dict[str, str] | None = None) -> tuple[int, bool, str]:
+    """Runs the tests whose names contain one of these: how many passed, whether all did, and all that was printed."""
     ended = subprocess.run(
-        [binary, test, "--test-threads", "1"],
+        [binary, *tests, "--test-threads", "1"],
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ from pathlib import Path
 SOURCE = Path(__file__).with_name("shim.c")
 FIELDS = ["kill_call", "kill_after", "kill_at", "seen", "fault_calls", "fault", "number", "fired"]
 CALLS = {"fsync": 1, "pwrite": 2, "send": 4, "recv": 8}
-FAULTS = {"fail": 1, "halve": 2, "delay": 3, "lie": 4}
+FAULTS = {"fail": 1, "halve": 2, "delay": 3}
 
 
 class Shim:

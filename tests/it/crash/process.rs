@@ -1,5 +1,7 @@
 //! The server as a process of its own, which can be killed.
 
+use std::env::var_os;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -19,6 +21,9 @@ use tempfile::TempDir;
 use crate::harness::answer::Answer;
 use crate::harness::line::Line;
 use crate::harness::server::{KEY, token_of};
+
+/// The fault that a program has which was built for that, see `config::seeded`: the tests must fail with each.
+const SEEDED_BUG: &str = "SEEDED_BUG";
 
 /// A start takes far less; longer means that the server does not come up any more.
 const START_TIME_MAX: Duration = Duration::from_secs(20);
@@ -94,12 +99,22 @@ impl Installation {
         self.folder.path().join("data/kaiwa.db")
     }
 
-    /// Starts a process on a free port and waits until it answers.
+    /// Starts a process on a free port and waits until it answers: the program of this build, or `CRASH_PROGRAM`.
     pub async fn start(&self) -> (Process, Api) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kaiwa"))
+        self.start_with(var_os(SEEDED_BUG)).await
+    }
+
+    /// The same without a fault, for what has to be there before anything is tested.
+    pub async fn start_sound(&self) -> (Process, Api) {
+        self.start_with(None).await
+    }
+
+    async fn start_with(&self, bug: Option<OsString>) -> (Process, Api) {
+        let mut child = Command::new(var_os("CRASH_PROGRAM").unwrap_or(env!("CARGO_BIN_EXE_kaiwa").into()))
             .args(["serve", "--config"])
             .arg(self.settings())
             .env_clear()
+            .envs(bug.map(|name| (SEEDED_BUG, name)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -100,11 +100,6 @@ impl Report {
         ]
     }
 
-    /// The same without doubled executions: what is left of a server that does nothing else wrong.
-    pub fn apart_from_doubled(self) -> Self {
-        Self { doubled: Vec::new(), ..self }
-    }
-
     fn compare_messages<'a>(
         &mut self,
         attempted: impl Iterator<Item = &'a Message> + Clone,
