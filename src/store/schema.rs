@@ -19,17 +19,31 @@ pub fn refuse_foreign(path: &Path) -> Result<()> {
     if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return Ok(());
     }
+    let found = |error| Error::Unusable(format!("{} cannot be read as a database: {error}", path.display()));
+    undo_half_a_write(path).map_err(found)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read = Connection::open_with_flags(path, flags).and_then(|connection| {
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok((tables, number(&connection, "application_id")?, number(&connection, "user_version")?))
     });
-    let found = |error| Error::Unusable(format!("{} cannot be read as a database: {error}", path.display()));
     let (tables, application, version) = read.map_err(found)?;
     if tables > 0 && application != APPLICATION_ID {
         return Err(Error::Unusable(format!("{} is the database of another program", path.display())));
     }
     refuse_newer(version, STEPS)
+}
+
+/// Undoes the write of a process that ended while it turned the file to write-ahead logging: it has left a rollback
+/// journal, and with one a file can be read by those only who may write.
+fn undo_half_a_write(path: &Path) -> rusqlite::Result<()> {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    if !Path::new(&journal).exists() {
+        return Ok(());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
 /// The version of a file that has to be carried up; none for a new one and for one of the present version.
@@ -225,5 +239,37 @@ mod tests {
 
         require_current(&connection).unwrap();
         assert_eq!(number(&connection, "application_id").unwrap(), APPLICATION_ID);
+    }
+
+    #[test]
+    fn half_a_write_from_before_the_log_is_undone() {
+        const FILL: &str = "INSERT INTO a SELECT randomblob(1000) FROM generated";
+        let folder = tempfile::tempdir().unwrap();
+        let [path, left] = ["whole.db", "left.db"].map(|name| folder.path().join(name));
+        let connection = Connection::open(&path).unwrap();
+        let head = format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1; PRAGMA cache_size = 1"
+        );
+        connection.execute_batch(&head).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE a (x); INSERT INTO a VALUES ('kept');
+                CREATE VIEW generated AS
+                    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100) SELECT i FROM n",
+            )
+            .unwrap();
+
+        // More than the cache holds: the file is changed before the commit, as a kill would leave it.
+        connection.execute_batch(&format!("BEGIN; {FILL}")).unwrap();
+        for ending in ["", "-journal"] {
+            let [from, to] = [&path, &left].map(|path| format!("{}{ending}", path.display()));
+            std::fs::copy(from, to).unwrap();
+        }
+
+        refuse_foreign(&left).unwrap();
+        let rows = Connection::open(&left)
+            .unwrap()
+            .query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0));
+        assert_eq!(rows.unwrap(), 1);
     }
 }
