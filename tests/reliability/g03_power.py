@@ -1,26 +1,32 @@
 """G3: pictures of the disk in the midst of load, as a power cut would leave it: whatever was acknowledged before is in
-each of them, and no database is damaged. A program that syncs at checkpoints only must lose something.
+each of them, texts and files, and nothing is damaged. A program that syncs at checkpoints only must lose something.
 
 The data lie on ext4 in an image file on btrfs: a copy by reference is an atomic picture of what has reached "the disk".
 """
 
+import json
+import random
 import shutil
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from campaign import Campaign
-from goal import Goal, Setting, main
+from campaign import Campaign, texts
+from goal import Goal, Setting, main, need
 from installation import Installation
 
 CUTS = 60
 CONTROL_CUTS = 15
 CHATS = 6
 ACKNOWLEDGED = 500
+FILES = 100
+FILE_BYTES_MAX = 30_000
 BETWEEN_SECONDS = 0.25
 OUTER, INNER = "1200M", "400M"
 TOOLS = {"mkfs.btrfs": "btrfs-progs", "mkfs.ext4": "e2fsprogs", "mount": "mount"}
@@ -28,12 +34,11 @@ TOOLS = {"mkfs.btrfs": "btrfs-progs", "mkfs.ext4": "e2fsprogs", "mount": "mount"
 
 def measure(setting: Setting, goal: Goal) -> None:
     """Cuts with the program as it is, then with one that has `synchronous = NORMAL`."""
-    missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
-    if missing:
-        _run("apt-get", "install", "-y", "--no-install-recommends", *missing)
-    cuts, lost, damaged, acknowledged = _cut(setting.binary, setting.scaled(CUTS))
+    need(TOOLS)
+    cuts, lost, damaged, taken = _cut(setting.binary, setting.scaled(CUTS))
     goal.at_least("cuts", cuts, setting.scaled(CUTS))
-    goal.at_least("acknowledged", acknowledged, setting.scaled(ACKNOWLEDGED))
+    goal.at_least("acknowledged texts", taken[0], setting.scaled(ACKNOWLEDGED))
+    goal.at_least("acknowledged files", taken[1], setting.scaled(FILES))
     goal.nothing("lost", lost)
     goal.nothing("damaged", damaged)
     environment = {"SEEDED_BUG": "normal-synchronous"}
@@ -43,29 +48,54 @@ def measure(setting: Setting, goal: Goal) -> None:
 
 def _cut(
     binary: str, count: int, environment: dict[str, str] | None = None
-) -> tuple[int, list[str], list[str], int]:
+) -> tuple[int, list[str], list[str], tuple[int, int]]:
     """So many pictures of the disk of one server: what each lacks, and what is wrong in it."""
     lost, damaged, cuts = [], [], 0
     with Installation(binary, "", 'delivery_mode = "push_only"') as place, _disk(place) as outer:
         place.start(environment)
         campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
         subprocess.run(["sync", "-f", place.data], check=True)
+        uploads = Uploads(place)
         campaign.begin(pause=0.01)
+        uploads.start()
         try:
             for _ in range(count):
                 time.sleep(BETWEEN_SECONDS)
                 messages, events = campaign.acknowledged()
+                promised = messages | events | set(uploads.acknowledged)
                 _run("cp", "--reflink=always", f"{outer}/disk.img", f"{outer}/cut.img")
-                texts, wrong = _look(outer)
+                kept, wrong = _look(binary, outer)
                 damaged += wrong
-                missing = (messages | events) - texts
-                lost += [f"{len(missing)} of {len(messages | events)}"] if missing and not wrong else []
+                missing = promised - kept
+                lost += [f"{len(missing)} of {len(promised)}"] if missing and not wrong else []
                 cuts += 1
         finally:
+            uploads.over.set()
+            uploads.join()
             campaign.end()
             place.kill()
         messages, events = campaign.acknowledged()
-    return cuts, lost, damaged, len(messages | events)
+    return cuts, lost, damaged, (len(messages | events), len(uploads.acknowledged))
+
+
+class Uploads(threading.Thread):
+    """A client that uploads one file after the other."""
+
+    def __init__(self, place: Installation) -> None:
+        super().__init__()
+        self.over = threading.Event()
+        self.acknowledged: list[str] = []  # ids
+        self._place = place
+
+    def run(self) -> None:
+        """Until it is over. A refused upload is no promise."""
+        connection, headers = self._place.connection(), self._place.headers()
+        headers = {**headers, "Content-Type": "application/octet-stream"}
+        while not self.over.wait(0.02):
+            content = random.randbytes(random.randrange(1, FILE_BYTES_MAX))
+            answer = connection.ask("POST", "/v1.0/medias?filename=upload.bin", content, headers)
+            if answer.status == 200:
+                self.acknowledged.append(answer.json()["id"])
 
 
 @contextmanager
@@ -89,26 +119,30 @@ def _disk(place: Installation) -> Iterator[str]:
         _run("umount", outer)
 
 
-def _look(outer: str) -> tuple[set[str], list[str]]:
-    """The texts in a picture of the disk, and what is wrong in it."""
+def _look(binary: str, outer: str) -> tuple[set[str], list[str]]:
+    """The texts and the ids of files in a picture of the disk, and what is wrong in it: also files that are not whole."""
     with tempfile.TemporaryDirectory() as folder:
-        at = f"{folder}/cut"
+        at, data = f"{folder}/cut", f"{folder}/data"
         Path(at).mkdir()
         _run("mount", "-o", "loop", f"{outer}/cut.img", at)
         try:
-            for path in Path(at).glob("kaiwa.db*"):
-                shutil.copy(path, folder)
+            shutil.copytree(at, data, ignore=shutil.ignore_patterns("lost+found"))
         finally:
             _run("umount", at)
             Path(f"{outer}/cut.img").unlink()
-        connection = sqlite3.connect(f"{folder}/kaiwa.db")
-        try:
-            wrong = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            return {row[0] for row in connection.execute("SELECT text FROM messages")}, wrong
-        except sqlite3.DatabaseError as error:
-            return set(), [str(error)]
-        finally:
-            connection.close()
+        verified = subprocess.run([binary, "verify", data, "--json"], capture_output=True, text=True, check=False)
+        if not verified.stdout:
+            return set(), [verified.stderr]
+        wrong = json.loads(verified.stdout)["findings"]
+        return texts(f"{data}/kaiwa.db") | _files(f"{data}/kaiwa.db"), wrong
+
+
+def _files(database: str) -> set[str]:
+    """The ids of all files that are said to be there."""
+    connection = sqlite3.connect(database)
+    with closing(connection):
+        rows = connection.execute("SELECT id FROM medias WHERE status = 'stored'")
+        return {str(uuid.UUID(bytes=row[0])) for row in rows}
 
 
 def _run(*command: str) -> None:

@@ -20,13 +20,15 @@ from goal import Goal, Setting, main
 from installation import Installation, text_event
 
 KILLS = 50
-CHATS = 8
+CHATS = 24
 WRITERS = 4
 UP_SECONDS = (0.3, 1.2)
 EVENTS_OF_A_KILL = 20
-# The first call of an event is refused or cut off with this chance. Later ones are taken: the schedule's third attempt
-# would be minutes away.
-REFUSED_CHANCE = 0.03
+ANSWER_SECONDS = (0.0, 0.02)
+# The first call of an event is refused or cut off with this chance, but only once between two kills: it holds its chat up
+# for five seconds. Later calls are taken: the schedule's third attempt would be minutes away.
+REFUSED_CHANCE = 0.1
+WRITER_PAUSE_SECONDS = 0.02
 CATCH_UP_SECONDS = 120
 TESTS_MIN = 20
 
@@ -43,6 +45,7 @@ class Receiver(http.server.ThreadingHTTPServer):
         self.secret = b""
         self.calls = 0
         self.refused = 0
+        self.refusals_max = 1
         self.bodies: dict[str, set[str]] = {}
         self.unsigned: list[str] = []
         self.taken: dict[str, None] = {}  # in order of the first time
@@ -64,7 +67,7 @@ class Receiver(http.server.ThreadingHTTPServer):
                 self.unsigned.append(name)
             is_first = name not in self.bodies
             self.bodies.setdefault(name, set()).add(hashlib.sha256(body).hexdigest())
-            if is_first and random.random() < REFUSED_CHANCE:
+            if is_first and self.refused < self.refusals_max and random.random() < REFUSED_CHANCE:
                 self.refused += 1
                 return False
             self.taken.setdefault(name, None)
@@ -77,6 +80,8 @@ class _Call(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answers a call: taken, refused, or not at all."""
         body = self.rfile.read(int(self.headers["content-length"]))
+        # Long enough that kills fall between a call and its answer.
+        time.sleep(random.uniform(*ANSWER_SECONDS))
         if self.server.hear(self, body):
             self.send_response(204)
             self.end_headers()
@@ -98,6 +103,7 @@ def measure(setting: Setting, goal: Goal) -> None:
 
 
 def _kills(setting: Setting, goal: Goal) -> None:
+    kills = setting.scaled(KILLS, 5)
     receiver = Receiver()
     settings = '[limits]\nallowed_hosts = ["127.0.0.1"]\n'
     with Installation(setting.binary, settings, "", f'webhook_uri = "{receiver.url}"') as place:
@@ -108,11 +114,11 @@ def _kills(setting: Setting, goal: Goal) -> None:
         writers = [threading.Thread(target=_write, args=(place, chats, stop)) for _ in range(WRITERS)]
         for writer in writers:
             writer.start()
-        kills = setting.scaled(KILLS, 3)
         for _ in range(kills):
             time.sleep(random.uniform(*UP_SECONDS))
             place.kill()
             place.start()
+            receiver.refusals_max += 1
         stop.set()
         for writer in writers:
             writer.join()
@@ -146,6 +152,7 @@ def _write(place: Installation, chats: list[tuple[str, str]], stop: threading.Ev
         user, _ = random.choice(chats)
         try:
             place.webhook([text_event(user, f"text {random.random()}") for _ in range(random.randint(1, 4))])
+            time.sleep(WRITER_PAUSE_SECONDS)
         except (OSError, http.client.HTTPException):
             time.sleep(0.05)
 

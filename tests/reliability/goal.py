@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -65,6 +66,15 @@ class Goal:
         """What must not be found: the number of findings, and the first of them."""
         self.at_most(figure, len(found), 0)
         self.violations.extend(f"{figure}: {one}" for one in found[:3])
+
+
+def need(packages: dict[str, str]) -> None:
+    """Installs the Debian packages of those tools that this machine lacks; the goal is not reached where that fails."""
+    missing = [name for tool, names in packages.items() if shutil.which(tool) is None for name in names.split()]
+    if missing:
+        for arguments in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+            command = ["apt-get", "-q", *arguments]
+            subprocess.run(command, check=True, stdout=sys.stderr, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
 
 
 def main(name: str, measure: Callable[[Setting, Goal], None]) -> None:

@@ -2,10 +2,11 @@
 
 import errno
 import mmap
-import shutil
 import struct
 import subprocess
 from pathlib import Path
+
+from goal import need
 
 SOURCE = Path(__file__).with_name("shim.c")
 FIELDS = ["kill_call", "kill_after", "kill_at", "seen", "fault_calls", "fault", "number", "fired"]
@@ -17,11 +18,9 @@ class Shim:
     """The library, compiled for this machine, and its page."""
 
     def __init__(self, folder: str) -> None:
-        compiler = shutil.which("cc")
-        if compiler is None:
-            raise RuntimeError("there is no C compiler: install gcc and libc6-dev")
+        need({"cc": "gcc libc6-dev"})
         self._library, self._path = f"{folder}/shim.so", f"{folder}/shim.page"
-        command = [compiler, "-shared", "-fPIC", "-O1", "-o", self._library, str(SOURCE), "-ldl"]
+        command = ["cc", "-shared", "-fPIC", "-O1", "-o", self._library, str(SOURCE), "-ldl"]
         subprocess.run(command, check=True)
         with open(self._path, "wb") as file:
             file.write(bytes(mmap.PAGESIZE))
