@@ -57,7 +57,8 @@ def _cut(
         subprocess.run(["sync", "-f", place.data], check=True)
         uploads = Uploads(place)
         campaign.begin(pause=0.01)
-        uploads.start()
+        if environment is None:  # a file that is synced takes with it what others have left unsynced
+            uploads.start()
         try:
             for _ in range(count):
                 time.sleep(BETWEEN_SECONDS)
@@ -70,8 +71,7 @@ def _cut(
                 lost += [f"{len(missing)} of {len(promised)}"] if missing and not wrong else []
                 cuts += 1
         finally:
-            uploads.over.set()
-            uploads.join()
+            uploads.end()
             campaign.end()
             place.kill()
         messages, events = campaign.acknowledged()
@@ -86,6 +86,12 @@ class Uploads(threading.Thread):
         self.over = threading.Event()
         self.acknowledged: list[str] = []  # ids
         self._place = place
+
+    def end(self) -> None:
+        """Ends the load, if it was begun."""
+        self.over.set()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         """Until it is over. A refused upload is no promise."""
