@@ -7,8 +7,10 @@ Requests that would make the server speak to somebody are led to this machine.
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import os
+import re
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,8 @@ import schemathesis
 # What exists: parameters by the beginning of the path they stand in, written by the goal.
 EXISTING: dict[str, str] = json.loads(os.environ["KAIWA_GOAL_EXISTING"])
 SECRET = os.environ["KAIWA_GOAL_CHANNEL_SECRET"].encode()
+NUMBERS = itertools.count()
+KEY = re.compile("[ -~]{1,255}")
 # Nobody listens there.
 NOWHERE = "http://127.0.0.1:9/"
 
@@ -33,20 +37,26 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Lets nobody be called but this machine, and signs what LINE would have signed, if there is to be a signature."""
+    """Lets nobody be called but this machine, gives each request a key of its own, and signs what LINE would have signed."""
     path = case.operation.path
+    headers = case.headers or {}
+    if KEY.fullmatch(headers.get("Idempotency-Key", "")):
+        # Schemathesis has the same few keys for all bodies, and would hear of nothing but that.
+        headers["Idempotency-Key"] = f"{headers['Idempotency-Key'][:200]}{next(NUMBERS)}"
     if path == "/v1.0/webhook" and isinstance(case.body, dict) and _is_address(case.body.get("uri")):
         case.body["uri"] = NOWHERE
-    if path.startswith("/v1.0/conversation/accounts/") and "X-Line-Signature" in (case.headers or {}):
+    if path.startswith("/v1.0/conversation/accounts/") and "X-Line-Signature" in headers:
         sent = case.as_transport_kwargs()
         body = sent["data"] if "data" in sent else json.dumps(sent.get("json")).encode()
         body = body.encode() if isinstance(body, str) else body or b""
         mac = hmac.new(SECRET, body, hashlib.sha256).digest()
-        case.headers["X-Line-Signature"] = base64.b64encode(mac).decode()
+        headers["X-Line-Signature"] = base64.b64encode(mac).decode()
 
 
 def _existing(path: str) -> str | None:
-    """What exists of the kind that the path is about."""
+    """What exists of the kind that the path is about. A quota is asked for with credentials that nobody exchanges."""
+    if path.endswith("/quota"):
+        return EXISTING["account"]
     return next((id for beginning, id in EXISTING.items() if path.startswith(beginning)), None)
 
 
