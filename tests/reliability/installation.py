@@ -284,7 +284,7 @@ def signature(secret: str, body: bytes) -> str:
     return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
 
-def signed_token(customer: str, seconds: int = 86_400) -> str:
+def signed_token(customer: str, seconds: int = 30 * 86_400) -> str:
     """A token of a customer."""
     part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
     claims = {"customer": json.dumps({"id": customer}), "exp": int(time.time()) + seconds}
