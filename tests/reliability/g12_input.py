@@ -5,6 +5,7 @@ read what others send hold a property each, in the Rust suite; paths that try to
 are asked for and sent.
 """
 
+import base64
 import filecmp
 import json
 import os
@@ -31,6 +32,8 @@ EXAMPLES = 100
 CASES = 5_000
 PROPERTIES = 13
 INPUTS = 10_000
+USER_FILES = 30
+FETCH_SECONDS_MAX = 30
 RUN_SECONDS_MAX = 600
 RESIDENT_MIB_MAX = 192
 
@@ -49,6 +52,7 @@ def measure(setting: Setting, goal: Goal) -> None:
             _operations(server, existing, setting, goal)
         _paths(server, existing["/m/"], goal)
         _files(server, existing["/v1.0/conversations/"], goal)
+        _files_of_users(server, existing["/v1.0/conversations/"], goal)
         counters = server.connection().ask("GET", "/readyz").json()["counters"]
         goal.at_most("panics", counters["panics"], 0)
         goal.at_most("resident MiB", _resident_mib(server), RESIDENT_MIB_MAX)
@@ -173,6 +177,28 @@ def _files(server: Installation, conversation: str, goal: Goal) -> None:
     goal.nothing("files that could run or were changed", findings)
     escaped = [str(path) for path in Path(server.folder).rglob("*escaped*")]
     goal.nothing("files that escaped", escaped + [path for path in ("/tmp/escaped",) if os.path.exists(path)])
+
+
+def _files_of_users(server: Installation, conversation: str, goal: Goal) -> None:
+    """The same for those that come from LINE, whose server repeats what the sender's phone said of them."""
+    files = [file for file in hostile_files.files() if 0 < len(file[2]) < 1_000][:USER_FILES]
+    for name, claimed, content in files:
+        kind = {"type": "file", "fileName": name} if claimed.startswith("application/") else {"type": "image"}
+        sent = {"message": kind, "content_base64": base64.b64encode(content).decode(), "content_type": claimed}
+        server.line.control("POST", "/users/Alice/send", sent)
+    messages = f"/v1.0/conversations/{conversation}/messages?page_size={len(files)}"
+    end = time.monotonic() + FETCH_SECONDS_MAX
+    while True:
+        medias = [message["medias"][0] for message in server.api("GET", messages)["result"]]
+        stored = [media for media in medias if media["status"] == "stored"]
+        if len(stored) == len(files) or time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    # Newest first.
+    pairs = zip(reversed(medias), files)
+    findings = [(name, danger) for media, (name, _, content) in pairs for danger in _dangers(server, media["uri"], content)]
+    goal.at_least("hostile files of users", len(stored), USER_FILES)
+    goal.nothing("files of users that could run or were changed", findings)
 
 
 def _dangers(server: Installation, path: str, content: bytes) -> list[str]:

@@ -71,7 +71,7 @@ function objects(schema) {
 }
 
 function properties(schema, depth) {
-  return objects(schema).map((object) => {
+  return objects(schema).flatMap((object, number) => {
     const rows = Object.entries(object.properties).map(([name, property]) => {
       const own = resolve(property);
       const needed = object.required?.includes(name);
@@ -85,7 +85,8 @@ function properties(schema, depth) {
         make("span", { class: "note" }, [needed ? "" : "may be absent", limits(property)].filter(Boolean).join("; ")),
         make("span", { class: "about" }, ...prose(own.description)), opened);
     });
-    return make("ul", { class: "properties" }, ...rows);
+    const list = make("ul", { class: "properties" }, ...rows);
+    return number ? [make("p", { class: "or" }, "or"), list] : [list];
   });
 }
 
@@ -133,7 +134,9 @@ function reasonsOf(response) {
   return words.length ? [make("p", { class: "reasons" }, ...words.flatMap((word) => [make("code", null, word), " "]))] : [];
 }
 
-function security(operation) {
+function security(path, operation) {
+  // What the server itself calls.
+  if (!path.startsWith("/")) return null;
   const needed = operation.security ?? openapi.security;
   if (!needed.length) return make("p", { class: "note" }, "Needs no token.");
   const names = needed.flatMap((one) => Object.keys(one)).map((name) => {
@@ -149,7 +152,7 @@ function operation(path, method, described) {
       make("span", { class: `method ${method}` }, method.toUpperCase()), " ",
       make("code", { class: "path" }, ...path.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")])), " ",
       make("span", { class: "what" }, described.summary)),
-    make("p", null, ...prose(described.description)), security(described),
+    make("p", null, ...prose(described.description)), security(path, described),
     ...parameters(described.parameters), ...request(described.requestBody), ...answers(described.responses));
 }
 
@@ -172,7 +175,7 @@ function show() {
 function open() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target?.tagName === "DETAILS") target.open = true;
-  if (location.hash) target?.scrollIntoView();
+  if (location.hash) target?.scrollIntoView({ behavior: "instant" });
 }
 
 async function start() {
