@@ -28,7 +28,7 @@ TOOLS = ROOT / "target/input-venv"
 REQUIREMENTS = FOLDER / "requirements.txt"
 
 # For each operation; the checks of single values come on top of these, and make up a third of all.
-EXAMPLES = 100
+EXAMPLES = 110
 CASES = 5_000
 PROPERTIES = 13
 INPUTS = 10_000
