@@ -102,6 +102,8 @@ CREATE TABLE participants (
     target_name TEXT NOT NULL,
     named_at INTEGER,                  -- when LINE last said, or refused to say, the name and the picture
     picture INTEGER REFERENCES medias (key),       -- the file of the picture; NULL for none
+    present INTEGER NOT NULL DEFAULT 1 CHECK (present IN (0, 1)),  -- 0 for those who have left
+    present_at INTEGER NOT NULL DEFAULT 0,         -- LINE's time of what last told whether they are there
     PRIMARY KEY (conversation, position),
     UNIQUE (conversation, target)
 ) STRICT, WITHOUT ROWID;

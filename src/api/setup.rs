@@ -13,7 +13,8 @@ use crate::model::account::{Account, Bot, Check};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::view::{BotView, REFERENCE_TYPE};
-use crate::store::{accounts, customers};
+use crate::store::transaction::Transaction;
+use crate::store::{accounts, customers, webhook_endpoints};
 
 /// What to set up.
 #[derive(Deserialize)]
@@ -63,7 +64,11 @@ pub async fn create(
     }
     let Caller { customer, profile } = caller;
     let now = app.shared.clock.now();
-    app.shared.store.write(now, move |tx| customers::save(tx, customer, &profile)).await?;
+    let save = move |tx: &Transaction<'_>| {
+        customers::save(tx, customer, &profile)?;
+        webhook_endpoints::enable_if_disabled(tx, customer)
+    };
+    app.shared.store.write(now, save).await?;
     let mut connected = Vec::new();
     for account in accounts_of(&app, customer).await? {
         connected.push(connect(&app, &account).await.map_err(|error| error.of_account(account.id))?);

@@ -12,6 +12,7 @@ mod healthcheck;
 mod logging;
 mod migrate;
 mod output;
+mod own_server;
 mod replay;
 mod sandbox;
 mod secrets;

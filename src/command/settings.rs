@@ -1,6 +1,6 @@
 //! Arguments that several commands take.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -24,6 +24,11 @@ impl Settings {
     /// The settings of the file, of the environment and of nothing else.
     pub fn load(&self) -> Result<Config> {
         config::load_with_process_environment(self.config.as_deref(), &[])
+    }
+
+    /// The configuration file, where there is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
 
     /// The database, for reading; it may be open in a running server.

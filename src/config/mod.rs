@@ -87,6 +87,11 @@ impl Config {
     /// The file in the data directory that holds the sealing keys when none are configured.
     const SECRET_KEY_FILE: &str = "secret.key";
 
+    /// The files that hold nothing but a secret.
+    pub fn secret_files(&self) -> Vec<&Path> {
+        secret_file::all(self)
+    }
+
     /// The path of the database.
     pub fn database_path(&self) -> PathBuf {
         self.data_directory.join(&self.database_file)

@@ -33,6 +33,14 @@ pub fn read_all(config: &mut Config) -> Result<()> {
     Ok(())
 }
 
+/// The files that hold secrets alone.
+pub fn all(config: &Config) -> Vec<&Path> {
+    let own = [&config.auth.jwt_key_file, &config.storage.secret_key_file, &config.tls.key_file];
+    let accounts = config.accounts.iter();
+    let accounts = accounts.flat_map(|one| [&one.secret_file, &one.secret_next_file, &one.token_file]);
+    own.into_iter().chain(accounts).filter_map(|file| file.as_deref()).collect()
+}
+
 fn read(key: &str, path: &Path) -> Result<Secret> {
     let unusable = |fault: &str| Error::Unusable(format!("{key}: {} {fault}", path.display()));
     let mut bytes = Vec::new();

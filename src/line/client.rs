@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use awc::error::{ConnectError, SendRequestError};
 use awc::http::Method;
-use awc::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use awc::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
 use awc::{ClientRequest, ClientResponse, Connector};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +21,7 @@ use crate::model::delivery::Outcome;
 use crate::model::fetch::Obstacle;
 use crate::model::id::RetryKey;
 use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
 
 /// The longest answer that is read; LINE's are far shorter.
 const ANSWER_BYTES_MAX: usize = 256 * 1_024;
@@ -122,6 +123,16 @@ impl Client {
             Ok(answer) => self.settle_limit(token, &answer).await,
             Err(missing) => missing.into(),
         }
+    }
+
+    /// What LINE's clock says, in whole seconds. No token is needed: each answer has a date, also a refusal.
+    pub async fn clock(&self) -> Result<Timestamp> {
+        let sent = self.http.get(format!("{}/v2/bot/info", self.api_base)).send();
+        let answer = tokio::time::timeout(self.timeout, sent).await;
+        let answer = answer.map_err(|_| Error::LineUnavailable("no answer in time".to_owned()))?;
+        let answer = answer.map_err(|error| Error::LineUnavailable(error.to_string()))?;
+        let date = answer.headers().get(DATE).and_then(|date| Timestamp::from_http_date(date.to_str().ok()?));
+        date.ok_or_else(|| Error::LineUnavailable("its answer has no date".to_owned()))
     }
 
     /// The bot behind a token: the best test of a token that LINE offers.

@@ -119,3 +119,58 @@ fn pair([certificate, key]: &[Vec<u8>; 2], provider: &CryptoProvider) -> Result<
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "there is no private key in PEM".to_owned())?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use rcgen::generate_simple_self_signed;
+
+    use super::*;
+
+    /// A certificate and its key, as the files hold them.
+    fn made() -> [Vec<u8>; 2] {
+        let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        [pem("CERTIFICATE", made.cert.der()), pem("PRIVATE KEY", &made.signing_key.serialize_der())]
+    }
+
+    fn pem(label: &str, bytes: &[u8]) -> Vec<u8> {
+        let lines = STANDARD.encode(bytes);
+        format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n").into_bytes()
+    }
+
+    fn write(files: &Tls, [certificate, key]: &[Vec<u8>; 2]) {
+        std::fs::write(files.certificate_file.as_ref().unwrap(), certificate).unwrap();
+        std::fs::write(files.key_file.as_ref().unwrap(), key).unwrap();
+    }
+
+    fn shown(certificate: &Certificate) -> Vec<CertificateDer<'static>> {
+        certificate.current.0.read().unwrap().cert.clone()
+    }
+
+    #[test]
+    fn a_new_pair_that_cannot_be_used_leaves_the_old_one_and_a_later_good_one_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let [certificate_file, key_file] =
+            ["certificate.pem", "key.pem"].map(|name| Some(folder.path().join(name)));
+        let files = Tls { certificate_file, key_file };
+        let (first, second) = (made(), made());
+        write(&files, &first);
+        let certificate = Certificate::open(&files).unwrap().unwrap();
+        let before = shown(&certificate);
+        let [good, key] = &second;
+
+        for bad in
+            [[good.clone(), first[1].clone()], [good.clone(), b"no key".to_vec()], [Vec::new(), key.clone()]]
+        {
+            write(&files, &bad);
+            certificate.exchange(&read_both(&files).unwrap());
+            assert_eq!(shown(&certificate), before);
+        }
+
+        write(&files, &second);
+        certificate.exchange(&read_both(&files).unwrap());
+        assert_ne!(shown(&certificate), before);
+        assert!(matches!(Certificate::open(&Tls { key_file: None, ..files }), Ok(None)));
+    }
+}

@@ -89,7 +89,7 @@ pub(super) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i
     let values =
         (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
     let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
-    participants::add(tx, key, &chat.id)?;
+    participants::add(tx, key, &chat.id, stamp)?;
     announce(tx, key, EventKind::ConversationCreated)?;
     Ok(key)
 }

@@ -83,7 +83,7 @@ pub(super) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) ->
     let at = event.occurred_at.unwrap_or(tx.now());
     conversations::note_state(tx, conversation, (reach(event), event.standby), at)?;
     if let Some(speaker) = &event.speaker {
-        participants::join(tx, conversation, std::slice::from_ref(speaker))?;
+        participants::join(tx, conversation, std::slice::from_ref(speaker), at)?;
     }
     conversations::keep_tokens(tx, conversation, event, at)?;
     said::forget_if_withdrawn(tx, account, event)?;
@@ -93,11 +93,11 @@ pub(super) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) ->
         Change::Unsend => said::withdraw(tx, (account, conversation), event),
         Change::Follow => lookups::enqueue(tx, conversation, &chat.id),
         Change::MembersJoined(members) => {
-            participants::join(tx, conversation, members)?;
+            participants::join(tx, conversation, members, at)?;
             lookups::enqueue(tx, conversation, &chat.id)
         }
         Change::MembersLeft(members) => {
-            participants::part(tx, conversation, members)?;
+            participants::part(tx, conversation, members, at)?;
             lookups::enqueue(tx, conversation, &chat.id)
         }
         Change::Unfollow | Change::Join | Change::Leave | Change::Noted | Change::Unread => Ok(()),

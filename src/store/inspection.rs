@@ -1,7 +1,7 @@
 //! What an operator should know of a database and its disk, seen without its key and beside a running server.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rustix::fs::statfs;
@@ -30,6 +30,20 @@ pub fn network(path: &Path) -> Result<Option<&'static str>> {
 pub fn open_to_others(path: &Path) -> Result<u32> {
     let mode = path.metadata().map_err(Error::internal)?.permissions().mode();
     Ok(mode & 0o077)
+}
+
+/// What lies in the data directory and is open to others than its owner, by name.
+pub fn open_entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in folder.read_dir().map_err(Error::internal)? {
+        let path = entry.map_err(Error::internal)?.path();
+        // The log goes and comes while one looks.
+        if path.exists() && open_to_others(&path)? != 0 {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Looks at the pages of a database and at its version.

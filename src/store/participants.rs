@@ -9,6 +9,7 @@ use crate::model::chat::LineId;
 use crate::model::conversation::{Participant, Profile, TARGET_NAME_UNKNOWN};
 use crate::model::inbound::InboundEvent;
 use crate::model::media::MediaStatus;
+use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, lookups, medias};
 
@@ -17,7 +18,7 @@ pub(super) fn of(connection: &Connection, conversation: i64) -> Result<Vec<Parti
     const SQL: &str = "
         SELECT target, target_name, m.id AS picture
         FROM participants p LEFT JOIN medias m ON m.key = p.picture AND m.status = 'stored'
-        WHERE p.conversation = ?1
+        WHERE p.conversation = ?1 AND present
         ORDER BY position";
     let mut statement = connection.prepare_cached(SQL)?;
     let participants = statement.query_map([conversation], |row| {
@@ -27,51 +28,89 @@ pub(super) fn of(connection: &Connection, conversation: i64) -> Result<Vec<Parti
     Ok(participants.collect::<rusqlite::Result<_>>()?)
 }
 
-/// These people take part, and their names will be asked for.
-pub(super) fn join(tx: &Transaction<'_>, conversation: i64, targets: &[LineId]) -> Result<()> {
+/// These people took part at this time of LINE's, and their names will be asked for.
+pub(super) fn join(tx: &Transaction<'_>, conversation: i64, targets: &[LineId], at: Timestamp) -> Result<()> {
     let mut is_changed = false;
     for target in targets {
-        is_changed |= add(tx, conversation, target)?;
+        is_changed |= add(tx, conversation, target, at)?;
     }
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// Notes that somebody takes part, and says whether that is new. LINE will be asked about them.
-pub(super) fn add(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<bool> {
+/// Notes that somebody took part at this time of LINE's, and says whether that is new. LINE will be asked about them.
+pub(super) fn add(tx: &Transaction<'_>, conversation: i64, target: &LineId, at: Timestamp) -> Result<bool> {
     const SQL: &str = "
-        INSERT INTO participants (conversation, position, target, target_name)
-        SELECT ?1, 1 + coalesce(max(position), 0), ?2, ?3
+        INSERT INTO participants (conversation, position, target, target_name, present, present_at)
+        SELECT ?1, 1 + coalesce(max(position), 0), ?2, ?3, 1, ?4
         FROM participants
-        WHERE conversation = ?1
-        ON CONFLICT (conversation, target) DO NOTHING";
-    let added = tx.prepare_cached(SQL)?.execute((conversation, target, TARGET_NAME_UNKNOWN))?;
-    if added > 0 {
+        WHERE conversation = ?1";
+    const SQL_SEEN: &str = "
+        UPDATE participants SET present = 1, present_at = ?3 WHERE conversation = ?1 AND target = ?2";
+    let is_new = match find(tx, conversation, target)? {
+        None => {
+            tx.prepare_cached(SQL)?.execute((conversation, target, TARGET_NAME_UNKNOWN, at))?;
+            true
+        }
+        Some(known) if known.is_the_chat || known.present_at > at => false,
+        Some(known) => {
+            tx.prepare_cached(SQL_SEEN)?.execute((conversation, target, at))?;
+            !known.present
+        }
+    };
+    if is_new {
         lookups::enqueue(tx, conversation, target)?;
     }
-    Ok(added > 0)
+    Ok(is_new)
 }
 
-/// These people take part no longer. What they said keeps their ids.
-pub(super) fn part(tx: &Transaction<'_>, conversation: i64, targets: &[LineId]) -> Result<()> {
+/// These people left at this time of LINE's. What they said keeps their ids.
+pub(super) fn part(tx: &Transaction<'_>, conversation: i64, targets: &[LineId], at: Timestamp) -> Result<()> {
     let mut is_changed = false;
     for target in targets {
-        is_changed |= remove(tx, conversation, target)?;
+        is_changed |= remove(tx, conversation, target, at)?;
     }
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// Notes that somebody takes part no longer, and says whether that is new.
-fn remove(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<bool> {
+/// Notes that somebody left at this time of LINE's, and says whether that is new. Their place is kept without name and
+/// picture, because LINE may tell what they did before only after that.
+fn remove(tx: &Transaction<'_>, conversation: i64, target: &LineId, at: Timestamp) -> Result<bool> {
     const SQL: &str = "
-        DELETE FROM participants
-        WHERE conversation = ?1 AND target = ?2 AND position > 1
-        RETURNING picture";
+        UPDATE participants SET present = 0, present_at = ?3, target_name = ?4, named_at = NULL, picture = NULL
+        WHERE conversation = ?1 AND target = ?2";
+    let (was_present, picture) = match find(tx, conversation, target)? {
+        Some(known) if known.is_the_chat || known.present_at > at => return Ok(false),
+        Some(known) => (known.present, known.picture),
+        None => (!add(tx, conversation, target, at)?, None),
+    };
     lookups::cancel(tx, conversation, target)?;
-    let parted = tx.prepare_cached(SQL)?.query_row((conversation, target), |row| row.get(0)).optional()?;
-    if let Some(Some(picture)) = parted {
+    tx.prepare_cached(SQL)?.execute((conversation, target, at, TARGET_NAME_UNKNOWN))?;
+    if let Some(picture) = picture {
         medias::discard(tx, picture)?;
     }
-    Ok(parted.is_some())
+    Ok(was_present)
+}
+
+/// What is known of somebody who takes part, or did.
+struct Known {
+    /// The user, group or room that the chat is with, who is always there.
+    is_the_chat: bool,
+    present: bool,
+    present_at: Timestamp,
+    picture: Option<i64>,
+}
+
+fn find(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<Option<Known>> {
+    const SQL: &str = "
+        SELECT position = 1 AS is_the_chat, present, present_at, picture
+        FROM participants
+        WHERE conversation = ?1 AND target = ?2";
+    let mut statement = tx.prepare_cached(SQL)?;
+    let known = statement.query_row((conversation, target), |row| {
+        let (is_the_chat, present) = (row.get("is_the_chat")?, row.get("present")?);
+        Ok(Known { is_the_chat, present, present_at: row.get("present_at")?, picture: row.get("picture")? })
+    });
+    Ok(known.optional()?)
 }
 
 /// Something happened: LINE is asked again for name and picture of the chat and the speaker if it last was so long ago, or

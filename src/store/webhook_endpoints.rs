@@ -82,6 +82,14 @@ pub fn enable(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
     begin_anew(tx, customers::key(tx, customer)?)
 }
 
+/// The same where it was disabled.
+pub fn enable_if_disabled(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
+    match get(tx, customer)?.disabled {
+        Some(_) => enable(tx, customer),
+        None => Ok(()),
+    }
+}
+
 /// What was known of the old receiver does not hold for a new one.
 pub(super) fn begin_anew(tx: &Transaction<'_>, customer: i64) -> Result<()> {
     const SQL: &str = "

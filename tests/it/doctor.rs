@@ -26,8 +26,14 @@ fn examine(folder: &Path, variables: &[(&str, &str)]) -> (i32, Vec<(String, Stri
 }
 
 fn of_server(server: &TestServer) -> (i32, Vec<(String, String)>, String) {
-    let line = [("KAIWA_LINE__API_BASE", server.line.url.as_str()), ("KAIWA_PUBLIC_URL", &server.url(""))];
-    examine(server.folder(), &line)
+    let url = server.url("");
+    let listen = url.trim_start_matches("http://");
+    let settings = [
+        ("KAIWA_LINE__API_BASE", server.line.url.as_str()),
+        ("KAIWA_PUBLIC_URL", url.as_str()),
+        ("KAIWA_LISTEN", listen),
+    ];
+    examine(server.folder(), &settings)
 }
 
 #[track_caller]
@@ -45,7 +51,17 @@ async fn beside_a_healthy_server_nothing_fails_and_nothing_secret_is_told() {
     let (code, levels, text) = of_server(&server);
 
     assert_eq!(code, 0, "{text}");
-    for check in ["file system", "database", "secrets", "webhook", "webhook test", "quota"] {
+    for check in [
+        "file system",
+        "files",
+        "database",
+        "secrets",
+        "clock",
+        "signature",
+        "webhook",
+        "webhook test",
+        "quota",
+    ] {
         check_level(&levels, check, "ok");
     }
     check_level(&levels, "storage.secret_key", "warn");
@@ -87,6 +103,40 @@ async fn a_missing_key_and_a_damaged_database_are_found() {
     check_level(&levels, "database", "ok");
     std::fs::write(server.database(), "this is no database").unwrap();
     check_level(&of_server(&server).1, "database", "fail");
+}
+
+#[actix_web::test]
+async fn files_that_others_may_read_are_named() {
+    let server = TestServer::start();
+    let (settings, key) = (server.folder().join("kaiwa.toml"), server.folder().join("jwt.key"));
+    std::fs::set_permissions(server.folder(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::set_permissions(server.database(), std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::write(&key, KEY).unwrap();
+    std::fs::write(&settings, format!("auth.jwt_key_file = {key:?}")).unwrap();
+    for path in [&settings, &key] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwa"));
+    command
+        .args(["doctor", "--config"])
+        .arg(&settings)
+        .env_clear()
+        .env("KAIWA_DATA_DIRECTORY", server.folder());
+    let output = command.output().unwrap();
+
+    let text = String::from_utf8(output.stdout).unwrap();
+    let [settings, key] = [&settings, &key].map(|path| path.display().to_string());
+    assert!(
+        text.contains(&format!("warn  configuration: everybody on this machine may read {settings}")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("fail  file of a secret: everybody on this machine may read {key}")),
+        "{text}"
+    );
+    assert!(text.contains("fail  files: 3 of the data directory are open to others"), "{text}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

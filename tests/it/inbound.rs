@@ -1,5 +1,8 @@
 //! What events do to a conversation together: edits, withdrawals, albums, members.
 
+use std::time::Duration;
+
+use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::eventually_is;
@@ -79,6 +82,37 @@ async fn a_shuffled_album_in_one_webhook_is_shown_in_its_order() {
     let texts: Vec<Value> =
         shown(&server, &conversation).await.iter().map(|one| one["text"].clone()).collect();
     assert_eq!(texts, ["hello", "1", "2", "3"]);
+}
+
+#[actix_web::test]
+async fn who_is_there_is_what_was_told_last_whatever_came_last() {
+    const ORDERS: [[usize; 4]; 6] =
+        [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [2, 0, 3, 1], [3, 0, 1, 2], [2, 3, 1, 0]];
+    let server = TestServer::start();
+    let begin = Timestamp::now().before(Duration::from_mins(1)).as_microseconds() / 1_000;
+    for (order, stays) in ORDERS.iter().flat_map(|order| [(order, false), (order, true)]) {
+        let cony = server.user("Cony");
+        let group = server.group("Friends", &[&cony]);
+        let source = json!({ "type": "group", "groupId": group });
+        let members = json!({ "members": [{ "type": "user", "userId": cony }] });
+        let mut speaks = text_event(&cony, "hello");
+        speaks["source"] = json!({ "type": "group", "groupId": group, "userId": cony });
+        let told =
+            |kind: &str, list: &str| event(&cony, &json!({ "type": kind, "source": source, list: members }));
+        let mut happened = vec![told("memberJoined", "joined"), speaks, told("memberLeft", "left")];
+        happened.push(if stays { told("memberJoined", "joined") } else { told("memberLeft", "left") });
+        for (event, second) in happened.iter_mut().zip(0_i64..) {
+            event["timestamp"] = json!(begin + 1_000 * second);
+        }
+
+        for &one in order {
+            assert_eq!(server.webhook(&[happened[one].clone()]).await.status, 200);
+        }
+
+        let list = server.get("/v1.0/conversations?page_size=1").await.json();
+        let others = list["result"][0]["participants"].as_array().unwrap();
+        assert_eq!(others.iter().any(|one| one["target"] == cony), stays, "{order:?}: {others:?}");
+    }
 }
 
 #[actix_web::test]

@@ -1,16 +1,27 @@
 //! What LINE says about each account: token, webhook, quota.
 
+use std::time::Duration;
+
 use crate::command::doctor::finding::Finding;
+use crate::command::own_server::{self, Request};
 use crate::config::Config;
 use crate::error::Result;
 use crate::line::client::{Client, WebhookEndpoint, WebhookTest};
-use crate::model::account::{Account, Bot, Quota};
+use crate::line::signature;
+use crate::model::account::{Account, Bot, Check, Quota};
 use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
 use crate::store::reader::Reader;
 
 /// Calls to LINE at once.
 const CONNECTIONS: usize = 1;
+
+/// Beyond the way of an answer and whole seconds.
+const CLOCK_OFF_WARN: Duration = Duration::from_secs(5);
+
+/// A reply token is as good as gone by then: LINE takes it for about a minute.
+const CLOCK_OFF_FAIL: Duration = Duration::from_secs(45);
 
 /// What no interface of LINE tells and only a person can switch.
 const SWITCHES: &str = "in LINE's console, \"Webhook redelivery\" has to be on, else events are lost while the server is \
@@ -29,10 +40,34 @@ pub async fn look(config: &Config) -> Vec<Finding> {
     };
     let line = Client::new(&config.line, CONNECTIONS);
     let mut findings = Vec::new();
+    if !found.is_empty() {
+        findings.push(clock(line.clock().await, Timestamp::now()));
+    }
     for account in &found {
         findings.extend(of_account(config, &line, account).await);
     }
     findings
+}
+
+/// LINE's answer was on its way for a moment, and tells whole seconds only.
+fn clock(line: Result<Timestamp>, now: Timestamp) -> Finding {
+    let remedy = "let the machine's clock be set by NTP (`timedatectl set-ntp true`): tokens, reply tokens and retry keys \
+                  end by it";
+    let line = match line {
+        Ok(line) => line,
+        Err(error) => {
+            return Finding::fail("clock", error.chain(), "is LINE reached from this machine at all?");
+        }
+    };
+    let off = line.since(now).max(now.since(line));
+    let message = format!("it is {} s off LINE's", off.as_secs());
+    if off >= CLOCK_OFF_FAIL {
+        Finding::fail("clock", message, remedy)
+    } else if off >= CLOCK_OFF_WARN {
+        Finding::warn("clock", message, remedy)
+    } else {
+        Finding::ok("clock", "it agrees with LINE's")
+    }
 }
 
 async fn of_account(config: &Config, line: &Client, account: &Account) -> Vec<Finding> {
@@ -42,7 +77,7 @@ async fn of_account(config: &Config, line: &Client, account: &Account) -> Vec<Fi
         let remedy = "start the server, which fetches it, and look again";
         return vec![Finding::warn(check("token"), "none was fetched yet", remedy)];
     }
-    let mut findings = Vec::new();
+    let mut findings = vec![signature(config, account, &check("signature"))];
     match line.bot(token).await {
         Ok(bot) => {
             findings.push(Finding::ok(check("token"), format!("it is that of {}", bot.basic_id)));
@@ -62,6 +97,30 @@ async fn of_account(config: &Config, line: &Client, account: &Account) -> Vec<Fi
     }));
     findings.push(Finding::warn(check("switches"), "LINE does not tell how they are", SWITCHES));
     findings
+}
+
+/// A webhook without events as LINE would send it, to the server on this machine: it has to take ours, and no other.
+fn signature(config: &Config, account: &Account, check: &str) -> Finding {
+    let bot = if let Check::Good(bot) = &account.check { bot.user_id.as_str() } else { "" };
+    let body = serde_json::json!({ "destination": bot, "events": [] }).to_string();
+    let path = format!("/v1.0/conversation/accounts/{}", account.id);
+    let ask = |signature: &str| {
+        let header = Some((signature::HEADER, signature));
+        own_server::ask(config, &Request { method: "POST", path: &path, header, body: &body })
+    };
+    let signed = signature::sign(&account.secret, body.as_bytes());
+    let another = signature::sign(&Secret::new("another"), body.as_bytes());
+    match ask(&signed).and_then(|(ours, _)| Ok((ours, ask(&another)?.0))) {
+        Ok((200, 401)) => {
+            Finding::ok(check, "the server takes what is signed with the channel secret, and nothing else")
+        }
+        Ok((ours, other)) => Finding::fail(
+            check,
+            format!("the server answers {ours} to the right signature and {other} to a wrong one"),
+            "does the running server have this configuration and this database?",
+        ),
+        Err(error) => Finding::warn(check, error.chain(), "start the server and look again"),
+    }
 }
 
 fn chat_mode(bot: &Bot, check: &str) -> Finding {
@@ -118,5 +177,26 @@ fn quota(quota: Result<Quota>, check: &str) -> Finding {
             Finding::ok(check, format!("{used} messages are used, without a limit"))
         }
         Err(error) => Finding::fail(check, error.chain(), "the token may not be good"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::doctor::finding::Level;
+    use crate::error::Error;
+
+    #[test]
+    fn a_clock_that_is_off_is_found_in_both_directions() {
+        let now = Timestamp::from_milliseconds(1_700_000_000_000);
+        for (seconds, level) in
+            [(0, Level::Ok), (4, Level::Ok), (5, Level::Warn), (44, Level::Warn), (45, Level::Fail)]
+        {
+            let off = Duration::from_secs(seconds);
+
+            assert_eq!(clock(Ok(now.after(off)), now).level, level, "{seconds} s ahead");
+            assert_eq!(clock(Ok(now), now.after(off)).level, level, "{seconds} s behind");
+        }
+        assert_eq!(clock(Err(Error::LineUnavailable(String::new())), now).level, Level::Fail);
     }
 }

@@ -15,9 +15,14 @@ const FREE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
 /// A log of a running server is reset at 128 MiB; a longer one says that something reads an old state for long.
 const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// The permissions of those who are neither the owner nor of the group.
+const EVERYBODY: u32 = 0o007;
+
 /// Looks at everything; before the first start at what there is.
-pub fn look(config: &Config) -> Vec<Finding> {
+pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![jwt_key(config), public_url(config), sqlite()];
+    findings.extend(file.map(configuration));
+    findings.extend(config.secret_files().into_iter().map(secret_file));
     let folder = &config.data_directory;
     if !folder.exists() {
         let message = format!("{} is not there yet; it is made at the first start", folder.display());
@@ -28,6 +33,7 @@ pub fn look(config: &Config) -> Vec<Finding> {
     findings.push(Finding::of("file system", file_system(folder), "look at the data directory"));
     findings.push(Finding::of("disk", disk(&database), "look at the data directory"));
     findings.push(Finding::of("data directory", modes(folder), "look at the data directory"));
+    findings.push(Finding::of("files", files(folder), "look at the data directory"));
     findings.push(key_place(config));
     if database.exists() {
         let remedy = "do not start the server on it before you have read docs/BACKUP.md";
@@ -90,6 +96,39 @@ fn modes(folder: &Path) -> Result<Finding> {
     }
     let message = format!("others than the owner may look into {}", folder.display());
     Ok(Finding::fail("data directory", message, format!("chmod 700 {}", folder.display())))
+}
+
+fn files(folder: &Path) -> Result<Finding> {
+    let open = inspection::open_entries(folder)?;
+    let Some(first) = open.first() else {
+        return Ok(Finding::ok("files", "they are for their owner alone"));
+    };
+    let message =
+        format!("{} of the data directory are open to others, {} first", open.len(), first.display());
+    Ok(Finding::fail("files", message, format!("chmod -R go= {}", folder.display())))
+}
+
+/// A group may read it, such as that of the user who runs the server.
+fn configuration(file: &Path) -> Finding {
+    let message = format!("everybody on this machine may read {}", file.display());
+    let found = inspection::open_to_others(file).map(|mode| match mode & EVERYBODY {
+        0 => Finding::ok("configuration", format!("{} can be used", file.display())),
+        _ => Finding::warn(
+            "configuration",
+            message,
+            format!("chmod o= {}, if a secret is in it", file.display()),
+        ),
+    });
+    Finding::of("configuration", found, "look at the file")
+}
+
+fn secret_file(file: &Path) -> Finding {
+    let message = format!("everybody on this machine may read {}", file.display());
+    let found = inspection::open_to_others(file).map(|mode| match mode & EVERYBODY {
+        0 => Finding::ok("file of a secret", format!("{} is not for everybody", file.display())),
+        _ => Finding::fail("file of a secret", message, format!("chmod o= {}", file.display())),
+    });
+    Finding::of("file of a secret", found, "look at the file")
 }
 
 fn key_place(config: &Config) -> Finding {

@@ -4,6 +4,8 @@ mod accounts;
 mod finding;
 mod local;
 
+use std::path::Path;
+
 use actix_web::rt::System;
 use clap::Args;
 
@@ -27,7 +29,7 @@ impl Doctor {
     /// Runs the command. `Unavailable` when something has to be put right; what only should be is no failure.
     pub fn run(self) -> Result<()> {
         let findings = match self.settings.load() {
-            Ok(config) => look(&config),
+            Ok(config) => look(&config, self.settings.file()),
             Err(error) => {
                 vec![Finding::fail("configuration", error.chain(), "config.example.toml lists every key")]
             }
@@ -46,8 +48,8 @@ impl Doctor {
     }
 }
 
-fn look(config: &Config) -> Vec<Finding> {
-    let mut findings = local::look(config);
+fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
+    let mut findings = local::look(config, file);
     findings.extend(System::new().block_on(accounts::look(config)));
     findings
 }

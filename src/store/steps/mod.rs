@@ -19,4 +19,5 @@ pub const STEPS: &[&str] = &[
     include_str!("events.sql"),
     include_str!("idempotency_keys.sql"),
     include_str!("webhooks.sql"),
+    include_str!("participants_present.sql"),
 ];

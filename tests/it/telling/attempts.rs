@@ -90,6 +90,13 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 
 #[actix_web::test]
 async fn an_endpoint_that_is_gone_is_told_nothing_more_until_it_is_enabled() {
+    for by_setup in [false, true] {
+        gone_until_enabled(by_setup).await;
+    }
+}
+
+/// By the call that says where to tell, or by setting everything up once more.
+async fn gone_until_enabled(by_setup: bool) {
     let receiver = Receiver::start();
     receiver.answer_all(410);
     let server = start(&receiver);
@@ -105,8 +112,13 @@ async fn an_endpoint_that_is_gone_is_told_nothing_more_until_it_is_enabled() {
     assert_eq!(receiver.calls().len(), 1);
 
     receiver.answer_all(200);
-    let enabled = server.put("/v1.0/webhook", &json!({})).await;
-    assert_eq!((enabled.status, &enabled.json()["disabled"]), (200, &Value::Null));
+    let enabled = if by_setup {
+        server.post("/v1.0/conversations/setup", &json!({ "reference_type": "line" })).await
+    } else {
+        server.put("/v1.0/webhook", &json!({})).await
+    };
+    assert_eq!(enabled.status, 200, "{enabled:?}");
+    assert_eq!(server.get("/v1.0/webhook").await.json()["disabled"], Value::Null);
     eventually(|| receiver.texts().len() == 2).await;
     eventually_is(0, async || deliveries(&server, "?state=waiting").await.len()).await;
 }

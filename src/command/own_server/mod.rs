@@ -1,4 +1,4 @@
-//! `kaiwa healthcheck`: for containers, unit files and scripts, which have no HTTP client.
+//! The server that runs on this machine, asked as any client asks it.
 
 mod pinned;
 
@@ -6,46 +6,34 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use clap::Args;
-use serde_json::Value;
-
-use crate::command::output;
-use crate::command::settings::Settings;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// How long each step may take: connecting, asking, and each part of the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The answer has a few hundred bytes.
+/// The answers that are asked for have a few hundred bytes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
-/// Asks `/readyz` of the server that listens where the configuration says.
-#[derive(Debug, Args)]
-pub struct Healthcheck {
-    #[command(flatten)]
-    settings: Settings,
-    /// Print the server's whole answer as JSON.
-    #[arg(long)]
-    json: bool,
+/// A request to a route.
+pub struct Request<'request> {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The route, without the base path.
+    pub path: &'request str,
+    /// A header of its own, if it needs one.
+    pub header: Option<(&'static str, &'request str)>,
+    /// JSON, or nothing.
+    pub body: &'request str,
 }
 
-impl Healthcheck {
-    /// Runs the command. `Unavailable` when the server cannot be reached or is not ready.
-    pub fn run(self) -> Result<()> {
-        let config = self.settings.load()?;
-        let address = reachable(&config.listen)?;
-        let unreachable = |error| Error::Unavailable(format!("{address} does not answer: {error}"));
-        let (status, body) = ask(address, &config).map_err(unreachable)?;
-        if self.json {
-            output::json(&body)?;
-        }
-        match status {
-            200 if self.json => Ok(()),
-            200 => output::line("ready"),
-            _ => Err(Error::Unavailable(format!("{address} is not ready: {}", body["checks"]))),
-        }
-    }
+/// Status and body of the answer of the server that listens where the configuration says.
+///
+/// `Unusable` when that is not said, `Unavailable` when nobody answers there, or something else than kaiwa.
+pub fn ask(config: &Config, request: &Request<'_>) -> Result<(u16, String)> {
+    let address = reachable(&config.listen)?;
+    let unreachable = |error| Error::Unavailable(format!("{address} does not answer: {error}"));
+    exchange_with(address, config, request).map_err(unreachable)
 }
 
 /// Where the server is reached from this machine: whoever listens at every address does so at the loopback one.
@@ -64,18 +52,31 @@ fn reachable(listen: &str) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// Status and body of the answer. Something else than JSON is no answer of ours.
-fn ask(address: SocketAddr, config: &Config) -> std::io::Result<(u16, Value)> {
+fn exchange_with(
+    address: SocketAddr,
+    config: &Config,
+    request: &Request<'_>,
+) -> std::io::Result<(u16, String)> {
     let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    let request =
-        format!("GET {}/readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n", config.base_path);
+    let request = text(address, config, request);
     let answer = match &config.tls.certificate_file {
         Some(certificate) => exchange(pinned::connect(stream, address.ip(), certificate)?, &request)?,
         None => exchange(stream, &request)?,
     };
     parse(&answer).ok_or_else(|| std::io::Error::other("the answer is not kaiwa's"))
+}
+
+fn text(address: SocketAddr, config: &Config, request: &Request<'_>) -> String {
+    let Request { method, path, header, body } = request;
+    let header = header.map_or_else(String::new, |(name, value)| format!("{name}: {value}\r\n"));
+    format!(
+        "{method} {}{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n{header}\r\n{body}",
+        config.base_path,
+        body.len()
+    )
 }
 
 fn exchange(mut stream: impl Read + Write, request: &str) -> std::io::Result<String> {
@@ -85,16 +86,14 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> std::io::Result<Str
     Ok(answer)
 }
 
-fn parse(answer: &str) -> Option<(u16, Value)> {
+fn parse(answer: &str) -> Option<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    Some((status, serde_json::from_str(body).ok()?))
+    Some((status, body.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -106,9 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn status_and_body_are_read_from_an_answer_of_ours_alone() {
-        assert_eq!(parse("HTTP/1.1 503 x\r\na: b\r\n\r\n{\"a\":1}"), Some((503, json!({ "a": 1 }))));
-        assert_eq!(parse("HTTP/1.1 200 OK\r\n\r\n<html>"), None);
+    fn status_and_body_are_read_from_an_answer_of_http_alone() {
+        assert_eq!(parse("HTTP/1.1 503 x\r\na: b\r\n\r\n{}"), Some((503, "{}".to_owned())));
         assert_eq!(parse("SSH-2.0\r\n"), None);
         assert_eq!(parse(""), None);
     }

@@ -1,0 +1,38 @@
+//! `kaiwa healthcheck`: for containers, unit files and scripts, which have no HTTP client.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::command::output;
+use crate::command::own_server::{self, Request};
+use crate::command::settings::Settings;
+use crate::error::{Error, Result};
+
+/// Asks `/readyz` of the server that listens where the configuration says.
+#[derive(Debug, Args)]
+pub struct Healthcheck {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the server's whole answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Healthcheck {
+    /// Runs the command. `Unavailable` when the server cannot be reached or is not ready.
+    pub fn run(self) -> Result<()> {
+        let config = self.settings.load()?;
+        let request = Request { method: "GET", path: "/readyz", header: None, body: "" };
+        let (status, body) = own_server::ask(&config, &request)?;
+        let foreign = |_| Error::Unavailable(format!("{} is answered by something else", config.listen));
+        let body: Value = serde_json::from_str(&body).map_err(foreign)?;
+        if self.json {
+            output::json(&body)?;
+        }
+        match status {
+            200 if self.json => Ok(()),
+            200 => output::line("ready"),
+            _ => Err(Error::Unavailable(format!("{} is not ready: {}", config.listen, body["checks"]))),
+        }
+    }
+}

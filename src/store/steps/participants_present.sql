@@ -1,0 +1,2 @@
+ALTER TABLE participants ADD COLUMN present INTEGER NOT NULL DEFAULT 1 CHECK (present IN (0, 1));
+ALTER TABLE participants ADD COLUMN present_at INTEGER NOT NULL DEFAULT 0;
