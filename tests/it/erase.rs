@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use kaiwa::store::lock::Lock;
 use rusqlite::Connection;
@@ -10,6 +11,8 @@ use serde_json::{Value, json};
 use crate::harness::eventually;
 use crate::harness::server::{TestServer, text_event};
 use crate::media::{JPEG, media_once, names, noise, send};
+use crate::telling;
+use crate::telling::receiver::Receiver;
 
 const TEXT: &str = "a \"very\" private text\nof Alice 😀";
 
@@ -131,6 +134,33 @@ async fn a_conversation_goes_and_a_late_copy_of_its_events_does_not_bring_it_bac
     server.webhook(&[event]).await;
     assert!(!holds(server.folder(), b"private text"));
     assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 404);
+}
+
+#[actix_web::test]
+async fn what_a_customer_was_still_to_be_told_goes_too_and_the_rest_is_told() {
+    let receiver = Receiver::start();
+    receiver.answer_all(500);
+    let mut server = telling::start(&receiver);
+    let (alice, bob) = (server.user("Alice"), server.user("Bob"));
+    let conversation = server.conversation_with(&alice).await;
+    for (user, text) in [(&alice, "a private text"), (&bob, "a public text")] {
+        assert_eq!(server.webhook(&[text_event(user, text)]).await.status, 200);
+    }
+    // One call for each of the conversations, whose later events wait behind it.
+    eventually(|| receiver.calls().len() == 2).await;
+
+    let output = erase(&mut server, &["--conversation", &conversation]).await;
+
+    assert!(output.status.success(), "{}", printed(&output));
+    assert!(!holds(server.folder(), b"private text") && holds(server.folder(), b"public text"));
+    receiver.answer_all(204);
+    server.restart();
+    server.advance(Duration::from_secs(10));
+    eventually(|| receiver.texts().contains(&"a public text".to_owned())).await;
+    assert!(!receiver.texts().contains(&"a private text".to_owned()));
+    let list = server.get("/v1.0/webhook_deliveries").await.json();
+    let is_of = |one: &Value| one["conversation_id"] == conversation.as_str();
+    assert!(!list["result"].as_array().unwrap().iter().any(is_of), "{list}");
 }
 
 #[actix_web::test]

@@ -4,7 +4,7 @@ mod attempts;
 mod endpoint;
 mod guard;
 mod order;
-mod receiver;
+pub mod receiver;
 
 use awc::http::Method;
 use kaiwa::config::Config;
@@ -20,7 +20,7 @@ use crate::harness::server::{TestServer, text_event};
 use crate::telling::receiver::Receiver;
 
 /// A server whose customer is told by a receiver on this machine.
-fn start(receiver: &Receiver) -> TestServer {
+pub fn start(receiver: &Receiver) -> TestServer {
     start_with(receiver, |_| {})
 }
 
