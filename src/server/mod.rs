@@ -222,7 +222,8 @@ fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output
     let line = Client::new(&config.line, concurrency);
     let tokens = |line| Tokens::new(store.clone(), line, clock.clone(), shared.renewals.clone());
     // A client of its own: what hangs in one must not keep the other waiting for a connection.
-    let names = NameWorker::new(store.clone(), tokens(Client::new(&config.line, NameWorker::CONCURRENCY)))?;
+    let names = tokens(Client::new(&config.line, NameWorker::CONCURRENCY));
+    let names = NameWorker::new(store.clone(), names, alarms.medias.clone())?;
     let tokens = tokens(line);
     let delivery = DeliveryWorker::new(store.clone(), tokens.clone(), outcomes.clone(), policy, concurrency)?;
     let tokens = TokenWorker::new(tokens)?;

@@ -157,8 +157,8 @@ pub(super) fn describe(
     if renamed > 0 || lost_picture { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// Another address is another picture: the old one goes, and the new one is shown once it is here. Says whether one was
-/// shown that is shown no longer.
+/// Another address is another picture: the old one goes, and the new one is shown once it is here. One that could not be
+/// fetched is tried again. Says whether one was shown that is shown no longer.
 fn set_picture(tx: &Transaction<'_>, conversation: i64, target: &LineId, url: Option<&str>) -> Result<bool> {
     const SQL_KNOWN: &str = "
         SELECT m.key, source_url, status
@@ -169,7 +169,8 @@ fn set_picture(tx: &Transaction<'_>, conversation: i64, target: &LineId, url: Op
     let known =
         statement.query_row((conversation, target), |row| <(i64, String, MediaStatus)>::try_from(row));
     let known = known.optional()?;
-    if known.as_ref().map(|(_, url, _)| url.as_str()) == url {
+    let is_good = |(_, _, status): &&(i64, String, MediaStatus)| *status != MediaStatus::Gone;
+    if known.as_ref().filter(is_good).map(|(_, url, _)| url.as_str()) == url {
         return Ok(false);
     }
     let picture = url.map(|url| medias::expect_picture(tx, conversation, url)).transpose()?;

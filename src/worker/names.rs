@@ -34,16 +34,18 @@ pub struct NameWorker {
     store: Store,
     reader: Rc<Reader>,
     tokens: Tokens,
+    /// Whom a picture concerns that has to be fetched, or removed.
+    medias: Wake,
 }
 
 impl NameWorker {
     /// Names that are asked for at once.
     pub const CONCURRENCY: usize = 16;
 
-    /// A worker that asks with these tokens.
-    pub fn new(store: Store, tokens: Tokens) -> Result<Self> {
+    /// A worker that asks with these tokens, and wakes who fetches pictures.
+    pub fn new(store: Store, tokens: Tokens, medias: Wake) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
-        Ok(Self { store, reader, tokens })
+        Ok(Self { store, reader, tokens, medias })
     }
 
     /// Asks for the names that are due, and says how many those were.
@@ -52,6 +54,9 @@ impl NameWorker {
         let asked = due.len();
         for outcome in join_all(due.into_iter().map(|lookup| self.ask(lookup, clock))).await {
             outcome?;
+        }
+        if asked > 0 {
+            self.medias.wake();
         }
         Ok(asked)
     }

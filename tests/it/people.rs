@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use kaiwa::sandbox::people::Friendship;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::harness::eventually_is;
 use crate::harness::server::{TestServer, text_event};
 use crate::harness::somebody::Somebody;
+use crate::harness::{eventually, eventually_is};
 use crate::media::{download, names as files};
 
 /// Longer than the time for which names and pictures are taken for granted.
@@ -145,6 +146,27 @@ async fn a_picture_is_fetched_without_a_token_and_served_by_us() {
         (json!(uri), 1),
         "it is the same picture"
     );
+}
+
+#[actix_web::test]
+async fn a_picture_that_could_not_be_fetched_is_tried_again_when_the_name_is() {
+    let server = server();
+    let gone = Somebody::start(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    let alice = server.user("Alice");
+    set_picture(&server, &alice, Some(gone.url.clone()));
+    writes(&server, &alice).await;
+    eventually(|| gone.heads().len() == 1).await;
+    let given_up = || {
+        const SQL: &str = "SELECT count(*) FROM medias WHERE status = 'gone'";
+        Connection::open(server.database()).unwrap().query_row(SQL, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    eventually(|| given_up() == 1).await;
+
+    server.advance(OLD);
+    writes(&server, &alice).await;
+
+    eventually(|| gone.heads().len() == 2).await;
+    assert_eq!(picture(&server, &alice).await, Value::Null);
 }
 
 #[actix_web::test]
