@@ -7,7 +7,6 @@ use crate::api::counters::Counters;
 use crate::api::feeds::Feeds;
 use crate::api::limits::Limits;
 use crate::api::once::UnderWay;
-use crate::api::quota::Quotas;
 use crate::api::tickets::Tickets;
 use crate::api::token::Verifier;
 use crate::config::Config;
@@ -23,6 +22,7 @@ use crate::store::inbound::Received;
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
+use crate::worker::quotas::Quotas;
 use crate::worker::tokens::{Renewals, Tokens};
 use crate::worker::wake::Alarms;
 

@@ -49,8 +49,8 @@ fn add_counters(page: &mut Page, shared: &Shared) {
 }
 
 async fn add_backlog(page: &mut Page, shared: &Shared) -> Result<()> {
-    let backlog = shared.store.read(backlog::measure).await?;
     let now = shared.clock.now();
+    let backlog = shared.store.read(move |connection| backlog::measure(connection, now)).await?;
     let oldest = backlog.oldest.map_or(0, |oldest| now.since(oldest).as_secs());
     page.number("deliveries_waiting", "Requests to LINE that are not decided", backlog.deliveries);
     page.number("deliveries_oldest_seconds", "Age of the oldest of them", oldest);
@@ -58,6 +58,11 @@ async fn add_backlog(page: &mut Page, shared: &Shared) -> Result<()> {
     let lanes = lanes.map(|(state, count)| (state.to_owned(), count));
     page.numbers(("lanes", "Chats with something to send"), "state", lanes);
     page.numbers(("accounts_parked", "LINE accounts that send nothing"), "reason", backlog.parked);
+    let oldest = backlog.oldest_untold.map_or(0, |oldest| now.since(oldest).as_secs());
+    page.number("webhook_deliveries_waiting", "Events that customers are still to be told", backlog.untold);
+    page.number("webhook_deliveries_oldest_seconds", "Age of the oldest of them", oldest);
+    let receivers = backlog.receivers.map(|(state, count)| (state.to_owned(), count));
+    page.numbers(("webhook_endpoints", "Customers' endpoints that do not work"), "state", receivers);
     Ok(())
 }
 
@@ -68,7 +73,7 @@ fn add_storage(page: &mut Page, shared: &Shared) {
     }
 }
 
-/// What LINE said when somebody asked last: nobody asks for these numbers alone.
+/// What LINE said when it was asked last; nobody waits for LINE here.
 fn add_quotas(page: &mut Page, shared: &Shared) {
     let known = shared.quotas.known();
     let used = known.iter().map(|(account, quota)| (account.to_string(), quota.used));

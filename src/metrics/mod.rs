@@ -4,6 +4,7 @@
 pub mod page;
 
 use std::borrow::Cow;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter as Total;
@@ -40,6 +41,8 @@ pub struct Metrics {
     commits: Commits,
     deliveries: Deliveries,
     fetches: Fetches,
+    told: Told,
+    backups: Backups,
 }
 
 /// What the writer of the database does.
@@ -53,6 +56,19 @@ pub struct Commits {
 /// What becomes of attempts to deliver.
 #[derive(Debug, Clone, Default)]
 pub struct Deliveries(Family<Labels<2>, Total>);
+
+/// What becomes of attempts to tell customers.
+#[derive(Debug, Clone, Default)]
+pub struct Told(Family<Labels<1>, Total>);
+
+/// What becomes of the backups that are made by themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Backups {
+    made: Family<Labels<1>, Total>,
+    last: Gauge,
+    bytes: Gauge,
+    seconds: Gauge<f64, AtomicU64>,
+}
 
 /// What becomes of attempts to fetch a file.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +97,8 @@ impl Metrics {
             commits,
             deliveries: Deliveries::default(),
             fetches: Fetches::default(),
+            told: Told::default(),
+            backups: Backups::default(),
         }
     }
 
@@ -101,6 +119,16 @@ impl Metrics {
     /// The count of deliveries.
     pub fn deliveries(&self) -> Deliveries {
         self.deliveries.clone()
+    }
+
+    /// The count of attempts to tell customers.
+    pub fn told(&self) -> Told {
+        self.told.clone()
+    }
+
+    /// What is known of backups.
+    pub fn backups(&self) -> Backups {
+        self.backups.clone()
     }
 
     /// The count of fetched files.
@@ -141,6 +169,33 @@ impl Deliveries {
     /// An attempt by this call (`reply` or `push`) came to this outcome.
     pub fn add(&self, call: &'static str, outcome: &'static str) {
         self.0.get_or_create(&[("call", call.into()), ("outcome", outcome.into())]).inc();
+    }
+}
+
+impl Told {
+    /// An attempt came to this outcome.
+    pub fn add(&self, outcome: &'static str) {
+        self.0.get_or_create(&[("outcome", outcome.into())]).inc();
+    }
+}
+
+impl Backups {
+    /// The newest backup is of this time (Unix seconds).
+    pub fn found(&self, at_seconds: i64) {
+        self.last.set(at_seconds);
+    }
+
+    /// One of so many bytes was made, which took so long.
+    pub fn made(&self, at_seconds: i64, bytes: u64, took: Duration) {
+        self.made.get_or_create(&[("outcome", "made".into())]).inc();
+        self.found(at_seconds);
+        self.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.seconds.set(took.as_secs_f64());
+    }
+
+    /// One could not be made.
+    pub fn failed(&self) {
+        self.made.get_or_create(&[("outcome", "failed".into())]).inc();
     }
 }
 

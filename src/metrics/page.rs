@@ -41,8 +41,16 @@ impl Page {
     /// A page with everything that was counted.
     pub fn new(metrics: &Metrics) -> Self {
         let mut page = Self { registry: Registry::with_prefix(PREFIX) };
-        let Metrics { requests, request_seconds, webhook_lag_seconds, commits, deliveries, fetches } =
-            metrics;
+        let Metrics {
+            requests,
+            request_seconds,
+            webhook_lag_seconds,
+            commits,
+            deliveries,
+            fetches,
+            told,
+            backups,
+        } = metrics;
         page.add("http_requests", "Answered requests", requests);
         page.add("http_request_duration_seconds", "Time until the answer began", request_seconds);
         page.add(
@@ -55,6 +63,11 @@ impl Page {
         page.add("commit_duration_seconds", "Time of a commit, with the disk's sync", &commits.seconds);
         page.add("deliveries", "Attempts to deliver, by call and outcome", &deliveries.0);
         page.add("media_fetches", "Attempts to fetch a file, by outcome", &fetches.0);
+        page.add("webhook_deliveries", "Attempts to tell customers, by outcome", &told.0);
+        page.add("backups", "Backups that were to be made by themselves, by outcome", &backups.made);
+        page.add("backup_last_seconds", "Unix time of the newest backup, 0 for none", &backups.last);
+        page.add("backup_bytes", "Size of the last backup that was made", &backups.bytes);
+        page.add("backup_duration_seconds", "Time that it took", &backups.seconds);
         page
     }
 

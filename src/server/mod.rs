@@ -4,14 +4,13 @@ mod declared;
 mod http;
 mod notify;
 mod tls;
+mod workers;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::rt;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::api::app::Shared;
@@ -19,35 +18,24 @@ use crate::api::counters::Counters;
 use crate::api::feeds::Feeds;
 use crate::api::limits::Limits;
 use crate::api::once::UnderWay;
-use crate::api::quota::Quotas;
 use crate::api::tickets::Tickets;
 use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::config::section::Checkpoint;
 use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
-use crate::hooks;
-use crate::hooks::guard::Guard;
-use crate::line::client::{Client, tls};
 use crate::metrics::Metrics;
 use crate::model::clock::Clock;
-use crate::model::delivery::Policy;
 use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
 use crate::server::tls::Certificate;
 use crate::store::folder::Folder;
 use crate::store::{Store, deliveries, fetches, webhook_deliveries};
-use crate::worker::backups::BackupWorker;
-use crate::worker::delivery::DeliveryWorker;
-use crate::worker::events::EventWorker;
-use crate::worker::media::{self, MediaWorker, Sources};
-use crate::worker::names::NameWorker;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
-use crate::worker::retention::RetentionWorker;
-use crate::worker::tokens::{Renewals, TokenWorker, Tokens};
+use crate::worker::quotas::Quotas;
+use crate::worker::tokens::Renewals;
 use crate::worker::wake::{Alarms, Stop};
-use crate::worker::webhooks::WebhookWorker;
 
 /// Threads that have ended give back what they held within this time.
 const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(2);
@@ -142,7 +130,7 @@ impl Server {
         let limit = self.shared.config.limits.shutdown_timeout;
         let holders = Arc::strong_count(&self.shared);
         let (stopping, stopped) = watch::channel(false);
-        let workers = spawn_workers(&self.shared, &Stop::new(stopped))?;
+        let workers = workers::spawn(&self.shared, &Stop::new(stopped))?;
         let mut workers = std::pin::pin!(workers);
         let settings = self.certificate.as_ref().map(Certificate::settings);
         let http = Http::start(&self.shared, (self.listener, settings), self.metrics)?;
@@ -209,68 +197,6 @@ pub fn make_private_folder(path: &std::path::Path) -> Result<()> {
     made.map_err(|error| {
         Error::Unusable(format!("cannot make the data directory {}: {error}", path.display()))
     })
-}
-
-fn spawn_workers(shared: &Arc<Shared>, stop: &Stop) -> Result<impl Future<Output = ()> + use<>> {
-    let Shared { config, store, clock, alarms, outcomes, pulse, .. } = shared.as_ref();
-    let policy = Policy {
-        backoff_first: config.delivery.backoff_first,
-        backoff_max: config.delivery.backoff_max,
-        give_up_after: config.delivery.give_up_after,
-    };
-    let concurrency = config.delivery.concurrency;
-    let line = Client::new(&config.line, concurrency);
-    let tokens = |line| Tokens::new(store.clone(), line, clock.clone(), shared.renewals.clone());
-    // A client of its own: what hangs in one must not keep the other waiting for a connection.
-    let names = tokens(Client::new(&config.line, NameWorker::CONCURRENCY));
-    let names = NameWorker::new(store.clone(), names, alarms.medias.clone())?;
-    let tokens = tokens(line);
-    let delivery = DeliveryWorker::new(store.clone(), tokens.clone(), outcomes.clone(), policy, concurrency)?;
-    let tokens = TokenWorker::new(tokens)?;
-    let medias = media_worker(shared)?;
-    let names = names.run(clock.clone(), alarms.names.clone(), pulse.names.clone(), stop.clone());
-    let medias = medias.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone());
-    let delivery =
-        delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop.clone());
-    let events = EventWorker::new(store.clone(), config.retention.events)?;
-    let events = events.run(clock.clone(), alarms.events.clone(), pulse.events.clone(), stop.clone());
-    let webhooks = spawn_webhooks(shared, stop)?;
-    let tokens = tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop.clone());
-    let backups = BackupWorker::new(config, &shared.folder)?;
-    let backups = backups.run(clock.clone(), pulse.backups.clone(), stop.clone());
-    let (names, medias, delivery, tokens) =
-        (rt::spawn(names), rt::spawn(medias), rt::spawn(delivery), rt::spawn(tokens));
-    let retention = RetentionWorker::new(store.clone(), &config.retention);
-    let retention = retention.run(clock.clone(), pulse.retention.clone(), stop.clone());
-    let (events, backups, retention) = (rt::spawn(events), rt::spawn(backups), rt::spawn(retention));
-    // Ready when all have ended, or when the first of them has failed.
-    Ok(async move {
-        if tokio::try_join!(names, medias, delivery, tokens, events, backups, retention, webhooks).is_err() {
-            log::error!("a worker panicked");
-        }
-    })
-}
-
-/// The worker for files has clients of its own, so that large files take no connection from messages.
-fn media_worker(shared: &Shared) -> Result<MediaWorker> {
-    let Shared { config, store, folder, clock, renewals, metrics, .. } = shared;
-    // One more than there are files: a token may be needed while all of them are under way.
-    let line = Client::new(&config.line, media::CONCURRENCY + 1);
-    let tokens = Tokens::new(store.clone(), line, clock.clone(), renewals.clone());
-    let guard = Guard::new(&config.limits.allowed_hosts);
-    let hooks = hooks::client::Client::new(guard, tls(), media::CONCURRENCY);
-    let sources = Sources::new(tokens, hooks, &config.limits, metrics.fetches());
-    MediaWorker::new(store.clone(), folder.clone(), sources)
-}
-
-/// The worker that tells customers speaks to addresses that they chose.
-fn spawn_webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
-    let Shared { config, store, clock, alarms, pulse, .. } = shared;
-    let guard = Guard::new(&config.limits.allowed_hosts);
-    let hooks = hooks::client::Client::new(guard, tls(), config.webhooks.concurrency);
-    let worker = WebhookWorker::new(store.clone(), hooks, &config.webhooks)?;
-    let (alarm, beat) = (alarms.webhooks.clone(), pulse.webhooks.clone());
-    Ok(rt::spawn(worker.run(clock.clone(), alarm, beat, stop.clone())))
 }
 
 /// Where LINE reaches this server. A LINE on this machine, such as the sandbox, reaches it where it listens.

@@ -21,10 +21,16 @@ pub struct Backlog {
     pub slow: u64,
     /// How many accounts are parked for which reason.
     pub parked: Vec<(String, u64)>,
+    /// Events that customers are still to be told.
+    pub untold: u64,
+    /// When the oldest of them happened.
+    pub oldest_untold: Option<Timestamp>,
+    /// How many customers are told nothing: `disabled`, `paused` as they asked; and `failing`, of those that are told.
+    pub receivers: [(&'static str, u64); 3],
 }
 
 /// What waits now.
-pub fn measure(connection: &Connection) -> Result<Backlog> {
+pub fn measure(connection: &Connection, now: Timestamp) -> Result<Backlog> {
     const LANES: &str = "
         SELECT count(*) FILTER (WHERE in_flight = 1), count(*) FILTER (WHERE in_flight = 0),
             count(*) FILTER (WHERE slow = 1)
@@ -37,7 +43,34 @@ pub fn measure(connection: &Connection) -> Result<Backlog> {
     let (deliveries, oldest) = connection
         .prepare_cached(DELIVERIES)?
         .query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?;
-    Ok(Backlog { deliveries, oldest, under_way, waiting, slow, parked: parked(connection)? })
+    let (untold, oldest_untold) = untold(connection)?;
+    let receivers = receivers(connection, now)?;
+    let parked = parked(connection)?;
+    Ok(Backlog { deliveries, oldest, under_way, waiting, slow, parked, untold, oldest_untold, receivers })
+}
+
+/// How many events customers are still to be told, and when the oldest of them happened.
+fn untold(connection: &Connection) -> Result<(u64, Option<Timestamp>)> {
+    // The index holds what waits; only the oldest is looked up.
+    const SQL: &str = "
+        SELECT waiting, (SELECT tm_create FROM webhook_deliveries WHERE event = oldest)
+        FROM (
+            SELECT count(*) AS waiting, min(event) AS oldest
+            FROM webhook_deliveries INDEXED BY webhook_deliveries_waiting
+            WHERE state IN ('waiting', 'sending')
+        )";
+    Ok(connection.prepare_cached(SQL)?.query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?)
+}
+
+fn receivers(connection: &Connection, now: Timestamp) -> Result<[(&'static str, u64); 3]> {
+    const SQL: &str = "
+        SELECT count(*) FILTER (WHERE disabled_at IS NOT NULL), count(*) FILTER (WHERE paused_until > ?1),
+            count(*) FILTER (WHERE disabled_at IS NULL AND failing_since IS NOT NULL)
+        FROM webhook_endpoints";
+    let [disabled, paused, failing] = connection
+        .prepare_cached(SQL)?
+        .query_row([now], |row| Ok([unsigned(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?)]))?;
+    Ok([("disabled", disabled), ("paused", paused), ("failing", failing)])
 }
 
 /// How many accounts are parked for which reason.

@@ -3,10 +3,11 @@
 //! What was made is read off the folder of backups, so a new start goes on where the last one ended.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::metrics::Backups;
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::rotation::Rotation;
@@ -28,22 +29,27 @@ pub struct BackupWorker {
     rotation: Option<Rotation>,
     every: Duration,
     keep: usize,
+    metrics: Backups,
 }
 
 impl BackupWorker {
     /// A worker that follows the settings.
-    pub fn new(config: &Config, folder: &Folder) -> Result<Self> {
+    pub fn new(config: &Config, folder: &Folder, metrics: Backups) -> Result<Self> {
         let rotation = config.backup.directory.as_deref().map(Rotation::open).transpose()?;
+        if let Some(newest) = rotation.as_ref().and_then(|rotation| rotation.times().ok()?.pop()) {
+            metrics.found(newest.as_seconds());
+        }
         let (database, folder) = (config.database_path(), folder.clone());
-        Ok(Self { database, folder, rotation, every: config.backup.every, keep: config.backup.keep })
+        Ok(Self { database, folder, rotation, every: config.backup.every, keep: config.backup.keep, metrics })
     }
 
     /// Makes a backup if one is due, and removes those that are too many then. Waits for the disk.
     pub fn step(&self, now: Timestamp, cancel: &Cancel) -> Result<Option<Summary>> {
         let Some(rotation) = self.rotation.as_ref().filter(|_| self.is_due(now)) else { return Ok(None) };
-        let file = rotation.path(now);
+        let (file, began) = (rotation.path(now), Instant::now());
         let summary = backup::write(&self.database, &self.folder, &file, now, cancel)?;
         let Summary { size, media_files, media_lost, .. } = summary;
+        self.metrics.made(now.as_seconds(), size, began.elapsed());
         log::info!("backup: {} has {size} bytes and {media_files} files", file.display());
         if media_lost > 0 {
             log::error!("backup: {media_lost} files that the database promises are not on disk");
@@ -61,6 +67,7 @@ impl BackupWorker {
                 && self.is_due(clock.now())
                 && let Err(error) = self.attempt(clock.now(), &beat, &mut stop).await
             {
+                self.metrics.failed();
                 log::error!("backup: none was made: {}", error.chain());
                 not_before = clock.now().after(PAUSE_AFTER_FAILED_BACKUP.min(self.every));
             }

@@ -11,6 +11,7 @@ pub mod media;
 pub mod names;
 pub mod outcomes;
 pub mod pulse;
+pub mod quotas;
 pub mod replay;
 pub mod retention;
 pub mod tokens;

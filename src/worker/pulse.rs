@@ -34,6 +34,8 @@ pub struct Pulse {
     pub retention: Beat,
     /// Of the worker that tells customers.
     pub webhooks: Beat,
+    /// Of the worker that asks for quotas.
+    pub quotas: Beat,
 }
 
 impl Beat {
@@ -56,7 +58,7 @@ impl Default for Beat {
 impl Pulse {
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
-        let Self { deliveries, names, tokens, medias, events, backups, retention, webhooks } = self;
+        let Self { deliveries, names, tokens, medias, events, backups, retention, webhooks, quotas } = self;
         let all = [
             ("deliveries", deliveries),
             ("names", names),
@@ -66,6 +68,7 @@ impl Pulse {
             ("backups", backups),
             ("retention", retention),
             ("webhooks", webhooks),
+            ("quotas", quotas),
         ];
         for (name, beat) in all {
             let silence = beat.silence();

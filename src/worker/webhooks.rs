@@ -13,6 +13,7 @@ use crate::config::section::Webhooks;
 use crate::error::Result;
 use crate::hooks::call::Call;
 use crate::hooks::client::Client;
+use crate::metrics::Told;
 use crate::model::clock::Clock;
 use crate::model::webhook::{self, AttemptError, Decision, Outcome};
 use crate::model::webhook_delivery::Attempt;
@@ -39,14 +40,15 @@ pub struct WebhookWorker {
     hooks: Client,
     concurrency: usize,
     time_limit: Duration,
+    told: Told,
 }
 
 impl WebhookWorker {
     /// A worker that calls with this client.
-    pub fn new(store: Store, hooks: Client, settings: &Webhooks) -> Result<Self> {
+    pub fn new(store: Store, hooks: Client, settings: &Webhooks, told: Told) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
         let Webhooks { concurrency, timeout } = *settings;
-        Ok(Self { store, reader, hooks, concurrency, time_limit: timeout })
+        Ok(Self { store, reader, hooks, concurrency, time_limit: timeout, told })
     }
 
     /// Tells everything that is due once, and says how many calls that were.
@@ -128,6 +130,7 @@ impl WebhookWorker {
         for left in (0..CHAIN_MAX).rev() {
             let attempt = self.attempt(&claim, clock).await;
             let decision = webhook::decide(claim.progress, attempt.outcome, clock.now(), jitter());
+            self.told.add(name(decision));
             report(&claim, attempt.outcome, decision);
             let chained = left > 0 && go_on();
             let Some(next) = self.record(claim, attempt, (decision, chained), clock).await else { return };
@@ -191,6 +194,16 @@ impl WebhookWorker {
                 PAUSE_AFTER_FAILURE
             }
         }
+    }
+}
+
+/// What became of an attempt, for the count.
+const fn name(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Deliver => "delivered",
+        Decision::Retry(_) => "retried",
+        Decision::Wait(_) => "put_off",
+        Decision::Fail => "failed",
     }
 }
 

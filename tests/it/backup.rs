@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use kaiwa::config::section::Checkpoint;
 use kaiwa::error::Error;
+use kaiwa::metrics::Backups;
 use kaiwa::model::account::DeliveryMode;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::backup::restore::{restore, verify};
@@ -266,7 +267,8 @@ async fn a_server_makes_backups_by_itself_and_keeps_the_newest() {
     let made =
         || if directory.exists() { names(&directory).iter().filter(|name| is_made(name)).count() } else { 0 };
     eventually(|| made() == 1).await;
-    let worker = BackupWorker::new(&server.shared().config, &Folder::open(server.folder()).unwrap()).unwrap();
+    let files = Folder::open(server.folder()).unwrap();
+    let worker = BackupWorker::new(&server.shared().config, &files, Backups::default()).unwrap();
     let later = |hours| server.clock.now().after(Duration::from_hours(hours));
 
     let too_early = worker.step(later(23), &Cancel::default()).unwrap();

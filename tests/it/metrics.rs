@@ -1,11 +1,14 @@
 //! The numbers that a monitoring system reads, and the figures of `/readyz`.
 
+use std::time::Duration;
+
 use awc::http::Method;
 use serde_json::json;
 
 use crate::harness::answer::Answer;
 use crate::harness::eventually_is;
 use crate::harness::server::{TestServer, text_event};
+use crate::telling::receiver::Receiver;
 
 fn start() -> TestServer {
     TestServer::start_with(|config| config.metrics.listen = Some("127.0.0.1:0".to_owned()))
@@ -56,6 +59,38 @@ async fn what_the_server_does_is_counted_and_timed() {
         assert_ne!(number(&server, name).await.unwrap(), "0", "{name}");
     }
     assert!(number(&server, "kaiwa_start_time_seconds").await.unwrap().len() >= 10);
+}
+
+#[actix_web::test]
+async fn quotas_backups_and_what_customers_are_told_are_shown_without_anybody_asking() {
+    let (receiver, backups) = (Receiver::start(), tempfile::tempdir().unwrap());
+    receiver.answer_all(500);
+    let url = receiver.url.parse().unwrap();
+    let server = TestServer::start_with(|config| {
+        config.metrics.listen = Some("127.0.0.1:0".to_owned());
+        config.backup.directory = Some(backups.path().to_owned());
+        config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()];
+        config.customers[0].webhook_uri = Some(url);
+    });
+    let used = format!("kaiwa_quota_used_messages{{account=\"{}\"}}", server.account);
+    let is = async |name: &str, value: &str| {
+        eventually_is(Some(value.to_owned()), async || number(&server, name).await).await;
+    };
+
+    server.webhook(&[text_event(&server.user("Alice"), "hello")]).await;
+
+    is(&used, "0").await;
+    is(r#"kaiwa_backups_total{outcome="made"}"#, "1").await;
+    for name in ["kaiwa_backup_last_seconds", "kaiwa_backup_bytes", "kaiwa_backup_duration_seconds"] {
+        assert!(number(&server, name).await.unwrap().parse::<f64>().unwrap() > 0.0, "{name}");
+    }
+    is(r#"kaiwa_webhook_deliveries_total{outcome="retried"}"#, "1").await;
+    is(r#"kaiwa_webhook_endpoints{state="failing"}"#, "1").await;
+    assert_ne!(number(&server, "kaiwa_webhook_deliveries_waiting").await.unwrap(), "0");
+    receiver.answer_all(204);
+    server.advance(Duration::from_secs(10));
+    is("kaiwa_webhook_deliveries_waiting", "0").await;
+    is(r#"kaiwa_webhook_endpoints{state="failing"}"#, "0").await;
 }
 
 #[actix_web::test]

@@ -1,0 +1,100 @@
+//! The workers of a running server: who they are, and what each is given.
+
+use actix_web::rt;
+use futures_util::future::try_join_all;
+use tokio::task::JoinHandle;
+
+use crate::api::app::Shared;
+use crate::error::Result;
+use crate::hooks;
+use crate::hooks::guard::Guard;
+use crate::line::client::{Client, tls};
+use crate::model::delivery::Policy;
+use crate::worker::backups::BackupWorker;
+use crate::worker::delivery::DeliveryWorker;
+use crate::worker::events::EventWorker;
+use crate::worker::media::{self, MediaWorker, Sources};
+use crate::worker::names::NameWorker;
+use crate::worker::quotas::QuotaWorker;
+use crate::worker::retention::RetentionWorker;
+use crate::worker::tokens::{TokenWorker, Tokens};
+use crate::worker::wake::Stop;
+use crate::worker::webhooks::WebhookWorker;
+
+/// Starts all of them. Ready when all have ended, or when the first of them has failed.
+pub fn spawn(shared: &Shared, stop: &Stop) -> Result<impl Future<Output = ()> + use<>> {
+    let mut workers = senders(shared, stop)?;
+    workers.extend([medias(shared, stop)?, webhooks(shared, stop)?]);
+    workers.extend(keepers(shared, stop)?);
+    Ok(async move {
+        if try_join_all(workers).await.is_err() {
+            log::error!("a worker panicked");
+        }
+    })
+}
+
+/// Those that speak to LINE in the name of accounts.
+fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
+    let Shared { config, store, clock, alarms, outcomes, pulse, quotas, .. } = shared;
+    let policy = Policy {
+        backoff_first: config.delivery.backoff_first,
+        backoff_max: config.delivery.backoff_max,
+        give_up_after: config.delivery.give_up_after,
+    };
+    let concurrency = config.delivery.concurrency;
+    // A client of its own: what hangs in one must not keep the other waiting for a connection.
+    let names =
+        NameWorker::new(store.clone(), tokens(shared, NameWorker::CONCURRENCY), alarms.medias.clone())?;
+    let tokens = tokens(shared, concurrency);
+    let delivery = DeliveryWorker::new(store.clone(), tokens.clone(), outcomes.clone(), policy, concurrency)?;
+    let is_watched = config.metrics.listen.is_some();
+    let quotas = QuotaWorker::new(store.clone(), tokens.clone(), quotas.clone(), is_watched);
+    let tokens = TokenWorker::new(tokens)?;
+    let stop = || stop.clone();
+    Ok(vec![
+        rt::spawn(names.run(clock.clone(), alarms.names.clone(), pulse.names.clone(), stop())),
+        rt::spawn(delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop())),
+        rt::spawn(tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop())),
+        rt::spawn(quotas.run(clock.clone(), pulse.quotas.clone(), stop())),
+    ])
+}
+
+/// The worker for files has clients of its own, so that large files take no connection from messages.
+fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
+    let Shared { config, store, folder, clock, alarms, pulse, metrics, .. } = shared;
+    // One more than there are files: a token may be needed while all of them are under way.
+    let tokens = tokens(shared, media::CONCURRENCY + 1);
+    let guard = Guard::new(&config.limits.allowed_hosts);
+    let hooks = hooks::client::Client::new(guard, tls(), media::CONCURRENCY);
+    let sources = Sources::new(tokens, hooks, &config.limits, metrics.fetches());
+    let worker = MediaWorker::new(store.clone(), folder.clone(), sources)?;
+    Ok(rt::spawn(worker.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone())))
+}
+
+/// The worker that tells customers speaks to addresses that they chose.
+fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
+    let Shared { config, store, clock, alarms, pulse, metrics, .. } = shared;
+    let guard = Guard::new(&config.limits.allowed_hosts);
+    let hooks = hooks::client::Client::new(guard, tls(), config.webhooks.concurrency);
+    let worker = WebhookWorker::new(store.clone(), hooks, &config.webhooks, metrics.told())?;
+    Ok(rt::spawn(worker.run(clock.clone(), alarms.webhooks.clone(), pulse.webhooks.clone(), stop.clone())))
+}
+
+/// Those that remove what is old and make backups.
+fn keepers(shared: &Shared, stop: &Stop) -> Result<[JoinHandle<()>; 3]> {
+    let Shared { config, store, folder, clock, alarms, pulse, metrics, .. } = shared;
+    let events = EventWorker::new(store.clone(), config.retention.events)?;
+    let backups = BackupWorker::new(config, folder, metrics.backups())?;
+    let retention = RetentionWorker::new(store.clone(), &config.retention);
+    Ok([
+        rt::spawn(events.run(clock.clone(), alarms.events.clone(), pulse.events.clone(), stop.clone())),
+        rt::spawn(backups.run(clock.clone(), pulse.backups.clone(), stop.clone())),
+        rt::spawn(retention.run(clock.clone(), pulse.retention.clone(), stop.clone())),
+    ])
+}
+
+/// A client of LINE with up to `connections` requests at once, and the tokens that it needs.
+fn tokens(shared: &Shared, connections: usize) -> Tokens {
+    let line = Client::new(&shared.config.line, connections);
+    Tokens::new(shared.store.clone(), line, shared.clock.clone(), shared.renewals.clone())
+}
