@@ -4,9 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use actix_web::rt;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 
 use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
@@ -22,11 +21,9 @@ use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Beat;
 use crate::worker::tokens::Tokens;
+use crate::worker::under_way::UnderWay;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
-
-/// Of all requests at once, the part that may go to chats which got no answer in time at their last attempt.
-const SLOW_SHARE: usize = 4;
 
 /// A chat with more to say goes on at once up to this many messages; then others have their turn.
 const CHAIN_MAX: usize = 32;
@@ -57,7 +54,7 @@ impl DeliveryWorker {
 
     /// Delivers everything that is due once, and says how many attempts that were.
     pub async fn step(&self, clock: &Clock) -> Result<usize> {
-        let claims = self.claim(clock, self.room(0, 0)).await?;
+        let claims = self.claim(clock, room(&UnderWay::new(self.concurrency))).await?;
         let attempts = claims.len();
         join_all(claims.into_iter().map(|claim| self.deliver(claim, clock, || false))).await;
         Ok(attempts)
@@ -65,34 +62,23 @@ impl DeliveryWorker {
 
     /// Delivers until it is stopped; what is under way then is finished.
     pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
-        let mut under_way = FuturesUnordered::new();
-        let mut slow = 0;
+        let mut under_way = UnderWay::new(self.concurrency);
         loop {
             beat.beat();
-            let room = self.room(under_way.len(), slow);
-            for claim in self.claim_or_report(&clock, room).await {
-                slow += usize::from(claim.slow);
-                under_way.push(self.spawn(claim, &clock, &stop));
+            for claim in self.claim_or_report(&clock, room(&under_way)).await {
+                let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
+                let slow = claim.slow;
+                let attempts = async move { worker.deliver(claim, &clock, || !stop.is_requested()).await };
+                under_way.begin(slow, attempts);
             }
             tokio::select! {
-                Some(was_slow) = under_way.next() => {
-                    slow -= usize::from(was_slow);
-                    while let Some(Some(was_slow)) = under_way.next().now_or_never() {
-                        slow -= usize::from(was_slow);
-                    }
-                }
+                () = under_way.ended() => {}
                 () = alarm.woken() => {}
                 () = tokio::time::sleep(self.pause(&clock)) => {}
                 () = stop.requested() => break,
             }
         }
-        while under_way.next().await.is_some() {}
-    }
-
-    fn room(&self, under_way: usize, slow: usize) -> Room {
-        let any = self.concurrency.saturating_sub(under_way);
-        let slow = self.concurrency.div_ceil(SLOW_SHARE).saturating_sub(slow);
-        Room { any, slow: slow.min(any) }
+        under_way.all_ended().await;
     }
 
     async fn claim(&self, clock: &Clock, room: Room) -> Result<Vec<Claim>> {
@@ -113,18 +99,6 @@ impl DeliveryWorker {
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 Vec::new()
             }
-        }
-    }
-
-    /// Delivers on a task of its own, so that no attempt waits for the worker. Says whether it took a slow chat's place.
-    fn spawn(&self, claim: Claim, clock: &Clock, stop: &Stop) -> impl Future<Output = bool> + use<> {
-        let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
-        let slow = claim.slow;
-        let delivery = rt::spawn(async move { worker.deliver(claim, &clock, || !stop.is_requested()).await });
-        async move {
-            // A panic outside of an attempt ends the worker, as it would have without the task.
-            delivery.await.expect("an attempt catches its own panics");
-            slow
         }
     }
 
@@ -221,6 +195,10 @@ impl DeliveryWorker {
             }
         }
     }
+}
+
+fn room(under_way: &UnderWay) -> Room {
+    Room { any: under_way.room(), slow: under_way.room_for_slow() }
 }
 
 /// The key that makes every attempt with these bytes one message.

@@ -9,8 +9,8 @@ use crate::store::Store;
 use crate::store::events;
 use crate::store::reader::Reader;
 use crate::worker::pulse::Beat;
+use crate::worker::rounds;
 use crate::worker::wake::{Stop, Wake};
-use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
 /// The worker that removes old events, a few in each step, so that nobody else waits for long.
 #[derive(Clone)]
@@ -38,30 +38,11 @@ impl EventWorker {
     }
 
     /// Removes old events until it is stopped.
-    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
-        loop {
-            beat.beat();
-            let pause = self.look(&clock).await;
-            tokio::select! {
-                () = alarm.woken() => {}
-                () = tokio::time::sleep(pause) => {}
-                () = stop.requested() => return,
-            }
-        }
-    }
-
-    /// One step, and how long to wait for the next.
-    async fn look(&self, clock: &Clock) -> Duration {
-        let due = match self.step(clock).await {
-            Ok(_) => self.reader.read(events::oldest),
-            Err(error) => Err(error),
+    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, stop: Stop) {
+        let round = async || {
+            self.step(&clock).await?;
+            Ok(self.reader.read(events::oldest)?.map(|oldest| oldest.after(self.retention)))
         };
-        due.map_or_else(
-            |error| {
-                log::error!("events: {}", error.chain());
-                PAUSE_AFTER_FAILURE
-            },
-            |oldest| pause(oldest.map(|oldest| oldest.after(self.retention)), clock.now()),
-        )
+        rounds("events", &clock, (alarm, beat, stop), round).await;
     }
 }

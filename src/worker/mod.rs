@@ -15,6 +15,7 @@ pub mod quotas;
 pub mod replay;
 pub mod retention;
 pub mod tokens;
+mod under_way;
 pub mod wake;
 pub mod webhooks;
 
@@ -22,7 +23,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::error::Result;
+use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
+use crate::worker::pulse::Beat;
+use crate::worker::wake::{Stop, Wake};
 
 /// A worker looks again after this long at the latest, whether or not it was woken or the clock is right.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -36,6 +41,30 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How long to sleep when the next work is due then.
 fn pause(due: Option<Timestamp>, now: Timestamp) -> Duration {
     due.map_or(PAUSE_MAX, |due| due.since(now)).clamp(PAUSE_MIN, PAUSE_MAX)
+}
+
+/// Round after round until the worker is stopped. A round does what is due, and says when there is more to do.
+async fn rounds(
+    name: &str,
+    clock: &Clock,
+    (alarm, beat, mut stop): (Wake, Beat, Stop),
+    round: impl AsyncFn() -> Result<Option<Timestamp>>,
+) {
+    loop {
+        beat.beat();
+        let pause = match round().await {
+            Ok(due) => pause(due, clock.now()),
+            Err(error) => {
+                log::error!("{name}: {}", error.chain());
+                PAUSE_AFTER_FAILURE
+            }
+        };
+        tokio::select! {
+            () = alarm.woken() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = stop.requested() => return,
+        }
+    }
 }
 
 /// A random number from 0 to 1, so that what failed together is not tried together.

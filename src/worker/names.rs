@@ -12,9 +12,9 @@ use crate::store::Store;
 use crate::store::lookups::{self, Lookup};
 use crate::store::reader::Reader;
 use crate::worker::pulse::Beat;
+use crate::worker::rounds;
 use crate::worker::tokens::Tokens;
 use crate::worker::wake::{Stop, Wake};
-use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
 /// LINE does not tell the name of those who blocked the account or never agreed; it is asked this often in all.
 const REFUSED_ATTEMPTS_MAX: u32 = 3;
@@ -62,31 +62,12 @@ impl NameWorker {
     }
 
     /// Asks for names until it is stopped.
-    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
-        loop {
-            beat.beat();
-            let pause = self.look(&clock).await;
-            tokio::select! {
-                () = alarm.woken() => {}
-                () = tokio::time::sleep(pause) => {}
-                () = stop.requested() => return,
-            }
-        }
-    }
-
-    /// One step, and how long to wait for the next.
-    async fn look(&self, clock: &Clock) -> Duration {
-        let due = match self.step(clock).await {
-            Ok(_) => self.reader.read(lookups::next_due),
-            Err(error) => Err(error),
+    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, stop: Stop) {
+        let round = async || {
+            self.step(&clock).await?;
+            self.reader.read(lookups::next_due)
         };
-        due.map_or_else(
-            |error| {
-                log::error!("names: {}", error.chain());
-                PAUSE_AFTER_FAILURE
-            },
-            |due| pause(due, clock.now()),
-        )
+        rounds("names", &clock, (alarm, beat, stop), round).await;
     }
 
     async fn ask(&self, lookup: Lookup, clock: &Clock) -> Result<()> {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 
@@ -21,8 +21,8 @@ use crate::store::Store;
 use crate::store::reader::Reader;
 use crate::store::tokens::{self, Channel};
 use crate::worker::pulse::Beat;
+use crate::worker::rounds;
 use crate::worker::wake::{Stop, Wake};
-use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
 /// Tokens that are fetched at once.
 const CONCURRENCY: usize = 16;
@@ -174,30 +174,11 @@ impl TokenWorker {
     }
 
     /// Fetches tokens until it is stopped.
-    pub async fn run(self, alarm: Wake, beat: Beat, mut stop: Stop) {
-        loop {
-            beat.beat();
-            let pause = self.look().await;
-            tokio::select! {
-                () = alarm.woken() => {}
-                () = tokio::time::sleep(pause) => {}
-                () = stop.requested() => return,
-            }
-        }
-    }
-
-    /// One step, and how long to wait for the next.
-    async fn look(&self) -> Duration {
-        let due = match self.step().await {
-            Ok(_) => self.reader.read(tokens::next_due),
-            Err(error) => Err(error),
+    pub async fn run(self, alarm: Wake, beat: Beat, stop: Stop) {
+        let round = async || {
+            self.step().await?;
+            self.reader.read(tokens::next_due)
         };
-        due.map_or_else(
-            |error| {
-                log::error!("tokens: {}", error.chain());
-                PAUSE_AFTER_FAILURE
-            },
-            |due| pause(due, self.tokens.clock.now()),
-        )
+        rounds("tokens", &self.tokens.clock, (alarm, beat, stop), round).await;
     }
 }

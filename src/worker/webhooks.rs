@@ -4,10 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use actix_web::rt;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 
 use crate::config::section::Webhooks;
 use crate::error::Result;
@@ -22,11 +20,11 @@ use crate::store::reader::Reader;
 use crate::store::webhook_deliveries::{self, Claim};
 use crate::store::webhook_lanes::{self, Room};
 use crate::worker::pulse::Beat;
+use crate::worker::under_way::UnderWay;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
 
-/// Of all calls at once, the part that one customer may have, and the part that all receivers may have together which
-/// gave no answer in time at their last attempt.
+/// Of all calls at once, the part that one customer may have.
 const SHARE: usize = 4;
 
 /// A conversation with more to tell goes on at once up to this many events; then others have their turn.
@@ -53,7 +51,7 @@ impl WebhookWorker {
 
     /// Tells everything that is due once, and says how many calls that were.
     pub async fn step(&self, clock: &Clock) -> Result<usize> {
-        let claims = self.claim(clock, self.room(0, 0)).await?;
+        let claims = self.claim(clock, self.room(&UnderWay::new(self.concurrency))).await?;
         let calls = claims.len();
         join_all(claims.into_iter().map(|claim| self.tell(claim, clock, || false))).await;
         Ok(calls)
@@ -61,36 +59,30 @@ impl WebhookWorker {
 
     /// Tells customers until it is stopped; what is under way then is finished.
     pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
-        let mut under_way = FuturesUnordered::new();
-        let mut slow = 0;
+        let mut under_way = UnderWay::new(self.concurrency);
         loop {
             beat.beat();
-            let room = self.room(under_way.len(), slow);
-            for claim in self.claim_or_report(&clock, room).await {
-                slow += usize::from(claim.slow);
-                under_way.push(self.spawn(claim, &clock, &stop));
+            for claim in self.claim_or_report(&clock, self.room(&under_way)).await {
+                let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
+                let slow = claim.slow;
+                let calls = async move { worker.tell(claim, &clock, || !stop.is_requested()).await };
+                under_way.begin(slow, calls);
             }
             let pause = self.pause(&clock);
             tokio::select! {
-                Some(was_slow) = under_way.next() => {
-                    slow -= usize::from(was_slow);
-                    while let Some(Some(was_slow)) = under_way.next().now_or_never() {
-                        slow -= usize::from(was_slow);
-                    }
-                }
+                () = under_way.ended() => {}
                 () = alarm.woken() => {}
                 () = self.store.webhook_was_enqueued() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = stop.requested() => break,
             }
         }
-        while under_way.next().await.is_some() {}
+        under_way.all_ended().await;
     }
 
-    fn room(&self, under_way: usize, slow: usize) -> Room {
-        let share = self.concurrency.div_ceil(SHARE);
-        let any = self.concurrency.saturating_sub(under_way);
-        Room { any, slow: share.saturating_sub(slow).min(any), each: share }
+    fn room(&self, under_way: &UnderWay) -> Room {
+        let each = self.concurrency.div_ceil(SHARE);
+        Room { any: under_way.room(), slow: under_way.room_for_slow(), each }
     }
 
     /// Looks before it writes: most commits have nothing for it.
@@ -109,18 +101,6 @@ impl WebhookWorker {
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 Vec::new()
             }
-        }
-    }
-
-    /// Tells on a task of its own, so that no call waits for the worker. Says whether it took a slow receiver's place.
-    fn spawn(&self, claim: Claim, clock: &Clock, stop: &Stop) -> impl Future<Output = bool> + use<> {
-        let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
-        let slow = claim.slow;
-        let telling = rt::spawn(async move { worker.tell(claim, &clock, || !stop.is_requested()).await });
-        async move {
-            // A panic outside of a call ends the worker, as it would have without the task.
-            telling.await.expect("a call catches its own panics");
-            slow
         }
     }
 
