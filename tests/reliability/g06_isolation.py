@@ -1,4 +1,4 @@
-"""G6: chats that hang, chats that are held back by the rate limit and an account without quota delay nobody else."""
+"""G6: chats that hang, chats that are held back by the rate limit and an account that is parked delay nobody else."""
 
 import json
 import random
@@ -8,7 +8,7 @@ import time
 from goal import Goal, Setting, main
 from installation import Installation
 
-HANGING, LIMITED, HEALTHY = 200, 50, 40
+HANGING, LIMITED, PARKED, HEALTHY = 200, 50, 50, 40
 WRITERS = 4
 SECONDS = 30.0
 # Everything is sent more slowly than a busy machine can send it: what is measured is who waits for whom.
@@ -23,9 +23,10 @@ def measure(setting: Setting, goal: Goal) -> None:
         place.start()
         chats = place.friends([f"user {number}" for number in range(HANGING + LIMITED + HEALTHY)])
         hanging, limited = chats[:HANGING], chats[HANGING : HANGING + LIMITED]
-        place.line.control("PUT", "/faults", _faults(hanging, limited))
+        account, parked = _second_account(place)
+        place.line.control("PUT", "/faults", _faults(hanging, limited, parked))
         connection, headers = place.connection(), {**place.headers(), "Prefer": "respond-async"}
-        for _, conversation in hanging + limited:
+        for _, conversation in hanging + limited + parked:
             for number in range(2):
                 body = json.dumps({"text": f"held up {number}"}).encode()
                 connection.ask("POST", f"/v1.0/conversations/{conversation}/messages", body, headers)
@@ -35,6 +36,10 @@ def measure(setting: Setting, goal: Goal) -> None:
         asked = {json.loads(one["body"])["to"] for one in requests if one["path"] == PUSH}
         goal.at_least("hanging chats tried", len(ids & asked), HANGING)
         goal.at_least("held back by the rate limit", sum(one["status"] == 429 for one in requests), LIMITED)
+        reason = place.api("GET", f"/v1.0/conversation_accounts/{account}")["parked"]
+        goal.at_least("parked accounts", int(reason is not None), 1)
+        states = [_newest(place, conversation) for _, conversation in parked]
+        goal.at_least("chats that wait for a parked account", states.count("sending"), PARKED)
         goal.at_least("healthy messages", len(latencies), setting.scaled(500))
         goal.at_most("not sent", latencies.count(float("inf")), 0)
         ordered = sorted(latencies)
@@ -42,11 +47,29 @@ def measure(setting: Setting, goal: Goal) -> None:
         goal.at_most("longest seconds", round(ordered[-1], 3), SECONDS_MAX)
 
 
-def _faults(hanging: list[tuple[str, str]], limited: list[tuple[str, str]]) -> list[dict]:
+def _second_account(place: Installation) -> tuple[str, list[tuple[str, str]]]:
+    """An account of which LINE will take nothing, and its chats."""
+    asked = {"type": "line", "secret": place.line.secret, "token": place.line.token, "delivery_mode": "push_only"}
+    own, place.account = place.account, place.api("POST", "/v1.0/conversation_accounts", asked)["id"]
+    try:
+        return place.account, place.friends([f"customer {number}" for number in range(PARKED)])
+    finally:
+        place.account = own
+
+
+def _newest(place: Installation, conversation: str) -> str:
+    status: str = place.api("GET", f"/v1.0/conversations/{conversation}/messages?page_size=1")["result"][0]["status"]
+    return status
+
+
+def _faults(
+    hanging: list[tuple[str, str]], limited: list[tuple[str, str]], parked: list[tuple[str, str]]
+) -> list[dict]:
     faults = [{"kind": "timeout", "path": PUSH, "recipient": user} for user, _ in hanging]
     message = "The API rate limit has been exceeded. Try again later."
     limit = {"kind": "status", "path": PUSH, "status": 429, "message": message}
-    return faults + [{**limit, "recipient": user} for user, _ in limited]
+    faults += [{**limit, "recipient": user} for user, _ in limited]
+    return faults + [{"kind": "status", "path": PUSH, "status": 403, "recipient": user} for user, _ in parked]
 
 
 def _write(place: Installation, chats: list[tuple[str, str]], seconds: float) -> list[float]:

@@ -17,11 +17,13 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 
 # In 15 minutes on two cores; the published counts are those of scale 1.
-SCALE = 0.3
+SCALE = 0.5
 
 # What the gate runs: all but the tests that it runs anyway, and what can only be seen in minutes on a machine at rest.
 QUICK = ["G1", "G2", "G3", "G4", "G5", "G7", "G9", "G10", "G11", "G12", "G13", "G14"]
 QUICK_SCALE = 0.05
+# It draws the same each time: the gate judges a change, and leaves luck to the other runs.
+QUICK_SEED = 1
 
 # A goal takes minutes at most; one that hangs is not reached.
 GOAL_SECONDS_MAX = 900
@@ -35,11 +37,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="names of goals with commas in between")
     parser.add_argument("--seed", type=int, default=None, help="repeats a run as far as scheduling allows")
     given = parser.parse_args()
-    goals = _goals(set(QUICK) if given.quick else {name.strip().upper() for name in given.only.split(",") if name})
-    if not goals:
-        print(f"no goal is called {given.only!r}", file=sys.stderr)
+    wanted = set(QUICK) if given.quick else {name.strip().upper() for name in given.only.split(",") if name}
+    goals = _goals(wanted)
+    if unknown := wanted - {name for name, _ in goals}:
+        print(f"no goal is called {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
-    options = ["--scale", str(QUICK_SCALE if given.quick else given.scale)] + ([] if given.seed is None else ["--seed", str(given.seed)])
+    seed = QUICK_SEED if given.quick and given.seed is None else given.seed
+    options = ["--scale", str(QUICK_SCALE if given.quick else given.scale)]
+    options += [] if seed is None else ["--seed", str(seed)]
     began = time.monotonic()
     reached = {name: _run(name, program, options) for name, program in goals}
     passed = sum(reached.values())
