@@ -21,6 +21,7 @@ EXISTING: dict[str, str] = json.loads(os.environ["KAIWA_GOAL_EXISTING"])
 SECRET = os.environ["KAIWA_GOAL_CHANNEL_SECRET"].encode()
 NUMBERS = itertools.count()
 KEY = re.compile("[ -~]{1,255}")
+ACCOUNT = "/v1.0/conversation_accounts/{id}"
 # Nobody listens there.
 NOWHERE = "http://127.0.0.1:9/"
 
@@ -46,6 +47,9 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     if path.startswith("/m/") and next(NUMBERS) % 2 and _is_id(case.path_parameters["id"]):
         # Schemathesis prefers the ids of uploads, which were not sent.
         case.path_parameters["id"] = EXISTING["/m/"]
+    if path == ACCOUNT and case.method.upper() != "GET" and case.path_parameters["id"] == EXISTING["account"]:
+        # Found in a list; its credentials are those that everything else goes through.
+        case.path_parameters["id"] = EXISTING["/v1.0/conversation_accounts/"]
     if path == "/v1.0/webhook" and isinstance(case.body, dict) and _is_address(case.body.get("uri")):
         case.body["uri"] = NOWHERE
     if path.startswith("/v1.0/conversation/accounts/") and "X-Line-Signature" in headers:

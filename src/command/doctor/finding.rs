@@ -61,6 +61,6 @@ impl fmt::Display for Finding {
             Level::Fail => "fail",
         };
         write!(formatter, "{level:4}  {}: {}", self.check, self.message)?;
-        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(formatter, ". {remedy}"))
+        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(formatter, "; {remedy}"))
     }
 }
