@@ -183,14 +183,17 @@ CREATE TABLE medias (
     source_message_id TEXT,            -- LINE's id of the message whose content it is
     source_url TEXT,                   -- where it is, when the content is not at LINE
     source_preview_url TEXT,           -- where a small picture of it is then; NULL for none
-    due_at INTEGER,                    -- when it is fetched (again); NULL once it is decided
+    due_at INTEGER,                    -- when it is fetched (again) or removed; NULL once that is done
     attempts INTEGER NOT NULL DEFAULT 0,
     last_error TEXT NOT NULL DEFAULT '',
     tm_create INTEGER NOT NULL,
+    errand TEXT GENERATED ALWAYS AS (  -- what the worker for files is to do at `due_at`
+        CASE status WHEN 'gone' THEN 'remove'
+        WHEN 'pending' THEN CASE WHEN source_url IS NULL THEN 'fetch_line' ELSE 'fetch_elsewhere' END END) VIRTUAL,
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
 ) STRICT;
 
-CREATE INDEX medias_due ON medias (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX medias_due ON medias (errand, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL;
 CREATE INDEX medias_of_customer ON medias (customer, size) WHERE status = 'stored';
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;

@@ -1,4 +1,4 @@
-//! Fetching a file from somebody else: what can be in the way, and when it is tried again.
+//! Fetching a file from somebody else: from whom, what can be in the way, and when it is tried again.
 
 use std::fmt;
 use std::time::Duration;
@@ -28,6 +28,17 @@ const PATIENCE: Duration = Duration::from_hours(7 * 24);
 
 /// LINE has refused good requests for an hour and a half before (2026-02-03), so a refusal is not believed at once.
 const PATIENCE_WITH_REFUSALS: Duration = Duration::from_hours(3);
+
+/// What is to be done for a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// Its bytes are to be removed.
+    Remove,
+    /// It is to be fetched from LINE.
+    FetchFromLine,
+    /// It is to be fetched from an address that somebody else chose.
+    FetchFromElsewhere,
+}
 
 /// Why a file could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]

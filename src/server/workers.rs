@@ -63,9 +63,9 @@ fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
 fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     let Shared { config, store, folder, clock, alarms, pulse, metrics, .. } = shared;
     // One more than there are files: a token may be needed while all of them are under way.
-    let tokens = tokens(shared, media::CONCURRENCY + 1);
+    let tokens = tokens(shared, media::FROM_LINE + 1);
     let guard = Guard::new(&config.limits.allowed_hosts);
-    let hooks = hooks::client::Client::new(guard, tls(), media::CONCURRENCY);
+    let hooks = hooks::client::Client::new(guard, tls(), media::FROM_ELSEWHERE);
     let sources = Sources::new(tokens, hooks, &config.limits, metrics.fetches());
     let worker = MediaWorker::new(store.clone(), folder.clone(), sources)?;
     Ok(rt::spawn(worker.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone())))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row};
 
 use crate::error::{Error, Result};
+use crate::model::fetch::Errand;
 use crate::model::id::{AccountId, MediaId};
 use crate::model::media::{Media, MediaStatus, MediaType};
 use crate::model::secret::Secret;
@@ -29,8 +30,8 @@ pub struct Fetch {
     pub id: MediaId,
     /// What it is.
     pub kind: MediaType,
-    /// `Gone` for a file that is to be removed.
-    pub status: MediaStatus,
+    /// What is to be done for it.
+    pub errand: Errand,
     /// LINE's id of the message whose content it is.
     pub message_id: Option<String>,
     /// Where it is, when it is not at LINE.
@@ -47,17 +48,17 @@ pub struct Fetch {
     pub attempts: u32,
 }
 
-/// Takes up to `limit` files that are due.
-pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Fetch>> {
+/// Takes up to `limit` files for which this errand is due.
+pub fn claim(tx: &Transaction<'_>, errand: Errand, limit: usize) -> Result<Vec<Fetch>> {
     const SQL: &str = "
-        SELECT m.key, m.customer, m.id, m.kind, m.status, source_message_id, source_url, source_preview_url, m.tm_create,
+        SELECT m.key, m.customer, m.id, m.kind, m.errand, source_message_id, source_url, source_preview_url, m.tm_create,
             m.attempts + 1 AS attempts, m.message_stamp IS NULL AS is_picture, a.id AS account,
             CASE WHEN a.tm_delete IS NULL THEN unseal(a.token, 'accounts.token', a.id) END AS token
         FROM (
-            SELECT key FROM medias WHERE due_at <= ?1 AND status <> 'stored'
+            SELECT key FROM medias WHERE errand = ?1 AND due_at <= ?2
             UNION ALL
-            SELECT key FROM medias WHERE due_at > ?2 AND status <> 'stored'
-            LIMIT ?3
+            SELECT key FROM medias WHERE errand = ?1 AND due_at > ?3
+            LIMIT ?4
         ) due
         JOIN medias m ON m.key = due.key
         LEFT JOIN conversations v ON v.key = m.conversation
@@ -65,7 +66,7 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Fetch>> {
     const SQL_LEASE: &str = "UPDATE medias SET due_at = ?2, attempts = attempts + 1 WHERE key = ?1";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = tx.prepare_cached(SQL)?;
-    let due = statement.query_map((tx.now(), tx.now().after(WAIT_MAX), limit), from_row)?;
+    let due = statement.query_map((errand, tx.now(), tx.now().after(WAIT_MAX), limit), from_row)?;
     let due = due.collect::<rusqlite::Result<Vec<_>>>()?;
     for fetch in &due {
         tx.prepare_cached(SQL_LEASE)?.execute((fetch.key, tx.now().after(LEASE)))?;
@@ -75,18 +76,15 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Fetch>> {
 
 /// What was under way when the process ended is due at once.
 pub fn recover(tx: &Transaction<'_>) -> Result<()> {
-    const SQL: &str = "UPDATE medias SET due_at = ?1 WHERE due_at > ?1 AND status <> 'stored'";
+    const SQL: &str = "UPDATE medias SET due_at = ?1 WHERE due_at > ?1";
     tx.prepare_cached(SQL)?.execute([tx.now()])?;
     Ok(())
 }
 
-/// When the next file is due. A short, indexed read.
-pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
-    const SQL: &str =
-        "SELECT due_at FROM medias WHERE due_at IS NOT NULL AND status <> 'stored' ORDER BY due_at LIMIT 1";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows = statement.query([])?;
-    Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+/// When this errand is due next for a file. A short, indexed read.
+pub fn next_due(connection: &Connection, errand: Errand) -> Result<Option<Timestamp>> {
+    const SQL: &str = "SELECT min(due_at) FROM medias WHERE errand = ?1 AND due_at IS NOT NULL";
+    Ok(connection.prepare_cached(SQL)?.query_row([errand], |row| row.get(0))?)
 }
 
 /// How many bytes the customer's files have. Reads the index over all of them.
@@ -200,7 +198,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {
         customer: row.get("customer")?,
         id: row.get("id")?,
         kind: row.get("kind")?,
-        status: row.get("status")?,
+        errand: row.get("errand")?,
         message_id: row.get("source_message_id")?,
         url: row.get("source_url")?,
         preview_url: row.get("source_preview_url")?,

@@ -6,6 +6,7 @@ use crate::model::account::{DeliveryMode, ParkReason};
 use crate::model::chat::{ChatKind, LineId};
 use crate::model::conversation::Reach;
 use crate::model::event::EventKind;
+use crate::model::fetch::Errand;
 use crate::model::id::{AccountId, ConversationId, CustomerId, EventId, MediaId, MessageId, RetryKey};
 use crate::model::media::{MediaStatus, MediaType};
 use crate::model::message::{FailureReason, Status};
@@ -73,6 +74,7 @@ stored_as_words!(ParkReason {
 });
 stored_as_words!(DeliveryMode { PreferReply = "prefer_reply", PushOnly = "push_only" });
 stored_as_words!(MediaStatus { Pending = "pending", Stored = "stored", Gone = "gone" });
+stored_as_words!(Errand { Remove = "remove", FetchFromLine = "fetch_line", FetchFromElsewhere = "fetch_elsewhere" });
 stored_as_words!(MediaType {
     Image = "image",
     Video = "video",

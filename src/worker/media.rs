@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use crate::config::section::Limits;
@@ -13,12 +12,13 @@ use crate::hooks;
 use crate::line::content::Part;
 use crate::metrics::Fetches;
 use crate::model::clock::Clock;
-use crate::model::fetch::Obstacle;
-use crate::model::media::{MediaStatus, MediaType};
+use crate::model::fetch::{Errand, Obstacle};
+use crate::model::media::MediaType;
 use crate::model::timestamp::Timestamp;
 use crate::store::fetches::{self, Fetch};
 use crate::store::folder::{Folder, Kept, Kind};
 use crate::store::reader::Reader;
+use crate::store::transaction::Transaction;
 use crate::store::{Store, uploads};
 use crate::worker::download::{self, Incoming, Limit};
 use crate::worker::pulse::Beat;
@@ -26,8 +26,14 @@ use crate::worker::tokens::Tokens;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
-/// Files that are under way at once.
-pub const CONCURRENCY: usize = 4;
+/// Files that are removed at once.
+const REMOVALS: usize = 4;
+
+/// Files that are fetched from LINE at once.
+pub const FROM_LINE: usize = 4;
+
+/// Files that are fetched at once from addresses that somebody else chose.
+pub const FROM_ELSEWHERE: usize = 4;
 
 /// The longest that one file may take; the lease is longer.
 const ATTEMPT_MAX: Duration = Duration::from_mins(15);
@@ -76,6 +82,13 @@ pub struct MediaWorker {
     sources: Sources,
 }
 
+/// How many more files may be under way. Each errand has places of its own, so that a slow host delays no file from LINE, and
+/// neither of them the removal of what was taken back.
+#[derive(Clone, Copy)]
+struct Room {
+    places: [(Errand, usize); 3],
+}
+
 impl Sources {
     /// These clients, with the configured limits.
     pub fn new(tokens: Tokens, hooks: hooks::client::Client, limits: &Limits, counted: Fetches) -> Self {
@@ -91,19 +104,10 @@ impl MediaWorker {
         Ok(Self { store, reader, folder, sources })
     }
 
-    /// Does once what is due, and says for how many files that was.
-    pub async fn step(&self, clock: &Clock) -> Result<usize> {
-        let due = self.claim(clock, CONCURRENCY).await?;
-        let taken = due.len();
-        for done in join_all(due.into_iter().map(|fetch| self.work(fetch, clock))).await {
-            done?;
-        }
-        Ok(taken)
-    }
-
     /// Fetches and removes until it is stopped. What is under way then is begun again at the next start.
     pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
         let mut under_way = FuturesUnordered::new();
+        let mut room = Room::new();
         let mut swept = None;
         loop {
             beat.beat();
@@ -111,16 +115,19 @@ impl MediaWorker {
                 swept = Some(clock.now());
                 self.sweep(clock.now()).await.unwrap_or_else(|error| report(&error));
             }
-            match self.claim(&clock, CONCURRENCY - under_way.len()).await {
-                Ok(due) => under_way.extend(due.into_iter().map(|fetch| self.work(fetch, &clock))),
+            match self.claim(&clock, room).await {
+                Ok(due) => under_way.extend(due.into_iter().map(|fetch| {
+                    room.take(fetch.errand);
+                    self.work(fetch, &clock)
+                })),
                 Err(error) => {
                     report(&error);
                     tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 }
             }
-            let pause = self.pause(&clock, under_way.len());
+            let pause = self.pause(&clock, room);
             tokio::select! {
-                Some(done) = under_way.next() => done.unwrap_or_else(|error: Error| report(&error)),
+                Some(errand) = under_way.next() => room.give_back(errand),
                 () = alarm.woken() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = stop.requested() => return,
@@ -128,29 +135,45 @@ impl MediaWorker {
         }
     }
 
-    async fn claim(&self, clock: &Clock, room: usize) -> Result<Vec<Fetch>> {
-        if room == 0 {
-            return Ok(Vec::new());
-        }
-        self.store.write(clock.now(), move |tx| fetches::claim(tx, room)).await
+    async fn claim(&self, clock: &Clock, room: Room) -> Result<Vec<Fetch>> {
+        let claim = move |tx: &Transaction<'_>| {
+            room.free().map(|(errand, places)| fetches::claim(tx, errand, places)).collect()
+        };
+        let due: Vec<Vec<Fetch>> = self.store.write(clock.now(), claim).await?;
+        Ok(due.into_iter().flatten().collect())
     }
 
-    fn pause(&self, clock: &Clock, under_way: usize) -> Duration {
-        let due = if under_way < CONCURRENCY { self.reader.read(fetches::next_due) } else { Ok(None) };
-        due.map_or_else(
+    fn pause(&self, clock: &Clock, room: Room) -> Duration {
+        let next: Result<Vec<_>> = self.reader.read(|connection| {
+            room.free().map(|(errand, _)| fetches::next_due(connection, errand)).collect()
+        });
+        next.map_or_else(
             |error| {
                 report(&error);
                 PAUSE_AFTER_FAILURE
             },
-            |due| pause(due, clock.now()),
+            |next| pause(next.into_iter().flatten().min(), clock.now()),
         )
     }
 
-    async fn work(&self, fetch: Fetch, clock: &Clock) -> Result<()> {
-        if fetch.status == MediaStatus::Gone {
-            download::remove(&self.folder, fetch.id).await?;
-            return self.store.write(clock.now(), move |tx| fetches::removed(tx, &fetch)).await;
-        }
+    /// Does what is due for one file, and says whose place it has had.
+    async fn work(&self, fetch: Fetch, clock: &Clock) -> Errand {
+        let errand = fetch.errand;
+        let done = if errand == Errand::Remove {
+            self.remove(fetch, clock).await
+        } else {
+            self.bring(fetch, clock).await
+        };
+        done.unwrap_or_else(|error| report(&error));
+        errand
+    }
+
+    async fn remove(&self, fetch: Fetch, clock: &Clock) -> Result<()> {
+        download::remove(&self.folder, fetch.id).await?;
+        self.store.write(clock.now(), move |tx| fetches::removed(tx, &fetch)).await
+    }
+
+    async fn bring(&self, fetch: Fetch, clock: &Clock) -> Result<()> {
         let attempt = tokio::time::timeout(ATTEMPT_MAX, self.fetch(&fetch)).await;
         match attempt.unwrap_or_else(|_| Err(Obstacle::NotYet("it took too long".to_owned()))) {
             Ok((kept, has_preview)) => self.record(fetch, kept, has_preview, clock).await,
@@ -275,6 +298,35 @@ impl MediaWorker {
             }
         }
         Ok(())
+    }
+}
+
+impl Room {
+    fn new() -> Self {
+        let places = [
+            (Errand::Remove, REMOVALS),
+            (Errand::FetchFromLine, FROM_LINE),
+            (Errand::FetchFromElsewhere, FROM_ELSEWHERE),
+        ];
+        Self { places }
+    }
+
+    /// The errands that have places left, and how many.
+    fn free(&self) -> impl Iterator<Item = (Errand, usize)> {
+        self.places.iter().copied().filter(|(_, places)| *places > 0)
+    }
+
+    fn take(&mut self, errand: Errand) {
+        *self.of(errand) -= 1;
+    }
+
+    fn give_back(&mut self, errand: Errand) {
+        *self.of(errand) += 1;
+    }
+
+    fn of(&mut self, errand: Errand) -> &mut usize {
+        let of = self.places.iter_mut().find(|(each, _)| *each == errand);
+        &mut of.expect("all errands have places").1
     }
 }
 

@@ -20,4 +20,5 @@ pub const STEPS: &[&str] = &[
     include_str!("idempotency_keys.sql"),
     include_str!("webhooks.sql"),
     include_str!("participants_present.sql"),
+    include_str!("medias_errand.sql"),
 ];

@@ -1,10 +1,13 @@
 //! Files that are not at LINE: addresses that others chose.
 
+use std::net::TcpListener;
+
 use serde_json::json;
 
+use crate::harness::eventually;
 use crate::harness::server::TestServer;
 use crate::harness::somebody::Somebody;
-use crate::media::{download, media_once, names, prepare};
+use crate::media::{download, media_once, names, prepare, send, unsend};
 
 async fn send_from(server: &TestServer, url: &str) {
     send_with_preview(server, url, "").await;
@@ -107,4 +110,20 @@ async fn a_file_does_without_a_preview_that_is_no_picture_or_within_our_network(
 
     assert_eq!((page.heads().len(), inside.heads().len()), (1, 0));
     assert_eq!(names(&server).len(), 3, "only the files themselves are kept");
+}
+
+#[actix_web::test]
+async fn hosts_that_never_answer_delay_neither_a_file_from_line_nor_its_removal() {
+    let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    for _ in 0..20 {
+        send_from(&server, &format!("http://{}/", silent.local_addr().unwrap())).await;
+    }
+
+    let sent = send(&server, "file", "from LINE").await;
+    media_once(&server, "stored").await;
+    assert_eq!(names(&server).len(), 1);
+
+    unsend(&server, &sent).await;
+    eventually(|| names(&server).is_empty()).await;
 }
