@@ -263,6 +263,8 @@ def _new_keys(run: Run) -> int:
     _until(lambda: len({_to(one) for one in run.asked(name)}) == len(run.chats))
     first = {_to(one): one["retry_key"] for one in reversed(run.asked(name))}
     run.turn(23.1)
+    # An attempt that had begun before may still be on its way, under the old key.
+    _until(lambda: all(one["retry_key"] != first[_to(one)] for one in _last(run.asked(name))))
     _healed(run.place)
     if not run.ended(name):
         run.wrong.append(f"{name}: still on its way")
@@ -284,6 +286,11 @@ def _jumps(run: Run) -> None:
         if not run.ended(name):
             run.wrong.append(f"{name}: still on its way")
         run.judge(name, SENT, 1)
+
+
+def _last(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of these requests, in their order, the last one to each person."""
+    return list({_to(one): one for one in requests}.values())
 
 
 def _until(is_so: Callable[[], bool]) -> None:
