@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from campaign import Campaign, texts
-from goal import Goal, Setting, main, need
+from goal import Goal, Setting, main, need, run
 from installation import Installation
 
 CUTS = 60
@@ -54,7 +54,7 @@ def _cut(
     with Installation(binary, "", 'delivery_mode = "push_only"') as place, _disk(place) as outer:
         place.start(environment)
         campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
-        subprocess.run(["sync", "-f", place.data], check=True)
+        run("sync", "-f", place.data)
         uploads = Uploads(place)
         campaign.begin(pause=0.01)
         if environment is None:  # a file that is synced takes with it what others have left unsynced
@@ -64,7 +64,7 @@ def _cut(
                 time.sleep(BETWEEN_SECONDS)
                 messages, events = campaign.acknowledged()
                 promised = messages | events | set(uploads.acknowledged)
-                _run("cp", "--reflink=always", f"{outer}/disk.img", f"{outer}/cut.img")
+                run("cp", "--reflink=always", f"{outer}/disk.img", f"{outer}/cut.img")
                 kept, wrong = _look(binary, outer)
                 damaged += wrong
                 missing = promised - kept
@@ -110,19 +110,19 @@ def _disk(place: Installation) -> Iterator[str]:
     outer = f"{place.folder}/outer"
     Path(outer).mkdir()
     Path(place.data).mkdir(mode=0o700)
-    _run("truncate", "-s", OUTER, f"{place.folder}/outer.img")
-    _run("mkfs.btrfs", "-q", f"{place.folder}/outer.img")
-    _run("mount", "-o", "loop", f"{place.folder}/outer.img", outer)
+    run("truncate", "-s", OUTER, f"{place.folder}/outer.img")
+    run("mkfs.btrfs", "-q", f"{place.folder}/outer.img")
+    run("mount", "-o", "loop", f"{place.folder}/outer.img", outer)
     try:
-        _run("truncate", "-s", INNER, f"{outer}/disk.img")
-        _run("mkfs.ext4", "-q", "-F", f"{outer}/disk.img")
-        _run("mount", "-o", "loop", f"{outer}/disk.img", place.data)
+        run("truncate", "-s", INNER, f"{outer}/disk.img")
+        run("mkfs.ext4", "-q", "-F", f"{outer}/disk.img")
+        run("mount", "-o", "loop", f"{outer}/disk.img", place.data)
         try:
             yield outer
         finally:
-            _run("umount", place.data)
+            run("umount", place.data)
     finally:
-        _run("umount", outer)
+        run("umount", outer)
 
 
 def _look(binary: str, outer: str) -> tuple[set[str], list[str]]:
@@ -130,11 +130,11 @@ def _look(binary: str, outer: str) -> tuple[set[str], list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         at, data = f"{folder}/cut", f"{folder}/data"
         Path(at).mkdir()
-        _run("mount", "-o", "loop", f"{outer}/cut.img", at)
+        run("mount", "-o", "loop", f"{outer}/cut.img", at)
         try:
             shutil.copytree(at, data, ignore=shutil.ignore_patterns("lost+found"))
         finally:
-            _run("umount", at)
+            run("umount", at)
             Path(f"{outer}/cut.img").unlink()
         verified = subprocess.run([binary, "verify", data, "--json"], capture_output=True, text=True, check=False)
         if not verified.stdout:
@@ -149,10 +149,6 @@ def _files(database: str) -> set[str]:
     with closing(connection):
         rows = connection.execute("SELECT id FROM medias WHERE status = 'stored'")
         return {str(uuid.UUID(bytes=row[0])) for row in rows}
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

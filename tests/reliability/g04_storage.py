@@ -1,7 +1,9 @@
 """G4: the storage fails while the server runs: nothing that begins then is acknowledged unless it is safe, reads go on,
-/readyz says so, and writes are back at once. A failed fsync ends the process, whose next start is clean."""
+/readyz says so, and writes are back at once. A failed fsync ends the process, whose next start is clean.
 
-import subprocess
+The calls of the process fail by a shim; once a real file system is full, and once the disk under one takes no block.
+"""
+
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from campaign import Campaign, texts, unsound
-from goal import Goal, Setting, main
+from disk import Disk
+from goal import Goal, Setting, main, run
 from installation import Connection, Installation
 from shim import EIO, ENOSPC, EROFS, Shim
 
@@ -46,13 +49,15 @@ def measure(setting: Setting, goal: Goal) -> None:
             begin = partial(shim.fail, calls, fault, number)
             one = Fault(name, may_acknowledge, not may_acknowledge, begin, shim.clear, lambda: shim.fired)
             _strike(goal, campaign, one)
-        _fsync_fails(goal, campaign, shim)
+        _ends(goal, campaign, "fsync EIO", partial(shim.fail, ["fsync"], "fail", EIO), lambda: shim.fired)
+        shim.clear()
         place.start()
         campaign.reconcile(goal)
         goal.at_most("exit code", place.stop(), 0)
         goal.nothing("unsound", unsound(place.database))
         goal.at_least("acknowledged at least", goal.figures["acknowledged"], ACKNOWLEDGED)
     _full_disk(setting, goal)
+    _broken_disk(setting, goal)
 
 
 @dataclass(frozen=True)
@@ -130,23 +135,24 @@ def _back(place: Installation) -> float:
     return round(time.monotonic() - began, 3)
 
 
-def _fsync_fails(goal: Goal, campaign: Campaign, shim: Shim) -> None:
+def _ends(
+    goal: Goal, campaign: Campaign, name: str, begin: Callable[[], object], fired: Callable[[], int]
+) -> None:
     """After a failed fsync nobody knows what is on disk: only a new process can find out."""
     place = campaign.place
     assert place.server is not None, "it runs"
     campaign.begin(pause=0.02)
     time.sleep(0.3)
     began = time.monotonic()
-    shim.fail(["fsync"], "fail", EIO)
+    begin()
     while place.server.child.poll() is None and time.monotonic() < began + 10:
         time.sleep(0.002)
-    goal.at_most("fsync EIO: ended after", round(time.monotonic() - began, 3), EXIT_SECONDS_MAX)
+    goal.at_most(f"{name}: ended after", round(time.monotonic() - began, 3), EXIT_SECONDS_MAX)
     campaign.end()
-    goal.at_least("fsync EIO: fired", shim.fired, 1)
-    goal.at_least("fsync EIO: exit code", place.server.child.poll() or 0, 1)
-    shim.clear()
+    goal.at_least(f"{name}: fired", fired(), 1)
+    goal.at_least(f"{name}: exit code", place.server.child.poll() or 0, 1)
     said = [*campaign.messages.values(), *campaign.events.values()]
-    goal.nothing("fsync EIO: acknowledged", [one for one in said if one.began > began and one.status == 200])
+    goal.nothing(f"{name}: acknowledged", [one for one in said if one.began > began and one.status == 200])
     place.kill()
 
 
@@ -154,7 +160,7 @@ def _full_disk(setting: Setting, goal: Goal) -> None:
     """A real file system without room."""
     with Installation(setting.binary, SETTINGS, 'delivery_mode = "push_only"') as place:
         Path(place.data).mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", place.data], check=True)
+        run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", place.data)
         try:
             place.start()
             campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
@@ -169,7 +175,26 @@ def _full_disk(setting: Setting, goal: Goal) -> None:
         finally:
             if place.server is not None:
                 place.kill()
-            subprocess.run(["umount", place.data], check=True)
+            run("umount", place.data)
+
+
+def _broken_disk(setting: Setting, goal: Goal) -> None:
+    """A real file system on a disk that takes no block. The system finds out when somebody wants them synced."""
+    with Installation(setting.binary, SETTINGS, 'delivery_mode = "push_only"') as place:
+        disk = Disk(place)
+        try:
+            place.start()
+            campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
+            _ends(goal, campaign, "broken disk", disk.breaks, disk.refused)
+            disk.is_mended()
+            place.start()
+            campaign.reconcile(goal)
+            goal.at_most("exit code", place.stop(), 0)
+            goal.nothing("unsound on a disk that was broken", unsound(place.database))
+        finally:
+            if place.server is not None:
+                place.kill()
+            disk.end()
 
 
 def _fill(filler: Path) -> None:

@@ -77,6 +77,11 @@ def need(packages: dict[str, str]) -> None:
             subprocess.run(command, check=True, stdout=sys.stderr, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
 
 
+def run(*command: str) -> None:
+    """Runs a command that must succeed; the line of JSON is all that a goal prints."""
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 def main(name: str, measure: Callable[[Setting, Goal], None]) -> None:
     """Measures, prints the line and ends with 0 only when all of it holds."""
     setting, began = _setting(), time.monotonic()
