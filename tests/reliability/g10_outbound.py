@@ -17,7 +17,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 from goal import Goal, Setting, main, need
 from installation import Installation, text_event
@@ -238,18 +237,18 @@ def _answers(place: Installation, goal: Goal, receiver: Receiver) -> None:
     receiver.answer = lambda stream: stream.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
     for _ in range(20):
         _tell(place)
-    memory, descriptors = _memory(place), _descriptors(place)
+    memory, descriptors = place.memory, place.descriptors
     recorded, most = 0, memory
     answers = list(_hostile())
     for answer in answers:
         receiver.answer = answer
         recorded += _tell(place) is not None
-        most = max(most, _memory(place))
+        most = max(most, place.memory)
     receiver.answer = lambda stream: stream.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
     goal.at_least("hostile answers", len(answers), ANSWERS_MIN)
     goal.at_least("attempts on record", recorded, len(answers))
     goal.at_most("MiB more", round(most - memory, 1), MEMORY_MIB_MAX)
-    left = _wait(lambda: _descriptors(place) <= descriptors + DESCRIPTORS_MAX, _descriptors(place) - descriptors)
+    left = _wait(lambda: place.descriptors <= descriptors + DESCRIPTORS_MAX, place.descriptors - descriptors)
     goal.at_most("descriptors more", left, DESCRIPTORS_MAX)
     attempt = _tell(place)
     goal.at_most("status of a good answer after all that", attempt[0] if attempt and attempt[0] else 999, 204)
@@ -351,20 +350,6 @@ def _wait(is_over: Callable[[], bool], otherwise: int) -> int:
 def _count(place: Installation, query: str) -> int:
     with closing(sqlite3.connect(f"file:{place.database}?mode=ro", uri=True)) as database:
         return int(database.execute(query).fetchone()[0])
-
-
-def _process(place: Installation) -> Path:
-    assert place.server is not None, "it runs"
-    return Path(f"/proc/{place.server.child.pid}")
-
-
-def _memory(place: Installation) -> float:
-    status = (_process(place) / "status").read_text("utf-8")
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
-def _descriptors(place: Installation) -> int:
-    return len(list((_process(place) / "fd").iterdir()))
 
 
 if __name__ == "__main__":

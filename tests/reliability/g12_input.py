@@ -55,7 +55,7 @@ def measure(setting: Setting, goal: Goal) -> None:
         _files_of_users(server, existing["/v1.0/conversations/"], goal)
         counters = server.connection().ask("GET", "/readyz").json()["counters"]
         goal.at_most("panics", counters["panics"], 0)
-        goal.at_most("resident MiB", _resident_mib(server), RESIDENT_MIB_MAX)
+        goal.at_most("resident MiB", round(server.memory_peak), RESIDENT_MIB_MAX)
         server.stop()
         log = Path(server.log).read_text("utf-8", "replace")
         goal.nothing("panics in the log", re.findall("panicked at [^\n]*", log))
@@ -221,15 +221,6 @@ def _dangers(server: Installation, path: str, content: bytes) -> list[str]:
 def _upload(server: Installation, name: str, kind: str, content: bytes) -> Answer:
     headers = {**server.headers(), "Content-Type": kind}
     return server.connection().ask("POST", f"/v1.0/medias?filename={quote(name, safe='')}", content, headers)
-
-
-def _resident_mib(server: Installation) -> int:
-    """The most memory that the server has had."""
-    assert server.server is not None, "it runs"
-    status = Path(f"/proc/{server.server.child.pid}/status").read_text("utf-8")
-    kib = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert kib is not None, "the system tells it"
-    return int(kib.group(1)) // 1_024
 
 
 def _properties(setting: Setting, goal: Goal) -> None:

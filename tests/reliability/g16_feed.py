@@ -1,22 +1,18 @@
-"""G16: the live feed has no gap and no repeat, and readers who take nothing, or who only listen, cost little.
+"""G16: the live feed has no gap and no repeat, and readers who take nothing cost little.
 
 Fifty readers follow the feed while the server is killed fifty times and each reader loses its connection twenty times; what
-each has seen must be what the database holds, number by number and text by text. Readers who take nothing are cut, and
-ten thousand who hear nothing fit into memory.
+each has seen must be what the database holds, number by number and text by text. Readers who take nothing are cut.
 """
 
 import hashlib
 import http.client
-import os
 import random
-import resource
-import select
 import socket
 import sqlite3
 import threading
 import time
-from urllib.parse import urlsplit
 
+from feed import open_feed
 from goal import Goal, Setting, main
 from installation import Installation, text_event
 
@@ -38,11 +34,6 @@ STALL_BYTES = 24 << 20
 STALL_TEXT_BYTES = 300_000
 # The kernel may hold some megabytes for each of them; they are not the server's.
 STALLED_KIB_MAX = 1_024
-
-LISTENERS = 10_000
-LISTENING = "[limits]\nconnections = 15000\nfeeds = 12000\ncustomer_feeds = 12000\n"
-LISTENER_BYTES_MAX = 16_000
-ASKED = 200
 
 
 class Reader(threading.Thread):
@@ -99,32 +90,10 @@ class Reader(threading.Thread):
         self.seen.append((int(fields[b"id"]), hashlib.sha256(shown).hexdigest()))
 
 
-def open_feed(url: str, headers: dict[str, str], seconds: float) -> socket.socket:
-    """A connection on which the feed begins with the next byte. `OSError` when there is none."""
-    parts = urlsplit(url)
-    stream = socket.create_connection((parts.hostname, parts.port), timeout=seconds)
-    # HTTP/1.0: then the body has no chunks in it.
-    request = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    stream.sendall(f"GET /v1.0/events HTTP/1.0\r\nHost: {parts.netloc}\r\n{request}\r\n".encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = stream.recv(1)
-        if not byte:
-            raise ConnectionError("the server hung up")
-        head += byte
-    if not head.split(b" ", 2)[1] == b"200":
-        stream.close()
-        raise ConnectionError(head.split(b"\r\n", 1)[0].decode())
-    return stream
-
-
 def measure(setting: Setting, goal: Goal) -> None:
-    """The three parts, each with a server of its own."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Both parts, each with a server of its own."""
     _kills(setting, goal)
     _stalled(setting, goal)
-    _listeners(setting, goal)
 
 
 def _kills(setting: Setting, goal: Goal) -> None:
@@ -207,12 +176,12 @@ def _stalled(setting: Setting, goal: Goal) -> None:
         place.start()
         (user, _), *_ = place.friends(["user"])
         _fill(place, user, STALL_BYTES)
-        before = _memory(place)
+        before = place.memory
         streams = [open_feed(place.url, place.headers(), 10.0) for _ in range(STALLED)]
         _fill(place, user, STALL_BYTES)
-        grown = max(0, _memory(place) - before)
+        grown = max(0.0, place.memory - before)
         time.sleep(5.0)
-        goal.at_most("KiB of a reader who takes nothing", round(grown / STALLED / 1024, 1), STALLED_KIB_MAX)
+        goal.at_most("KiB of a reader who takes nothing", round(grown * 1024 / STALLED, 1), STALLED_KIB_MAX)
         goal.nothing("readers who take nothing and were not cut", [stream for stream in streams if not _ends(stream)])
 
 
@@ -235,62 +204,6 @@ def _ends(stream: socket.socket) -> bool:
     except OSError:
         return True
     return True
-
-
-def _listeners(setting: Setting, goal: Goal) -> None:
-    """Very many readers who hear nothing, and then one event for all of them."""
-    with Installation(setting.binary, LISTENING) as place:
-        place.start()
-        (user, _), *_ = place.friends(["user"])
-        count, before = setting.scaled(LISTENERS, 500), _memory(place)
-        headers = place.headers()
-        streams = [open_feed(place.url, headers, 30.0) for _ in range(count)]
-        for stream in streams:
-            stream.recv(4096)
-        goal.note("listeners", count)
-        goal.at_most("bytes of a listener", round((_memory(place) - before) / count), LISTENER_BYTES_MAX)
-        connection = place.connection()
-        waits = sorted(_seconds(lambda: connection.ask("GET", "/healthz")) for _ in range(ASKED))
-        goal.at_most("healthz p99 ms", round(waits[int(ASKED * 0.99)] * 1000, 1), 100)
-        began = time.monotonic()
-        place.webhook([text_event(user, "to all")])
-        goal.nothing("listeners who did not hear", [number for number, heard in enumerate(_hear(streams)) if not heard])
-        goal.note("seconds until all heard", round(time.monotonic() - began, 2))
-        for stream in streams:
-            stream.close()
-
-
-def _hear(streams: list[socket.socket]) -> list[bool]:
-    """Which of them get the event within half a minute."""
-    poll, end = select.epoll(), time.monotonic() + 30
-    by_number = {stream.fileno(): number for number, stream in enumerate(streams)}
-    heard = [b""] * len(streams)
-    for number in by_number:
-        poll.register(number, select.EPOLLIN)
-    missing = set(by_number)
-    while missing and time.monotonic() < end:
-        for number, _ in poll.poll(1.0):
-            place = by_number[number]
-            heard[place] += streams[place].recv(65_536)
-            if b"to all" in heard[place]:
-                missing.discard(number)
-                poll.unregister(number)
-    poll.close()
-    return [b"to all" in one for one in heard]
-
-
-def _seconds(call: object) -> float:
-    assert callable(call), "something to measure"
-    began = time.monotonic()
-    call()
-    return time.monotonic() - began
-
-
-def _memory(place: Installation) -> int:
-    """The resident memory of the server, in bytes."""
-    assert place.server is not None, "a server was started"
-    with open(f"/proc/{place.server.child.pid}/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":

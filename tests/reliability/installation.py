@@ -184,6 +184,30 @@ class Installation:
         return code
 
     @property
+    def memory(self) -> float:
+        """The resident memory of the server, in MiB."""
+        return self._memory("VmRSS")
+
+    @property
+    def memory_peak(self) -> float:
+        """The most resident memory that the server has had, in MiB."""
+        return self._memory("VmHWM")
+
+    @property
+    def descriptors(self) -> int:
+        """How many descriptors the server has open."""
+        return len(os.listdir(f"{self._process}/fd"))
+
+    def _memory(self, of: str) -> float:
+        with open(f"{self._process}/status", encoding="ascii") as status:
+            return int(status.read().split(f"{of}:", 1)[1].split()[0]) / 1024
+
+    @property
+    def _process(self) -> str:
+        assert self.server is not None, "a server was started"
+        return f"/proc/{self.server.child.pid}"
+
+    @property
     def log(self) -> str:
         """The file of the server's log."""
         return f"{self.folder}/server.log"
