@@ -15,8 +15,11 @@ use crate::store::folder::Kept;
 use crate::store::messages;
 use crate::store::transaction::Transaction;
 
-/// While a file is under way it is not due again for this long: longer than any attempt takes.
-pub const LEASE: Duration = Duration::from_mins(20);
+/// While a file is being fetched it is not due again for this long: longer than any attempt takes.
+const LEASE: Duration = Duration::from_mins(20);
+
+/// The same while it is being removed, which may be done twice: what the disk has refused is tried again soon.
+const LEASE_OF_REMOVAL: Duration = Duration::from_secs(10);
 
 /// A later time than this can only come from a clock that was ahead.
 const WAIT_MAX: Duration = Duration::from_hours(2);
@@ -68,8 +71,9 @@ pub fn claim(tx: &Transaction<'_>, errand: Errand, limit: usize) -> Result<Vec<F
     let mut statement = tx.prepare_cached(SQL)?;
     let due = statement.query_map((errand, tx.now(), tx.now().after(WAIT_MAX), limit), from_row)?;
     let due = due.collect::<rusqlite::Result<Vec<_>>>()?;
+    let lease = if errand == Errand::Remove { LEASE_OF_REMOVAL } else { LEASE };
     for fetch in &due {
-        tx.prepare_cached(SQL_LEASE)?.execute((fetch.key, tx.now().after(LEASE)))?;
+        tx.prepare_cached(SQL_LEASE)?.execute((fetch.key, tx.now().after(lease)))?;
     }
     Ok(due)
 }

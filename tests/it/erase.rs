@@ -72,9 +72,7 @@ async fn alice_and_bob(server: &TestServer) -> (String, String) {
     server.webhook(&[text_event(&bob, "hello")]).await;
     server.conversation_with(&bob).await;
     let name = "SELECT count(*) FROM participants WHERE target_name = 'Alice from Accounting'";
-    let count =
-        || Connection::open(server.database()).unwrap().query_row(name, [], |row| row.get::<_, i64>(0));
-    eventually(|| count().unwrap() == 2).await;
+    eventually(|| server.value::<i64>(name) == 2).await;
     (alice, conversation)
 }
 

@@ -7,7 +7,6 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
-use rusqlite::Connection;
 use serde_json::json;
 
 use crate::harness::answer::Answer;
@@ -34,8 +33,7 @@ async fn upload(server: &TestServer, key: &str, bytes: &[u8]) -> Answer {
 }
 
 fn count(server: &TestServer, sql: &str) -> usize {
-    let connection = Connection::open(server.database()).unwrap();
-    connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap().try_into().unwrap()
+    usize::try_from(server.value::<i64>(sql)).unwrap()
 }
 
 fn sent(server: &TestServer) -> usize {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use kaiwa::sandbox::people::Friendship;
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::harness::server::{TestServer, text_event};
@@ -156,11 +155,7 @@ async fn a_picture_that_could_not_be_fetched_is_tried_again_when_the_name_is() {
     set_picture(&server, &alice, Some(gone.url.clone()));
     writes(&server, &alice).await;
     eventually(|| gone.heads().len() == 1).await;
-    let given_up = || {
-        const SQL: &str = "SELECT count(*) FROM medias WHERE status = 'gone'";
-        Connection::open(server.database()).unwrap().query_row(SQL, [], |row| row.get::<_, i64>(0)).unwrap()
-    };
-    eventually(|| given_up() == 1).await;
+    eventually(|| server.value::<i64>("SELECT count(*) FROM medias WHERE status = 'gone'") == 1).await;
 
     server.advance(OLD);
     writes(&server, &alice).await;

@@ -82,8 +82,7 @@ async fn what_was_withdrawn_stays_withdrawn_and_a_used_up_reply_token_stays_unus
 
     assert_eq!(replay(&server, "1h").await["applied"], 2);
 
-    let connection = Connection::open(server.database()).unwrap();
-    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let count = |sql: &str| server.value::<i64>(sql);
     assert_eq!(count("SELECT count(*) FROM messages WHERE text LIKE '%secret%'"), 0);
     assert_eq!(count("SELECT count(*) FROM webhook_events WHERE body LIKE '%secret%'"), 0);
     assert_eq!(count("SELECT count(*) FROM conversations WHERE reply_token IS NOT NULL"), 0);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use kaiwa::config::section::Retention;
 use kaiwa::worker::retention::RetentionWorker;
-use rusqlite::Connection;
 use serde_json::json;
 
 use crate::harness::eventually;
@@ -23,10 +22,6 @@ async fn clean_up(server: &TestServer, settings: Retention) -> usize {
             count => removed += count,
         }
     }
-}
-
-fn count(server: &TestServer, sql: &str) -> i64 {
-    Connection::open(server.database()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
 #[actix_web::test]
@@ -56,9 +51,13 @@ async fn messages_that_are_too_old_go_with_files_deliveries_and_lines_words_and_
     let texts: Vec<_> = texts.iter().map(|message| message["text"].as_str().unwrap()).collect();
     assert_eq!(texts, ["younger", "still under way"]);
     eventually(|| names(&server).is_empty()).await;
-    eventually(|| count(&server, "SELECT count(*) FROM medias") == 0).await;
-    assert_eq!(count(&server, "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL"), 1);
-    assert_eq!(count(&server, "SELECT count(*) FROM webhook_events"), 153, "that they came is remembered");
+    eventually(|| server.value::<i64>("SELECT count(*) FROM medias") == 0).await;
+    assert_eq!(server.value::<i64>("SELECT count(*) FROM webhook_events WHERE body IS NOT NULL"), 1);
+    assert_eq!(
+        server.value::<i64>("SELECT count(*) FROM webhook_events"),
+        153,
+        "that they came is remembered"
+    );
     assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 200);
     assert_eq!(clean_up(&server, keep).await, 0);
 }
@@ -83,7 +82,7 @@ async fn a_customer_can_have_a_time_of_its_own_and_zero_is_for_ever() {
 
         assert_eq!(server.messages(&conversation).await.len(), kept, "{default} {own:?}");
         let bodies = "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL";
-        assert_eq!(count(&server, bodies), i64::try_from(kept).unwrap());
+        assert_eq!(server.value::<i64>(bodies), i64::try_from(kept).unwrap());
     }
 }
 
@@ -101,7 +100,7 @@ async fn events_as_line_wrote_them_have_a_time_of_their_own_and_copies_are_known
     server.webhook(&[event]).await;
 
     assert_eq!(server.messages(&conversation).await.len(), 3, "the message stays, and is not doubled");
-    assert_eq!(count(&server, "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL"), 1);
+    assert_eq!(server.value::<i64>("SELECT count(*) FROM webhook_events WHERE body IS NOT NULL"), 1);
 }
 
 #[actix_web::test]
@@ -112,7 +111,7 @@ async fn a_running_server_removes_what_is_too_old_by_itself() {
 
     server.restart();
 
-    eventually(|| count(&server, "SELECT count(*) FROM messages") == 0).await;
+    eventually(|| server.value::<i64>("SELECT count(*) FROM messages") == 0).await;
     assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 200);
     assert_eq!(server.get("/readyz").await.status, 200);
 }

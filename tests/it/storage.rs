@@ -60,8 +60,7 @@ async fn a_withdrawn_text_is_nowhere_in_the_tables() {
     server.webhook(&[message]).await;
     server.webhook(&[unsend]).await;
 
-    let connection = Connection::open(server.database()).unwrap();
-    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let count = |sql: &str| server.value::<i64>(sql);
     assert_eq!(count("SELECT count(*) FROM messages WHERE text LIKE '%secret%'"), 0);
     assert_eq!(count("SELECT count(*) FROM webhook_events WHERE body LIKE '%secret%'"), 0);
     assert_eq!(count("SELECT count(*) FROM messages WHERE tm_delete IS NOT NULL"), 1);

@@ -263,9 +263,7 @@ async fn an_upload_that_nobody_sends_is_removed_after_a_day_and_one_that_was_sen
     );
     let (status, _, bytes) = fetch(&object(&server)["originalContentUrl"], None).await;
     assert_eq!((status, bytes), (200, kept));
-    let rows = rusqlite::Connection::open(server.database()).unwrap();
-    let rows = || rows.query_row("SELECT count(*) FROM medias", [], |row| row.get::<_, i64>(0)).unwrap();
-    eventually(|| rows() == 1).await;
+    eventually(|| server.value::<i64>("SELECT count(*) FROM medias") == 1).await;
 }
 
 #[actix_web::test]

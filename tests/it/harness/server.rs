@@ -23,6 +23,8 @@ use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::sandbox::people::GroupKind;
 use kaiwa::server::Server;
+use rusqlite::Connection;
+use rusqlite::types::FromSql;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -162,6 +164,11 @@ impl TestServer {
         alarms.events.wake();
         alarms.tokens.wake();
         alarms.webhooks.wake();
+    }
+
+    /// A value in the database.
+    pub fn value<T: FromSql>(&self, sql: &str) -> T {
+        Connection::open(self.database()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     /// Exchanges the faults of LINE's side, written as its control API takes them.

@@ -1,9 +1,9 @@
 //! What is taken back is nowhere: not in the tables, not in the log, not in the folder.
 
 use std::path::Path;
+use std::time::Duration;
 
 use kaiwa::sandbox::contents::Readiness;
-use rusqlite::Connection;
 use serde_json::json;
 
 use crate::harness::eventually;
@@ -45,11 +45,8 @@ async fn a_withdrawn_text_and_file_are_in_no_byte_of_the_data_directory() {
     let picture =
         send(&server, "image", [JPEG, &noise(1, 400_000), &mark, &noise(2, 400_000)].concat()).await;
     media_once(&server, "stored").await;
-    let events = Connection::open(server.database()).unwrap();
-    let secret_events = "SELECT count(*) FROM events WHERE data LIKE '%the very secret text%'";
-    let told: i64 = events.query_row(secret_events, [], |row| row.get(0)).unwrap();
+    let told: i64 = server.value("SELECT count(*) FROM events WHERE data LIKE '%the very secret text%'");
     assert_eq!(told, 1, "the event of the text holds it too");
-    drop(events);
     assert!(holds(server.folder(), b"the very secret text") && holds(server.folder(), &mark));
 
     unsend(&server, &secret).await;
@@ -70,7 +67,7 @@ async fn a_file_that_is_taken_back_before_it_was_fetched_is_never_fetched() {
 
     unsend(&server, &sent).await;
     set_readiness(&server, &sent, Readiness::Ready);
-    server.advance(std::time::Duration::from_hours(1));
+    server.advance(Duration::from_hours(1));
     send(&server, "image", noise(2, 1_000)).await;
 
     media_once(&server, "stored").await;
@@ -103,4 +100,26 @@ async fn a_file_that_is_taken_back_while_it_is_fetched_leaves_nothing() {
     send(&server, "file", noise(6, 1_000)).await;
     media_once(&server, "stored").await;
     assert_eq!(names(&server).len(), 1);
+}
+
+#[actix_web::test]
+async fn what_the_disk_does_not_remove_is_tried_again_soon() {
+    let server = TestServer::start();
+    let sent = send(&server, "file", noise(7, 1_000)).await;
+    let media = media_once(&server, "stored").await;
+    let path = server.folder().join("media").join(media["id"].as_str().unwrap());
+    std::fs::remove_file(&path).unwrap();
+    // Which is removed by another call than a file.
+    std::fs::create_dir(&path).unwrap();
+
+    unsend(&server, &sent).await;
+    for attempts in 2..5 {
+        eventually(|| server.value::<i64>("SELECT attempts FROM medias") >= attempts).await;
+        server.advance(Duration::from_secs(11));
+    }
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::write(&path, noise(7, 1_000)).unwrap();
+    server.advance(Duration::from_secs(11));
+
+    eventually(|| names(&server).is_empty()).await;
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use kaiwa::sandbox::contents::Readiness;
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::harness::server::TestServer;
@@ -15,8 +14,7 @@ use crate::media::{
 const CONTENT: &str = "/v2/bot/message/";
 
 fn last_error(server: &TestServer) -> String {
-    let connection = Connection::open(server.database()).unwrap();
-    connection.query_row("SELECT last_error FROM medias", [], |row| row.get(0)).unwrap()
+    server.value("SELECT last_error FROM medias")
 }
 
 async fn check_fetched_after(server: &TestServer, fault: Value) {
