@@ -172,7 +172,7 @@ CREATE TABLE medias (
     key INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- random: it stands in addresses that LINE's users are given
     customer INTEGER NOT NULL REFERENCES customers (key),
-    conversation INTEGER,              -- that it belongs to; NULL for an upload that was not sent yet
+    conversation INTEGER,              -- that it belongs to; NULL for an upload, which any number of messages may show
     message_stamp INTEGER,             -- of the message that it belongs to; NULL for the picture of a participant
     kind TEXT NOT NULL CHECK (kind IN ('image', 'video', 'audio', 'file')),
     status TEXT NOT NULL CHECK (status IN ('pending', 'stored', 'gone')),
@@ -187,6 +187,7 @@ CREATE TABLE medias (
     attempts INTEGER NOT NULL DEFAULT 0,
     last_error TEXT NOT NULL DEFAULT '',
     tm_create INTEGER NOT NULL,
+    sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),        -- 1: an upload that a message was sent with
     errand TEXT GENERATED ALWAYS AS (  -- what the worker for files is to do at `due_at`
         CASE status WHEN 'gone' THEN 'remove'
         WHEN 'pending' THEN CASE WHEN source_url IS NULL THEN 'fetch_line' ELSE 'fetch_elsewhere' END END) VIRTUAL,
@@ -194,9 +195,20 @@ CREATE TABLE medias (
 ) STRICT;
 
 CREATE INDEX medias_due ON medias (errand, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL;
+CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL AND NOT sent;
 CREATE INDEX medias_of_customer ON medias (customer, size) WHERE status = 'stored';
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
+
+-- Which uploads a message shows. The file lives as long as one message does so.
+CREATE TABLE message_uploads (
+    conversation INTEGER NOT NULL,
+    message_stamp INTEGER NOT NULL,
+    media INTEGER NOT NULL REFERENCES medias (key),
+    PRIMARY KEY (conversation, message_stamp, media),
+    FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX message_uploads_of_media ON message_uploads (media);
 
 -- Idempotency keys: the row is written in the transaction of what the request created, and shows a repetition what that was.
 CREATE TABLE idempotency_keys (

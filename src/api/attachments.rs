@@ -9,7 +9,7 @@ use crate::line::outgoing::link_text;
 use crate::line::validation::links::is_loopback;
 use crate::model::content;
 use crate::model::id::{CustomerId, MediaId};
-use crate::model::media::{Media, MediaType, Upload};
+use crate::model::media::{Media, MediaType, PUBLIC_PATH, Upload};
 use crate::store::folder::{Folder, Kind};
 use crate::store::previews::PREVIEW_BYTES_MAX;
 use crate::store::uploads;
@@ -126,7 +126,7 @@ impl Uploads<'_> {
         let shared = &self.app.shared;
         let base = reachable(shared.public_url.as_deref(), &shared.config.line.api_base)?;
         let ending = if part.is_empty() { content::ending(&upload.content_type) } else { "jpg" };
-        let address = format!("{base}/m/{}/{part}{}.{ending}", upload.id, name(&upload.filename));
+        let address = format!("{base}{PUBLIC_PATH}{}/{part}{}.{ending}", upload.id, name(&upload.filename));
         Url::parse(&address).map(String::from).map_err(Error::internal)
     }
 

@@ -159,6 +159,18 @@ pub struct StoredFile {
     pub sha256: [u8; 32],
 }
 
+/// Before the id in the path under which a file that was sent can be fetched without a token.
+pub const PUBLIC_PATH: &str = "/m/";
+
+/// The ids in public addresses that stand in a text.
+pub fn addressed(text: &[u8]) -> impl Iterator<Item = MediaId> {
+    const ID_BYTES: usize = 36;
+    let path = PUBLIC_PATH.as_bytes();
+    text.windows(path.len() + ID_BYTES)
+        .filter(|window| window.starts_with(path))
+        .filter_map(|window| std::str::from_utf8(&window[path.len()..]).ok().and_then(|id| id.parse().ok()))
+}
+
 impl Media {
     /// An upload, as it is shown when it arrives and with the messages that it is sent with.
     pub fn of_upload(upload: &Upload) -> Self {
@@ -195,6 +207,29 @@ impl Media {
             contents: None,
             status: None,
             image_set: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_found_wherever_addresses_stand_in_a_text() {
+        const ID: &str = "5a6d0b9e-0000-4000-8000-00000000000f";
+        const OTHER: &str = "5A6D0B9E-0000-4000-8000-00000000000E";
+        for (text, expected) in [
+            (String::new(), vec![]),
+            (ID.to_owned(), vec![]),
+            (format!("/m/{ID}"), vec![ID]),
+            (format!("{{\"url\":\"https://a.example/base/m/{ID}/a.png\"}}"), vec![ID]),
+            (format!("領 /m/{ID}/preview/a.jpg\\n/m/{OTHER}/m/{ID}"), vec![ID, OTHER, ID]),
+            (format!("/m/m/{ID} /m/{} /n/{ID}", &ID[..35]), vec![ID]),
+            (format!("/m/{}領領領領領領領領領領領領", &ID[..3]), vec![]),
+        ] {
+            let expected: Vec<MediaId> = expected.into_iter().map(|id| id.parse().unwrap()).collect();
+            assert_eq!(addressed(text.as_bytes()).collect::<Vec<_>>(), expected, "{text}");
         }
     }
 }

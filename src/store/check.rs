@@ -20,7 +20,7 @@ const FINDINGS_MAX: usize = 100;
 const PAGE: usize = 500;
 
 /// What must not be found in a database of the present version, and how to look for it.
-const IMPOSSIBLE: [(&str, &str); 9] = [
+const IMPOSSIBLE: [(&str, &str); 11] = [
     (
         "a lane without a waiting delivery",
         "SELECT count(*) FROM lanes l WHERE NOT EXISTS (
@@ -60,6 +60,16 @@ const IMPOSSIBLE: [(&str, &str); 9] = [
     (
         "a stored file without a length or a hash",
         "SELECT count(*) FROM medias WHERE status = 'stored' AND (size IS NULL OR sha256 IS NULL)",
+    ),
+    (
+        "an upload that a message shows and that is not here",
+        "SELECT count(*) FROM message_uploads u JOIN medias m ON m.key = u.media
+        WHERE m.status <> 'stored' OR NOT m.sent",
+    ),
+    (
+        "an upload that was sent and that no message shows",
+        "SELECT count(*) FROM medias
+        WHERE sent AND status = 'stored' AND key NOT IN (SELECT media FROM message_uploads)",
     ),
     (
         "a message that is newer than the last stamp",

@@ -7,7 +7,7 @@ use crate::model::chat::LineId;
 use crate::model::id::{ConversationId, MediaId, MessageId};
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{conversations, events, forget};
+use crate::store::{conversations, events, forget, uploads};
 
 /// Who or what is erased.
 #[derive(Debug, Clone)]
@@ -99,10 +99,6 @@ fn chat((key, account, kind, line_id): (i64, i64, String, String)) -> Chat {
 
 fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
     const SQL_MESSAGES: &str = "SELECT tm_create FROM messages WHERE conversation = ?1";
-    const SQL_KEYS: &str = "
-        DELETE FROM idempotency_keys
-        WHERE created_id IN (SELECT id FROM messages WHERE conversation = ?1)
-            OR created_id IN (SELECT id FROM medias WHERE conversation = ?1)";
     const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
     const SQL_DELETE: [&str; 4] = [
         "DELETE FROM webhook_lanes WHERE conversation = ?1",
@@ -114,7 +110,7 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE conversation = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL: &str = "DELETE FROM conversations WHERE key = ?1 RETURNING id, name, detail";
-    tx.prepare_cached(SQL_KEYS)?.execute([chat.key])?;
+    idempotency_keys(tx, chat.key)?;
     for stamp in column(tx, SQL_MESSAGES, chat.key)? {
         message(tx, chat.account, (chat.key, stamp), erased)?;
     }
@@ -133,6 +129,21 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     line_ids.push(chat.line_id.clone());
     erased.words.shared.extend([name, detail]);
     erased.conversations += 1;
+    Ok(())
+}
+
+/// Forgets the keys of the requests that created what is about to go.
+fn idempotency_keys(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL: &str = "
+        DELETE FROM idempotency_keys
+        WHERE created_id IN (SELECT id FROM messages WHERE conversation = ?1)
+            OR created_id IN (SELECT id FROM medias WHERE conversation = ?1)
+            OR created_id IN (
+                SELECT id
+                FROM message_uploads u JOIN medias ON key = u.media
+                WHERE u.conversation = ?1 AND NOT EXISTS (
+                    SELECT 1 FROM message_uploads o WHERE o.media = u.media AND o.conversation <> ?1))";
+    tx.prepare_cached(SQL)?.execute([conversation])?;
     Ok(())
 }
 
@@ -180,6 +191,8 @@ fn message(
     const SQL_MEDIAS: &str = "
         DELETE FROM medias WHERE conversation = ?1 AND message_stamp = ?2
         RETURNING id, filename, source_url, source_preview_url";
+    const SQL_UPLOAD: &str =
+        "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL_JOURNAL: &str = "
         UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
         WHERE account = ?1 AND line_message_id = ?2";
@@ -189,6 +202,9 @@ fn message(
     words.ids.push(*id.as_bytes());
     words.shared.extend([Some(text), failure].into_iter().flatten());
     files(tx, SQL_MEDIAS, (conversation, stamp), erased)?;
+    for upload in uploads::release(tx, (conversation, stamp))? {
+        files(tx, SQL_UPLOAD, [upload], erased)?;
+    }
     forget::message(tx, account, (conversation, stamp))?;
     if let Some(line_id) = line_id {
         erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, &line_id))?);

@@ -1,15 +1,15 @@
-//! Removing what was said, with everything that hangs on it.
+//! Removing what was said, with everything that hangs on it and on nothing else.
 
 use rusqlite::OptionalExtension;
 
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
-use crate::store::events;
 use crate::store::transaction::Transaction;
+use crate::store::{events, uploads};
 
-/// Removes a message, its deliveries, what customers were told of it, and LINE's own words for it in the journal; its files
-/// are removed by the worker for media, which removes their rows too. The journal keeps that the event came, so that a
-/// copy of it is told from a new one.
+/// Removes a message, its deliveries, what customers were told of it, and LINE's own words for it in the journal; its files,
+/// and uploads that no other message shows, are removed by the worker for media, which removes their rows too. The journal
+/// keeps that the event came, so that a copy of it is told from a new one.
 pub(super) fn message(
     tx: &Transaction<'_>,
     account: i64,
@@ -19,12 +19,16 @@ pub(super) fn message(
         UPDATE medias SET conversation = NULL, message_stamp = NULL, status = 'gone', filename = '',
             source_message_id = NULL, source_url = NULL, source_preview_url = NULL, due_at = ?3, last_error = 'removed'
         WHERE conversation = ?1 AND message_stamp = ?2";
+    const SQL_UPLOAD: &str = "UPDATE medias SET status = 'gone', filename = '', due_at = ?2, last_error = 'removed' WHERE key = ?1";
     const SQL_DELIVERIES: &str = "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2";
     const SQL: &str = "DELETE FROM messages WHERE conversation = ?1 AND tm_create = ?2 RETURNING line_id";
     const SQL_JOURNAL: &str = "
         UPDATE webhook_events SET body = NULL, error = ''
         WHERE account = ?1 AND line_message_id = ?2";
     tx.prepare_cached(SQL_MEDIAS)?.execute((conversation, stamp, tx.now()))?;
+    for upload in uploads::release(tx, (conversation, stamp))? {
+        tx.prepare_cached(SQL_UPLOAD)?.execute((upload, tx.now()))?;
+    }
     tx.prepare_cached(SQL_DELIVERIES)?.execute((conversation, stamp))?;
     events::forget(tx, conversation, Some(stamp))?;
     let line_id = tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.get(0)).optional()?;

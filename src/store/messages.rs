@@ -105,9 +105,7 @@ pub fn send(
     let medias = serde_json::to_string(&message.medias).map_err(Error::internal)?;
     let stamp = tx.stamp();
     tx.prepare_cached(SQL)?.execute((key, stamp, message.id, Status::Sending, &message.text, medias))?;
-    for id in &message.uploads {
-        uploads::publish(tx, (key, stamp), *id)?;
-    }
+    uploads::publish(tx, (key, stamp), &message.uploads, &message.requests)?;
     deliveries::enqueue(tx, key, stamp, &message.requests)?;
     announce(tx, (key, stamp), EventKind::MessageCreated)
 }

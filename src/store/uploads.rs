@@ -1,12 +1,14 @@
-//! Files that customers uploaded: kept until they are sent, and shown to LINE's users from then on.
+//! Files that customers uploaded: kept until they are sent, then shown to LINE's users, and gone with the last message that
+//! shows them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
 use crate::model::id::{CustomerId, MediaId};
-use crate::model::media::{MediaStatus, MediaType, StoredFile, Upload};
+use crate::model::media::{MediaStatus, MediaType, StoredFile, Upload, addressed};
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 use crate::store::{customers, medias};
@@ -50,8 +52,7 @@ pub fn sent(connection: &Connection, id: MediaId) -> Result<Option<StoredFile>> 
     const SQL: &str = "
         SELECT id, filename, content_type, size, sha256
         FROM medias
-        WHERE id = ?1 AND conversation IS NOT NULL AND status = 'stored' AND source_message_id IS NULL
-            AND source_url IS NULL";
+        WHERE id = ?1 AND sent AND status = 'stored'";
     Ok(connection.prepare_cached(SQL)?.query_row([id], medias::from_row).optional()?)
 }
 
@@ -63,29 +64,70 @@ pub fn expire(tx: &Transaction<'_>, after: Duration, limit: usize) -> Result<usi
         WHERE key IN (
             SELECT key
             FROM medias
-            WHERE conversation IS NULL AND status = 'stored' AND tm_create <= ?2
+            WHERE conversation IS NULL AND NOT sent AND status = 'stored' AND tm_create <= ?2
             LIMIT ?3
         )";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     Ok(tx.prepare_cached(SQL)?.execute((tx.now(), tx.now().before(after), limit))?)
 }
 
-/// The upload belongs to the first message that it is sent with, and can be fetched from now on.
+/// A message shows these uploads of its customer, and those whose addresses stand in its requests: they can be fetched from
+/// now on, and live as long as it does.
 ///
-/// `Conflict` when it has just expired.
+/// `Conflict` when one of the first has just expired.
 pub(super) fn publish(
     tx: &Transaction<'_>,
-    (conversation, stamp): (i64, Timestamp),
-    id: MediaId,
+    message: (i64, Timestamp),
+    uploads: &[MediaId],
+    requests: &[Vec<u8>],
 ) -> Result<()> {
-    const SQL: &str = "
-        UPDATE medias SET
-            conversation = coalesce(conversation, ?2), message_stamp = iif(conversation IS NULL, ?3, message_stamp)
-        WHERE id = ?1 AND status = 'stored'";
-    if tx.prepare_cached(SQL)?.execute((id, conversation, stamp))? > 0 {
-        return Ok(());
+    for id in uploads {
+        if !show(tx, message, *id)? {
+            return Err(Error::Conflict(
+                "an upload of this message was not sent in time and is gone".to_owned(),
+            ));
+        }
     }
-    Err(Error::Conflict("an upload of this message was not sent in time and is gone".to_owned()))
+    // A caller can write an address of ours by itself: as the picture of a layout, or within a text.
+    let addressed: BTreeSet<MediaId> = requests.iter().flat_map(|request| addressed(request)).collect();
+    for id in addressed.into_iter().filter(|id| !uploads.contains(id)) {
+        show(tx, message, id)?;
+    }
+    Ok(())
+}
+
+/// A message shows nothing any more. Tells the private keys of those uploads that no other message shows.
+pub(super) fn release(tx: &Transaction<'_>, message: (i64, Timestamp)) -> Result<Vec<i64>> {
+    const SQL: &str =
+        "DELETE FROM message_uploads WHERE conversation = ?1 AND message_stamp = ?2 RETURNING media";
+    const SQL_SHOWN: &str = "SELECT EXISTS (SELECT 1 FROM message_uploads WHERE media = ?1)";
+    let mut statement = tx.prepare_cached(SQL)?;
+    let shown = statement.query_map(message, |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+    let mut released = Vec::new();
+    for media in shown {
+        if !tx.prepare_cached(SQL_SHOWN)?.query_row([media], |row| row.get(0))? {
+            released.push(media);
+        }
+    }
+    Ok(released)
+}
+
+/// Whether the message's customer has such an upload, which the message shows from now on.
+fn show(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp), id: MediaId) -> Result<bool> {
+    const SQL: &str = "
+        UPDATE medias SET sent = 1
+        WHERE id = ?1 AND status = 'stored' AND source_message_id IS NULL AND source_url IS NULL
+            AND customer = (SELECT customer FROM conversations WHERE key = ?2)
+        RETURNING key";
+    const SQL_SHOW: &str = "
+        INSERT INTO message_uploads (conversation, message_stamp, media)
+        VALUES (?1, ?2, ?3)
+        ON CONFLICT DO NOTHING";
+    let found = tx.prepare_cached(SQL)?.query_row((id, conversation), |row| row.get(0)).optional()?;
+    let Some(key) = found else { return Ok(false) };
+    let key: i64 = key;
+    tx.prepare_cached(SQL_SHOW)?.execute((conversation, stamp, key))?;
+    Ok(true)
 }
 
 fn used_bytes(connection: &Connection, customer: i64) -> Result<u64> {

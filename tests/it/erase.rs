@@ -17,7 +17,7 @@ use crate::telling::receiver::Receiver;
 const TEXT: &str = "a \"very\" private text\nof Alice 😀";
 
 /// Whether any file of the folder holds these bytes.
-fn holds(folder: &Path, bytes: &[u8]) -> bool {
+pub fn holds(folder: &Path, bytes: &[u8]) -> bool {
     folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).any(|path| {
         if path.is_dir() {
             return holds(&path, bytes);
@@ -27,7 +27,7 @@ fn holds(folder: &Path, bytes: &[u8]) -> bool {
 }
 
 /// Runs `kaiwa erase` on the data of a server that has stopped. Its threads may take a moment to close the database.
-async fn erase(server: &mut TestServer, arguments: &[&str]) -> Output {
+pub async fn erase(server: &mut TestServer, arguments: &[&str]) -> Output {
     server.halt();
     eventually(|| Lock::take(&server.database()).is_ok()).await;
     run(server, arguments)
@@ -40,7 +40,7 @@ fn run(server: &TestServer, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn printed(output: &Output) -> Value {
+pub fn printed(output: &Output) -> Value {
     assert!(!String::from_utf8_lossy(&output.stdout).contains("private"), "what was erased is told");
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -32,6 +32,7 @@ mod reply;
 mod retention;
 mod retry;
 mod sealing;
+mod shared_uploads;
 mod signs;
 mod storage;
 mod supervised;

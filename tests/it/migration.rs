@@ -47,6 +47,50 @@ fn a_file_of_the_first_version_is_carried_up_and_keeps_its_rows() {
 }
 
 #[test]
+fn uploads_of_an_older_file_belong_to_every_message_that_shows_them() {
+    const UPLOADS: &str = "
+        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, tm_update)
+        SELECT 1, value, randomblob(16), iif(value = 107, 'failed', 'sent'), '', CASE value
+                WHEN 106 THEN 'at https://a.example/m/0190a1b2-c3d4-7a00-8000-0000000f0011/a.png' ELSE '' END,
+            CASE value
+                WHEN 103 THEN '[{\"id\":\"0190a1b2-c3d4-7a00-8000-0000000f0012\"},{\"id\":\"0190a1b2-c3d4-7a00-8000-0000000f0011\"}]'
+                WHEN 104 THEN '[{\"id\":\"0190a1b2-c3d4-7a00-8000-0000000f0099\",\"contents\":{\"hero\":{\"url\":
+                    \"https://a.example/m/0190a1b2-c3d4-7a00-8000-0000000f0011/a.png\"}}}]'
+                WHEN 105 THEN '[{\"id\":\"0190a1b2-c3d4-7a00'
+                ELSE '[]' END, value
+        FROM generate WHERE value BETWEEN 101 AND 107;
+        INSERT INTO medias (key, id, customer, conversation, message_stamp, kind, status, filename, size, sha256, tm_create)
+        VALUES
+            (11, x'0190a1b2c3d47a0080000000000f0011', 1, 1, 101, 'image', 'stored', '', 1, zeroblob(32), 100),
+            (12, x'0190a1b2c3d47a0080000000000f0012', 1, 1, 102, 'image', 'stored', '', 1, zeroblob(32), 100),
+            (13, x'0190a1b2c3d47a0080000000000f0013', 1, NULL, NULL, 'image', 'stored', '', 1, zeroblob(32), 100);
+        INSERT INTO deliveries (conversation, message_stamp, state, body, retry_key, created_at)
+        VALUES (1, 107, 'failed', CAST('{\"url\":\"https://a.example/m/0190a1b2-c3d4-7a00-8000-0000000f0012/a.png\"}' AS BLOB),
+            zeroblob(16), 107);
+        DROP VIEW generate;";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kaiwa.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(VERSION_1).unwrap();
+    let numbers = "CREATE VIEW generate AS WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 200)
+                   SELECT value FROM n;";
+    connection.execute_batch(&[numbers, UPLOADS].concat()).unwrap();
+    drop(connection);
+
+    drop(open(&path));
+
+    let connection = Connection::open(&path).unwrap();
+    let links = "SELECT message_stamp, media FROM message_uploads ORDER BY media, message_stamp";
+    let mut statement = connection.prepare(links).unwrap();
+    let links = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap);
+    let expected = [(101, 11), (103, 11), (104, 11), (106, 11), (102, 12), (103, 12), (107, 12)];
+    assert_eq!(links.collect::<Vec<(i64, i64)>>(), expected);
+    let sent =
+        "SELECT group_concat(key) FROM medias WHERE sent AND conversation IS NULL AND message_stamp IS NULL";
+    assert_eq!(connection.query_row(sent, [], |row| row.get::<_, String>(0)).unwrap(), "11,12");
+}
+
+#[test]
 fn a_file_of_the_first_version_becomes_the_same_as_a_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));

@@ -13,7 +13,7 @@ use crate::media::{names, noise, send};
 const DAY: Duration = Duration::from_hours(24);
 
 /// Removes everything that is too old now.
-async fn clean_up(server: &TestServer, settings: Retention) -> usize {
+pub async fn clean_up(server: &TestServer, settings: Retention) -> usize {
     let worker = RetentionWorker::new(server.shared().store.clone(), &settings);
     let mut removed = 0;
     loop {

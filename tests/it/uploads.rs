@@ -38,7 +38,12 @@ async fn upload(server: &TestServer, content_type: &str, name: &str, bytes: impl
     Answer::to(request.content_type(content_type), bytes).await
 }
 
-async fn uploaded(server: &TestServer, content_type: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Value {
+pub async fn uploaded(
+    server: &TestServer,
+    content_type: &str,
+    name: &str,
+    bytes: impl Into<Vec<u8>>,
+) -> Value {
     let answer = upload(server, content_type, name, bytes).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()

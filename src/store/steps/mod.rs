@@ -21,4 +21,5 @@ pub const STEPS: &[&str] = &[
     include_str!("webhooks.sql"),
     include_str!("participants_present.sql"),
     include_str!("medias_errand.sql"),
+    include_str!("message_uploads.sql"),
 ];
