@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::harness::answer::Answer;
 use crate::harness::server::TestServer;
+use crate::harness::{PATIENCE, eventually_is};
 
 const UNKNOWN: &str = "/v1.0/conversations/5a6d0b9e-0000-4000-8000-00000000000f";
 
@@ -89,14 +90,16 @@ async fn a_request_id_is_echoed_when_it_is_plain_and_made_otherwise() {
     assert_eq!(server.get("/healthz").await.header("x-request-id").len(), 36);
 }
 
-/// Sends raw bytes, then one byte every 50 ms, and returns what came back and after how long the connection ended.
-fn drip(address: SocketAddr, head: &str) -> (String, Duration) {
+/// Sends raw bytes, then one byte every 50 ms until the connection ends, and returns what came back.
+fn drip(address: SocketAddr, head: &str) -> String {
     let began = Instant::now();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
     let mut answer = Vec::new();
-    while began.elapsed() < Duration::from_secs(8) {
+    loop {
+        let received = String::from_utf8_lossy(&answer);
+        assert!(began.elapsed() < PATIENCE, "the connection is still open: {received}");
         let mut buffer = [0; 4_096];
         match stream.read(&mut buffer) {
             Ok(0) => break,
@@ -108,7 +111,7 @@ fn drip(address: SocketAddr, head: &str) -> (String, Duration) {
             break;
         }
     }
-    (String::from_utf8_lossy(&answer).into_owned(), began.elapsed())
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[actix_web::test]
@@ -131,15 +134,14 @@ async fn a_dripped_request_is_ended_on_every_route() {
                 .spawn(move || drip(address, &format!("{head}\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")))
         });
         for (drip, expected) in drips.into_iter().zip(["408", "408", "", "", ""]) {
-            let (answer, time) = drip.join().unwrap();
-            assert!(time < Duration::from_secs(7), "the connection was still open: {answer}");
+            let answer = drip.join().unwrap();
             assert!(answer.contains(expected), "{answer}");
         }
-        let (answer, time) =
-            scope.spawn(move || drip(address, "GET /healthz HTTP/1.1\r\nX-Slow: ")).join().unwrap();
-        assert!(time < Duration::from_secs(7), "a dripped head was still open: {answer}");
+        scope.spawn(move || drip(address, "GET /healthz HTTP/1.1\r\nX-Slow: ")).join().unwrap();
     });
-    assert_eq!(server.get("/healthz").await.text, r#"{"status":"ok"}"#);
+    // On a busy machine an honest request may be too slow for this limit once.
+    let alive = async || Answer::if_any(server.anonymous(Method::GET, "/healthz"), "").await;
+    eventually_is(true, async || alive().await.is_ok_and(|answer| answer.text == r#"{"status":"ok"}"#)).await;
 }
 
 #[actix_web::test]

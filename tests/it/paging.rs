@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::harness::server::{TestServer, text_event};
 
 const MESSAGES: usize = 10_000;
 const EVENTS_PER_WEBHOOK: usize = 100;
+
+/// How many of them are read in small pages.
+const FEW: usize = 500;
 
 /// Reads a list to its end and returns the ids in the order in which they came.
 async fn read_all(server: &TestServer, list: &str, size: usize, between: impl AsyncFn(usize)) -> Vec<String> {
@@ -30,36 +32,47 @@ async fn read_all(server: &TestServer, list: &str, size: usize, between: impl As
     ids
 }
 
+/// Lets a user write so many texts; the path of the messages and their ids.
+async fn written(server: &TestServer, user: &str, count: usize) -> (String, HashSet<String>) {
+    for _ in 0..count / EVENTS_PER_WEBHOOK {
+        let events: Vec<Value> =
+            (0..EVENTS_PER_WEBHOOK).map(|number| text_event(user, &number.to_string())).collect();
+        assert_eq!(server.webhook(&events).await.status, 200);
+    }
+    let list = server.get("/v1.0/conversations?page_size=1").await.json();
+    let path = format!("/v1.0/conversations/{}/messages", list["result"][0]["id"].as_str().unwrap());
+    let ids: HashSet<String> = read_all(server, &path, 100, async |_| {}).await.into_iter().collect();
+    assert_eq!(ids.len(), count);
+    (path, ids)
+}
+
 #[actix_web::test]
 async fn ten_thousand_messages_are_read_once_each_while_more_arrive_and_the_clock_is_set_back() {
     let server = TestServer::start_with(|config| config.limits.webhook_body_bytes = 16 << 20);
-    let user = server.user("Cony");
-    for _ in 0..MESSAGES / EVENTS_PER_WEBHOOK {
-        let events: Vec<Value> =
-            (0..EVENTS_PER_WEBHOOK).map(|number| text_event(&user, &number.to_string())).collect();
-        assert_eq!(server.webhook(&events).await.status, 200);
-    }
-    let list = server.get("/v1.0/conversations").await.json();
-    let path = format!("/v1.0/conversations/{}/messages", list["result"][0]["id"].as_str().unwrap());
-    let before: HashSet<String> = read_all(&server, &path, 100, async |_| {}).await.into_iter().collect();
-    assert_eq!(before.len(), MESSAGES);
+    let (cony, brown) = (server.user("Cony"), server.user("Brown"));
+    let many = written(&server, &cony, MESSAGES).await;
+    let few = written(&server, &brown, FEW).await;
 
-    let read_while_more_arrive = async |size: usize, every: usize| {
-        let disturb = async |page: usize| {
-            if page.is_multiple_of(every) {
-                server.clock.set_back(Duration::from_mins(10));
-                assert_eq!(server.webhook(&[text_event(&user, "meanwhile")]).await.status, 200);
-            }
+    let read_while_more_arrive =
+        async |user: &str, (path, before): &(String, _), size: usize, every: usize| {
+            let disturb = async |page: usize| {
+                if page.is_multiple_of(every) {
+                    server.clock.set_back(Duration::from_mins(10));
+                    assert_eq!(server.webhook(&[text_event(user, "meanwhile")]).await.status, 200);
+                }
+            };
+            let read = read_all(&server, path, size, disturb).await;
+
+            let seen: HashSet<String> = read.iter().cloned().collect();
+            assert_eq!(seen.len(), read.len(), "a row was shown twice with pages of {size}");
+            assert!(seen.is_superset(before), "a row was skipped with pages of {size}");
         };
-        let read = read_all(&server, &path, size, disturb).await;
-
-        let seen: HashSet<String> = read.iter().cloned().collect();
-        assert_eq!(seen.len(), read.len(), "a row was shown twice with pages of {size}");
-        assert!(before.is_subset(&seen), "a row was skipped with pages of {size}");
-    };
     // All at once: whoever reads must not mind the others either.
-    join_all([(100, 20), (7, 300), (1, 2_500)].map(|(size, every)| read_while_more_arrive(size, every)))
-        .await;
+    tokio::join!(
+        read_while_more_arrive(&cony, &many, 100, 20),
+        read_while_more_arrive(&brown, &few, 7, 15),
+        read_while_more_arrive(&brown, &few, 1, 100),
+    );
 }
 
 #[actix_web::test]

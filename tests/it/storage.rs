@@ -1,7 +1,8 @@
 //! What happens when the storage does not take a write, and that nothing is acknowledged then.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use kaiwa::config::Config;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -16,16 +17,16 @@ fn lock(server: &TestServer) -> Connection {
 
 #[actix_web::test]
 async fn a_webhook_that_cannot_be_stored_in_time_is_refused_within_two_seconds() {
-    let server = TestServer::start();
+    let limit = Config::default().limits.webhook_timeout;
+    assert!(limit <= Duration::from_millis(1_500), "LINE waits two seconds, and the answer has a way to go");
+    let server = TestServer::start_with(|config| config.limits.webhook_timeout = limit / 10);
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
     let event = text_event(&user, "while locked");
     let other = lock(&server);
-    let began = Instant::now();
 
     let late = server.webhook(std::slice::from_ref(&event)).await;
 
-    assert!(began.elapsed() < Duration::from_secs(2), "LINE waits two seconds");
     assert_eq!((late.status, late.reason().as_str()), (503, "SERVICE_UNAVAILABLE"));
     assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 200, "reads go on");
     drop(other);

@@ -14,6 +14,7 @@ use kaiwa::model::secret::Secret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::harness::PATIENCE;
 use crate::harness::server::text_event;
 use crate::program::{Serving, check_refused, kaiwa, succeed};
 
@@ -26,9 +27,6 @@ const CALLERS: usize = 4;
 
 /// What has to be answered between two ends of the server.
 const ANSWERS_BETWEEN_ENDS: usize = 25;
-
-/// Longer than any single step takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with settings, and a socket that stays open while one server after the other listens at it.
 struct Held {

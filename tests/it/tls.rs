@@ -8,17 +8,15 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use kaiwa::config::Config;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::harness::eventually;
 use crate::harness::server::TestServer;
+use crate::harness::{PATIENCE, eventually};
 use crate::program::{Serving, check_refused, kaiwa};
-
-/// Longer than any single step takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -36,10 +34,14 @@ fn pem(label: &str, bytes: &[u8]) -> String {
 }
 
 fn start(folder: &Path) -> TestServer {
+    start_with(folder, |_| {})
+}
+
+fn start_with(folder: &Path, change: impl FnOnce(&mut Config)) -> TestServer {
     TestServer::start_with(|config| {
         config.tls.certificate_file = Some(folder.join("certificate.pem"));
         config.tls.key_file = Some(folder.join("certificate.key"));
-        config.limits.request_timeout = Duration::from_millis(500);
+        change(config);
     })
 }
 
@@ -114,10 +116,12 @@ async fn a_renewed_certificate_is_shown_without_a_new_start() {
 async fn whoever_is_slow_within_tls_is_cut_off_too() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certify(folder.path());
-    let server = start(folder.path());
+    let server =
+        start_with(folder.path(), |config| config.limits.request_timeout = Duration::from_millis(500));
     let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nab", server.webhook_path());
 
-    let mut dripping = connect(server.address, &certificate).unwrap();
+    // On a busy machine the handshake may be too slow as well.
+    let mut dripping = (0..).find_map(|_| connect(server.address, &certificate).ok()).expect("one is quick");
     let answer = exchange(&mut dripping, &head, "REQUEST_TIMEOUT");
     let mut silent = TcpStream::connect(server.address).unwrap();
     silent.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -135,7 +139,7 @@ fn the_program_speaks_https_and_stops_beside_idle_connections() {
     let with_tls = |arguments: &[&str], listen: &str| {
         let mut command = kaiwa(folder.path(), arguments);
         command.env("KAIWA_TLS__CERTIFICATE_FILE", "certificate.pem").env("KAIWA_LISTEN", listen);
-        command.env("KAIWA_TLS__KEY_FILE", "certificate.key");
+        command.env("KAIWA_TLS__KEY_FILE", "certificate.key").env("KAIWA_LIMITS__SHUTDOWN_TIMEOUT", "1min");
         command
     };
     let mut serving = Serving::start(with_tls(&["serve"], "127.0.0.1:0"));
@@ -148,7 +152,10 @@ fn the_program_speaks_https_and_stops_beside_idle_connections() {
     serving.signal("-TERM");
 
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(8), "less than limits.shutdown_timeout");
+    assert!(
+        began.elapsed() < Duration::from_mins(1),
+        "limits.shutdown_timeout passes only where something is under way"
+    );
     assert_eq!((asked.status.code(), asked.stdout.as_slice()), (Some(0), b"ready\n".as_slice()));
 }
 

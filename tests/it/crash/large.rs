@@ -27,7 +27,7 @@ const RESIDENT_MAX: u64 = 64 << 20;
 const KILLS: usize = 5;
 
 /// A machine that is busy needs some seconds for one file.
-const TIME_MAX: Duration = Duration::from_mins(1);
+const TIME_MAX: Duration = Duration::from_mins(3);
 
 /// A user has sent a large film, and the server was told.
 struct Scene {

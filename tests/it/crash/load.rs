@@ -84,6 +84,8 @@ pub struct Ledger {
     pub refusals: Vec<String>,
     /// Webhooks with copies that were taken.
     pub copies: usize,
+    /// Answers of any kind.
+    pub answers: usize,
     in_flight: usize,
 }
 
@@ -266,6 +268,7 @@ impl<'a> Load<'a> {
         let answer = request.await;
         let mut ledger = self.ledger.borrow_mut();
         ledger.in_flight -= 1;
+        ledger.answers += usize::from(answer.is_ok());
         match answer {
             Ok(answer) if matches!(answer.status, 200..=299) => Some(answer),
             // The server says that it cannot take it at present, and promises nothing.

@@ -34,8 +34,12 @@ const KILLS: usize = 12;
 /// A slow machine needs more kills until enough has happened between them; so many times as many are the end.
 const ROUNDS_PER_KILL_MAX: u64 = 4;
 
-/// A kill comes so many milliseconds after the server has answered for the first time, or up to so many later.
-const KILL_AFTER_MS: (u64, usize) = (20, 281);
+/// A kill comes after so many answers, or up to so many more: how much happens between two kills does not depend on how quick
+/// the machine is.
+const KILL_AFTER: (usize, usize) = (10, 60);
+
+/// And so many microseconds later, so that it falls anywhere between two of them.
+const KILL_LATER_US: usize = 10_000;
 
 /// Replies that LINE executed, for each kill.
 const REPLIES_PER_KILL: usize = 5;
@@ -49,7 +53,7 @@ const CHATS: usize = 8;
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// After the last start, with nothing that goes wrong any more, everything is delivered within this time.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
+const DRAIN_TIME_MAX: Duration = Duration::from_mins(2);
 
 /// What there must be to find.
 const NOTHING: [String; 0] = [];
@@ -133,10 +137,16 @@ impl Campaign {
     /// Starts the server, puts load on it and kills it in the midst of that.
     async fn kill_under_load(&mut self, round: u64) {
         let (mut process, api) = self.installation.start().await;
-        let delay = self.kill_delay();
+        let more = KILL_AFTER.0 + self.draw(KILL_AFTER.1);
+        let enough = self.ledger.borrow().answers + more;
+        let later = Duration::from_micros(u64::try_from(self.draw(KILL_LATER_US)).expect("it is small"));
+        let limit = Instant::now() + DRAIN_TIME_MAX;
         let (mut log, mut is_under_way) = (Vec::new(), false);
         let kill = async {
-            tokio::time::sleep(delay).await;
+            while self.ledger.borrow().answers < enough && Instant::now() < limit {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            tokio::time::sleep(later).await;
             is_under_way = self.ledger.borrow().is_under_way();
             log = process.kill();
         };
@@ -230,10 +240,8 @@ impl Campaign {
         self.unsound.extend(database::faults(&self.installation.database()));
     }
 
-    fn kill_delay(&mut self) -> Duration {
-        let (least, span) = KILL_AFTER_MS;
-        let more = self.draw.position(span).expect("there is a span");
-        Duration::from_millis(least + u64::try_from(more).expect("it is small"))
+    fn draw(&mut self, span: usize) -> usize {
+        self.draw.position(span).expect("there is a span")
     }
 
     fn tally(&self, faults: Vec<(FaultKind, u32)>) -> Tally {

@@ -1,8 +1,8 @@
 //! Whatever a test asks of the server: the OpenAPI document says what the answer may look like.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use awc::http::Method;
 use awc::http::header::HeaderMap;
@@ -18,9 +18,15 @@ pub const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/ap
 /// An address for the document; nothing is fetched from it.
 const PLACE: &str = "https://kaiwa.invalid/openapi.json";
 
-thread_local! {
-    static CONTRACT: RefCell<Contract> = RefCell::new(Contract::new(DOCUMENT.clone()));
-}
+/// The thread that compiles the document, which takes long, once for all tests; what it makes cannot leave its thread.
+static JUDGE: LazyLock<Sender<Case>> = LazyLock::new(|| {
+    let (ask, asked) = channel();
+    std::thread::spawn(move || judge(&asked));
+    ask
+});
+
+/// A place in the document, a value, and who wants to know whether the one describes the other.
+type Case = (String, Value, Sender<Result<(), String>>);
 
 /// The document.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(TEXT).unwrap());
@@ -115,7 +121,9 @@ pub fn resolve(pointer: &str, value: &'static Value) -> Option<(String, &'static
 
 /// Whether the value is what the schema at this place says.
 pub fn validate(pointer: &str, value: &Value) -> Result<(), String> {
-    CONTRACT.with_borrow_mut(|contract| contract.validate(pointer, value))
+    let (tell, told) = channel();
+    JUDGE.send((pointer.to_owned(), value.clone(), tell)).unwrap();
+    told.recv().unwrap()
 }
 
 /// A key as a part of a JSON pointer.
@@ -171,6 +179,14 @@ fn check_request(pointer: &str, operation: &'static Value, asked: &Asked) -> Res
     }
     let body = serde_json::from_slice(&asked.body).map_err(|error| error.to_string())?;
     validate(&format!("{pointer}/requestBody/content/application~1json/schema"), &body)
+}
+
+fn judge(cases: &Receiver<Case>) {
+    let mut contract = Contract::new(DOCUMENT.clone());
+    for (pointer, value, tell) in cases {
+        // A test that has failed meanwhile does not want to know any more.
+        tell.send(contract.validate(&pointer, &value)).ok();
+    }
 }
 
 impl Contract {

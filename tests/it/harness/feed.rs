@@ -1,7 +1,6 @@
 //! A client of the live feed.
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use actix_web::web::Bytes;
 use awc::error::PayloadError;
@@ -9,11 +8,8 @@ use awc::http::Method;
 use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 
-use crate::harness::contract;
 use crate::harness::server::TestServer;
-
-/// The longest wait for something that must come.
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::harness::{PATIENCE, contract};
 
 /// An open feed.
 pub struct Feed {
@@ -58,7 +54,7 @@ impl Feed {
                 self.last_id = id.map_or(self.last_id, |id| id.parse().unwrap());
                 return Some(block);
             }
-            let piece = tokio::time::timeout(LIMIT, self.stream.next()).await.expect("nothing came");
+            let piece = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("nothing came");
             self.unread.push_str(std::str::from_utf8(&piece?.ok()?).unwrap());
         }
     }

@@ -10,20 +10,23 @@ pub mod told;
 
 use std::time::{Duration, Instant};
 
-/// Waits until the condition holds; fails after ten seconds.
+/// How long a test waits for what must come: far longer than it takes on a machine that is busy with other work.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until the condition holds; fails after [`PATIENCE`].
 #[track_caller]
 pub fn eventually(condition: impl Fn() -> bool) -> impl Future<Output = ()> {
     let place = std::panic::Location::caller();
     async move {
-        let limit = Instant::now() + Duration::from_secs(10);
+        let limit = Instant::now() + PATIENCE;
         while !condition() {
-            assert!(Instant::now() < limit, "{place}: it did not come true within ten seconds");
+            assert!(Instant::now() < limit, "{place}: it did not come true within {PATIENCE:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }
 
-/// Asks until the answer is what is expected; fails after ten seconds with the last answer.
+/// Asks until the answer is what is expected; fails after [`PATIENCE`] with the last answer.
 #[track_caller]
 pub fn eventually_is<T: PartialEq + std::fmt::Debug>(
     expected: T,
@@ -31,13 +34,13 @@ pub fn eventually_is<T: PartialEq + std::fmt::Debug>(
 ) -> impl Future<Output = ()> {
     let place = std::panic::Location::caller();
     async move {
-        let limit = Instant::now() + Duration::from_secs(10);
+        let limit = Instant::now() + PATIENCE;
         loop {
             let found = ask().await;
             if found == expected {
                 return;
             }
-            assert!(Instant::now() < limit, "{place}: after ten seconds it is {found:?}, not {expected:?}");
+            assert!(Instant::now() < limit, "{place}: after {PATIENCE:?} it is {found:?}, not {expected:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

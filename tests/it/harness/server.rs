@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use crate::harness::PATIENCE;
 use crate::harness::answer::Answer;
 use crate::harness::line::Line;
 use crate::harness::told;
@@ -82,7 +83,7 @@ impl TestServer {
             metrics,
             shared: Some(shared),
             config,
-            client: Client::builder().timeout(Duration::from_secs(30)).disable_redirects().finish(),
+            client: Client::builder().timeout(PATIENCE).disable_redirects().finish(),
             stop: Some(stop),
             thread: Some(thread),
             folder,
@@ -380,7 +381,7 @@ fn run(config: Config, clock: Clock) -> Started {
 
 /// A server on this data. The threads of one that has just ended there may take a moment to close its database.
 fn bind(config: &Config, clock: &Clock) -> Server {
-    let limit = Instant::now() + Duration::from_secs(10);
+    let limit = Instant::now() + PATIENCE;
     loop {
         match Server::bind(config.clone(), clock.clone()) {
             Err(Error::Unusable(reason)) if reason.contains("another kaiwa") && Instant::now() < limit => {
