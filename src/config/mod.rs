@@ -13,6 +13,7 @@ mod overlay;
 mod secret_file;
 pub mod section;
 pub mod seeded;
+mod service_link;
 pub mod supervisor;
 mod value;
 mod web_address;

@@ -5,6 +5,7 @@ use std::env;
 use toml::{Table, Value};
 
 use crate::config::key::{self, KEYS, Key};
+use crate::config::service_link::is_service_link;
 use crate::config::value;
 use crate::error::{Error, Result};
 
@@ -24,7 +25,7 @@ pub fn process_environment() -> Result<Vec<(String, String)>> {
     // Not `vars`: that panics when any variable, ours or not, is not Unicode.
     let named = env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text)));
     named
-        .filter(|(name, _)| name.starts_with(PREFIX))
+        .filter(|(name, text)| is_set(name, &text.to_string_lossy()))
         .map(|(name, text)| match text.into_string() {
             Ok(text) => Ok((name, text)),
             Err(_) => Err(Error::Unusable(format!("{name} is not Unicode text"))),
@@ -32,14 +33,15 @@ pub fn process_environment() -> Result<Vec<(String, String)>> {
         .collect()
 }
 
-/// Kubernetes sets variables of these names for a service that is called `kaiwa`.
-fn is_service_link(name: &str) -> bool {
-    name.starts_with("KAIWA_SERVICE_") || name == "KAIWA_PORT" || name.starts_with("KAIWA_PORT_")
+/// Whether somebody has set one of our variables: one that is empty, as compose files pass those that they do not have, is not
+/// set, and neither is one that Kubernetes makes for a service.
+fn is_set(name: &str, text: &str) -> bool {
+    name.starts_with(PREFIX) && !text.is_empty() && !is_service_link(name, text)
 }
 
 /// The settings that these variables make; variables of others are skipped.
 pub fn variables(environment: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Setting>> {
-    let ours = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX) && !is_service_link(name));
+    let ours = environment.into_iter().filter(|(name, text)| is_set(name, text));
     ours.map(|(name, text)| {
         let key = singles().find(|key| key::variable(key.name) == name).ok_or_else(|| {
             let nearest = key::nearest(&name, singles().map(|key| key::variable(key.name)));
@@ -115,5 +117,43 @@ fn remove(table: &mut Table, name: &str) {
     let place = name.split_once('.').and_then(|(section, name)| Some((table.get_mut(section)?, name)));
     if let Some((Value::Table(section), name)) = place {
         section.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, load};
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn load_variables(variables: &[(&str, &str)]) -> Result<Config> {
+        let owned = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        load(None, owned, &[])
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_is_not_set_whatever_its_key() {
+        let names = singles().map(|key| key::variable(key.name)).chain(["KAIWA_LISTN".to_owned()]);
+        let empty: Vec<_> = names.map(|name| (name, String::new())).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let file = "base_path = \"/kaiwa\"\n[limits]\nallowed_hosts = [\"files.internal\"]\n";
+        std::fs::write(&path, file).unwrap();
+
+        assert_eq!(load(None, empty.clone(), &[]).unwrap(), Config::default());
+        assert_eq!(load(Some(&path), empty, &[]).unwrap(), load(Some(&path), [], &[]).unwrap());
+        let with_key = load_variables(&[("KAIWA_AUTH__JWT_KEY", KEY), ("KAIWA_AUTH__JWT_KEY_FILE", "")]);
+        assert_eq!(with_key.unwrap().require_jwt_key().unwrap().expose(), KEY);
+    }
+
+    #[test]
+    fn variables_that_kubernetes_makes_for_services_are_nobodys_settings() {
+        let links = [("KAIWA_METRICS_SERVICE_HOST", "10.0.0.7"), ("KAIWA_PORT", "tcp://10.0.0.7:8080")];
+
+        assert_eq!(load_variables(&links).unwrap(), Config::default());
+        let error = load_variables(&[links[0], ("KAIWA_METRICS__LISTN", "127.0.0.1:9464")]).unwrap_err();
+        let expected = "unknown variable KAIWA_METRICS__LISTN; did you mean KAIWA_METRICS__LISTEN?";
+        assert_eq!(error.to_string(), expected);
     }
 }

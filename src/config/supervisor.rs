@@ -24,7 +24,7 @@ pub struct Supervisor {
 impl Supervisor {
     /// What this process was handed. `Unusable` when that is anything but one listening TCP socket.
     pub fn of_this_process() -> Result<Self> {
-        let notify_socket = env::var_os("NOTIFY_SOCKET").map(PathBuf::from);
+        let notify_socket = env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()).map(PathBuf::from);
         Ok(Self { listener: listener()?, notify_socket, watchdog: watchdog() })
     }
 }

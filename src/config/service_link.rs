@@ -1,0 +1,80 @@
+//! Variables that Kubernetes sets in every container for each service that it knows: those of a service `kaiwa-metrics` begin
+//! as ours do.
+
+/// The protocols of a service's port.
+const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
+
+/// What is told of a port besides its whole address.
+const PARTS: [&str; 3] = ["_ADDR", "_PORT", "_PROTO"];
+
+/// Whether Kubernetes, and not a person, has set this variable, for a service of any name.
+///
+/// Of the names that it makes, `…_PORT` alone could be a person's too. Kubernetes gives it an address and never a number.
+pub fn is_service_link(name: &str, text: &str) -> bool {
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || is_of_port(name)
+        || (name.ends_with("_PORT") && text.contains("://"))
+}
+
+/// `…_PORT_9464_TCP`, `…_PORT_9464_TCP_ADDR` and so on.
+fn is_of_port(name: &str) -> bool {
+    let whole = PARTS.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+    let port = whole.rsplit_once('_').filter(|(_, protocol)| PROTOCOLS.contains(protocol));
+    let number = port.and_then(|(before, _)| before.rsplit_once("_PORT_"));
+    number.is_some_and(|(_, number)| number.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::key::{self, KEYS};
+
+    use super::*;
+
+    const SERVICES: [&str; 5] =
+        ["KAIWA", "KAIWA_METRICS", "KAIWA_DELIVERY__WAIT", "KAIWA_PORT_80", "KAIWA_SERVICE_HOST"];
+
+    #[test]
+    fn what_kubernetes_sets_for_a_service_is_told_from_our_settings() {
+        for service in SERVICES {
+            for (end, text) in [
+                ("_SERVICE_HOST", "10.0.0.7"),
+                ("_SERVICE_PORT", "9464"),
+                ("_SERVICE_PORT_HTTP_METRICS", "9464"),
+                ("_PORT", "tcp://10.0.0.7:9464"),
+                ("_PORT", "udp://[fd00::7]:53"),
+                ("_PORT_9464_TCP", "tcp://10.0.0.7:9464"),
+                ("_PORT_9464_TCP_ADDR", "10.0.0.7"),
+                ("_PORT_9464_TCP_PORT", "9464"),
+                ("_PORT_9464_TCP_PROTO", "tcp"),
+                ("_PORT_53_UDP", "udp://10.0.0.7:53"),
+                ("_PORT_53_UDP_ADDR", "10.0.0.7"),
+                ("_PORT_3868_SCTP_PROTO", "sctp"),
+            ] {
+                assert!(is_service_link(&format!("{service}{end}"), text), "{service}{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_setting_and_no_misspelled_one_is_taken_for_kubernetes_own() {
+        for key in KEYS {
+            assert!(!is_service_link(&key::variable(key.name), "tcp://10.0.0.7:80"), "{}", key.name);
+        }
+        for (name, text) in [
+            ("KAIWA_PORT", "8080"),
+            ("KAIWA_LISTEN_PORT", "8080"),
+            ("KAIWA_METRICS__PORT", "9464"),
+            ("KAIWA_PORT_TCP", "8080"),
+            ("KAIWA_PORT_HTTP_TCP", "8080"),
+            ("KAIWA_PORT_80_HTTP", "80"),
+            ("KAIWA_PORT_99999_TCP", "80"),
+            ("KAIWA_SERVICE", "x"),
+            ("KAIWA_HOST", "10.0.0.7"),
+            ("KAIWA_LISTN", "tcp://10.0.0.7:80"),
+        ] {
+            assert!(!is_service_link(name, text), "{name}");
+        }
+    }
+}
