@@ -27,17 +27,11 @@ impl Text {
 
     /// The text in as few bubbles as possible, in order; together they are the text.
     ///
-    /// A cut falls behind a word where that costs no further bubble, else between two graphemes, and inside a
-    /// grapheme only where that grapheme alone is longer than a bubble.
+    /// None of them is blank, which LINE would refuse, unless every division of this text has a blank one. A cut falls behind
+    /// a word where that costs no further bubble, else between two graphemes, and inside a grapheme only where that
+    /// grapheme alone is longer than a bubble.
     pub fn bubbles(&self) -> Vec<&str> {
-        let mut bubbles = Vec::new();
-        let mut rest = self.0.as_str();
-        while !rest.is_empty() {
-            let (bubble, tail) = rest.split_at(cut(rest));
-            bubbles.push(bubble);
-            rest = tail;
-        }
-        bubbles
+        divide(&self.0, BUBBLE_UNITS_MAX)
     }
 }
 
@@ -63,38 +57,137 @@ pub fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// Where the first bubble of this text ends, in bytes.
-fn cut(text: &str) -> usize {
-    let total = units(text);
-    if total <= BUBBLE_UNITS_MAX {
-        return text.len();
+/// The text in pieces of at most so many units.
+fn divide(text: &str, most: usize) -> Vec<&str> {
+    if units(text) <= most {
+        return vec![text];
     }
-    // A cut before this many units would need one bubble more than the length alone does.
-    let spare = total - (total.div_ceil(BUBBLE_UNITS_MAX) - 1) * BUBBLE_UNITS_MAX;
-    last_fitting(text.split_word_bound_indices(), spare)
-        .or_else(|| last_fitting(text.grapheme_indices(true), 1))
-        .or_else(|| last_fitting(characters(text), 1))
-        .expect("one character has at most two code units")
+    let mut atoms = Atoms::new(text, most);
+    let shortest = atoms.bubbles(usize::MAX);
+    if !shortest.iter().any(|bubble| is_blank(bubble)) {
+        return shortest;
+    }
+    atoms.require_more_than_blanks();
+    // One more bubble is better than one that LINE refuses, as long as all of them fit into a request.
+    let filled = atoms.bubbles(shortest.len().max(BUBBLES_PER_REQUEST_MAX));
+    if filled.is_empty() { shortest } else { filled }
 }
 
-/// The end of the last piece that still fits into a bubble, when at least `least` units lie before it.
-fn last_fitting<'a>(pieces: impl Iterator<Item = (usize, &'a str)>, least: usize) -> Option<usize> {
-    let mut taken = 0;
-    let mut end = None;
-    for (start, piece) in pieces {
-        taken += units(piece);
-        if taken > BUBBLE_UNITS_MAX {
-            break;
-        }
-        if taken >= least {
-            end = Some(start + piece.len());
-        }
-    }
-    end
+fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
 }
 
-fn characters(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.char_indices().map(|(start, character)| (start, &text[start..start + character.len_utf8()]))
+/// A text in what is not torn: graphemes, and the characters of one that is longer than a bubble. A boundary is the number of
+/// the atoms before it.
+struct Atoms<'text> {
+    /// Each atom in order.
+    list: Vec<&'text str>,
+    text: &'text str,
+    /// For each boundary where it is in the text, in bytes.
+    positions: Vec<usize>,
+    /// For each boundary whether a word ends there.
+    is_word_end: Vec<bool>,
+    /// For each boundary the first and the last one at which a bubble that begins there may end.
+    ends: Vec<(usize, usize)>,
+}
+
+/// For each boundary the last one before it, or itself, from which on the text can be divided into so many bubbles.
+type Starts = Vec<Option<usize>>;
+
+impl<'text> Atoms<'text> {
+    fn new(text: &'text str, most: usize) -> Self {
+        let atoms_of = |grapheme: &'text str| {
+            if units(grapheme) > most { characters(grapheme).collect() } else { vec![grapheme] }
+        };
+        let list: Vec<&str> = text.graphemes(true).flat_map(atoms_of).collect();
+        let mut positions = vec![0];
+        positions.extend(list.iter().scan(0, |end, atom| {
+            *end += atom.len();
+            Some(*end)
+        }));
+        let words: Vec<usize> = text.split_word_bound_indices().map(|(start, _)| start).collect();
+        let is_word_end = positions.iter().map(|position| words.binary_search(position).is_ok()).collect();
+        let ends = ends(&list, most);
+        Self { list, text, positions, is_word_end, ends }
+    }
+
+    /// No bubble ends before it shows something.
+    fn require_more_than_blanks(&mut self) {
+        let mut first_filled = self.list.len();
+        for (start, atom) in self.list.iter().enumerate().rev() {
+            if !is_blank(atom) {
+                first_filled = start;
+            }
+            self.ends[start].0 = first_filled + 1;
+        }
+    }
+
+    /// The text in as few bubbles as possible, of which each ends as late as it can; nothing when it takes more than these.
+    fn bubbles(&self, at_most: usize) -> Vec<&'text str> {
+        let mut starts = vec![self.last_start()];
+        while starts[starts.len() - 1][0].is_none() {
+            if starts.len() > at_most.min(self.list.len()) {
+                return Vec::new();
+            }
+            starts.push(self.earlier_starts(&starts[starts.len() - 1]));
+        }
+        let mut start = 0;
+        let bubble = |following: &Starts| {
+            let end = self.end(start, following);
+            let bubble = &self.text[self.positions[start]..self.positions[end]];
+            start = end;
+            bubble
+        };
+        starts.iter().rev().skip(1).map(bubble).collect()
+    }
+
+    /// From the end of the text on there are no bubbles.
+    fn last_start(&self) -> Starts {
+        let end = self.list.len();
+        (0..=end).map(|boundary| (boundary == end).then_some(end)).collect()
+    }
+
+    /// Where one bubble more may begin.
+    fn earlier_starts(&self, following: &Starts) -> Starts {
+        let mut latest = None;
+        let starts = self.ends.iter().enumerate().map(|(start, (first, last))| {
+            if following[*last].is_some_and(|end| end >= *first) {
+                latest = Some(start);
+            }
+            latest
+        });
+        starts.collect()
+    }
+
+    /// Where a bubble ends before which others may follow: behind a word if it can.
+    fn end(&self, start: usize, following: &Starts) -> usize {
+        let (first, last) = self.ends[start];
+        let candidates = std::iter::successors(following[last], |end| following[end.checked_sub(1)?]);
+        let mut behind_words =
+            candidates.take_while(|end| *end >= first).filter(|end| self.is_word_end[*end]);
+        behind_words.next().or(following[last]).expect("a bubble can begin here")
+    }
+}
+
+/// For each boundary the first and the last one at which a bubble with at most so many units may end.
+fn ends(atoms: &[&str], most: usize) -> Vec<(usize, usize)> {
+    let (mut last, mut taken) = (0, 0);
+    let mut ends = Vec::with_capacity(atoms.len() + 1);
+    for (start, atom) in atoms.iter().enumerate() {
+        while let Some(next) = atoms.get(last).filter(|next| taken + units(next) <= most) {
+            taken += units(next);
+            last += 1;
+        }
+        ends.push((start + 1, last));
+        taken -= units(atom);
+    }
+    // Nothing begins at the end.
+    ends.push((usize::MAX, atoms.len()));
+    ends
+}
+
+fn characters(text: &str) -> impl Iterator<Item = &str> {
+    text.char_indices().map(|(start, character)| &text[start..start + character.len_utf8()])
 }
 
 #[cfg(test)]
@@ -154,6 +247,37 @@ mod tests {
 
         assert!(matches!(error, Error::Invalid { rule: Rule::TextLength, .. }));
         assert!("".parse::<Text>().is_err());
+    }
+
+    #[test]
+    fn no_bubble_is_blank_where_a_cut_elsewhere_helps() {
+        check(&format!("{} ", "a".repeat(5_000)), &[4_999, 2]);
+        check(&format!("{} b{}", "a".repeat(4_000), " \n\u{3000}".repeat(1_000)), &[4_001, 3_001]);
+        check(&format!("{}{}b", "a".repeat(4_000), " ".repeat(8_000)), &[3_999, 5_000, 3_002]);
+        let hopeless = format!("{}{}", "a".repeat(4_999), " ".repeat(5_000));
+        check(&hopeless, &[4_999, 5_000]);
+    }
+
+    /// Whether a text of one-unit characters can be divided so that no bubble is blank, by trying all ways.
+    fn can_be_filled(text: &str, most: usize, count: usize) -> bool {
+        let mut heads = (1..=most.min(text.len())).filter(|end| !is_blank(&text[..*end]));
+        text.is_empty() || count > 0 && heads.any(|end| can_be_filled(&text[end..], most, count - 1))
+    }
+
+    proptest! {
+        #[test]
+        fn a_bubble_is_blank_only_where_every_division_has_a_blank_one(text in "[ab \\n]{1,16}", most in 2_usize..6) {
+            let bubbles = divide(&text, most);
+            let shortest = text.len().div_ceil(most);
+
+            prop_assert_eq!(bubbles.concat(), text.as_str());
+            prop_assert!(bubbles.iter().all(|bubble| (1..=most).contains(&bubble.len())));
+            let is_filled = !bubbles.iter().any(|bubble| is_blank(bubble));
+            let limit = shortest.max(BUBBLES_PER_REQUEST_MAX);
+            prop_assert_eq!(is_filled, can_be_filled(&text, most, limit));
+            let fewest = (shortest..=limit).find(|count| can_be_filled(&text, most, *count));
+            prop_assert_eq!(bubbles.len(), fewest.unwrap_or(shortest));
+        }
     }
 
     proptest! {
