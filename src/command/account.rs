@@ -34,13 +34,13 @@ struct Add {
     #[command(flatten)]
     settings: Settings,
     /// The customer: an id or a name.
-    #[arg(long, value_name = "ID|NAME")]
+    #[arg(long, value_name = "ID|NAME", allow_hyphen_values = true)]
     customer: String,
     /// A name for people.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
     name: String,
     /// A note for people.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
     detail: String,
     /// A file with the channel secret: arguments can be read by everybody on the machine.
     #[arg(long, value_name = "FILE")]
@@ -52,7 +52,7 @@ struct Add {
     #[arg(long, value_name = "FILE", required_unless_present = "channel_id", conflicts_with = "channel_id")]
     token_file: Option<PathBuf>,
     /// The channel's id: tokens are then fetched with it and the channel secret.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     channel_id: Option<String>,
     /// Never send as a free reply.
     #[arg(long)]

@@ -31,13 +31,13 @@ struct Add {
     #[command(flatten)]
     settings: Settings,
     /// A name for people.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     name: String,
     /// The id that tokens carry; a new one if it is left out.
     #[arg(long, value_name = "UUID")]
     id: Option<CustomerId>,
     /// A note for people.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     detail: Option<String>,
     /// Print JSON.
     #[arg(long)]

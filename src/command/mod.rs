@@ -1,6 +1,7 @@
 //! The command line: results on standard output, logs on standard error, and exit codes that scripts can rely on.
 //!
-//! 0: done. 1: failed. 2: the command was not understood. 78: the configuration or the data cannot be used.
+//! 0: done. 1: failed. 2: the command was not understood. 78: the configuration or the data cannot be used. 141: nobody reads
+//! the results any more, as when a shell ends a program for that.
 
 mod account;
 mod backup;
@@ -29,6 +30,9 @@ use crate::error::{Error, Result};
 
 /// `EX_CONFIG` of sysexits.h: a person has to change something before another try can succeed.
 const EXIT_UNUSABLE: u8 = 78;
+
+/// What a shell says of a program that was ended by SIGPIPE.
+const EXIT_READER_GONE: u8 = 141;
 
 /// A self-hosted conversation server for LINE: one binary, one SQLite file.
 #[derive(Debug, Parser)]
@@ -78,16 +82,17 @@ enum Command {
 pub fn main() -> ExitCode {
     let Kaiwa { command } = Kaiwa::parse();
     hardening::apply();
-    match run(command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&error);
-            if matches!(error, Error::Unusable(_)) {
-                ExitCode::from(EXIT_UNUSABLE)
-            } else {
-                ExitCode::FAILURE
-            }
-        }
+    run(command).map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+fn failed(error: &Error) -> ExitCode {
+    if output::is_reader_gone(error) {
+        return ExitCode::from(EXIT_READER_GONE);
+    }
+    output::complain(error);
+    match error {
+        Error::Unusable(_) => ExitCode::from(EXIT_UNUSABLE),
+        _ => ExitCode::FAILURE,
     }
 }
 
@@ -112,7 +117,33 @@ fn run(command: Command) -> Result<()> {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last words of a failed command, also when nothing logs")]
-fn report(error: &Error) {
-    eprintln!("kaiwa: {}", error.chain());
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::builder::ValueParser;
+
+    use super::*;
+
+    /// The arguments that take any text and refuse one that begins with a dash.
+    fn refusing_dashes(command: &clap::Command, path: &str) -> Vec<String> {
+        let is_text = |argument: &&clap::Arg| {
+            argument.get_action().takes_values()
+                && argument.get_value_parser().type_id() == ValueParser::string().type_id()
+        };
+        let own = command.get_arguments().filter(is_text).filter(|one| !one.is_allow_hyphen_values_set());
+        let own = own.map(|argument| format!("{path} {}", argument.get_id())).collect::<Vec<_>>();
+        let inner = command.get_subcommands();
+        let inner = inner.flat_map(|inner| refusing_dashes(inner, &format!("{path} {}", inner.get_name())));
+        own.into_iter().chain(inner).collect()
+    }
+
+    #[test]
+    fn a_text_may_begin_with_a_dash() {
+        assert_eq!(refusing_dashes(&Kaiwa::command(), "kaiwa"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_command_line_is_consistent_in_itself() {
+        Kaiwa::command().debug_assert();
+    }
 }

@@ -20,7 +20,7 @@ pub struct Token {
     #[command(flatten)]
     settings: Settings,
     /// The customer: an id or a name.
-    #[arg(long, value_name = "ID|NAME")]
+    #[arg(long, value_name = "ID|NAME", allow_hyphen_values = true)]
     customer: String,
     /// How long the token is valid, such as 1h, 7d or 1y; at most 10y.
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_life)]

@@ -58,7 +58,7 @@ struct Endpoint {
     #[command(flatten)]
     settings: Settings,
     /// The customer: an id or a name.
-    #[arg(long, value_name = "ID|NAME")]
+    #[arg(long, value_name = "ID|NAME", allow_hyphen_values = true)]
     customer: String,
     /// Print JSON, one line for each result.
     #[arg(long)]

@@ -157,6 +157,56 @@ fn an_account_is_added_with_a_channel_id_in_place_of_a_token() {
     check_refused(kaiwa(folder, &add), 2, "--token-file");
 }
 
+#[test]
+fn a_name_that_begins_with_a_dash_is_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let add = ["customer", "add", "--name", "-5 degrees", "--detail", "--cold", "--json"];
+
+    let customer: Value = serde_json::from_str(&succeed(folder.path(), &add)).unwrap();
+
+    assert_eq!((&customer["name"], &customer["detail"]), (&"-5 degrees".into(), &"--cold".into()));
+    let token = succeed(folder.path(), &["token", "--customer", "-5 degrees", "--json"]);
+    assert!(token.contains(customer["id"].as_str().unwrap()), "{token}");
+}
+
+#[test]
+fn whoever_stops_reading_ends_a_command_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let customer = succeed(folder, &["customer", "add", "--name", "shop"]);
+    assert!(customer.contains("shop"));
+    let nobody = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+
+    for (arguments, code) in [
+        (&["customer", "list"][..], 141),
+        (&["customer", "add", "--name", "late", "--json"], 141),
+        (&["token", "--customer", "shop"], 141),
+        (&["doctor"], 141),
+        (&["doctor", "--json"], 141),
+        (&["migrate"], 141),
+        (&["version", "--json"], 141),
+        (&["help"], 0),
+        (&["token", "--help"], 0),
+        (&["--version"], 0),
+    ] {
+        let output = kaiwa(folder, arguments).stdout(nobody()).output().unwrap();
+
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    }
+    for (arguments, code) in
+        [(&["token", "--customer", "nobody"][..], 1), (&["serv"], 2), (&["verify", "x"], 78)]
+    {
+        let status = kaiwa(folder, arguments).stdout(nobody()).stderr(nobody()).status().unwrap();
+
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
 #[actix_web::test]
 async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_to() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,6 +303,8 @@ async fn the_sandbox_prints_one_line_of_json_once_everything_answers() {
         assert_ne!(text(name), "", "{name}");
     }
     let said = succeed(folder.path(), &["sandbox", "say", "hello again", "--as", "Bob"]);
+    assert!(said.contains("Bob") && said.contains("OK"), "{said}");
+    let said = succeed(folder.path(), &["sandbox", "say", "-5 degrees", "--as", "Bob"]);
     assert!(said.contains("Bob") && said.contains("OK"), "{said}");
     let client = awc::Client::builder().finish();
     let url = format!("{}/v1.0/conversations?token={}", text("api"), text("token"));

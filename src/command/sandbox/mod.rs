@@ -74,9 +74,10 @@ enum Action {
 #[derive(Debug, Args)]
 struct Say {
     /// What the user writes.
+    #[arg(allow_hyphen_values = true)]
     text: String,
     /// The user, who is made if there is none of this name.
-    #[arg(long = "as", value_name = "NAME", default_value = FIRST_USER)]
+    #[arg(long = "as", value_name = "NAME", default_value = FIRST_USER, allow_hyphen_values = true)]
     name: String,
 }
 
