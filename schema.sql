@@ -29,7 +29,8 @@ CREATE TABLE customers (
     message_days INTEGER CHECK (message_days >= 0),    -- for how long messages are kept, 0: for ever; NULL: as configured
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
-    events_pruned INTEGER NOT NULL DEFAULT 0       -- up to this sequence its events may be gone
+    events_pruned INTEGER NOT NULL DEFAULT 0,      -- up to this sequence its events may be gone
+    sources TEXT NOT NULL DEFAULT '{}'             -- a JSON object: who has set which field: default, token, call or file
 ) STRICT;
 
 -- LINE channels. A removed one keeps its row, because conversations refer to it, and loses its secrets.
@@ -58,6 +59,7 @@ CREATE TABLE accounts (
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
     tm_delete INTEGER,
+    sources TEXT NOT NULL DEFAULT '{}',            -- as those of a customer
     CHECK ((parked_reason IS NULL) = (parked_until IS NULL)),
     CHECK ((channel_id IS NULL) = (token_refresh_at IS NULL))
 ) STRICT;

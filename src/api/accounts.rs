@@ -62,7 +62,7 @@ pub async fn create(
     let id = account.id;
     let (Caller { customer, profile }, claim) = (caller, once.claim());
     let create = app.shared.store.write(now, move |tx| {
-        customers::save(tx, customer, &profile)?;
+        customers::introduce(tx, customer, &profile)?;
         accounts::create(tx, customer, &account)?;
         idempotency::note(tx, claim.as_ref(), Created::Account(id))
     });
@@ -82,7 +82,7 @@ pub async fn update(
     let change = body.into_change()?;
     let is_new = change.credential.is_some() || change.secret.is_some();
     let now = app.shared.clock.now();
-    app.shared.store.write(now, move |tx| accounts::update(tx, caller.customer, id, &change)).await?;
+    app.shared.store.write(now, move |tx| accounts::update(tx, caller.customer, id, change)).await?;
     if is_new {
         app.shared.alarms.deliveries.wake();
         recheck(&app, caller.customer, id).await?;

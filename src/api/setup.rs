@@ -7,13 +7,16 @@ use crate::api::accounts as account_api;
 use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
+use crate::api::webhook_endpoint::check_method;
 use crate::error::{Error, Result, Rule};
+use crate::hooks::guard::Guard;
 use crate::line::client::{WebhookEndpoint, WebhookTest};
 use crate::model::account::{Account, Bot, Check};
+use crate::model::customer::ProfileChange;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
+use crate::model::sources::{Held, Source};
 use crate::model::view::{BotView, REFERENCE_TYPE};
-use crate::store::transaction::Transaction;
 use crate::store::{accounts, customers, webhook_endpoints};
 
 /// What to set up.
@@ -26,6 +29,16 @@ pub struct SetupBody {
 #[derive(Serialize)]
 struct SetupView<'a> {
     result: Vec<AccountSetupView<'a>>,
+    #[serde(skip_serializing_if = "<[NotTaken]>::is_empty")]
+    not_taken: &'a [NotTaken],
+}
+
+/// A field of the token's claim that was left as it was.
+#[derive(Serialize)]
+struct NotTaken {
+    field: &'static str,
+    reason: &'static str,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -64,16 +77,33 @@ pub async fn create(
     }
     let Caller { customer, profile } = caller;
     let now = app.shared.clock.now();
-    let save = move |tx: &Transaction<'_>| {
-        customers::save(tx, customer, &profile)?;
-        webhook_endpoints::enable_if_disabled(tx, customer)
-    };
-    app.shared.store.write(now, save).await?;
+    let (claim, mut not_taken) = checked(profile, &Guard::new(&app.shared.config.limits.allowed_hosts));
+    let save = app.shared.store.write(now, move |tx| {
+        let held = customers::take_claim(tx, customer, claim)?;
+        webhook_endpoints::enable_if_disabled(tx, customer)?;
+        Ok(held)
+    });
+    not_taken.extend(save.await?.into_iter().map(NotTaken::from));
     let mut connected = Vec::new();
     for account in accounts_of(&app, customer).await? {
         connected.push(connect(&app, &account).await.map_err(|error| error.of_account(account.id))?);
     }
-    Ok(HttpResponse::Ok().json(SetupView { result: connected.iter().map(AccountSetupView::from).collect() }))
+    let result = connected.iter().map(AccountSetupView::from).collect();
+    Ok(HttpResponse::Ok().json(SetupView { result, not_taken: &not_taken }))
+}
+
+/// What of a claim can be taken. Where the customer is told is held to the same rules as in `PUT /v1.0/webhook`.
+fn checked(mut claim: ProfileChange, guard: &Guard) -> (ProfileChange, Vec<NotTaken>) {
+    let address = claim.webhook_uri.as_deref().map(|uri| guard.check_receiver(uri));
+    let method = claim.webhook_method.as_deref().map(check_method);
+    let mut not_taken = Vec::new();
+    for (field, checked) in [("webhook_uri", address), ("webhook_method", method)] {
+        if let Some(Err(message)) = checked {
+            claim.retain(|other| other != field);
+            not_taken.push(NotTaken { field, reason: "refused", message });
+        }
+    }
+    (claim, not_taken)
 }
 
 /// All accounts of the caller. There may be many: a read that may take long.
@@ -104,6 +134,21 @@ async fn connect(app: &App, account: &Account) -> Result<Connected> {
     };
     let (endpoint, test) = app.tokens.call(account.id, &account.token, register).await?;
     Ok(Connected { account: account.id, bot, endpoint, test })
+}
+
+impl From<Held> for NotTaken {
+    fn from(held: Held) -> Self {
+        let Held { field, by } = held;
+        let (reason, message) = match by {
+            Source::File => {
+                ("declared", format!("`customers[].{field}` of the configuration file goes first"))
+            }
+            Source::Call | Source::Token | Source::Default => {
+                ("set_by_call", "what a call or a command has set goes first".to_owned())
+            }
+        };
+        Self { field, reason, message }
+    }
 }
 
 impl<'a> From<&'a Connected> for AccountSetupView<'a> {

@@ -71,13 +71,14 @@ impl Verifier {
             object(claims.customer.as_bytes()).map_err(|_| {
                 Error::BadCredentials("the token's `customer` must be a string of JSON with an `id`")
             })?;
-        Ok(Bearer { customer: id, profile: ProfileChange { name, detail, webhook_method, webhook_uri } })
+        let profile = ProfileChange { name, detail, webhook_method, webhook_uri, ..ProfileChange::default() };
+        Ok(Bearer { customer: id, profile })
     }
 }
 
 /// A token that speaks for a customer from now on, for this long.
 pub fn sign(key: &Secret, bearer: &Bearer, now: Timestamp, life: Duration) -> Result<String> {
-    let ProfileChange { name, detail, webhook_method, webhook_uri } = bearer.profile.clone();
+    let ProfileChange { name, detail, webhook_method, webhook_uri, .. } = bearer.profile.clone();
     let customer = CustomerClaim { id: bearer.customer, name, detail, webhook_method, webhook_uri };
     let claims = serde_json::json!({
         "customer": serde_json::to_string(&customer).map_err(Error::internal)?,

@@ -158,7 +158,7 @@ async fn note(app: &App, caller: Caller, upload: &Upload, (sha256, once): ([u8; 
     let claim = once.claim();
     let bytes_max = app.shared.config.limits.media_customer_bytes;
     let add = app.shared.store.write(app.shared.clock.now(), move |tx| {
-        customers::save(tx, customer, &profile)?;
+        customers::introduce(tx, customer, &profile)?;
         uploads::add(tx, customer, &upload, sha256, bytes_max)?;
         idempotency::note(tx, claim.as_ref(), Created::Media(upload.id))
     });

@@ -13,9 +13,6 @@ use crate::model::id::CustomerId;
 use crate::model::webhook_view::EndpointView;
 use crate::store::{customers, webhook_endpoints};
 
-/// The longest address, in bytes.
-const URI_BYTES_MAX: usize = 2_048;
-
 /// An endpoint as a client writes it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,9 +43,10 @@ pub async fn update(
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
     let Caller { customer, profile } = caller;
-    let profile = body.applied_to(profile, &Guard::new(&app.shared.config.limits.allowed_hosts))?;
+    let change = body.into_change(&Guard::new(&app.shared.config.limits.allowed_hosts))?;
     let enable = app.shared.store.write(app.shared.clock.now(), move |tx| {
-        customers::save(tx, customer, &profile)?;
+        customers::introduce(tx, customer, &profile)?;
+        customers::update(tx, customer, change)?;
         let is_new = webhook_endpoints::open(tx, customer)?;
         webhook_endpoints::enable(tx, customer)?;
         Ok(is_new)
@@ -60,7 +58,7 @@ pub async fn update(
 pub async fn rotate(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
     let Caller { customer, profile } = caller;
     let rotate = app.shared.store.write(app.shared.clock.now(), move |tx| {
-        customers::save(tx, customer, &profile)?;
+        customers::introduce(tx, customer, &profile)?;
         webhook_endpoints::rotate(tx, customer)
     });
     rotate.await?;
@@ -75,33 +73,31 @@ fn show(app: &App, customer: CustomerId, with_secret: bool) -> Result<HttpRespon
 }
 
 impl EndpointBody {
-    /// What the caller says here goes before what its token says.
-    fn applied_to(self, profile: ProfileChange, guard: &Guard) -> Result<ProfileChange> {
-        let Self { uri, method } = self;
-        let refused = |reason: &str| Error::invalid(Rule::Argument, format!("`uri`: {reason}"));
-        match uri.as_deref() {
-            None | Some("") => {}
-            Some(uri) if uri.len() > URI_BYTES_MAX => {
-                return Err(refused(&format!("it may have at most {URI_BYTES_MAX} bytes")));
-            }
-            Some(uri) => drop(guard.check(uri).map_err(refused)?),
-        }
-        Ok(ProfileChange {
-            webhook_uri: uri.or(profile.webhook_uri),
-            webhook_method: method.map(Method::word).or(profile.webhook_method),
-            ..profile
-        })
+    fn into_change(self, guard: &Guard) -> Result<ProfileChange> {
+        let refused = |reason| Error::invalid(Rule::Argument, format!("`uri`: {reason}"));
+        self.uri.as_deref().map_or(Ok(()), |uri| guard.check_receiver(uri)).map_err(refused)?;
+        let method = self.method.map(|method| method.word().to_owned());
+        Ok(ProfileChange { webhook_uri: self.uri, webhook_method: method, ..ProfileChange::default() })
     }
 }
 
 impl Method {
-    fn word(self) -> String {
-        let word = match self {
+    const ALL: [Self; 4] = [Self::Get, Self::Post, Self::Put, Self::Delete];
+
+    fn word(self) -> &'static str {
+        match self {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Delete => "DELETE",
-        };
-        word.to_owned()
+        }
     }
+}
+
+/// Why a token's word for the method cannot be taken; `""` is that of a token without one.
+pub fn check_method(word: &str) -> Result<(), String> {
+    if word.is_empty() || Method::ALL.iter().any(|method| method.word() == word) {
+        return Ok(());
+    }
+    Err("it is none of GET, POST, PUT and DELETE".to_owned())
 }

@@ -6,10 +6,13 @@ use serde_json::json;
 use crate::command::output;
 use crate::command::settings::Settings;
 use crate::error::Result;
-use crate::model::customer::{Customer, ProfileChange};
+use crate::model::customer::{Customer, MessageDays, ProfileChange};
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 use crate::store::customers;
+
+/// As in the configuration file.
+const DAYS_MAX: u32 = 36_500;
 
 /// Customers: whose conversations they are.
 #[derive(Debug, Args)]
@@ -39,6 +42,9 @@ struct Add {
     /// A note for people.
     #[arg(long, allow_hyphen_values = true)]
     detail: Option<String>,
+    /// How many days its messages are kept, 0 is for ever; `default`: as [retention] of the configuration says.
+    #[arg(long, value_name = "DAYS|default", value_parser = parse_days)]
+    message_days: Option<MessageDays>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -67,11 +73,15 @@ impl Add {
     fn run(self) -> Result<()> {
         let now = Timestamp::now();
         let id = self.id.unwrap_or_else(|| CustomerId::new(now));
-        let profile =
-            ProfileChange { name: Some(self.name), detail: self.detail, ..ProfileChange::default() };
+        let profile = ProfileChange {
+            name: Some(self.name),
+            detail: self.detail,
+            message_days: self.message_days.unwrap_or_default(),
+            ..ProfileChange::default()
+        };
         let store = self.settings.store()?;
         let customer = store.write_blocking(now, move |tx| {
-            customers::save(tx, id, &profile)?;
+            customers::update(tx, id, profile)?;
             customers::get(tx, id)
         });
         show(&customer?, self.json)
@@ -88,12 +98,21 @@ impl List {
 }
 
 fn show(customer: &Customer, as_json: bool) -> Result<()> {
-    let Customer { id, profile, tm_create, .. } = customer;
+    let Customer { id, profile, message_days, tm_create, .. } = customer;
     if !as_json {
         return output::line(&format!("{id}  {}", profile.name));
     }
     output::json(&json!({
         "id": id, "name": profile.name, "detail": profile.detail, "webhook_method": profile.webhook_method,
         "webhook_uri": profile.webhook_uri, "tm_create": tm_create.to_string(),
+        "message_days": message_days,
     }))
+}
+
+fn parse_days(text: &str) -> Result<MessageDays, String> {
+    if text == "default" {
+        return Ok(MessageDays::AsConfigured);
+    }
+    let days = text.parse().ok().filter(|days| *days <= DAYS_MAX);
+    days.map(MessageDays::Days).ok_or_else(|| format!("0 to {DAYS_MAX}, or `default`"))
 }

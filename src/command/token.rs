@@ -9,6 +9,7 @@ use crate::api::token::{Bearer, sign};
 use crate::command::output;
 use crate::command::settings::{Settings, find_customer};
 use crate::error::Result;
+use crate::model::customer::{Profile, ProfileChange};
 use crate::model::timestamp::Timestamp;
 
 /// Longer than anybody should be able to hold a token.
@@ -37,8 +38,10 @@ impl Token {
         let key = config.require_jwt_key()?;
         let customer = find_customer(&self.settings.reader()?, &self.customer)?;
         let now = Timestamp::now();
-        let token =
-            sign(key, &Bearer { customer: customer.id, profile: customer.profile.into() }, now, self.ttl)?;
+        // Where the customer is told is not part of it: that may have changed long before the token is used.
+        let Profile { name, detail, .. } = customer.profile;
+        let profile = ProfileChange { name: Some(name), detail: Some(detail), ..ProfileChange::default() };
+        let token = sign(key, &Bearer { customer: customer.id, profile }, now, self.ttl)?;
         if !self.json {
             return output::line(&token);
         }

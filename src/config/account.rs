@@ -16,19 +16,19 @@ pub struct DeclaredAccount {
     pub id: AccountId,
     /// Whose account it is.
     pub customer: CustomerReference,
-    /// What the account is called. Default empty.
+    /// What the account is called. Default none: as it is.
     #[serde(default)]
-    pub name: String,
-    /// Anything that is worth noting. Default empty.
+    pub name: Option<String>,
+    /// Anything that is worth noting. Default none: as it is.
     #[serde(default)]
-    pub detail: String,
+    pub detail: Option<String>,
     /// The channel secret; never empty.
     #[serde(default = "none_yet")]
     pub secret: Secret,
     /// The file that `secret` was read from. Default none.
     #[serde(default)]
     pub secret_file: Option<PathBuf>,
-    /// The secret that takes its place during a rotation. Default none.
+    /// The secret that takes its place during a rotation. Default none: as it is.
     #[serde(default)]
     pub secret_next: Option<Secret>,
     /// The file that `secret_next` was read from. Default none.
@@ -43,9 +43,13 @@ pub struct DeclaredAccount {
     /// The channel's id, with which tokens are fetched. Default none.
     #[serde(default)]
     pub channel_id: Option<String>,
-    /// How messages go out. Default `prefer_reply`.
+    /// How messages go out. Default none: as it is, and `prefer_reply` for a new one.
     #[serde(default)]
-    pub delivery_mode: DeliveryMode,
+    pub delivery_mode: Option<DeliveryMode>,
+    /// Whether this is only how the account begins: what others have set goes before it. So it is with that of the sandbox,
+    /// where nobody has written a file.
+    #[serde(skip)]
+    pub is_beginning: bool,
 }
 
 impl DeclaredAccount {

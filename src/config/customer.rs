@@ -12,23 +12,23 @@ use crate::model::id::CustomerId;
 pub struct DeclaredCustomer {
     /// The id that tokens carry.
     pub id: CustomerId,
-    /// What the customer is called; distinct within the file. Default empty.
+    /// What the customer is called; distinct within the file. Default none: as it is.
     #[serde(default)]
-    pub name: String,
-    /// Anything that is worth noting. Default empty.
+    pub name: Option<String>,
+    /// Anything that is worth noting. Default none: as it is.
     #[serde(default)]
-    pub detail: String,
-    /// The HTTP method with which the customer is told: `GET`, `POST`, `PUT` or `DELETE`. Default `POST`.
-    #[serde(default = "post")]
-    pub webhook_method: String,
-    /// Where the customer is told; it may have a query. Default none.
+    pub detail: Option<String>,
+    /// The HTTP method with which the customer is told: `GET`, `POST`, `PUT` or `DELETE`. Default none: as it is.
+    #[serde(default)]
+    pub webhook_method: Option<String>,
+    /// Where the customer is told; it may have a query. Default none: as it is.
     #[serde(default, deserialize_with = "web_address::deserialize_some")]
     pub webhook_uri: Option<Url>,
-    /// Days for which messages are kept, 0 is for ever. Default none: as `retention.message_days` says.
+    /// Days for which messages are kept, 0 is for ever. Default none: as it is, and `retention.message_days` for a new one.
     #[serde(default)]
     pub message_days: Option<u32>,
-}
-
-fn post() -> String {
-    "POST".to_owned()
+    /// Whether this is only how the customer begins: what others have set goes before it. So it is with that of the
+    /// sandbox, where nobody has written a file.
+    #[serde(skip)]
+    pub is_beginning: bool,
 }

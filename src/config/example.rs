@@ -55,7 +55,7 @@ fn the_samples_of_the_example_can_be_used() {
     let config = load_text(&with_samples());
 
     assert_eq!(config.public_url.unwrap().as_str(), "https://chat.example.com/");
-    assert_eq!(config.customers[0].name, "Example Ltd");
+    assert_eq!(config.customers[0].name.as_deref(), Some("Example Ltd"));
     assert_eq!(config.accounts[0].customer, CustomerReference::Name("Example Ltd".to_owned()));
     assert_eq!(config.accounts[0].token.expose(), "the-channel-access-token");
 }

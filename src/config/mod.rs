@@ -198,9 +198,10 @@ fn check_together(config: &Config) -> Result<()> {
         let message = "tls.certificate_file and tls.key_file are set together, or neither of them";
         return Err(Error::Unusable(message.to_owned()));
     }
-    let names = config.customers.iter().map(|customer| &customer.name).filter(|name| !name.is_empty());
+    let names =
+        config.customers.iter().filter_map(|customer| customer.name.clone()).filter(|name| !name.is_empty());
     check_distinct("customers.id", config.customers.iter().map(|customer| customer.id.to_string()))?;
-    check_distinct("customers.name", names.cloned())?;
+    check_distinct("customers.name", names)?;
     check_distinct("accounts.id", config.accounts.iter().map(|account| account.id.to_string()))
 }
 

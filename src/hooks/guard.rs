@@ -8,6 +8,9 @@ use std::rc::Rc;
 
 use url::{Host, Url};
 
+/// The longest address of a receiver, in bytes.
+const RECEIVER_BYTES_MAX: usize = 2_048;
+
 /// What may be spoken to. Copies share the list.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -23,6 +26,10 @@ impl Guard {
 
     /// The address that this text names, if it may be asked for; else the reason, for a person.
     pub fn check(&self, text: &str) -> Result<Url, &'static str> {
+        // A parser leaves them out without a word, and what is stored would not be what is asked.
+        if text.contains(char::is_control) {
+            return Err("an address may not contain line ends, tabs or other control characters");
+        }
         let url = Url::parse(text).map_err(|_| "this is no web address")?;
         let host = url.host().ok_or("this address has no host")?;
         let is_allowed = self.allows(&host.to_string());
@@ -40,6 +47,19 @@ impl Guard {
             Host::Domain(_) => true,
         };
         if is_public || is_allowed { Ok(url) } else { Err(NOT_PUBLIC) }
+    }
+
+    /// Whether a customer may be told at this address, which stands for nowhere when it is empty; else the reason, for a
+    /// person.
+    pub fn check_receiver(&self, text: &str) -> Result<(), String> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if text.len() > RECEIVER_BYTES_MAX {
+            return Err(format!("it may have at most {RECEIVER_BYTES_MAX} bytes"));
+        }
+        self.check(text)?;
+        Ok(())
     }
 
     /// Of the addresses of a host those that may be connected to.
@@ -207,11 +227,26 @@ mod tests {
             "",
             "javascript:alert(1)",
             "https://1.1.1.1@127.0.0.1/",
+            "https://example.com/\r\na",
+            "https://exam\tple.com/",
+            "\nhttps://example.com/",
         ] {
             assert!(guard(&[]).check(url).is_err(), "{url}");
         }
         for url in ["https://example.com/a.jpg", "https://1.1.1.1/", "https://example.com:8443/#@127.0.0.1"] {
             assert!(guard(&[]).check(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_is_nowhere_or_at_an_address_that_may_be_asked_and_is_not_too_long() {
+        let guard = guard(&[]);
+        let long = |count: usize| format!("https://example.com/{}", "x".repeat(count - 20));
+
+        assert_eq!(guard.check_receiver(""), Ok(()));
+        assert_eq!(guard.check_receiver(&long(RECEIVER_BYTES_MAX)), Ok(()));
+        for refused in [long(RECEIVER_BYTES_MAX + 1), "https://10.0.0.1/".to_owned(), " ".to_owned()] {
+            assert!(guard.check_receiver(&refused).is_err(), "{refused}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::error::{Error, Result};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -123,7 +124,7 @@ pub enum ParkReason {
     Redirect,
 }
 
-/// What may be changed about an account; `None` keeps what is there.
+/// What somebody says about an account; `None` keeps what is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountChange {
     /// The name for people.
@@ -138,6 +139,42 @@ pub struct AccountChange {
     pub credential: Option<Credential>,
     /// How messages go out.
     pub delivery_mode: Option<DeliveryMode>,
+}
+
+impl AccountChange {
+    /// Leaves out each field that is named here and that `keep` does not keep.
+    pub fn retain(&mut self, mut keep: impl FnMut(&'static str) -> bool) {
+        retain(&mut self.name, "name", &mut keep);
+        retain(&mut self.detail, "detail", &mut keep);
+        retain(&mut self.secret, "secret", &mut keep);
+        if self.secret_next != SecretChange::Keep && !keep("secret_next") {
+            self.secret_next = SecretChange::Keep;
+        }
+        retain(&mut self.credential, "token", &mut keep);
+        retain(&mut self.delivery_mode, "delivery_mode", &mut keep);
+    }
+
+    /// Leaves out what is so already.
+    pub fn unlike(self, known: &Account) -> Self {
+        let secret_next = match self.secret_next {
+            SecretChange::Set(secret) if Some(&secret) == known.secret_next.as_ref() => SecretChange::Keep,
+            other => other,
+        };
+        Self {
+            name: self.name.filter(|name| *name != known.name),
+            detail: self.detail.filter(|detail| *detail != known.detail),
+            secret: self.secret.filter(|secret| *secret != known.secret),
+            secret_next,
+            credential: self.credential.filter(|credential| *credential != known.credential()),
+            delivery_mode: self.delivery_mode.filter(|mode| *mode != known.delivery_mode),
+        }
+    }
+}
+
+fn retain<T>(value: &mut Option<T>, field: &'static str, keep: &mut impl FnMut(&'static str) -> bool) {
+    if value.is_some() && !keep(field) {
+        *value = None;
+    }
 }
 
 impl Account {
@@ -201,4 +238,24 @@ pub struct NewAccount {
     pub credential: Credential,
     /// How messages go out.
     pub delivery_mode: DeliveryMode,
+}
+
+impl NewAccount {
+    /// An account of which this is said.
+    ///
+    /// `Unusable` without a secret or without a way to speak to LINE.
+    pub fn of(id: AccountId, said: AccountChange) -> Result<Self> {
+        let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } = said;
+        let incomplete =
+            || Error::Unusable(format!("the account {id} needs a secret, and a token or a channel id"));
+        Ok(Self {
+            id,
+            name: name.unwrap_or_default(),
+            detail: detail.unwrap_or_default(),
+            secret: secret.ok_or_else(incomplete)?,
+            secret_next: secret_next.apply(None),
+            credential: credential.ok_or_else(incomplete)?,
+            delivery_mode: delivery_mode.unwrap_or_default(),
+        })
+    }
 }

@@ -10,6 +10,8 @@ pub struct Customer {
     pub id: CustomerId,
     /// What it says about itself.
     pub profile: Profile,
+    /// Days for which its messages are kept, 0 is for ever; `None` leaves it to the settings.
+    pub message_days: Option<u32>,
     /// When it became known here.
     pub tm_create: Timestamp,
     /// When its profile last changed.
@@ -29,7 +31,7 @@ pub struct Profile {
     pub webhook_uri: String,
 }
 
-/// What a token, the configuration or the command line says about a customer; `None` keeps what is known.
+/// What somebody says about a customer; `None` keeps what is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileChange {
     /// The name for people.
@@ -40,16 +42,48 @@ pub struct ProfileChange {
     pub webhook_method: Option<String>,
     /// Where the customer wants to be told of events.
     pub webhook_uri: Option<String>,
+    /// For how long its messages are kept.
+    pub message_days: MessageDays,
 }
 
-impl From<Profile> for ProfileChange {
-    fn from(profile: Profile) -> Self {
-        let Profile { name, detail, webhook_method, webhook_uri } = profile;
+/// For how long the messages of a customer are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MessageDays {
+    /// As it was.
+    #[default]
+    Keep,
+    /// As the settings of the server say.
+    AsConfigured,
+    /// For so many days; 0 is for ever.
+    Days(u32),
+}
+
+impl ProfileChange {
+    /// Leaves out each field that is named here and that `keep` does not keep.
+    pub fn retain(&mut self, mut keep: impl FnMut(&'static str) -> bool) {
+        for (field, value) in [
+            ("name", &mut self.name),
+            ("detail", &mut self.detail),
+            ("webhook_method", &mut self.webhook_method),
+            ("webhook_uri", &mut self.webhook_uri),
+        ] {
+            if value.is_some() && !keep(field) {
+                *value = None;
+            }
+        }
+        if self.message_days != MessageDays::Keep && !keep("message_days") {
+            self.message_days = MessageDays::Keep;
+        }
+    }
+
+    /// Leaves out what is so already.
+    pub fn unlike(self, known: &Profile) -> Self {
         Self {
-            name: Some(name),
-            detail: Some(detail),
-            webhook_method: Some(webhook_method),
-            webhook_uri: Some(webhook_uri),
+            name: self.name.filter(|name| *name != known.name),
+            detail: self.detail.filter(|detail| *detail != known.detail),
+            webhook_method: self.webhook_method.filter(|method| *method != known.webhook_method),
+            webhook_uri: self.webhook_uri.filter(|uri| *uri != known.webhook_uri),
+            message_days: self.message_days,
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod page;
 pub mod rate;
 pub mod secret;
 pub mod signing_secret;
+pub mod sources;
 pub mod text;
 pub mod timestamp;
 pub mod view;

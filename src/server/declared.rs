@@ -1,50 +1,60 @@
 //! Customers and LINE accounts that the configuration declares: created or updated at each start.
 
 use crate::config::Config;
-use crate::config::account::CustomerReference;
+use crate::config::account::{CustomerReference, DeclaredAccount};
+use crate::config::customer::DeclaredCustomer;
 use crate::error::{Error, Result};
-use crate::model::account::{Credential, NewAccount};
-use crate::model::customer::Profile;
+use crate::model::account::{AccountChange, Credential, SecretChange};
+use crate::model::customer::{MessageDays, ProfileChange};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
+use crate::model::sources::Source;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{Store, accounts, customers, retention};
+use crate::store::{Store, accounts, customers, sources};
 
 /// Saves them all, or none.
 pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
     let declared = config.clone();
     store.write_blocking(now, move |tx| {
+        sources::give_back(tx)?;
         for customer in &declared.customers {
-            let profile = Profile {
-                name: customer.name.clone(),
-                detail: customer.detail.clone(),
-                webhook_method: customer.webhook_method.clone(),
-                webhook_uri: customer.webhook_uri.as_ref().map(ToString::to_string).unwrap_or_default(),
-            };
-            customers::save(tx, customer.id, &profile.into())?;
-            retention::declare(tx, customer.id, customer.message_days)?;
+            customers::set(tx, customer.id, profile(customer), source(customer.is_beginning))?;
         }
         for account in &declared.accounts {
-            let new = NewAccount {
-                id: account.id,
-                name: account.name.clone(),
-                detail: account.detail.clone(),
-                secret: checked(&account.secret, account.id)?,
-                secret_next: account
-                    .secret_next
-                    .as_ref()
-                    .map(|secret| checked(secret, account.id))
-                    .transpose()?,
-                credential: match account.credential() {
-                    Credential::Token(token) => Credential::Token(checked(&token, account.id)?),
-                    channel @ Credential::ChannelId(_) => channel,
-                },
-                delivery_mode: account.delivery_mode,
-            };
-            accounts::declare(tx, resolve(tx, &declared, &account.customer)?, &new)?;
+            let owner = resolve(tx, &declared, &account.customer)?;
+            accounts::declare(tx, (owner, account.id), said(account)?, source(account.is_beginning))?;
         }
         Ok(())
+    })
+}
+
+fn source(is_beginning: bool) -> Source {
+    if is_beginning { Source::Default } else { Source::File }
+}
+
+fn profile(customer: &DeclaredCustomer) -> ProfileChange {
+    ProfileChange {
+        name: customer.name.clone(),
+        detail: customer.detail.clone(),
+        webhook_method: customer.webhook_method.clone(),
+        webhook_uri: customer.webhook_uri.as_ref().map(ToString::to_string),
+        message_days: customer.message_days.map_or(MessageDays::Keep, MessageDays::Days),
+    }
+}
+
+fn said(account: &DeclaredAccount) -> Result<AccountChange> {
+    let secret_next = account.secret_next.as_ref().map(|secret| checked(secret, account.id)).transpose()?;
+    Ok(AccountChange {
+        name: account.name.clone(),
+        detail: account.detail.clone(),
+        secret: Some(checked(&account.secret, account.id)?),
+        secret_next: secret_next.map_or(SecretChange::Keep, SecretChange::Set),
+        credential: Some(match account.credential() {
+            Credential::Token(token) => Credential::Token(checked(&token, account.id)?),
+            channel @ Credential::ChannelId(_) => channel,
+        }),
+        delivery_mode: account.delivery_mode,
     })
 }
 
@@ -60,7 +70,7 @@ fn resolve(tx: &Transaction<'_>, config: &Config, reference: &CustomerReference)
     let known = match reference {
         CustomerReference::Id(id) => customers::get(tx, *id).map(|customer| customer.id),
         CustomerReference::Name(name) => {
-            match config.customers.iter().find(|customer| customer.name == *name) {
+            match config.customers.iter().find(|customer| customer.name.as_ref() == Some(name)) {
                 Some(declared) => Ok(declared.id),
                 None => customers::find_by_name(tx, name),
             }
@@ -72,11 +82,9 @@ fn resolve(tx: &Transaction<'_>, config: &Config, reference: &CustomerReference)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::account::DeclaredAccount;
-    use crate::config::customer::DeclaredCustomer;
     use crate::config::key_source::KeySource;
     use crate::model::account::{Account, DeliveryMode};
-    use crate::model::customer::ProfileChange;
+    use crate::model::customer::Profile;
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
@@ -84,17 +92,18 @@ mod tests {
         let id = CustomerId::new(NOW);
         let customer = DeclaredCustomer {
             id,
-            name: "shop".to_owned(),
-            detail: String::new(),
-            webhook_method: "POST".to_owned(),
+            name: Some("shop".to_owned()),
+            detail: None,
+            webhook_method: None,
             webhook_uri: None,
             message_days: None,
+            is_beginning: false,
         };
         let account = DeclaredAccount {
             id: AccountId::new(NOW),
             customer: CustomerReference::Name("shop".to_owned()),
-            name: "line".to_owned(),
-            detail: String::new(),
+            name: None,
+            detail: None,
             secret: Secret::new("secret"),
             secret_file: None,
             secret_next: None,
@@ -102,7 +111,8 @@ mod tests {
             token: Secret::new(token),
             token_file: None,
             channel_id: None,
-            delivery_mode: DeliveryMode::default(),
+            delivery_mode: None,
+            is_beginning: false,
         };
         Config { customers: vec![customer], accounts: vec![account], ..Config::default() }
     }
@@ -119,6 +129,15 @@ mod tests {
         store.reader().unwrap().read(|connection| accounts::get(connection, customer, id)).unwrap()
     }
 
+    /// What is known of a customer, in one line.
+    fn row(store: &Store, customer: CustomerId) -> String {
+        let reader = store.reader().unwrap();
+        let known = reader.read(|connection| customers::get(connection, customer)).unwrap();
+        let Profile { name, detail, webhook_method, webhook_uri } = known.profile;
+        let days = known.message_days.map_or("none".to_owned(), |days| days.to_string());
+        format!("{name} {detail} {webhook_uri} {webhook_method} {days}")
+    }
+
     #[test]
     fn each_start_brings_declared_accounts_up_to_date_and_touches_no_others() {
         let (_folder, store) = store();
@@ -132,6 +151,129 @@ mod tests {
 
         assert_eq!(unchanged.tm_update, unchanged.tm_create);
         assert_eq!(account(&store, &config).token.expose(), "second");
+    }
+
+    #[test]
+    fn what_the_file_does_not_say_stays_as_others_have_set_it() {
+        let (_folder, store) = store();
+        let config = declared("token");
+        save(&store, &config, NOW).unwrap();
+        let (customer, id) = (config.customers[0].id, config.accounts[0].id);
+        let profile = ProfileChange {
+            detail: Some("ours".to_owned()),
+            webhook_method: Some("PUT".to_owned()),
+            webhook_uri: Some("https://shop.example.com/".to_owned()),
+            message_days: MessageDays::Days(7),
+            ..ProfileChange::default()
+        };
+        let change = AccountChange {
+            name: Some("ours".to_owned()),
+            detail: Some("ours".to_owned()),
+            secret_next: SecretChange::Set(Secret::new("next")),
+            delivery_mode: Some(DeliveryMode::PushOnly),
+            ..AccountChange::default()
+        };
+        let called = store.write_blocking(NOW, move |tx| {
+            customers::update(tx, customer, profile)?;
+            accounts::update(tx, customer, id, change)
+        });
+        called.unwrap();
+        let (account_before, row_before) = (account(&store, &config), row(&store, customer));
+
+        save(&store, &config, NOW.next()).unwrap();
+
+        let after = account(&store, &config);
+        assert_eq!((after.name.as_str(), after.detail.as_str()), ("ours", "ours"));
+        assert_eq!(after.secret_next.map(|next| next.expose().to_owned()).as_deref(), Some("next"));
+        assert_eq!(
+            (after.delivery_mode, after.tm_update),
+            (DeliveryMode::PushOnly, account_before.tm_update)
+        );
+        assert_eq!(row(&store, customer), row_before);
+        assert!(row_before.contains("https://shop.example.com/ PUT 7"), "{row_before}");
+    }
+
+    #[test]
+    fn each_field_that_the_file_declares_is_the_files_until_it_leaves_it_and_keeps_its_value() {
+        let (_folder, store) = store();
+        let mut config = declared("token");
+        config.customers[0].webhook_uri = Some("https://shop.example.com/".parse().unwrap());
+        config.accounts[0].delivery_mode = Some(DeliveryMode::PushOnly);
+        save(&store, &config, NOW).unwrap();
+        let (customer, id) = (config.customers[0].id, config.accounts[0].id);
+        let uri = ProfileChange {
+            webhook_uri: Some("https://x.example.com/".to_owned()),
+            ..ProfileChange::default()
+        };
+        let mode =
+            AccountChange { delivery_mode: Some(DeliveryMode::PreferReply), ..AccountChange::default() };
+        let token = AccountChange {
+            credential: Some(Credential::ChannelId("7".to_owned())),
+            ..AccountChange::default()
+        };
+        let call =
+            |uri: ProfileChange| store.write_blocking(NOW, move |tx| customers::update(tx, customer, uri));
+        let change = |change| store.write_blocking(NOW, move |tx| accounts::update(tx, customer, id, change));
+
+        let declared = [call(uri.clone()), change(mode.clone()), change(token)];
+        let before = row(&store, customer);
+        (config.customers[0].webhook_uri, config.accounts[0].delivery_mode) = (None, None);
+        save(&store, &config, NOW).unwrap();
+        let kept = (row(&store, customer), account(&store, &config).delivery_mode);
+
+        let keys = ["`customers[].webhook_uri`", "`accounts[].delivery_mode`", "`accounts[].token`"];
+        for (refused, key) in declared.into_iter().zip(keys) {
+            assert!(
+                matches!(&refused, Err(Error::Conflict(text)) if text.contains(key)),
+                "{key}: {refused:?}"
+            );
+        }
+        assert_eq!(kept, (before, DeliveryMode::PushOnly));
+        call(uri).unwrap();
+        change(mode).unwrap();
+        assert!(row(&store, customer).contains("https://x.example.com/"));
+    }
+
+    #[test]
+    fn what_leaves_the_file_with_its_whole_table_can_be_changed_by_calls() {
+        let (_folder, store) = store();
+        let mut config = declared("token");
+        save(&store, &config, NOW).unwrap();
+        let (customer, id) = (config.customers[0].id, config.accounts[0].id);
+        config.customers.clear();
+        config.accounts.clear();
+
+        save(&store, &config, NOW).unwrap();
+
+        let name = ProfileChange { name: Some("renamed".to_owned()), ..ProfileChange::default() };
+        store.write_blocking(NOW, move |tx| customers::update(tx, customer, name)).unwrap();
+        let token = Credential::Token(Secret::new("another"));
+        let change = AccountChange { credential: Some(token), ..AccountChange::default() };
+        store.write_blocking(NOW, move |tx| accounts::update(tx, customer, id, change)).unwrap();
+    }
+
+    #[test]
+    fn what_is_only_a_beginning_replaces_nothing_that_anybody_has_set() {
+        let (_folder, store) = store();
+        let mut config = declared("first");
+        (config.customers[0].is_beginning, config.accounts[0].is_beginning) = (true, true);
+        save(&store, &config, NOW).unwrap();
+        let (customer, id) = (config.customers[0].id, config.accounts[0].id);
+        let token = Credential::Token(Secret::new("set by a call"));
+        let change = AccountChange { credential: Some(token), ..AccountChange::default() };
+        let claim = ProfileChange { name: Some("by a token".to_owned()), ..ProfileChange::default() };
+        let set = store.write_blocking(NOW, move |tx| {
+            customers::take_claim(tx, customer, claim)?;
+            accounts::update(tx, customer, id, change)
+        });
+        set.unwrap();
+        config.accounts[0].secret = Secret::new("exchanged");
+
+        save(&store, &config, NOW).unwrap();
+
+        let account = account(&store, &config);
+        assert_eq!((account.token.expose(), account.secret.expose()), ("set by a call", "exchanged"));
+        assert!(row(&store, customer).starts_with("by a token"));
     }
 
     #[test]
@@ -152,7 +294,7 @@ mod tests {
         let (_folder, store) = store();
         let config = declared("token");
         let stranger = ProfileChange { name: Some("shop".to_owned()), ..ProfileChange::default() };
-        store.write_blocking(NOW, move |tx| customers::save(tx, CustomerId::new(NOW), &stranger)).unwrap();
+        store.write_blocking(NOW, move |tx| customers::update(tx, CustomerId::new(NOW), stranger)).unwrap();
 
         save(&store, &config, NOW).unwrap();
 

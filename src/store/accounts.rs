@@ -3,12 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::account::{
-    Account, AccountChange, Bot, Check, Credential, NewAccount, ParkReason, Parked, SecretChange,
-};
+use crate::model::account::{Account, AccountChange, Bot, Check, Credential, NewAccount, ParkReason, Parked};
 use crate::model::id::{AccountId, CustomerId, MessageId};
 use crate::model::page::Page;
 use crate::model::secret::Secret;
+use crate::model::sources::{self, Held, Source, Sources};
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 use crate::store::{customers, deliveries, lookups, tokens};
@@ -26,28 +25,24 @@ pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) 
     tokens::set(tx, *id, credential)
 }
 
-/// Connects a channel that the configuration declares, or brings it up to date.
+/// Connects a channel that is declared, or brings it up to date. What is absent stays as it is.
 ///
 /// `Unusable` when the id belongs to another customer's account already.
-pub fn declare(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
-    revive(tx, account.id)?;
-    let Some(known) = find(tx, account.id)? else { return create(tx, customer, account) };
-    if known.customer != customer {
-        return Err(Error::Unusable(format!("the account {} belongs to another customer", account.id)));
+pub fn declare(
+    tx: &Transaction<'_>,
+    (customer, id): (CustomerId, AccountId),
+    change: AccountChange,
+    source: Source,
+) -> Result<()> {
+    revive(tx, id)?;
+    if find(tx, id)?.is_none() {
+        create(tx, customer, &NewAccount::of(id, change.clone())?)?;
     }
-    let change = AccountChange {
-        name: Some(account.name.clone()).filter(|name| *name != known.name),
-        detail: Some(account.detail.clone()).filter(|detail| *detail != known.detail),
-        secret: Some(account.secret.clone()).filter(|secret| *secret != known.secret),
-        secret_next: if account.secret_next == known.secret_next {
-            SecretChange::Keep
-        } else {
-            account.secret_next.clone().into()
-        },
-        credential: Some(account.credential.clone()).filter(|credential| *credential != known.credential()),
-        delivery_mode: Some(account.delivery_mode).filter(|mode| *mode != known.delivery_mode),
-    };
-    if change == AccountChange::default() { Ok(()) } else { update(tx, customer, account.id, &change) }
+    let known = get(tx, customer, id)
+        .map_err(|_| Error::Unusable(format!("the account {id} belongs to another customer")))?;
+    let (change, _) = permitted(tx, id, change, source)?;
+    let change = change.unlike(&known);
+    if change == AccountChange::default() { Ok(()) } else { save(tx, known, &change) }
 }
 
 /// Connects a channel again that was removed, with the conversations that it had.
@@ -123,12 +118,40 @@ pub fn find(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
 }
 
 /// Changes an account. New credentials end what the old ones had parked.
+///
+/// `Conflict` when a field is named that the configuration file declares.
 pub fn update(
     tx: &Transaction<'_>,
     customer: CustomerId,
     id: AccountId,
-    change: &AccountChange,
+    change: AccountChange,
 ) -> Result<()> {
+    let known = get(tx, customer, id)?;
+    let (change, mut held) = permitted(tx, id, change, Source::Call)?;
+    for held in held.iter_mut().filter(|held| held.field == "token" && known.channel_id.is_some()) {
+        held.field = "channel_id";
+    }
+    sources::refuse("accounts", &held)?;
+    save(tx, known, &change)
+}
+
+/// What may be set by this source, which is noted, and what may not.
+fn permitted(
+    tx: &Transaction<'_>,
+    id: AccountId,
+    mut change: AccountChange,
+    source: Source,
+) -> Result<(AccountChange, Vec<Held>)> {
+    const SQL: &str = "SELECT sources FROM accounts WHERE id = ?1";
+    const SQL_NOTE: &str = "UPDATE accounts SET sources = ?2 WHERE id = ?1 AND sources <> ?2";
+    let mut sources: Sources = tx.prepare_cached(SQL)?.query_row([id], |row| row.get(0))?;
+    let mut held = Vec::new();
+    change.retain(|field| sources.take(field, source).map_err(|by| held.push(by)).is_ok());
+    tx.prepare_cached(SQL_NOTE)?.execute((id, sources))?;
+    Ok((change, held))
+}
+
+fn save(tx: &Transaction<'_>, known: Account, change: &AccountChange) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET
             name = coalesce(?2, name), detail = coalesce(?3, detail),
@@ -136,7 +159,7 @@ pub fn update(
             secret_next = seal(?5, 'accounts.secret_next', id),
             delivery_mode = coalesce(?6, delivery_mode), tm_update = ?7
         WHERE id = ?1";
-    let known = get(tx, customer, id)?;
+    let id = known.id;
     let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } = change;
     let next = secret_next.clone().apply(known.secret_next);
     let values = (id, name, detail, secret, next, delivery_mode, tx.now());
@@ -158,7 +181,7 @@ pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Resu
     const SQL: &str = "
         UPDATE accounts SET
             secret = '', secret_next = NULL, token = '', channel_id = NULL, token_expires_at = NULL,
-            token_refresh_at = NULL, tm_update = ?2, tm_delete = ?2
+            token_refresh_at = NULL, sources = '{}', tm_update = ?2, tm_delete = ?2
         WHERE id = ?1";
     get(tx, customer, id)?;
     let key = key(tx, id)?;

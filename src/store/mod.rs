@@ -38,6 +38,7 @@ mod said;
 pub mod schema;
 mod seal;
 pub mod sealing;
+pub mod sources;
 mod steps;
 pub mod tokens;
 pub mod traces;

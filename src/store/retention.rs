@@ -3,7 +3,6 @@
 use rusqlite::Connection;
 
 use crate::error::Result;
-use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 use crate::store::forget;
 use crate::store::transaction::Transaction;
@@ -29,13 +28,6 @@ impl Expired {
     pub fn count(&self) -> usize {
         self.messages.len() + self.bodies.len()
     }
-}
-
-/// How long the messages of a customer are kept; `None` leaves it to [`Keep`].
-pub fn declare(tx: &Transaction<'_>, customer: CustomerId, message_days: Option<u32>) -> Result<()> {
-    const SQL: &str = "UPDATE customers SET message_days = ?2 WHERE id = ?1";
-    tx.prepare_cached(SQL)?.execute((customer, message_days))?;
-    Ok(())
 }
 
 /// Up to `limit` things of each kind that are too old now. Looks at every conversation, and at most at that many rows of

@@ -11,6 +11,7 @@ use crate::model::id::{AccountId, ConversationId, CustomerId, EventId, MediaId, 
 use crate::model::media::{MediaStatus, MediaType};
 use crate::model::message::{FailureReason, Status};
 use crate::model::secret::Secret;
+use crate::model::sources::Sources;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{AttemptError, DisabledReason};
 use crate::model::webhook_delivery::DeliveryState;
@@ -118,6 +119,20 @@ impl ToSql for Timestamp {
 impl FromSql for Timestamp {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         value.as_i64().map(Self::from_microseconds)
+    }
+}
+
+impl ToSql for Sources {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        serde_json::to_string(self)
+            .map(ToSqlOutput::from)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    }
+}
+
+impl FromSql for Sources {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        serde_json::from_str(value.as_str()?).map_err(|error| FromSqlError::Other(Box::new(error)))
     }
 }
 

@@ -143,7 +143,7 @@ async fn who_followed_the_feed_before_a_restore_is_told_to_begin_anew() {
 async fn what_waited_in_a_backup_and_was_sent_since_is_not_executed_twice() {
     for mode in [DeliveryMode::PushOnly, DeliveryMode::PreferReply] {
         let mut server = TestServer::start_with(|config| {
-            config.accounts[0].delivery_mode = mode;
+            config.accounts[0].delivery_mode = Some(mode);
             config.delivery.wait = Duration::ZERO;
         });
         let user = server.user("Alice");

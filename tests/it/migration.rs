@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use kaiwa::config::key_source::KeySource;
-use kaiwa::store::Store;
+use kaiwa::model::customer::ProfileChange;
+use kaiwa::model::sources::Source;
+use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::schema::current_version;
+use kaiwa::store::{Store, customers};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -104,6 +107,34 @@ fn a_file_of_the_first_version_becomes_the_same_as_a_new_one() {
         missing.is_empty() && surplus.is_empty(),
         "what the steps make is not what schema.sql makes\nmissing: {missing:#?}\nsurplus: {surplus:#?}"
     );
+}
+
+#[test]
+fn no_token_replaces_what_a_file_of_an_earlier_version_says_of_a_customer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kaiwa.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(VERSION_1).unwrap();
+    let values = "'set', '', 'POST', 'https://set.example.com/'";
+    let sql = format!("UPDATE customers SET (name, detail, webhook_method, webhook_uri) = ({values})");
+    connection.execute_batch(&sql).unwrap();
+    drop(connection);
+    let store = open(&path);
+    let known = store.reader().unwrap().read(customers::list).unwrap().remove(0);
+    let another = Some("another".to_owned());
+    let claim = ProfileChange {
+        name: another.clone(),
+        detail: another.clone(),
+        webhook_method: another.clone(),
+        webhook_uri: another,
+        ..ProfileChange::default()
+    };
+
+    let now = Timestamp::now();
+    let held = store.write_blocking(now, move |tx| customers::take_claim(tx, known.id, claim)).unwrap();
+
+    let held: Vec<_> = held.iter().map(|held| (held.field, held.by)).collect();
+    assert_eq!(held, ["name", "webhook_method", "webhook_uri"].map(|field| (field, Source::Call)));
 }
 
 /// Opens and carries up a file. Its key lies beside it.

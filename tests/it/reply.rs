@@ -22,7 +22,7 @@ async fn answering() -> (TestServer, String) {
 
 async fn answering_with(change: impl FnOnce(&mut Config)) -> (TestServer, String) {
     let server = TestServer::start_with(|config| {
-        config.accounts[0].delivery_mode = DeliveryMode::PreferReply;
+        config.accounts[0].delivery_mode = Some(DeliveryMode::PreferReply);
         change(config);
     });
     let conversation = alice_writes(&server).await;
@@ -234,7 +234,7 @@ async fn writes(server: &TestServer, name: &str) -> String {
 #[actix_web::test]
 async fn while_a_quota_is_used_up_free_replies_go_out_and_one_push_probes() {
     let server =
-        TestServer::start_with(|config| config.accounts[0].delivery_mode = DeliveryMode::PreferReply);
+        TestServer::start_with(|config| config.accounts[0].delivery_mode = Some(DeliveryMode::PreferReply));
     let (alice, bob) = (writes(&server, "Alice").await, writes(&server, "Bob").await);
     let pushes = || requests(&server, PUSH);
     let texts = |name: &str| server.executed(&server.user(name));

@@ -45,7 +45,7 @@ fn fill(folder: &Path, count: usize) {
     let now = Timestamp::now();
     let customer = CustomerId::new(now);
     let make = move |tx: &kaiwa::store::transaction::Transaction<'_>| {
-        customers::save(tx, customer, &ProfileChange::default())?;
+        customers::introduce(tx, customer, &ProfileChange::default())?;
         (0..count).try_for_each(|number| {
             let account = NewAccount {
                 id: AccountId::new(now),

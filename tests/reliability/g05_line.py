@@ -187,6 +187,7 @@ def measure(setting: Setting, goal: Goal) -> None:
         clock = {"FAKETIME_TIMESTAMP_FILE": f"{place.folder}/clock", "FAKETIME_NO_CACHE": "1"}
         clock |= {"LD_PRELOAD": str(library), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         place.start({**ENVIRONMENT, **clock})
+        place.undeclare({**ENVIRONMENT, **clock})
         run.chats = place.friends([f"user {number}" for number in range(setting.scaled(MESSAGES, 5))])
         fired = sum(_behave(run, name, behavior) for name, behavior in BEHAVIORS.items())
         fired += sum(_stand(run, name, obstacle) for name, obstacle in OBSTACLES.items())

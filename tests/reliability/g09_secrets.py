@@ -27,6 +27,7 @@ def measure(setting: Setting, goal: Goal) -> None:
         settings = f'[log]\nlevel = "trace"\nformat = "{shape}"\n[metrics]\nlisten = "127.0.0.1:0"\n'
         with Installation(setting.binary, settings, f'secret_next = "{next_secret}"') as server:
             server.start()
+            server.undeclare()
             secrets = {"next channel secret": next_secret, **_own(server), **_sent(server, goal, shape)}
             sinks = _sinks(server)
             server.stop()

@@ -169,6 +169,15 @@ class Installation:
             time.sleep(0.005)
         raise RuntimeError("the server did not start: " + _tail(self.log))
 
+    def undeclare(self, environment: dict[str, str] | None = None) -> None:
+        """Takes the account out of the configuration and starts the server anew, so that calls can change the account."""
+        with open(self.config, encoding="utf-8") as file:
+            text = file.read()
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(re.sub(r"\[\[accounts\]\].*?(?=\n\[|\Z)", "", text, flags=re.DOTALL))
+        self.stop()
+        self.start(environment)
+
     def stop(self) -> int:
         """Asks the server to stop; its exit code."""
         return self._end(signal.SIGTERM)

@@ -18,7 +18,6 @@ use crate::config::account::{CustomerReference, DeclaredAccount};
 use crate::config::customer::DeclaredCustomer;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
-use crate::model::account::DeliveryMode;
 use crate::model::clock::Clock;
 use crate::model::customer::ProfileChange;
 use crate::model::id::{AccountId, ConversationId, CustomerId};
@@ -211,7 +210,7 @@ async fn first_users_conversation(store: &Store) -> Result<Option<ConversationId
 
 /// A token of the sandbox's customer.
 fn token(config: &Config) -> Result<String> {
-    let profile = ProfileChange { name: Some(customer().name), ..ProfileChange::default() };
+    let profile = ProfileChange { name: customer().name, ..ProfileChange::default() };
     let bearer = Bearer { customer: customer_id(), profile };
     sign(config.require_jwt_key()?, &bearer, Timestamp::now(), TOKEN_LIFE)
 }
@@ -236,11 +235,12 @@ fn account_id() -> AccountId {
 fn customer() -> DeclaredCustomer {
     DeclaredCustomer {
         id: customer_id(),
-        name: "sandbox".to_owned(),
-        detail: String::new(),
-        webhook_method: "POST".to_owned(),
+        name: Some("sandbox".to_owned()),
+        detail: None,
+        webhook_method: None,
         webhook_uri: None,
         message_days: None,
+        is_beginning: true,
     }
 }
 
@@ -249,8 +249,8 @@ fn account(platform: &Platform) -> DeclaredAccount {
     DeclaredAccount {
         id: account_id(),
         customer: CustomerReference::Id(customer_id()),
-        name: "sandbox".to_owned(),
-        detail: "the channel of the LINE sandbox".to_owned(),
+        name: Some("sandbox".to_owned()),
+        detail: Some("the channel of the LINE sandbox".to_owned()),
         secret: channel.secret,
         secret_file: None,
         secret_next: None,
@@ -258,7 +258,8 @@ fn account(platform: &Platform) -> DeclaredAccount {
         token: channel.token,
         token_file: None,
         channel_id: None,
-        delivery_mode: DeliveryMode::default(),
+        delivery_mode: None,
+        is_beginning: true,
     }
 }
 

@@ -22,4 +22,5 @@ pub const STEPS: &[&str] = &[
     include_str!("participants_present.sql"),
     include_str!("medias_errand.sql"),
     include_str!("message_uploads.sql"),
+    include_str!("sources.sql"),
 ];

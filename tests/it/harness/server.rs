@@ -319,11 +319,12 @@ fn config(line: &Line, folder: &TempDir, customer: CustomerId, account: AccountI
         data_directory: folder.path().to_owned(),
         customers: vec![DeclaredCustomer {
             id: customer,
-            name: "test".to_owned(),
-            detail: String::new(),
-            webhook_method: "POST".to_owned(),
+            name: Some("test".to_owned()),
+            detail: None,
+            webhook_method: None,
             webhook_uri: None,
             message_days: None,
+            is_beginning: true,
         }],
         accounts: vec![declared_account(line, customer, account)],
         ..Config::default()
@@ -342,8 +343,8 @@ fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> De
     DeclaredAccount {
         id: account,
         customer: CustomerReference::Id(customer),
-        name: "test".to_owned(),
-        detail: String::new(),
+        name: Some("test".to_owned()),
+        detail: None,
         secret: channel.secret,
         secret_file: None,
         secret_next: None,
@@ -351,7 +352,8 @@ fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> De
         token: channel.token,
         token_file: None,
         channel_id: None,
-        delivery_mode: DeliveryMode::PushOnly,
+        delivery_mode: Some(DeliveryMode::PushOnly),
+        is_beginning: true,
     }
 }
 

@@ -15,7 +15,7 @@ async fn name(server: &TestServer, uri: String) {
     let change = ProfileChange { webhook_uri: Some(uri), ..ProfileChange::default() };
     let customer = server.customer;
     let shared = server.shared();
-    shared.store.write(Timestamp::now(), move |tx| customers::save(tx, customer, &change)).await.unwrap();
+    shared.store.write(Timestamp::now(), move |tx| customers::update(tx, customer, change)).await.unwrap();
 }
 
 #[actix_web::test]

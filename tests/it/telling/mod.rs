@@ -5,6 +5,7 @@ mod endpoint;
 mod guard;
 mod order;
 pub mod receiver;
+mod sources;
 
 use awc::http::Method;
 use kaiwa::config::Config;

@@ -1,0 +1,161 @@
+//! Who says where a customer is told: the configuration file, then a call, then what `setup` finds in a token.
+
+use std::time::Duration;
+
+use awc::http::Method;
+use kaiwa::api::token::{Bearer, sign};
+use kaiwa::model::customer::ProfileChange;
+use kaiwa::model::secret::Secret;
+use kaiwa::model::timestamp::Timestamp;
+use serde_json::{Value, json};
+
+use crate::harness::answer::Answer;
+use crate::harness::server::{KEY, TestServer};
+
+const SETUP: &str = "/v1.0/conversations/setup";
+
+/// Where the configuration, a call and a token say that the customer is told.
+const FILE: &str = "https://file.example.com/";
+const CALL: &str = "https://call.example.com/";
+const TOKEN: &str = "https://token.example.com/";
+
+/// A request with a token that says this about its customer.
+async fn ask(server: &TestServer, (uri, method): (&str, &str), path: &str, body: &'static str) -> Answer {
+    let profile = ProfileChange {
+        webhook_uri: Some(uri.to_owned()),
+        webhook_method: Some(method.to_owned()),
+        ..ProfileChange::default()
+    };
+    let bearer = Bearer { customer: server.customer, profile };
+    let token = sign(&Secret::new(KEY), &bearer, Timestamp::now(), Duration::from_hours(1)).unwrap();
+    let request = server.anonymous(Method::POST, path).bearer_auth(token);
+    let kind = if body.starts_with('{') { "application/json" } else { "application/octet-stream" };
+    Answer::to(request.content_type(kind), body).await
+}
+
+async fn set_up(server: &TestServer, claim: (&str, &str)) -> Value {
+    let answer = ask(server, claim, SETUP, r#"{"reference_type":"line"}"#).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+/// The fields that setup has not taken, and why.
+fn not_taken(setup: &Value) -> Vec<(String, String)> {
+    let word = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+    let list = setup["not_taken"].as_array().cloned().unwrap_or_default();
+    list.iter().map(|one| (word(one, "field"), word(one, "reason"))).collect()
+}
+
+async fn told_at(server: &TestServer) -> (String, String) {
+    let endpoint = server.get("/v1.0/webhook").await.json();
+    (endpoint["uri"].as_str().unwrap().to_owned(), endpoint["method"].as_str().unwrap().to_owned())
+}
+
+fn pair(uri: &str, method: &str) -> (String, String) {
+    (uri.to_owned(), method.to_owned())
+}
+
+#[actix_web::test]
+async fn what_a_call_has_set_survives_a_restart_whose_configuration_does_not_say_it() {
+    let mut server = TestServer::start_with(|config| {
+        config.customers[0].is_beginning = false;
+        config.accounts[0].is_beginning = false;
+        config.accounts[0].name = None;
+    });
+    let account = format!("/v1.0/conversation_accounts/{}", server.account);
+    server.put("/v1.0/webhook", &json!({ "uri": CALL, "method": "PUT" })).await;
+    server.put(&account, &json!({ "name": "ours", "detail": "ours", "secret_next": "next" })).await;
+
+    server.restart();
+
+    assert_eq!(told_at(&server).await, pair(CALL, "PUT"));
+    let known = server.get(&account).await.json();
+    let fields = ["name", "detail", "has_secret_next"].map(|field| known[field].clone());
+    assert_eq!(fields, [json!("ours"), json!("ours"), json!(true)]);
+}
+
+#[actix_web::test]
+async fn what_the_configuration_says_is_changed_there_alone_until_it_says_it_no_more() {
+    let mut server = TestServer::start_with(|config| {
+        config.customers[0].is_beginning = false;
+        config.customers[0].webhook_uri = Some(FILE.parse().unwrap());
+        config.accounts[0].is_beginning = false;
+    });
+    let account = format!("/v1.0/conversation_accounts/{}", server.account);
+
+    let refused = [
+        (
+            server.put("/v1.0/webhook", &json!({ "uri": CALL, "method": "PUT" })).await,
+            "customers[].webhook_uri",
+        ),
+        (server.put(&account, &json!({ "token": "x" })).await, "accounts[].token"),
+        (server.put(&account, &json!({ "secret": "x", "detail": "x" })).await, "accounts[].secret"),
+        (server.put(&account, &json!({ "delivery_mode": "prefer_reply" })).await, "accounts[].delivery_mode"),
+    ];
+    let setup = set_up(&server, (TOKEN, "PUT")).await;
+    let declared = told_at(&server).await;
+    server.restart_with(|config| config.customers[0].webhook_uri = None);
+    let kept = told_at(&server).await;
+    let released = set_up(&server, (TOKEN, "PUT")).await;
+    let changed = server.put("/v1.0/webhook", &json!({ "uri": CALL })).await;
+
+    for (answer, key) in refused {
+        assert_eq!((answer.status, answer.reason().as_str()), (409, "STATE_INVALID"), "{key}");
+        assert!(answer.text.contains(key), "{} does not name {key}", answer.text);
+    }
+    assert_eq!(not_taken(&setup), [pair("webhook_uri", "declared")]);
+    assert_eq!((declared, &kept), (pair(FILE, "PUT"), &pair(FILE, "PUT")));
+    assert_eq!(not_taken(&released), [pair("webhook_uri", "set_by_call")]);
+    assert_eq!((changed.status, told_at(&server).await), (200, pair(CALL, "PUT")));
+    assert_eq!(server.get(&account).await.json()["detail"], "", "a change is made whole or not at all");
+}
+
+#[actix_web::test]
+async fn setup_takes_from_a_token_what_no_call_has_set_and_says_what_it_does_not_take() {
+    let server = TestServer::start();
+
+    let first = set_up(&server, (TOKEN, "PUT")).await;
+    let second = set_up(&server, ("https://new.example.com/", "PUT")).await;
+    let by_token = told_at(&server).await;
+    server.put("/v1.0/webhook", &json!({ "uri": CALL })).await;
+    let third = set_up(&server, (TOKEN, "DELETE")).await;
+    let same = set_up(&server, (CALL, "DELETE")).await;
+
+    assert_eq!((not_taken(&first), not_taken(&second)), (vec![], vec![]));
+    assert_eq!(by_token, pair("https://new.example.com/", "PUT"));
+    assert_eq!(not_taken(&third), [pair("webhook_uri", "set_by_call")]);
+    assert!(same.get("not_taken").is_none(), "{same}");
+    assert_eq!(told_at(&server).await, pair(CALL, "DELETE"));
+}
+
+#[actix_web::test]
+async fn setup_takes_no_endpoint_that_a_call_could_not_set() {
+    let server = TestServer::start();
+    let long = format!("https://example.com/{}", "x".repeat(2_048));
+
+    for uri in
+        ["shop.example.com/told", "http://example.com/", "https://10.0.0.1/", "https://a.example/\r\n", &long]
+    {
+        let setup = set_up(&server, (uri, "POST")).await;
+        assert_eq!(not_taken(&setup), [pair("webhook_uri", "refused")], "{uri:?}");
+        assert_eq!(server.put("/v1.0/webhook", &json!({ "uri": uri })).await.status, 400, "{uri:?}");
+    }
+    let setup = set_up(&server, ("", "PATCH")).await;
+
+    assert_eq!(not_taken(&setup), [pair("webhook_method", "refused")]);
+    assert_eq!(told_at(&server).await, pair("", "POST"));
+}
+
+#[actix_web::test]
+async fn no_other_call_takes_the_endpoint_of_a_token() {
+    let server = TestServer::start();
+    let account = r#"{"type":"line","secret":"a","token":"b"}"#;
+
+    for (path, body) in
+        [("/v1.0/medias", "bytes"), ("/v1.0/conversation_accounts", account), ("/v1.0/webhook/rotate", "")]
+    {
+        let answer = ask(&server, (TOKEN, "PUT"), path, body).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert_eq!(told_at(&server).await, pair("", "POST"), "{path}");
+    }
+}
