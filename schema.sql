@@ -180,7 +180,7 @@ CREATE TABLE medias (
     status TEXT NOT NULL CHECK (status IN ('pending', 'stored', 'gone')),
     filename TEXT NOT NULL,
     content_type TEXT,                 -- found in the bytes, not what anybody said
-    size INTEGER,
+    size INTEGER,                      -- while it is pending: what LINE said that it would be, if it said so
     sha256 BLOB CHECK (length(sha256) = 32),
     source_message_id TEXT,            -- LINE's id of the message whose content it is
     source_url TEXT,                   -- where it is, when the content is not at LINE

@@ -1,13 +1,14 @@
 //! kaiwa (会話, "conversation"): a self-hosted conversation server in one binary and one SQLite file.
 //!
 //! The layers, each of which uses only those before it:
-//! `error < model < config < store < {line, hooks} < worker < {api, sandbox} < server < command`.
+//! `error < model < {config, http} < store < {line, hooks} < worker < {api, sandbox} < server < command`.
 
 pub mod api;
 pub mod command;
 pub mod config;
 pub mod error;
 pub mod hooks;
+pub mod http;
 pub mod line;
 pub mod metrics;
 pub mod model;

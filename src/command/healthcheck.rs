@@ -1,5 +1,6 @@
 //! `kaiwa healthcheck`: for containers, unit files and scripts, which have no HTTP client.
 
+use actix_web::rt::System;
 use clap::Args;
 use serde_json::Value;
 
@@ -23,7 +24,7 @@ impl Healthcheck {
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
         let request = Request { method: "GET", path: "/readyz", header: None, body: "" };
-        let (status, body) = own_server::ask(&config, &request)?;
+        let (status, body) = System::new().block_on(own_server::ask(&config, &request))?;
         let foreign = |_| Error::Unavailable(format!("{} is answered by something else", config.listen));
         let body: Value = serde_json::from_str(&body).map_err(foreign)?;
         if self.json {

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use awc::error::{ConnectError, SendRequestError};
-use awc::http::Method;
-use awc::http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
-use futures_util::StreamExt;
-
-use crate::hooks::client::{Client, is_not_public};
+use crate::hooks::client::Client;
 use crate::hooks::signature;
+use crate::http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use crate::http::{Failure, FailureKind, Method, Request, Response};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{AttemptError, Outcome};
@@ -49,33 +46,40 @@ impl Client {
             return Outcome::Failed(AttemptError::AddressRefused);
         };
         let seconds = at.as_seconds();
-        let request = self
-            .http
-            .request(known(method), url.as_str())
-            .timeout(time_limit)
-            .force_close()
-            .insert_header((CONTENT_TYPE, "application/json"))
-            .insert_header((USER_AGENT, AGENT))
-            .insert_header(("webhook-id", id))
-            .insert_header(("webhook-timestamp", seconds))
-            .insert_header(("webhook-signature", signature::sign(secrets, id, seconds, body)));
-        let mut response = match request.send_body(body.to_vec()).await {
+        let request = Request::new()
+            .method(known(method))
+            .uri(url.as_str())
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, AGENT)
+            .header("webhook-id", id)
+            .header("webhook-timestamp", seconds)
+            .header("webhook-signature", signature::sign(secrets, id, seconds, body));
+        let mut response = match self.http.send(request, body.to_vec(), time_limit).await {
             Ok(response) => response,
-            Err(error) => return Outcome::Failed(attempt_error(&error)),
+            Err(failure) => return Outcome::Failed(attempt_error(&failure)),
         };
-        let outcome = Outcome::Answered {
-            status: response.status().as_u16(),
-            retry_after: retry_after(response.headers(), at),
-        };
-        let mut taken = 0;
-        while let Some(Ok(chunk)) = response.next().await {
-            taken += chunk.len();
-            if taken > BODY_BYTES_MAX {
-                break;
-            }
+        let retry_after = response.header(RETRY_AFTER).and_then(|text| retry_after(text, at));
+        let outcome = Outcome::Answered { status: response.status(), retry_after };
+        match rest(&mut response).await {
+            // Who says that it has it, and breaks off before it has said so to the end, may have broken down.
+            Err(_) if outcome.is_success() => Outcome::Failed(AttemptError::AnswerUnreadable),
+            _ => outcome,
         }
-        outcome
     }
+}
+
+/// Takes what follows the head, up to the most that is taken. Nobody can tell of what ends with the connection whether it is
+/// whole, so that it always is.
+async fn rest(response: &mut Response) -> Result<(), Failure> {
+    let mut taken = 0;
+    while taken <= BODY_BYTES_MAX {
+        match response.next().await {
+            Ok(Some(piece)) => taken += piece.len(),
+            Err(failure) if !response.ends_by_closing() => return Err(failure),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    Ok(())
 }
 
 fn known(method: &str) -> Method {
@@ -88,38 +92,32 @@ fn known(method: &str) -> Method {
 }
 
 /// How long the receiver asks to be left alone: seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
     match text.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => Timestamp::from_http_date(text).map(|date| date.since(now)),
     }
 }
 
-fn attempt_error(error: &SendRequestError) -> AttemptError {
-    match error {
-        SendRequestError::Connect(error) if is_not_public(error) => AttemptError::AddressRefused,
-        SendRequestError::Url(_) => AttemptError::AddressRefused,
-        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => AttemptError::Timeout,
-        SendRequestError::Response(_) => AttemptError::AnswerUnreadable,
-        _ => AttemptError::Unreachable,
+fn attempt_error(failure: &Failure) -> AttemptError {
+    match failure.kind {
+        FailureKind::Address | FailureKind::Refused => AttemptError::AddressRefused,
+        FailureKind::ConnectedLate | FailureKind::Late => AttemptError::Timeout,
+        FailureKind::Unreadable => AttemptError::AnswerUnreadable,
+        FailureKind::Unconnected | FailureKind::Broken => AttemptError::Unreachable,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use awc::http::header::HeaderValue;
-
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_445_412_480_000_000);
 
     #[track_caller]
     fn check(text: &str, seconds: Option<u64>) {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
-
-        assert_eq!(retry_after(&headers, NOW), seconds.map(Duration::from_secs), "{text:?}");
+        assert_eq!(retry_after(text, NOW), seconds.map(Duration::from_secs), "{text:?}");
     }
 
     #[test]
@@ -131,6 +129,5 @@ mod tests {
         for text in ["", "soon", "-1", "1.5", "2015-10-21", "Wed, 21 Oct 2015 07:30:00 CET"] {
             check(text, None);
         }
-        assert_eq!(retry_after(&HeaderMap::new(), NOW), None);
     }
 }

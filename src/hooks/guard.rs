@@ -4,7 +4,7 @@
 //! judgement and its use. Addresses that stand in a URL as numbers are never resolved, and are judged before.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use url::{Host, Url};
 
@@ -14,7 +14,7 @@ const RECEIVER_BYTES_MAX: usize = 2_048;
 /// What may be spoken to. Copies share the list.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    allowed: Rc<[String]>,
+    allowed: Arc<[String]>,
 }
 
 impl Guard {

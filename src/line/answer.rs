@@ -1,6 +1,6 @@
 //! What LINE's answers mean ("Status codes" and "Retrying a failed API request" in LINE's documentation).
 
-use awc::http::StatusCode;
+use actix_web::web::Bytes;
 use serde::Deserialize;
 
 use crate::model::account::ParkReason;
@@ -13,13 +13,13 @@ const MESSAGE_BYTES_MAX: usize = 1_024;
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// The HTTP status.
-    pub status: StatusCode,
+    pub status: u16,
     /// `x-line-request-id`.
     pub request_id: Option<String>,
     /// `x-line-accepted-request-id`: the retry key had been accepted before.
     pub accepted_request_id: Option<String>,
     /// The body, whatever it is.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// LINE's error body; also answers of proxies on the way are read with it, leniently.
@@ -57,7 +57,7 @@ impl Answer {
     /// What this answer means for a push that carried a retry key.
     pub fn outcome(&self) -> Outcome {
         let message = self.message();
-        match self.status.as_u16() {
+        match self.status {
             200..=299 => Outcome::Accepted(self.acceptance()),
             409 if self.accepted_request_id.is_some() => Outcome::Accepted(self.acceptance()),
             300..=399 => Outcome::Parked(ParkReason::Redirect, message),
@@ -74,7 +74,7 @@ impl Answer {
     /// What this answer means for a reply, which carried a token in place of a retry key.
     pub fn reply_outcome(&self) -> Outcome {
         match self.outcome() {
-            Outcome::Refused(message) if self.status == StatusCode::BAD_REQUEST && self.names_token() => {
+            Outcome::Refused(message) if self.status == 400 && self.names_token() => {
                 Outcome::TokenSpent(message)
             }
             outcome => outcome,
@@ -87,7 +87,7 @@ impl Answer {
 
     /// The status and LINE's words for a person, shortened, with the id by which LINE's support finds the request.
     pub fn message(&self) -> String {
-        let mut text = format!("{} {}", self.status.as_u16(), words(&self.body));
+        let mut text = format!("{} {}", self.status, words(&self.body));
         shorten(&mut text);
         match &self.request_id {
             Some(id) => format!("{} (LINE request {id})", text.trim_end()),
@@ -104,7 +104,7 @@ impl Answer {
     /// Whether this is a 429 in words that do not tell which limit it is.
     pub fn is_unknown_limit(&self) -> bool {
         let words = words(&self.body).to_lowercase();
-        self.status.as_u16() == 429 && !words.contains("monthly limit") && !words.contains("rate limit")
+        self.status == 429 && !words.contains("monthly limit") && !words.contains("rate limit")
     }
 
     fn acceptance(&self) -> Acceptance {
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status: StatusCode::from_u16(status).unwrap(), body: body.into(), ..Answer::default() }
+        Answer { status, body: body.to_owned().into(), ..Answer::default() }
     }
 
     #[track_caller]

@@ -1,18 +1,16 @@
-//! The client that speaks to LINE. It is bound to the thread that made it, as `awc` is.
+//! The client that speaks to LINE.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use awc::error::{ConnectError, SendRequestError};
-use awc::http::Method;
-use awc::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
-use awc::{ClientRequest, ClientResponse, Connector};
+use actix_web::web::Bytes;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use url::Url;
 
 use crate::config::section::Line;
 use crate::error::{Error, Result};
+use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
+use crate::http::{self, Failure, FailureKind, Method, Request, Response, Settings};
 use crate::line::answer::Answer;
 use crate::model::account::{Bot, ParkReason};
 use crate::model::chat::{Chat, ChatKind, LineId};
@@ -35,7 +33,7 @@ const WEBHOOK_PATH: &str = "/v2/bot/channel/webhook/endpoint";
 /// Speaks to LINE's API for any account; each call is given the token to use.
 #[derive(Clone)]
 pub struct Client {
-    http: awc::Client,
+    http: http::Client,
     api_base: String,
     data_base: String,
     timeout: Duration,
@@ -65,12 +63,6 @@ pub struct WebhookTest {
     pub detail: String,
 }
 
-/// Why there is no answer.
-pub(super) enum NoAnswer {
-    NotSent(String),
-    Lost { timed_out: bool, message: String },
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BotBody {
@@ -98,40 +90,29 @@ struct MemberCountBody {
 impl Client {
     /// A client with the configured addresses and times, for up to `connections` requests at once.
     pub fn new(settings: &Line, connections: usize) -> Self {
-        let connector = Connector::new()
-            .rustls_0_23(Arc::new(tls()))
-            .timeout(settings.connect_timeout)
-            .conn_keep_alive(KEEP_ALIVE)
-            .limit(connections);
-        let http = awc::Client::builder()
-            .connector(connector)
-            .timeout(settings.timeout)
-            .disable_redirects()
-            .no_default_headers()
-            .finish();
-        let (api_base, data_base) = (base(&settings.api_base), base(&settings.data_base));
-        Self { http, api_base, data_base, timeout: settings.timeout }
+        let (api_base, data_base, timeout) =
+            (base(&settings.api_base), base(&settings.data_base), settings.timeout);
+        let settings = Settings { idle: KEEP_ALIVE, ..Settings::new(settings.connect_timeout, connections) };
+        Self { http: http::Client::new(settings), api_base, data_base, timeout }
     }
 
     /// Pushes exactly these bytes, and says what that means for the message.
     pub async fn push(&self, token: &Secret, body: &[u8], retry_key: RetryKey) -> Outcome {
         let request = self
             .request(Method::POST, "/v2/bot/message/push", token)
-            .insert_header((CONTENT_TYPE, "application/json"))
-            .insert_header(("X-Line-Retry-Key", retry_key.to_string()));
+            .header(CONTENT_TYPE, "application/json")
+            .header("x-line-retry-key", retry_key.to_string());
         match self.send(request, body).await {
             Ok(answer) => self.settle_limit(token, &answer).await,
-            Err(missing) => missing.into(),
+            Err(failure) => without_answer(failure),
         }
     }
 
     /// What LINE's clock says, in whole seconds. No token is needed: each answer has a date, also a refusal.
     pub async fn clock(&self) -> Result<Timestamp> {
-        let sent = self.http.get(format!("{}/v2/bot/info", self.api_base)).send();
-        let answer = tokio::time::timeout(self.timeout, sent).await;
-        let answer = answer.map_err(|_| Error::LineUnavailable("no answer in time".to_owned()))?;
-        let answer = answer.map_err(|error| Error::LineUnavailable(error.to_string()))?;
-        let date = answer.headers().get(DATE).and_then(|date| Timestamp::from_http_date(date.to_str().ok()?));
+        let request = self.anonymous(Method::GET, "/v2/bot/info");
+        let answer = self.http.send(request, "", self.timeout).await.map_err(unavailable)?;
+        let date = answer.header(DATE).and_then(Timestamp::from_http_date);
         date.ok_or_else(|| Error::LineUnavailable("its answer has no date".to_owned()))
     }
 
@@ -146,8 +127,8 @@ impl Client {
     pub async fn set_webhook(&self, token: &Secret, endpoint: &str) -> Result<()> {
         let body = serde_json::json!({ "endpoint": endpoint }).to_string();
         let request = self.request(Method::PUT, WEBHOOK_PATH, token);
-        let request = request.insert_header((CONTENT_TYPE, "application/json"));
-        self.call::<serde::de::IgnoredAny>(request, body.as_bytes()).await.map(drop)
+        let request = request.header(CONTENT_TYPE, "application/json");
+        self.call::<IgnoredAny>(request, body.as_bytes()).await.map(drop)
     }
 
     /// Where LINE sends webhooks.
@@ -158,7 +139,7 @@ impl Client {
     /// Lets LINE send a webhook without events, now.
     pub async fn test_webhook(&self, token: &Secret) -> Result<WebhookTest> {
         let request = self.request(Method::POST, "/v2/bot/channel/webhook/test", token);
-        self.call(request.insert_header((CONTENT_TYPE, "application/json")), b"{}").await
+        self.call(request.header(CONTENT_TYPE, "application/json"), b"{}").await
     }
 
     /// Name and picture of a user, a group or a member, and how many a group or room has. `LineRefused` with 404 when
@@ -201,38 +182,33 @@ impl Client {
     }
 
     /// A request to this path in the name of an account.
-    pub(super) fn request(&self, method: Method, path: &str, token: &Secret) -> ClientRequest {
+    pub(super) fn request(&self, method: Method, path: &str, token: &Secret) -> Request {
         authorized(self.anonymous(method, path), token)
     }
 
     /// A request to this path without a token.
-    pub(super) fn anonymous(&self, method: Method, path: &str) -> ClientRequest {
-        self.http.request(method, format!("{}{path}", self.api_base))
+    pub(super) fn anonymous(&self, method: Method, path: &str) -> Request {
+        Request::new().method(method).uri(format!("{}{path}", self.api_base))
     }
 
     /// The head of an answer of LINE's host for content; its body is still to come.
-    pub(super) async fn open_content(&self, token: &Secret, path: &str) -> Result<ClientResponse, Obstacle> {
-        let request = authorized(self.http.get(format!("{}{path}", self.data_base)), token);
-        let sent = tokio::time::timeout(self.timeout, request.send()).await;
-        sent.map_err(|_| Obstacle::NotYet("no answer in time".to_owned()))?
-            .map_err(|error| Obstacle::NotYet(error.to_string()))
+    pub(super) async fn open_content(&self, token: &Secret, path: &str) -> Result<Response, Obstacle> {
+        let request = authorized(Request::new().uri(format!("{}{path}", self.data_base)), token);
+        let sent = self.http.send(request, "", self.timeout).await;
+        sent.map_err(|failure| Obstacle::NotYet(failure.message))
     }
 
     /// The rest of an answer that is no content.
-    pub(super) async fn read_answer(&self, mut response: ClientResponse) -> Result<Answer, Obstacle> {
-        let (status, (request_id, _)) = (response.status(), ids(response.headers()));
-        let body = tokio::time::timeout(self.timeout, response.body().limit(ANSWER_BYTES_MAX)).await;
+    pub(super) async fn read_answer(&self, mut response: Response) -> Answer {
+        let body = tokio::time::timeout(self.timeout, response.whole(ANSWER_BYTES_MAX)).await;
         // The status says enough where the words are missing.
-        let body = body.ok().and_then(Result::ok).map(|body| body.to_vec()).unwrap_or_default();
-        Ok(Answer { status, request_id, accepted_request_id: None, body })
+        answer(&response, body.ok().and_then(Result::ok).unwrap_or_default())
     }
 
     /// A call that may be repeated freely: its answer as a value, or what LINE said instead.
-    pub(super) async fn call<T: DeserializeOwned>(&self, request: ClientRequest, body: &[u8]) -> Result<T> {
-        let answer = self.send(request, body).await.map_err(|missing| match missing {
-            NoAnswer::NotSent(message) | NoAnswer::Lost { message, .. } => Error::LineUnavailable(message),
-        })?;
-        match answer.status.as_u16() {
+    pub(super) async fn call<T: DeserializeOwned>(&self, request: Request, body: &[u8]) -> Result<T> {
+        let answer = self.send(request, body).await.map_err(unavailable)?;
+        match answer.status {
             200..=299 => serde_json::from_slice(&answer.body)
                 .map_err(|error| Error::LineUnavailable(format!("its answer cannot be read: {error}"))),
             500.. => Err(Error::LineUnavailable(answer.message())),
@@ -241,69 +217,55 @@ impl Client {
     }
 
     /// One request and its whole answer within the configured time.
-    pub(super) async fn send(&self, request: ClientRequest, body: &[u8]) -> Result<Answer, NoAnswer> {
+    pub(super) async fn send(&self, request: Request, body: &[u8]) -> Result<Answer, Failure> {
         let exchange = async {
-            let mut response = request.send_body(body.to_vec()).await.map_err(|error| no_answer(&error))?;
-            let status = response.status();
-            let (request_id, accepted_request_id) = ids(response.headers());
-            let body = response.body().limit(ANSWER_BYTES_MAX).await;
-            let half =
-                |error| NoAnswer::Lost { timed_out: false, message: format!("half an answer: {error}") };
-            Ok(Answer { status, request_id, accepted_request_id, body: body.map_err(half)?.to_vec() })
+            let mut response = self.http.send(request, body.to_vec(), self.timeout).await?;
+            let body = response.whole(ANSWER_BYTES_MAX).await?;
+            whole(&response, &body)?;
+            Ok(answer(&response, body))
         };
-        let late = |_| NoAnswer::Lost { timed_out: true, message: "no answer in time".to_owned() };
+        let late = |_| Failure::new(FailureKind::Late, "no answer in time");
         tokio::time::timeout(self.timeout, exchange).await.map_err(late)?
     }
 }
 
-impl From<NoAnswer> for Outcome {
-    fn from(missing: NoAnswer) -> Self {
-        match missing {
-            NoAnswer::NotSent(message) => Self::NotSent(message),
-            NoAnswer::Lost { timed_out, message } => Self::Ambiguous { timed_out, message },
-        }
+/// What no answer means for a message.
+pub(super) fn without_answer(failure: Failure) -> Outcome {
+    let timed_out = failure.timed_out();
+    if failure.is_unsent() {
+        return Outcome::NotSent(failure.message);
     }
+    Outcome::Ambiguous { timed_out, message: failure.message }
 }
 
-/// Whether bytes can have reached LINE before this failure.
-fn no_answer(error: &SendRequestError) -> NoAnswer {
-    let message = error.to_string();
-    match error {
-        // The server closed a kept connection while we wrote: the request may have been read before.
-        SendRequestError::Connect(ConnectError::Disconnected) => NoAnswer::Lost { timed_out: false, message },
-        SendRequestError::Connect(_) | SendRequestError::Url(_) | SendRequestError::Http(_) => {
-            NoAnswer::NotSent(message)
-        }
-        SendRequestError::Timeout => {
-            NoAnswer::Lost { timed_out: true, message: "no answer in time".to_owned() }
-        }
-        _ => NoAnswer::Lost { timed_out: false, message },
+/// A success whose body ends with the connection is whole when it is JSON, as all of LINE's are: half an object is none.
+/// Of a refusal the status says enough.
+fn whole(response: &Response, body: &[u8]) -> Result<(), Failure> {
+    let is_whole = !response.ends_by_closing()
+        || !(200..300).contains(&response.status())
+        || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    if is_whole { Ok(()) } else { Err(Failure::new(FailureKind::Broken, "half an answer: it is no JSON")) }
+}
+
+fn unavailable(failure: Failure) -> Error {
+    Error::LineUnavailable(failure.message)
+}
+
+fn authorized(request: Request, token: &Secret) -> Request {
+    request.header(AUTHORIZATION, format!("Bearer {}", token.expose()))
+}
+
+fn answer(response: &Response, body: Bytes) -> Answer {
+    let text = |name| response.header(name).map(str::to_owned);
+    Answer {
+        status: response.status(),
+        request_id: text("x-line-request-id"),
+        accepted_request_id: text("x-line-accepted-request-id"),
+        body,
     }
-}
-
-fn authorized(request: ClientRequest, token: &Secret) -> ClientRequest {
-    request.insert_header((AUTHORIZATION, format!("Bearer {}", token.expose())))
-}
-
-fn ids(headers: &HeaderMap) -> (Option<String>, Option<String>) {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    (text("x-line-request-id"), text("x-line-accepted-request-id"))
 }
 
 /// LINE does not promise to understand a path with a doubled slash.
 fn base(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
-}
-
-/// TLS with the certificate authorities of the web, for any client.
-pub fn tls() -> rustls::ClientConfig {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let authorities = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<rustls::RootCertStore>();
-    let mut settings = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider has the safe versions")
-        .with_root_certificates(authorities)
-        .with_no_client_auth();
-    settings.alpn_protocols = vec![b"http/1.1".to_vec()];
-    settings
 }

@@ -1,11 +1,6 @@
 //! The content of messages: pictures, films, sounds and files, from LINE's host for them.
 
-use actix_web::error::PayloadError;
-use actix_web::web::Bytes;
-use awc::http::header::CONTENT_LENGTH;
-use futures_util::StreamExt;
-use futures_util::stream::LocalBoxStream;
-
+use crate::http::Response;
 use crate::line::client::Client;
 use crate::model::fetch::Obstacle;
 use crate::model::secret::Secret;
@@ -20,27 +15,20 @@ pub enum Part {
 }
 
 impl Client {
-    /// The content of a message, and how many bytes it is said to have.
-    pub async fn content(
-        &self,
-        token: &Secret,
-        message_id: &str,
-        part: Part,
-    ) -> Result<(Option<u64>, LocalBoxStream<'static, Result<Bytes, PayloadError>>), Obstacle> {
+    /// The content of a message, whose bytes are still to come.
+    pub async fn content(&self, token: &Secret, message_id: &str, part: Part) -> Result<Response, Obstacle> {
         if message_id.is_empty() || !message_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(Obstacle::Final("LINE gave no id that could be asked for".to_owned()));
         }
         let preview = if part == Part::Preview { "/preview" } else { "" };
         let path = format!("/v2/bot/message/{message_id}/content{preview}");
         let response = self.open_content(token, &path).await?;
-        if response.status().as_u16() == 200 {
-            let length = response.headers().get(CONTENT_LENGTH);
-            let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-            return Ok((length, response.boxed_local()));
+        if response.status() == 200 {
+            return Ok(response);
         }
-        let answer = self.read_answer(response).await?;
+        let answer = self.read_answer(response).await;
         let message = answer.message();
-        Err(match answer.status.as_u16() {
+        Err(match answer.status {
             404 | 410 => Obstacle::Final(message),
             401 | 403 => Obstacle::Token(message),
             202 | 429 | 500.. => Obstacle::NotYet(message),

@@ -1,9 +1,9 @@
 //! The month's messages ("Get the target limit for sending messages this month" in LINE's reference).
 
-use awc::http::Method;
 use serde::Deserialize;
 
 use crate::error::Result;
+use crate::http::Method;
 use crate::line::client::Client;
 use crate::model::account::Quota;
 use crate::model::secret::Secret;

@@ -1,11 +1,11 @@
 //! Replies: free, once for each token, and never to be repeated ("Send reply message" in LINE's reference).
 
-use awc::http::Method;
-use awc::http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::line::client::Client;
+use crate::http::Method;
+use crate::http::header::CONTENT_TYPE;
+use crate::line::client::{Client, without_answer};
 use crate::model::delivery::Outcome;
 use crate::model::secret::Secret;
 
@@ -33,10 +33,10 @@ impl Client {
     pub async fn reply(&self, token: &Secret, push: &[u8], reply_token: &Secret) -> Outcome {
         let request = self
             .request(Method::POST, "/v2/bot/message/reply", token)
-            .insert_header((CONTENT_TYPE, "application/json"));
+            .header(CONTENT_TYPE, "application/json");
         match self.send(request, &request_of(push, reply_token)).await {
             Ok(answer) => answer.reply_outcome(),
-            Err(missing) => missing.into(),
+            Err(failure) => without_answer(failure),
         }
     }
 }

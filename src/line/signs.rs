@@ -1,11 +1,11 @@
 //! Small signs in a chat: "read", and the animation that says that an answer is on its way.
 
-use awc::http::Method;
-use awc::http::header::CONTENT_TYPE;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::error::Result;
+use crate::http::Method;
+use crate::http::header::CONTENT_TYPE;
 use crate::line::client::Client;
 use crate::model::chat::LineId;
 use crate::model::secret::Secret;
@@ -25,7 +25,7 @@ impl Client {
 
     async fn sign(&self, token: &Secret, path: &str, body: &Value) -> Result<()> {
         let request = self.request(Method::POST, path, token);
-        let request = request.insert_header((CONTENT_TYPE, "application/json"));
+        let request = request.header(CONTENT_TYPE, "application/json");
         self.call::<IgnoredAny>(request, body.to_string().as_bytes()).await.map(drop)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use awc::http::Method;
-use awc::http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
 use crate::error::Result;
+use crate::http::Method;
+use crate::http::header::CONTENT_TYPE;
 use crate::line::client::Client;
 use crate::model::secret::Secret;
 
@@ -38,7 +38,7 @@ impl Client {
             .append_pair("client_secret", secret.expose())
             .finish();
         let request = self.anonymous(Method::POST, "/oauth2/v3/token");
-        let request = request.insert_header((CONTENT_TYPE, "application/x-www-form-urlencoded"));
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let IssuedBody { access_token, expires_in } = self.call(request, form.as_bytes()).await?;
         Ok(Issued { token: access_token, life: Duration::from_secs(expires_in).min(LIFE_MAX) })
     }

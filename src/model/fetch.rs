@@ -55,6 +55,12 @@ pub enum Obstacle {
     Final(String),
 }
 
+/// Whether so many bytes are all of a file that was said to have `announced`, where their end was told by the protocol or
+/// by nothing but a closed connection. Nothing is never all of something that was announced.
+pub fn is_whole(size: u64, announced: Option<u64>, ended_by_closing: bool) -> bool {
+    announced == Some(size) || (!ended_by_closing && (size > 0 || announced.is_none()))
+}
+
 impl Obstacle {
     /// How long to wait before the next attempt, after so many and so long after the first; `None` to give up.
     pub fn pause(&self, attempts: u32, age: Duration) -> Option<Duration> {
@@ -88,6 +94,29 @@ mod tests {
     use super::*;
 
     const SOON: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_a_closed_connection_ends_is_whole_when_it_was_announced_and_nothing_is_never_something() {
+        for (size, announced, ended_by_closing, whole) in [
+            (5, None, false, true),
+            (5, Some(5), false, true),
+            (5, Some(6), false, true),
+            (0, Some(0), false, true),
+            (0, Some(6), false, false),
+            (0, None, false, true),
+            (0, None, true, false),
+            (5, None, true, false),
+            (5, Some(5), true, true),
+            (5, Some(6), true, false),
+            (7, Some(6), true, false),
+            (0, Some(0), true, true),
+            (0, Some(6), true, false),
+        ] {
+            let found = is_whole(size, announced, ended_by_closing);
+
+            assert_eq!(found, whole, "{size} of {announced:?}, by closing: {ended_by_closing}");
+        }
+    }
 
     #[test]
     fn what_is_not_ready_is_asked_for_quickly_at_first_and_then_hourly_for_a_week() {

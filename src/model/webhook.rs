@@ -62,7 +62,7 @@ pub enum AttemptError {
     Unreachable,
     /// The address is one that is not asked: it is within a private network, or not https.
     AddressRefused,
-    /// What came is not HTTP.
+    /// What came is not HTTP, or a success that broke off before its end.
     AnswerUnreadable,
     /// The server ended, or failed itself, during the attempt.
     Interrupted,

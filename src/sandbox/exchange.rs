@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
 use uuid::Uuid;
 
+use crate::http;
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::call::{Answer, Call};
 use crate::sandbox::endpoints::{self, WEBHOOK_TEST, channel};
@@ -33,7 +34,7 @@ pub async fn answer(
     request: HttpRequest,
     payload: Payload,
     platform: Data<Platform>,
-    client: ThinData<awc::Client>,
+    client: ThinData<http::Client>,
 ) -> HttpResponse {
     match payload.to_bytes_limited(BODY_BYTES_MAX).await {
         Ok(Ok(body)) => exchange(&request, body, &platform, &client).await,
@@ -46,7 +47,7 @@ async fn exchange(
     request: &HttpRequest,
     body: Bytes,
     platform: &Platform,
-    client: &awc::Client,
+    client: &http::Client,
 ) -> HttpResponse {
     let call = call(request, body);
     let (position, fault) = platform.with(|state| arrive(state, &call, Timestamp::now()));
@@ -102,7 +103,7 @@ fn arrive(state: &mut State, call: &Call, now: Timestamp) -> (usize, Option<Faul
     (state.requests.push(request, call.body.len()), state.faults.strike(call))
 }
 
-async fn execute(platform: &Platform, client: &awc::Client, call: &Call) -> Answer {
+async fn execute(platform: &Platform, client: &http::Client, call: &Call) -> Answer {
     let now = Timestamp::now();
     if !call.is("POST", WEBHOOK_TEST) {
         let (answer, webhooks) = platform.with(|state| {
@@ -121,13 +122,13 @@ async fn execute(platform: &Platform, client: &awc::Client, call: &Call) -> Answ
 }
 
 /// Brings a webhook in the background.
-fn tell(platform: &Platform, client: &awc::Client, webhook: Webhook) {
+fn tell(platform: &Platform, client: &http::Client, webhook: Webhook) {
     let (platform, client) = (platform.clone(), client.clone());
     rt::spawn(async move { sender::deliver(&platform, &client, webhook).await });
 }
 
 /// The answer to a request with which something goes wrong; nothing where the connection is just closed.
-async fn go_wrong(fault: Fault, platform: Platform, client: awc::Client, call: Call) -> Option<Answer> {
+async fn go_wrong(fault: Fault, platform: Platform, client: http::Client, call: Call) -> Option<Answer> {
     rt::time::sleep(Duration::from_millis(fault.delay_ms)).await;
     let executed = if fault.executes() { Some(execute(&platform, &client, &call).await) } else { None };
     match fault.kind {

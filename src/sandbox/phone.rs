@@ -1,16 +1,14 @@
 //! A phone that loads what it is shown, as LINE's apps do: without redirects, without cookies, piece by piece.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use awc::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
-use awc::{ClientResponse, Connector};
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Serialize;
 use url::Url;
 
-use crate::line::client::tls;
+use crate::http::header::CONTENT_TYPE;
+use crate::http::{self, Request, Response, Settings};
 use crate::model::content::{HEAD_BYTES, sniff};
 use crate::sandbox::media::{Format, Link, permitted};
 
@@ -21,6 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const OPENING_MAX: Duration = Duration::from_mins(2);
 /// So many addresses are loaded at once.
 const AT_ONCE: usize = 4;
+/// So many addresses are loaded at once by all phones of a thread.
+const CONNECTIONS_MAX: usize = 100;
 const USER_AGENT: &str = "kaiwa-sandbox-phone";
 
 /// What the phone saw at an address.
@@ -45,15 +45,13 @@ pub struct Seen {
 /// A client with a phone's habits; there is one on each thread.
 #[derive(Clone)]
 pub struct Phone {
-    http: awc::Client,
+    http: http::Client,
 }
 
 impl Default for Phone {
     /// A phone that trusts the certificate authorities of the web.
     fn default() -> Self {
-        let connector = Connector::new().rustls_0_23(Arc::new(tls())).timeout(CONNECT_TIMEOUT);
-        let http = awc::Client::builder().connector(connector).disable_redirects().disable_timeout();
-        Self { http: http.finish() }
+        Self { http: http::Client::new(Settings::new(CONNECT_TIMEOUT, CONNECTIONS_MAX)) }
     }
 }
 
@@ -79,18 +77,16 @@ impl Phone {
     }
 
     async fn fetch(&self, url: &Url, format: &Format, seen: &mut Seen) -> Result<(), String> {
-        let request = self.http.get(url.as_str()).insert_header(("user-agent", USER_AGENT)).no_decompress();
-        let mut response = request.send().await.map_err(|error| format!("it cannot be reached: {error}"))?;
-        let announced = head(&response, format, seen)?;
+        let request = Request::new().uri(url.as_str()).header("user-agent", USER_AGENT);
+        let sent = self.http.send(request, "", TIMEOUT).await;
+        let mut response = sent.map_err(|failure| format!("it cannot be reached: {failure}"))?;
+        head(&response, format, seen)?;
         let mut beginning = Vec::new();
-        while let Some(piece) = response.next().await {
-            let piece = piece.map_err(|error| format!("only a part of it came: {error}"))?;
+        let partial = |failure: http::Failure| format!("only a part of it came: {failure}");
+        while let Some(piece) = response.next().await.map_err(partial)? {
             seen.size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
             fits(seen.size, format)?;
             beginning.extend(piece.iter().take(HEAD_BYTES - beginning.len()));
-        }
-        if announced.is_some_and(|announced| announced != seen.size) {
-            return Err("only a part of it came".to_owned());
         }
         let found = sniff(&beginning);
         if format.found.contains(&found) {
@@ -113,12 +109,11 @@ impl Seen {
     }
 }
 
-/// Notes what the head of the answer says; tells the announced length, if LINE would read on.
-fn head<S>(response: &ClientResponse<S>, format: &Format, seen: &mut Seen) -> Result<Option<u64>, String> {
-    let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
-    let status = response.status().as_u16();
+/// Notes what the head of the answer says; fails if LINE would not read on.
+fn head(response: &Response, format: &Format, seen: &mut Seen) -> Result<(), String> {
+    let status = response.status();
     seen.status = Some(status);
-    seen.content_type = header(CONTENT_TYPE).map(str::to_owned);
+    seen.content_type = response.header(CONTENT_TYPE).map(str::to_owned);
     match status {
         200 => {}
         300..400 => return Err("LINE follows no redirects".to_owned()),
@@ -128,11 +123,8 @@ fn head<S>(response: &ClientResponse<S>, format: &Format, seen: &mut Seen) -> Re
     if !format.announced.contains(&announced.trim().to_ascii_lowercase().as_str()) {
         return Err(format!("its content type is not that of {}", format.name));
     }
-    let length = header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    if let Some(length) = length {
-        fits(length, format).inspect_err(|_| seen.size = length)?;
-    }
-    Ok(length)
+    let length = response.length().unwrap_or_default();
+    fits(length, format).inspect_err(|_| seen.size = length)
 }
 
 fn fits(size: u64, format: &Format) -> Result<(), String> {

@@ -1,14 +1,12 @@
 //! Brings webhooks to the bot, and brings them again where that is switched on.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
-use awc::error::{ConnectError, SendRequestError};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::line::client::tls;
+use crate::http::{self, FailureKind, Request, Settings};
 use crate::line::signature::{HEADER, sign};
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::platform::Platform;
@@ -66,17 +64,13 @@ impl Outcome {
 }
 
 /// A client with LINE's patience; there is one on each thread.
-pub fn client() -> awc::Client {
-    let connector = awc::Connector::new()
-        .rustls_0_23(Arc::new(tls()))
-        .timeout(TIMEOUT)
-        .limit(CONNECTIONS_MAX)
-        .conn_keep_alive(IDLE_CONNECTION_LIFE);
-    awc::Client::builder().connector(connector).timeout(TIMEOUT).disable_redirects().finish()
+pub fn client() -> http::Client {
+    let idle = IDLE_CONNECTION_LIFE;
+    http::Client::new(Settings { idle, ..Settings::new(TIMEOUT, CONNECTIONS_MAX) })
 }
 
 /// Delivers a webhook; a failure is followed by redeliveries in the background where they are switched on.
-pub async fn deliver(platform: &Platform, client: &awc::Client, webhook: Webhook) -> Outcome {
+pub async fn deliver(platform: &Platform, client: &http::Client, webhook: Webhook) -> Outcome {
     let outcome = attempt(platform, client, &webhook).await;
     let is_redelivered = platform.with(|state| state.redelivery.enabled);
     if is_redelivered && !outcome.is_success() && webhook.endpoint.is_some() {
@@ -86,7 +80,7 @@ pub async fn deliver(platform: &Platform, client: &awc::Client, webhook: Webhook
 }
 
 /// Sends a webhook once.
-pub async fn attempt(platform: &Platform, client: &awc::Client, webhook: &Webhook) -> Outcome {
+pub async fn attempt(platform: &Platform, client: &http::Client, webhook: &Webhook) -> Outcome {
     let outcome = send(client, webhook, webhook.body(), Signature::Right).await;
     let attempt = Attempt {
         webhook_event_ids: webhook.event_ids(),
@@ -100,44 +94,48 @@ pub async fn attempt(platform: &Platform, client: &awc::Client, webhook: &Webhoo
 }
 
 /// Sends these bytes to where the webhook goes.
-pub async fn send(client: &awc::Client, webhook: &Webhook, body: Vec<u8>, signature: Signature) -> Outcome {
+pub async fn send(client: &http::Client, webhook: &Webhook, body: Vec<u8>, signature: Signature) -> Outcome {
     let Some(endpoint) = &webhook.endpoint else {
         return Outcome::without_answer(
             "NO_ENDPOINT",
             "no webhook endpoint is set, or webhooks are switched off",
         );
     };
-    let mut request = client
-        .post(endpoint)
-        .insert_header(("content-type", CONTENT_TYPE))
-        .insert_header(("user-agent", USER_AGENT));
-    request = match signature {
-        Signature::Right => request.insert_header((HEADER, sign(&webhook.secret, &body))),
-        Signature::Wrong => request.insert_header((HEADER, sign(&webhook.secret, b"something else"))),
+    let request = Request::new()
+        .method(http::Method::POST)
+        .uri(endpoint)
+        .header("content-type", CONTENT_TYPE)
+        .header("user-agent", USER_AGENT);
+    let request = match signature {
+        Signature::Right => request.header(HEADER, sign(&webhook.secret, &body)),
+        Signature::Wrong => request.header(HEADER, sign(&webhook.secret, b"something else")),
         Signature::Missing => request,
     };
-    match request.send_body(body).await {
+    match client.send(request, body, TIMEOUT).await {
         Ok(mut response) => {
-            let outcome = Outcome::of_status(response.status().as_u16());
-            if let Err(error) = response.body().limit(ANSWER_BYTES_MAX).await {
-                log::debug!("sandbox: the rest of the answer to a webhook was not read: {error}");
+            let outcome = Outcome::of_status(response.status());
+            let rest = tokio::time::timeout(TIMEOUT, response.whole(ANSWER_BYTES_MAX)).await;
+            if let Ok(Err(failure)) = rest {
+                log::debug!("sandbox: the rest of the answer to a webhook was not read: {failure}");
             }
             outcome
         }
-        Err(error) => Outcome::without_answer(reason(&error), error.to_string()),
+        Err(failure) => Outcome::without_answer(reason(failure.kind), failure.message),
     }
 }
 
-fn reason(error: &SendRequestError) -> &'static str {
-    match error {
-        SendRequestError::Timeout => "REQUEST_TIMEOUT",
-        SendRequestError::Connect(ConnectError::Disconnected) => "UNCLASSIFIED",
-        SendRequestError::Connect(_) => "COULD_NOT_CONNECT",
-        _ => "UNCLASSIFIED",
+fn reason(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Late => "REQUEST_TIMEOUT",
+        FailureKind::Address
+        | FailureKind::Refused
+        | FailureKind::Unconnected
+        | FailureKind::ConnectedLate => "COULD_NOT_CONNECT",
+        FailureKind::Broken | FailureKind::Unreadable => "UNCLASSIFIED",
     }
 }
 
-async fn redeliver(platform: Platform, client: awc::Client, webhook: Webhook) {
+async fn redeliver(platform: Platform, client: http::Client, webhook: Webhook) {
     let attempts = platform.with(|state| state.redelivery.schedule_ms.len());
     for number in 0..attempts {
         let Some(pause) = pause(&platform, number) else { return };

@@ -45,6 +45,8 @@ pub struct Fetch {
     pub access: Option<(AccountId, Secret)>,
     /// Whether it is the picture of somebody who takes part, and no file of a message.
     pub is_picture: bool,
+    /// How many bytes it has, as LINE said where it named the file.
+    pub announced: Option<u64>,
     /// When it became known.
     pub since: Timestamp,
     /// Attempts so far, this one included.
@@ -54,7 +56,7 @@ pub struct Fetch {
 /// Takes up to `limit` files for which this errand is due.
 pub fn claim(tx: &Transaction<'_>, errand: Errand, limit: usize) -> Result<Vec<Fetch>> {
     const SQL: &str = "
-        SELECT m.key, m.customer, m.id, m.kind, m.errand, source_message_id, source_url, source_preview_url, m.tm_create,
+        SELECT m.key, m.customer, m.id, m.kind, m.errand, source_message_id, source_url, source_preview_url, m.size, m.tm_create,
             m.attempts + 1 AS attempts, m.message_stamp IS NULL AS is_picture, a.id AS account,
             CASE WHEN a.tm_delete IS NULL THEN unseal(a.token, 'accounts.token', a.id) END AS token
         FROM (
@@ -208,6 +210,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {
         preview_url: row.get("source_preview_url")?,
         access: account.zip(token),
         is_picture: row.get("is_picture")?,
+        announced: row.get::<_, Option<i64>>("size")?.and_then(|size| u64::try_from(size).ok()),
         since: row.get("tm_create")?,
         attempts: row.get("attempts")?,
     })

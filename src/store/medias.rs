@@ -17,9 +17,9 @@ pub(super) fn expect(
     saying: &Saying,
 ) -> Result<()> {
     const SQL: &str = "
-        INSERT INTO medias (id, customer, conversation, message_stamp, kind, status, filename, source_message_id,
-            source_url, source_preview_url, due_at, tm_create)
-        SELECT ?1, customer, key, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10
+        INSERT INTO medias (id, customer, conversation, message_stamp, kind, status, filename, size,
+            source_message_id, source_url, source_preview_url, due_at, tm_create)
+        SELECT ?1, customer, key, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11
         FROM conversations
         WHERE key = ?2";
     let (Some(media), Some(source)) = (saying.medias.first(), &saying.source) else { return Ok(()) };
@@ -28,8 +28,9 @@ pub(super) fn expect(
         MediaSource::External { url, preview_url } => (Some(url), preview_url.as_ref()),
     };
     let (kind, status, now) = (media.r#type, MediaStatus::Pending, tx.now());
-    let filename = &media.filename;
-    let values = (media.id, conversation, stamp, kind, status, filename, message_id, url, preview_url, now);
+    let size = media.size.and_then(|size| i64::try_from(size).ok());
+    let (filename, id) = (&media.filename, media.id);
+    let values = (id, conversation, stamp, kind, status, filename, size, message_id, url, preview_url, now);
     tx.prepare_cached(SQL)?.execute(values)?;
     Ok(())
 }

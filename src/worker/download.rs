@@ -3,13 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use actix_web::error::PayloadError;
-use actix_web::web::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::LocalBoxStream;
-
 use crate::error::{Error, Result};
-use crate::model::fetch::Obstacle;
+use crate::http::Response;
+use crate::model::fetch::{Obstacle, is_whole};
 use crate::model::id::MediaId;
 use crate::store::folder::{Draft, Folder, Kept, Kind};
 
@@ -18,9 +14,6 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 /// The longest silence within a body.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-
-/// Bytes that arrive, and how many they are said to be.
-pub type Incoming = (Option<u64>, LocalBoxStream<'static, Result<Bytes, PayloadError>>);
 
 /// How much of it is taken.
 #[derive(Debug, Clone)]
@@ -31,6 +24,8 @@ pub struct Limit {
     pub past: Obstacle,
     /// Whether nothing but a picture is taken.
     pub only_pictures: bool,
+    /// How many bytes it was said to have where it was named.
+    pub announced: Option<u64>,
 }
 
 /// Begins a file on disk.
@@ -40,27 +35,24 @@ pub async fn begin(folder: &Folder, id: MediaId, kind: Kind) -> Result<Draft, Ob
 }
 
 /// Writes what arrives, and gives the file its name once all of it is there. Of a failure nothing is left.
-pub async fn keep(draft: Draft, incoming: Incoming, limit: &Limit) -> Result<Kept, Obstacle> {
-    let (length, chunks) = incoming;
-    if length.is_some_and(|length| length > limit.bytes) {
+pub async fn keep(draft: Draft, mut response: Response, limit: &Limit) -> Result<Kept, Obstacle> {
+    if response.length().is_some_and(|length| length > limit.bytes) {
         discard(draft).await;
         return Err(limit.past.clone());
     }
-    let (draft, ended) = receive(draft, chunks, limit).await;
+    let (draft, ended) = receive(draft, &mut response, limit).await;
     let Some(draft) = draft else { return Err(ended.err().unwrap_or_else(lost)) };
-    // The client takes a closed connection for the end of the body, so the length is what tells half an answer.
-    let is_half = length.is_some_and(|length| length != draft.size());
+    let size = draft.size();
     match ended {
+        Ok(()) if !is_whole(size, limit.announced, response.ends_by_closing()) => {
+            discard(draft).await;
+            Err(Obstacle::NotYet(format!("perhaps half an answer: {size} bytes")))
+        }
         Ok(()) if limit.only_pictures && !draft.content_type().starts_with("image/") => {
             discard(draft).await;
             Err(Obstacle::Final("it is no picture".to_owned()))
         }
-        Ok(()) if !is_half => on_disk(move || draft.keep()).await,
-        Ok(()) => {
-            let size = draft.size();
-            discard(draft).await;
-            Err(Obstacle::NotYet(format!("half an answer: {size} bytes of {}", length.unwrap_or_default())))
-        }
+        Ok(()) => on_disk(move || draft.keep()).await,
         Err(obstacle) => {
             discard(draft).await;
             Err(obstacle)
@@ -71,15 +63,14 @@ pub async fn keep(draft: Draft, incoming: Incoming, limit: &Limit) -> Result<Kep
 /// Writes until the end of the body, or until something is in the way. The draft is gone when the disk has failed.
 async fn receive(
     mut draft: Draft,
-    mut chunks: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
+    response: &mut Response,
     limit: &Limit,
 ) -> (Option<Draft>, Result<(), Obstacle>) {
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
     loop {
-        let chunk = match tokio::time::timeout(SILENCE_MAX, chunks.next()).await {
-            Ok(Some(Ok(chunk))) => Some(chunk),
-            Ok(None) => None,
-            Ok(Some(Err(error))) => return (Some(draft), not_yet(format!("half an answer: {error}"))),
+        let chunk = match tokio::time::timeout(SILENCE_MAX, response.next()).await {
+            Ok(Ok(chunk)) => chunk,
+            Ok(Err(failure)) => return (Some(draft), not_yet(failure.message)),
             Err(_) => return (Some(draft), not_yet("half an answer: no more bytes came".to_owned())),
         };
         let is_end = chunk.is_none();

@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use crate::config::section::Limits;
 use crate::error::{Error, Result};
 use crate::hooks;
+use crate::http::Response;
 use crate::line::content::Part;
 use crate::metrics::Fetches;
 use crate::model::clock::Clock;
@@ -20,7 +21,7 @@ use crate::store::folder::{Folder, Kept, Kind};
 use crate::store::reader::Reader;
 use crate::store::transaction::Transaction;
 use crate::store::{Store, uploads};
-use crate::worker::download::{self, Incoming, Limit};
+use crate::worker::download::{self, Limit};
 use crate::worker::pulse::Beat;
 use crate::worker::tokens::Tokens;
 use crate::worker::wake::{Stop, Wake};
@@ -184,14 +185,14 @@ impl MediaWorker {
     /// Brings the file to disk, and its preview if there is one.
     async fn fetch(&self, fetch: &Fetch) -> Result<(Kept, bool), Obstacle> {
         let limit = self.limit(fetch).await?;
-        let incoming = self.open(fetch).await?;
+        let response = self.open(fetch).await?;
         let draft = download::begin(&self.folder, fetch.id, Kind::Whole).await?;
         // From here on a withdrawal removes the draft; before, it left nothing to remove.
         let is_wanted = self.reader.read(|connection| fetches::is_wanted(connection, fetch));
         if !is_wanted.map_err(|error| Obstacle::NotYet(error.chain()))? {
             return Err(Obstacle::Final("withdrawn".to_owned()));
         }
-        let kept = download::keep(draft, incoming, &limit).await?;
+        let kept = download::keep(draft, response, &limit).await?;
         let preview = tokio::time::timeout(PREVIEW_MAX, self.preview(fetch)).await;
         Ok((kept, preview.is_ok_and(|preview| preview.is_ok())))
     }
@@ -202,7 +203,7 @@ impl MediaWorker {
         let used = self.store.read(move |connection| fetches::used_bytes(connection, &of)).await;
         let used = used.map_err(|error| Obstacle::NotYet(error.chain()))?;
         let Sources { mut file_bytes, customer_bytes, .. } = self.sources;
-        let only_pictures = fetch.is_picture;
+        let (only_pictures, announced) = (fetch.is_picture, fetch.announced);
         if only_pictures {
             file_bytes = file_bytes.min(PICTURE_BYTES_MAX);
         }
@@ -212,15 +213,15 @@ impl MediaWorker {
             return if room == 0 {
                 Err(Obstacle::NoRoom(no_room))
             } else {
-                Ok(Limit { bytes: room, past: Obstacle::NoRoom(no_room), only_pictures })
+                Ok(Limit { bytes: room, past: Obstacle::NoRoom(no_room), only_pictures, announced })
             };
         }
         let too_large = format!("it has more than {file_bytes} bytes");
-        Ok(Limit { bytes: file_bytes, past: Obstacle::Final(too_large), only_pictures })
+        Ok(Limit { bytes: file_bytes, past: Obstacle::Final(too_large), only_pictures, announced })
     }
 
     /// Asks for the file where it is. The token goes to LINE and to nobody else.
-    async fn open(&self, fetch: &Fetch) -> Result<Incoming, Obstacle> {
+    async fn open(&self, fetch: &Fetch) -> Result<Response, Obstacle> {
         if let Some(url) = &fetch.url {
             return self.sources.hooks.content(url).await;
         }
@@ -228,7 +229,7 @@ impl MediaWorker {
     }
 
     /// Asks LINE, once more with a new token when it refuses the one that the account had.
-    async fn ask_line(&self, fetch: &Fetch, part: Part) -> Result<Incoming, Obstacle> {
+    async fn ask_line(&self, fetch: &Fetch, part: Part) -> Result<Response, Obstacle> {
         let none = |reason: &str| Obstacle::Final(reason.to_owned());
         let (account, token) = fetch.access.as_ref().ok_or_else(|| none("the LINE account was removed"))?;
         let id = fetch.message_id.as_ref().ok_or_else(|| none("LINE gave no id that could be asked for"))?;
@@ -249,14 +250,14 @@ impl MediaWorker {
         if !matches!(fetch.kind, MediaType::Image | MediaType::Video) {
             return Err(none);
         }
-        let incoming = match (&fetch.url, &fetch.preview_url) {
+        let response = match (&fetch.url, &fetch.preview_url) {
             (None, _) => self.ask_line(fetch, Part::Preview).await?,
             (Some(_), Some(url)) => self.sources.hooks.content(url).await?,
             (Some(_), None) => return Err(none),
         };
         let draft = download::begin(&self.folder, fetch.id, Kind::Preview).await?;
-        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none, only_pictures: true };
-        download::keep(draft, incoming, &limit).await.map(drop)
+        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none, only_pictures: true, announced: None };
+        download::keep(draft, response, &limit).await.map(drop)
     }
 
     /// Shows the file, or removes it when its message was withdrawn meanwhile.

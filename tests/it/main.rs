@@ -25,6 +25,7 @@ mod openapi;
 mod order;
 mod outbound;
 mod paging;
+mod peers;
 mod people;
 mod program;
 mod replay;

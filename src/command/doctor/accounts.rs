@@ -77,7 +77,7 @@ async fn of_account(config: &Config, line: &Client, account: &Account) -> Vec<Fi
         let remedy = "start the server, which fetches it, and look again";
         return vec![Finding::warn(check("token"), "none was fetched yet", remedy)];
     }
-    let mut findings = vec![signature(config, account, &check("signature"))];
+    let mut findings = vec![signature(config, account, &check("signature")).await];
     match line.bot(token).await {
         Ok(bot) => {
             findings.push(Finding::ok(check("token"), format!("it is that of {}", bot.basic_id)));
@@ -100,17 +100,21 @@ async fn of_account(config: &Config, line: &Client, account: &Account) -> Vec<Fi
 }
 
 /// A webhook without events as LINE would send it, to the server on this machine: it has to take ours, and no other.
-fn signature(config: &Config, account: &Account, check: &str) -> Finding {
+async fn signature(config: &Config, account: &Account, check: &str) -> Finding {
     let bot = if let Check::Good(bot) = &account.check { bot.user_id.as_str() } else { "" };
     let body = serde_json::json!({ "destination": bot, "events": [] }).to_string();
     let path = format!("/v1.0/conversation/accounts/{}", account.id);
-    let ask = |signature: &str| {
-        let header = Some((signature::HEADER, signature));
-        own_server::ask(config, &Request { method: "POST", path: &path, header, body: &body })
+    let ask = async |secret: &Secret| {
+        let signature = signature::sign(secret, body.as_bytes());
+        let header = Some((signature::HEADER, signature.as_str()));
+        let request = Request { method: "POST", path: &path, header, body: &body };
+        own_server::ask(config, &request).await.map(|(status, _)| status)
     };
-    let signed = signature::sign(&account.secret, body.as_bytes());
-    let another = signature::sign(&Secret::new("another"), body.as_bytes());
-    match ask(&signed).and_then(|(ours, _)| Ok((ours, ask(&another)?.0))) {
+    let asked = match ask(&account.secret).await {
+        Ok(ours) => ask(&Secret::new("another")).await.map(|other| (ours, other)),
+        Err(error) => Err(error),
+    };
+    match asked {
         Ok((200, 401)) => {
             Finding::ok(check, "the server takes what is signed with the channel secret, and nothing else")
         }

@@ -2,18 +2,20 @@
 
 mod pinned;
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::http::header::CONTENT_TYPE;
+use crate::http::{self, Failure, Settings};
 
-/// How long each step may take: connecting, asking, and each part of the answer.
+/// How long all of it may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The answers that are asked for have a few hundred bytes.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// A request to a route.
 pub struct Request<'request> {
@@ -29,11 +31,9 @@ pub struct Request<'request> {
 
 /// Status and body of the answer of the server that listens where the configuration says.
 ///
-/// `Unusable` when that is not said, `Unavailable` when nobody answers there, or something else than kaiwa.
-pub fn ask(config: &Config, request: &Request<'_>) -> Result<(u16, String)> {
-    let address = reachable(&config.listen)?;
-    let unreachable = |error| Error::Unavailable(format!("{address} does not answer: {error}"));
-    exchange_with(address, config, request).map_err(unreachable)
+/// `Unusable` when that is not said, `Unavailable` when nobody answers there.
+pub async fn ask(config: &Config, request: &Request<'_>) -> Result<(u16, String)> {
+    exchange(reachable(&config.listen)?, config, request).await
 }
 
 /// Where the server is reached from this machine: whoever listens at every address does so at the loopback one.
@@ -52,44 +52,29 @@ fn reachable(listen: &str) -> Result<SocketAddr> {
     Ok(address)
 }
 
-fn exchange_with(
-    address: SocketAddr,
-    config: &Config,
-    request: &Request<'_>,
-) -> std::io::Result<(u16, String)> {
-    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    let request = text(address, config, request);
-    let answer = match &config.tls.certificate_file {
-        Some(certificate) => exchange(pinned::connect(stream, address.ip(), certificate)?, &request)?,
-        None => exchange(stream, &request)?,
-    };
-    parse(&answer).ok_or_else(|| std::io::Error::other("the answer is not kaiwa's"))
-}
-
-fn text(address: SocketAddr, config: &Config, request: &Request<'_>) -> String {
+async fn exchange(address: SocketAddr, config: &Config, request: &Request<'_>) -> Result<(u16, String)> {
     let Request { method, path, header, body } = request;
-    let header = header.map_or_else(String::new, |(name, value)| format!("{name}: {value}\r\n"));
-    format!(
-        "{method} {}{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n{header}\r\n{body}",
-        config.base_path,
-        body.len()
-    )
-}
-
-fn exchange(mut stream: impl Read + Write, request: &str) -> std::io::Result<String> {
-    stream.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-fn parse(answer: &str) -> Option<(u16, String)> {
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    Some((status, body.to_owned()))
+    let mut settings = Settings::new(TIMEOUT, 1);
+    let scheme = match &config.tls.certificate_file {
+        Some(certificate) => {
+            settings.tls = pinned::tls(certificate)?;
+            "https"
+        }
+        None => "http",
+    };
+    let request = http::Request::new()
+        .method(*method)
+        .uri(format!("{scheme}://{address}{}{path}", config.base_path))
+        .header(CONTENT_TYPE, "application/json");
+    let request = header.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let unreachable = |error: &dyn Display| Error::Unavailable(format!("{address} does not answer: {error}"));
+    let answer = async {
+        let mut response = http::Client::new(settings).send(request, (*body).to_owned(), TIMEOUT).await?;
+        let body = response.whole(ANSWER_BYTES_MAX).await?;
+        Ok((response.status(), String::from_utf8_lossy(&body).into_owned()))
+    };
+    let answer = tokio::time::timeout(TIMEOUT, answer).await.map_err(|error| unreachable(&error))?;
+    answer.map_err(|failure: Failure| unreachable(&failure))
 }
 
 #[cfg(test)]
@@ -102,12 +87,5 @@ mod tests {
         assert_eq!(reachable("[::]:8080").unwrap().to_string(), "[::1]:8080");
         assert_eq!(reachable("192.0.2.1:80").unwrap().to_string(), "192.0.2.1:80");
         assert!(matches!(reachable("127.0.0.1:0"), Err(Error::Unusable(_))));
-    }
-
-    #[test]
-    fn status_and_body_are_read_from_an_answer_of_http_alone() {
-        assert_eq!(parse("HTTP/1.1 503 x\r\na: b\r\n\r\n{}"), Some((503, "{}".to_owned())));
-        assert_eq!(parse("SSH-2.0\r\n"), None);
-        assert_eq!(parse(""), None);
     }
 }

@@ -1,7 +1,5 @@
 //! TLS to the server that shows the very certificate that is configured: its name need not be that of this machine.
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,10 +7,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
-    StreamOwned,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+
+use crate::error::{Error, Result};
 
 /// Takes one certificate and no other.
 #[derive(Debug)]
@@ -21,19 +18,18 @@ struct Pinned {
     provider: Arc<CryptoProvider>,
 }
 
-/// The stream within TLS, if the server proves to have the certificate of this file.
-pub fn connect(stream: TcpStream, peer: IpAddr, file: &Path) -> std::io::Result<impl Read + Write> {
-    let certificate = CertificateDer::from_pem_file(file).map_err(std::io::Error::other)?;
+/// TLS with the server that proves to have the certificate of this file.
+pub fn tls(file: &Path) -> Result<ClientConfig> {
+    let unusable = |error| Error::Unusable(format!("cannot read {}: {error}", file.display()));
+    let certificate = CertificateDer::from_pem_file(file).map_err(unusable)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let pinned = Arc::new(Pinned { certificate, provider: Arc::clone(&provider) });
-    let settings = ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider has the safe versions")
         .dangerous()
         .with_custom_certificate_verifier(pinned)
-        .with_no_client_auth();
-    let session = ClientConnection::new(Arc::new(settings), ServerName::IpAddress(peer.into()));
-    Ok(StreamOwned::new(session.map_err(std::io::Error::other)?, stream))
+        .with_no_client_auth())
 }
 
 impl ServerCertVerifier for Pinned {
@@ -44,11 +40,11 @@ impl ServerCertVerifier for Pinned {
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+    ) -> Result<ServerCertVerified, rustls::Error> {
         if *shown == self.certificate {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+        Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
     }
 
     fn verify_tls12_signature(
@@ -56,7 +52,7 @@ impl ServerCertVerifier for Pinned {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signed, algorithms)
     }
@@ -66,7 +62,7 @@ impl ServerCertVerifier for Pinned {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signed, algorithms)
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use awc::error::SendRequestError;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::http::header::CONTENT_TYPE;
+use crate::http::{self, Failure, Method, Request, Settings};
 
 /// Longer than the sandbox waits for the bot.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -13,7 +14,7 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Lets a person, who is made when there is none of this name, write to the bot; tells on one line what came of it.
 pub async fn say(line_url: &str, name: &str, text: &str) -> Result<String> {
-    let client = awc::Client::builder().timeout(TIMEOUT).disable_redirects().finish();
+    let client = http::Client::new(Settings::new(TIMEOUT, 1));
     let base = format!("{}/sandbox/users", line_url.trim_end_matches('/'));
     let person = post(&client, &base, &json!({ "name": name })).await?;
     let id = person["user"]["id"].as_str().unwrap_or_default();
@@ -27,15 +28,16 @@ pub async fn say(line_url: &str, name: &str, text: &str) -> Result<String> {
     ))
 }
 
-async fn post(client: &awc::Client, url: &str, body: &Value) -> Result<Value> {
-    let unavailable = |error: SendRequestError| Error::LineUnavailable(format!("{url}: {error}"));
-    let mut response = client.post(url).send_json(body).await.map_err(unavailable)?;
-    let answer = response.body().limit(ANSWER_BYTES_MAX).await;
-    let answer = answer.map_err(|error| Error::LineUnavailable(format!("{url}: {error}")))?;
-    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-    if response.status().is_success() {
+async fn post(client: &http::Client, url: &str, body: &Value) -> Result<Value> {
+    let unavailable = |failure: Failure| Error::LineUnavailable(format!("{url}: {failure}"));
+    let request = Request::new().method(Method::POST).uri(url).header(CONTENT_TYPE, "application/json");
+    let mut response = client.send(request, body.to_string(), TIMEOUT).await.map_err(unavailable)?;
+    let answer = tokio::time::timeout(TIMEOUT, response.whole(ANSWER_BYTES_MAX)).await;
+    let answer = answer.map_err(|_| Error::LineUnavailable(format!("{url}: no answer in time")))?;
+    let answer: Value = serde_json::from_slice(&answer.map_err(unavailable)?).unwrap_or_default();
+    if (200..300).contains(&response.status()) {
         return Ok(answer);
     }
     let message = answer["message"].as_str().unwrap_or("this is not a sandbox").to_owned();
-    Err(Error::LineRefused { status: response.status().as_u16(), message, account: None })
+    Err(Error::LineRefused { status: response.status(), message, account: None })
 }

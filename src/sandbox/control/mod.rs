@@ -15,6 +15,7 @@ use actix_web::web::{
 use actix_web::{HttpResponse, Scope};
 use serde_json::{Value, json};
 
+use crate::http;
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::events::Happened;
 use crate::sandbox::platform::Platform;
@@ -89,7 +90,7 @@ async fn unknown() -> Result<HttpResponse, Refusal> {
 /// Lets something happen now, and tells the bot.
 async fn happen(
     platform: &Platform,
-    client: &awc::Client,
+    client: &http::Client,
     operation: impl FnOnce(&mut State, Timestamp) -> Result<Happened, Refusal>,
 ) -> Result<Json<Value>, Refusal> {
     let happened = platform.with(|state| operation(state, Timestamp::now()))?;
@@ -97,7 +98,7 @@ async fn happen(
 }
 
 /// Tells the bot; answers what came of it.
-async fn told(platform: &Platform, client: &awc::Client, happened: Happened) -> Json<Value> {
+async fn told(platform: &Platform, client: &http::Client, happened: Happened) -> Json<Value> {
     let id = happened.webhook.event_ids().into_iter().next();
     let outcome = sender::deliver(platform, client, happened.webhook).await;
     let mut answer = json!({

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::http;
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::refusal::Refusal;
@@ -35,7 +36,7 @@ pub struct Raw {
 pub async fn events(
     body: Json<Events>,
     platform: Data<Platform>,
-    client: ThinData<awc::Client>,
+    client: ThinData<http::Client>,
 ) -> Result<Json<Value>, Refusal> {
     let Events { events, copies } = body.into_inner();
     if !(1..=COPIES_MAX).contains(&copies) {
@@ -57,7 +58,7 @@ pub async fn raw(
     query: Query<Raw>,
     body: Bytes,
     platform: Data<Platform>,
-    client: ThinData<awc::Client>,
+    client: ThinData<http::Client>,
 ) -> Json<Value> {
     let webhook = platform.with(|state| Webhook::new(state, Vec::new()));
     Json(json!(sender::send(&client, &webhook, body.to_vec(), query.signature).await))

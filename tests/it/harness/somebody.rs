@@ -4,30 +4,37 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-/// A server that answers every request with the same bytes and remembers the heads.
+/// A server that answers requests with bytes, ends the connection after each, and remembers the requests.
 pub struct Somebody {
     pub url: String,
-    heads: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Somebody {
-    /// A server on a port of its own. It ends with the test process.
+    /// A server on a port of its own that answers always the same. It ends with the test process.
     pub fn start(answer: &[u8]) -> Self {
+        let answer = answer.to_vec();
+        Self::answering(move |_| answer.clone())
+    }
+
+    /// A server that answers each request as it is told; it is given all of them so far, the last one included.
+    pub fn answering(answer: impl Fn(&[String]) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let heads = Arc::new(Mutex::new(Vec::new()));
-        let (seen, answer) = (Arc::clone(&heads), answer.to_vec());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let mut connection = connection.unwrap();
-                let mut head = [0; 4_096];
-                let length = connection.read(&mut head).unwrap();
-                seen.lock().unwrap().push(String::from_utf8_lossy(&head[..length]).into_owned());
+                let mut request = [0; 4_096];
+                let length = connection.read(&mut request).unwrap();
+                let mut seen = seen.lock().unwrap();
+                seen.push(String::from_utf8_lossy(&request[..length]).into_owned());
                 // Whoever asked may have gone away.
-                connection.write_all(&answer).ok();
+                connection.write_all(&answer(&seen)).ok();
             }
         });
-        Self { url, heads }
+        Self { url, requests }
     }
 
     /// A server with this file.
@@ -38,6 +45,6 @@ impl Somebody {
 
     /// What was asked, oldest first.
     pub fn heads(&self) -> Vec<String> {
-        self.heads.lock().unwrap().clone()
+        self.requests.lock().unwrap().clone()
     }
 }

@@ -35,12 +35,12 @@ fn start_with(receiver: &Receiver, change: impl FnOnce(&mut Config)) -> TestServ
 }
 
 /// A user writes.
-async fn write(server: &TestServer, user: &str, text: &str) {
+pub async fn write(server: &TestServer, user: &str, text: &str) {
     assert_eq!(server.webhook(&[text_event(user, text)]).await.status, 200);
 }
 
 /// Waits until the receiver was called so often.
-async fn called(receiver: &Receiver, times: usize) {
+pub async fn called(receiver: &Receiver, times: usize) {
     eventually_is(times, async || receiver.calls().len()).await;
 }
 
@@ -51,7 +51,7 @@ async fn deliveries(server: &TestServer, query: &str) -> Vec<Value> {
 }
 
 /// Waits until the deliveries, the oldest first, are in these states.
-async fn states_are(server: &TestServer, expected: &[&str]) {
+pub async fn states_are(server: &TestServer, expected: &[&str]) {
     let states = async || {
         let deliveries = deliveries(server, "").await;
         deliveries.iter().map(|one| one["state"].clone()).collect::<Vec<_>>()
