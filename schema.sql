@@ -18,6 +18,9 @@ CREATE TABLE sealing (
     probe TEXT NOT NULL
 ) STRICT;
 
+-- Where a table has a column `checksum`, the function `checksum(…)` of the program's connections has made it of the columns
+-- that it names, to notice what a flaw of the disk or of memory has changed.
+
 -- Whose data it is. Everything else belongs to exactly one customer.
 CREATE TABLE customers (
     key INTEGER PRIMARY KEY,
@@ -144,6 +147,7 @@ CREATE TABLE messages (
     cost INTEGER,                      -- of what was sent, how many messages of LINE's quota; NULL: none yet, or unknown
     tm_update INTEGER NOT NULL,
     tm_delete INTEGER,                 -- withdrawn by its author; the row stays, its text does not
+    checksum INTEGER,                  -- `checksum(…)` of what it shows, made anew with each change; NULL: none was kept
     PRIMARY KEY (conversation, tm_create)
 ) STRICT, WITHOUT ROWID;
 
@@ -162,6 +166,7 @@ CREATE TABLE events (
         'conversation_message_created', 'conversation_message_updated')),
     created_at INTEGER NOT NULL,
     data TEXT NOT NULL,                -- the resource as the API showed it then: JSON in one line
+    checksum INTEGER,                  -- of all other columns; NULL: none was kept
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
 ) STRICT;
 
@@ -238,6 +243,7 @@ CREATE TABLE webhook_events (
     occurred_at INTEGER,               -- by LINE's clock
     received_at INTEGER NOT NULL,
     body TEXT,                         -- NULL once its message was withdrawn, or when it was kept long enough
+    checksum INTEGER,                  -- of event_id, received_at and body; NULL: none was kept
     UNIQUE (account, event_id)
 ) STRICT;
 
@@ -264,6 +270,7 @@ CREATE TABLE deliveries (
     accepted_request_id TEXT,          -- the same, when the acceptance was learned from a later attempt
     line_message_ids TEXT,             -- a JSON array of LINE's ids
     cost INTEGER,                      -- once accepted: how much of LINE's quota it took; NULL: unknown
+    checksum INTEGER,                  -- of the body; NULL: none was kept
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
 ) STRICT;
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::api::app::App;
 use crate::error::{Error, Result};
-use crate::store::{backlog, health};
+use crate::store::{backlog, damage, health};
 
 /// How long each check may take.
 const CHECK_TIME_MAX: Duration = Duration::from_millis(800);
@@ -42,6 +42,7 @@ async fn figures(app: &App) -> Value {
         "wal_bytes": app.shared.store.log_bytes(),
         "disk_free_bytes": app.shared.store.free_bytes().ok(),
         "accounts_parked": parked.ok(),
+        "damaged_reads": damage::reads(),
     })
 }
 

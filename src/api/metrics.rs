@@ -10,7 +10,7 @@ use crate::api::route::Route;
 use crate::api::route_not_found;
 use crate::error::Result;
 use crate::metrics::page::{CONTENT_TYPE, Page};
-use crate::store::{backlog, schema};
+use crate::store::{backlog, damage, schema};
 
 /// The only route of that port.
 pub fn routes(service: &mut web::ServiceConfig) {
@@ -67,6 +67,7 @@ async fn add_backlog(page: &mut Page, shared: &Shared) -> Result<()> {
 }
 
 fn add_storage(page: &mut Page, shared: &Shared) {
+    page.number("damaged_reads", "Times that something damaged was read in the database", damage::reads());
     page.number("wal_bytes", "Size of the database's log", shared.store.log_bytes());
     if let Ok(free) = shared.store.free_bytes() {
         page.number("disk_free_bytes", "Room on the disk of the data", free);

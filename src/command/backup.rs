@@ -1,12 +1,13 @@
 //! `kaiwa backup`, `kaiwa restore` and `kaiwa verify`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::command::output;
 use crate::command::settings::Settings;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::restore::{self, Judged};
@@ -94,11 +95,12 @@ impl Restore {
 impl Verify {
     /// Runs the command. `Unusable` when something was found.
     pub fn run(self) -> Result<()> {
+        let mut config = self.settings.load()?;
         let (findings, mut shown) = if self.path.is_dir() {
-            let database_file = self.settings.load()?.database_file;
-            verify_directory(&self.path, &database_file)?
+            config.data_directory.clone_from(&self.path);
+            verify_directory(&config)?
         } else {
-            let judged = restore::verify(&self.path)?;
+            let judged = restore::verify(&self.path, &config.key_source())?;
             let shown = shown_judged(&judged);
             (judged.findings, shown)
         };
@@ -118,10 +120,11 @@ impl Verify {
     }
 }
 
-fn verify_directory(directory: &Path, database_file: &Path) -> Result<(Findings, Value)> {
-    let (database, mut findings) = (directory.join(database_file), Findings::default());
+fn verify_directory(config: &Config) -> Result<(Findings, Value)> {
+    let (database, mut findings) = (config.database_path(), Findings::default());
     let schema = check::database(&database, &mut findings)?;
-    let media_files = check::files(&database, &Folder::open(directory)?, &mut findings)?;
+    check::rows(&database, Some(&config.key_source()), &mut findings)?;
+    let media_files = check::files(&database, &Folder::open(&config.data_directory)?, &mut findings)?;
     Ok((findings, json!({ "schema": schema, "media_files": media_files })))
 }
 

@@ -35,6 +35,11 @@ impl LineId {
         (fits && plain).then(|| Self(text.to_owned()))
     }
 
+    /// Takes an id as it stands in storage, where it may be damaged: to be shown, and in no path.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The id as LINE writes it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -3,12 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::account::{Account, AccountChange, Bot, Check, Credential, NewAccount, ParkReason, Parked};
+use crate::model::account::{
+    Account, AccountChange, Bot, Check, Credential, DeliveryMode, NewAccount, ParkReason, Parked,
+};
 use crate::model::id::{AccountId, CustomerId, MessageId};
 use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::model::sources::{self, Held, Source, Sources};
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::{SPARE, get_or, optional_text, size_of, sound, text};
 use crate::store::transaction::Transaction;
 use crate::store::{customers, deliveries, lookups, tokens};
 
@@ -66,8 +69,8 @@ pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result
         ORDER BY a.tm_create DESC
         LIMIT ?3";
     let mut statement = connection.prepare_cached(SQL)?;
-    let accounts = statement.query_map((customer, page.before, page.size), from_row)?;
-    Ok(accounts.collect::<rusqlite::Result<_>>()?)
+    let accounts = statement.query_map((customer, page.before, page.size + SPARE), from_row)?;
+    Ok(sound(accounts, "accounts").take(size_of(page)).collect::<rusqlite::Result<_>>()?)
 }
 
 /// All accounts of a customer, newest first. A read that may take long.
@@ -93,9 +96,8 @@ pub fn list(connection: &Connection) -> Result<Vec<Account>> {
         FROM customers c JOIN accounts a ON a.customer = c.key
         WHERE a.tm_delete IS NULL
         ORDER BY a.tm_create";
-    let accounts =
-        connection.prepare_cached(SQL)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
-    Ok(accounts)
+    let mut statement = connection.prepare_cached(SQL)?;
+    Ok(sound(statement.query_map([], from_row)?, "accounts").collect::<rusqlite::Result<_>>()?)
 }
 
 /// A customer's account. Somebody else's is not found.
@@ -144,7 +146,8 @@ fn permitted(
 ) -> Result<(AccountChange, Vec<Held>)> {
     const SQL: &str = "SELECT sources FROM accounts WHERE id = ?1";
     const SQL_NOTE: &str = "UPDATE accounts SET sources = ?2 WHERE id = ?1 AND sources <> ?2";
-    let mut sources: Sources = tx.prepare_cached(SQL)?.query_row([id], |row| row.get(0))?;
+    let mut sources =
+        tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", Sources::default()))?;
     let mut held = Vec::new();
     change.retain(|field| sources.take(field, source).map_err(|by| held.push(by)).is_ok());
     tx.prepare_cached(SQL_NOTE)?.execute((id, sources))?;
@@ -269,13 +272,13 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
         id: row.get("id")?,
         customer: row.get("customer")?,
-        name: row.get("name")?,
-        detail: row.get("detail")?,
+        name: text(row, "name")?,
+        detail: text(row, "detail")?,
         secret: row.get("secret")?,
         secret_next: row.get("secret_next")?,
         token: row.get("token")?,
-        channel_id: row.get("channel_id")?,
-        delivery_mode: row.get("delivery_mode")?,
+        channel_id: optional_text(row, "channel_id")?,
+        delivery_mode: get_or(row, "delivery_mode", DeliveryMode::PreferReply)?,
         check: check_from_row(row)?,
         parked: parked_from_row(row)?,
         tm_create: row.get("tm_create")?,
@@ -284,21 +287,23 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Account> {
 }
 
 fn check_from_row(row: &Row<'_>) -> rusqlite::Result<Check> {
-    let state: String = row.get("check_state")?;
+    let state = text(row, "check_state")?;
     Ok(match state.as_str() {
         "good" => Check::Good(Bot {
-            user_id: row.get("bot_user_id")?,
-            basic_id: row.get("bot_basic_id")?,
-            display_name: row.get("bot_display_name")?,
-            chat_mode: row.get("bot_chat_mode")?,
+            user_id: text(row, "bot_user_id")?,
+            basic_id: text(row, "bot_basic_id")?,
+            display_name: text(row, "bot_display_name")?,
+            chat_mode: text(row, "bot_chat_mode")?,
         }),
-        "refused" => Check::Refused(row.get("check_message")?),
-        "unreachable" => Check::Unreachable(row.get("check_message")?),
+        "refused" => Check::Refused(text(row, "check_message")?),
+        "unreachable" => Check::Unreachable(text(row, "check_message")?),
         _ => Check::Unchecked,
     })
 }
 
 fn parked_from_row(row: &Row<'_>) -> rusqlite::Result<Option<Parked>> {
-    let Some(reason) = row.get::<_, Option<ParkReason>>("parked_reason")? else { return Ok(None) };
-    Ok(Some(Parked { reason, message: row.get("parked_message")?, until: row.get("parked_until")? }))
+    let reason: Option<ParkReason> = get_or(row, "parked_reason", None)?;
+    let until = get_or(row, "parked_until", None)?;
+    let Some((reason, until)) = reason.zip(until) else { return Ok(None) };
+    Ok(Some(Parked { reason, message: text(row, "parked_message")?, until }))
 }

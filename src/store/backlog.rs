@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::text;
 
 /// What waits to be sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub fn parked(connection: &Connection) -> Result<Vec<(String, u64)>> {
         GROUP BY parked_reason
         ORDER BY parked_reason";
     let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?;
+    let rows = statement.query_map([], |row| Ok((text(row, "parked_reason")?, unsigned(row.get(1)?))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

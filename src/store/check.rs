@@ -6,12 +6,14 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::store::backup::Cancel;
 use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::folder::{Folder, Kind};
 use crate::store::medias::{self, Stored};
-use crate::store::{connection, schema};
+use crate::store::sealing::Sealer;
+use crate::store::{connection, rows, schema};
 
 /// Findings that are told; more are only counted.
 const FINDINGS_MAX: usize = 100;
@@ -124,6 +126,17 @@ pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
         findings.add(format!("the database cannot be read: {}", error.chain()));
     }
     Ok(version)
+}
+
+/// Looks at each row of a database of the present version: whether it can be read, and is what was written. It may be in
+/// use. Secrets are opened if their key is there.
+pub fn rows(path: &Path, keys: Option<&KeySource>, findings: &mut Findings) -> Result<()> {
+    let connection = connection::open_reading(path)?;
+    if schema::version_of(&connection)? == schema::current_version() {
+        let sealer = keys.and_then(|keys| Sealer::unlock(&connection, keys).ok());
+        rows::look(&connection, sealer.as_ref(), findings);
+    }
+    Ok(())
 }
 
 /// Looks at all files that the database promises, and tells how many there are.

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
+use crate::store::checksum;
 use crate::store::sealing::Sealer;
 
 /// The first SQLite without the WAL-reset bug, by which two connections can damage a file.
@@ -115,7 +116,7 @@ fn prepare(connection: &Connection) -> Result<()> {
          PRAGMA cell_size_check = ON;
          PRAGMA mmap_size = 0;",
     )?;
-    Ok(())
+    checksum::install(connection)
 }
 
 fn refuse_old_sqlite(version: i32) -> Result<()> {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::chat::Chat;
+use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::conversation::{Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach};
 use crate::model::delivery::Policy;
 use crate::model::event::EventKind;
@@ -13,6 +13,7 @@ use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::view::ConversationView;
+use crate::store::damage::{SPARE, get_or, size_of, sound, sound_one, text};
 use crate::store::events::Subject;
 use crate::store::transaction::Transaction;
 use crate::store::{events, participants};
@@ -29,7 +30,8 @@ pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result
         ORDER BY v.tm_create DESC
         LIMIT ?3";
     let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map((customer, page.before, page.size), from_row)?;
+    let rows = statement.query_map((customer, page.before, page.size + SPARE), from_row)?;
+    let rows = sound(rows, "conversations").take(size_of(page));
     rows.map(|row| with_participants(connection, row?)).collect()
 }
 
@@ -190,7 +192,8 @@ fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<
         FROM conversations v JOIN accounts a ON a.key = v.account
         WHERE v.key = ?1";
     let read = |row: &Row<'_>| Ok((row.get("customer")?, from_row(row)?));
-    let (customer, found) = tx.prepare_cached(SQL)?.query_row([conversation], read)?;
+    let read = tx.prepare_cached(SQL)?.query_row([conversation], read);
+    let Some((customer, found)) = sound_one(read, "conversations")? else { return Ok(()) };
     let shown = with_participants(tx, found)?;
     let subject = Subject { customer, conversation, message: None };
     events::append(tx, &subject, kind, &ConversationView::from(&shown))
@@ -205,11 +208,14 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
     let conversation = Conversation {
         id: row.get("id")?,
         account: row.get("account")?,
-        name: row.get("name")?,
-        detail: row.get("detail")?,
-        chat: Chat { kind: row.get("chat_kind")?, id: row.get("chat_id")? },
-        reach: row.get("reach")?,
-        standby: row.get("standby")?,
+        name: text(row, "name")?,
+        detail: text(row, "detail")?,
+        chat: Chat {
+            kind: get_or(row, "chat_kind", ChatKind::User)?,
+            id: LineId::stored(text(row, "chat_id")?),
+        },
+        reach: get_or(row, "reach", Reach::Open)?,
+        standby: get_or(row, "standby", false)?,
         participants: Vec::new(),
         tm_create: row.get("tm_create")?,
         tm_update: row.get("tm_update")?,

@@ -6,6 +6,7 @@ use crate::error::{Error, Resource, Result};
 use crate::model::customer::{Customer, MessageDays, Profile, ProfileChange};
 use crate::model::id::CustomerId;
 use crate::model::sources::{self, Held, Source, Sources};
+use crate::store::damage::{get_or, sound, text};
 use crate::store::transaction::Transaction;
 use crate::store::webhook_endpoints;
 
@@ -41,8 +42,8 @@ pub fn set(
     source: Source,
 ) -> Result<Vec<Held>> {
     const SQL: &str = "SELECT sources FROM customers WHERE id = ?1";
-    let known = tx.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?;
-    let mut sources: Sources = known.unwrap_or_default();
+    let known = tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", Sources::default()));
+    let mut sources = known.optional()?.unwrap_or_default();
     let mut held = Vec::new();
     change.retain(|field| sources.take(field, source).map_err(|by| held.push(by)).is_ok());
     save(tx, id, &change, &sources)?;
@@ -91,9 +92,8 @@ pub fn list(connection: &Connection) -> Result<Vec<Customer>> {
         SELECT id, name, detail, webhook_method, webhook_uri, message_days, tm_create, tm_update
         FROM customers
         ORDER BY tm_create";
-    let customers =
-        connection.prepare_cached(SQL)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
-    Ok(customers)
+    let mut statement = connection.prepare_cached(SQL)?;
+    Ok(sound(statement.query_map([], from_row)?, "customers").collect::<rusqlite::Result<_>>()?)
 }
 
 /// The id of the one customer with this name.
@@ -120,19 +120,19 @@ pub(super) fn key(connection: &Connection, id: CustomerId) -> Result<i64> {
 
 fn webhook_uri_of(connection: &Connection, id: CustomerId) -> Result<Option<String>> {
     const SQL: &str = "SELECT webhook_uri FROM customers WHERE id = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?)
+    Ok(connection.prepare_cached(SQL)?.query_row([id], |row| text(row, "webhook_uri")).optional()?)
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Customer> {
     Ok(Customer {
         id: row.get("id")?,
         profile: Profile {
-            name: row.get("name")?,
-            detail: row.get("detail")?,
-            webhook_method: row.get("webhook_method")?,
-            webhook_uri: row.get("webhook_uri")?,
+            name: text(row, "name")?,
+            detail: text(row, "detail")?,
+            webhook_method: text(row, "webhook_method")?,
+            webhook_uri: text(row, "webhook_uri")?,
         },
-        message_days: row.get("message_days")?,
+        message_days: get_or(row, "message_days", None)?,
         tm_create: row.get("tm_create")?,
         tm_update: row.get("tm_update")?,
     })

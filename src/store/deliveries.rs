@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
@@ -14,9 +15,10 @@ use crate::model::id::{AccountId, MessageId, RetryKey};
 use crate::model::message::FailureReason;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::{DAMAGED, only_its_own};
 use crate::store::lanes::{self, Lane, Room};
 use crate::store::transaction::Transaction;
-use crate::store::{accounts, conversations, messages};
+use crate::store::{accounts, conversations, messages, unreadable};
 
 /// After how long a chat that another system controls is looked at again.
 const STANDBY_PAUSE: Duration = Duration::from_mins(1);
@@ -70,8 +72,8 @@ pub(super) fn enqueue(
     requests: &[Vec<u8>],
 ) -> Result<()> {
     const SQL: &str = "
-        INSERT INTO deliveries (conversation, message_stamp, body, retry_key, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5)";
+        INSERT INTO deliveries (conversation, message_stamp, body, retry_key, created_at, checksum)
+        VALUES (?1, ?2, ?3, ?4, ?5, checksum(?3))";
     for request in requests {
         tx.prepare_cached(SQL)?.execute((conversation, stamp, request, RetryKey::random(), tx.now()))?;
     }
@@ -95,10 +97,10 @@ pub(super) fn may_have_been_sent(
 
 /// Puts what failed of a message behind all others of its conversation, as requests that LINE has never seen.
 ///
-/// `Conflict` when the account was removed.
+/// `Conflict` when the account was removed, or when what was stored to be sent is damaged.
 pub(super) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: Timestamp) -> Result<()> {
     const SQL: &str = "
-        SELECT body
+        SELECT iif(coalesce(checksum = checksum(body), 1), body, NULL)
         FROM deliveries
         WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'
         ORDER BY key";
@@ -106,7 +108,8 @@ pub(super) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: Timestamp)
         "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
     let mut statement = tx.prepare_cached(SQL)?;
     let bodies = statement.query_map((conversation, stamp), |row| row.get(0))?;
-    let bodies: Vec<Vec<u8>> = bodies.collect::<rusqlite::Result<_>>()?;
+    let bodies: Option<Vec<Vec<u8>>> = bodies.collect::<rusqlite::Result<_>>()?;
+    let bodies = bodies.ok_or_else(|| Error::Conflict(DAMAGED.to_owned()))?;
     tx.prepare_cached(SQL_DELETE)?.execute((conversation, stamp))?;
     enqueue(tx, conversation, stamp, &bodies)
 }
@@ -184,8 +187,22 @@ pub fn record_and_go_on(
     Ok(claimed)
 }
 
-/// Takes the oldest delivery of a lane that may still be tried.
+/// Takes the oldest delivery of a lane that may still be tried. One that is damaged has failed, and holds up no other.
 fn claim_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<()> {
+    let mut taken = Claimed::default();
+    let outcome = tx.attempt(|tx| take_head(tx, lane, policy, &mut taken));
+    match only_its_own(outcome, "deliveries")? {
+        Ok(()) => {
+            claimed.claims.append(&mut taken.claims);
+            claimed.outcomes.append(&mut taken.outcomes);
+        }
+        Err(_) => claimed.outcomes.extend(unreadable::give_up_head(tx, lane.conversation)?),
+    }
+    Ok(())
+}
+
+/// Takes the oldest delivery of a lane that may still be tried.
+fn take_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<()> {
     if conversations::is_standby(tx, lane.conversation)? {
         return lanes::wait(tx, lane.conversation, tx.now().after(STANDBY_PAUSE), lane.slow);
     }
@@ -233,7 +250,7 @@ pub(super) fn fail_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<
 fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
     const SQL: &str = "
         SELECT key, message_stamp, body, retry_key, attempts + 1 AS attempts, ambiguous,
-            coalesce(first_attempt_at, ?2) AS first_attempt_at
+            coalesce(first_attempt_at, ?2) AS first_attempt_at, coalesce(checksum = checksum(body), 1) AS is_whole
         FROM deliveries
         WHERE conversation = ?1 AND state IN ('queued', 'sending')
         ORDER BY key
@@ -357,7 +374,11 @@ fn message_of(connection: &Connection, claim: &Claim) -> Result<MessageId> {
     Ok(connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?)
 }
 
+/// What is not as it was written must not reach LINE.
 fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<Claim> {
+    if !row.get::<_, bool>("is_whole")? {
+        return Err(FromSqlError::InvalidType.into());
+    }
     Ok(Claim {
         key: row.get("key")?,
         lane: lane.conversation,

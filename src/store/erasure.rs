@@ -6,6 +6,7 @@ use crate::error::{Error, Resource, Result};
 use crate::model::chat::LineId;
 use crate::model::id::{ConversationId, MediaId, MessageId};
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::Text;
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, events, forget, uploads};
 
@@ -42,6 +43,14 @@ pub struct Words {
     pub own: Vec<String>,
     /// Names and texts, which may also be somebody else's.
     pub shared: Vec<String>,
+}
+
+impl Words {
+    /// A text that may also be somebody else's. Where it is damaged, other bytes stand in the files: its parts are looked
+    /// for.
+    fn share(&mut self, Text(text): Text) {
+        self.shared.extend(text.split(char::REPLACEMENT_CHARACTER).map(str::to_owned));
+    }
 }
 
 /// A conversation that is erased.
@@ -93,8 +102,8 @@ fn with_user(tx: &Transaction<'_>, user: &LineId) -> Result<Vec<Chat>> {
     Ok(chats.collect::<rusqlite::Result<_>>()?)
 }
 
-fn chat((key, account, kind, line_id): (i64, i64, String, String)) -> Chat {
-    Chat { key, account, kind, line_id }
+fn chat((key, account, kind, line_id): (i64, i64, Text, Text)) -> Chat {
+    Chat { key, account, kind: kind.0, line_id: line_id.0 }
 }
 
 fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
@@ -115,19 +124,21 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
         message(tx, chat.account, (chat.key, stamp), erased)?;
     }
     erased.events += journal_of_chat(tx, chat)?;
-    erased.words.shared.extend(column::<String>(tx, SQL_NAMES, chat.key)?);
+    for name in column(tx, SQL_NAMES, chat.key)? {
+        erased.words.share(name);
+    }
     for sql in SQL_DELETE {
         tx.prepare_cached(sql)?.execute([chat.key])?;
     }
     files(tx, SQL_FILES, [chat.key], erased)?;
     events::forget(tx, chat.key, None)?;
-    let (id, name, detail): (ConversationId, String, String) =
+    let (id, name, detail): (ConversationId, Text, Text) =
         tx.prepare_cached(SQL)?.query_row([chat.key], |row| row.try_into())?;
     erased.words.ids.push(*id.as_bytes());
     // A user may be somewhere else too; a group or room is nowhere else.
     let line_ids = if chat.kind == "user" { &mut erased.words.shared } else { &mut erased.words.own };
     line_ids.push(chat.line_id.clone());
-    erased.words.shared.extend([name, detail]);
+    [name, detail].into_iter().for_each(|text| erased.words.share(text));
     erased.conversations += 1;
     Ok(())
 }
@@ -169,9 +180,9 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
     tx.prepare_cached(SQL_LOOKUPS)?.execute([user])?;
     let mut statement = tx.prepare_cached(SQL_NAMES)?;
     let names = statement.query_map([user], |row| row.try_into())?;
-    let names = names.collect::<rusqlite::Result<Vec<(i64, String, Option<i64>)>>>()?;
+    let names = names.collect::<rusqlite::Result<Vec<(i64, Text, Option<i64>)>>>()?;
     for (conversation, name, picture) in names {
-        erased.words.shared.push(name);
+        erased.words.share(name);
         files(tx, SQL_FILES, [picture], erased)?;
         conversations::touch(tx, conversation)?;
         events::overwrite(tx, conversation, None)?;
@@ -197,16 +208,16 @@ fn message(
         UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
         WHERE account = ?1 AND line_message_id = ?2";
     let words = &mut erased.words;
-    let (id, text, line_id, failure): (MessageId, String, Option<String>, Option<String>) =
+    let (id, text, line_id, failure): (MessageId, Text, Option<Text>, Option<Text>) =
         tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.try_into())?;
     words.ids.push(*id.as_bytes());
-    words.shared.extend([Some(text), failure].into_iter().flatten());
+    [Some(text), failure].into_iter().flatten().for_each(|text| words.share(text));
     files(tx, SQL_MEDIAS, (conversation, stamp), erased)?;
     for upload in uploads::release(tx, (conversation, stamp))? {
         files(tx, SQL_UPLOAD, [upload], erased)?;
     }
     forget::message(tx, account, (conversation, stamp))?;
-    if let Some(line_id) = line_id {
+    if let Some(Text(line_id)) = line_id {
         erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, &line_id))?);
         erased.words.own.push(line_id);
     }
@@ -218,22 +229,27 @@ fn message(
 fn files(tx: &Transaction<'_>, sql: &str, values: impl Params, erased: &mut Erased) -> Result<()> {
     let mut statement = tx.prepare_cached(sql)?;
     for file in statement.query_map(values, |row| row.try_into())? {
-        let (id, filename, url, preview_url): (MediaId, String, Option<String>, Option<String>) = file?;
+        let (id, filename, url, preview_url): (MediaId, Text, Option<Text>, Option<Text>) = file?;
         erased.files.push(id);
         erased.words.ids.push(*id.as_bytes());
-        erased.words.shared.extend([Some(filename), url, preview_url].into_iter().flatten());
+        for text in [Some(filename), url, preview_url].into_iter().flatten() {
+            erased.words.share(text);
+        }
     }
     Ok(())
 }
 
-/// Empties the events of a chat that belong to no message, or whose message is not there any more.
+/// Empties the events of a chat that belong to no message, or whose message is not there any more, and those that can only
+/// be seen to mention it.
 fn journal_of_chat(tx: &Transaction<'_>, chat: &Chat) -> Result<u64> {
     const SQL: &str = "
         UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
-        WHERE account = ?1 AND instr(body, ?3) > 0 AND json_extract(body, '$.source.type') = ?2 AND ?3 = CASE ?2
-            WHEN 'user' THEN json_extract(body, '$.source.userId')
-            WHEN 'group' THEN json_extract(body, '$.source.groupId')
-            ELSE json_extract(body, '$.source.roomId') END";
+        WHERE account = ?1 AND instr(body, ?3) > 0 AND CASE
+            WHEN NOT json_valid(body) THEN 1
+            WHEN json_extract(body, '$.source.type') <> ?2 THEN 0
+            WHEN ?2 = 'user' THEN ?3 = json_extract(body, '$.source.userId')
+            WHEN ?2 = 'group' THEN ?3 = json_extract(body, '$.source.groupId')
+            ELSE ?3 = json_extract(body, '$.source.roomId') END";
     Ok(count(tx.prepare_cached(SQL)?.execute((chat.account, &chat.kind, &chat.line_id))?))
 }
 

@@ -1,12 +1,14 @@
 //! What customers are told: each change of what the API shows, frozen in the transaction of its cause.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::model::event::{EventKind, EventRow};
 use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::{is_json, shown, sound_one};
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, customers, webhook_deliveries};
 
@@ -66,8 +68,8 @@ pub(super) fn append(
     shown: &impl Serialize,
 ) -> Result<()> {
     const SQL: &str = "
-        INSERT INTO events (id, customer, conversation, message_stamp, kind, created_at, data)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        INSERT INTO events (id, customer, conversation, message_stamp, kind, created_at, data, checksum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7))";
     let Subject { customer, conversation, message } = subject;
     let data = serde_json::to_string(shown).map_err(Error::internal)?;
     let id = EventId::new(tx.now());
@@ -82,13 +84,15 @@ pub(super) fn append(
 /// what was withdrawn.
 pub(super) fn overwrite(tx: &Transaction<'_>, conversation: i64, message: Option<Timestamp>) -> Result<()> {
     const SQL: &str = "
-        UPDATE events SET data = (
+        UPDATE events SET data = newest.data,
+            checksum = checksum(id, customer, conversation, message_stamp, kind, created_at, newest.data)
+        FROM (
             SELECT data
             FROM events
             WHERE conversation = ?1 AND message_stamp IS ?2
             ORDER BY sequence DESC
             LIMIT 1
-        )
+        ) newest
         WHERE conversation = ?1 AND message_stamp IS ?2";
     tx.prepare_cached(SQL)?.execute((conversation, message))?;
     Ok(())
@@ -164,21 +168,31 @@ pub fn next(
     let mut rows = statement.query((reading.customer, reading.after, ROWS_MAX))?;
     let (mut seen, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
-        let (kind, conversation): (EventKind, i64) = (row.get("kind")?, row.get("conversation")?);
         reading.after = row.get("sequence")?;
         seen += 1;
-        if !reading.wants(kind, conversation) {
-            continue;
-        }
-        let data = row.get_ref("data")?.as_str().map_err(rusqlite::Error::from)?;
-        let (id, created_at) = (row.get("id")?, row.get("created_at")?);
-        visit(&EventRow { sequence: reading.after, id, kind, created_at, data });
-        bytes += data.len();
+        let read = |event: &EventRow<'_>, conversation| {
+            if reading.wants(event.kind, conversation) {
+                visit(event);
+                bytes += event.data.len();
+            }
+        };
+        sound_one(show(row, read), "events")?;
         if bytes >= BYTES_MAX {
             return Ok(Progress::More);
         }
     }
     Ok(if seen == ROWS_MAX { Progress::More } else { Progress::End })
+}
+
+/// An event, and the conversation that it is about. What is no JSON any more cannot be told.
+pub(super) fn show<T>(row: &Row<'_>, view: impl FnOnce(&EventRow<'_>, i64) -> T) -> rusqlite::Result<T> {
+    let data = shown(row, row.as_ref().column_index("data")?, "data")?;
+    if !is_json(&data) {
+        return Err(FromSqlError::InvalidType.into());
+    }
+    let (id, kind, created_at) = (row.get("id")?, row.get("kind")?, row.get("created_at")?);
+    let event = EventRow { sequence: row.get("sequence")?, id, kind, created_at, data: &data };
+    Ok(view(&event, row.get("conversation")?))
 }
 
 /// Up to where a customer's events may be gone.

@@ -11,6 +11,7 @@ use crate::model::media::{Media, MediaStatus, MediaType};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::conversations;
+use crate::store::damage::{Text, optional_text, sound_one};
 use crate::store::folder::Kept;
 use crate::store::messages;
 use crate::store::transaction::Transaction;
@@ -71,13 +72,17 @@ pub fn claim(tx: &Transaction<'_>, errand: Errand, limit: usize) -> Result<Vec<F
     const SQL_LEASE: &str = "UPDATE medias SET due_at = ?2, attempts = attempts + 1 WHERE key = ?1";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = tx.prepare_cached(SQL)?;
-    let due = statement.query_map((errand, tx.now(), tx.now().after(WAIT_MAX), limit), from_row)?;
-    let due = due.collect::<rusqlite::Result<Vec<_>>>()?;
+    let values = (errand, tx.now(), tx.now().after(WAIT_MAX), limit);
+    let due =
+        statement.query_map(values, |row| Ok((row.get("key")?, sound_one(from_row(row), "medias")?)))?;
+    let due = due.collect::<rusqlite::Result<Vec<(i64, Option<Fetch>)>>>()?;
     let lease = if errand == Errand::Remove { LEASE_OF_REMOVAL } else { LEASE };
-    for fetch in &due {
-        tx.prepare_cached(SQL_LEASE)?.execute((fetch.key, tx.now().after(lease)))?;
+    // One that cannot be read waits like the others, and keeps none of them from its turn.
+    for (key, fetch) in &due {
+        let lease = if fetch.is_some() { lease } else { LEASE };
+        tx.prepare_cached(SQL_LEASE)?.execute((key, tx.now().after(lease)))?;
     }
-    Ok(due)
+    Ok(due.into_iter().filter_map(|(_, fetch)| fetch).collect())
 }
 
 /// What was under way when the process ended is due at once.
@@ -187,9 +192,10 @@ fn show(tx: &Transaction<'_>, fetch: &Fetch, change: impl FnOnce(&mut Media)) ->
         FROM medias m JOIN messages g ON g.conversation = m.conversation AND g.tm_create = m.message_stamp
         WHERE m.key = ?1";
     const SQL_CHANGE: &str = "UPDATE messages SET medias = ?3 WHERE conversation = ?1 AND tm_create = ?2";
-    let (conversation, stamp, medias): (i64, Timestamp, String) =
+    let (conversation, stamp, medias): (i64, Timestamp, Text) =
         tx.prepare_cached(SQL)?.query_row([fetch.key], |row| row.try_into())?;
-    let mut medias: Vec<Media> = serde_json::from_str(&medias).map_err(Error::internal)?;
+    // What is damaged shows no file, and is not written over.
+    let mut medias: Vec<Media> = serde_json::from_str(&medias.0).unwrap_or_default();
     let Some(media) = medias.iter_mut().find(|media| media.id == fetch.id) else { return Ok(()) };
     change(media);
     let medias = serde_json::to_string(&medias).map_err(Error::internal)?;
@@ -205,9 +211,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {
         id: row.get("id")?,
         kind: row.get("kind")?,
         errand: row.get("errand")?,
-        message_id: row.get("source_message_id")?,
-        url: row.get("source_url")?,
-        preview_url: row.get("source_preview_url")?,
+        message_id: optional_text(row, "source_message_id")?,
+        url: optional_text(row, "source_url")?,
+        preview_url: optional_text(row, "source_preview_url")?,
         access: account.zip(token),
         is_picture: row.get("is_picture")?,
         announced: row.get::<_, Option<i64>>("size")?.and_then(|size| u64::try_from(size).ok()),

@@ -1,7 +1,5 @@
 //! Removing what was said, with everything that hangs on it and on nothing else.
 
-use rusqlite::OptionalExtension;
-
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
@@ -21,21 +19,20 @@ pub(super) fn message(
         WHERE conversation = ?1 AND message_stamp = ?2";
     const SQL_UPLOAD: &str = "UPDATE medias SET status = 'gone', filename = '', due_at = ?2, last_error = 'removed' WHERE key = ?1";
     const SQL_DELIVERIES: &str = "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2";
-    const SQL: &str = "DELETE FROM messages WHERE conversation = ?1 AND tm_create = ?2 RETURNING line_id";
+    const SQL: &str = "DELETE FROM messages WHERE conversation = ?1 AND tm_create = ?2";
+    // Nothing is read: a damaged row goes like any other.
     const SQL_JOURNAL: &str = "
         UPDATE webhook_events SET body = NULL, error = ''
-        WHERE account = ?1 AND line_message_id = ?2";
+        WHERE account = ?1 AND line_message_id = (
+            SELECT line_id FROM messages WHERE conversation = ?2 AND tm_create = ?3)";
     tx.prepare_cached(SQL_MEDIAS)?.execute((conversation, stamp, tx.now()))?;
     for upload in uploads::release(tx, (conversation, stamp))? {
         tx.prepare_cached(SQL_UPLOAD)?.execute((upload, tx.now()))?;
     }
     tx.prepare_cached(SQL_DELIVERIES)?.execute((conversation, stamp))?;
     events::forget(tx, conversation, Some(stamp))?;
-    let line_id = tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.get(0)).optional()?;
-    if let Some(Some(line_id)) = line_id {
-        let line_id: String = line_id;
-        tx.prepare_cached(SQL_JOURNAL)?.execute((account, line_id))?;
-    }
+    tx.prepare_cached(SQL_JOURNAL)?.execute((account, conversation, stamp))?;
+    tx.prepare_cached(SQL)?.execute((conversation, stamp))?;
     tx.note_erasure();
     Ok(())
 }

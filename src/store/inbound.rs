@@ -52,8 +52,9 @@ pub fn receive(
 /// Writes an event down, and says whether it is new.
 fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
     const SQL: &str = "
-        INSERT INTO webhook_events (account, event_id, kind, result, line_message_id, occurred_at, received_at, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        INSERT INTO webhook_events (account, event_id, kind, result, line_message_id, occurred_at, received_at, body,
+            checksum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, checksum(?2, ?7, ?8))
         ON CONFLICT (account, event_id) DO NOTHING";
     let InboundEvent { id, kind, occurred_at, message_id, change, body, .. } = event;
     let result = if *change == Change::Unread { "unread" } else { "applied" };

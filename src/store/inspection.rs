@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use rustix::fs::statfs;
 
 use crate::error::{Error, Result};
-use crate::store::{connection, schema};
+use crate::store::check::Findings;
+use crate::store::{connection, rows, schema};
 
 /// Kinds of file systems over a network, by the magic numbers of Linux (`statfs(2)`).
 const NETWORKS: [(i64, &str); 7] = [
@@ -46,7 +47,7 @@ pub fn open_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Looks at the pages of a database and at its version.
+/// Looks at the pages and the rows of a database, and at its version.
 ///
 /// `Unusable` when it is damaged, of another program, or not of the present version.
 pub fn database(path: &Path) -> Result<()> {
@@ -54,7 +55,13 @@ pub fn database(path: &Path) -> Result<()> {
     let connection = connection::open_reading(path)?;
     schema::require_current(&connection)?;
     let found = pages(&connection)?;
-    if found == "ok" { Ok(()) } else { Err(Error::Unusable(format!("the database is damaged: {found}"))) }
+    let damaged = |found: &str| Err(Error::Unusable(format!("the database is damaged: {found}")));
+    if found != "ok" {
+        return damaged(&found);
+    }
+    let mut findings = Findings::default();
+    rows::look(&connection, None, &mut findings);
+    findings.list().first().map_or(Ok(()), |found| damaged(found))
 }
 
 fn pages(connection: &Connection) -> Result<String> {

@@ -105,6 +105,11 @@ fn make() -> Result<ListedKey> {
     Ok(ListedKey { key: SealingKey::new(&bytes), digits: hex(&bytes) })
 }
 
+/// A text that nobody knows.
+pub fn random_text() -> Result<String> {
+    make().map(|made| made.digits)
+}
+
 fn read_file(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;

@@ -14,6 +14,7 @@ use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
+use crate::store::damage::{get_or, sound};
 use crate::store::transaction::Transaction;
 
 /// While a parked account is probed, the next probe is this far away: longer than the slowest probe can take.
@@ -167,7 +168,8 @@ fn senders(connection: &Connection) -> Result<Vec<Sender>> {
         ORDER BY (SELECT count(*) FROM lanes WHERE account = a.key AND in_flight = 1)";
     let mut statement = connection.prepare_cached(SQL)?;
     let senders = statement.query_map([], |row| {
-        let (reason, until): (Option<_>, Option<_>) = (row.get("parked_reason")?, row.get("parked_until")?);
+        let reason: Option<_> = get_or(row, "parked_reason", None)?;
+        let until: Option<_> = get_or(row, "parked_until", None)?;
         Ok(Sender {
             account: row.get("key")?,
             id: row.get("id")?,
@@ -175,7 +177,7 @@ fn senders(connection: &Connection) -> Result<Vec<Sender>> {
             parked: reason.zip(until),
         })
     })?;
-    Ok(senders.collect::<rusqlite::Result<_>>()?)
+    Ok(sound(senders, "accounts").collect::<rusqlite::Result<_>>()?)
 }
 
 /// Of a parked account: one lane that probes when the time has come and, while only its quota is used up, each lane that

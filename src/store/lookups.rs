@@ -10,6 +10,7 @@ use crate::model::conversation::Profile;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::sound_one;
 use crate::store::participants;
 use crate::store::transaction::Transaction;
 
@@ -47,6 +48,9 @@ pub(super) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) 
     Ok(())
 }
 
+/// The key of a row, with the lookup if it can be read.
+type Due = ((i64, Option<Vec<u8>>), Option<Lookup>);
+
 /// Takes up to `limit` names that are due.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     const SQL: &str = "
@@ -65,16 +69,20 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
         LIMIT ?3";
     const SQL_LEASE: &str = "
         UPDATE lookups SET due_at = ?3, attempts = attempts + 1
-        WHERE conversation = ?1 AND target = ?2";
+        WHERE conversation = ?1 AND target = CAST(?2 AS TEXT)";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = tx.prepare_cached(SQL)?;
-    let due = statement.query_map((tx.now(), tx.now().after(WAIT_MAX), limit), from_row)?;
-    let due = due.collect::<rusqlite::Result<Vec<_>>>()?;
-    for lookup in &due {
-        let values = (lookup.conversation, &lookup.target, tx.now().after(LEASE));
-        tx.prepare_cached(SQL_LEASE)?.execute(values)?;
+    let due = statement.query_map((tx.now(), tx.now().after(WAIT_MAX), limit), |row| {
+        let key = (row.get("conversation")?, row.get_ref("target")?.as_bytes_or_null()?.map(<[u8]>::to_vec));
+        Ok((key, sound_one(from_row(row), "lookups")?))
+    })?;
+    let due = due.collect::<rusqlite::Result<Vec<Due>>>()?;
+    // One that cannot be read waits for long, and keeps no other from its turn.
+    for ((conversation, target), lookup) in &due {
+        let lease = if lookup.is_some() { LEASE } else { WAIT_MAX };
+        tx.prepare_cached(SQL_LEASE)?.execute((conversation, target, tx.now().after(lease)))?;
     }
-    Ok(due)
+    Ok(due.into_iter().filter_map(|(_, lookup)| lookup).collect())
 }
 
 /// LINE told the name and the picture.

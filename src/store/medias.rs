@@ -7,6 +7,7 @@ use crate::model::id::{CustomerId, MediaId};
 use crate::model::inbound::Saying;
 use crate::model::media::{MediaSource, MediaStatus, MediaType, StoredFile};
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::{SPARE, sound, text};
 use crate::store::transaction::Transaction;
 
 /// Notes the file of a received message, which is fetched after the event was answered.
@@ -75,7 +76,7 @@ pub fn get(connection: &Connection, customer: CustomerId, id: MediaId) -> Result
     let mut statement = connection.prepare_cached(SQL)?;
     let mut rows = statement.query((id, customer))?;
     let row = rows.next()?.ok_or(Error::NotFound(Resource::Media))?;
-    let reason: String = row.get("last_error")?;
+    let reason = text(row, "last_error")?;
     let not_here = |state: &str| {
         let cause = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         Err(Error::NotHere(Resource::Media, format!("{state}{cause}")))
@@ -100,7 +101,7 @@ pub struct Stored {
     pub sha256: [u8; 32],
 }
 
-/// Up to `limit` files that are promised to be on disk, behind this key.
+/// Up to `limit` files that are promised to be on disk, behind this key; without those whose rows cannot be read.
 pub fn stored_after(connection: &Connection, key: i64, limit: usize) -> Result<Vec<Stored>> {
     const SQL: &str = "
         SELECT key, id, size, sha256
@@ -108,13 +109,14 @@ pub fn stored_after(connection: &Connection, key: i64, limit: usize) -> Result<V
         WHERE key > ?1 AND status = 'stored'
         ORDER BY key
         LIMIT ?2";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let spare = i64::from(SPARE);
+    let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(spare);
     let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map((key, limit), |row| {
+    let rows = statement.query_map((key, most), |row| {
         let size = u64::try_from(row.get::<_, i64>("size")?).unwrap_or(0);
         Ok(Stored { key: row.get("key")?, id: row.get("id")?, size, sha256: row.get("sha256")? })
     })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Ok(sound(rows, "medias").take(limit).collect::<rusqlite::Result<_>>()?)
 }
 
 /// Whether a file is promised to be on disk. A short, indexed read.
@@ -127,8 +129,8 @@ pub fn is_stored(connection: &Connection, id: MediaId) -> Result<bool> {
 pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredFile> {
     Ok(StoredFile {
         id: row.get("id")?,
-        filename: row.get("filename")?,
-        content_type: row.get("content_type")?,
+        filename: text(row, "filename")?,
+        content_type: text(row, "content_type")?,
         size: u64::try_from(row.get::<_, i64>("size")?).unwrap_or(0),
         sha256: row.get("sha256")?,
     })

@@ -10,6 +10,7 @@ use crate::model::message::{Failure, FailureReason, MessageRow, Status};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::model::view::MessageView;
+use crate::store::damage::{SPARE, json, optional_text, shown, size_of, sound, sound_one};
 use crate::store::events::Subject;
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, deliveries, events, uploads};
@@ -49,11 +50,8 @@ pub fn page(
         LIMIT ?3";
     let key = conversations::key(connection, customer, conversation)?;
     let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows = statement.query((key, page.before, page.size))?;
-    while let Some(row) = rows.next()? {
-        visit(&from_row(row)?);
-    }
-    Ok(())
+    let rows = statement.query_map((key, page.before, page.size + SPARE), |row| show(row, &mut visit))?;
+    sound(rows, "messages").take(size_of(page)).try_for_each(|row| Ok(row?))
 }
 
 /// Shows one message to `view`. One that was withdrawn is still shown, without its text.
@@ -69,8 +67,7 @@ pub fn get<T>(
         FROM messages m JOIN conversations v ON v.key = m.conversation
         WHERE m.id = ?1 AND v.key = ?2";
     let key = conversations::key(connection, customer, conversation)?;
-    let shown =
-        connection.prepare_cached(SQL)?.query_row((id, key), |row| Ok(view(&from_row(row)?))).optional()?;
+    let shown = connection.prepare_cached(SQL)?.query_row((id, key), |row| show(row, view)).optional()?;
     shown.ok_or(Error::NotFound(Resource::Message))
 }
 
@@ -85,8 +82,8 @@ pub fn quote_token(
         FROM messages
         WHERE id = ?1 AND conversation = ?2 AND tm_delete IS NULL";
     let key = conversations::key(connection, customer, conversation)?;
-    let found = connection.prepare_cached(SQL)?.query_row((id, key), |row| row.get(0)).optional()?;
-    Ok(found.flatten())
+    let found = connection.prepare_cached(SQL)?.query_row((id, key), |row| optional_text(row, "quote_token"));
+    Ok(found.optional()?.flatten())
 }
 
 /// Stores a message and what carries it to LINE, which is tried from then on until it is decided.
@@ -99,8 +96,9 @@ pub fn send(
     message: &NewMessage,
 ) -> Result<()> {
     const SQL: &str = "
-        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, tm_update)
-        VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?2)";
+        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, tm_update, checksum)
+        VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?2, checksum(
+            ?1, ?2, ?3, ?4, '', ?5, ?6, NULL, NULL, NULL, NULL, NULL, NULL, ?2, NULL))";
     let key = conversations::key(tx, customer, conversation)?;
     let medias = serde_json::to_string(&message.medias).map_err(Error::internal)?;
     let stamp = tx.stamp();
@@ -110,9 +108,13 @@ pub fn send(
     announce(tx, (key, stamp), EventKind::MessageCreated)
 }
 
-/// What must follow whenever something changed that a message shows: it says when, and the customer is told.
+/// What must follow whenever something of a message changed: it says when, its checksum fits, and the customer is told.
 pub(super) fn touch(tx: &Transaction<'_>, message: (i64, Timestamp)) -> Result<()> {
-    const SQL: &str = "UPDATE messages SET tm_update = ?3 WHERE conversation = ?1 AND tm_create = ?2";
+    const SQL: &str = "
+        UPDATE messages SET tm_update = ?3, checksum = checksum(
+            conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at, edited_at,
+            failure_reason, failure_message, cost, ?3, tm_delete)
+        WHERE conversation = ?1 AND tm_create = ?2";
     tx.prepare_cached(SQL)?.execute((message.0, message.1, tx.now()))?;
     announce(tx, message, EventKind::MessageUpdated)
 }
@@ -132,7 +134,8 @@ pub(super) fn announce(
     let mut rows = statement.query((conversation, stamp))?;
     let row = rows.next()?.ok_or(Error::NotFound(Resource::Message))?;
     let subject = Subject { customer: row.get("customer")?, conversation, message: Some(stamp) };
-    events::append(tx, &subject, kind, &MessageView::from(&from_row(row)?))
+    let told = show(row, |message| events::append(tx, &subject, kind, &MessageView::from(message)));
+    sound_one(told, "messages")?.unwrap_or(Ok(()))
 }
 
 /// Notes how LINE lets a message be quoted: by the first of its parts that can be.
@@ -199,23 +202,24 @@ pub(super) fn settle(
 }
 
 /// The columns of the queries above, by their places: looking them up by name would cost a fifth of a page.
-fn from_row<'row>(row: &'row Row<'_>) -> rusqlite::Result<MessageRow<'row>> {
-    let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+fn show<T>(row: &Row<'_>, view: impl FnOnce(&MessageRow<'_>) -> T) -> rusqlite::Result<T> {
+    let (chat, source_target) = (shown(row, 2, "chat_id")?, shown(row, 4, "source_target")?);
+    let (text, medias) = (shown(row, 5, "text")?, json(shown(row, 6, "medias")?, "[]", "medias"));
     let reason: Option<FailureReason> = row.get(7)?;
-    let message = row.get_ref(8)?.as_str_or_null()?.unwrap_or_default();
-    Ok(MessageRow {
+    let message = reason.map(|_| shown(row, 8, "failure_message")).transpose()?.unwrap_or_default();
+    Ok(view(&MessageRow {
         id: row.get(0)?,
         conversation: row.get(1)?,
-        chat: text(2)?,
+        chat: &chat,
         status: row.get(3)?,
-        source_target: text(4)?,
-        text: text(5)?,
-        medias: text(6)?,
-        failure: reason.map(|reason| Failure { reason, message }),
+        source_target: &source_target,
+        text: &text,
+        medias: &medias,
+        failure: reason.map(|reason| Failure { reason, message: &message }),
         cost: row.get(9)?,
         occurred_at: row.get(13)?,
         tm_create: row.get(10)?,
         tm_update: row.get(11)?,
         tm_delete: row.get::<_, Option<Timestamp>>(12)?.unwrap_or(Timestamp::NEVER),
-    })
+    }))
 }

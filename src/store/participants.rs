@@ -10,6 +10,7 @@ use crate::model::conversation::{Participant, Profile, TARGET_NAME_UNKNOWN};
 use crate::model::inbound::InboundEvent;
 use crate::model::media::MediaStatus;
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::{get_or, sound, text};
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, lookups, medias};
 
@@ -22,10 +23,10 @@ pub(super) fn of(connection: &Connection, conversation: i64) -> Result<Vec<Parti
         ORDER BY position";
     let mut statement = connection.prepare_cached(SQL)?;
     let participants = statement.query_map([conversation], |row| {
-        let (target, target_name) = (row.get("target")?, row.get("target_name")?);
-        Ok(Participant { target, target_name, picture: row.get("picture")? })
+        let (target, target_name) = (LineId::stored(text(row, "target")?), text(row, "target_name")?);
+        Ok(Participant { target, target_name, picture: get_or(row, "picture", None)? })
     })?;
-    Ok(participants.collect::<rusqlite::Result<_>>()?)
+    Ok(sound(participants, "participants").collect::<rusqlite::Result<_>>()?)
 }
 
 /// These people took part at this time of LINE's, and their names will be asked for.
@@ -166,8 +167,9 @@ fn set_picture(tx: &Transaction<'_>, conversation: i64, target: &LineId, url: Op
         WHERE p.conversation = ?1 AND p.target = ?2";
     const SQL: &str = "UPDATE participants SET picture = ?3 WHERE conversation = ?1 AND target = ?2";
     let mut statement = tx.prepare_cached(SQL_KNOWN)?;
-    let known =
-        statement.query_row((conversation, target), |row| <(i64, String, MediaStatus)>::try_from(row));
+    let known = statement.query_row((conversation, target), |row| {
+        Ok((row.get("key")?, text(row, "source_url")?, get_or(row, "status", MediaStatus::Gone)?))
+    });
     let known = known.optional()?;
     let is_good = |(_, _, status): &&(i64, String, MediaStatus)| *status != MediaStatus::Gone;
     if known.as_ref().filter(is_good).map(|(_, url, _)| url.as_str()) == url {

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use crate::error::{Error, Result};
 use crate::model::inbound::{Change, InboundEvent};
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::{sound, text};
 use crate::store::inbound;
 use crate::store::transaction::Transaction;
 
@@ -41,9 +42,9 @@ pub fn waiting(connection: &Connection, since: Timestamp, after: i64, limit: usi
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(SQL)?;
     let rows = statement.query_map((after, since, limit), |row| {
-        Ok(Waiting { key: row.get("key")?, body: row.get("body")? })
+        Ok(Waiting { key: row.get("key")?, body: text(row, "body")? })
     })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Ok(sound(rows, "webhook_events").collect::<rusqlite::Result<_>>()?)
 }
 
 /// Applies an event as this version reads it, unless it was applied meanwhile. Its reply token is long used up.

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::sound;
 use crate::store::forget;
 use crate::store::transaction::Transaction;
 
@@ -71,7 +72,7 @@ fn messages(
         LIMIT ?3";
     let mut statement = connection.prepare_cached(SQL)?;
     let rows = statement.query_map((keep.message_days, now, most(limit)), |row| row.try_into())?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Ok(sound(rows, "messages").collect::<rusqlite::Result<_>>()?)
 }
 
 fn bodies(connection: &Connection, keep: Keep, now: Timestamp, limit: usize) -> Result<Vec<i64>> {

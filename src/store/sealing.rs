@@ -15,7 +15,7 @@ use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::store::lock::Lock;
 use crate::store::seal::{Place, SealingKey};
-use crate::store::{connection, keys, schema, seal};
+use crate::store::{connection, damage, keys, schema, seal};
 
 /// Every sealed column, a statement for each table: `reseal` gives what `seal` would, for the text that stands there.
 const RESEAL: &[&str] = &[
@@ -36,12 +36,17 @@ const PROBE: &str = "kaiwa";
 /// Where it stands; there is one row.
 const PROBE_PLACE: Place<'static> = Place { column: "sealing.probe", row: b"" };
 
+/// What is read where a flaw has left neither a text nor nothing; no key opens it.
+const NO_TEXT: &[u8] = b"damaged";
+
 const FLAGS: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DIRECTONLY);
 
 /// The key of an open database, for all of its connections.
 #[derive(Clone)]
 pub struct Sealer {
     key: Arc<SealingKey>,
+    /// What stands for a secret that cannot be opened: nobody knows it, so that it signs nothing and opens nothing.
+    unknown: Arc<str>,
 }
 
 /// What a rotation did.
@@ -66,7 +71,7 @@ impl Sealer {
         let key =
             listed.into_iter().map(|listed| listed.key).find(|key| key.open(&probe, PROBE_PLACE).is_ok());
         let key = key.ok_or_else(|| Error::Unusable(not_opened(id, source, missing)))?;
-        Ok(Self { key: Arc::new(key) })
+        Ok(Self { key: Arc::new(key), unknown: keys::random_text()?.into() })
     }
 
     /// Refuses another key before an older database is carried up, so that it stays as it is.
@@ -91,11 +96,22 @@ impl Sealer {
         Self::unlock(connection, source)
     }
 
-    /// Gives a connection its functions.
+    /// Gives a connection its functions. A secret that was damaged, or moved from another place, costs its own row alone:
+    /// it is reported and reads as one that nobody knows.
     pub fn install(&self, connection: &Connection) -> Result<()> {
-        let (sealing, opening) = (Arc::clone(&self.key), Arc::clone(&self.key));
+        let (sealing, opening, unknown) = (Arc::clone(&self.key), self.key.clone(), self.unknown.clone());
         define(connection, "seal", move |text, place| sealing.seal(text, place))?;
-        define(connection, "unseal", move |text, place| opening.open(text, place))
+        define(connection, "unseal", move |text, place| {
+            Ok(opening.open(text, place).unwrap_or_else(|_| {
+                damage::report(place.column, "nothing is signed or opened with it until it is set anew");
+                unknown.to_string()
+            }))
+        })
+    }
+
+    /// Whether a secret can be opened in its place.
+    pub fn opens(&self, sealed: &str, column: &str, row: &[u8]) -> bool {
+        self.key.open(sealed, Place { column, row }).is_ok()
     }
 }
 
@@ -155,13 +171,13 @@ fn define(
     let call = move |context: &mut Context<'_>| -> rusqlite::Result<Option<String>> {
         let text = match context.get_raw(0) {
             ValueRef::Null => return Ok(None),
-            text => text.as_str()?,
+            text => String::from_utf8_lossy(text.as_bytes().unwrap_or(NO_TEXT)),
         };
         if text.is_empty() {
             return Ok(Some(String::new()));
         }
         let place = Place { column: context.get_raw(1).as_str()?, row: context.get_raw(2).as_blob()? };
-        change(text, place)
+        change(&text, place)
             .map(Some)
             .map_err(|error| rusqlite::Error::UserFunctionError(error.chain().into()))
     };

@@ -9,6 +9,7 @@ use crate::model::account::Credential;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::{sound, text};
 use crate::store::transaction::Transaction;
 
 /// A token that could not be fetched is asked for again after this long.
@@ -57,7 +58,7 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(AccountId, Secre
     let mut statement = tx.prepare_cached(SQL)?;
     let due = statement
         .query_map((tx.now(), tx.now().after(WAIT_MAX), limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let due = due.collect::<rusqlite::Result<Vec<(AccountId, Secret)>>>()?;
+    let due = sound(due, "accounts").collect::<rusqlite::Result<Vec<(AccountId, Secret)>>>()?;
     for (account, _) in &due {
         tx.prepare_cached(SQL_LEASE)?.execute((account, tx.now().after(LEASE)))?;
     }
@@ -74,7 +75,7 @@ pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<Cha
         WHERE id = ?1 AND channel_id IS NOT NULL";
     let channel = connection.prepare_cached(SQL)?.query_row([account], |row| {
         Ok(Channel {
-            id: row.get("channel_id")?,
+            id: text(row, "channel_id")?,
             secret: row.get("secret")?,
             secret_next: row.get("secret_next")?,
             token: row.get("token")?,

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::media::{MediaStatus, MediaType, StoredFile, Upload, addressed};
 use crate::model::timestamp::Timestamp;
+use crate::store::damage::text;
 use crate::store::transaction::Transaction;
 use crate::store::{customers, medias};
 
@@ -140,8 +141,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Upload> {
     Ok(Upload {
         id: row.get("id")?,
         kind: row.get::<_, MediaType>("kind")?,
-        filename: row.get("filename")?,
-        content_type: row.get("content_type")?,
+        filename: text(row, "filename")?,
+        content_type: text(row, "content_type")?,
         size: u64::try_from(row.get::<_, i64>("size")?).unwrap_or(0),
     })
 }

@@ -15,6 +15,7 @@ use crate::model::sources::Sources;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{AttemptError, DisabledReason};
 use crate::model::webhook_delivery::DeliveryState;
+use crate::store::damage::Text;
 
 /// Ids are their 16 bytes.
 macro_rules! stored_as_bytes {
@@ -154,8 +155,12 @@ impl ToSql for Secret {
     }
 }
 
+/// What a flaw has changed is no secret that anybody knows, and is refused where it is shown. It never becomes an empty one.
 impl FromSql for Secret {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value.as_str().map(Self::new)
+        match value {
+            ValueRef::Text(_) => Text::column_result(value).map(|Text(text)| Self::new(text)),
+            _ => Err(FromSqlError::InvalidType),
+        }
     }
 }

@@ -4,15 +4,15 @@
 use rusqlite::Row;
 
 use crate::error::{Error, Result};
-use crate::model::event::EventRow;
 use crate::model::id::EventId;
 use crate::model::secret::Secret;
 use crate::model::view::EventView;
 use crate::model::webhook::{AttemptError, Decision, Outcome, Progress};
 use crate::model::webhook_delivery::{Attempt, DeliveryState};
+use crate::store::damage::{only_its_own, sound};
 use crate::store::transaction::Transaction;
-use crate::store::webhook_endpoints;
 use crate::store::webhook_lanes::{self, Lane, Room};
+use crate::store::{events, webhook_endpoints};
 
 /// Of each delivery the newest attempts are kept: as many as the schedule has, and those of four replays.
 const ATTEMPTS_MAX: u32 = 50;
@@ -117,7 +117,8 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
         RETURNING event, attempts, last_attempt_at";
     let mut statement = tx.prepare_cached(SQL)?;
     let interrupted = statement.query_map([tx.now()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    for (event, number, started_at) in interrupted.collect::<rusqlite::Result<Vec<_>>>()? {
+    let interrupted = sound(interrupted, "webhook_deliveries").collect::<rusqlite::Result<Vec<_>>>()?;
+    for (event, number, started_at) in interrupted {
         let outcome = Outcome::Failed(AttemptError::Interrupted);
         let duration = tx.now().since(started_at);
         keep(tx, event, &Attempt { number, started_at, duration, outcome })?;
@@ -125,8 +126,29 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
     webhook_lanes::recover(tx)
 }
 
-/// Takes the oldest delivery of a lane; a lane without one ends.
+/// Takes the oldest delivery of a lane. One that is damaged has failed, and holds up no other.
 fn claim_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
+    match only_its_own(tx.attempt(|tx| take_head(tx, lane)), "webhook_deliveries")? {
+        Ok(claim) => Ok(claim),
+        Err(_) => give_up_head(tx, lane).map(|()| None),
+    }
+}
+
+/// The oldest delivery of a lane cannot be read.
+fn give_up_head(tx: &Transaction<'_>, lane: &Lane) -> Result<()> {
+    const SQL: &str = "
+        UPDATE webhook_deliveries SET state = 'failed', tm_update = ?2
+        WHERE event = (
+            SELECT min(event)
+            FROM webhook_deliveries INDEXED BY webhook_deliveries_waiting
+            WHERE conversation = ?1 AND state IN ('waiting', 'sending')
+        )";
+    tx.prepare_cached(SQL)?.execute((lane.conversation, tx.now()))?;
+    webhook_lanes::advance(tx, lane.conversation)
+}
+
+/// Takes the oldest delivery of a lane; a lane without one ends.
+fn take_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
     const SQL: &str = "
         UPDATE webhook_deliveries SET state = 'sending', last_attempt_at = ?2, first_attempt_at = ?3
         WHERE event = ?1";
@@ -141,8 +163,8 @@ fn claim_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
 
 fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
     const SQL: &str = "
-        SELECT event, attempts + 1 AS number, tries + 1 AS tries, coalesce(first_attempt_at, ?2) AS first_attempt_at,
-            e.id, kind, created_at, data
+        SELECT sequence, attempts + 1 AS number, tries + 1 AS tries, coalesce(first_attempt_at, ?2) AS first_attempt_at,
+            e.id, kind, created_at, e.conversation, data
         FROM webhook_deliveries d INDEXED BY webhook_deliveries_waiting JOIN events e ON e.sequence = d.event
         WHERE d.conversation = ?1 AND state IN ('waiting', 'sending')
         ORDER BY event
@@ -153,25 +175,22 @@ fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
 }
 
 fn from_row(row: &Row<'_>, lane: &Lane) -> Result<Claim> {
-    let event = EventRow {
-        sequence: row.get("event")?,
-        id: row.get("id")?,
-        kind: row.get("kind")?,
-        created_at: row.get("created_at")?,
-        data: row.get_ref("data")?.as_str().map_err(rusqlite::Error::from)?,
-    };
-    let receiver = &lane.receiver;
+    let shown = events::show(row, |event, _| {
+        let body = serde_json::to_vec(&EventView::from(event)).map_err(Error::internal);
+        (event.sequence, event.id, body)
+    });
+    let ((event, id, body), receiver) = (shown?, &lane.receiver);
     Ok(Claim {
-        event: event.sequence,
+        event,
         lane: lane.conversation,
         customer: receiver.customer,
         goes_first: lane.goes_first,
         slow: receiver.slow,
-        id: event.id,
+        id,
         uri: receiver.uri.clone(),
         method: receiver.method.clone(),
         secrets: receiver.secrets.clone(),
-        body: serde_json::to_vec(&EventView::from(&event)).map_err(Error::internal)?,
+        body: body?,
         progress: Progress { tries: row.get("tries")?, first_attempt_at: row.get("first_attempt_at")? },
         number: row.get("number")?,
     })

@@ -11,6 +11,7 @@ use crate::model::signing_secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{self, Effect, Failing, Outcome};
 use crate::model::webhook_delivery::Endpoint;
+use crate::store::damage::{get_or, sound, text};
 use crate::store::transaction::Transaction;
 use crate::store::{customers, webhook_lanes};
 
@@ -141,7 +142,7 @@ pub(super) fn with_lanes(connection: &Connection, now: Timestamp) -> Result<Vec<
         ORDER BY under_way";
     let mut statement = connection.prepare_cached(SQL)?;
     let receivers = statement.query_map([], |row| receiver(row, now))?;
-    Ok(receivers.collect::<rusqlite::Result<_>>()?)
+    Ok(sound(receivers, "webhook_endpoints").collect::<rusqlite::Result<_>>()?)
 }
 
 /// This receiver, if it may be told something.
@@ -202,29 +203,31 @@ fn receiver(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Receiver> {
     let previous = previous.filter(|_| previous_until.is_some_and(|until| until > now));
     Ok(Receiver {
         customer: row.get("customer")?,
-        uri: row.get("webhook_uri")?,
+        uri: text(row, "webhook_uri")?,
         method: method(row)?,
         secrets: std::iter::once(row.get("secret")?).chain(previous).collect(),
         slow: row.get("slow")?,
-        paused_until: row.get("paused_until")?,
+        paused_until: get_or(row, "paused_until", None)?,
         under_way: row.get::<_, u32>("under_way")?.try_into().unwrap_or(usize::MAX),
     })
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
     Ok(Endpoint {
-        uri: row.get("webhook_uri")?,
+        uri: text(row, "webhook_uri")?,
         method: method(row)?,
         secret_previous_until: row.get("secret_previous_until")?,
         failing: joined(row.get("failing_since")?, row.get("failing_last")?),
         paused_until: row.get("paused_until")?,
-        disabled: row
-            .get::<_, Option<_>>("disabled_reason")?
-            .zip(row.get::<_, Option<Timestamp>>("disabled_at")?),
+        disabled: get_or(row, "disabled_reason", None)?.zip(get_or::<Option<Timestamp>>(
+            row,
+            "disabled_at",
+            None,
+        )?),
     })
 }
 
 fn method(row: &Row<'_>) -> rusqlite::Result<String> {
-    let method: String = row.get("webhook_method")?;
+    let method = text(row, "webhook_method")?;
     Ok(if method.is_empty() { METHOD.to_owned() } else { method })
 }

@@ -9,6 +9,7 @@ use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::page::Page;
 use crate::model::webhook::Outcome;
 use crate::model::webhook_delivery::{Attempt, Delivery, DeliveryState};
+use crate::store::damage::{SPARE, size_of, sound};
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, customers, webhook_lanes};
 
@@ -50,14 +51,15 @@ pub fn page(
     let events: Vec<i64> = match filter.state {
         None => connection
             .prepare_cached(SQL)?
-            .query_map((customer, page.before, conversation, page.size), read)?
+            .query_map((customer, page.before, conversation, page.size + SPARE), read)?
             .collect::<rusqlite::Result<_>>()?,
         Some(state) => connection
             .prepare_cached(SQL_IN_STATE)?
-            .query_map((customer, page.before, conversation, page.size, state), read)?
+            .query_map((customer, page.before, conversation, page.size + SPARE, state), read)?
             .collect::<rusqlite::Result<_>>()?,
     };
-    events.into_iter().map(|event| one(connection, event)).collect()
+    let deliveries = sound(events.into_iter().map(|event| one(connection, event)), "webhook_deliveries");
+    Ok(deliveries.take(size_of(page)).collect::<rusqlite::Result<_>>()?)
 }
 
 /// One delivery, with its attempts from the oldest to the newest. A short, indexed read.
@@ -69,7 +71,8 @@ pub fn get(connection: &Connection, customer: CustomerId, id: EventId) -> Result
         ORDER BY number";
     let event = find(connection, customer, id)?;
     let mut statement = connection.prepare_cached(SQL)?;
-    let attempts = statement.query_map([event], attempt)?.collect::<rusqlite::Result<_>>()?;
+    let attempts = sound(statement.query_map([event], attempt)?, "webhook_attempts");
+    let attempts = attempts.collect::<rusqlite::Result<_>>()?;
     Ok((one(connection, event)?, attempts))
 }
 
@@ -100,7 +103,7 @@ fn find(connection: &Connection, customer: CustomerId, id: EventId) -> Result<i6
     found.ok_or(Error::NotFound(Resource::WebhookDelivery))
 }
 
-fn one(connection: &Connection, event: i64) -> Result<Delivery> {
+fn one(connection: &Connection, event: i64) -> rusqlite::Result<Delivery> {
     const SQL: &str = "
         SELECT d.id, e.kind, v.id AS conversation, d.state, d.attempts, d.tm_create, d.tm_update, a.number, started_at,
             duration_milliseconds, status, error, CASE WHEN d.state = 'waiting' AND d.event = (
@@ -112,7 +115,7 @@ fn one(connection: &Connection, event: i64) -> Result<Delivery> {
         JOIN conversations v ON v.key = d.conversation
         LEFT JOIN webhook_attempts a ON a.event = d.event AND a.number = d.attempts
         WHERE d.event = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([event], delivery)?)
+    connection.prepare_cached(SQL)?.query_row([event], delivery)
 }
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {

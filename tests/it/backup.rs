@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use kaiwa::config::key_source::KeySource;
 use kaiwa::config::section::Checkpoint;
 use kaiwa::error::Error;
 use kaiwa::metrics::Backups;
@@ -46,6 +47,11 @@ async fn backed_up() -> (TestServer, TempDir, PathBuf) {
     (server, folder, file)
 }
 
+/// There is no key: secrets are not opened.
+fn keys() -> KeySource {
+    KeySource::File("no key".into())
+}
+
 fn count(database: &Path, sql: &str) -> i64 {
     Connection::open(database).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }
@@ -82,7 +88,7 @@ async fn a_backup_holds_all_that_was_acknowledged_before_it_while_writes_go_on()
             assert_eq!(server.webhook(&[text_event(&user, "meanwhile")]).await.status, 200);
         }
         made.join().unwrap().unwrap();
-        assert!(verify(&file).unwrap().findings.is_empty());
+        assert!(verify(&file, &keys()).unwrap().findings.is_empty());
         std::fs::remove_dir_all(&target).ok();
         restore(&file, &target, Path::new(DATABASE)).unwrap();
         let found = format!("SELECT count(*) FROM messages WHERE text = '{text}'");
@@ -188,7 +194,7 @@ async fn a_backup_with_a_changed_byte_is_refused_and_leaves_nothing_behind() {
         bytes[at] ^= 1;
         std::fs::write(&damaged, bytes).unwrap();
 
-        let found = verify(&damaged);
+        let found = verify(&damaged, &keys());
         let refused = restore(&damaged, &target, Path::new(DATABASE));
 
         assert!(found.map_or(true, |judged| !judged.findings.is_empty()), "{at}");
@@ -198,7 +204,7 @@ async fn a_backup_with_a_changed_byte_is_refused_and_leaves_nothing_behind() {
     for length in [0, 100, 5_000, whole.len() / 2, whole.len() - 3_000] {
         std::fs::write(&damaged, &whole[..length]).unwrap();
 
-        assert!(matches!(verify(&damaged), Err(Error::Unusable(_))), "cut at {length}");
+        assert!(matches!(verify(&damaged, &keys()), Err(Error::Unusable(_))), "cut at {length}");
     }
     assert_eq!(names(folder.path()), ["damaged.tar", "kaiwa.tar"]);
 }
@@ -359,5 +365,5 @@ async fn the_commands_back_up_restore_and_verify_beside_a_running_server() {
     std::fs::remove_file(&whole).unwrap();
     let lost = kaiwa(&server, &[path("backup"), &folder.path().join("lost.tar")]);
     assert_eq!(lost.status.code(), Some(78), "a lost file is told, and the backup is there all the same");
-    assert_eq!(verify(&folder.path().join("lost.tar")).unwrap().summary.media_lost, 1);
+    assert_eq!(verify(&folder.path().join("lost.tar"), &keys()).unwrap().summary.media_lost, 1);
 }

@@ -6,6 +6,7 @@ mod backup;
 mod base_path;
 mod crash;
 mod credentials;
+mod damage;
 mod delivery;
 mod doctor;
 mod erase;

@@ -12,7 +12,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::backup::part::{private_file, sync_folder_of};
 use crate::store::backup::{Cancel, waiting};
 use crate::store::transaction::{Notes, Transaction};
-use crate::store::{connection, health, schema, writer};
+use crate::store::{checksum, connection, health, schema, writer};
 
 /// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;
@@ -49,6 +49,7 @@ pub fn into_new_file(database: &Connection, copy: &Path) -> Result<()> {
 pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(copy, flags)?;
+    checksum::install(&connection)?;
     connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; BEGIN IMMEDIATE")?;
     let last_stamp = Cell::new(writer::read_last_stamp(&connection)?);
     // Nobody hears of it: no server has the copy open.

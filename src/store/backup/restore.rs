@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tar::{Entry as Packed, EntryType};
 
+use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::backup::manifest::{About, Content, DATABASE, Entry, MANIFEST, Missing, Name};
@@ -53,10 +54,11 @@ pub fn restore(file: &Path, data_directory: &Path, database_file: &Path) -> Resu
     restored
 }
 
-/// Looks at a backup: every hash, and the database as a whole, for which it is copied beside the backup meanwhile.
+/// Looks at a backup: every hash, and the database as a whole, for which it is copied beside the backup meanwhile. Secrets
+/// are opened if their key is there.
 ///
 /// `Unusable` when it is no backup at all, or from a newer version.
-pub fn verify(file: &Path) -> Result<Judged> {
+pub fn verify(file: &Path, keys: &KeySource) -> Result<Judged> {
     let beside = file.with_file_name(format!(
         "{}.verify",
         file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
@@ -64,7 +66,9 @@ pub fn verify(file: &Path) -> Result<Judged> {
     let part = Part::begin(&beside)?;
     let scratch = part.path("");
     let about = unpack(file, &scratch, None)?;
-    judge(file, about, &scratch)
+    let mut judged = judge(file, about, &scratch)?;
+    check::rows(&scratch.join(DATABASE), Some(keys), &mut judged.findings)?;
+    Ok(judged)
 }
 
 fn into_directory(file: &Path, data_directory: &Path, database_file: &Path) -> Result<Judged> {
@@ -77,6 +81,7 @@ fn into_directory(file: &Path, data_directory: &Path, database_file: &Path) -> R
     if let Some(finding) = judged.findings.list().first() {
         return Err(Error::Unusable(format!("{} is damaged: {finding}", file.display())));
     }
+    tell_of_damage(&scratch.join(DATABASE))?;
     let database = data_directory.join(database_file);
     let moved = File::open(&media)
         .and_then(|folder| folder.sync_all())
@@ -85,6 +90,15 @@ fn into_directory(file: &Path, data_directory: &Path, database_file: &Path) -> R
         .and_then(|()| sync_folder_of(&database));
     moved.map_err(Error::internal)?;
     Ok(judged)
+}
+
+/// Says which rows were damaged already when the backup was made: they cost themselves, and not the rest.
+fn tell_of_damage(database: &Path) -> Result<()> {
+    let mut damage = Findings::default();
+    // The key is kept elsewhere, and need not be here yet.
+    check::rows(database, None, &mut damage)?;
+    damage.list().iter().for_each(|found| log::warn!("restore: {found}"));
+    Ok(())
 }
 
 /// Makes the directory, or sees that it is empty. Tells whether it is new.

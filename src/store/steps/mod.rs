@@ -23,4 +23,5 @@ pub const STEPS: &[&str] = &[
     include_str!("medias_errand.sql"),
     include_str!("message_uploads.sql"),
     include_str!("sources.sql"),
+    include_str!("checksums.sql"),
 ];

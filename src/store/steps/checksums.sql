@@ -1,0 +1,5 @@
+-- What was written before keeps no checksum.
+ALTER TABLE messages ADD COLUMN checksum INTEGER;
+ALTER TABLE events ADD COLUMN checksum INTEGER;
+ALTER TABLE webhook_events ADD COLUMN checksum INTEGER;
+ALTER TABLE deliveries ADD COLUMN checksum INTEGER;
