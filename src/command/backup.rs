@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::command::output;
 use crate::command::settings::Settings;
+use crate::command::words::{self, counted};
+use crate::command::{output, progress};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
@@ -59,19 +60,23 @@ impl Backup {
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
         let (now, folder) = (Timestamp::now(), Folder::open(&config.data_directory)?);
-        let summary = backup::write(&config.database_path(), &folder, &self.file, now, &Cancel::default())?;
+        let (database, cancel) = (config.database_path(), Cancel::default());
+        let summary = progress::during("making the backup", || {
+            backup::write(&database, &folder, &self.file, now, &cancel)
+        })?;
         if self.json {
             let mut shown = shown(&summary);
             shown["file"] = json!(self.file);
             shown["created_at"] = json!(now.to_string());
             output::json(&shown)?;
         } else {
-            output::line(&format!("{}: {}", self.file.display(), words(&summary)))?;
+            output::line(&format!("{}: {}", self.file.display(), in_words(&summary)))?;
         }
         match summary.media_lost {
             0 => Ok(()),
             lost => Err(Error::Unusable(format!(
-                "{lost} files that the database promises are not on disk; the backup was written without them"
+                "the database promises what is not on disk: {}; the backup was written without",
+                counted(lost, "file")
             ))),
         }
     }
@@ -81,14 +86,16 @@ impl Restore {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let database_file = self.settings.load()?.database_file;
-        let judged = restore::restore(&self.file, &self.data, &database_file)?;
+        let judged =
+            progress::during("restoring", || restore::restore(&self.file, &self.data, &database_file))?;
         if self.json {
             let mut shown = shown_judged(&judged);
             shown["data"] = json!(self.data);
             return output::json(&shown);
         }
         let Judged { created_at, summary, .. } = &judged;
-        output::line(&format!("{}: as of {created_at}, {}", self.data.display(), words(summary)))
+        let time = created_at.parse().map_or_else(|_| created_at.clone(), words::time);
+        output::line(&format!("{}: as of {time}, {}", self.data.display(), in_words(summary)))
     }
 }
 
@@ -98,9 +105,11 @@ impl Verify {
         let mut config = self.settings.load()?;
         let (findings, mut shown) = if self.path.is_dir() {
             config.data_directory.clone_from(&self.path);
-            verify_directory(&config)?
+            progress::during("looking at the folder", || verify_directory(&config))?
         } else {
-            let judged = restore::verify(&self.path, &config.key_source())?;
+            let judged = progress::during("looking at the backup", || {
+                restore::verify(&self.path, &config.key_source())
+            })?;
             let shown = shown_judged(&judged);
             (judged.findings, shown)
         };
@@ -115,7 +124,10 @@ impl Verify {
         }
         match findings.count() {
             0 => Ok(()),
-            count => Err(Error::Unusable(format!("{} is damaged: {count} findings", self.path.display()))),
+            count => {
+                let findings = counted(count, "finding");
+                Err(Error::Unusable(format!("{} is damaged: {findings}", self.path.display())))
+            }
         }
     }
 }
@@ -143,8 +155,9 @@ fn shown(summary: &Summary) -> Value {
     })
 }
 
-fn words(summary: &Summary) -> String {
+fn in_words(summary: &Summary) -> String {
     let Summary { size, schema, media_files, media_lost, .. } = summary;
     let lost = if *media_lost > 0 { format!(", {media_lost} lost") } else { String::new() };
-    format!("{size} bytes, schema version {schema}, {media_files} files{lost}")
+    let (size, files) = (words::size(*size), counted(*media_files, "file"));
+    format!("{size}, schema version {schema}, {files}{lost}")
 }

@@ -1,10 +1,11 @@
 //! `kaiwa erase`.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use crate::command::output;
 use crate::command::settings::Settings;
+use crate::command::words::{counted, counted_list};
+use crate::command::{output, progress};
 use crate::error::{Error, Result};
 use crate::model::chat::LineId;
 use crate::model::id::ConversationId;
@@ -17,11 +18,12 @@ use crate::store::traces::{self, Proof};
 /// Erases every trace of a conversation or of a person, and proves it by searching all files for what was erased. The
 /// server must not be running.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("subject").args(["conversation", "user"]).required(true)))]
 pub struct Erase {
     #[command(flatten)]
     settings: Settings,
     /// The conversation to erase.
-    #[arg(long, value_name = "ID", required_unless_present = "user", conflicts_with = "user")]
+    #[arg(long, value_name = "ID")]
     conversation: Option<ConversationId>,
     /// The person to erase, by LINE's id: the chats with them, and what they said in groups.
     #[arg(long, value_name = "LINE_ID", value_parser = parse_line_id)]
@@ -49,13 +51,15 @@ impl Erase {
         for file in &erased.files {
             folder.remove(*file).map_err(Error::internal)?;
         }
-        let proof = traces::search(&config.data_directory, &database, &erased.words)?;
+        let proof = progress::during("searching all files", || {
+            traces::search(&config.data_directory, &database, &erased.words)
+        })?;
         self.tell(&erased, &proof)?;
         match proof.left.first() {
             None => Ok(()),
             Some((path, _)) => Err(Error::Unusable(format!(
-                "traces are left in {} files, the first is {}: delete them if they are copies of yours",
-                proof.left.len(),
+                "traces are left in {}, the first is {}: delete them if they are copies of yours",
+                counted_list(&proof.left, "file"),
                 path.display()
             ))),
         }
@@ -65,22 +69,25 @@ impl Erase {
     fn tell(&self, erased: &Erased, proof: &Proof) -> Result<()> {
         let Erased { conversations, messages, events, files, .. } = erased;
         let Proof { searched, too_short, elsewhere, left } = proof;
-        let files = files.len();
         if self.json {
             let left: Vec<_> =
                 left.iter().map(|(path, count)| json!({ "file": path, "count": count })).collect();
             return output::json(&json!({
-                "conversations": conversations, "messages": messages, "events": events, "files": files,
+                "conversations": conversations, "messages": messages, "events": events, "files": files.len(),
                 "searched": searched, "too_short": too_short, "elsewhere": elsewhere, "left": left,
             }));
         }
         output::line(&format!(
-            "erased: {conversations} conversations, {messages} messages, {events} events, {files} files"
+            "erased: {}, {}, {}, {}",
+            counted(*conversations, "conversation"),
+            counted(*messages, "message"),
+            counted(*events, "event"),
+            counted_list(files, "file"),
         ))?;
         output::line(&format!(
-            "searched for {searched} ids, names and texts: traces in {} files, {elsewhere} are also said by others, \
-             {too_short} are too short to be searched for",
-            left.len()
+            "ids, names and texts that were searched for: {searched}; traces: in {}; also said by others: {elsewhere}; \
+             too short to be searched for: {too_short}",
+            counted_list(left, "file"),
         ))
     }
 }

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::command::output;
 use crate::command::settings::Settings;
+use crate::command::{output, progress};
 use crate::error::Result;
 use crate::store::schema;
 
@@ -30,7 +30,7 @@ impl Migrate {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let path = self.settings.load()?.database_path();
-        drop(self.settings.store()?);
+        drop(progress::during("opening the database", || self.settings.store())?);
         let version = schema::current_version();
         if self.json {
             return output::json(&json!({ "database": path, "schema": version }));

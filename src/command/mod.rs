@@ -14,6 +14,7 @@ mod logging;
 mod migrate;
 mod output;
 mod own_server;
+mod progress;
 mod replay;
 mod sandbox;
 mod secrets;
@@ -21,6 +22,7 @@ mod serve;
 mod settings;
 mod token;
 mod webhooks;
+mod words;
 
 use std::process::ExitCode;
 

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::command::output;
 use crate::command::settings::Settings;
+use crate::command::{output, progress};
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
 use crate::worker::replay::{self, Tally};
@@ -26,7 +26,9 @@ pub struct Replay {
 impl Replay {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let tally = replay::replay(&self.settings.store()?, self.since, Timestamp::now())?;
+        let store = self.settings.store()?;
+        let tally =
+            progress::during("applying events", || replay::replay(&store, self.since, Timestamp::now()))?;
         let Tally { applied, unread, failed } = tally;
         if self.json {
             return output::json(&json!({ "applied": applied, "unread": unread, "failed": failed }));

@@ -18,6 +18,7 @@ pub mod network;
 pub mod object;
 pub mod outgoing;
 pub mod page;
+pub mod progress;
 pub mod rate;
 pub mod secret;
 pub mod signing_secret;

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
+use crate::model::progress::{self, Unit};
 use crate::store::backup::Cancel;
 use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::folder::{Folder, Kind};
@@ -121,6 +122,7 @@ pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
     schema::refuse_foreign(path)?;
     let connection = connection::open_reading(path)?;
     let version = schema::version_of(&connection)?;
+    progress::begin("looking at the database", Unit::Bytes, None);
     // A damaged file can be so damaged that looking at it fails.
     if let Err(error) = look(&connection, version, findings) {
         findings.add(format!("the database cannot be read: {}", error.chain()));
@@ -131,6 +133,7 @@ pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
 /// Looks at each row of a database of the present version: whether it can be read, and is what was written. It may be in
 /// use. Secrets are opened if their key is there.
 pub fn rows(path: &Path, keys: Option<&KeySource>, findings: &mut Findings) -> Result<()> {
+    progress::begin("reading every row", Unit::Bytes, None);
     let connection = connection::open_reading(path)?;
     if schema::version_of(&connection)? == schema::current_version() {
         let sealer = keys.and_then(|keys| Sealer::unlock(&connection, keys).ok());
@@ -142,6 +145,7 @@ pub fn rows(path: &Path, keys: Option<&KeySource>, findings: &mut Findings) -> R
 /// Looks at all files that the database promises, and tells how many there are.
 pub fn files(database: &Path, folder: &Folder, findings: &mut Findings) -> Result<u64> {
     let connection = connection::open_reading(database)?;
+    progress::begin("looking at the files", Unit::Bytes, Some(medias::stored_bytes(&connection)?));
     let mut count = 0;
     each_stored(&connection, |stored| {
         count += 1;

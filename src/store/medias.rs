@@ -119,6 +119,13 @@ pub fn stored_after(connection: &Connection, key: i64, limit: usize) -> Result<V
     Ok(sound(rows, "medias").take(limit).collect::<rusqlite::Result<_>>()?)
 }
 
+/// How many bytes all files have that are promised to be on disk. Reads all of their rows.
+pub fn stored_bytes(connection: &Connection) -> Result<u64> {
+    const SQL: &str = "SELECT coalesce(sum(size), 0) FROM medias WHERE status = 'stored'";
+    let bytes: i64 = connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
 /// Whether a file is promised to be on disk. A short, indexed read.
 pub fn is_stored(connection: &Connection, id: MediaId) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status = 'stored')";

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
+use crate::model::progress::{self, Unit};
 use crate::store::connection;
 use crate::store::steps::STEPS;
 
@@ -107,9 +108,12 @@ fn within_transaction(connection: &mut Connection, schema: &str, steps: &[&str])
         transaction.execute_batch(schema)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
+    let missing = u64::try_from(version(steps) - found).unwrap_or(0);
+    progress::begin("carrying the database up", Unit::Pieces, Some(missing));
     for (step, before) in steps.iter().zip(1..).filter(|(_, before)| found > 0 && *before >= found) {
         log::info!("storage: carrying the database from version {before} to {}", before + 1);
         transaction.execute_batch(step)?;
+        progress::advance(1);
     }
     if found > 0 && found < version(steps) {
         require_whole(&transaction)?;

@@ -12,6 +12,7 @@ use aho_corasick::AhoCorasick;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::model::progress::{self, Unit};
 use crate::store::backup::{Cancel, copy};
 use crate::store::erasure::Words;
 
@@ -59,7 +60,10 @@ pub fn search(data_directory: &Path, database: &Path, words: &Words) -> Result<P
     let forms = Forms::new(words)?;
     let mut said = said_in(database, &forms)?;
     let mut left = Vec::new();
-    for path in files(data_directory)? {
+    let files = files(data_directory)?;
+    let bytes = files.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
+    progress::begin("searching all files", Unit::Bytes, Some(bytes));
+    for path in files {
         let found = forms.find_in(&path)?;
         // A file that somebody sent may say anything, but not whose it was.
         let is_sent = path.parent().is_some_and(|folder| folder.ends_with("media"));
@@ -135,6 +139,7 @@ impl Forms {
             if count == 0 {
                 return Ok(found);
             }
+            progress::advance(u64::try_from(count).map_err(Error::internal)?);
             found.extend(
                 self.automaton.find_overlapping_iter(&window).map(|found| found.pattern().as_usize()),
             );

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::line::webhook;
+use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
 use crate::store::replays::{self, Replayed};
@@ -25,6 +26,7 @@ pub struct Tally {
 pub fn replay(store: &Store, since: Timestamp, now: Timestamp) -> Result<Tally> {
     let reader = store.reader()?;
     let (mut tally, mut after) = (Tally::default(), 0);
+    progress::begin("applying events", Unit::Pieces, None);
     loop {
         let waiting = reader.read(|connection| replays::waiting(connection, since, after, PAGE))?;
         let Some(last) = waiting.last() else { return Ok(tally) };
@@ -33,6 +35,7 @@ pub fn replay(store: &Store, since: Timestamp, now: Timestamp) -> Result<Tally> 
             let events = waiting.iter().map(|waiting| (waiting, webhook::parse_event(&waiting.body)));
             events.map(|(waiting, event)| replays::replay(tx, waiting, &event)).collect::<Result<Vec<_>>>()
         })?;
+        progress::advance(u64::try_from(outcomes.len()).unwrap_or(0));
         for outcome in outcomes {
             tally.count(outcome);
         }

@@ -29,6 +29,7 @@ mod paging;
 mod peers;
 mod people;
 mod program;
+mod progress;
 mod replay;
 mod reply;
 mod retention;

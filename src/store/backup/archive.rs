@@ -8,6 +8,7 @@ use serde::Serialize;
 use tar::{Builder, Header};
 
 use crate::error::{Error, Result};
+use crate::model::progress;
 use crate::store::backup::Cancel;
 use crate::store::backup::manifest::{About, Content, Entry, MANIFEST, Missing, Name};
 use crate::store::backup::part::Part;
@@ -98,7 +99,9 @@ impl<R: Read> Read for Hashing<R> {
         }
         let count = self.inner.read(buffer)?;
         self.digest.update(&buffer[..count]);
-        self.size += u64::try_from(count).map_err(io::Error::other)?;
+        let bytes = u64::try_from(count).map_err(io::Error::other)?;
+        self.size += bytes;
+        progress::advance(bytes);
         Ok(count)
     }
 }

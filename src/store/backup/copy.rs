@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, Result};
+use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::part::{private_file, sync_folder_of};
 use crate::store::backup::{Cancel, waiting};
@@ -41,6 +42,7 @@ pub fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
 pub fn into_new_file(database: &Connection, copy: &Path) -> Result<()> {
     let path = copy.to_str().ok_or_else(|| Error::Unusable(format!("{} is no text", copy.display())))?;
     private_file(copy).map_err(Error::internal)?;
+    progress::begin("copying the database", Unit::Bytes, None);
     database.execute("VACUUM INTO ?1", [path])?;
     Ok(())
 }

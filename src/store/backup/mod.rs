@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::archive::Archive;
 use crate::store::backup::manifest::{About, Missing, Name};
@@ -85,8 +86,11 @@ pub fn write(
     let about = About::new(schema::current_version(), now);
     let mut summary = Summary { schema: about.schema, ..Summary::default() };
     let mut archive = Archive::begin(&part, &about, cancel)?;
-    archive.add(&Name::Database, &File::open(&copied).map_err(Error::internal)?)?;
-    add_medias(&mut archive, &connection::open_reading(&copied)?, (&live, folder), &mut summary)?;
+    let (content, copy) = (File::open(&copied).map_err(Error::internal)?, connection::open_reading(&copied)?);
+    let bytes = content.metadata().map_err(Error::internal)?.len() + medias::stored_bytes(&copy)?;
+    progress::begin("writing the backup", Unit::Bytes, Some(bytes));
+    archive.add(&Name::Database, &content)?;
+    add_medias(&mut archive, &copy, (&live, folder), &mut summary)?;
     summary.size = archive.finish()?;
     part.keep(archive::NAME, file)?;
     Ok(summary)

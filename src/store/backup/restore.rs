@@ -10,6 +10,7 @@ use tar::{Entry as Packed, EntryType};
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
+use crate::model::progress::{self, Unit};
 use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::backup::manifest::{About, Content, DATABASE, Entry, MANIFEST, Missing, Name};
 use crate::store::backup::part::{Part, private_file, sync_folder_of};
@@ -134,7 +135,9 @@ fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
     let damaged = |error: io::Error| {
         Error::Unusable(format!("{} is no backup of kaiwa, or is damaged: {error}", file.display()))
     };
-    let bytes = BufReader::with_capacity(BUFFER_BYTES, File::open(file).map_err(damaged)?);
+    let bytes = File::open(file).map_err(damaged)?;
+    progress::begin("reading the backup", Unit::Bytes, bytes.metadata().ok().map(|about| about.len()));
+    let bytes = BufReader::with_capacity(BUFFER_BYTES, bytes);
     let mut found = BufWriter::new(private_file(&scratch.join(FOUND)).map_err(Error::internal)?);
     for entry in tar::Archive::new(bytes).entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;

@@ -32,7 +32,8 @@ const SANDBOX_USES: [&str; 7] = [
 ];
 
 /// What only these files and folders may use: the beginning of a path, and where.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 14] = [
+    ("indicatif", &["src/command/"]),
     ("prometheus_client", &["src/metrics/"]),
     ("rustix", &["src/store/", "src/command/hardening.rs"]),
     ("rusqlite", &["src/store/"]),
