@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use crate::command::output;
 use crate::command::settings::{Settings, find_customer};
@@ -30,6 +30,7 @@ enum Action {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("credential").args(["token_file", "channel_id"]).required(true)))]
 struct Add {
     #[command(flatten)]
     settings: Settings,
@@ -49,7 +50,7 @@ struct Add {
     #[arg(long, value_name = "FILE")]
     secret_next_file: Option<PathBuf>,
     /// A file with the long-lived channel access token.
-    #[arg(long, value_name = "FILE", required_unless_present = "channel_id", conflicts_with = "channel_id")]
+    #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// The channel's id: tokens are then fetched with it and the channel secret.
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
@@ -104,10 +105,11 @@ impl Add {
 
 impl List {
     fn run(self) -> Result<()> {
-        for account in self.settings.reader()?.read(accounts::list)? {
-            show(&account, self.json)?;
+        let found = self.settings.reader()?.read(accounts::list)?;
+        if found.is_empty() && !self.json {
+            return output::line("there is no account yet");
         }
-        Ok(())
+        found.iter().try_for_each(|account| show(account, self.json))
     }
 }
 

@@ -90,10 +90,11 @@ impl Add {
 
 impl List {
     fn run(self) -> Result<()> {
-        for customer in self.settings.reader()?.read(customers::list)? {
-            show(&customer, self.json)?;
+        let found = self.settings.reader()?.read(customers::list)?;
+        if found.is_empty() && !self.json {
+            return output::line("there is no customer yet");
         }
-        Ok(())
+        found.iter().try_for_each(|customer| show(customer, self.json))
     }
 }
 

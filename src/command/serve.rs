@@ -5,7 +5,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::command::logging;
-use crate::command::settings::Settings;
+use crate::command::settings::{Settings, jwt_key};
 use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::model::clock::Clock;
@@ -22,7 +22,7 @@ impl Serve {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
-        config.require_jwt_key()?;
+        jwt_key(&config, self.settings.file())?;
         logging::start(&config.log);
         let server = Server::bind_under(Supervisor::of_this_process()?, config, Clock::default())?;
         if let Some(address) = server.metrics_address()? {

@@ -5,17 +5,25 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::config::{self, Config};
-use crate::error::Result;
+use crate::error::{Error, Resource, Result};
 use crate::model::customer::Customer;
 use crate::model::id::CustomerId;
+use crate::model::secret::Secret;
 use crate::store::Store;
 use crate::store::customers;
 use crate::store::reader::Reader;
 
+/// The configuration file that is taken when none is named.
+const FILE: &str = "kaiwa.toml";
+
+/// Customers that are named to whoever asked for one who is not there.
+const KNOWN_MAX: usize = 20;
+
 /// Where the settings come from.
 #[derive(Debug, Args)]
 pub struct Settings {
-    /// The configuration file; see config.example.toml. Without one, defaults and `KAIWA_…` variables hold.
+    /// The configuration file; see config.example.toml. Without this option it is kaiwa.toml of this folder, if there is one.
+    /// `KAIWA_…` variables go before it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -23,12 +31,13 @@ pub struct Settings {
 impl Settings {
     /// The settings of the file, of the environment and of nothing else.
     pub fn load(&self) -> Result<Config> {
-        config::load_with_process_environment(self.config.as_deref(), &[])
+        config::load_with_process_environment(self.file(), &[])
     }
 
     /// The configuration file, where there is one.
     pub fn file(&self) -> Option<&Path> {
-        self.config.as_deref()
+        let here = Path::new(FILE);
+        self.config.as_deref().or_else(|| here.exists().then_some(here))
     }
 
     /// The database, for reading; it may be open in a running server.
@@ -45,13 +54,41 @@ impl Settings {
     }
 }
 
+/// The key that tokens are signed with; when it cannot be used, where it was looked for.
+pub fn jwt_key<'config>(config: &'config Config, file: Option<&Path>) -> Result<&'config Secret> {
+    let looked = || match file {
+        Some(file) => format!("the configuration was read from {}", file.display()),
+        None => format!("no configuration file was read: `--config` names none, and there is no ./{FILE}"),
+    };
+    config.require_jwt_key().map_err(|error| Error::Unusable(format!("{error}; {}", looked())))
+}
+
 /// The customer with this id, or the only one with this name.
 pub fn find_customer(reader: &Reader, id_or_name: &str) -> Result<Customer> {
     reader.read(|connection| {
-        let id = match id_or_name.parse::<CustomerId>() {
-            Ok(id) => id,
-            Err(_) => customers::find_by_name(connection, id_or_name)?,
+        let found = match id_or_name.parse::<CustomerId>() {
+            Ok(id) => Ok(id),
+            Err(_) => customers::find_by_name(connection, id_or_name),
         };
-        customers::get(connection, id)
+        match found.and_then(|id| customers::get(connection, id)) {
+            Err(Error::NotFound(_)) => Err(unknown(id_or_name, &customers::list(connection)?)),
+            found => found,
+        }
     })
+}
+
+/// Says who is known instead.
+fn unknown(id_or_name: &str, known: &[Customer]) -> Error {
+    let named = known.iter().take(KNOWN_MAX);
+    let named: Vec<_> = named.map(|one| format!("{} {:?}", one.id, one.profile.name)).collect();
+    let known = match known.len().saturating_sub(KNOWN_MAX) {
+        _ if known.is_empty() => {
+            "none is known yet: declare it in the configuration and start the server, or \
+                                  add it with `kaiwa customer add`"
+                .to_owned()
+        }
+        0 => format!("known are {}", named.join(", ")),
+        more => format!("known are {} and {more} more", named.join(", ")),
+    };
+    Error::NotHere(Resource::Customer, format!("no such customer: {id_or_name:?}; {known}"))
 }

@@ -7,8 +7,10 @@ use serde_json::json;
 
 use crate::api::token::{Bearer, sign};
 use crate::command::output;
-use crate::command::settings::{Settings, find_customer};
-use crate::error::Result;
+use crate::command::settings::{Settings, find_customer, jwt_key};
+use crate::config::Config;
+use crate::config::customer::DeclaredCustomer;
+use crate::error::{Error, Result};
 use crate::model::customer::{Profile, ProfileChange};
 use crate::model::timestamp::Timestamp;
 
@@ -35,19 +37,45 @@ impl Token {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
-        let key = config.require_jwt_key()?;
-        let customer = find_customer(&self.settings.reader()?, &self.customer)?;
+        let key = jwt_key(&config, self.settings.file())?;
+        let bearer = self.bearer(&config)?;
         let now = Timestamp::now();
-        // Where the customer is told is not part of it: that may have changed long before the token is used.
-        let Profile { name, detail, .. } = customer.profile;
-        let profile = ProfileChange { name: Some(name), detail: Some(detail), ..ProfileChange::default() };
-        let token = sign(key, &Bearer { customer: customer.id, profile }, now, self.ttl)?;
+        let token = sign(key, &bearer, now, self.ttl)?;
         if !self.json {
             return output::line(&token);
         }
         let expires = now.after(self.ttl).to_string();
-        output::json(&json!({ "token": token, "customer_id": customer.id, "expires": expires }))
+        output::json(&json!({ "token": token, "customer_id": bearer.customer, "expires": expires }))
     }
+
+    /// Who is known, else who is declared: before the first start there may be no database yet.
+    fn bearer(&self, config: &Config) -> Result<Bearer> {
+        let declared = declared(config, &self.customer);
+        if let (Some(declared), false) = (&declared, config.database_path().exists()) {
+            return Ok(declared.clone());
+        }
+        match (find_customer(&self.settings.reader()?, &self.customer), declared) {
+            (Err(Error::NotHere(..)), Some(declared)) => Ok(declared),
+            // Where the customer is told is not part of it: that may have changed long before the token is used.
+            (known, _) => known.map(|known| {
+                let Profile { name, detail, .. } = known.profile;
+                let (name, detail) = (Some(name), Some(detail));
+                Bearer {
+                    customer: known.id,
+                    profile: ProfileChange { name, detail, ..ProfileChange::default() },
+                }
+            }),
+        }
+    }
+}
+
+/// A customer of the configuration, who becomes known at the next start.
+fn declared(config: &Config, id_or_name: &str) -> Option<Bearer> {
+    let id = id_or_name.parse().ok();
+    let is_meant = |one: &&DeclaredCustomer| Some(one.id) == id || one.name.as_deref() == Some(id_or_name);
+    let found = config.customers.iter().find(is_meant)?;
+    let profile = ProfileChange { name: found.name.clone(), ..ProfileChange::default() };
+    Some(Bearer { customer: found.id, profile })
 }
 
 fn parse_life(text: &str) -> Result<Duration, String> {

@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use crate::command::output;
 use crate::command::settings::{Settings, find_customer};
+use crate::command::{output, words};
 use crate::error::{Error, Result};
 use crate::model::customer::Customer;
 use crate::model::id::EventId;
@@ -85,7 +85,17 @@ impl List {
         let page = Page { size: self.limit, before: Timestamp::NEVER };
         let deliveries =
             reader.read(|connection| webhook_history::page(connection, customer, filter, page))?;
+        if deliveries.is_empty() && !self.endpoint.json {
+            return output::line(self.nothing());
+        }
         deliveries.iter().try_for_each(|delivery| show(delivery, self.endpoint.json))
+    }
+
+    fn nothing(&self) -> &'static str {
+        match self.state {
+            Some(_) => "there is no delivery in this state",
+            None => "there is nothing: this customer was told of no event so far",
+        }
     }
 }
 
@@ -131,7 +141,8 @@ fn show(delivery: &Delivery, as_json: bool) -> Result<()> {
         return output::json(&view);
     }
     let Delivery { id, state, attempts, tm_create, .. } = delivery;
-    output::line(&format!("{id}  {tm_create}  {:9}  {attempts} attempts  {}", state.as_word(), view.kind()))
+    let (time, attempts) = (words::time(*tm_create), words::counted(u64::from(*attempts), "attempt"));
+    output::line(&format!("{id}  {time}  {:9}  {attempts}  {}", state.as_word(), view.kind()))
 }
 
 fn parse_state(word: &str) -> Result<DeliveryState, String> {

@@ -117,12 +117,12 @@ impl Config {
     pub fn require_jwt_key(&self) -> Result<&Secret> {
         let fault = match &self.auth.jwt_key {
             Some(key) if key.expose().len() >= Self::JWT_KEY_BYTES_MIN => return Ok(key),
-            Some(key) => format!("is too short: it has {} bytes", key.expose().len()),
+            Some(key) => format!("is too short: its length is {}", key.expose().len()),
             None => "is missing".to_owned(),
         };
         Err(Error::Unusable(format!(
-            "auth.jwt_key {fault}, and at least {} are needed. Make one with `openssl rand -hex 32` and set \
-             jwt_key in section [auth] of the configuration file, {}, or {}",
+            "auth.jwt_key {fault}, and a key of at least {} bytes (characters) is needed. Make one with \
+             `openssl rand -hex 32` and set jwt_key in section [auth] of the configuration file, {}, or {}",
             Self::JWT_KEY_BYTES_MIN,
             key::variable("auth.jwt_key"),
             key::variable("auth.jwt_key_file"),
@@ -345,7 +345,10 @@ mod tests {
         for config in [Config::default(), short] {
             let error = config.require_jwt_key().unwrap_err().to_string();
 
-            assert!(error.contains("openssl rand -hex 32") && !error.contains(&KEY[1..]), "{error}");
+            assert!(
+                error.contains("at least 32 bytes (characters)") && !error.contains(&KEY[1..]),
+                "{error}"
+            );
         }
     }
 

@@ -36,7 +36,7 @@ impl Guard {
         match url.scheme() {
             "https" => {}
             "http" if is_allowed => {}
-            _ => return Err("only https addresses may be asked for"),
+            _ => return Err(NOT_HTTPS),
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("an address may not contain a user name or a password");
@@ -74,7 +74,12 @@ impl Guard {
 }
 
 /// What is said about an address within our own network.
-pub const NOT_PUBLIC: &str = "this address is not a public one";
+pub const NOT_PUBLIC: &str =
+    "this address is not a public one; the key limits.allowed_hosts of the configuration lets its host pass";
+
+/// What is said about an address without TLS.
+const NOT_HTTPS: &str = "only https addresses may be asked for; the key limits.allowed_hosts of the configuration lets hosts pass \
+                         that have http alone";
 
 /// A host as it is compared: without brackets, without the dot of the root, in small letters.
 fn plain(host: &str) -> String {

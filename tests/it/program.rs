@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-const KEY: &str = "a key for tests, of more than 32 bytes";
+pub const KEY: &str = "a key for tests, of more than 32 bytes";
 
 /// The program, with nothing of the environment but a key and a free port.
 pub fn kaiwa(folder: &Path, arguments: &[&str]) -> Command {
@@ -157,56 +157,6 @@ fn an_account_is_added_with_a_channel_id_in_place_of_a_token() {
     check_refused(kaiwa(folder, &add), 2, "--token-file");
 }
 
-#[test]
-fn a_name_that_begins_with_a_dash_is_a_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let add = ["customer", "add", "--name", "-5 degrees", "--detail", "--cold", "--json"];
-
-    let customer: Value = serde_json::from_str(&succeed(folder.path(), &add)).unwrap();
-
-    assert_eq!((&customer["name"], &customer["detail"]), (&"-5 degrees".into(), &"--cold".into()));
-    let token = succeed(folder.path(), &["token", "--customer", "-5 degrees", "--json"]);
-    assert!(token.contains(customer["id"].as_str().unwrap()), "{token}");
-}
-
-#[test]
-fn whoever_stops_reading_ends_a_command_quietly() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let customer = succeed(folder, &["customer", "add", "--name", "shop"]);
-    assert!(customer.contains("shop"));
-    let nobody = || {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        Stdio::from(writer)
-    };
-
-    for (arguments, code) in [
-        (&["customer", "list"][..], 141),
-        (&["customer", "add", "--name", "late", "--json"], 141),
-        (&["token", "--customer", "shop"], 141),
-        (&["doctor"], 141),
-        (&["doctor", "--json"], 141),
-        (&["migrate"], 141),
-        (&["version", "--json"], 141),
-        (&["help"], 0),
-        (&["token", "--help"], 0),
-        (&["--version"], 0),
-    ] {
-        let output = kaiwa(folder, arguments).stdout(nobody()).output().unwrap();
-
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
-    }
-    for (arguments, code) in
-        [(&["token", "--customer", "nobody"][..], 1), (&["serv"], 2), (&["verify", "x"], 78)]
-    {
-        let status = kaiwa(folder, arguments).stdout(nobody()).stderr(nobody()).status().unwrap();
-
-        assert_eq!(status.code(), Some(code), "{arguments:?}");
-    }
-}
-
 #[actix_web::test]
 async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_to() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,7 +164,10 @@ async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_t
 
     check_refused(kaiwa(folder.path(), &["serve"]), 78, "another kaiwa process");
     check_refused(kaiwa(folder.path(), &["customer", "add", "--name", "late"]), 78, "another kaiwa process");
-    assert_eq!(succeed(folder.path(), &["customer", "list"]), "", "reading is possible all the same");
+    assert!(
+        succeed(folder.path(), &["customer", "list"]).contains("no customer"),
+        "reading is possible all the same"
+    );
     let client = awc::Client::builder().finish();
     let answer = client.get(format!("{}/healthz", serving.url)).send().await.unwrap();
     assert_eq!(answer.status(), 200);
