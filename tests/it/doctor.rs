@@ -4,14 +4,24 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use kaiwa::model::secret::Secret;
 use serde_json::{Value, json};
 
+use crate::harness::line::Line;
 use crate::harness::server::{KEY, TestServer};
 
 /// The exit code, and each finding's level by its check. Ids of accounts are left out of the names.
 fn examine(folder: &Path, variables: &[(&str, &str)]) -> (i32, Vec<(String, String)>, String) {
+    examine_with(&[], folder, variables)
+}
+
+fn examine_with(
+    arguments: &[&str],
+    folder: &Path,
+    variables: &[(&str, &str)],
+) -> (i32, Vec<(String, String)>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwa"));
-    command.args(["doctor", "--json"]).env_clear().env("KAIWA_AUTH__JWT_KEY", KEY);
+    command.args(["doctor", "--json"]).args(arguments).env_clear().env("KAIWA_AUTH__JWT_KEY", KEY);
     command.env("KAIWA_DATA_DIRECTORY", folder).envs(variables.iter().copied());
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -90,6 +100,60 @@ async fn what_is_wrong_at_line_is_named() {
     assert!(text.contains("elsewhere.example") && text.contains("chmod 700"), "{text}");
 }
 
+#[test]
+fn a_network_that_fails_is_told_once_and_accounts_are_known_before_the_first_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = "d9d32881-12fd-4b19-a6b2-6d5ffb6acd76";
+    let account = format!("[[accounts]]\nid = \"{id}\"\ncustomer = \"x\"\nsecret = \"s\"\ntoken = \"t\"\n");
+    std::fs::write(folder.path().join("kaiwa.toml"), account).unwrap();
+    let file = folder.path().join("kaiwa.toml").display().to_string();
+    let data = folder.path().join("data");
+
+    for nowhere in ["http://127.0.0.1:1", "http://[::1]:1"] {
+        let settings = [("KAIWA_LINE__API_BASE", nowhere), ("KAIWA_LISTEN", "127.0.0.1:1")];
+        let (code, levels, text) = examine_with(&["--config", &file], &data, &settings);
+
+        assert_eq!(code, 1, "{text}");
+        let failed: Vec<_> = levels.iter().filter(|(_, level)| level == "fail").collect();
+        assert_eq!(failed, [&("network".to_owned(), "fail".to_owned())], "{text}");
+        for check in ["clock", "token", "chat mode", "webhook", "webhook test", "quota"] {
+            check_level(&levels, check, "skipped");
+        }
+        assert!(!text.contains("new token"), "{text}");
+        assert!(!data.exists(), "nothing is made");
+    }
+}
+
+#[actix_web::test]
+async fn before_the_first_start_a_declared_account_is_asked_about() {
+    let line = Line::start();
+    let channel = line.platform.channel();
+    let folder = tempfile::tempdir().unwrap();
+    let account = format!(
+        "[[accounts]]\nid = \"d9d32881-12fd-4b19-a6b2-6d5ffb6acd76\"\ncustomer = \"x\"\nsecret = {:?}\ntoken = {:?}\n",
+        channel.secret.expose(),
+        channel.token.expose()
+    );
+    let file = folder.path().join("kaiwa.toml");
+    std::fs::write(&file, account).unwrap();
+    let settings = [("KAIWA_LINE__API_BASE", line.url.as_str()), ("KAIWA_LISTEN", "127.0.0.1:1")];
+    let arguments = ["--config", file.to_str().unwrap()];
+
+    let (code, levels, text) = examine_with(&arguments, &folder.path().join("data"), &settings);
+
+    assert_eq!(code, 0, "{text}");
+    for (check, level) in
+        [("clock", "ok"), ("token", "ok"), ("webhook", "warn"), ("webhook test", "skipped"), ("quota", "ok")]
+    {
+        check_level(&levels, check, level);
+    }
+    line.platform.with(|state| state.kept_mut().channel.token = Secret::new("another"));
+    let (code, levels, text) = examine_with(&arguments, &folder.path().join("data"), &settings);
+    assert_eq!(code, 1, "{text}");
+    check_level(&levels, "token", "fail");
+    check_level(&levels, "quota", "skipped");
+}
+
 #[actix_web::test]
 async fn a_missing_key_and_a_damaged_database_are_found() {
     let mut server = TestServer::start();
@@ -135,7 +199,7 @@ async fn files_that_others_may_read_are_named() {
         text.contains(&format!("fail  file of a secret: everybody on this machine may read {key}")),
         "{text}"
     );
-    assert!(text.contains("fail  files: 3 of the data directory are open to others"), "{text}");
+    assert!(text.contains("fail  files: open to others in the data directory: 3 files"), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }
 

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use crate::command::doctor::examined::{self, Examined};
 use crate::command::doctor::finding::Finding;
 use crate::command::own_server::{self, Request};
+use crate::command::words::counted;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::line::client::{Client, WebhookEndpoint, WebhookTest};
 use crate::line::signature;
-use crate::model::account::{Account, Bot, Check, Quota};
+use crate::model::account::{Bot, Quota};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::accounts;
-use crate::store::reader::Reader;
 
 /// Calls to LINE at once.
 const CONNECTIONS: usize = 1;
@@ -28,37 +28,44 @@ const SWITCHES: &str = "in LINE's console, \"Webhook redelivery\" has to be on, 
                         down; in the account's settings, \"Greeting message\" and \"Auto-response\" off, else LINE answers \
                         beside you";
 
-/// Asks about every account that the database has; nothing without one.
+/// What is said once when LINE is not reached.
+const NETWORK: &str = "this machine does not reach LINE: look at its network, at the resolution of names (DNS), and at what \
+                       stands in between, such as a firewall; then look again";
+const UNREACHED: &str = "LINE is not reached";
+
+/// What to do about a single call that LINE did not answer.
+const LATER: &str = "LINE has not answered this: look again later";
+
+/// What LINE would be asked of each account.
+const ASKED: [&str; 5] = ["token", "chat mode", "webhook", "webhook test", "quota"];
+
+/// Asks about every account of the database and of the configuration; nothing without one.
 pub async fn look(config: &Config) -> Vec<Finding> {
-    // That a database cannot be opened has been told.
-    let Ok(reader) = Reader::open(&config.database_path(), &config.key_source()) else { return Vec::new() };
-    let found = match reader.read(accounts::list) {
+    let found = match examined::all(config) {
+        Ok(found) if found.is_empty() => return Vec::new(),
         Ok(found) => found,
         Err(error) => {
             return vec![Finding::fail("accounts", error.chain(), "the database was tampered with")];
         }
     };
     let line = Client::new(&config.line, CONNECTIONS);
-    let mut findings = Vec::new();
-    if !found.is_empty() {
-        findings.push(clock(line.clock().await, Timestamp::now()));
-    }
+    let mut findings = match line.clock().await {
+        Ok(time) => vec![clock(time, Timestamp::now())],
+        Err(error) => {
+            vec![Finding::fail("network", error.chain(), NETWORK), Finding::skipped("clock", UNREACHED)]
+        }
+    };
+    let is_reached = findings.len() == 1;
     for account in &found {
-        findings.extend(of_account(config, &line, account).await);
+        findings.extend(of_account(config, is_reached.then_some(&line), account).await);
     }
     findings
 }
 
 /// LINE's answer was on its way for a moment, and tells whole seconds only.
-fn clock(line: Result<Timestamp>, now: Timestamp) -> Finding {
+fn clock(line: Timestamp, now: Timestamp) -> Finding {
     let remedy = "let the machine's clock be set by NTP (`timedatectl set-ntp true`): tokens, reply tokens and retry keys \
                   end by it";
-    let line = match line {
-        Ok(line) => line,
-        Err(error) => {
-            return Finding::fail("clock", error.chain(), "is LINE reached from this machine at all?");
-        }
-    };
     let off = line.since(now).max(now.since(line));
     let message = format!("it is {} s off LINE's", off.as_secs());
     if off >= CLOCK_OFF_FAIL {
@@ -70,39 +77,73 @@ fn clock(line: Result<Timestamp>, now: Timestamp) -> Finding {
     }
 }
 
-async fn of_account(config: &Config, line: &Client, account: &Account) -> Vec<Finding> {
+/// `line` is nothing when LINE is not reached.
+async fn of_account(config: &Config, line: Option<&Client>, account: &Examined) -> Vec<Finding> {
     let check = |what: &str| format!("account {} {what}", account.id);
-    let token = &account.token;
-    if token.expose().is_empty() {
+    if account.token.expose().is_empty() {
         let remedy = "start the server, which fetches it, and look again";
         return vec![Finding::warn(check("token"), "none was fetched yet", remedy)];
     }
-    let mut findings = vec![signature(config, account, &check("signature")).await];
-    match line.bot(token).await {
-        Ok(bot) => {
-            findings.push(Finding::ok(check("token"), format!("it is that of {}", bot.basic_id)));
-            findings.push(chat_mode(&bot, &check("chat mode")));
-        }
-        Err(error) => {
-            let remedy = "issue a new token in LINE's console and set it";
-            findings.push(Finding::fail(check("token"), error.chain(), remedy));
-        }
+    let (is_running, signature) = signature(config, account, &check("signature")).await;
+    let mut findings = vec![signature];
+    match line {
+        Some(line) => findings.extend(asked(config, line, account, is_running).await),
+        None => findings.extend(ASKED.map(|what| Finding::skipped(check(what), UNREACHED))),
     }
-    findings.push(webhook(line.webhook(token).await, &check("webhook"), expected(config, account)));
-    findings.push(reached(line, token, &check("webhook test")).await);
-    findings.push(quota(line.quota(token).await, &check("quota")));
-    findings.extend(account.parked.as_ref().map(|parked| {
-        let message = format!("nothing is sent at present: {}", parked.message);
+    findings.extend(account.parked.as_ref().map(|message| {
+        let message = format!("nothing is sent at present: {message}");
         Finding::warn(check("sending"), message, "it goes on by itself once LINE takes a message")
     }));
     findings.push(Finding::warn(check("switches"), "LINE does not tell how they are", SWITCHES));
     findings
 }
 
+/// What LINE says about an account.
+async fn asked(config: &Config, line: &Client, account: &Examined, is_running: bool) -> Vec<Finding> {
+    let check = |what: &str| format!("account {} {what}", account.id);
+    let token = &account.token;
+    let mut findings = Vec::new();
+    match line.bot(token).await {
+        Ok(bot) => {
+            findings.push(Finding::ok(check("token"), format!("it is that of {}", bot.basic_id)));
+            findings.push(chat_mode(&bot, &check("chat mode")));
+        }
+        Err(Error::LineUnavailable(message)) => {
+            findings.push(Finding::fail(check("token"), message, LATER));
+        }
+        Err(error) => {
+            let remedy = "issue a new token in LINE's console and set it";
+            findings.push(Finding::fail(check("token"), error.chain(), remedy));
+        }
+    }
+    let set = webhook(line.webhook(token).await, &check("webhook"), expected(config, account));
+    findings.push(if is_running {
+        set
+    } else {
+        set.not_yet("start the server, and call POST /v1.0/conversations/setup")
+    });
+    findings.push(if is_running {
+        reached(line, token, &check("webhook test")).await
+    } else {
+        Finding::skipped(check("webhook test"), "no server answers here")
+    });
+    findings.push(quota(line.quota(token).await, &check("quota")));
+    findings
+}
+
+/// What LINE did not tell: for want of a good token, of an answer, or for what the remedy says.
+fn untold(check: &str, error: &Error, remedy: &str) -> Finding {
+    match error {
+        Error::LineRefused { status: 401, .. } => Finding::skipped(check, "LINE refuses the token"),
+        Error::LineUnavailable(message) => Finding::fail(check, message, LATER),
+        _ => Finding::fail(check, error.chain(), remedy),
+    }
+}
+
 /// A webhook without events as LINE would send it, to the server on this machine: it has to take ours, and no other.
-async fn signature(config: &Config, account: &Account, check: &str) -> Finding {
-    let bot = if let Check::Good(bot) = &account.check { bot.user_id.as_str() } else { "" };
-    let body = serde_json::json!({ "destination": bot, "events": [] }).to_string();
+/// Tells whether a server answers.
+async fn signature(config: &Config, account: &Examined, check: &str) -> (bool, Finding) {
+    let body = serde_json::json!({ "destination": account.bot, "events": [] }).to_string();
     let path = format!("/v1.0/conversation/accounts/{}", account.id);
     let ask = async |secret: &Secret| {
         let signature = signature::sign(secret, body.as_bytes());
@@ -116,14 +157,16 @@ async fn signature(config: &Config, account: &Account, check: &str) -> Finding {
     };
     match asked {
         Ok((200, 401)) => {
-            Finding::ok(check, "the server takes what is signed with the channel secret, and nothing else")
+            let message = "the server takes what is signed with the channel secret, and nothing else";
+            (true, Finding::ok(check, message))
         }
-        Ok((ours, other)) => Finding::fail(
-            check,
-            format!("the server answers {ours} to the right signature and {other} to a wrong one"),
-            "does the running server have this configuration and this database?",
-        ),
-        Err(error) => Finding::warn(check, error.chain(), "start the server and look again"),
+        Ok((ours, other)) => {
+            let message =
+                format!("the server answers {ours} to the right signature and {other} to a wrong one");
+            let remedy = "does the running server have this configuration and this database?";
+            (true, Finding::fail(check, message, remedy))
+        }
+        Err(error) => (false, Finding::warn(check, error.chain(), "start the server and look again")),
     }
 }
 
@@ -136,7 +179,7 @@ fn chat_mode(bot: &Bot, check: &str) -> Finding {
 }
 
 /// Where LINE should send this account's webhooks; nothing when nobody said.
-fn expected(config: &Config, account: &Account) -> Option<String> {
+fn expected(config: &Config, account: &Examined) -> Option<String> {
     let base = config.public_url.as_ref()?.as_str().trim_end_matches('/').to_owned();
     Some(format!("{base}/v1.0/conversation/accounts/{}", account.id))
 }
@@ -144,7 +187,7 @@ fn expected(config: &Config, account: &Account) -> Option<String> {
 fn webhook(set: Result<WebhookEndpoint>, check: &str, expected: Option<String>) -> Finding {
     let setup = "call POST /v1.0/conversations/setup";
     match (set, expected) {
-        (Err(error), _) => Finding::fail(check, error.chain(), setup),
+        (Err(error), _) => untold(check, &error, setup),
         (Ok(set), _) if !set.active => {
             Finding::fail(check, "it is off", "switch \"Use webhook\" on in LINE's console")
         }
@@ -163,7 +206,7 @@ async fn reached(line: &Client, token: &Secret, check: &str) -> Finding {
             Finding::ok(check, "LINE reaches the server, which knows its signature")
         }
         Ok(WebhookTest { reason, detail, .. }) => Finding::fail(check, format!("{reason}: {detail}"), remedy),
-        Err(error) => Finding::fail(check, error.chain(), remedy),
+        Err(error) => untold(check, &error, remedy),
     }
 }
 
@@ -175,12 +218,12 @@ fn quota(quota: Result<Quota>, check: &str) -> Finding {
             "free replies go on; everything else waits for the next month or plan",
         ),
         Ok(Quota { limit: Some(limit), used }) => {
-            Finding::ok(check, format!("{used} of {limit} messages are used"))
+            Finding::ok(check, format!("used: {used} of {}", counted(limit, "message")))
         }
         Ok(Quota { limit: None, used }) => {
-            Finding::ok(check, format!("{used} messages are used, without a limit"))
+            Finding::ok(check, format!("used: {}, without a limit", counted(used, "message")))
         }
-        Err(error) => Finding::fail(check, error.chain(), "the token may not be good"),
+        Err(error) => untold(check, &error, "look at LINE's words, and again later"),
     }
 }
 
@@ -188,7 +231,6 @@ fn quota(quota: Result<Quota>, check: &str) -> Finding {
 mod tests {
     use super::*;
     use crate::command::doctor::finding::Level;
-    use crate::error::Error;
 
     #[test]
     fn a_clock_that_is_off_is_found_in_both_directions() {
@@ -198,9 +240,8 @@ mod tests {
         {
             let off = Duration::from_secs(seconds);
 
-            assert_eq!(clock(Ok(now.after(off)), now).level, level, "{seconds} s ahead");
-            assert_eq!(clock(Ok(now), now.after(off)).level, level, "{seconds} s behind");
+            assert_eq!(clock(now.after(off), now).level, level, "{seconds} s ahead");
+            assert_eq!(clock(now, now.after(off)).level, level, "{seconds} s behind");
         }
-        assert_eq!(clock(Err(Error::LineUnavailable(String::new())), now).level, Level::Fail);
     }
 }

@@ -16,6 +16,8 @@ pub enum Level {
     Warn,
     /// It does not work, or something will be lost.
     Fail,
+    /// It could not be looked at, for a reason that another finding tells.
+    Skipped,
 }
 
 /// What one check has found. No secret is part of it.
@@ -29,12 +31,15 @@ pub struct Finding {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
+    /// The size that the message tells, exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
 }
 
 impl Finding {
     /// All is well.
     pub fn ok(check: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { check: check.into(), level: Level::Ok, message: message.into(), remedy: None }
+        Self { check: check.into(), level: Level::Ok, message: message.into(), remedy: None, bytes: None }
     }
 
     /// A person should look at it.
@@ -45,6 +50,24 @@ impl Finding {
     /// It has to be put right.
     pub fn fail(check: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { level: Level::Fail, remedy: Some(remedy.into()), ..Self::ok(check, message) }
+    }
+
+    /// It could not be looked at: why another finding tells, in short.
+    pub fn skipped(check: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { level: Level::Skipped, ..Self::ok(check, message) }
+    }
+
+    /// What has to be put right, but not before something else was done: a person should look at it then.
+    pub fn not_yet(self, remedy: impl Into<String>) -> Self {
+        match self.level {
+            Level::Fail => Self { level: Level::Warn, remedy: Some(remedy.into()), ..self },
+            _ => self,
+        }
+    }
+
+    /// The same finding with the size that its message tells.
+    pub fn with_bytes(self, bytes: u64) -> Self {
+        Self { bytes: Some(bytes), ..self }
     }
 
     /// The finding of a check that could not be made is that it failed.
@@ -59,6 +82,7 @@ impl fmt::Display for Finding {
             Level::Ok => "ok",
             Level::Warn => "warn",
             Level::Fail => "fail",
+            Level::Skipped => "skipped",
         };
         write!(formatter, "{level:4}  {}: {}", self.check, self.message)?;
         self.remedy.as_ref().map_or(Ok(()), |remedy| write!(formatter, "; {remedy}"))

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::command::doctor::finding::Finding;
+use crate::command::{settings, words};
 use crate::config::Config;
 use crate::config::key_source::KeySource;
 use crate::error::Result;
@@ -20,7 +21,7 @@ const EVERYBODY: u32 = 0o007;
 
 /// Looks at everything; before the first start at what there is.
 pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
-    let mut findings = vec![jwt_key(config), public_url(config), sqlite()];
+    let mut findings = vec![jwt_key(config, file), public_url(config), sqlite()];
     findings.extend(file.map(configuration));
     findings.extend(config.secret_files().into_iter().map(secret_file));
     let folder = &config.data_directory;
@@ -47,8 +48,8 @@ pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     findings
 }
 
-fn jwt_key(config: &Config) -> Finding {
-    let long = config.require_jwt_key().map(|_| Finding::ok("auth.jwt_key", "it is long enough"));
+fn jwt_key(config: &Config, file: Option<&Path>) -> Finding {
+    let long = settings::jwt_key(config, file).map(|_| Finding::ok("auth.jwt_key", "it is long enough"));
     Finding::of("auth.jwt_key", long, "nobody could have a token")
 }
 
@@ -82,12 +83,13 @@ fn file_system(folder: &Path) -> Result<Finding> {
 
 fn disk(database: &Path) -> Result<Finding> {
     let free = health::free_bytes(database)?;
-    let message = format!("{} MiB are free", free / 1024 / 1024);
-    Ok(if free < FREE_BYTES_MIN {
+    let message = format!("there is room for {}", words::size(free));
+    let finding = if free < FREE_BYTES_MIN {
         Finding::warn("disk", message, "make room: when it is full, nothing is taken in")
     } else {
         Finding::ok("disk", message)
-    })
+    };
+    Ok(finding.with_bytes(free))
 }
 
 fn modes(folder: &Path) -> Result<Finding> {
@@ -103,8 +105,11 @@ fn files(folder: &Path) -> Result<Finding> {
     let Some(first) = open.first() else {
         return Ok(Finding::ok("files", "they are for their owner alone"));
     };
-    let message =
-        format!("{} of the data directory are open to others, {} first", open.len(), first.display());
+    let message = format!(
+        "open to others in the data directory: {}, {} first",
+        words::counted_list(&open, "file"),
+        first.display()
+    );
     Ok(Finding::fail("files", message, format!("chmod -R go= {}", folder.display())))
 }
 
@@ -154,10 +159,11 @@ fn key(config: &Config) -> Finding {
 fn log(database: &Path) -> Finding {
     let path = std::path::PathBuf::from(format!("{}-wal", database.display()));
     let bytes = std::fs::metadata(path).map_or(0, |log| log.len());
-    let message = format!("{} KiB", bytes / 1024);
-    if bytes > LOG_BYTES_MAX {
+    let message = words::size(bytes);
+    let finding = if bytes > LOG_BYTES_MAX {
         Finding::warn("log of the database", message, "find out which program reads the database for so long")
     } else {
         Finding::ok("log of the database", message)
-    }
+    };
+    finding.with_bytes(bytes)
 }

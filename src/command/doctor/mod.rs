@@ -1,6 +1,7 @@
 //! `kaiwa doctor`: looks at what an operator can get wrong, and says what to do about it.
 
 mod accounts;
+mod examined;
 mod finding;
 mod local;
 
@@ -43,6 +44,7 @@ impl Doctor {
         }
         match findings.iter().filter(|finding| finding.level == Level::Fail).count() {
             0 => Ok(()),
+            1 => Err(Error::Unavailable(format!("1 of {} checks has failed", findings.len()))),
             count => Err(Error::Unavailable(format!("{count} of {} checks have failed", findings.len()))),
         }
     }
