@@ -10,6 +10,7 @@ mod credentials;
 mod damage;
 mod delivery;
 mod doctor;
+mod documents;
 mod erase;
 mod errors;
 mod feed;

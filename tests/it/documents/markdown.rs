@@ -1,0 +1,122 @@
+//! The commands that stand in a document: blocks of a shell, and `kaiwa …` within a sentence.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+/// What stands above a block that cannot be run here. Readers do not see it.
+const EXCUSE: &str = "<!-- not run by a test: ";
+
+/// A document, and which of its commands a test has not asked for yet.
+pub struct Document {
+    name: &'static str,
+    pub text: String,
+    left: RefCell<Vec<Block>>,
+}
+
+/// A block between fences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    pub line: usize,
+    /// The heading above it.
+    pub section: String,
+    pub language: String,
+    pub text: String,
+    /// Whether the document says why it is not run.
+    pub is_excused: bool,
+}
+
+impl Document {
+    /// The document with this path.
+    pub fn read(name: &'static str) -> Self {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        let left = blocks(&text).into_iter().filter(|block| block.language == "sh" && !block.is_excused);
+        Self { name, left: RefCell::new(left.collect()), text }
+    }
+
+    /// The commands of a section, one text for each block.
+    #[track_caller]
+    pub fn section(&self, heading: &str) -> Vec<String> {
+        let mut left = self.left.borrow_mut();
+        let (found, others) = left.drain(..).partition(|block| block.section == heading);
+        *left = others;
+        let found: Vec<Block> = found;
+        assert!(!found.is_empty(), "{}: no commands in the section {heading:?}", self.name);
+        found.into_iter().map(|block| block.text).collect()
+    }
+
+    /// The block of this language in a section.
+    #[track_caller]
+    pub fn block(&self, heading: &str, language: &str) -> String {
+        let found = blocks(&self.text).into_iter();
+        let mut found = found.filter(|block| block.section == heading && block.language == language);
+        found.next().expect("the section has such a block").text
+    }
+
+    /// The command within a sentence that begins so; of several the longest.
+    #[track_caller]
+    pub fn sentence(&self, beginning: &str) -> String {
+        let found = spans(&self.text).into_iter().filter(|span| span.starts_with(beginning));
+        let found = found.max_by_key(String::len);
+        found.unwrap_or_else(|| panic!("{}: no command begins with {beginning:?}", self.name))
+    }
+
+    /// Every block was run.
+    #[track_caller]
+    pub fn finish(self) {
+        let left: Vec<_> = self.left.into_inner().into_iter().map(|block| block.line).collect();
+        assert_eq!(left, [0; 0], "{}: the lines of blocks that no test has run", self.name);
+    }
+}
+
+/// Every block, in order.
+pub fn blocks(text: &str) -> Vec<Block> {
+    let (mut blocks, mut open): (Vec<Block>, Option<Block>) = (Vec::new(), None);
+    let (mut section, mut before) = (String::new(), "");
+    for (number, line) in (1..).zip(text.lines()) {
+        let fence = line.trim_start().strip_prefix("```");
+        match (&mut open, fence) {
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some(block), None) => block.text += &format!("{}\n", line.strip_prefix("   ").unwrap_or(line)),
+            (None, Some(language)) => {
+                let is_excused = before.starts_with(EXCUSE) && before.ends_with(" -->");
+                let (section, language) = (section.clone(), language.trim().to_owned());
+                open = Some(Block { line: number, section, language, text: String::new(), is_excused });
+            }
+            (None, None) => {}
+        }
+        if let (None, Some(heading)) = (&open, line.strip_prefix("## ")) {
+            heading.clone_into(&mut section);
+        }
+        before = line;
+    }
+    blocks
+}
+
+/// What stands between backticks outside of blocks, on one line.
+pub fn spans(text: &str) -> Vec<String> {
+    let mut is_block = false;
+    let outside = text.lines().filter(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_block ^= is_fence;
+        !is_block && !is_fence
+    });
+    let joined = outside.map(|line| if line.is_empty() { "\n``\n" } else { line.trim() });
+    let joined = joined.collect::<Vec<_>>().join(" ");
+    // A paragraph begins with an even number of backticks before it.
+    let paragraphs = joined.split("\n``\n");
+    let odd = paragraphs.flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2));
+    odd.map(|span| span.replace(r"\|", "|").trim().to_owned()).collect()
+}
+
+#[test]
+fn blocks_and_sentences_are_told_apart() {
+    let text = "## One\nSay `kaiwa\nhelp` and `b\\|c`.\n\n1. x\n\n   ```sh\n   a `b`\n   ```\n\n## Two\n\
+                <!-- not run by a test: why -->\n```sh\n# no heading\n## nor this\n```\n";
+
+    let found = blocks(text);
+
+    let seen: Vec<_> = found.iter().map(|one| (one.line, one.section.as_str(), one.text.as_str())).collect();
+    assert_eq!(seen, [(7, "One", "a `b`\n"), (13, "Two", "# no heading\n## nor this\n")]);
+    assert_eq!(found.iter().map(|block| block.is_excused).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(spans(text), ["kaiwa help", "b|c"]);
+}

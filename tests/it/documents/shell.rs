@@ -1,0 +1,104 @@
+//! A shell as the one who reads a document has it: in a folder, with the program, and with what earlier commands have set.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// What makes a command that does not work fail: `curl` for every refusal, and a server that is stopped once it has listened.
+const PRELUDE: &str = r#"
+curl() { command curl --fail-with-body --max-time 30 "$@"; }
+sudo() { shift 2; "$@"; }
+kaiwa() {
+    if [ "$1" != serve ]; then command kaiwa "$@"; return; fi
+    command kaiwa "$@" 2>served.log &
+    until grep -q "listening on" served.log; do kill -0 $!; sleep 0.02; done
+    kill -TERM $!; wait $!
+}
+"#;
+
+/// A folder and what is different in it from what the documents print.
+pub struct Shell {
+    pub folder: TempDir,
+    variables: Vec<(String, String)>,
+    replacements: Vec<(String, String)>,
+    assignments: String,
+}
+
+impl Shell {
+    /// A new folder, in which the program is built.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for place in ["bin", "target/release"] {
+            std::fs::create_dir_all(folder.path().join(place)).unwrap();
+            let program = folder.path().join(place).join("kaiwa");
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kaiwa"), program).unwrap();
+        }
+        Self { folder, variables: Vec::new(), replacements: Vec::new(), assignments: String::new() }
+    }
+
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A variable of the environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// What a document prints, such as a port or an id, is something else here.
+    pub fn replace(&mut self, printed: &str, here: &str) {
+        self.replacements.push((printed.to_owned(), here.to_owned()));
+    }
+
+    /// What the commands print. All of them have to work.
+    #[track_caller]
+    pub fn run(&mut self, commands: &str) -> String {
+        self.run_to(commands, 0)
+    }
+
+    /// The same for commands that end with this exit code.
+    #[track_caller]
+    pub fn run_to(&mut self, commands: &str, code: i32) -> String {
+        let output = self.command(commands).output().expect("there is a bash");
+        let Output { status, stdout, stderr } = output;
+        let [printed, complaints] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(status.code(), Some(code), "{commands}\n{printed}\n{complaints}");
+        let assignments = commands.lines().filter(|line| is_assignment(line));
+        self.assignments.extend(assignments.map(|line| format!("{line}\n")));
+        printed
+    }
+
+    /// The shell that runs the commands.
+    pub fn command(&self, commands: &str) -> Command {
+        let printed = format!("{}{commands}", self.assignments);
+        let replaced = self.replacements.iter();
+        let replaced = replaced.fold(printed, |text, (printed, here)| text.replace(printed, here));
+        self.bare(&format!("{PRELUDE}{replaced}"))
+    }
+
+    /// A program as it is printed, in the place of the shell, so that it can be stopped.
+    pub fn program(&self, command: &str) -> Command {
+        self.bare(&format!("exec {command}"))
+    }
+
+    fn bare(&self, script: &str) -> Command {
+        let mut command = Command::new("bash");
+        command.args(["-euo", "pipefail", "-c", script]).current_dir(self.folder.path()).env_clear();
+        let inherited = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{inherited}", self.path("bin").display()));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+fn is_assignment(line: &str) -> bool {
+    let name = line.split_once('=').map_or("", |(name, _)| name);
+    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_uppercase())
+}
+
+/// Moves a folder away, as the one does who starts from a backup.
+pub fn move_away(folder: &Path) {
+    std::fs::rename(folder, folder.with_extension("gone")).unwrap();
+}
