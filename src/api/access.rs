@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use actix_web::body::BodySize;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 
@@ -34,10 +33,10 @@ impl Access {
         }
     }
 
-    /// Logs and counts the answer, which is about to leave.
-    pub fn end(self, metrics: &Metrics, status: u16, size: BodySize) {
+    /// Logs and counts the answer, which is about to leave with so many bytes.
+    pub fn end(self, metrics: &Metrics, status: u16, bytes: u64) {
         let Self { began, method, path, route, id, remote } = self;
-        let (took, bytes) = (began.elapsed(), bytes(size));
+        let took = began.elapsed();
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let pattern = route.as_deref().unwrap_or("none");
         let remote = remote.map_or_else(|| "nowhere".to_owned(), |remote| remote.to_string());
@@ -53,14 +52,6 @@ impl Access {
     pub fn panicked(self, metrics: &Metrics) {
         log::error!("{} {} panicked; request {}", self.method, self.path, self.id);
         metrics.request(self.method.as_str(), self.route, 500, self.began.elapsed());
-    }
-}
-
-/// The length of a body. One that is streamed has none yet.
-fn bytes(size: BodySize) -> u64 {
-    match size {
-        BodySize::Sized(bytes) => bytes,
-        BodySize::None | BodySize::Stream => 0,
     }
 }
 

@@ -1,12 +1,13 @@
 //! LINE accounts: connect, list, read, change, remove. Credentials go in and never come out.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::conversations::checked;
+use crate::api::field::Field;
 use crate::api::once::Once;
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
@@ -20,18 +21,17 @@ use crate::model::view::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::store::{accounts, customers, idempotency};
 
 /// An account as a client writes it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AccountBody {
-    r#type: Option<String>,
-    name: Option<String>,
-    detail: Option<String>,
-    secret: Option<Secret>,
-    #[serde(default, deserialize_with = "given")]
-    secret_next: SecretChange,
-    token: Option<Secret>,
-    channel_id: Option<String>,
-    delivery_mode: Option<DeliveryMode>,
+    r#type: Field<String>,
+    name: Field<String>,
+    detail: Field<String>,
+    secret: Field<Secret>,
+    secret_next: Field<Secret>,
+    token: Field<Secret>,
+    channel_id: Field<String>,
+    delivery_mode: Field<DeliveryMode>,
 }
 
 /// A page of the caller's accounts, newest first.
@@ -60,7 +60,7 @@ pub async fn create(
     let now = app.shared.clock.now();
     let account = body.into_new(AccountId::new(now))?;
     let id = account.id;
-    let (Caller { customer, profile }, claim) = (caller, once.claim());
+    let (Caller { customer, profile, .. }, claim) = (caller, once.claim());
     let create = app.shared.store.write(now, move |tx| {
         customers::introduce(tx, customer, &profile)?;
         accounts::create(tx, customer, &account)?;
@@ -126,12 +126,26 @@ pub fn show(app: &App, customer: CustomerId, id: AccountId) -> Result<HttpRespon
 }
 
 impl AccountBody {
+    fn of_new(self) -> Self {
+        Self {
+            r#type: self.r#type.of_new(),
+            name: self.name.of_new(),
+            detail: self.detail.of_new(),
+            secret: self.secret.of_new(),
+            secret_next: self.secret_next.of_new(),
+            token: self.token.of_new(),
+            channel_id: self.channel_id.of_new(),
+            delivery_mode: self.delivery_mode.of_new(),
+        }
+    }
+
     fn into_new(self, id: AccountId) -> Result<NewAccount> {
-        if self.r#type.is_none() {
+        let body = self.of_new();
+        if body.r#type == Field::Absent {
             return Err(Error::invalid(Rule::ReferenceType, "an account needs `\"type\": \"line\"`"));
         }
         let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } =
-            self.into_change()?;
+            body.into_change()?;
         Ok(NewAccount {
             id,
             name: name.unwrap_or_default(),
@@ -145,30 +159,26 @@ impl AccountBody {
     }
 
     fn into_change(self) -> Result<AccountChange> {
-        if self.r#type.is_some_and(|kind| kind != REFERENCE_TYPE) {
+        if self.r#type.not_null("type")?.is_some_and(|kind| kind != REFERENCE_TYPE) {
             return Err(Error::invalid(Rule::ReferenceType, "the only `type` of an account is `line`"));
         }
         Ok(AccountChange {
-            name: checked(self.name, "name")?,
-            detail: checked(self.detail, "detail")?,
-            secret: credential(self.secret, "secret")?,
-            secret_next: checked_next(self.secret_next)?,
-            credential: way_to_speak(self.token, self.channel_id)?,
-            delivery_mode: self.delivery_mode,
+            name: checked(self.name.or_empty(), "name")?,
+            detail: checked(self.detail.or_empty(), "detail")?,
+            secret: credential(self.secret.not_null("secret")?, "secret")?,
+            secret_next: next(self.secret_next)?,
+            credential: way_to_speak(self.token.not_null("token")?, self.channel_id.not_null("channel_id")?)?,
+            delivery_mode: self.delivery_mode.not_null("delivery_mode")?,
         })
     }
 }
 
-fn checked_next(change: SecretChange) -> Result<SecretChange> {
-    match change {
-        SecretChange::Set(secret) => Ok(credential(Some(secret), "secret_next")?.into()),
-        other => Ok(other),
+fn next(secret: Field<Secret>) -> Result<SecretChange> {
+    match secret {
+        Field::Absent => Ok(SecretChange::Keep),
+        Field::Null => Ok(SecretChange::Remove),
+        Field::Given(secret) => Ok(credential(Some(secret), "secret_next")?.into()),
     }
-}
-
-/// A field that is there, be it `null`.
-fn given<'de, D: Deserializer<'de>>(field: D) -> Result<SecretChange, D::Error> {
-    Option::<Secret>::deserialize(field).map(SecretChange::from)
 }
 
 /// A token, or the id of the channel whose tokens are fetched.

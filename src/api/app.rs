@@ -24,7 +24,7 @@ use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
 use crate::worker::quotas::Quotas;
 use crate::worker::tokens::{Renewals, Tokens};
-use crate::worker::wake::Alarms;
+use crate::worker::wake::{Alarms, End};
 
 /// Connections to LINE of one HTTP thread, for the few calls that a caller waits for.
 const LINE_CONNECTIONS: usize = 16;
@@ -79,6 +79,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// When the server was started.
     pub started: Timestamp,
+    /// The end of the server: feeds end at once, and each connection with its next answer.
+    pub end: End,
 }
 
 impl App {

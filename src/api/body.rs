@@ -8,7 +8,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 
 use crate::api::app::App;
@@ -22,9 +22,6 @@ pub struct Json<T>(pub T);
 
 /// A body of JSON that may be left away: then everything is as by default.
 pub struct MaybeJson<T>(pub T);
-
-/// The bytes of a webhook, exactly as they came.
-pub struct Raw(pub Bytes);
 
 type Reading<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
 
@@ -45,17 +42,6 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeJson<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let value = value(request, payload, Some(T::default()));
         Box::pin(async move { value.await.map(Self) })
-    }
-}
-
-impl FromRequest for Raw {
-    type Error = Error;
-    type Future = Reading<Self>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = app(request).shared.config.limits.webhook_body_bytes;
-        let body = read(request, payload, limit);
-        Box::pin(async move { body.await.map(Self) })
     }
 }
 
@@ -91,20 +77,37 @@ fn require_json(request: &HttpRequest) -> Result<()> {
     Err(Error::UnsupportedMediaType("send the body with `Content-Type: application/json`"))
 }
 
+/// `TooLarge` when the body is announced to be longer than `limit_bytes`.
+pub fn check_announced(request: &HttpRequest, limit_bytes: usize) -> Result<()> {
+    if announced_bytes(request) > limit_bytes { Err(Error::TooLarge { limit_bytes }) } else { Ok(()) }
+}
+
+/// The whole body, if all of it has come with its head: nothing is waited for.
+pub async fn at_hand(mut payload: Payload, limit_bytes: usize) -> Option<Bytes> {
+    // The connection hands on what it has read after this pause only.
+    tokio::task::yield_now().await;
+    let mut body = BytesMut::new();
+    while let Some(part) = payload.next().now_or_never()? {
+        body.extend_from_slice(&part.ok()?);
+        if body.len() > limit_bytes {
+            return None;
+        }
+    }
+    Some(body.freeze())
+}
+
 /// The whole body, unless it is announced or turns out to be longer than `limit_bytes`.
-fn read(
+pub fn read(
     request: &HttpRequest,
     payload: &mut Payload,
     limit_bytes: usize,
 ) -> impl Future<Output = Result<Bytes>> + use<> {
     let seconds = app(request).shared.config.limits.request_timeout.as_secs();
-    let announced = announced_bytes(request);
+    let (announced, checked) = (announced_bytes(request), check_announced(request, limit_bytes));
     let mut payload = payload.take();
     let once = Once::of(request);
     async move {
-        if announced > limit_bytes {
-            return Err(Error::TooLarge { limit_bytes });
-        }
+        checked?;
         let mut body = BytesMut::with_capacity(announced);
         while let Some(part) = payload.next().await {
             let part = part.map_err(|error| failure(&error, seconds))?;

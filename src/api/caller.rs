@@ -5,21 +5,46 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use crate::api::app::App;
-use crate::api::query;
-use crate::api::token::Bearer;
+use crate::api::token::{Bearer, Verified};
+use crate::api::{query, same_origin};
 use crate::error::{Error, Result};
+use crate::model::clock::Clock;
 use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;
+use crate::model::timestamp::Timestamp;
 
 /// The customer in whose name a request is made.
+#[derive(Clone)]
 pub struct Caller {
     /// The customer's id.
     pub customer: CustomerId,
     /// What the token says about the customer.
     pub profile: ProfileChange,
+    /// How long the caller may go on.
+    pub grant: Grant,
+}
+
+/// What a caller was let in with, for those who stay longer than a request. A key or a session that can be taken back will
+/// be asked here, so that whoever stays is told of both ends in one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// From when on it lets nobody in.
+    pub expires_at: Timestamp,
+}
+
+impl Grant {
+    /// Whether it lets the caller go on.
+    pub fn holds(self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+
+    /// Waits until it does not.
+    pub async fn ended(self, clock: &Clock) {
+        clock.reaches(self.expires_at).await;
+    }
 }
 
 impl FromRequest for Caller {
@@ -31,24 +56,51 @@ impl FromRequest for Caller {
     }
 }
 
+/// The caller is authenticated, and the request charged to its token, once: whoever looks again sees the same.
 fn caller(request: &HttpRequest) -> Result<Caller> {
+    if let Some(known) = request.extensions().get::<Caller>() {
+        return Ok(known.clone());
+    }
     let app = request.app_data::<web::Data<App>>().expect("every server is given an App");
-    let token = token(request).ok_or(Error::NoCredentials)?;
+    let Presented { token, place } = presented(request).ok_or(Error::NoCredentials)?;
     let now = app.shared.clock.now();
-    let Bearer { customer, profile } = app.shared.verifier.verify(&token, now)?;
+    let Verified { bearer, expires_at } = app.shared.verifier.verify(&token, now)?;
+    if place == Place::Cookie {
+        same_origin::require(request)?;
+    }
     app.shared.limits.take_token(&token, now)?;
-    Ok(Caller { customer, profile })
+    query::check_names(request)?;
+    let Bearer { customer, profile } = bearer;
+    let caller = Caller { customer, profile, grant: Grant { expires_at } };
+    request.extensions_mut().insert(caller.clone());
+    Ok(caller)
+}
+
+/// A token, and where it stands.
+struct Presented<'request> {
+    token: Cow<'request, str>,
+    place: Place,
+}
+
+/// Where a token can stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the request itself: whoever made the request has put it there.
+    Request,
+    /// In a cookie: a browser adds it whoever has made the request.
+    Cookie,
 }
 
 /// The token of the header, else of the query, else of the cookie. An empty one is none, and so is a header of another
 /// scheme: it is meant for a proxy in front.
-fn token(request: &HttpRequest) -> Option<Cow<'_, str>> {
+fn presented(request: &HttpRequest) -> Option<Presented<'_>> {
     let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
     let (scheme, bearer) = header.and_then(|header| header.split_once(' ')).unwrap_or_default();
     let in_header = scheme.eq_ignore_ascii_case("bearer").then(|| Cow::Borrowed(bearer.trim()));
     let given = |token: &Cow<'_, str>| !token.is_empty();
     let in_query = || query::parameter(request, "token").filter(given);
-    let in_cookie =
-        || request.cookie("token").map(|cookie| Cow::Owned(cookie.value().to_owned())).filter(given);
-    in_header.filter(given).or_else(in_query).or_else(in_cookie)
+    let in_request = in_header.filter(given).or_else(in_query);
+    let in_cookie = || request.cookie("token").map(|cookie| Cow::Owned(cookie.value().to_owned()));
+    let of_request = in_request.map(|token| Presented { token, place: Place::Request });
+    of_request.or_else(|| in_cookie().filter(given).map(|token| Presented { token, place: Place::Cookie }))
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
+use crate::api::field::Field;
 use crate::api::{JSON, query};
 use crate::error::{Error, Result, Rule};
 use crate::model::conversation::ConversationChange;
@@ -17,11 +18,11 @@ use crate::store::conversations;
 const TEXT_CHARACTERS_MAX: usize = 1_000;
 
 /// A rename: what is absent stays.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Rename {
-    name: Option<String>,
-    detail: Option<String>,
+    name: Field<String>,
+    detail: Field<String>,
 }
 
 /// A page of the caller's conversations, newest first.
@@ -54,8 +55,10 @@ pub async fn update(
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
     let id: ConversationId = id.parse()?;
-    let change =
-        ConversationChange { name: checked(rename.name, "name")?, detail: checked(rename.detail, "detail")? };
+    let change = ConversationChange {
+        name: checked(rename.name.or_empty(), "name")?,
+        detail: checked(rename.detail.or_empty(), "detail")?,
+    };
     let now = app.shared.clock.now();
     let update =
         app.shared.store.write(now, move |tx| conversations::update(tx, caller.customer, id, &change));

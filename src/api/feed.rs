@@ -3,18 +3,20 @@
 //! A feed keeps nothing but how far it has come. It reads rows once they are committed, and hands on no more before the
 //! client has taken what it was given.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::Stream;
-use futures_util::stream::unfold;
+use futures_util::stream::{self, unfold};
 use tokio::time::{Instant, sleep_until};
 
 use crate::api::app::App;
-use crate::api::caller::Caller;
+use crate::api::caller::{Caller, Grant};
 use crate::api::feeds::Place;
 use crate::api::query;
 use crate::error::{Error, Result, Rule};
@@ -37,6 +39,7 @@ const RECONNECT_MILLISECONDS: u32 = 1_000;
 /// Which events a caller wants.
 struct Wish {
     customer: CustomerId,
+    grant: Grant,
     conversation: Option<ConversationId>,
     kinds: Vec<EventKind>,
     beginning: Beginning,
@@ -62,22 +65,29 @@ struct Feed {
 pub async fn read(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
     let wish = Wish::of(&request, &app).await?;
     let place = app.shared.feeds.enter(wish.customer)?;
-    let feed = Feed::open(app, wish, place)?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header(UNBUFFERED);
+    if request.method() == Method::HEAD {
+        return Ok(answer.streaming(stream::empty::<Result<Bytes, Infallible>>()));
+    }
+    let feed = Feed::open(app, wish, place)?;
     Ok(answer.streaming(feed.pieces()))
 }
 
 impl Wish {
     async fn of(request: &HttpRequest, app: &App) -> Result<Self> {
-        let customer = match query::parameter(request, "ticket") {
-            Some(ticket) => app.shared.tickets.redeem(&ticket, app.shared.clock.now())?,
-            None => Caller::extract(request).await?.customer,
+        let now = app.shared.clock.now();
+        let (customer, grant) = match query::parameter(request, "ticket") {
+            // Who only looks uses nothing up.
+            Some(ticket) if request.method() == Method::HEAD => app.shared.tickets.look_at(&ticket, now)?,
+            Some(ticket) => app.shared.tickets.redeem(&ticket, now)?,
+            None => Caller::extract(request).await.map(|caller| (caller.customer, caller.grant))?,
         };
+        query::check_names(request)?;
         let conversation = query::parameter(request, "conversation_id").map(|id| id.parse()).transpose()?;
         let kinds =
             query::parameter(request, "type").map_or(Ok(EventKind::ALL.to_vec()), |types| kinds(&types))?;
-        Ok(Self { customer, conversation, kinds, beginning: beginning(request)? })
+        Ok(Self { customer, grant, conversation, kinds, beginning: beginning(request) })
     }
 
     fn open(&self, app: &App, beginning: Beginning) -> Result<Option<Reading>> {
@@ -88,15 +98,19 @@ impl Wish {
 
 /// Where the client ended. The header goes before the parameter, because a browser that comes back repeats the address
 /// as it was at first.
-fn beginning(request: &HttpRequest) -> Result<Beginning> {
-    let header = request.headers().get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes()));
-    let Some(id) = header.or_else(|| query::parameter(request, "last_event_id")) else {
-        return Ok(Beginning::Now);
+fn beginning(request: &HttpRequest) -> Beginning {
+    let header =
+        request.headers().get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes().trim_ascii()));
+    let parameter = || query::parameter(request, "last_event_id");
+    // Who has heard nothing yet has an empty id (WHATWG HTML, 9.2.3).
+    let given = |id: &Cow<'_, str>| !id.is_empty();
+    let Some(id) = header.filter(given).or_else(|| parameter().filter(given)) else {
+        return Beginning::Now;
     };
-    let sequence = id.parse().ok().filter(|sequence| *sequence >= 0);
-    sequence.map(Beginning::After).ok_or_else(|| {
-        Error::invalid(Rule::Argument, "`last_event_id` is the `id` of an event, a whole number")
-    })
+    // Whatever else it is, it is an id that this server never gave.
+    let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
+    let sequence = id.parse().ok().filter(|_| is_number);
+    Beginning::After(sequence.unwrap_or(i64::MAX))
 }
 
 fn kinds(types: &str) -> Result<Vec<EventKind>> {
@@ -115,7 +129,7 @@ impl Feed {
             None => begin_anew(&app, &wish)?,
         };
         let listener = app.shared.store.listen(&reading);
-        let (end, known) = (app.shared.feeds.end(), reading.after());
+        let (end, known) = (app.shared.end.told(), reading.after());
         let greeting = Some(format!("retry: {RECONNECT_MILLISECONDS}\nid: {known}\n\n{greeting}"));
         Ok(Self { app, wish, reading, listener, end, _place: place, greeting, known, given: None })
     }
@@ -139,7 +153,11 @@ impl Feed {
             return Some(greeting);
         }
         let heartbeat = Instant::now() + self.app.shared.config.limits.feed_heartbeat;
+        let (clock, grant) = (&self.app.shared.clock.clone(), self.wish.grant);
         loop {
+            if !grant.holds(clock.now()) {
+                return None;
+            }
             let piece =
                 self.read().inspect_err(|error| log::error!("a feed is ended: {}", error.chain())).ok()?;
             if !piece.is_empty() {
@@ -149,6 +167,7 @@ impl Feed {
                 () = self.listener.told() => {}
                 () = sleep_until(heartbeat) => return Some(self.heartbeat()),
                 () = self.end.requested() => return None,
+                () = grant.ended(clock) => return None,
             }
         }
     }

@@ -1,15 +1,12 @@
-//! How many live feeds are open, and their common end.
+//! How many live feeds are open.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use crate::config::section::Limits;
 use crate::error::{Error, Result};
 use crate::model::id::CustomerId;
-use crate::worker::wake::Stop;
 
 /// A caller with too many open feeds tries again after this long.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -20,7 +17,6 @@ pub struct Feeds {
     open: Arc<Mutex<Open>>,
     all_max: usize,
     customer_max: usize,
-    closing: watch::Sender<bool>,
 }
 
 /// How many are open, of each customer and in all.
@@ -40,9 +36,8 @@ pub struct Place {
 impl Feeds {
     /// No feed is open, and so many may be.
     pub fn new(limits: &Limits) -> Self {
-        let (closing, _) = watch::channel(false);
         let (all_max, customer_max) = (limits.feeds, limits.customer_feeds);
-        Self { open: Arc::default(), all_max, customer_max, closing }
+        Self { open: Arc::default(), all_max, customer_max }
     }
 
     /// Takes a place for a feed of this customer.
@@ -66,16 +61,6 @@ impl Feeds {
     /// How many feeds are open.
     pub fn count(&self) -> usize {
         lock(&self.open).all
-    }
-
-    /// Ends all feeds, and those that are still to come: a stopping server waits for nobody who only listens.
-    pub fn close(&self) {
-        self.closing.send_replace(true);
-    }
-
-    /// Tells a feed when to end.
-    pub fn end(&self) -> Stop {
-        Stop::new(self.closing.subscribe())
     }
 }
 

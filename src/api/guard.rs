@@ -4,17 +4,19 @@ use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpMessage, HttpResponse, web};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::api::access::Access;
 use crate::api::app::App;
 use crate::api::error::{respond, translate};
-use crate::api::{UPLOADS, WEBHOOKS, base_path, deadline, remote};
+use crate::api::progress::Progress;
+use crate::api::remote::Remote;
+use crate::api::webhook::Signed;
+use crate::api::{UPLOADS, base_path, deadline, framing, remote, webhook};
 use crate::config::Config;
 use crate::error::{Error, Resource as Missing};
 
@@ -33,13 +35,14 @@ pub async fn guard(
     let Config { base_path, limits, proxies, .. } = &app.shared.config;
     let is_ours = base_path::strip(&mut request, base_path);
     let remote = remote::address(&request, &proxies.trusted);
+    request.extensions_mut().insert(Remote(remote));
     let access = Access::begin(&request, request_id(&request), remote);
-    let is_upload = request.path() == UPLOADS;
-    let limit = if is_upload { deadline::UPLOAD } else { limits.request_timeout };
+    let limit = if request.path() == UPLOADS { deadline::UPLOAD } else { limits.request_timeout };
     deadline::limit(&mut request, limit);
     let take_address = || app.shared.limits.take_address(remote, app.shared.clock.now());
-    let is_webhook = request.path().starts_with(WEBHOOKS);
-    let refused = refusal(&request, is_ours).or_else(|| if is_webhook { None } else { take_address().err() });
+    let may_be_signed = webhook::may_be_signed(&request);
+    let refused =
+        refusal(&request, is_ours).or_else(|| if may_be_signed { None } else { take_address().err() });
     let mut response = match answer(request, next, refused, &access.id).await {
         Ok(Ok(response)) => in_our_words(response, &access.id),
         Ok(Err(error)) => return Err(error),
@@ -50,15 +53,16 @@ pub async fn guard(
             return Err(actix_web::Error::from(Panicked { response_id }));
         }
     };
-    // Only what is not LINE's counts against its address: LINE's own webhooks may come as fast as they do.
-    if is_webhook && response.status() == StatusCode::UNAUTHORIZED {
+    // All but what LINE has signed counts against its address; what looks as if it could be is known only now.
+    if may_be_signed && !response.request().extensions().contains::<Signed>() {
         response = match take_address() {
             Ok(()) => response,
             Err(error) => response.into_response(respond(&error, &access.id)),
         };
     }
     sign(response.headers_mut(), &access.id);
-    access.end(&app.shared.metrics, response.status().as_u16(), response.response().body().size());
+    let response = framing::fit(response, app.shared.end.has_begun());
+    access.end(&app.shared.metrics, response.status().as_u16(), framing::sent(&response));
     Ok(response)
 }
 
@@ -69,11 +73,14 @@ async fn answer(
     refused: Option<Error>,
     id: &str,
 ) -> std::thread::Result<Result<ServiceResponse<BoxBody>, actix_web::Error>> {
+    let progress = request.conn_data::<Progress>().cloned().unwrap_or_default();
     // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
     if let Some(error) = refused {
+        progress.answered();
         return Ok(Ok(request.into_response(respond(&error, id)).map_into_boxed_body()));
     }
     let call = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    progress.answered();
     call.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
 }
 

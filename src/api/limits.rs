@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::api::app::App;
 use crate::config::section;
 use crate::error::{Error, Result};
 use crate::model::id::CustomerId;
-use crate::model::rate::{Rate, Table};
+use crate::model::rate::{Lately, Rate, Table};
 use crate::model::timestamp::Timestamp;
 use crate::store::backlog;
 
@@ -20,10 +20,17 @@ const COUNT_AGE_MAX: Duration = Duration::from_secs(2);
 /// When to come back to a customer's full outbox: LINE takes some messages in this time.
 const OUTBOX_PAUSE: Duration = Duration::from_secs(5);
 
+/// For how long whoever has delivered a signed webhook is known to be LINE, or a proxy that passes on what LINE sends.
+const SENDER_AGE_MAX: Duration = Duration::from_hours(24);
+
 /// The limits of all callers. None is limited by what another one takes.
 pub struct Limits {
     tokens: Option<Mutex<Table<u64>>>,
     addresses: Option<Mutex<Table<IpAddr>>>,
+    /// Webhooks that are read before it is known who has signed them.
+    unproved: Option<Mutex<Table<IpAddr>>>,
+    /// When an address has last delivered a signed webhook.
+    senders: Mutex<Lately<IpAddr>>,
     /// Tokens are not kept, and nobody can choose two that meet in one number.
     numbers: RandomState,
     waiting: Mutex<HashMap<CustomerId, Waiting>>,
@@ -44,6 +51,8 @@ impl Limits {
         Self {
             tokens: tokens.map(|rate| Mutex::new(Table::new(rate))),
             addresses: addresses.map(|rate| Mutex::new(Table::new(rate))),
+            unproved: addresses.map(|rate| Mutex::new(Table::new(rate))),
+            senders: Mutex::default(),
             numbers: RandomState::new(),
             waiting: Mutex::default(),
         }
@@ -57,11 +66,27 @@ impl Limits {
     /// Takes a request from an address. `TooMany` beyond its rate. Whoever is on this machine is not limited: all callers of a
     /// proxy that is not declared would be one.
     pub fn take_address(&self, address: Option<IpAddr>, now: Timestamp) -> Result<()> {
-        match address {
-            Some(address) if !address.is_loopback() => {
-                take(self.addresses.as_ref(), network(address), now, "this address")
-            }
-            _ => Ok(()),
+        limited(address).map_or(Ok(()), |network| take(self.addresses.as_ref(), network, now, "this address"))
+    }
+
+    /// Whether a webhook from this address may be read, which has to be done before it is known whether LINE has signed it.
+    /// `TooMany` when the address has delivered none lately that was, and too many of late that were not.
+    pub fn take_unproved(&self, address: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        let Some(network) = limited(address) else { return Ok(()) };
+        let delivered_at = lock(&self.senders).get(&network);
+        if delivered_at.is_some_and(|at| now.since(at) < SENDER_AGE_MAX) {
+            return Ok(());
+        }
+        take(self.unproved.as_ref(), network, now, "this address")
+    }
+
+    /// A webhook that was read is signed: it does not count, and its address is known from now on. Only who has a channel
+    /// secret comes to be remembered, so that nobody can push the others out.
+    pub fn proved(&self, address: Option<IpAddr>, now: Timestamp) {
+        let Some(network) = limited(address) else { return };
+        lock(&self.senders).note(network, now);
+        if let Some(unproved) = &self.unproved {
+            lock(unproved).give_back(network);
         }
     }
 
@@ -73,7 +98,7 @@ impl Limits {
         now: Timestamp,
         count: impl FnOnce() -> Result<u64>,
     ) -> Result<()> {
-        let mut known = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.waiting);
         let fresh = known
             .get(&customer)
             .copied()
@@ -120,8 +145,18 @@ fn take<K: Eq + std::hash::Hash>(
     whose: &str,
 ) -> Result<()> {
     let Some(table) = table else { return Ok(()) };
-    let taken = table.lock().unwrap_or_else(PoisonError::into_inner).take(key, now);
+    let taken = lock(table).take(key, now);
     taken.map_err(|wait| Error::TooMany { message: format!("too many requests of {whose}"), wait })
+}
+
+/// A panic elsewhere leaves the tables whole: nothing in between can fail.
+fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For whom an address counts, unless it is not limited.
+fn limited(address: Option<IpAddr>) -> Option<IpAddr> {
+    address.filter(|address| !address.is_loopback()).map(network)
 }
 
 /// Whoever has an IPv6 address has all those that begin with the same 64 bits.
@@ -162,6 +197,34 @@ mod tests {
         assert_eq!(three(&|| limits.take_address(from("2001:db8::1"), NOW)), [true, true, false]);
         assert!(limits.take_address(from("2001:db8::ffff"), NOW).is_err(), "the same network");
         assert!(limits.take_address(from("2001:db8:0:1::1"), NOW).is_ok());
+    }
+
+    #[test]
+    fn who_has_delivered_a_signed_webhook_is_never_refused_unread() {
+        let limits = limits();
+        let from = |address: &str| Some(address.parse::<IpAddr>().unwrap());
+        let three = |address| [(); 3].map(|()| limits.take_unproved(from(address), NOW).is_ok());
+
+        assert_eq!(three("192.0.2.1"), [true, true, false]);
+        assert_eq!(three("192.0.2.2"), [true, true, false], "each for itself");
+        limits.proved(from("192.0.2.1"), NOW);
+        assert_eq!(three("192.0.2.1"), [true; 3]);
+        assert_eq!(three("127.0.0.1"), [true; 3]);
+
+        let later = NOW.after(SENDER_AGE_MAX);
+        let again = [(); 3].map(|()| limits.take_unproved(from("192.0.2.1"), later).is_ok());
+        assert_eq!(again, [true, true, false], "not for ever");
+    }
+
+    #[test]
+    fn a_signed_webhook_does_not_count() {
+        let limits = limits();
+        let address = Some("192.0.2.1".parse().unwrap());
+        limits.take_unproved(address, NOW).unwrap();
+
+        limits.proved(address, NOW.before(SENDER_AGE_MAX));
+
+        assert_eq!([(); 3].map(|()| limits.take_unproved(address, NOW).is_ok()), [true, true, false]);
     }
 
     #[test]

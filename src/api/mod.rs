@@ -13,6 +13,8 @@ pub mod deadline;
 pub mod error;
 pub mod feed;
 pub mod feeds;
+pub mod field;
+pub mod framing;
 pub mod guard;
 pub mod health;
 pub mod limits;
@@ -22,6 +24,7 @@ pub mod metrics;
 pub mod once;
 pub mod openapi;
 pub mod outgoing;
+pub mod progress;
 pub mod public_files;
 pub mod query;
 pub mod quota;
@@ -29,6 +32,7 @@ pub mod range;
 pub mod remote;
 pub mod retries;
 pub mod route;
+pub mod same_origin;
 pub mod setup;
 pub mod signs;
 pub mod tickets;
@@ -53,8 +57,14 @@ pub(crate) const UPLOADS: &str = "/v1.0/medias";
 /// Where LINE and its users fetch files that were sent: the rest of the path is a secret.
 pub(crate) const FILES: &str = "/m/";
 
-/// Where LINE's webhooks go: the rest of the path is the account.
-pub(crate) const WEBHOOKS: &str = "/v1.0/conversation/accounts/";
+/// Where LINE's webhooks go.
+pub(crate) const WEBHOOK: &str = "/v1.0/conversation/accounts/{account_id}";
+
+/// The parameters of every list.
+const PAGE: &[&str] = &["page_size", "page_token"];
+
+/// Those of the list of deliveries.
+const DELIVERIES: &[&str] = &["page_size", "page_token", "state", "conversation_id"];
 
 /// Lets the server answer every route, and all else with what is wrong with it.
 pub fn routes(service: &mut web::ServiceConfig) {
@@ -72,9 +82,13 @@ pub fn all() -> Vec<Route> {
 fn conversations() -> Vec<Route> {
     vec![
         Route::at("/v1.0/conversations/setup").post(setup::create),
-        Route::at("/v1.0/conversations").get(conversations::list),
+        Route::at("/v1.0/conversations").get(conversations::list).takes(PAGE),
         Route::at("/v1.0/conversations/{id}").get(conversations::get).put(conversations::update),
-        Route::at("/v1.0/conversations/{id}/messages").get(messages::list).post(messages::send).once(),
+        Route::at("/v1.0/conversations/{id}/messages")
+            .get(messages::list)
+            .takes(PAGE)
+            .post(messages::send)
+            .once(),
         Route::at("/v1.0/conversations/{id}/messages/{message_id}").get(messages::get),
         Route::at("/v1.0/conversations/{id}/messages/{message_id}/retry").post(retries::create).once(),
         Route::at("/v1.0/conversations/{id}/read").post(signs::read),
@@ -85,29 +99,41 @@ fn conversations() -> Vec<Route> {
 /// LINE accounts of customers, and LINE itself.
 fn line_accounts() -> Vec<Route> {
     vec![
-        Route::at("/v1.0/conversation_accounts").get(accounts::list).post(accounts::create).once(),
+        Route::at("/v1.0/conversation_accounts")
+            .get(accounts::list)
+            .takes(PAGE)
+            .post(accounts::create)
+            .once(),
         Route::at("/v1.0/conversation_accounts/{id}")
             .get(accounts::get)
             .put(accounts::update)
             .delete(accounts::remove),
         Route::at("/v1.0/conversation_accounts/{id}/quota").get(quota::get),
-        Route::at("/v1.0/conversation/accounts/{account_id}").post(webhook::receive),
+        Route::at(WEBHOOK).post(webhook::receive).takes_anything(),
     ]
 }
 
 /// The live feed.
 fn events() -> Vec<Route> {
-    vec![Route::at("/v1.0/events").get(feed::read), Route::at("/v1.0/events/tickets").post(tickets::create)]
+    vec![
+        Route::at("/v1.0/events").get(feed::read).takes(&[
+            "conversation_id",
+            "type",
+            "last_event_id",
+            "ticket",
+        ]),
+        Route::at("/v1.0/events/tickets").post(tickets::create),
+    ]
 }
 
 /// Files: taken from customers, given to LINE and its users.
 fn files() -> Vec<Route> {
     vec![
-        Route::at(UPLOADS).post(uploads::create).once(),
+        Route::at(UPLOADS).post(uploads::create).takes(&["filename"]).once(),
         Route::at("/v1.0/medias/{id}").get(medias::get),
         Route::at("/v1.0/medias/{id}/preview").get(medias::preview),
-        Route::at("/m/{id}/{name}").get(public_files::whole).head(public_files::whole),
-        Route::at("/m/{id}/preview/{name}").get(public_files::preview).head(public_files::preview),
+        Route::at("/m/{id}/{name}").get(public_files::whole),
+        Route::at("/m/{id}/preview/{name}").get(public_files::preview),
     ]
 }
 
@@ -116,7 +142,7 @@ fn webhooks() -> Vec<Route> {
     vec![
         Route::at("/v1.0/webhook").get(webhook_endpoint::get).put(webhook_endpoint::update),
         Route::at("/v1.0/webhook/rotate").post(webhook_endpoint::rotate),
-        Route::at("/v1.0/webhook_deliveries").get(webhook_deliveries::list),
+        Route::at("/v1.0/webhook_deliveries").get(webhook_deliveries::list).takes(DELIVERIES),
         Route::at("/v1.0/webhook_deliveries/{id}").get(webhook_deliveries::get),
         Route::at("/v1.0/webhook_deliveries/{id}/replay").post(webhook_deliveries::replay),
     ]

@@ -139,14 +139,15 @@ fn refuse(request: ServiceRequest, error: Error) -> ServiceResponse<BoxBody> {
     request.error_response(error)
 }
 
-/// The request's key and what it stands for. Whoever has no valid token has no keys: the handler says so.
+/// The request's key and what it stands for. Whoever is not let in has no keys, and is told here already: a second look at the
+/// caller could come out otherwise, and the handler would go on without the key.
 async fn keyed(request: &mut ServiceRequest) -> Result<Option<Keyed>> {
     let mut keys = request.headers().get_all(KEY);
     let Some(key) = keys.next().cloned().filter(|_| request.method() == Method::POST) else {
         return Ok(None);
     };
     let (is_alone, key) = (keys.next().is_none(), key.as_bytes());
-    let Ok(Caller { customer, .. }) = request.extract::<Caller>().await else { return Ok(None) };
+    let Caller { customer, .. } = request.extract::<Caller>().await?;
     if !is_key(key) || !is_alone {
         let expected = format!("`Idempotency-Key` has 1 to {KEY_BYTES_MAX} printable ASCII characters");
         return Err(Error::invalid(Rule::Argument, expected));

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::api::field::or_default;
 use crate::error::{Error, InvalidProperty, Result, Rule};
 use crate::line::outgoing::link_text;
 use crate::model::id::{MediaId, MessageId};
@@ -13,13 +14,13 @@ use crate::model::outgoing::Outgoing;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendMessage {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     text: String,
     /// Each in the shape of the HTTP contract.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub medias: Vec<Value>,
     /// LINE's quick reply items, to stand under the last of it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     quick_replies: Vec<Value>,
     /// The message that it answers.
     #[serde(default)]
@@ -27,10 +28,10 @@ pub struct SendMessage {
     /// Under whose name it is shown.
     #[serde(default)]
     sender: Option<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     notification_disabled: bool,
     /// Send although LINE's events say that the other side cannot be reached.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub force: bool,
 }
 

@@ -3,9 +3,13 @@
 use std::borrow::Cow;
 
 use actix_web::HttpRequest;
+use actix_web::http::Method;
 
-use crate::error::Result;
+use crate::error::{Error, Result, Rule};
 use crate::model::page::Page;
+
+/// Every call takes a token.
+const TOKEN: &str = "token";
 
 /// The first parameter of this name. Both `%20` and `+` stand for a space.
 pub fn parameter<'request>(request: &'request HttpRequest, name: &str) -> Option<Cow<'request, str>> {
@@ -13,7 +17,73 @@ pub fn parameter<'request>(request: &'request HttpRequest, name: &str) -> Option
     parameters.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
+/// What each method of a route takes in the query, noted on the route; a method that is not there takes anything.
+pub struct Parameters(pub Vec<(Method, &'static [&'static str])>);
+
+/// Whether the query of this request is one that its route takes. Whoever asks has to be known first: nobody else is told what
+/// there is.
+pub fn check_names(request: &HttpRequest) -> Result<()> {
+    let parameters = request.app_data::<Parameters>().into_iter().flat_map(|Parameters(all)| all);
+    let mut names = parameters.filter(|(method, _)| method == request.method()).map(|(_, names)| *names);
+    names.next().map_or(Ok(()), |names| check(request.query_string(), names))
+}
+
+/// Whether the query has nothing but these parameters and a token, each once: a misspelled one would otherwise go unnoticed,
+/// and of two nobody could say which one counts.
+fn check(query: &str, names: &[&str]) -> Result<()> {
+    let mut seen = Vec::new();
+    for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+        if name != TOKEN && !names.contains(&name.as_ref()) {
+            let known: Vec<_> = names.iter().chain(&[TOKEN]).map(|name| format!("`{name}`")).collect();
+            let message = format!("`{name}` is no parameter of this call, which takes {}", known.join(", "));
+            return Err(Error::invalid(Rule::Argument, message));
+        }
+        if seen.contains(&name) {
+            return Err(Error::invalid(
+                Rule::Argument,
+                format!("`{name}` stands in the query more than once"),
+            ));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
 /// The page of a list that is asked for.
 pub fn page(request: &HttpRequest) -> Result<Page> {
     Page::parse(parameter(request, "page_size").as_deref(), parameter(request, "page_token").as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_parameters_are_taken_and_each_once() {
+        let takes = |query: &str| check(query, &["page_size", "page_token"]).is_ok();
+
+        for query in [
+            "",
+            "&",
+            "&&",
+            "token=a",
+            "page_size=1&token=a",
+            "page%5Fsize=1",
+            "page_token=a+b%20c",
+            "page_size",
+        ] {
+            assert!(takes(query), "{query}");
+        }
+        for query in [
+            "pagesize=1",
+            "Page_size=1",
+            "page_size=1&page_size=1",
+            "token=a&token=b",
+            "=",
+            "%00=1",
+            "ticket=a",
+        ] {
+            assert!(!takes(query), "{query}");
+        }
+    }
 }

@@ -10,6 +10,10 @@ use crate::model::network::Network;
 /// The header to which each proxy appends whom it has the request from.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
+/// The address that a request came from, noted on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote(pub Option<IpAddr>);
+
 /// The address that this request came from, past the trusted proxies.
 pub fn address(request: &ServiceRequest, trusted: &[Network]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip().to_canonical();

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::api::app::App;
 use crate::api::body::MaybeJson;
 use crate::api::caller::Caller;
+use crate::api::field::or_default;
 use crate::api::limits;
 use crate::api::messages::{prefers_no_wait, show};
 use crate::api::once::Once;
@@ -19,7 +20,7 @@ use crate::store::{conversations, idempotency, messages};
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Also what may have been sent, and to whom LINE's events say that nothing arrives.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     force: bool,
 }
 

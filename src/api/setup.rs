@@ -75,7 +75,7 @@ pub async fn create(
     if body.reference_type != REFERENCE_TYPE {
         return Err(Error::invalid(Rule::ReferenceType, "the only `reference_type` is `line`"));
     }
-    let Caller { customer, profile } = caller;
+    let Caller { customer, profile, .. } = caller;
     let now = app.shared.clock.now();
     let (claim, mut not_taken) = checked(profile, &Guard::new(&app.shared.config.limits.allowed_hosts));
     let save = app.shared.store.write(now, move |tx| {

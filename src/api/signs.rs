@@ -17,17 +17,14 @@ use crate::store::{accounts, conversations};
 const STEP_SECONDS: u32 = 5;
 const SECONDS_MAX: u32 = 60;
 
-/// For how long to show that an answer is on its way.
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Typing {
-    seconds: u32,
-}
+/// For so long it is shown unless the caller says otherwise.
+const SECONDS_UNLESS_GIVEN: u32 = 20;
 
-impl Default for Typing {
-    fn default() -> Self {
-        Self { seconds: 20 }
-    }
+/// For how long to show that an answer is on its way.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Typing {
+    seconds: Option<u32>,
 }
 
 /// Marks everything that the other side wrote as read.
@@ -50,6 +47,7 @@ pub async fn typing(
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
     let (conversation, account) = chat(&app, &caller, id.parse()?)?;
+    let seconds = seconds.unwrap_or(SECONDS_UNLESS_GIVEN);
     if !(STEP_SECONDS..=SECONDS_MAX).contains(&seconds) || !seconds.is_multiple_of(STEP_SECONDS) {
         let message =
             format!("`seconds` must be {STEP_SECONDS} to {SECONDS_MAX}, a multiple of {STEP_SECONDS}");

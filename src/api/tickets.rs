@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, web};
 use uuid::Uuid;
 
 use crate::api::app::App;
-use crate::api::caller::Caller;
+use crate::api::caller::{Caller, Grant};
 use crate::error::{Error, Result};
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
@@ -39,12 +39,15 @@ struct Waiting {
 #[derive(Clone, Copy)]
 struct Ticket {
     customer: CustomerId,
+    /// What the token that asked for it grants: no feed outlives that.
+    grant: Grant,
     expires_at: Timestamp,
 }
 
 /// A ticket for one feed of the caller.
 pub async fn create(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
-    let (ticket, expires_at) = app.shared.tickets.issue(caller.customer, app.shared.clock.now())?;
+    let (ticket, expires_at) =
+        app.shared.tickets.issue(caller.customer, caller.grant, app.shared.clock.now())?;
     Ok(HttpResponse::Ok().json(TicketView::new(&ticket, expires_at)))
 }
 
@@ -52,7 +55,7 @@ impl Tickets {
     /// A new ticket of this customer, and when it expires.
     ///
     /// `TooMany` when too many of the customer's wait already, `Unavailable` when too many of all do.
-    pub fn issue(&self, customer: CustomerId, now: Timestamp) -> Result<(String, Timestamp)> {
+    pub fn issue(&self, customer: CustomerId, grant: Grant, now: Timestamp) -> Result<(String, Timestamp)> {
         let mut waiting = self.lock();
         if waiting.is_full(customer) {
             waiting.forget_expired(now);
@@ -64,24 +67,34 @@ impl Tickets {
         if waiting.is_full(customer) {
             return Err(Error::Unavailable("too many tickets wait for their use".to_owned()));
         }
-        let (ticket, expires_at) = (Uuid::new_v4().simple().to_string(), now.after(LIFE));
-        waiting.tickets.insert(ticket.clone(), Ticket { customer, expires_at });
+        let (ticket, expires_at) =
+            (Uuid::new_v4().simple().to_string(), now.after(LIFE).min(grant.expires_at));
+        waiting.tickets.insert(ticket.clone(), Ticket { customer, grant, expires_at });
         *waiting.of_customers.entry(customer).or_default() += 1;
         Ok((ticket, expires_at))
     }
 
-    /// Whose ticket it is, which is used up by this. `BadCredentials` for one that is not known, expired or used.
-    pub fn redeem(&self, ticket: &str, now: Timestamp) -> Result<CustomerId> {
-        let known = self.lock().take(ticket).filter(|known| now < known.expires_at);
-        let known =
-            known.ok_or(Error::BadCredentials("the ticket is not known, or it was used or has expired"));
-        known.map(|known| known.customer)
+    /// Whose ticket it is, which is used up by this, and what its token grants. `BadCredentials` for one that is not known,
+    /// expired or used.
+    pub fn redeem(&self, ticket: &str, now: Timestamp) -> Result<(CustomerId, Grant)> {
+        good(self.lock().take(ticket), now)
+    }
+
+    /// The same, and the ticket can still be used.
+    pub fn look_at(&self, ticket: &str, now: Timestamp) -> Result<(CustomerId, Grant)> {
+        good(self.lock().tickets.get(ticket).copied(), now)
     }
 
     /// A panic elsewhere leaves the maps whole: nothing in between can fail.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn good(ticket: Option<Ticket>, now: Timestamp) -> Result<(CustomerId, Grant)> {
+    let known = ticket.filter(|known| now < known.expires_at);
+    let known = known.ok_or(Error::BadCredentials("the ticket is not known, or it was used or has expired"));
+    known.map(|known| (known.customer, known.grant))
 }
 
 impl Waiting {
@@ -117,15 +130,16 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_655_445_974_446_158);
+    const GRANT: Grant = Grant { expires_at: Timestamp::NEVER };
 
     #[test]
     fn a_ticket_is_of_one_customer_for_one_use_within_a_minute() {
         let (tickets, customer) = (Tickets::default(), CustomerId::new(NOW));
-        let (ticket, expires_at) = tickets.issue(customer, NOW).unwrap();
-        let (late, _) = tickets.issue(customer, NOW).unwrap();
+        let (ticket, expires_at) = tickets.issue(customer, GRANT, NOW).unwrap();
+        let (late, _) = tickets.issue(customer, GRANT, NOW).unwrap();
 
         assert_eq!(expires_at, NOW.after(Duration::from_mins(1)));
-        assert_eq!(tickets.redeem(&ticket, NOW).unwrap(), customer);
+        assert_eq!(tickets.redeem(&ticket, NOW).unwrap(), (customer, GRANT));
         assert!(matches!(tickets.redeem(&ticket, NOW), Err(Error::BadCredentials(_))), "once");
         assert!(matches!(tickets.redeem(&late, expires_at), Err(Error::BadCredentials(_))));
         assert!(matches!(tickets.redeem("", NOW), Err(Error::BadCredentials(_))));
@@ -135,12 +149,23 @@ mod tests {
     fn a_customer_has_only_so_many_and_those_that_expired_do_not_count() {
         let (tickets, customer) = (Tickets::default(), CustomerId::new(NOW));
         for _ in 0..CUSTOMER_MAX {
-            tickets.issue(customer, NOW).unwrap();
+            tickets.issue(customer, GRANT, NOW).unwrap();
         }
 
-        assert!(matches!(tickets.issue(customer, NOW), Err(Error::TooMany { .. })));
-        assert!(tickets.issue(CustomerId::new(NOW), NOW).is_ok(), "another customer");
-        assert!(tickets.issue(customer, NOW.after(LIFE)).is_ok());
+        assert!(matches!(tickets.issue(customer, GRANT, NOW), Err(Error::TooMany { .. })));
+        assert!(tickets.issue(CustomerId::new(NOW), GRANT, NOW).is_ok(), "another customer");
+        assert!(tickets.issue(customer, GRANT, NOW.after(LIFE)).is_ok());
         assert_eq!(tickets.lock().tickets.len(), 1);
+    }
+
+    #[test]
+    fn a_ticket_does_not_outlive_the_token_that_made_it() {
+        let (tickets, customer) = (Tickets::default(), CustomerId::new(NOW));
+        let grant = Grant { expires_at: NOW.after(Duration::from_secs(10)) };
+
+        let (ticket, expires_at) = tickets.issue(customer, grant, NOW).unwrap();
+
+        assert_eq!(expires_at, grant.expires_at);
+        assert!(matches!(tickets.redeem(&ticket, expires_at), Err(Error::BadCredentials(_))));
     }
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::model::customer::ProfileChange;
@@ -28,6 +31,15 @@ pub struct Bearer {
     pub customer: CustomerId,
     /// What the token says about the customer.
     pub profile: ProfileChange,
+}
+
+/// A token that was found to be good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Whom it speaks for.
+    pub bearer: Bearer,
+    /// From when on it does not.
+    pub expires_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,13 +70,15 @@ impl Verifier {
         Self { key: DecodingKey::from_secret(key.expose().as_bytes()), validation }
     }
 
-    /// Whom the token speaks for. `BadCredentials` for every token that is not exactly right.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Bearer> {
+    /// Whom the token speaks for, and until when. `BadCredentials` for every token that is not exactly right.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Verified> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Error::BadCredentials("the token is too long"));
         }
         let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|_| Error::BadCredentials("the token is not one that this server accepts"))?
+            .ok()
+            .filter(|_| !has_critical(token))
+            .ok_or(Error::BadCredentials("the token is not one that this server accepts"))?
             .claims;
         check_times(&claims, now)?;
         let CustomerClaim { id, name, detail, webhook_method, webhook_uri } =
@@ -72,7 +86,7 @@ impl Verifier {
                 Error::BadCredentials("the token's `customer` must be a string of JSON with an `id`")
             })?;
         let profile = ProfileChange { name, detail, webhook_method, webhook_uri, ..ProfileChange::default() };
-        Ok(Bearer { customer: id, profile })
+        Ok(Verified { bearer: Bearer { customer: id, profile }, expires_at: expiry(claims.exp) })
     }
 }
 
@@ -88,6 +102,19 @@ pub fn sign(key: &Secret, bearer: &Bearer, now: Timestamp, life: Duration) -> Re
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(Error::internal)
 }
 
+/// Whether the token says that something has to be understood, whatever it is: nothing is here (RFC 7515, 4.1.11).
+fn has_critical(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    let header = header.and_then(|header| serde_json::from_slice::<Map<String, Value>>(&header).ok());
+    header.is_none_or(|header| header.contains_key("crit"))
+}
+
+/// The first moment at which the token is not good any more: `exp` may be a fraction of a second.
+fn expiry(seconds: f64) -> Timestamp {
+    let expiry = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    Timestamp::from_microseconds(i64::try_from(expiry.as_micros()).unwrap_or(i64::MAX))
+}
+
 fn check_times(claims: &Claims, now: Timestamp) -> Result<()> {
     let now = Duration::from_micros(u64::try_from(now.as_microseconds()).unwrap_or(0)).as_secs_f64();
     if claims.exp <= now {
@@ -101,7 +128,8 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use aws_lc_rs::hmac;
+    use serde_json::json;
 
     use super::*;
 
@@ -114,7 +142,7 @@ mod tests {
         jsonwebtoken::encode(&Header::new(algorithm), claims, &key).unwrap()
     }
 
-    fn verify(token: &str) -> Result<Bearer> {
+    fn verify(token: &str) -> Result<Verified> {
         Verifier::new(&Secret::new(KEY)).verify(token, NOW)
     }
 
@@ -143,8 +171,9 @@ mod tests {
         let claims =
             json!({ "customer": customer.to_string(), "exp": NOW.as_seconds() + 1, "aud": "anyone" });
 
-        let bearer = verify(&encode(&claims, Algorithm::HS256, KEY)).unwrap();
+        let Verified { bearer, expires_at } = verify(&encode(&claims, Algorithm::HS256, KEY)).unwrap();
 
+        assert_eq!(expires_at.as_microseconds(), (NOW.as_seconds() + 1) * 1_000_000);
         assert_eq!(bearer.customer.to_string(), ID);
         assert_eq!(bearer.profile.name.as_deref(), Some("Test"));
         assert_eq!(bearer.profile.webhook_uri.as_deref(), Some("https://example.com"));
@@ -156,7 +185,7 @@ mod tests {
         let token = sign(&Secret::new(KEY), &bearer, NOW, Duration::from_secs(10)).unwrap();
         let verifier = Verifier::new(&Secret::new(KEY));
 
-        assert_eq!(verifier.verify(&token, NOW).unwrap(), bearer);
+        assert_eq!(verifier.verify(&token, NOW).unwrap().bearer, bearer);
         assert!(verifier.verify(&token, NOW.after(Duration::from_secs(10))).is_err());
     }
 
@@ -187,5 +216,30 @@ mod tests {
         }
         assert!(verify(&encode(&claims(), Algorithm::HS384, KEY)).is_err());
         assert!(verify(&encode(&claims(), Algorithm::HS256, "another key of at least 32 bytes!")).is_err());
+    }
+
+    #[test]
+    fn a_token_with_something_critical_is_refused_whatever_it_is() {
+        let signed = |header: &str| {
+            let claims = URL_SAFE_NO_PAD.encode(claims().to_string());
+            let signed = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+            let key = hmac::Key::new(hmac::HMAC_SHA256, KEY.as_bytes());
+            format!("{signed}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes())))
+        };
+
+        assert!(verify(&signed(r#"{"alg":"HS256","x":["crit"]}"#)).is_ok());
+        for critical in
+            [r#"["exp"]"#, r#"["b64"]"#, r#"["x","y"]"#, "[]", "null", "true", "7", r#""exp""#, "{}"]
+        {
+            let token = signed(&format!(r#"{{"alg":"HS256","typ":"JWT","x":1,"crit":{critical}}}"#));
+            assert!(matches!(verify(&token), Err(Error::BadCredentials(_))), "{critical} was taken");
+        }
+    }
+
+    #[test]
+    fn an_expiry_beyond_all_times_is_never() {
+        for (seconds, expected) in [(1.5, 1_500_000), (0.0, 0), (1e300, i64::MAX), (f64::MAX, i64::MAX)] {
+            assert_eq!(expiry(seconds).as_microseconds(), expected, "{seconds}");
+        }
     }
 }

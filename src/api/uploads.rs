@@ -153,7 +153,7 @@ async fn make_preview(files: &Folder, upload: &Upload) -> Result<()> {
 }
 
 async fn note(app: &App, caller: Caller, upload: &Upload, (sha256, once): ([u8; 32], Once)) -> Result<()> {
-    let (Caller { customer, profile }, upload) = (caller, upload.clone());
+    let (Caller { customer, profile, .. }, upload) = (caller, upload.clone());
     once.saw_hash(sha256);
     let claim = once.claim();
     let bytes_max = app.shared.config.limits.media_customer_bytes;

@@ -1,14 +1,28 @@
 //! LINE's webhook: signature, durable storage, 200 — in that order, and nothing else before the answer.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
+use actix_web::web::Bytes;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
+use crate::api::WEBHOOK;
 use crate::api::app::App;
-use crate::api::body::Raw;
+use crate::api::body;
+use crate::api::remote::Remote;
 use crate::error::{Error, Result};
 use crate::line::{signature, webhook};
 use crate::model::account::{Account, Check, ParkReason};
 use crate::model::id::AccountId;
 use crate::store::{accounts, inbound};
+
+/// Marks a request that LINE has signed, whatever became of it: it counts against nobody.
+pub struct Signed;
+
+/// Whether a request could be a webhook that LINE has signed: it comes to that route in that way.
+pub fn may_be_signed(request: &ServiceRequest) -> bool {
+    request.method() == Method::POST && request.match_pattern().as_deref() == Some(WEBHOOK)
+}
 
 /// Takes in the events of one webhook.
 ///
@@ -17,10 +31,14 @@ use crate::store::{accounts, inbound};
 pub async fn receive(
     id: web::Path<String>,
     request: HttpRequest,
-    Raw(body): Raw,
+    payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
-    let account = signed_by(&app, &id, &request, &body)?;
+    let (account, body) = signed(&app, &id, &request, payload.into_inner()).await.inspect_err(|error| {
+        if let Error::BadCredentials(_) = error {
+            app.shared.counters.webhooks_refused.add(1);
+        }
+    })?;
     let webhook = webhook::parse(&body)?;
     check_destination(&account, &webhook.destination);
     if webhook.events.is_empty() {
@@ -52,21 +70,32 @@ fn waits_for_replies(account: &Account) -> bool {
     account.parked.as_ref().is_some_and(|parked| parked.reason == ParkReason::Quota)
 }
 
-/// The account whose channel secret signed these bytes.
-fn signed_by(app: &App, id: &str, request: &HttpRequest, body: &[u8]) -> Result<Account> {
-    let account = match id.parse::<AccountId>() {
-        Ok(id) => app.reader.read(|connection| accounts::find(connection, id))?,
-        Err(_) => None,
+/// The account whose channel secret signed the body, and the body. What can be refused without reading that is refused
+/// before; and what cannot is read only as often as its address may be wrong, unless all of it is here already.
+async fn signed(
+    app: &App,
+    id: &str,
+    request: &HttpRequest,
+    mut payload: Payload,
+) -> Result<(Account, Bytes)> {
+    let limit_bytes = app.shared.config.limits.webhook_body_bytes;
+    body::check_announced(request, limit_bytes)?;
+    let refused = || Error::BadCredentials("the signature of this webhook is not LINE's");
+    let id: AccountId = id.parse().map_err(|_| refused())?;
+    let signature = request.headers().get(signature::HEADER).map(HeaderValue::as_bytes);
+    let signature = signature.filter(|signature| signature::is_plausible(signature)).ok_or_else(refused)?;
+    let account = app.reader.read(|connection| accounts::find(connection, id))?.ok_or_else(refused)?;
+    let remote = request.extensions().get::<Remote>().and_then(|remote| remote.0);
+    let body = match app.shared.limits.take_unproved(remote, app.shared.clock.now()) {
+        Ok(()) => body::read(request, &mut payload, limit_bytes).await?,
+        Err(late) => body::at_hand(payload, limit_bytes).await.ok_or(late)?,
     };
-    let signature = request.headers().get(signature::HEADER);
-    let signed = account.zip(signature).filter(|(account, signature)| {
-        account.secrets().any(|secret| signature::verify(secret, body, signature.as_bytes()))
-    });
-    if let Some((account, _)) = signed {
-        return Ok(account);
+    if !account.secrets().any(|secret| signature::verify(secret, &body, signature)) {
+        return Err(refused());
     }
-    app.shared.counters.webhooks_refused.add(1);
-    Err(Error::BadCredentials("the signature of this webhook is not LINE's"))
+    app.shared.limits.proved(remote, app.shared.clock.now());
+    request.extensions_mut().insert(Signed);
+    Ok((account, body))
 }
 
 /// The signature has proved the channel; another bot in the body is an odd setup that an operator should know of.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
+use crate::api::field::Field;
 use crate::error::{Error, Result, Rule};
 use crate::hooks::guard::Guard;
 use crate::model::customer::ProfileChange;
@@ -14,11 +15,11 @@ use crate::model::webhook_view::EndpointView;
 use crate::store::{customers, webhook_endpoints};
 
 /// An endpoint as a client writes it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct EndpointBody {
-    uri: Option<String>,
-    method: Option<Method>,
+    uri: Field<String>,
+    method: Field<Method>,
 }
 
 /// The methods with which a customer can be told.
@@ -42,7 +43,7 @@ pub async fn update(
     Json(body): Json<EndpointBody>,
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
-    let Caller { customer, profile } = caller;
+    let Caller { customer, profile, .. } = caller;
     let change = body.into_change(&Guard::new(&app.shared.config.limits.allowed_hosts))?;
     let enable = app.shared.store.write(app.shared.clock.now(), move |tx| {
         customers::introduce(tx, customer, &profile)?;
@@ -56,7 +57,7 @@ pub async fn update(
 
 /// Exchanges the secret, and shows the new one this once.
 pub async fn rotate(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
-    let Caller { customer, profile } = caller;
+    let Caller { customer, profile, .. } = caller;
     let rotate = app.shared.store.write(app.shared.clock.now(), move |tx| {
         customers::introduce(tx, customer, &profile)?;
         webhook_endpoints::rotate(tx, customer)
@@ -74,10 +75,11 @@ fn show(app: &App, customer: CustomerId, with_secret: bool) -> Result<HttpRespon
 
 impl EndpointBody {
     fn into_change(self, guard: &Guard) -> Result<ProfileChange> {
+        let (uri, method) = (self.uri.or_empty(), self.method.not_null("method")?);
         let refused = |reason| Error::invalid(Rule::Argument, format!("`uri`: {reason}"));
-        self.uri.as_deref().map_or(Ok(()), |uri| guard.check_receiver(uri)).map_err(refused)?;
-        let method = self.method.map(|method| method.word().to_owned());
-        Ok(ProfileChange { webhook_uri: self.uri, webhook_method: method, ..ProfileChange::default() })
+        uri.as_deref().map_or(Ok(()), |uri| guard.check_receiver(uri)).map_err(refused)?;
+        let method = method.map(|method| method.word().to_owned());
+        Ok(ProfileChange { webhook_uri: uri, webhook_method: method, ..ProfileChange::default() })
     }
 }
 

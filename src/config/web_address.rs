@@ -4,8 +4,13 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::model::address::is_plain;
+
 /// The address that the text names; the error says what was expected.
 pub fn parse(text: &str) -> Result<Url, String> {
+    if !is_plain(text) {
+        return Err("must not contain control characters, nor spaces at its ends".to_owned());
+    }
     let url = Url::parse(text).map_err(|error| format!("must be an http or https address: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("must begin with http:// or https://, found {}:", url.scheme()));

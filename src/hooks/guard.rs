@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
+use crate::model::address::is_plain;
+
 /// The longest address of a receiver, in bytes.
 const RECEIVER_BYTES_MAX: usize = 2_048;
 
@@ -26,9 +28,10 @@ impl Guard {
 
     /// The address that this text names, if it may be asked for; else the reason, for a person.
     pub fn check(&self, text: &str) -> Result<Url, &'static str> {
-        // A parser leaves them out without a word, and what is stored would not be what is asked.
-        if text.contains(char::is_control) {
-            return Err("an address may not contain line ends, tabs or other control characters");
+        if !is_plain(text) {
+            return Err(
+                "an address may not contain line ends, tabs or other control characters, nor spaces at its ends",
+            );
         }
         let url = Url::parse(text).map_err(|_| "this is no web address")?;
         let host = url.host().ok_or("this address has no host")?;
@@ -232,9 +235,11 @@ mod tests {
             "",
             "javascript:alert(1)",
             "https://1.1.1.1@127.0.0.1/",
-            "https://example.com/\r\na",
+            "https://example.com/a\r\nb",
             "https://exam\tple.com/",
             "\nhttps://example.com/",
+            "https://example.com/ ",
+            "https://example.com/\u{7f}",
         ] {
             assert!(guard(&[]).check(url).is_err(), "{url}");
         }

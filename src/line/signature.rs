@@ -1,6 +1,7 @@
 //! LINE's proof that a webhook comes from LINE: base64 of HMAC-SHA256 over the raw body, keyed with the channel secret
 //! ("Verify webhook signature" in LINE's documentation).
 
+use aws_lc_rs::digest::SHA256_OUTPUT_LEN;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +20,11 @@ pub fn sign(secret: &Secret, body: &[u8]) -> String {
 pub fn verify(secret: &Secret, body: &[u8], signature: &[u8]) -> bool {
     let Ok(tag) = STANDARD.decode(signature) else { return false };
     hmac::verify(&key(secret), body, &tag).is_ok()
+}
+
+/// Whether this has the shape of a signature: what has not need not be held against any bytes.
+pub fn is_plausible(signature: &[u8]) -> bool {
+    STANDARD.decode(signature).is_ok_and(|tag| tag.len() == SHA256_OUTPUT_LEN)
 }
 
 fn key(secret: &Secret) -> hmac::Key {
@@ -50,6 +56,10 @@ mod tests {
         for signature in ["", "not base64!", shortened, "AAAA", &SIGNATURE.to_lowercase()] {
             assert!(!verify(&secret, BODY, signature.as_bytes()), "{signature:?} was taken");
         }
+        for signature in ["", "not base64!", shortened, "AAAA"] {
+            assert!(!is_plausible(signature.as_bytes()), "{signature:?}");
+        }
+        assert!(is_plausible(SIGNATURE.as_bytes()));
         assert!(!verify(&Secret::new("another"), BODY, SIGNATURE.as_bytes()));
         assert!(!verify(&secret, &[BODY, b" "].concat(), SIGNATURE.as_bytes()));
     }

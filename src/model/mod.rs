@@ -1,6 +1,7 @@
 //! The words of the domain: values that were checked once, and decisions that need nothing but values.
 
 pub mod account;
+pub mod address;
 pub mod chat;
 pub mod clock;
 pub mod content;

@@ -14,13 +14,19 @@ pub struct Rate {
     burst: u32,
 }
 
-/// Who has asked lately. The one who has not asked for the longest time is forgotten first, in halves of the table: there
-/// are never more than [`Table::KEYS_MAX`].
+/// A time for each of those who came lately. The one who has not come for the longest time is forgotten first, in halves of
+/// the table: there are never more than [`Lately::KEYS_MAX`].
+#[derive(Debug)]
+pub struct Lately<K> {
+    recent: HashMap<K, Timestamp>,
+    before: HashMap<K, Timestamp>,
+}
+
+/// How much each of those who have asked lately has left.
 #[derive(Debug)]
 pub struct Table<K> {
     rate: Rate,
-    recent: HashMap<K, Timestamp>,
-    before: HashMap<K, Timestamp>,
+    full_at: Lately<K>,
 }
 
 impl Rate {
@@ -41,24 +47,54 @@ impl Rate {
     }
 }
 
-impl<K: Eq + Hash> Table<K> {
+impl<K> Default for Lately<K> {
+    fn default() -> Self {
+        Self { recent: HashMap::new(), before: HashMap::new() }
+    }
+}
+
+impl<K: Eq + Hash> Lately<K> {
     /// The most that are remembered.
     pub const KEYS_MAX: usize = 65_536;
 
+    /// The time that was noted last for this one, if it is remembered.
+    pub fn get(&self, key: &K) -> Option<Timestamp> {
+        self.recent.get(key).or_else(|| self.before.get(key)).copied()
+    }
+
+    /// Notes a time.
+    pub fn note(&mut self, key: K, time: Timestamp) {
+        if self.recent.len() >= Self::KEYS_MAX / 2 && !self.recent.contains_key(&key) {
+            self.before = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(key, time);
+    }
+
+    /// How many are remembered.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.recent.len() + self.before.len()
+    }
+}
+
+impl<K: Eq + Hash> Table<K> {
     /// Nobody has asked.
     pub fn new(rate: Rate) -> Self {
-        Self { rate, recent: HashMap::new(), before: HashMap::new() }
+        Self { rate, full_at: Lately::default() }
     }
 
     /// Takes one request of this one, or tells how long to wait.
     pub fn take(&mut self, key: K, now: Timestamp) -> Result<(), Duration> {
-        let full_at = self.recent.get(&key).or_else(|| self.before.get(&key)).copied();
-        let next = self.rate.take(full_at, now)?;
-        if self.recent.len() >= Self::KEYS_MAX / 2 && !self.recent.contains_key(&key) {
-            self.before = std::mem::take(&mut self.recent);
-        }
-        self.recent.insert(key, next);
+        let next = self.rate.take(self.full_at.get(&key), now)?;
+        self.full_at.note(key, next);
         Ok(())
+    }
+
+    /// Takes one request back that turned out not to count.
+    pub fn give_back(&mut self, key: K) {
+        if let Some(full_at) = self.full_at.get(&key) {
+            self.full_at.note(key, full_at.before(self.rate.interval));
+        }
     }
 }
 
@@ -106,6 +142,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_back_can_be_taken_again() {
+        let mut table = Table::new(Rate::new(1, 2).unwrap());
+        taken(&mut table, 1, NOW);
+
+        table.give_back(1);
+        table.give_back(7);
+
+        assert_eq!((taken(&mut table, 1, NOW), taken(&mut table, 7, NOW)), (1, 2));
+    }
+
+    #[test]
     fn only_so_many_are_remembered() {
         let mut table = Table::new(Rate::new(1, 1).unwrap());
 
@@ -113,7 +160,7 @@ mod tests {
             table.take(key, NOW).unwrap();
         }
 
-        assert!(table.recent.len() + table.before.len() <= Table::<u32>::KEYS_MAX);
+        assert!(table.full_at.len() <= Lately::<u32>::KEYS_MAX);
         assert!(table.take(199_999, NOW).is_err(), "those who asked last are known");
     }
 }

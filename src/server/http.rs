@@ -4,21 +4,17 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::HttpService;
-use actix_service::map_config;
-use actix_web::dev::{AppConfig, Server, ServerHandle};
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::rt::task::JoinHandle;
-use actix_web::{App as Service, HttpServer, middleware, rt, web};
+use actix_web::{App as Service, HttpServer, rt, web};
 use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::api;
-use crate::api::app::{App, Shared};
-use crate::api::guard::guard;
+use crate::api::app::Shared;
 use crate::error::{Error, Result};
-
-/// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+use crate::server::acceptor::{Acceptor, Holder};
+use crate::server::threads;
 
 /// Connections that wait to be taken.
 const BACKLOG: i32 = 1_024;
@@ -28,107 +24,45 @@ const METRICS_CONNECTIONS: usize = 16;
 
 /// The running HTTP threads.
 pub struct Http {
-    interface: Running,
-    metrics: Option<Running>,
-}
-
-/// The threads behind one port.
-struct Running {
-    handle: ServerHandle,
-    ended: JoinHandle<std::io::Result<()>>,
+    shared: Arc<Shared>,
+    /// The acceptor, and those that it gives connections to.
+    threads: Vec<std::thread::JoinHandle<()>>,
+    metrics: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
 }
 
 impl Http {
     /// Begins to answer.
-    pub fn start(
+    pub async fn start(
         shared: &Arc<Shared>,
-        (listener, tls): (TcpListener, Option<ServerConfig>),
+        (listener, holder, tls): (TcpListener, Holder, Option<ServerConfig>),
         metrics: Option<TcpListener>,
     ) -> Result<Self> {
-        limit_stalls(&listener, shared.config.limits.stall_timeout);
-        let interface = match tls {
-            Some(tls) => tls_interface(shared, listener, tls)?,
-            None => interface(shared, listener)?,
-        };
-        let interface = Running::begin(interface);
-        let metrics = metrics.map(|listener| serve_metrics(shared, listener)).transpose()?;
-        Ok(Self { interface, metrics: metrics.map(Running::begin) })
-    }
-
-    /// Takes nothing new, and ends when what is under way is answered or its time is over.
-    pub async fn stop(self) -> Result<()> {
-        self.interface.stop(true).await?;
-        match self.metrics {
-            Some(metrics) => metrics.stop(false).await,
-            None => Ok(()),
+        let limits = &shared.config.limits;
+        limit_stalls(&listener, limits.stall_timeout);
+        let (mut connections, mut threads) = (Vec::new(), Vec::new());
+        for number in 0..shared.config.workers {
+            let thread = threads::spawn(shared, tls.as_ref(), number).await?;
+            connections.push(thread.connections);
+            threads.push(thread.handle);
         }
+        let (connections_max, stop) = (limits.connections, shared.end.told());
+        threads.push(Acceptor { listener, holder, connections_max, threads: connections, stop }.spawn()?);
+        let metrics = metrics.map(|listener| serve_metrics(shared, listener)).transpose()?;
+        let metrics = metrics.map(|server| (server.handle(), rt::spawn(server)));
+        Ok(Self { shared: Arc::clone(shared), threads, metrics })
     }
-}
 
-impl Running {
-    fn begin(server: Server) -> Self {
-        Self { handle: server.handle(), ended: rt::spawn(server) }
+    /// Takes nothing new, and ends when what was taken is answered or its time is over.
+    pub async fn stop(self) -> Result<()> {
+        self.shared.end.begin();
+        let threads = self.threads;
+        let join = move || threads.into_iter().try_for_each(std::thread::JoinHandle::join);
+        let joined = tokio::task::spawn_blocking(join).await.map_err(Error::internal)?;
+        joined.map_err(|_| Error::internal("an HTTP thread panicked"))?;
+        let Some((handle, ended)) = self.metrics else { return Ok(()) };
+        handle.stop(false).await;
+        ended.await.map_err(Error::internal)?.map_err(Error::internal)
     }
-
-    async fn stop(self, gracefully: bool) -> Result<()> {
-        self.handle.stop(gracefully).await;
-        self.ended.await.map_err(Error::internal)?.map_err(Error::internal)
-    }
-}
-
-fn interface(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> {
-    let config = &shared.config;
-    let for_threads = Arc::clone(shared);
-    let server = HttpServer::new(move || {
-        let shared = Arc::clone(&for_threads);
-        Service::new()
-            .data_factory(move || std::future::ready(App::new(Arc::clone(&shared))))
-            .wrap(middleware::from_fn(guard))
-            .configure(api::routes)
-    })
-    .workers(config.workers)
-    .max_connections(config.limits.connections.div_ceil(config.workers))
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(config.limits.request_timeout)
-    .shutdown_timeout(config.limits.shutdown_timeout.as_secs())
-    .disable_signals()
-    .listen(listener)
-    .map_err(Error::internal)?;
-    Ok(server.run())
-}
-
-/// The same within TLS. The framework's own way would also offer HTTP/2, because the client library that speaks to LINE
-/// builds it in; its limits have never been tried here.
-fn tls_interface(shared: &Arc<Shared>, listener: TcpListener, tls: ServerConfig) -> Result<Server> {
-    let config = &shared.config;
-    let for_threads = Arc::clone(shared);
-    let timeout = config.limits.request_timeout;
-    let builder = Server::build();
-    let stopping = builder.graceful_shutdown_signal();
-    let server = builder
-        .workers(config.workers)
-        .max_concurrent_connections(config.limits.connections.div_ceil(config.workers))
-        .shutdown_timeout(config.limits.shutdown_timeout.as_secs())
-        .disable_signals()
-        .listen("interface", listener, move || {
-            let shared = Arc::clone(&for_threads);
-            let service = Service::new()
-                .data_factory(move || std::future::ready(App::new(Arc::clone(&shared))))
-                .wrap(middleware::from_fn(guard))
-                .configure(api::routes);
-            let stopping = stopping.clone();
-            HttpService::build()
-                .graceful_shutdown_signal(move || {
-                    let stopping = stopping.clone();
-                    async move { stopping.notified().await }
-                })
-                .keep_alive(KEEP_ALIVE)
-                .client_request_timeout(timeout)
-                .h1(map_config(service, |()| AppConfig::default()))
-                .rustls_0_23(tls.clone())
-        })
-        .map_err(Error::internal)?;
-    Ok(server.run())
 }
 
 fn serve_metrics(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> {

@@ -1,8 +1,11 @@
 //! Putting the parts together: the database, the workers and the HTTP threads of one running server.
 
+mod acceptor;
+mod connection;
 mod declared;
 mod http;
 mod notify;
+mod threads;
 mod tls;
 mod workers;
 
@@ -10,7 +13,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
 use url::Url;
 
 use crate::api::app::Shared;
@@ -26,6 +28,7 @@ use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::model::clock::Clock;
+use crate::server::acceptor::Holder;
 use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
 use crate::server::tls::Certificate;
@@ -35,7 +38,7 @@ use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
 use crate::worker::quotas::Quotas;
 use crate::worker::tokens::Renewals;
-use crate::worker::wake::{Alarms, Stop};
+use crate::worker::wake::{Alarms, End};
 
 /// Threads that have ended give back what they held within this time.
 const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(2);
@@ -47,6 +50,7 @@ const GIVE_BACK_PAUSE: Duration = Duration::from_millis(2);
 pub struct Server {
     shared: Arc<Shared>,
     listener: TcpListener,
+    holder: Holder,
     metrics: Option<TcpListener>,
     certificate: Option<Certificate>,
     notify: Notify,
@@ -65,10 +69,7 @@ impl Server {
         let (started, verifier) = (clock.now(), Verifier::new(config.require_jwt_key()?));
         let notify = Notify::new(&supervisor);
         let certificate = Certificate::open(&config.tls)?;
-        let listener = match supervisor.listener {
-            Some(listener) => take_over(listener)?,
-            None => listen(&config.listen)?,
-        };
+        let (listener, holder) = listener_of(supervisor, &config)?;
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         make_private_folder(&config.data_directory)?;
         let store = open_store(&config)?;
@@ -98,8 +99,10 @@ impl Server {
             counters: Counters::default(),
             metrics,
             started,
+            end: End::default(),
         };
-        Ok(Self { shared: Arc::new(shared), listener, metrics: metrics_listener, certificate, notify })
+        let (shared, metrics) = (Arc::new(shared), metrics_listener);
+        Ok(Self { shared, listener, holder, metrics, certificate, notify })
     }
 
     /// The address of the interface as somebody on this machine writes it.
@@ -129,11 +132,12 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
         let limit = self.shared.config.limits.shutdown_timeout;
         let holders = Arc::strong_count(&self.shared);
-        let (stopping, stopped) = watch::channel(false);
-        let workers = workers::spawn(&self.shared, &Stop::new(stopped))?;
+        let end_of_workers = End::default();
+        let workers = workers::spawn(&self.shared, &end_of_workers.told())?;
         let mut workers = std::pin::pin!(workers);
         let settings = self.certificate.as_ref().map(Certificate::settings);
-        let http = Http::start(&self.shared, (self.listener, settings), self.metrics)?;
+        let listening = (self.listener, self.holder, settings);
+        let http = Http::start(&self.shared, listening, self.metrics).await?;
         self.notify.ready();
         // A worker ends before it is told to only when it panics: a new start is the only remedy.
         let failed = tokio::select! {
@@ -144,17 +148,24 @@ impl Server {
         };
         log::info!("stopping");
         self.notify.stopping();
-        self.shared.feeds.close();
         http.stop().await?;
         if failed {
             return Err(Error::internal("a worker has ended"));
         }
-        stopping.send_replace(true);
+        end_of_workers.begin();
         if tokio::time::timeout(limit, workers).await.is_err() {
             log::warn!("some deliveries are still under way; they go on at the next start");
         }
         given_back(&self.shared, holders).await;
         Ok(())
+    }
+}
+
+/// The socket of the interface, and whose it is.
+fn listener_of(supervisor: Supervisor, config: &Config) -> Result<(TcpListener, Holder)> {
+    match supervisor.listener {
+        Some(listener) => Ok((take_over(listener)?, Holder::Supervisor)),
+        None => Ok((listen(&config.listen)?, Holder::Us)),
     }
 }
 

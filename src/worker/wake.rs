@@ -27,6 +27,12 @@ pub struct Alarms {
     pub webhooks: Wake,
 }
 
+/// The end of something, which everybody who works for it is told of.
+#[derive(Debug, Default)]
+pub struct End {
+    stopping: watch::Sender<bool>,
+}
+
 /// Tells a worker when to stop.
 #[derive(Debug, Clone)]
 pub struct Stop {
@@ -45,12 +51,24 @@ impl Wake {
     }
 }
 
-impl Stop {
-    /// A stop that is given when the sender says `true`, or goes away.
-    pub fn new(stopping: watch::Receiver<bool>) -> Self {
-        Self { stopping }
+impl End {
+    /// Tells everybody to stop, also those who ask later.
+    pub fn begin(&self) {
+        self.stopping.send_replace(true);
     }
 
+    /// Who holds this is told; that this was dropped is an end too.
+    pub fn told(&self) -> Stop {
+        Stop { stopping: self.stopping.subscribe() }
+    }
+
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        *self.stopping.borrow()
+    }
+}
+
+impl Stop {
     /// Whether the stop was given.
     pub fn is_requested(&self) -> bool {
         *self.stopping.borrow()

@@ -53,33 +53,6 @@ async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[actix_web::test]
-async fn lines_webhooks_are_not_limited_and_forged_ones_are() {
-    let server = behind_a_proxy(|_| {});
-    let forged = async || {
-        let request = server.anonymous(Method::POST, &server.webhook_path());
-        let request = request.insert_header(("x-line-signature", "bm8="));
-        Answer::to(request.insert_header(("x-forwarded-for", "192.0.2.9")), "{}").await
-    };
-    let body = json!({ "destination": "U0", "events": [] }).to_string();
-    let genuine = async || {
-        let secret = server.line.platform.channel().secret;
-        let signature = kaiwa::line::signature::sign(&secret, body.as_bytes());
-        let request = server.anonymous(Method::POST, &server.webhook_path());
-        let request = request.insert_header((kaiwa::line::signature::HEADER, signature));
-        Answer::to(request.insert_header(("x-forwarded-for", "192.0.2.9")), body.clone()).await.status
-    };
-
-    let (taken, _) = until_refused(401, forged).await;
-    let mut webhooks = Vec::new();
-    for _ in 0..10 {
-        webhooks.push(genuine().await);
-    }
-
-    assert!(taken >= 3, "{taken}");
-    assert_eq!(webhooks, [200; 10], "also from an address that has used up its share");
-}
-
-#[actix_web::test]
 async fn a_token_has_a_rate_of_its_own() {
     let server = TestServer::start_with(|config| {
         config.limits.token_requests_per_second = 1;
@@ -93,6 +66,30 @@ async fn a_token_has_a_rate_of_its_own() {
     assert_eq!(anonymous.status, 200);
     server.clock.advance(Duration::from_secs(1));
     assert_eq!(server.get("/v1.0/conversations").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_request_with_a_key_is_charged_once_and_keeps_its_key() {
+    let server = TestServer::start_with(|config| {
+        config.limits.token_requests_per_second = 1;
+        config.limits.token_requests_burst = 4;
+    });
+    let path =
+        format!("/v1.0/conversations/{}/messages", server.conversation_with(&server.user("Alice")).await);
+    server.clock.advance(Duration::from_secs(10));
+    let keyed = async || {
+        let request = server.request(Method::POST, &path).insert_header(("idempotency-key", "one"));
+        let request = request.insert_header(("prefer", "respond-async")).content_type("application/json");
+        Answer::to(request, json!({ "text": "hello" }).to_string()).await
+    };
+
+    let (taken, _) = until_refused(200, keyed).await;
+    server.clock.advance(Duration::from_secs(10));
+
+    assert!(taken >= 4, "{taken} of 4: each is one request");
+    let said =
+        server.messages(path.trim_start_matches("/v1.0/conversations/").split('/').next().unwrap()).await;
+    assert_eq!(said.len(), 2, "what she wrote, and one answer: none went through without its key");
 }
 
 #[actix_web::test]

@@ -29,13 +29,13 @@ const CALLERS: usize = 4;
 const ANSWERS_BETWEEN_ENDS: usize = 25;
 
 /// A folder with settings, and a socket that stays open while one server after the other listens at it.
-struct Held {
-    folder: TempDir,
+pub struct Held {
+    pub folder: TempDir,
     socket: TcpListener,
 }
 
 impl Held {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = format!(
             "[[customers]]\nid = \"{CUSTOMER}\"\n[[accounts]]\nid = \"{ACCOUNT}\"\ncustomer = \"{CUSTOMER}\"\n\
@@ -45,11 +45,11 @@ impl Held {
         Self { folder, socket: TcpListener::bind("127.0.0.1:0").unwrap() }
     }
 
-    fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.socket.local_addr().unwrap()
     }
 
-    fn start(&self) -> Serving {
+    pub fn start(&self) -> Serving {
         let socket = OwnedFd::from(self.socket.try_clone().unwrap());
         Serving::start(handed(self.folder.path(), socket.into(), 1))
     }
@@ -68,15 +68,17 @@ fn handed(folder: &Path, socket: Stdio, count: usize) -> Command {
 
 /// What LINE's side saw.
 #[derive(Default)]
-struct Seen {
-    done: AtomicBool,
-    answered: AtomicUsize,
-    refused: AtomicUsize,
+pub struct Seen {
+    pub done: AtomicBool,
+    pub answered: AtomicUsize,
+    pub refused: AtomicUsize,
+    /// Connections that were made, and ended without an answer.
+    pub broken: AtomicUsize,
 }
 
 impl Seen {
     /// Sends one event after the other, each until it is answered with 200, and counts them.
-    fn call(&self, address: SocketAddr) {
+    pub fn call(&self, address: SocketAddr) {
         while !self.done.load(Ordering::Relaxed) {
             let body = json!({ "destination": "U0", "events": [text_event("U1", "hello")] }).to_string();
             let limit = Instant::now() + PATIENCE;
@@ -87,26 +89,18 @@ impl Seen {
         }
     }
 
-    /// The status, or nothing when the server ended before it had answered.
-    fn deliver(&self, address: SocketAddr, body: &str) -> Option<u16> {
-        let Ok(mut stream) = TcpStream::connect(address) else {
+    /// The status, or nothing when there was no answer.
+    pub fn deliver(&self, address: SocketAddr, body: &str) -> Option<u16> {
+        let Ok(stream) = TcpStream::connect(address) else {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         };
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let signature = signature::sign(&Secret::new(SECRET), body.as_bytes());
-        let head = format!(
-            "POST /v1.0/conversation/accounts/{ACCOUNT} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-             x-line-signature: {signature}\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut answer = String::new();
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).ok()?;
-        stream.read_to_string(&mut answer).ok()?;
-        answer.get(9..12)?.parse().ok()
+        let status = ask(stream, body);
+        self.broken.fetch_add(usize::from(status.is_none()), Ordering::Relaxed);
+        status
     }
 
-    fn wait_for_more(&self) {
+    pub fn wait_for_more(&self) {
         let (goal, limit) =
             (self.answered.load(Ordering::Relaxed) + ANSWERS_BETWEEN_ENDS, Instant::now() + PATIENCE);
         while self.answered.load(Ordering::Relaxed) < goal {
@@ -114,6 +108,25 @@ impl Seen {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// A signed webhook.
+pub fn webhook(address: SocketAddr, body: &str, connection: &str) -> String {
+    let signature = signature::sign(&Secret::new(SECRET), body.as_bytes());
+    let length = body.len();
+    format!(
+        "POST /v1.0/conversation/accounts/{ACCOUNT} HTTP/1.1\r\nhost: {address}\r\nconnection: {connection}\r\n\
+         x-line-signature: {signature}\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// The status that a webhook is answered with over a connection of its own.
+fn ask(mut stream: TcpStream, body: &str) -> Option<u16> {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = String::new();
+    stream.write_all(webhook(stream.peer_addr().ok()?, body, "close").as_bytes()).ok()?;
+    stream.read_to_string(&mut answer).ok()?;
+    answer.get(9..12)?.parse().ok()
 }
 
 #[test]

@@ -118,7 +118,11 @@ async fn whoever_is_slow_within_tls_is_cut_off_too() {
     let certificate = certify(folder.path());
     let server =
         start_with(folder.path(), |config| config.limits.request_timeout = Duration::from_millis(500));
-    let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nab", server.webhook_path());
+    let signature = kaiwa::line::signature::sign(&kaiwa::model::secret::Secret::new("another"), b"");
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: a\r\nx-line-signature: {signature}\r\ncontent-length: 10\r\n\r\nab",
+        server.webhook_path()
+    );
 
     // On a busy machine the handshake may be too slow as well.
     let mut dripping = (0..).find_map(|_| connect(server.address, &certificate).ok()).expect("one is quick");

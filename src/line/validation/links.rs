@@ -4,6 +4,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use crate::line::validation::schema::{Path, Problems, report};
+use crate::model::address::is_plain;
 use crate::model::text::units;
 
 /// LINE takes at most so many UTF-16 code units in the address of a picture or a video.
@@ -45,7 +46,7 @@ fn parsed(value: &Value, units_max: usize, path: &Path<'_>, problems: &mut Probl
         Some("") => "May not be empty".to_owned(),
         Some(text) if units(text) > units_max => format!("Length must be between 0 and {units_max}"),
         Some(text) => match Url::parse(text) {
-            Ok(url) if text.is_ascii() => return Some(url),
+            Ok(url) if text.is_ascii() && is_plain(text) => return Some(url),
             _ => "invalid uri".to_owned(),
         },
     };

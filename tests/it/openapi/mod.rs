@@ -25,15 +25,21 @@ fn objects(value: &Value) -> Vec<&serde_json::Map<String, Value>> {
 
 #[test]
 fn every_route_is_an_operation_and_every_operation_a_route() {
+    // `HEAD` is wherever `GET` is, and described where somebody needs it.
     let described: BTreeSet<String> = contract::operations()
         .iter()
+        .filter(|(_, method, _)| *method != "head")
         .map(|(path, method, _)| format!("{} {path}", method.to_uppercase()))
         .collect();
     let served: BTreeSet<String> = kaiwa::api::all()
         .iter()
         .flat_map(|route| {
-            let methods = route.allow().split(", ").map(str::to_owned).collect::<Vec<_>>();
-            methods.into_iter().map(move |method| format!("{method} {}", route.path()))
+            let methods = route.allow().split(", ").map(str::to_owned).collect::<BTreeSet<_>>();
+            assert_eq!(methods.contains("GET"), methods.contains("HEAD"), "{}", route.path());
+            methods
+                .into_iter()
+                .filter(|method| method != "HEAD")
+                .map(move |method| format!("{method} {}", route.path()))
         })
         .collect();
 
@@ -68,6 +74,9 @@ fn every_operation_says_what_it_takes_and_how_it_may_end() {
         {
             assert!(statuses.contains_key(status), "{place}: {status}");
         }
+        let is_unsafe = ["delete", "post", "put"].contains(&method);
+        assert_eq!(statuses.contains_key("403"), is_private && is_unsafe, "{place}: by a cookie");
+        assert!(statuses.contains_key("400") || !path.starts_with("/v1.0/"), "{place}: unknown parameters");
         for status in ["400", "408", "413"].into_iter().filter(|_| operation.get("requestBody").is_some()) {
             assert!(statuses.contains_key(status), "{place}: {status}");
         }
@@ -176,7 +185,7 @@ async fn the_page_runs_nothing_but_its_own_script_and_needs_nobody_else() {
             && page.matches("<script").count() == 1
     );
     let other = server.post("/docs", &Value::Null).await;
-    assert_eq!((other.status, other.header("allow")), (405, "GET"));
+    assert_eq!((other.status, other.header("allow")), (405, "GET, HEAD"));
     assert_eq!(server.get("/docs/").await.reason(), "ROUTE_NOT_FOUND");
     assert_eq!(server.get("/docs/page.html").await.reason(), "ROUTE_NOT_FOUND");
 }

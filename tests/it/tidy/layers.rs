@@ -42,7 +42,7 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("hyper", &["src/http/"]),
     ("hyper_rustls", &["src/http/"]),
     ("hyper_util", &["src/http/"]),
-    ("std::net::TcpStream", &["src/http/tests.rs", "src/sandbox/hangup.rs"]),
+    ("std::net::TcpStream", &["src/http/tests.rs", "src/sandbox/hangup.rs", "src/server/acceptor.rs"]),
     ("awc", &["src/sandbox/tests/"]),
     ("listenfd", &["src/config/supervisor.rs"]),
     ("std::env", &["src/config/", "src/command/", "src/main.rs"]),

@@ -1,0 +1,100 @@
+//! Fields of bodies that may be left away, and what `null` means there: one rule for all bodies.
+//!
+//! In what is created, `null` is as good as absent. In a change it clears what can be cleared, and is refused elsewhere.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{Error, Result, Rule};
+
+/// A field of a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Field<T> {
+    /// Nothing is said about it.
+    #[default]
+    Absent,
+    /// It is `null`.
+    Null,
+    /// It has a value.
+    Given(T),
+}
+
+impl<T> Field<T> {
+    /// The same in what is created.
+    pub fn of_new(self) -> Self {
+        match self {
+            Self::Null => Self::Absent,
+            other => other,
+        }
+    }
+
+    /// The value of a field that cannot be cleared. `Invalid` for `null`.
+    pub fn not_null(self, name: &str) -> Result<Option<T>> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Null => Err(Error::invalid(
+                Rule::Argument,
+                format!("`{name}` cannot be null: leave it away to keep it"),
+            )),
+            Self::Given(value) => Ok(Some(value)),
+        }
+    }
+}
+
+impl<T: Default> Field<T> {
+    /// The value of a field that is cleared by its empty value.
+    pub fn or_empty(self) -> Option<T> {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(T::default()),
+            Self::Given(value) => Some(value),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|value| value.map_or(Self::Null, Self::Given))
+    }
+}
+
+/// For a field of what is created that has a value in any case: `null` is as good as absent.
+pub fn or_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(default)]
+        name: Field<String>,
+        #[serde(default, deserialize_with = "or_default")]
+        force: bool,
+    }
+
+    fn body(json: &str) -> Body {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn null_is_told_from_absent_where_it_matters() {
+        let (absent, null, given) =
+            (body("{}"), body(r#"{"name":null}"#), body(r#"{"name":"a","force":true}"#));
+
+        assert_eq!([&absent.name, &null.name], [&Field::Absent, &Field::Null]);
+        assert_eq!(null.name.clone().of_new(), Field::Absent);
+        assert_eq!(given.name.clone().of_new(), Field::Given("a".to_owned()));
+        assert_eq!(null.name.clone().or_empty().as_deref(), Some(""));
+        assert_eq!(absent.name.clone().or_empty(), None);
+        assert!(matches!(null.name.not_null("name"), Err(Error::Invalid { .. })));
+        assert_eq!(absent.name.not_null("name").unwrap(), None);
+        assert_eq!(given.name.not_null("name").unwrap().as_deref(), Some("a"));
+        assert_eq!([body(r#"{"force":null}"#).force, absent.force, given.force], [false, false, true]);
+    }
+}

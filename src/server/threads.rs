@@ -1,0 +1,123 @@
+//! The HTTP threads: each answers the requests of its connections until the last one has ended.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_http::HttpService;
+use actix_service::{Service, ServiceFactory, map_config};
+use actix_tls::accept::rustls_0_23::{Acceptor as TlsAcceptor, AcceptorService as Tls};
+use actix_web::dev::AppConfig;
+use actix_web::rt::net::TcpStream;
+use actix_web::{App as Routes, middleware, rt, web};
+use rustls::ServerConfig;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio_util::either::Either;
+
+use crate::api;
+use crate::api::app::{App, Shared};
+use crate::api::guard::guard;
+use crate::error::{Error, Result};
+use crate::server::acceptor::Accepted;
+use crate::server::connection::Connection;
+
+/// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long a client may take to close its end after ours is closed.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Threads that wait for the disk, of all HTTP threads.
+const BLOCKING_THREADS_MAX: usize = 512;
+
+/// One HTTP thread.
+pub struct Thread {
+    /// Takes its connections. It ends when there is no such end any more and all of them are done.
+    pub connections: UnboundedSender<Accepted>,
+    /// The thread itself.
+    pub handle: JoinHandle<()>,
+}
+
+/// Begins to answer on a new thread.
+pub async fn spawn(shared: &Arc<Shared>, tls: Option<&ServerConfig>, number: usize) -> Result<Thread> {
+    let (connections, given) = mpsc::unbounded_channel();
+    let (ready, is_ready) = oneshot::channel();
+    let (shared, tls) = (Arc::clone(shared), tls.cloned());
+    let blocking = (BLOCKING_THREADS_MAX / shared.config.workers).max(1);
+    let run = move || {
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(blocking).build();
+        let begun = runtime.map_err(Error::internal).and_then(|runtime| Ok((runtime, App::new(shared)?)));
+        match begun {
+            Ok((runtime, app)) => {
+                drop(ready.send(Ok(())));
+                rt::Runtime::from(runtime).block_on(run(app, tls, given));
+            }
+            Err(error) => drop(ready.send(Err(error))),
+        }
+    };
+    let thread = std::thread::Builder::new().name(format!("http {number}"));
+    let handle = thread.spawn(run).map_err(Error::internal)?;
+    is_ready.await.map_err(Error::internal)??;
+    Ok(Thread { connections, handle })
+}
+
+async fn run(app: App, tls: Option<ServerConfig>, given: UnboundedReceiver<Accepted>) {
+    let shared = Arc::clone(&app.shared);
+    let routes =
+        Routes::new().app_data(web::Data::new(app)).wrap(middleware::from_fn(guard)).configure(api::routes);
+    let http = HttpService::build()
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(shared.config.limits.request_timeout)
+        .client_disconnect_timeout(GOODBYE)
+        .on_connect_ext(|connection: &Connection, data| drop(data.insert(connection.progress())))
+        .h1(map_config(routes, |()| AppConfig::default()));
+    let tls = match tls {
+        Some(settings) => {
+            let acceptor = TlsAcceptor::new(settings);
+            ServiceFactory::<TcpStream>::new_service(&acceptor, ()).await.ok().map(Rc::new)
+        }
+        None => None,
+    };
+    match http.new_service(()).await {
+        Ok(http) => serve(Rc::new(http), tls, &shared, given).await,
+        Err(()) => log::error!("an HTTP thread cannot answer"),
+    }
+}
+
+/// Serves what is given until no more comes, and then until all of it has ended or its time is over.
+async fn serve<H>(http: Rc<H>, tls: Option<Rc<Tls>>, shared: &Shared, mut given: UnboundedReceiver<Accepted>)
+where
+    H: Service<(Connection, Option<SocketAddr>)> + 'static,
+{
+    let (open, mut all_ended) = mpsc::channel::<Infallible>(1);
+    while let Some(accepted) = given.recv().await {
+        let (http, tls, stop, open) = (Rc::clone(&http), tls.clone(), shared.end.told(), open.clone());
+        rt::spawn(async move {
+            let Accepted { stream, place } = accepted;
+            let Ok(stream) = TcpStream::from_std(stream) else { return };
+            let peer = stream.peer_addr().ok();
+            let stream = match tls {
+                None => Either::Left(stream),
+                Some(tls) => match tls.call(stream).await {
+                    Ok(stream) => Either::Right(stream),
+                    Err(_) => return,
+                },
+            };
+            if poll_fn(|context| http.poll_ready(context)).await.is_ok() {
+                // How a connection ended is nothing that anybody could act on.
+                drop(http.call((Connection::new(stream, stop), peer)).await);
+            }
+            drop((open, place));
+        });
+    }
+    drop(open);
+    if tokio::time::timeout(shared.config.limits.shutdown_timeout, all_ended.recv()).await.is_err() {
+        log::warn!("some requests were not answered in time; their connections are closed");
+    }
+}

@@ -1,0 +1,152 @@
+//! How a feed begins and ends: for whom, from where, in which framing, and until when.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use awc::http::Method;
+use kaiwa::api::token::{Bearer, sign};
+use kaiwa::model::customer::ProfileChange;
+use kaiwa::model::secret::Secret;
+use serde_json::{Value, json};
+
+use crate::harness::answer::Answer;
+use crate::harness::feed::Feed;
+use crate::harness::server::{KEY, TestServer, text_event};
+
+/// A token of the server's customer that is good for so long by the server's clock.
+fn token_for(server: &TestServer, life: Duration) -> String {
+    let bearer = Bearer { customer: server.customer, profile: ProfileChange::default() };
+    sign(&Secret::new(KEY), &bearer, server.clock.now(), life).unwrap()
+}
+
+async fn feed_by(server: &TestServer, token: &str) -> Feed {
+    Feed::of(server.anonymous(Method::GET, "/v1.0/events").bearer_auth(token)).await
+}
+
+async fn ticket_by(server: &TestServer, token: &str) -> Value {
+    let request = server.anonymous(Method::POST, "/v1.0/events/tickets").bearer_auth(token);
+    Answer::to(request, "").await.json()
+}
+
+#[actix_web::test]
+async fn a_feed_ends_when_its_token_does_and_others_go_on() {
+    let server = TestServer::start();
+    let short = token_for(&server, Duration::from_mins(10));
+    let ticket = ticket_by(&server, &short).await;
+    let path = format!("/v1.0/events?ticket={}", ticket["ticket"].as_str().unwrap());
+    let mut by_token = feed_by(&server, &short).await;
+    let mut by_ticket = Feed::of(server.anonymous(Method::GET, &path)).await;
+    let mut lasting = feed_by(&server, &token_for(&server, Duration::from_hours(1))).await;
+
+    server.clock.advance(Duration::from_mins(9));
+    server.webhook(&[text_event(&server.user("Alice"), "before")]).await;
+    let before = [by_token.next().await.kind, by_ticket.next().await.kind];
+    server.clock.advance(Duration::from_mins(1));
+    server.webhook(&[text_event(&server.user("Bob"), "after")]).await;
+
+    assert_eq!(before, ["conversation_created"; 2]);
+    for feed in [&mut by_token, &mut by_ticket] {
+        let mut told = String::new();
+        while let Some(block) = feed.block().await {
+            told.push_str(&block);
+        }
+        assert!(!told.contains("after"), "nothing is told beyond the token: {told}");
+    }
+    lasting.until(|event| event.text() == "after").await;
+}
+
+#[actix_web::test]
+async fn a_feed_ends_in_time_also_when_nothing_happens() {
+    let server = TestServer::start();
+    let mut feed = feed_by(&server, &token_for(&server, Duration::from_secs(2))).await;
+
+    assert_eq!(feed.block().await, None, "long before a sign of life is due");
+}
+
+#[actix_web::test]
+async fn a_ticket_ends_with_the_token_that_asked_for_it() {
+    let server = TestServer::start();
+    let short = token_for(&server, Duration::from_secs(30));
+    let ticket = ticket_by(&server, &short).await;
+    server.clock.advance(Duration::from_secs(30));
+
+    let path = format!("/v1.0/events?ticket={}", ticket["ticket"].as_str().unwrap());
+    let late = Answer::to(server.anonymous(Method::GET, &path), "").await;
+
+    assert_eq!((late.status, late.reason().as_str()), (401, "INVALID_CREDENTIALS"));
+}
+
+#[actix_web::test]
+async fn an_empty_id_is_none_and_an_unknown_one_is_told_to_begin_anew() {
+    let server = TestServer::start();
+    server.conversation_with(&server.user("Alice")).await;
+    let with = |id: &str| server.request(Method::GET, "/v1.0/events").insert_header(("Last-Event-ID", id));
+
+    for id in ["", " "] {
+        let mut feed = Feed::of(with(id)).await;
+        server.webhook(&[text_event(&server.user("Alice"), "now")]).await;
+        assert_eq!(feed.next().await.text(), "now", "{id:?}: from now on");
+    }
+    let mut in_query = Feed::open(&server, "?last_event_id=").await;
+    server.webhook(&[text_event(&server.user("Alice"), "again")]).await;
+    assert_eq!(in_query.next().await.text(), "again");
+
+    for id in ["one", "-1", "1.0", "+1", "0x1", "99999999999999999999", "1000000", "\u{e9}"] {
+        assert_eq!(Feed::of(with(id)).await.next().await.kind, "reset", "{id:?}");
+    }
+    assert_eq!(Feed::open(&server, "?last_event_id=one").await.next().await.kind, "reset");
+}
+
+/// All that the server says to these bytes until it closes the connection, or until this has come.
+fn say(server: &TestServer, head: &str, until: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let (mut heard, mut bytes) = (String::new(), [0; 4_096]);
+    while !heard.contains(until) {
+        match stream.read(&mut bytes).unwrap() {
+            0 => break,
+            count => heard.push_str(std::str::from_utf8(&bytes[..count]).unwrap()),
+        }
+    }
+    heard
+}
+
+#[actix_web::test]
+async fn a_client_of_http_1_0_is_sent_no_chunks_and_reads_until_the_connection_closes() {
+    let server = TestServer::start();
+    let feed = |rest: &str| {
+        let head = format!("GET /v1.0/events?token={} {rest}\r\n\r\n", server.token());
+        say(&server, &head, "id: 0\n\n").to_ascii_lowercase()
+    };
+
+    for rest in ["HTTP/1.0", "HTTP/1.0\r\nHost: a", "HTTP/1.0\r\nConnection: keep-alive"] {
+        let heard = feed(rest);
+        let (head, body) = heard.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("http/1.0 200"), "{head}");
+        for framing in ["transfer-encoding", "content-length", "keep-alive"] {
+            assert!(!head.contains(framing), "the connection alone ends it: {head}");
+        }
+        assert!(body.starts_with("retry: 1000\n"), "{body}");
+    }
+    let heard = feed("HTTP/1.1\r\nHost: a");
+    assert!(heard.contains("transfer-encoding: chunked"), "{heard}");
+}
+
+#[actix_web::test]
+async fn whoever_only_looks_at_the_feed_takes_no_place_and_uses_no_ticket_up() {
+    let server = TestServer::start_with(|config| config.limits.customer_feeds = 1);
+    let ticket = server.post("/v1.0/events/tickets", &json!({})).await.json();
+    let path = format!("/v1.0/events?ticket={}", ticket["ticket"].as_str().unwrap());
+
+    for _ in 0..3 {
+        let looked = Answer::to(server.anonymous(Method::HEAD, &path), "").await;
+        assert_eq!((looked.status, looked.header("content-type")), (200, "text/event-stream"));
+        assert_eq!(looked.text, "");
+    }
+    assert_eq!(server.shared().feeds.count(), 0);
+    let _feed = Feed::of(server.anonymous(Method::GET, &path)).await;
+    let full = Answer::to(server.request(Method::HEAD, "/v1.0/events"), "").await;
+    assert_eq!(full.status, 429, "as GET answers");
+}
