@@ -14,6 +14,7 @@ pub mod error;
 pub mod feed;
 pub mod feeds;
 pub mod field;
+pub mod file_body;
 pub mod framing;
 pub mod guard;
 pub mod health;

@@ -16,12 +16,11 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use aws_lc_rs::digest::{Context, SHA256, digest};
-use futures_util::StreamExt;
 
 use crate::api::app::{App, Shared};
-use crate::api::body;
 use crate::api::caller::Caller;
-use crate::api::{accounts, messages, uploads};
+use crate::api::file_body::FileBody;
+use crate::api::{UPLOADS, accounts, deadline, messages, uploads};
 use crate::error::{Error, Result, Rule};
 use crate::model::created::Created;
 use crate::model::id::CustomerId;
@@ -186,12 +185,17 @@ fn show(request: &HttpRequest, app: &App, customer: CustomerId, created: Created
     }
 }
 
-/// Reads the body to its end without keeping it. It is as long as its route takes, or it is another one.
+/// Reads the body to its end without keeping it. It is as long as its route takes, or it is another one. Of a form its file
+/// counts: what is around that differs from time to time.
 async fn hash_of_body(request: &mut ServiceRequest, app: &App) -> Result<Hash> {
     let seconds = app.shared.config.limits.request_timeout.as_secs();
-    let (mut payload, mut length, mut hash) = (request.take_payload(), 0, Context::new(&SHA256));
-    while let Some(part) = payload.next().await {
-        let part = part.map_err(|error| body::failure(&error, seconds))?;
+    let payload = request.take_payload();
+    let mut body = match request.path() {
+        UPLOADS => FileBody::open(request.request(), payload, deadline::UPLOAD.as_secs()).await?,
+        _ => FileBody::whole(payload, seconds),
+    };
+    let (mut length, mut hash) = (0, Context::new(&SHA256));
+    while let Some(part) = body.next().await? {
         length += part.len();
         if length > BODY_BYTES_MAX {
             return Err(Error::TooLarge { limit_bytes: BODY_BYTES_MAX });

@@ -1,15 +1,15 @@
 //! Files that customers upload to send them: streamed to disk, judged by their bytes, within LINE's limits.
 
+use std::borrow::Cow;
 use std::io;
 
-use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, BytesMut, Data, Payload, block};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
 use crate::api::app::App;
 use crate::api::caller::Caller;
+use crate::api::file_body::{FileBody, OTHER_BYTES_MAX};
 use crate::api::once::Once;
 use crate::api::{body, deadline, limits, query};
 use crate::error::{Error, Resource, Result, Rule};
@@ -44,7 +44,7 @@ struct Arriving {
     size: u64,
 }
 
-/// Takes a file as it is: its bytes are the body.
+/// Takes a file: its bytes are the body, or a part of a form.
 pub async fn create(
     caller: Caller,
     request: HttpRequest,
@@ -52,16 +52,18 @@ pub async fn create(
     (app, once): (Data<App>, Once),
 ) -> Result<HttpResponse> {
     let announced = u64::try_from(body::announced_bytes(&request)).unwrap_or(u64::MAX);
-    if announced > FILM_BYTES_MAX.max(FILE_BYTES_MAX) {
+    if announced > FILM_BYTES_MAX.max(FILE_BYTES_MAX) + OTHER_BYTES_MAX as u64 {
         return Err(too_large(MediaType::File));
     }
     limits::require_disk(&app)?;
-    let filename = query::parameter(&request, "filename").unwrap_or_default();
+    let body = FileBody::open(&request, payload.into_inner(), deadline::UPLOAD.as_secs()).await?;
+    let named = query::parameter(&request, "filename").filter(|name| !name.is_empty());
+    let filename = named.map(Cow::into_owned).or_else(|| body.filename.clone()).unwrap_or_default();
     let (id, filename) = (MediaId::random(), said::filename(&filename));
     let files = app.shared.folder.clone();
     let begun = files.clone();
     let draft = blocking(move || begun.begin(id, Kind::Whole)).await?;
-    let (kept, kind, content_type) = receive(Arriving::new(draft, &request), payload).await?;
+    let (kept, kind, content_type) = receive(Arriving::new(draft, &body), body).await?;
     let upload = Upload { id, kind, filename, content_type: content_type.to_owned(), size: kept.size };
     let noted = match make_preview(&files, &upload).await {
         Ok(()) => note(&app, caller, &upload, (kept.sha256, once)).await,
@@ -82,10 +84,8 @@ pub fn show(app: &App, customer: CustomerId, id: MediaId) -> Result<HttpResponse
 }
 
 impl Arriving {
-    fn new(draft: Draft, request: &HttpRequest) -> Self {
-        let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
-        Self { draft, claim: Claim(essence.trim().to_ascii_lowercase()), size: 0 }
+    fn new(draft: Draft, body: &FileBody) -> Self {
+        Self { draft, claim: Claim(body.content_type.clone()), size: 0 }
     }
 
     /// Writes a piece, unless what arrived so far is not what it is said to be, or too much.
@@ -116,11 +116,10 @@ impl Claim {
     }
 }
 
-/// The whole body on disk, with what it is.
-async fn receive(mut arriving: Arriving, mut payload: Payload) -> Result<(Kept, MediaType, &'static str)> {
+/// The whole file on disk, with what it is.
+async fn receive(mut arriving: Arriving, mut body: FileBody) -> Result<(Kept, MediaType, &'static str)> {
     let mut collected = BytesMut::new();
-    while let Some(part) = payload.next().await {
-        let part = part.map_err(|error| body::failure(&error, deadline::UPLOAD.as_secs()))?;
+    while let Some(part) = body.next().await? {
         collected.extend_from_slice(&part);
         if collected.len() >= CHUNK_BYTES {
             arriving = arriving.write(collected.split().freeze()).await?;
@@ -128,7 +127,7 @@ async fn receive(mut arriving: Arriving, mut payload: Payload) -> Result<(Kept, 
     }
     arriving = arriving.write(collected.freeze()).await?;
     if arriving.size == 0 {
-        return Err(Error::invalid(Rule::Argument, "the body is the file; it is empty"));
+        return Err(Error::invalid(Rule::Argument, "the file is empty"));
     }
     let Arriving { draft, claim, .. } = arriving;
     let kept = blocking(move || draft.keep()).await?;

@@ -16,6 +16,7 @@ mod errors;
 mod feed;
 mod feed_ends;
 mod forged;
+mod forms;
 mod harness;
 mod hostile;
 mod idempotency;

@@ -53,6 +53,16 @@ class Program:
         return self._summary["line"]
 
     @property
+    def url(self) -> str:
+        """Where the program's own interface is."""
+        return self._summary["api"]
+
+    @property
+    def token(self) -> str:
+        """Opens it."""
+        return self._summary["token"]
+
+    @property
     def channel_secret(self) -> str:
         """What webhooks are signed with."""
         return self._summary["channel_secret"]
