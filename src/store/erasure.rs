@@ -1,10 +1,11 @@
 //! Erasing every trace of a chat or of a person: rows at once, and the words with which its traces can be looked for.
 
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{OptionalExtension, Params};
 
 use crate::error::{Error, Resource, Result};
 use crate::model::chat::LineId;
-use crate::model::id::{ConversationId, MediaId, MessageId};
+use crate::model::id::{ConversationId, MediaId};
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::Text;
 use crate::store::transaction::Transaction;
@@ -50,6 +51,15 @@ impl Words {
     /// for.
     fn share(&mut self, Text(text): Text) {
         self.shared.extend(text.split(char::REPLACEMENT_CHARACTER).map(str::to_owned));
+    }
+}
+
+/// An id as it stands in a row that goes; none where it is damaged.
+struct Id(Option<[u8; 16]>);
+
+impl FromSql for Id {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self(value.as_bytes().ok().and_then(|bytes| bytes.try_into().ok())))
     }
 }
 
@@ -132,9 +142,9 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     }
     files(tx, SQL_FILES, [chat.key], erased)?;
     events::forget(tx, chat.key, None)?;
-    let (id, name, detail): (ConversationId, Text, Text) =
+    let (id, name, detail): (Id, Text, Text) =
         tx.prepare_cached(SQL)?.query_row([chat.key], |row| row.try_into())?;
-    erased.words.ids.push(*id.as_bytes());
+    erased.words.ids.extend(id.0);
     // A user may be somewhere else too; a group or room is nowhere else.
     let line_ids = if chat.kind == "user" { &mut erased.words.shared } else { &mut erased.words.own };
     line_ids.push(chat.line_id.clone());
@@ -208,9 +218,9 @@ fn message(
         UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
         WHERE account = ?1 AND line_message_id = ?2";
     let words = &mut erased.words;
-    let (id, text, line_id, failure): (MessageId, Text, Option<Text>, Option<Text>) =
+    let (id, text, line_id, failure): (Id, Text, Option<Text>, Option<Text>) =
         tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.try_into())?;
-    words.ids.push(*id.as_bytes());
+    words.ids.extend(id.0);
     [Some(text), failure].into_iter().flatten().for_each(|text| words.share(text));
     files(tx, SQL_MEDIAS, (conversation, stamp), erased)?;
     for upload in uploads::release(tx, (conversation, stamp))? {
@@ -229,9 +239,10 @@ fn message(
 fn files(tx: &Transaction<'_>, sql: &str, values: impl Params, erased: &mut Erased) -> Result<()> {
     let mut statement = tx.prepare_cached(sql)?;
     for file in statement.query_map(values, |row| row.try_into())? {
-        let (id, filename, url, preview_url): (MediaId, Text, Option<Text>, Option<Text>) = file?;
-        erased.files.push(id);
-        erased.words.ids.push(*id.as_bytes());
+        let (id, filename, url, preview_url): (Id, Text, Option<Text>, Option<Text>) = file?;
+        // Of a row that does not name its file, the worker for media finds the file.
+        erased.files.extend(id.0.map(MediaId::from_bytes));
+        erased.words.ids.extend(id.0);
         for text in [Some(filename), url, preview_url].into_iter().flatten() {
             erased.words.share(text);
         }
@@ -253,7 +264,7 @@ fn journal_of_chat(tx: &Transaction<'_>, chat: &Chat) -> Result<u64> {
     Ok(count(tx.prepare_cached(SQL)?.execute((chat.account, &chat.kind, &chat.line_id))?))
 }
 
-fn column<T: rusqlite::types::FromSql>(tx: &Transaction<'_>, sql: &str, key: i64) -> Result<Vec<T>> {
+fn column<T: FromSql>(tx: &Transaction<'_>, sql: &str, key: i64) -> Result<Vec<T>> {
     let mut statement = tx.prepare_cached(sql)?;
     let rows = statement.query_map([key], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

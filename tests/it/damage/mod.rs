@@ -6,13 +6,16 @@ mod queues;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use kaiwa::config::section::Retention;
 use kaiwa::store::inspection;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::harness::feed::Feed;
 use crate::harness::server::{TestServer, text_event};
+use crate::retention::clean_up;
 
 /// A text with a byte that stands in no UTF-8, in the place of its last one.
 const BREAK: &str = "CAST(CAST(substr({}, 1, length({}) - 1) AS BLOB) || x'ff' AS TEXT)";
@@ -192,5 +195,21 @@ async fn the_feed_goes_on_behind_a_damaged_event() {
         let name = format!("events with sequence {number}: ");
         assert!(found.iter().any(|found| found.starts_with(&name)), "{found:?}");
     }
+    end(server);
+}
+
+#[actix_web::test]
+async fn a_damaged_message_grows_too_old_like_any_other() {
+    let (server, conversation) = filled().await;
+    break_text(&server, "messages", "text", "text = 'first'");
+    break_text(&server, "messages", "line_id", "text = 'second'");
+    harm(&server, "UPDATE messages SET id = x'00', medias = '[{' WHERE text = 'an answer'");
+    server.clock.advance(Duration::from_hours(48));
+
+    let keep = Retention { message_days: 1, webhook_body_days: 0, ..Retention::default() };
+    clean_up(&server, keep).await;
+
+    assert_eq!(server.messages(&conversation).await, [json!(0); 0]);
+    assert_eq!(server.value::<i64>("SELECT count(*) FROM messages"), 0);
     end(server);
 }
