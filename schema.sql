@@ -203,8 +203,30 @@ CREATE TABLE medias (
 
 CREATE INDEX medias_due ON medias (errand, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL AND NOT sent;
-CREATE INDEX medias_of_customer ON medias (customer, size) WHERE status = 'stored';
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
+
+-- How many bytes the stored files of a customer have. Triggers count, so that whatever changes a file is counted, and nobody
+-- has to add up all files to know whether there is room for another one.
+CREATE TABLE media_usage (
+    customer INTEGER PRIMARY KEY REFERENCES customers (key),
+    bytes INTEGER NOT NULL
+) STRICT;
+
+CREATE TRIGGER media_usage_of_new AFTER INSERT ON medias WHEN NEW.status = 'stored' BEGIN
+    INSERT INTO media_usage (customer, bytes) VALUES (NEW.customer, NEW.size)
+    ON CONFLICT (customer) DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+
+CREATE TRIGGER media_usage_of_changed AFTER UPDATE OF status, size ON medias
+WHEN OLD.status = 'stored' OR NEW.status = 'stored' BEGIN
+    INSERT INTO media_usage (customer, bytes)
+    VALUES (NEW.customer, iif(NEW.status = 'stored', NEW.size, 0) - iif(OLD.status = 'stored', OLD.size, 0))
+    ON CONFLICT (customer) DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+
+CREATE TRIGGER media_usage_of_removed AFTER DELETE ON medias WHEN OLD.status = 'stored' BEGIN
+    UPDATE media_usage SET bytes = bytes - OLD.size WHERE customer = OLD.customer;
+END;
 
 -- Which uploads a message shows. The file lives as long as one message does so.
 CREATE TABLE message_uploads (

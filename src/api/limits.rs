@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::api::app::App;
@@ -33,7 +33,8 @@ pub struct Limits {
     senders: Mutex<Lately<IpAddr>>,
     /// Tokens are not kept, and nobody can choose two that meet in one number.
     numbers: RandomState,
-    waiting: Mutex<HashMap<CustomerId, Waiting>>,
+    /// Each customer's count has a lock of its own: nobody waits while somebody else's messages are counted.
+    waiting: Mutex<HashMap<CustomerId, Arc<Mutex<Option<Waiting>>>>>,
 }
 
 /// How many messages of a customer wait: the number at a time, and those since.
@@ -98,18 +99,17 @@ impl Limits {
         now: Timestamp,
         count: impl FnOnce() -> Result<u64>,
     ) -> Result<()> {
-        let mut known = lock(&self.waiting);
-        let fresh = known
-            .get(&customer)
-            .copied()
-            .filter(|waiting| waiting.counted_at <= now && now.since(waiting.counted_at) < COUNT_AGE_MAX);
-        let mut waiting = match fresh {
+        let known = Arc::clone(lock(&self.waiting).entry(customer).or_default());
+        let mut known = lock(&known);
+        let is_fresh =
+            |waiting: &Waiting| waiting.counted_at <= now && now.since(waiting.counted_at) < COUNT_AGE_MAX;
+        let mut waiting = match known.filter(is_fresh) {
             Some(waiting) => waiting,
             None => Waiting { counted_at: now, count: count()? },
         };
         let has_room = waiting.count < most;
         waiting.count += u64::from(has_room);
-        known.insert(customer, waiting);
+        *known = Some(waiting);
         if has_room {
             return Ok(());
         }
@@ -225,6 +225,22 @@ mod tests {
         limits.proved(address, NOW.before(SENDER_AGE_MAX));
 
         assert_eq!([(); 3].map(|()| limits.take_unproved(address, NOW).is_ok()), [true, true, false]);
+    }
+
+    #[test]
+    fn a_count_that_takes_long_holds_up_no_other_customer() {
+        let limits = limits();
+        let (slow, other) = (CustomerId::new(NOW), CustomerId::new(NOW));
+
+        let counted = limits.add_message(slow, 3, NOW, || {
+            // As another thread would, while this one is still counting.
+            std::thread::scope(|threads| {
+                threads.spawn(|| limits.add_message(other, 3, NOW, || Ok(0))).join().unwrap()
+            })?;
+            Ok(0)
+        });
+
+        assert!(counted.is_ok());
     }
 
     #[test]

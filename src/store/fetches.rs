@@ -13,8 +13,8 @@ use crate::model::timestamp::Timestamp;
 use crate::store::conversations;
 use crate::store::damage::{Text, optional_text, sound_one};
 use crate::store::folder::Kept;
-use crate::store::messages;
 use crate::store::transaction::Transaction;
+use crate::store::{medias, messages};
 
 /// While a file is being fetched it is not due again for this long: longer than any attempt takes.
 const LEASE: Duration = Duration::from_mins(20);
@@ -98,11 +98,9 @@ pub fn next_due(connection: &Connection, errand: Errand) -> Result<Option<Timest
     Ok(connection.prepare_cached(SQL)?.query_row([errand], |row| row.get(0))?)
 }
 
-/// How many bytes the customer's files have. Reads the index over all of them.
+/// How many bytes the customer's files have. A short, indexed read.
 pub fn used_bytes(connection: &Connection, fetch: &Fetch) -> Result<u64> {
-    const SQL: &str = "SELECT coalesce(sum(size), 0) FROM medias WHERE customer = ?1 AND status = 'stored'";
-    let used: i64 = connection.prepare_cached(SQL)?.query_row([fetch.customer], |row| row.get(0))?;
-    Ok(u64::try_from(used).unwrap_or(0))
+    medias::used_bytes(connection, fetch.customer)
 }
 
 /// Whether the file is still to be fetched. A short, indexed read.

@@ -1,6 +1,6 @@
 //! Files: which there are, which are still to be fetched, and which must go.
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
 use crate::model::id::{CustomerId, MediaId};
@@ -130,6 +130,14 @@ pub fn stored_bytes(connection: &Connection) -> Result<u64> {
 pub fn is_stored(connection: &Connection, id: MediaId) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status = 'stored')";
     Ok(connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0))?)
+}
+
+/// How many bytes a customer's stored files have.
+pub(super) fn used_bytes(connection: &Connection, customer: i64) -> Result<u64> {
+    const SQL: &str = "SELECT bytes FROM media_usage WHERE customer = ?1";
+    let used =
+        connection.prepare_cached(SQL)?.query_row([customer], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default())
 }
 
 /// A complete file, from its columns.

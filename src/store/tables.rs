@@ -95,6 +95,13 @@ pub(super) const TABLES: &[Table] = &[
             FROM medias",
     },
     Table {
+        name: "media_usage",
+        key: &["customer"],
+        sql: "
+            SELECT customer, bytes
+            FROM media_usage",
+    },
+    Table {
         name: "message_uploads",
         key: &["conversation", "message_stamp", "media"],
         sql: "

@@ -28,7 +28,7 @@ pub fn add(
         INSERT INTO medias (id, customer, kind, status, filename, content_type, size, sha256, tm_create)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let customer = customers::key(tx, customer)?;
-    let room = customer_bytes_max.saturating_sub(used_bytes(tx, customer)?);
+    let room = customer_bytes_max.saturating_sub(medias::used_bytes(tx, customer)?);
     if upload.size > room {
         return Err(Error::FileTooLarge(format!("there is room for {room} more bytes of files")));
     }
@@ -129,12 +129,6 @@ fn show(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp), id: Media
     let key: i64 = key;
     tx.prepare_cached(SQL_SHOW)?.execute((conversation, stamp, key))?;
     Ok(true)
-}
-
-fn used_bytes(connection: &Connection, customer: i64) -> Result<u64> {
-    const SQL: &str = "SELECT coalesce(sum(size), 0) FROM medias WHERE customer = ?1 AND status = 'stored'";
-    let used: i64 = connection.prepare_cached(SQL)?.query_row([customer], |row| row.get(0))?;
-    Ok(u64::try_from(used).unwrap_or(0))
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Upload> {

@@ -3,8 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use actix_web::rt;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::task::JoinHandle;
 
 use crate::config::section::Limits;
 use crate::error::{Error, Result};
@@ -90,6 +92,13 @@ struct Room {
     places: [(Errand, usize); 3],
 }
 
+/// When uploads that nobody sent and files without a row were looked for last, and the task that does it.
+#[derive(Default)]
+struct Sweeper {
+    began: Option<Timestamp>,
+    task: Option<JoinHandle<()>>,
+}
+
 impl Sources {
     /// These clients, with the configured limits.
     pub fn new(tokens: Tokens, hooks: hooks::client::Client, limits: &Limits, counted: Fetches) -> Self {
@@ -109,24 +118,23 @@ impl MediaWorker {
     pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
         let mut under_way = FuturesUnordered::new();
         let mut room = Room::new();
-        let mut swept = None;
+        let mut sweeper = Sweeper::default();
         loop {
             beat.beat();
-            if is_due(swept, clock.now()) {
-                swept = Some(clock.now());
-                self.sweep(clock.now()).await.unwrap_or_else(|error| report(&error));
-            }
-            match self.claim(&clock, room).await {
-                Ok(due) => under_way.extend(due.into_iter().map(|fetch| {
-                    room.take(fetch.errand);
-                    self.work(fetch, &clock)
-                })),
+            sweeper.sweep(&self, clock.now());
+            let pause = match self.claim(&clock, room).await {
+                Ok(due) => {
+                    under_way.extend(due.into_iter().map(|fetch| {
+                        room.take(fetch.errand);
+                        self.work(fetch, &clock)
+                    }));
+                    self.pause(&clock, room)
+                }
                 Err(error) => {
                     report(&error);
-                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                    PAUSE_AFTER_FAILURE
                 }
-            }
-            let pause = self.pause(&clock, room);
+            };
             tokio::select! {
                 Some(errand) = under_way.next() => room.give_back(errand),
                 () = alarm.woken() => {}
@@ -184,7 +192,7 @@ impl MediaWorker {
 
     /// Brings the file to disk, and its preview if there is one.
     async fn fetch(&self, fetch: &Fetch) -> Result<(Kept, bool), Obstacle> {
-        let limit = self.limit(fetch).await?;
+        let limit = self.limit(fetch)?;
         let response = self.open(fetch).await?;
         let draft = download::begin(&self.folder, fetch.id, Kind::Whole).await?;
         // From here on a withdrawal removes the draft; before, it left nothing to remove.
@@ -198,9 +206,8 @@ impl MediaWorker {
     }
 
     /// How much may come: what a file may have, and what the customer has room for.
-    async fn limit(&self, fetch: &Fetch) -> Result<Limit, Obstacle> {
-        let of = fetch.clone();
-        let used = self.store.read(move |connection| fetches::used_bytes(connection, &of)).await;
+    fn limit(&self, fetch: &Fetch) -> Result<Limit, Obstacle> {
+        let used = self.reader.read(|connection| fetches::used_bytes(connection, fetch));
         let used = used.map_err(|error| Obstacle::NotYet(error.chain()))?;
         let Sources { mut file_bytes, customer_bytes, .. } = self.sources;
         let (only_pictures, announced) = (fetch.is_picture, fetch.announced);
@@ -331,8 +338,28 @@ impl Room {
     }
 }
 
-fn is_due(swept: Option<Timestamp>, now: Timestamp) -> bool {
-    swept.is_none_or(|swept| now.since(swept) >= SWEEP_PAUSE)
+impl Sweeper {
+    /// Begins to sweep on a task of its own, when it is time and the last one has ended: it may take long, and delays no file.
+    fn sweep(&mut self, worker: &MediaWorker, now: Timestamp) {
+        let is_due = self.began.is_none_or(|began| now.since(began) >= SWEEP_PAUSE);
+        if !is_due || self.task.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let worker = worker.clone();
+        self.began = Some(now);
+        self.task = Some(rt::spawn(async move {
+            worker.sweep(now).await.unwrap_or_else(|error| report(&error));
+        }));
+    }
+}
+
+/// The next start sweeps again.
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
 }
 
 fn report(error: &Error) {

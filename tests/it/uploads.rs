@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use awc::http::Method;
+use futures_util::future::join_all;
 use image::{ImageFormat, RgbImage};
 use kaiwa::error::Error;
 use kaiwa::model::id::{CustomerId, MediaId, MessageId};
@@ -11,8 +12,8 @@ use kaiwa::store::messages::{self, NewMessage};
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
-use crate::harness::eventually;
 use crate::harness::server::TestServer;
+use crate::harness::{eventually, eventually_is};
 
 const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom and a film";
 const SOUND: &[u8] = b"\0\0\0\x1cftypM4A \0\0\0\0 and a sound";
@@ -291,4 +292,26 @@ async fn a_message_whose_upload_expires_at_that_very_moment_is_not_stored() {
 
     assert!(matches!(stored, Err(Error::Conflict(_))), "{stored:?}");
     assert_eq!(server.get(&path).await.json()["result"].as_array().unwrap().len(), 1);
+}
+
+/// The room of a customer is counted, and not added up: whatever comes and goes has to be counted.
+#[actix_web::test]
+async fn the_room_of_a_customer_is_what_its_files_have_whatever_has_come_and_gone() {
+    let server = TestServer::start_with(|config| config.limits.media_customer_bytes = 1_000_000);
+    let counted = || server.value::<i64>("SELECT coalesce(sum(bytes), 0) FROM media_usage");
+    let stored = || server.value::<i64>("SELECT coalesce(sum(size), 0) FROM medias WHERE status = 'stored'");
+
+    let uploads = (0..4).map(|_| upload(&server, "application/pdf", "", vec![1; 300_000]));
+    let statuses: Vec<_> = join_all(uploads).await.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 3, "{statuses:?}");
+    assert_eq!((counted(), stored()), (900_000, 900_000));
+
+    server.advance(Duration::from_hours(25));
+    eventually_is((0, 0), async || (counted(), stored())).await;
+    assert_eq!(upload(&server, "application/pdf", "", vec![1; 300_000]).await.status, 200);
+    let connection = rusqlite::Connection::open(server.database()).unwrap();
+    connection.execute_batch("UPDATE medias SET size = 5 WHERE status = 'stored'").unwrap();
+    assert_eq!((counted(), stored()), (5, 5));
+    connection.execute_batch("DELETE FROM medias").unwrap();
+    assert_eq!(counted(), 0);
 }

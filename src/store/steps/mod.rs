@@ -24,4 +24,5 @@ pub const STEPS: &[&str] = &[
     include_str!("message_uploads.sql"),
     include_str!("sources.sql"),
     include_str!("checksums.sql"),
+    include_str!("media_usage.sql"),
 ];
