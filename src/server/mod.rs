@@ -79,7 +79,7 @@ impl Server {
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let (feeds, limits) = (Feeds::new(&config.limits), Limits::new(&config.limits));
-        let metrics = Metrics::new(store.commits().clone());
+        let (pulse, metrics) = (Pulse::new(config.line.timeout), Metrics::new(store.commits().clone()));
         let shared = Shared {
             config,
             public_url,
@@ -87,7 +87,7 @@ impl Server {
             folder,
             clock,
             verifier,
-            pulse: Pulse::default(),
+            pulse,
             alarms: Alarms::default(),
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),

@@ -1,7 +1,7 @@
 //! What goes on behind the answers: delivering messages, asking for names, fetching tokens and files, removing old events.
 //!
 //! A worker takes no input but rows. A wake-up only says "look again", so that start, retry and normal operation are
-//! one path. All workers run on the thread that starts them, because LINE's client is bound to its thread.
+//! one path. All workers run on the thread that starts them, because what they read with is bound to its thread.
 
 pub mod backups;
 pub mod delivery;

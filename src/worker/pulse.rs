@@ -5,18 +5,23 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// A worker that has not begun a round for this long is stuck: a round takes as long as LINE's slowest answer, for which
-/// the configuration allows a minute.
+/// A worker that has not begun a round for this long, apart from the time for its calls, is stuck: in it are the longest
+/// pause between two rounds and all that the storage may need.
 const SILENCE_MAX: Duration = Duration::from_secs(90);
+
+/// The calls of one round that wait for each other: two for an account whose token another worker renews at this moment,
+/// two that ask, two that renew a refused token, and two that ask again.
+const CALLS_MAX: u32 = 8;
 
 /// The life sign of one worker.
 #[derive(Debug, Clone)]
 pub struct Beat {
     last: Arc<Mutex<Instant>>,
+    silence_max: Duration,
 }
 
 /// The life signs of all workers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Pulse {
     /// Of the worker that delivers.
     pub deliveries: Beat,
@@ -44,20 +49,41 @@ impl Beat {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    fn silence(&self) -> Duration {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    fn new(silence_max: Duration) -> Self {
+        Self { last: Arc::new(Mutex::new(Instant::now())), silence_max }
     }
-}
 
-impl Default for Beat {
-    fn default() -> Self {
-        Self { last: Arc::new(Mutex::new(Instant::now())) }
+    /// For how long it has been silent by then.
+    fn silence(&self, then: Instant) -> Duration {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        then.saturating_duration_since(last)
     }
 }
 
 impl Pulse {
+    /// All of them, where one call to LINE may take so long. Who calls LINE within a round may be silent for longer.
+    pub fn new(call_max: Duration) -> Self {
+        let silent = || Beat::new(SILENCE_MAX);
+        let calling = || Beat::new(SILENCE_MAX.saturating_add(call_max.saturating_mul(CALLS_MAX)));
+        Self {
+            deliveries: silent(),
+            names: calling(),
+            tokens: calling(),
+            medias: silent(),
+            events: silent(),
+            backups: silent(),
+            retention: silent(),
+            webhooks: silent(),
+            quotas: calling(),
+        }
+    }
+
     /// `Unavailable` with the name of a worker that is stuck.
     pub fn check(&self) -> Result<()> {
+        self.check_at(Instant::now())
+    }
+
+    fn check_at(&self, then: Instant) -> Result<()> {
         let Self { deliveries, names, tokens, medias, events, backups, retention, webhooks, quotas } = self;
         let all = [
             ("deliveries", deliveries),
@@ -71,13 +97,48 @@ impl Pulse {
             ("quotas", quotas),
         ];
         for (name, beat) in all {
-            let silence = beat.silence();
-            if silence > SILENCE_MAX {
+            let silence = beat.silence(then);
+            if silence > beat.silence_max {
                 let message =
                     format!("the worker for {name} has been silent for {} seconds", silence.as_secs());
                 return Err(Error::Unavailable(message));
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_calls_line_may_be_silent_for_as_long_as_the_calls_of_a_round_may_take_and_nobody_for_longer() {
+        for call_max in [1, 10, 45, 60].map(Duration::from_secs) {
+            let pulse = Pulse::new(call_max);
+            let began = Instant::now();
+            let round = call_max * CALLS_MAX;
+            let all = [
+                &pulse.deliveries,
+                &pulse.medias,
+                &pulse.webhooks,
+                &pulse.events,
+                &pulse.backups,
+                &pulse.retention,
+            ];
+            let look = |silence: Duration| {
+                for beat in all {
+                    *beat.last.lock().unwrap() = began + silence;
+                }
+                pulse.check_at(began + silence)
+            };
+
+            assert!(look(round + Duration::from_secs(5)).is_ok(), "{call_max:?}");
+            let stuck = look(round + SILENCE_MAX + Duration::from_secs(1)).unwrap_err().to_string();
+            assert!(stuck.starts_with("the worker for names has been silent for "), "{stuck}");
+        }
+        let pulse = Pulse::new(Duration::from_secs(60));
+        let stuck = pulse.check_at(Instant::now() + SILENCE_MAX + Duration::from_secs(1)).unwrap_err();
+        assert!(stuck.to_string().starts_with("the worker for deliveries "), "{stuck}");
     }
 }
