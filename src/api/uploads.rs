@@ -70,7 +70,9 @@ pub async fn create(
         failed => failed,
     };
     if let Err(error) = noted {
-        blocking(move || files.remove(id)).await?;
+        if let Err(left) = blocking(move || files.remove(id)).await {
+            log::warn!("an upload that was not taken is left on disk until the next sweep: {}", left.chain());
+        }
         return Err(error);
     }
     Ok(HttpResponse::Ok().json(Media::of_upload(&upload)))

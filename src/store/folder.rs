@@ -195,7 +195,8 @@ impl Drop for Draft {
     }
 }
 
-fn remove_if_any(path: &Path) -> io::Result<()> {
+/// Removes a file; one that is not there is removed.
+pub(super) fn remove_if_any(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

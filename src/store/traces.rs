@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
 use crate::store::backup::{Cancel, copy};
 use crate::store::erasure::Words;
+use crate::store::folder::remove_if_any;
 
 /// Shorter words are in every file by chance.
 const WORD_BYTES_MIN: usize = 6;
@@ -87,8 +88,11 @@ fn said_in(database: &Path, forms: &Forms) -> Result<BTreeSet<usize>> {
     let found = copy::open(database, &Cancel::default())
         .and_then(|connection| copy::into_new_file(&connection, &copied))
         .and_then(|()| forms.find_in(&copied));
-    std::fs::remove_file(&copied).map_err(Error::internal)?;
-    found
+    let removed = remove_if_any(&copied);
+    // Why nothing was found out says more than what is left of it.
+    let found = found?;
+    removed.map_err(Error::internal)?;
+    Ok(found)
 }
 
 /// All files within a folder, those of messages first.
@@ -191,6 +195,25 @@ mod tests {
             assert!(forms.contains(&form.as_bytes().to_vec()), "{form}");
         }
         assert!(forms_of("short").is_empty());
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_read_is_the_reason_and_nothing_is_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("kaiwa.db");
+        let forms = Forms::new(&Words::default()).unwrap();
+        for (bytes, reason) in
+            [(None, "there is no database"), (Some("no database ".repeat(100)), "not a database")]
+        {
+            if let Some(bytes) = bytes {
+                std::fs::write(&database, bytes).unwrap();
+            }
+
+            let error = said_in(&database, &forms).unwrap_err().chain();
+
+            assert!(error.contains(reason), "{error}");
+            assert!(!folder.path().join("kaiwa.db.erasing").exists());
+        }
     }
 
     #[test]

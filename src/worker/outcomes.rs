@@ -1,6 +1,7 @@
 //! Telling a caller that waits for a message when there is something to tell, and counting what came of attempts.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +14,15 @@ use crate::model::id::MessageId;
 /// The callers that wait. What they are told is only to look: the truth is in the rows.
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
-    waiting: Arc<Mutex<HashMap<MessageId, oneshot::Sender<()>>>>,
+    waiting: Arc<Mutex<Waiting>>,
     counted: Deliveries,
+}
+
+/// Those who wait for each message, by the number of their wait.
+#[derive(Debug, Default)]
+struct Waiting {
+    last_number: u64,
+    callers: HashMap<MessageId, HashMap<u64, oneshot::Sender<()>>>,
 }
 
 /// One caller's wait. Dropping it ends the wait.
@@ -22,6 +30,7 @@ pub struct Outcomes {
 pub struct Expected {
     outcomes: Outcomes,
     message: MessageId,
+    number: u64,
     told: oneshot::Receiver<()>,
 }
 
@@ -43,23 +52,27 @@ impl Outcomes {
         self.counted.add(if is_reply { "reply" } else { "push" }, outcome);
     }
 
-    /// Begins to wait for the first outcome of a message that is about to be stored.
+    /// Begins to wait for the next outcome of a message that is stored, or about to be.
     pub fn expect(&self, message: MessageId) -> Expected {
         let (sender, told) = oneshot::channel();
-        self.lock().insert(message, sender);
-        Expected { outcomes: self.clone(), message, told }
+        let mut waiting = self.lock();
+        waiting.last_number += 1;
+        let number = waiting.last_number;
+        waiting.callers.entry(message).or_default().insert(number, sender);
+        Expected { outcomes: self.clone(), message, number, told }
     }
 
-    /// Says that a message has an outcome.
+    /// Says to all who wait that a message has an outcome.
     pub fn announce(&self, message: MessageId) {
-        if let Some(caller) = self.lock().remove(&message) {
+        let callers = self.lock().callers.remove(&message).unwrap_or_default();
+        for caller in callers.into_values() {
             // A caller that has gone away needs no telling.
             caller.send(()).ok();
         }
     }
 
-    /// A panic elsewhere leaves the map whole: each change of it is one call.
-    fn lock(&self) -> MutexGuard<'_, HashMap<MessageId, oneshot::Sender<()>>> {
+    /// A panic elsewhere leaves it whole: whoever has it does nothing that can fail.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,6 +87,43 @@ impl Expected {
 
 impl Drop for Expected {
     fn drop(&mut self) {
-        self.outcomes.lock().remove(&self.message);
+        let mut waiting = self.outcomes.lock();
+        if let Entry::Occupied(mut callers) = waiting.callers.entry(self.message) {
+            callers.get_mut().remove(&self.number);
+            if callers.get().is_empty() {
+                callers.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::model::timestamp::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_microseconds(0);
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[actix_web::test]
+    async fn each_caller_waits_for_itself_and_all_are_told() {
+        let (outcomes, message) = (Outcomes::default(), MessageId::new(NOW));
+        let mut first = outcomes.expect(message);
+        let refused = outcomes.expect(message);
+        let mut second = outcomes.expect(message);
+
+        drop(refused);
+        assert!(first.wait(LONG).now_or_never().is_none(), "it still waits");
+        assert!(second.wait(LONG).now_or_never().is_none(), "it still waits");
+        outcomes.announce(MessageId::new(NOW));
+        assert!(first.wait(LONG).now_or_never().is_none(), "it was another message");
+
+        outcomes.announce(message);
+        first.wait(LONG).now_or_never().expect("it was told");
+        second.wait(LONG).now_or_never().expect("it was told");
+        drop((first, second));
+        assert!(outcomes.lock().callers.is_empty());
     }
 }
