@@ -174,6 +174,11 @@ impl Error {
         Self::Internal(source.into())
     }
 
+    /// Whether the same may succeed a little later without anybody changing anything.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::TooMany { .. } | Self::LineUnavailable(_))
+    }
+
     /// The same refusal of LINE, with the account that it concerns.
     pub fn of_account(self, id: impl fmt::Display) -> Self {
         match self {

@@ -158,6 +158,15 @@ impl Policy {
         }
     }
 
+    /// What stands in for an outcome that cannot be written down: LINE may have executed it, and may not.
+    pub fn unrecorded(&self, is_reply: bool, now: Timestamp) -> Decision {
+        if is_reply {
+            return Decision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned());
+        }
+        let message = "what came of it could not be recorded".to_owned();
+        Decision::Retry { at: now.after(self.backoff_max), ambiguous: true, slow: false, message }
+    }
+
     /// Whether a delivery that is about to be tried must not be: LINE may have forgotten its retry key.
     pub fn expired(&self, progress: Progress, now: Timestamp) -> bool {
         progress.ambiguous && now >= progress.first_attempt_at.after(self.give_up_after)
@@ -329,5 +338,15 @@ mod tests {
             prop_assert!(wait >= POLICY.backoff_first / 2 && wait <= POLICY.backoff_max);
             prop_assert!(POLICY.backoff(attempts + 1, 0.0) >= POLICY.backoff(attempts, 0.0));
         }
+    }
+
+    #[test]
+    fn an_outcome_that_cannot_be_recorded_is_unclear_and_only_a_push_is_repeated() {
+        let reply = POLICY.unrecorded(true, START);
+        let push = POLICY.unrecorded(false, START);
+
+        assert_eq!(reply, Decision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned()));
+        let Decision::Retry { at, ambiguous, .. } = push else { panic!("{push:?}") };
+        assert_eq!((at, ambiguous), (START.after(POLICY.backoff_max), true));
     }
 }

@@ -21,6 +21,7 @@ pub mod outgoing;
 pub mod page;
 pub mod progress;
 pub mod rate;
+pub mod room;
 pub mod secret;
 pub mod signing_secret;
 pub mod sources;

@@ -13,7 +13,7 @@ use crate::model::sources::{self, Held, Source, Sources};
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::{SPARE, get_or, optional_text, size_of, sound, text};
 use crate::store::transaction::Transaction;
-use crate::store::{customers, deliveries, lookups, tokens};
+use crate::store::{customers, lookups, tokens, undeliverable};
 
 /// Connects a channel.
 pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
@@ -189,7 +189,7 @@ pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Resu
     get(tx, customer, id)?;
     let key = key(tx, id)?;
     lookups::cancel_all_of_account(tx, key)?;
-    let settled = deliveries::fail_all_of_account(tx, key)?;
+    let settled = undeliverable::end_all_of_account(tx, key)?;
     tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
     Ok(settled)
 }

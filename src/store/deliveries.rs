@@ -13,10 +13,11 @@ use crate::model::account::Parked;
 use crate::model::delivery::{Acceptance, Decision, Policy, Progress, REPLY_UNKNOWN};
 use crate::model::id::{AccountId, MessageId, RetryKey};
 use crate::model::message::FailureReason;
+use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::{DAMAGED, only_its_own};
-use crate::store::lanes::{self, Lane, Room};
+use crate::store::lanes::{self, Lane};
 use crate::store::transaction::Transaction;
 use crate::store::{accounts, conversations, messages, unreadable};
 
@@ -137,8 +138,12 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
 /// Takes what is due, at most one delivery of each lane. What may not be tried any more is settled instead.
 pub fn claim(tx: &Transaction<'_>, room: Room, policy: &Policy) -> Result<Claimed> {
     let mut claimed = Claimed::default();
+    let mut probed = None;
     for lane in lanes::due(tx, room, policy.backoff_max)? {
-        claim_head(tx, &lane, policy, &mut claimed)?;
+        let is_second_probe = lane.is_probe && probed == Some(lane.account);
+        if !is_second_probe && claim_head(tx, &lane, policy, &mut claimed)? && lane.is_probe {
+            probed = Some(lane.account);
+        }
     }
     Ok(claimed)
 }
@@ -187,63 +192,39 @@ pub fn record_and_go_on(
     Ok(claimed)
 }
 
-/// Takes the oldest delivery of a lane that may still be tried. One that is damaged has failed, and holds up no other.
-fn claim_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<()> {
+/// Takes the oldest delivery of a lane that may still be tried. One that is damaged has failed, and holds up no other. `false`
+/// when there is none, or when another system controls the chat at the moment.
+fn claim_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<bool> {
     let mut taken = Claimed::default();
     let outcome = tx.attempt(|tx| take_head(tx, lane, policy, &mut taken));
     match only_its_own(outcome, "deliveries")? {
-        Ok(()) => {
+        Ok(is_taken) => {
             claimed.claims.append(&mut taken.claims);
             claimed.outcomes.append(&mut taken.outcomes);
+            Ok(is_taken)
         }
-        Err(_) => claimed.outcomes.extend(unreadable::give_up_head(tx, lane.conversation)?),
+        Err(_) => {
+            claimed.outcomes.extend(unreadable::give_up_head(tx, lane.conversation)?);
+            Ok(false)
+        }
     }
-    Ok(())
 }
 
-/// Takes the oldest delivery of a lane that may still be tried.
-fn take_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<()> {
+/// Takes the oldest delivery of a lane that may still be tried, if there is one.
+fn take_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<bool> {
     if conversations::is_standby(tx, lane.conversation)? {
-        return lanes::wait(tx, lane.conversation, tx.now().after(STANDBY_PAUSE), lane.slow);
+        lanes::wait(tx, lane.conversation, tx.now().after(STANDBY_PAUSE), lane.slow)?;
+        return Ok(false);
     }
     while let Some(claim) = head(tx, lane)? {
         if !policy.expired(claim.progress, tx.now()) {
-            claimed.claims.push(start(tx, claim, policy)?);
-            break;
+            claimed.claims.push(start(tx, lane, claim, policy)?);
+            return Ok(true);
         }
         let message = "no attempt was answered while LINE still knew the retry key";
         claimed.outcomes.push(fail(tx, (claim.lane, claim.stamp), FailureReason::OutcomeUnknown, message)?);
     }
-    Ok(())
-}
-
-/// Ends everything that waits to be sent by an account, and tells which messages that were. What may have been sent
-/// already ends as unknown.
-pub(super) fn fail_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<Vec<MessageId>> {
-    const SQL_MESSAGES: &str = "
-        SELECT message_stamp, max(ambiguous OR state = 'sending')
-        FROM deliveries
-        WHERE conversation = ?1 AND state IN ('queued', 'sending')
-        GROUP BY message_stamp";
-    const SQL_FAIL: &str = "
-        UPDATE deliveries SET state = 'failed', ambiguous = max(ambiguous, state = 'sending')
-        WHERE conversation = ?1 AND state IN ('queued', 'sending')";
-    const REMOVED: &str = "the LINE account was removed before the message was sent";
-    const UNKNOWN: &str = "the LINE account was removed while the message was on its way";
-    let mut settled = Vec::new();
-    for lane in lanes::of_account(tx, account)? {
-        let mut statement = tx.prepare_cached(SQL_MESSAGES)?;
-        let rows = statement.query_map([lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let messages: Vec<(Timestamp, bool)> = rows.collect::<rusqlite::Result<_>>()?;
-        for (stamp, unclear) in messages {
-            let removed = (FailureReason::AccountRemoved, REMOVED);
-            let failure = if unclear { (FailureReason::OutcomeUnknown, UNKNOWN) } else { removed };
-            settled.push(messages::settle(tx, (lane, stamp), Some(failure))?);
-        }
-        tx.prepare_cached(SQL_FAIL)?.execute([lane])?;
-        lanes::advance(tx, lane)?;
-    }
-    Ok(settled)
+    Ok(false)
 }
 
 /// The oldest delivery of a lane.
@@ -261,13 +242,13 @@ fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
 
 /// Notes that an attempt begins. A retry key that LINE may have forgotten is replaced, which is safe because no attempt
 /// with it can have been executed.
-fn start(tx: &Transaction<'_>, mut claim: Claim, policy: &Policy) -> Result<Claim> {
+fn start(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, policy: &Policy) -> Result<Claim> {
     const SQL: &str = "
         UPDATE deliveries
         SET state = 'sending', attempts = attempts + 1, retry_key = ?2, first_attempt_at = ?3, last_attempt_at = ?4
         WHERE key = ?1";
     if let Some(reply_token) = take_reply_token(tx, &claim)? {
-        return start_reply(tx, claim, reply_token);
+        return start_reply(tx, lane, claim, reply_token);
     }
     if policy.key_expired(claim.progress.first_attempt_at, tx.now()) {
         claim.retry_key = RetryKey::random();
@@ -279,7 +260,7 @@ fn start(tx: &Transaction<'_>, mut claim: Claim, policy: &Policy) -> Result<Clai
         claim.progress.first_attempt_at,
         tx.now(),
     ))?;
-    lanes::take(tx, claim.lane)?;
+    lanes::take(tx, lane)?;
     Ok(claim)
 }
 
@@ -298,12 +279,12 @@ fn take_reply_token(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<Secret
 }
 
 /// Notes that a reply begins, before it does: whatever happens from now on, it is not repeated.
-fn start_reply(tx: &Transaction<'_>, mut claim: Claim, reply_token: Secret) -> Result<Claim> {
+fn start_reply(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, reply_token: Secret) -> Result<Claim> {
     const SQL: &str = "
         UPDATE deliveries SET state = 'sending', attempts = attempts + 1, reply_token = ?2, last_attempt_at = ?3
         WHERE key = ?1";
     tx.prepare_cached(SQL)?.execute((claim.key, &reply_token, tx.now()))?;
-    lanes::take(tx, claim.lane)?;
+    lanes::take(tx, lane)?;
     claim.reply_token = Some(reply_token);
     Ok(claim)
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::account::ParkReason;
 use crate::model::delivery::Policy;
 use crate::model::id::AccountId;
+use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
@@ -23,15 +24,6 @@ const PROBE_TIME: Duration = Duration::from_mins(4);
 /// No account is parked for longer than this.
 const PARK_MAX: Duration = Duration::from_hours(2);
 
-/// How much may be taken at once.
-#[derive(Debug, Clone, Copy)]
-pub struct Room {
-    /// Deliveries of any kind.
-    pub any: usize,
-    /// Deliveries among them whose lane got no answer in time at its last attempt.
-    pub slow: usize,
-}
-
 /// A lane whose oldest delivery may go out.
 pub(super) struct Lane {
     pub(super) conversation: i64,
@@ -39,6 +31,8 @@ pub(super) struct Lane {
     pub(super) account_id: AccountId,
     pub(super) token: Secret,
     pub(super) slow: bool,
+    /// Whether it shows if the account is still to be parked. Of those of an account only one may go out.
+    pub(super) is_probe: bool,
 }
 
 /// An account with lanes.
@@ -69,16 +63,21 @@ pub(super) fn open(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
 ///
 /// No lane waits for longer than `backoff_max`. A wait that ends later than that can only come from a clock that was
 /// ahead; it has ended, or it would last as long as the clock was wrong.
-pub(super) fn due(tx: &Transaction<'_>, room: Room, backoff_max: Duration) -> Result<Vec<Lane>> {
+pub(super) fn due(tx: &Transaction<'_>, mut room: Room, backoff_max: Duration) -> Result<Vec<Lane>> {
     let senders = senders(tx)?;
     let mut lanes = Vec::new();
     for (index, sender) in senders.iter().enumerate() {
-        let share = (room.any - lanes.len()).div_ceil(senders.len() - index);
-        let share = Room { any: share, slow: room.slow.min(share) };
-        lanes.append(&mut match sender.parked {
+        let share = room.share(senders.len() - index);
+        let mut due = match sender.parked {
             None => due_of(tx, sender, share, backoff_max)?,
             Some(parked) => due_of_parked(tx, sender, parked, share, backoff_max)?,
-        });
+        };
+        let going = || due.iter().filter(|lane| !lane.is_probe);
+        let probes = due.iter().filter(|lane| lane.is_probe);
+        let (probe, slow_probe) =
+            (probes.clone().count().min(1), probes.filter(|lane| lane.slow).count().min(1));
+        room = room.without(going().count() + probe, going().filter(|lane| lane.slow).count() + slow_probe);
+        lanes.append(&mut due);
     }
     Ok(lanes)
 }
@@ -96,15 +95,19 @@ pub(super) fn due_alone(tx: &Transaction<'_>, conversation: i64) -> Result<Optio
             account_id: row.get("id")?,
             token: row.get("token")?,
             slow: row.get("slow")?,
+            is_probe: false,
         })
     });
     Ok(lane.optional()?)
 }
 
-/// The oldest delivery of a lane is under way.
-pub(super) fn take(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+/// The oldest delivery of a lane is under way. After a probe the next one is due only when this one can have ended.
+pub(super) fn take(tx: &Transaction<'_>, lane: &Lane) -> Result<()> {
     const SQL: &str = "UPDATE lanes SET in_flight = 1 WHERE conversation = ?1";
-    tx.prepare_cached(SQL)?.execute([conversation])?;
+    if lane.is_probe {
+        accounts::put_off_probe(tx, lane.account, tx.now().after(PROBE_TIME))?;
+    }
+    tx.prepare_cached(SQL)?.execute([lane.conversation])?;
     Ok(())
 }
 
@@ -180,8 +183,8 @@ fn senders(connection: &Connection) -> Result<Vec<Sender>> {
     Ok(sound(senders, "accounts").collect::<rusqlite::Result<_>>()?)
 }
 
-/// Of a parked account: one lane that probes when the time has come and, while only its quota is used up, each lane that
-/// can go out as a free reply. Such a lane is no probe, since it says nothing about the quota.
+/// Of a parked account: when the time has come, lanes of which the first that may be written to probes, and, while only its
+/// quota is used up, each lane that can go out as a free reply. Such a lane is no probe, since it says nothing about the quota.
 ///
 /// No account is parked for longer than [`PARK_MAX`]; a later end can only come from a clock that was ahead.
 fn due_of_parked(
@@ -197,10 +200,9 @@ fn due_of_parked(
         return Ok(taken);
     }
     let is_taken = |lane: &Lane| taken.iter().any(|other| other.conversation == lane.conversation);
-    if let Some(probe) = due_of(tx, sender, share, wait_max)?.into_iter().find(|lane| !is_taken(lane)) {
-        accounts::put_off_probe(tx, sender.account, tx.now().after(PROBE_TIME))?;
-        taken.push(probe);
-    }
+    let mut probes = due_of(tx, sender, share, wait_max)?;
+    probes.retain(|lane| !is_taken(lane));
+    taken.extend(probes.into_iter().map(|lane| Lane { is_probe: true, ..lane }));
     Ok(taken)
 }
 
@@ -257,5 +259,6 @@ fn lane(row: &Row<'_>, sender: &Sender) -> rusqlite::Result<Lane> {
         account_id: sender.id,
         token: sender.token.clone(),
         slow: row.get("slow")?,
+        is_probe: false,
     })
 }

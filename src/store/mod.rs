@@ -47,6 +47,7 @@ mod tables;
 pub mod tokens;
 pub mod traces;
 pub mod transaction;
+mod undeliverable;
 mod unreadable;
 pub mod uploads;
 mod values;

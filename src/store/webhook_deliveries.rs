@@ -5,13 +5,15 @@ use rusqlite::Row;
 
 use crate::error::{Error, Result};
 use crate::model::id::EventId;
+use crate::model::room::Room;
 use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
 use crate::model::view::EventView;
 use crate::model::webhook::{AttemptError, Decision, Outcome, Progress};
 use crate::model::webhook_delivery::{Attempt, DeliveryState};
 use crate::store::damage::{only_its_own, sound};
 use crate::store::transaction::Transaction;
-use crate::store::webhook_lanes::{self, Lane, Room};
+use crate::store::webhook_lanes::{self, Lane};
 use crate::store::{events, webhook_endpoints};
 
 /// Of each delivery the newest attempts are kept: as many as the schedule has, and those of four replays.
@@ -60,10 +62,10 @@ pub(super) fn enqueue(
     Ok(())
 }
 
-/// Takes what is due, at most one delivery of each lane.
-pub fn claim(tx: &Transaction<'_>, room: Room) -> Result<Vec<Claim>> {
+/// Takes what is due, at most one delivery of each lane, and no more of one customer than `each` at once.
+pub fn claim(tx: &Transaction<'_>, room: Room, each: usize) -> Result<Vec<Claim>> {
     let mut claims = Vec::new();
-    for lane in webhook_lanes::due(tx, room)? {
+    for lane in webhook_lanes::due(tx, room, each)? {
         claims.extend(claim_head(tx, &lane)?);
     }
     Ok(claims)
@@ -92,6 +94,14 @@ pub fn record(tx: &Transaction<'_>, claim: &Claim, attempt: &Attempt, decision: 
         Some(at) if is_there => webhook_lanes::wait(tx, claim.lane, at),
         _ => webhook_lanes::advance(tx, claim.lane),
     }
+}
+
+/// What came of an attempt is not known: it goes out again then.
+pub fn put_back(tx: &Transaction<'_>, claim: &Claim, at: Timestamp) -> Result<()> {
+    const SQL: &str =
+        "UPDATE webhook_deliveries SET state = 'waiting' WHERE event = ?1 AND state = 'sending'";
+    tx.prepare_cached(SQL)?.execute([claim.event])?;
+    webhook_lanes::wait(tx, claim.lane, at)
 }
 
 /// The same, and takes the lane's next delivery at once if it is due.
@@ -157,7 +167,7 @@ fn take_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
         return Ok(None);
     };
     tx.prepare_cached(SQL)?.execute((claim.event, tx.now(), claim.progress.first_attempt_at))?;
-    webhook_lanes::take(tx, claim.lane)?;
+    webhook_lanes::take(tx, lane)?;
     Ok(Some(claim))
 }
 

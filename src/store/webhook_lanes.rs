@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Result;
+use crate::model::room::Room;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{ASKED_PAUSE_MAX, PAUSE_MAX};
 use crate::store::transaction::Transaction;
@@ -16,22 +17,11 @@ use crate::store::webhook_endpoints::{self, Receiver};
 /// After a pause one delivery goes first; another one only after this time, which is longer than any attempt.
 const PROBE_TIME: Duration = Duration::from_mins(2);
 
-/// How much may be taken at once.
-#[derive(Debug, Clone, Copy)]
-pub struct Room {
-    /// Deliveries of any kind.
-    pub any: usize,
-    /// Deliveries among them to receivers that gave no answer in time at their last attempt.
-    pub slow: usize,
-    /// The most that may be under way to one customer.
-    pub each: usize,
-}
-
 /// A lane whose oldest delivery may go out.
 pub(super) struct Lane {
     pub(super) conversation: i64,
     pub(super) receiver: Receiver,
-    /// Whether it shows if the receiver's pause is over.
+    /// Whether it shows if the receiver's pause is over. Only one may go first.
     pub(super) goes_first: bool,
 }
 
@@ -44,27 +34,24 @@ pub(super) fn open(tx: &Transaction<'_>, customer: i64, conversation: i64) -> Re
     Ok(())
 }
 
-/// Lanes that may move. Customers with the least under way come first.
+/// Lanes that may move. Customers with the least under way come first, and none has more than `each`.
 ///
 /// A wait that ends later than any schedule has it can only come from a clock that was ahead; it has ended.
-pub(super) fn due(tx: &Transaction<'_>, room: Room) -> Result<Vec<Lane>> {
+pub(super) fn due(tx: &Transaction<'_>, mut room: Room, each: usize) -> Result<Vec<Lane>> {
     let receivers = webhook_endpoints::with_lanes(tx, tx.now())?;
     let count = receivers.len();
-    let (mut lanes, mut slow) = (Vec::new(), room.slow);
+    let mut lanes = Vec::new();
     for (index, receiver) in receivers.into_iter().enumerate() {
         let waits = |until: Timestamp| until > tx.now() && until <= tx.now().after(ASKED_PAUSE_MAX);
         if receiver.paused_until.is_some_and(waits) {
             continue;
         }
-        let share = (room.any - lanes.len()).div_ceil(count - index);
-        let share = share.min(room.each.saturating_sub(receiver.under_way));
-        let share = if receiver.slow { share.min(slow) } else { share };
+        let share = room.share(count - index);
+        let share = if receiver.slow { share.slow } else { share.any };
+        let share = share.min(each.saturating_sub(receiver.under_way));
         let goes_first = receiver.paused_until.is_some();
         let taken = due_of(tx, receiver.customer, if goes_first { share.min(1) } else { share })?;
-        if goes_first && !taken.is_empty() {
-            webhook_endpoints::put_off_probe(tx, receiver.customer, tx.now().after(PROBE_TIME))?;
-        }
-        slow -= if receiver.slow { taken.len() } else { 0 };
+        room = room.without(taken.len(), if receiver.slow { taken.len() } else { 0 });
         let lane = |conversation| Lane { conversation, receiver: receiver.clone(), goes_first };
         lanes.extend(taken.into_iter().map(lane));
     }
@@ -82,10 +69,13 @@ pub(super) fn due_alone(tx: &Transaction<'_>, customer: i64, conversation: i64) 
     Ok(receiver.map(|receiver| Lane { conversation, receiver, goes_first: false }))
 }
 
-/// The oldest delivery of a lane is under way.
-pub(super) fn take(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+/// The oldest delivery of a lane is under way. One that goes first is the only one for a while.
+pub(super) fn take(tx: &Transaction<'_>, lane: &Lane) -> Result<()> {
     const SQL: &str = "UPDATE webhook_lanes SET in_flight = 1 WHERE conversation = ?1";
-    tx.prepare_cached(SQL)?.execute([conversation])?;
+    if lane.goes_first {
+        webhook_endpoints::put_off_probe(tx, lane.receiver.customer, tx.now().after(PROBE_TIME))?;
+    }
+    tx.prepare_cached(SQL)?.execute([lane.conversation])?;
     Ok(())
 }
 

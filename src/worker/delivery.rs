@@ -13,10 +13,11 @@ use crate::model::account::ParkReason;
 use crate::model::clock::Clock;
 use crate::model::delivery::{Acceptance, Decision, Outcome, Policy};
 use crate::model::id::RetryKey;
+use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::store::Store;
 use crate::store::deliveries::{self, Claim, Claimed};
-use crate::store::lanes::{self, Room};
+use crate::store::lanes;
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Beat;
@@ -54,7 +55,7 @@ impl DeliveryWorker {
 
     /// Delivers everything that is due once, and says how many attempts that were.
     pub async fn step(&self, clock: &Clock) -> Result<usize> {
-        let claims = self.claim(clock, room(&UnderWay::new(self.concurrency))).await?;
+        let claims = self.claim(clock, UnderWay::new(self.concurrency).room()).await?;
         let attempts = claims.len();
         join_all(claims.into_iter().map(|claim| self.deliver(claim, clock, || false))).await;
         Ok(attempts)
@@ -65,7 +66,7 @@ impl DeliveryWorker {
         let mut under_way = UnderWay::new(self.concurrency);
         loop {
             beat.beat();
-            for claim in self.claim_or_report(&clock, room(&under_way)).await {
+            for claim in self.claim_or_report(&clock, under_way.room()).await {
                 let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
                 let slow = claim.slow;
                 let attempts = async move { worker.deliver(claim, &clock, || !stop.is_requested()).await };
@@ -155,29 +156,57 @@ impl DeliveryWorker {
     }
 
     /// Writes down what came of an attempt, however long the storage takes to accept it: without the record the lane
-    /// could not go on. With a policy, the lane's next delivery is taken at once if there is one.
+    /// could not go on. What the storage never will accept counts as unclear. With a policy, the lane's next delivery is
+    /// taken at once if there is one.
     async fn record(
         &self,
         claim: Claim,
-        decision: Decision,
+        mut decision: Decision,
         policy: Option<Policy>,
         clock: &Clock,
     ) -> Option<Claim> {
+        let mut is_spare = false;
         loop {
-            let (claim, decision) = (claim.clone(), decision.clone());
-            let write = self.store.write(clock.now(), move |tx| match &policy {
-                Some(policy) => deliveries::record_and_go_on(tx, &claim, &decision, policy),
-                None => deliveries::record(tx, &claim, &decision).map(Claimed::of_outcome),
-            });
-            match write.await {
+            match self.write_down(&claim, &decision, policy, clock).await {
                 Ok(mut claimed) => {
                     self.announce(&claimed);
                     return claimed.claims.pop();
                 }
-                Err(error) => log::error!("delivery: an outcome was not recorded yet: {}", error.chain()),
+                Err(error) if error.may_pass() => {
+                    log::error!("delivery: an outcome was not recorded yet: {}", error.chain());
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                }
+                Err(error) if is_spare => {
+                    let key = claim.retry_key;
+                    log::error!("delivery: the chat of {key} waits for the next start: {}", error.chain());
+                    return None;
+                }
+                Err(error) => {
+                    let key = claim.retry_key;
+                    log::error!(
+                        "delivery: {key} counts as unclear, its outcome cannot be recorded: {}",
+                        error.chain()
+                    );
+                    decision = self.policy.unrecorded(claim.reply_token.is_some(), clock.now());
+                    is_spare = true;
+                }
             }
-            tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
         }
+    }
+
+    async fn write_down(
+        &self,
+        claim: &Claim,
+        decision: &Decision,
+        policy: Option<Policy>,
+        clock: &Clock,
+    ) -> Result<Claimed> {
+        let (claim, decision) = (claim.clone(), decision.clone());
+        let write = self.store.write(clock.now(), move |tx| match &policy {
+            Some(policy) => deliveries::record_and_go_on(tx, &claim, &decision, policy),
+            None => deliveries::record(tx, &claim, &decision).map(Claimed::of_outcome),
+        });
+        write.await
     }
 
     fn announce(&self, claimed: &Claimed) {
@@ -195,10 +224,6 @@ impl DeliveryWorker {
             }
         }
     }
-}
-
-fn room(under_way: &UnderWay) -> Room {
-    Room { any: under_way.room(), slow: under_way.room_for_slow() }
 }
 
 /// The key that makes every attempt with these bytes one message.

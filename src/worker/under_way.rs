@@ -7,8 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-/// Of all attempts at once, the part that may be with those who gave no answer in time at their last one.
-const SLOW_SHARE: usize = 4;
+use crate::model::room::Room;
 
 /// Attempts that have begun and not ended.
 pub struct UnderWay {
@@ -25,13 +24,8 @@ impl UnderWay {
     }
 
     /// How many more may begin.
-    pub fn room(&self) -> usize {
-        self.concurrency.saturating_sub(self.tasks.len())
-    }
-
-    /// How many of them may be with those who are slow.
-    pub fn room_for_slow(&self) -> usize {
-        self.concurrency.div_ceil(SLOW_SHARE).saturating_sub(self.slow).min(self.room())
+    pub fn room(&self) -> Room {
+        Room::left(self.concurrency, self.tasks.len(), self.slow)
     }
 
     /// Begins on a task of its own, so that no attempt waits for the worker.
@@ -68,22 +62,22 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn a_quarter_of_the_places_is_for_those_who_are_slow_and_is_free_again_afterwards() {
+    async fn places_are_taken_and_are_free_again_afterwards() {
         let mut under_way = UnderWay::new(8);
-        assert_eq!((under_way.room(), under_way.room_for_slow()), (8, 2));
+        assert_eq!(under_way.room(), Room { any: 8, slow: 2 });
         let mut ends = Vec::new();
         for slow in [true, false, true] {
             let (end, ended) = channel::<()>();
             under_way.begin(slow, async { drop(ended.await) });
             ends.push(end);
         }
-        assert_eq!((under_way.room(), under_way.room_for_slow()), (5, 0));
+        assert_eq!(under_way.room(), Room { any: 5, slow: 0 });
         assert!(under_way.ended().now_or_never().is_none());
 
         drop(ends.remove(0));
         under_way.ended().await;
 
-        assert_eq!((under_way.room(), under_way.room_for_slow()), (6, 1));
+        assert_eq!(under_way.room(), Room { any: 6, slow: 1 });
         ends.clear();
         under_way.all_ended().await;
     }

@@ -13,12 +13,13 @@ use crate::hooks::call::Call;
 use crate::hooks::client::Client;
 use crate::metrics::Told;
 use crate::model::clock::Clock;
+use crate::model::room::Room;
 use crate::model::webhook::{self, AttemptError, Decision, Outcome};
 use crate::model::webhook_delivery::Attempt;
 use crate::store::Store;
 use crate::store::reader::Reader;
 use crate::store::webhook_deliveries::{self, Claim};
-use crate::store::webhook_lanes::{self, Room};
+use crate::store::webhook_lanes;
 use crate::worker::pulse::Beat;
 use crate::worker::under_way::UnderWay;
 use crate::worker::wake::{Stop, Wake};
@@ -26,6 +27,9 @@ use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
 
 /// Of all calls at once, the part that one customer may have.
 const SHARE: usize = 4;
+
+/// When it is told again what was told with an outcome that cannot be written down.
+const PAUSE_AFTER_FAILED_RECORD: Duration = Duration::from_hours(1);
 
 /// A conversation with more to tell goes on at once up to this many events; then others have their turn.
 const CHAIN_MAX: usize = 32;
@@ -51,7 +55,7 @@ impl WebhookWorker {
 
     /// Tells everything that is due once, and says how many calls that were.
     pub async fn step(&self, clock: &Clock) -> Result<usize> {
-        let claims = self.claim(clock, self.room(&UnderWay::new(self.concurrency))).await?;
+        let claims = self.claim(clock, UnderWay::new(self.concurrency).room()).await?;
         let calls = claims.len();
         join_all(claims.into_iter().map(|claim| self.tell(claim, clock, || false))).await;
         Ok(calls)
@@ -62,7 +66,7 @@ impl WebhookWorker {
         let mut under_way = UnderWay::new(self.concurrency);
         loop {
             beat.beat();
-            for claim in self.claim_or_report(&clock, self.room(&under_way)).await {
+            for claim in self.claim_or_report(&clock, under_way.room()).await {
                 let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
                 let slow = claim.slow;
                 let calls = async move { worker.tell(claim, &clock, || !stop.is_requested()).await };
@@ -80,17 +84,13 @@ impl WebhookWorker {
         under_way.all_ended().await;
     }
 
-    fn room(&self, under_way: &UnderWay) -> Room {
-        let each = self.concurrency.div_ceil(SHARE);
-        Room { any: under_way.room(), slow: under_way.room_for_slow(), each }
-    }
-
     /// Looks before it writes: most commits have nothing for it.
     async fn claim(&self, clock: &Clock, room: Room) -> Result<Vec<Claim>> {
         if room.any == 0 || !self.is_due(clock)? {
             return Ok(Vec::new());
         }
-        self.store.write(clock.now(), move |tx| webhook_deliveries::claim(tx, room)).await
+        let each = self.concurrency.div_ceil(SHARE);
+        self.store.write(clock.now(), move |tx| webhook_deliveries::claim(tx, room, each)).await
     }
 
     async fn claim_or_report(&self, clock: &Clock, room: Room) -> Vec<Claim> {
@@ -135,7 +135,8 @@ impl WebhookWorker {
     }
 
     /// Writes down what came of an attempt, however long the storage takes to accept it: without the record the lane
-    /// could not go on. If it is to be chained, the lane's next delivery is taken at once if there is one.
+    /// could not go on. What the storage never will accept is told again much later. If it is to be chained, the lane's next
+    /// delivery is taken at once if there is one.
     async fn record(
         &self,
         claim: Claim,
@@ -144,18 +145,33 @@ impl WebhookWorker {
         clock: &Clock,
     ) -> Option<Claim> {
         loop {
-            let claim = claim.clone();
+            let again = claim.clone();
             let write = self.store.write(clock.now(), move |tx| {
                 if chained {
-                    return webhook_deliveries::record_and_go_on(tx, &claim, &attempt, decision);
+                    return webhook_deliveries::record_and_go_on(tx, &again, &attempt, decision);
                 }
-                webhook_deliveries::record(tx, &claim, &attempt, decision).map(|()| None)
+                webhook_deliveries::record(tx, &again, &attempt, decision).map(|()| None)
             });
             match write.await {
                 Ok(next) => return next,
-                Err(error) => log::error!("webhooks: an outcome was not recorded yet: {}", error.chain()),
+                Err(error) if error.may_pass() => {
+                    log::error!("webhooks: an outcome was not recorded yet: {}", error.chain());
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                }
+                Err(error) => {
+                    log::error!("webhooks: {}: an outcome cannot be recorded: {}", claim.id, error.chain());
+                    self.put_back(claim, clock).await;
+                    return None;
+                }
             }
-            tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+        }
+    }
+
+    async fn put_back(&self, claim: Claim, clock: &Clock) {
+        let (id, at) = (claim.id, clock.now().after(PAUSE_AFTER_FAILED_RECORD));
+        let put = self.store.write(clock.now(), move |tx| webhook_deliveries::put_back(tx, &claim, at)).await;
+        if let Err(error) = put {
+            log::error!("webhooks: {id} waits for the next start: {}", error.chain());
         }
     }
 

@@ -23,6 +23,7 @@ mod idempotency;
 mod inbound;
 mod intake;
 mod kinds;
+mod lanes;
 mod limits;
 mod media;
 mod metrics;

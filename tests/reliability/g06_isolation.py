@@ -1,4 +1,5 @@
-"""G6: chats that hang, chats that are held back by the rate limit and an account that is parked delay nobody else."""
+"""G6: chats of five accounts that hang, chats that are held back by the rate limit and an account that is parked delay
+nobody else."""
 
 import json
 import random
@@ -9,11 +10,15 @@ from goal import Goal, Setting, main
 from installation import Installation
 
 HANGING, LIMITED, PARKED, HEALTHY = 200, 50, 50, 40
+# Together with the chats of the first account these are more than can be under way at once.
+HANGING_ACCOUNTS, HANGING_OF_EACH = 4, 60
 WRITERS = 4
 SECONDS = 30.0
 # Everything is sent more slowly than a busy machine can send it: what is measured is who waits for whom.
 PAUSE_SECONDS = 0.1
 P99_SECONDS_MAX, SECONDS_MAX = 2.0, 5.0
+# The product's own limit for an answer of LINE, and the time in which every hanging chat has its turn.
+LINE_TIMEOUT_SECONDS, SLOW_SECONDS_MAX = 10.0, 120.0
 PUSH = "/v2/bot/message/push"
 
 
@@ -23,36 +28,73 @@ def measure(setting: Setting, goal: Goal) -> None:
         place.start()
         chats = place.friends([f"user {number}" for number in range(HANGING + LIMITED + HEALTHY)])
         hanging, limited = chats[:HANGING], chats[HANGING : HANGING + LIMITED]
-        account, parked = _second_account(place)
+        healthy = chats[HANGING + LIMITED :]
+        account, parked = _another_account(place, [f"customer {number}" for number in range(PARKED)])
         place.line.control("PUT", "/faults", _faults(hanging, limited, parked))
-        connection, headers = place.connection(), {**place.headers(), "Prefer": "respond-async"}
-        for _, conversation in hanging + limited + parked:
-            for number in range(2):
-                body = json.dumps({"text": f"held up {number}"}).encode()
-                connection.ask("POST", f"/v1.0/conversations/{conversation}/messages", body, headers)
-        latencies = _write(place, chats[HANGING + LIMITED :], SECONDS * setting.scale)
+        _hold_up(place, hanging + limited + parked)
+        _judge(setting, goal, "", _write(place, healthy, SECONDS * setting.scale))
         requests = place.line.control("GET", "/requests")
-        ids = {user for user, _ in hanging}
-        asked = {json.loads(one["body"])["to"] for one in requests if one["path"] == PUSH}
-        goal.at_least("hanging chats tried", len(ids & asked), HANGING)
+        goal.at_least("hanging chats tried", len(_asked(place, hanging)), HANGING)
         goal.at_least("held back by the rate limit", sum(one["status"] == 429 for one in requests), LIMITED)
         reason = place.api("GET", f"/v1.0/conversation_accounts/{account}")["parked"]
         goal.at_least("parked accounts", int(reason is not None), 1)
         states = [_newest(place, conversation) for _, conversation in parked]
         goal.at_least("chats that wait for a parked account", states.count("sending"), PARKED)
-        goal.at_least("healthy messages", len(latencies), setting.scaled(500))
-        goal.at_most("not sent", latencies.count(float("inf")), 0)
-        ordered = sorted(latencies)
-        goal.at_most("p99 seconds", round(ordered[int(len(ordered) * 0.99) - 1], 3), P99_SECONDS_MAX)
-        goal.at_most("longest seconds", round(ordered[-1], 3), SECONDS_MAX)
+
+        more = _hanging_accounts(place)
+        place.line.control("PUT", "/faults", _faults(hanging + more, limited, parked))
+        _hold_up(place, more)
+        _wait_until_slow(place, more)
+        _judge(setting, goal, "five hanging accounts: ", _write(place, healthy, SECONDS * setting.scale))
 
 
-def _second_account(place: Installation) -> tuple[str, list[tuple[str, str]]]:
-    """An account of which LINE will take nothing, and its chats."""
+def _hold_up(place: Installation, chats: list[tuple[str, str]]) -> None:
+    """Each of these chats gets two messages that will not go out."""
+    connection, headers = place.connection(), {**place.headers(), "Prefer": "respond-async"}
+    for _, conversation in chats:
+        for number in range(2):
+            body = json.dumps({"text": f"held up {number}"}).encode()
+            connection.ask("POST", f"/v1.0/conversations/{conversation}/messages", body, headers)
+
+
+def _judge(setting: Setting, goal: Goal, case: str, latencies: list[float]) -> None:
+    goal.at_least(f"{case}healthy messages", len(latencies), setting.scaled(500))
+    goal.at_most(f"{case}not sent", latencies.count(float("inf")), 0)
+    ordered = sorted(latencies)
+    goal.at_most(f"{case}p99 seconds", round(ordered[int(len(ordered) * 0.99) - 1], 3), P99_SECONDS_MAX)
+    goal.at_most(f"{case}longest seconds", round(ordered[-1], 3), SECONDS_MAX)
+
+
+def _asked(place: Installation, chats: list[tuple[str, str]]) -> set[str]:
+    """Those of these chats that LINE was asked to send to."""
+    requests = place.line.control("GET", "/requests")
+    return {user for user, _ in chats} & {json.loads(one["body"])["to"] for one in requests if one["path"] == PUSH}
+
+
+def _hanging_accounts(place: Installation) -> list[tuple[str, str]]:
+    """The chats of further accounts."""
+    chats = []
+    for other in range(HANGING_ACCOUNTS):
+        names = [f"hanging {number} of {other}" for number in range(HANGING_OF_EACH)]
+        chats += _another_account(place, names)[1]
+    return chats
+
+
+def _wait_until_slow(place: Installation, chats: list[tuple[str, str]]) -> None:
+    """Until an attempt to each of these chats has had no answer in time. Before, nobody can know that they hang."""
+    end = time.monotonic() + SLOW_SECONDS_MAX
+    while len(_asked(place, chats)) < len(chats):
+        assert time.monotonic() < end, "not all hanging chats were tried"
+        time.sleep(1.0)
+    time.sleep(LINE_TIMEOUT_SECONDS + 1.0)
+
+
+def _another_account(place: Installation, names: list[str]) -> tuple[str, list[tuple[str, str]]]:
+    """One more account, and its chats with people of these names."""
     asked = {"type": "line", "secret": place.line.secret, "token": place.line.token, "delivery_mode": "push_only"}
     own, place.account = place.account, place.api("POST", "/v1.0/conversation_accounts", asked)["id"]
     try:
-        return place.account, place.friends([f"customer {number}" for number in range(PARKED)])
+        return place.account, place.friends(names)
     finally:
         place.account = own
 
