@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use tokio_util::either::Either;
 
 use crate::api::progress::Progress;
+use crate::server::line_ends::LineEnds;
 use crate::worker::wake::Stop;
 
 /// For so long after the stop a request is awaited on a connection that has none. Whoever uses a connection all the time has
@@ -28,6 +29,7 @@ pub type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 pub struct Connection {
     stream: Stream,
     progress: Progress,
+    lines: LineEnds,
     /// Ready when nothing more is awaited; then nothing.
     last_call: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
@@ -39,7 +41,12 @@ impl Connection {
             stop.requested().await;
             sleep(LAST_CALL).await;
         };
-        Self { stream, progress: Progress::default(), last_call: Some(Box::pin(last_call)) }
+        Self {
+            stream,
+            progress: Progress::default(),
+            lines: LineEnds::default(),
+            last_call: Some(Box::pin(last_call)),
+        }
     }
 
     /// How far it has come.
@@ -72,6 +79,7 @@ impl AsyncRead for Connection {
         }
         if buffer.filled().len() > before {
             self.progress.received();
+            self.lines.read(&mut buffer.filled_mut()[before..]);
         }
         read
     }

@@ -4,6 +4,7 @@ mod acceptor;
 mod connection;
 mod declared;
 mod http;
+mod line_ends;
 mod notify;
 mod threads;
 mod tls;

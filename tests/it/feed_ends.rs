@@ -135,6 +135,23 @@ async fn a_client_of_http_1_0_is_sent_no_chunks_and_reads_until_the_connection_c
 }
 
 #[actix_web::test]
+async fn a_request_with_bare_line_feeds_is_refused() {
+    let server = TestServer::start();
+    let ask = |head: &str| say(&server, head, "\r\n\r\n");
+
+    for head in [
+        "GET /healthz HTTP/1.1\nHost: a\n\n",
+        "GET /healthz HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: a\r\n\n",
+        "\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let answer = ask(head);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{head:?}: {answer}");
+    }
+    assert!(ask("\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+#[actix_web::test]
 async fn whoever_only_looks_at_the_feed_takes_no_place_and_uses_no_ticket_up() {
     let server = TestServer::start_with(|config| config.limits.customer_feeds = 1);
     let ticket = server.post("/v1.0/events/tickets", &json!({})).await.json();
