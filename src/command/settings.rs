@@ -44,6 +44,7 @@ impl Settings {
     pub fn reader(&self) -> Result<Reader> {
         let config = self.load()?;
         Reader::open(&config.database_path(), &config.key_source())
+            .map_err(|error| before_start(&config, error))
     }
 
     /// The database, for writing; refused while a server has it open.
@@ -91,4 +92,14 @@ fn unknown(id_or_name: &str, known: &[Customer]) -> Error {
         more => format!("known are {} and {more} more", named.join(", ")),
     };
     Error::NotHere(Resource::Customer, format!("no such customer: {id_or_name:?}; {known}"))
+}
+
+/// Before the first start nothing is missing: it only has not been made.
+fn before_start(config: &Config, error: Error) -> Error {
+    if config.data_directory.exists() {
+        return error;
+    }
+    Error::Unusable(format!(
+        "{error}; `kaiwa serve` makes it at its first start, `kaiwa migrate` without one"
+    ))
 }

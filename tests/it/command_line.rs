@@ -20,6 +20,7 @@ fn the_configuration_that_lies_in_the_folder_is_taken() {
     check_refused(without_key(&["serve"]), 78, "`--config` names none, and there is no ./kaiwa.toml");
     let declared = "[[customers]]\nid = \"5e4a0680-804e-11ec-8477-2fea5968d85b\"\nname = \"Example Ltd\"\n";
     std::fs::write(&file, declared).unwrap();
+    check_refused(kaiwa(folder, &["token", "--customer", "nobody"]), 78, "`kaiwa migrate`");
     check_refused(without_key(&["serve"]), 78, "the configuration was read from kaiwa.toml");
     std::fs::write(&file, format!("auth.jwt_key = \"{KEY}\"\n{declared}")).unwrap();
 
