@@ -10,7 +10,7 @@ use crate::api::caller::Caller;
 use crate::api::webhook_endpoint::check_method;
 use crate::error::{Error, Result, Rule};
 use crate::hooks::guard::Guard;
-use crate::line::client::{WebhookEndpoint, WebhookTest};
+use crate::line::told::{WebhookEndpoint, WebhookTest};
 use crate::model::account::{Account, Bot, Check};
 use crate::model::customer::ProfileChange;
 use crate::model::id::{AccountId, CustomerId};

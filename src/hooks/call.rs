@@ -94,10 +94,10 @@ fn known(method: &str) -> Method {
 /// How long the receiver asks to be left alone: seconds, or a date.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
-    match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => Timestamp::from_http_date(text).map(|date| date.since(now)),
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text.parse().map_or(Duration::MAX, Duration::from_secs));
     }
+    Timestamp::from_http_date(text).map(|date| date.since(now))
 }
 
 fn attempt_error(failure: &Failure) -> AttemptError {
@@ -124,10 +124,22 @@ mod tests {
     fn a_pause_is_asked_for_in_seconds_or_until_a_date() {
         check("120", Some(120));
         check("0", Some(0));
+        check("18446744073709551615", Some(u64::MAX));
+        check("Fri, 31 Dec 9999 23:59:59 GMT", Some(251_956_888_319));
         check("Wed, 21 Oct 2015 07:30:00 GMT", Some(120));
         check("Wed, 21 Oct 2015 07:00:00 GMT", Some(0));
-        for text in ["", "soon", "-1", "1.5", "2015-10-21", "Wed, 21 Oct 2015 07:30:00 CET"] {
+        for text in [
+            "",
+            "soon",
+            "-1",
+            "+1",
+            "1.5",
+            "Sat, 01 Jan 10000 00:00:00 GMT",
+            "2015-10-21",
+            "Wed, 21 Oct 2015 07:30:00 CET",
+        ] {
             check(text, None);
         }
+        assert_eq!(retry_after("99999999999999999999", NOW), Some(Duration::MAX));
     }
 }

@@ -1,8 +1,9 @@
 //! What LINE's answers mean ("Status codes" and "Retrying a failed API request" in LINE's documentation).
 
 use actix_web::web::Bytes;
-use serde::Deserialize;
+use serde_json::Value;
 
+use crate::line::lenient;
 use crate::model::account::ParkReason;
 use crate::model::delivery::{Acceptance, Outcome};
 
@@ -20,37 +21,6 @@ pub struct Answer {
     pub accepted_request_id: Option<String>,
     /// The body, whatever it is.
     pub body: Bytes,
-}
-
-/// LINE's error body; also answers of proxies on the way are read with it, leniently.
-#[derive(Debug, Default, Deserialize)]
-struct ErrorBody {
-    /// The endpoints for tokens call it otherwise.
-    #[serde(default, alias = "error_description")]
-    message: String,
-    #[serde(default)]
-    details: Vec<Detail>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Detail {
-    #[serde(default)]
-    message: String,
-    #[serde(default)]
-    property: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct SentMessages {
-    #[serde(default, rename = "sentMessages")]
-    sent_messages: Vec<SentMessage>,
-}
-
-#[derive(Debug, Deserialize)]
-struct SentMessage {
-    id: serde_json::Value,
-    #[serde(default, rename = "quoteToken")]
-    quote_token: Option<String>,
 }
 
 impl Answer {
@@ -107,32 +77,38 @@ impl Answer {
         self.status == 429 && !words.contains("monthly limit") && !words.contains("rate limit")
     }
 
+    /// The body as a value; `null` for what is no JSON.
+    pub fn value(&self) -> Value {
+        lenient::value(&self.body).unwrap_or_default()
+    }
+
     fn acceptance(&self) -> Acceptance {
-        let sent: SentMessages = serde_json::from_slice(&self.body).unwrap_or_default();
+        let body = self.value();
+        let sent = || body["sentMessages"].as_array().into_iter().flatten();
         Acceptance {
             request_id: self.request_id.clone(),
             accepted_request_id: self.accepted_request_id.clone(),
-            message_ids: sent.sent_messages.iter().map(|message| id_text(&message.id)).collect(),
-            quote_token: sent.sent_messages.into_iter().find_map(|message| message.quote_token),
+            message_ids: sent().filter_map(|message| lenient::id(&message["id"])).collect(),
+            quote_token: sent()
+                .find_map(|message| lenient::string(&message["quoteToken"]))
+                .map(str::to_owned),
         }
     }
 }
 
-/// LINE writes ids as strings; one page of its documentation says number.
-fn id_text(id: &serde_json::Value) -> String {
-    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
-}
-
-/// LINE's message with its details, or the beginning of whatever else came.
+/// LINE's message with its details, or the beginning of whatever else came, perhaps from a proxy on the way. The
+/// endpoints for tokens call their message otherwise.
 fn words(body: &[u8]) -> String {
-    let error = serde_json::from_slice::<ErrorBody>(body).unwrap_or_default();
-    if error.message.is_empty() {
+    let error = lenient::value(body).unwrap_or_default();
+    let named = |name: &str| lenient::string(&error[name]);
+    let Some(message) = named("message").or_else(|| named("error_description")) else {
         return String::from_utf8_lossy(&body[..body.len().min(MESSAGE_BYTES_MAX)]).into_owned();
-    }
-    error
-        .details
-        .iter()
-        .fold(error.message, |text, Detail { message, property }| format!("{text}; {property}: {message}"))
+    };
+    let part = |detail: &Value, name: &str| detail[name].as_str().unwrap_or_default().to_owned();
+    let details = error["details"].as_array().into_iter().flatten().filter(|detail| detail.is_object());
+    details.fold(message.to_owned(), |text, detail| {
+        format!("{text}; {}: {}", part(detail, "property"), part(detail, "message"))
+    })
 }
 
 fn shorten(text: &mut String) {
@@ -170,6 +146,12 @@ mod tests {
             r#"{"sentMessages":[{"id":"45"},{"id":"46","quoteToken":"q"},{"id":47,"quoteToken":"r"}],"new":1}"#,
             &Outcome::Accepted(quotable),
         );
+        check(
+            200,
+            r#"{"sentMessages":[null,{"id":"45\ud83d"},{"id":null,"quoteToken":7},{"quoteToken":"q"},[1e400]]}"#,
+            &Outcome::Accepted(Acceptance { quote_token: Some("q".to_owned()), ..ids(&["45�"]) }),
+        );
+        check(200, r#"{"sentMessages":{}}"#, &Outcome::Accepted(ids(&[])));
         check(200, "<html>", &Outcome::Accepted(ids(&[])));
         check(202, "{}", &Outcome::Accepted(ids(&[])));
     }
@@ -198,6 +180,12 @@ mod tests {
             &refused("400 The request body has 1 error(s); messages[0].text: May not be empty"),
         );
         check(404, r#"{"message":"Not found"}"#, &refused("404 Not found"));
+        check(
+            400,
+            r#"{"message":"No \ud83d","details":[null,{"message":7,"property":"to"},{"message":"b"}]}"#,
+            &refused("400 No �; to: ; : b"),
+        );
+        check(400, r#"{"message":null,"error_description":"why"}"#, &refused("400 why"));
         check(413, "", &refused("413"));
         check(
             401,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use actix_web::web::Bytes;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
+use serde_json::Value;
 use url::Url;
 
 use crate::config::section::Line;
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
 use crate::http::{self, Failure, FailureKind, Method, Request, Response, Settings};
 use crate::line::answer::Answer;
+use crate::line::told::{self, WebhookEndpoint, WebhookTest};
 use crate::model::account::{Bot, ParkReason};
 use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::conversation::Profile;
@@ -37,54 +38,6 @@ pub struct Client {
     api_base: String,
     data_base: String,
     timeout: Duration,
-}
-
-/// LINE's idea of where webhooks go.
-#[derive(Debug, Clone, Deserialize)]
-pub struct WebhookEndpoint {
-    /// The address that is set.
-    pub endpoint: String,
-    /// Whether "Use webhook" is on; only a person can switch it, in LINE's console.
-    pub active: bool,
-}
-
-/// How LINE's own test of the webhook ended.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WebhookTest {
-    /// Whether LINE got a 2xx in time.
-    #[serde(default)]
-    pub success: bool,
-    /// The status that LINE got; 0 or less when it got none.
-    pub status_code: i32,
-    /// `OK`, `COULD_NOT_CONNECT`, `REQUEST_TIMEOUT`, `ERROR_STATUS_CODE` or `UNCLASSIFIED`.
-    pub reason: String,
-    /// LINE's explanation.
-    pub detail: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BotBody {
-    user_id: String,
-    basic_id: String,
-    display_name: String,
-    #[serde(default)]
-    chat_mode: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ProfileBody {
-    #[serde(alias = "groupName")]
-    display_name: String,
-    #[serde(default)]
-    picture_url: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct MemberCountBody {
-    count: u32,
 }
 
 impl Client {
@@ -118,9 +71,7 @@ impl Client {
 
     /// The bot behind a token: the best test of a token that LINE offers.
     pub async fn bot(&self, token: &Secret) -> Result<Bot> {
-        let body: BotBody = self.call(self.request(Method::GET, "/v2/bot/info", token), b"").await?;
-        let BotBody { user_id, basic_id, display_name, chat_mode } = body;
-        Ok(Bot { user_id, basic_id, display_name, chat_mode })
+        Ok(told::bot(&self.ask(self.request(Method::GET, "/v2/bot/info", token), b"").await?))
     }
 
     /// Tells LINE where to send webhooks.
@@ -128,18 +79,19 @@ impl Client {
         let body = serde_json::json!({ "endpoint": endpoint }).to_string();
         let request = self.request(Method::PUT, WEBHOOK_PATH, token);
         let request = request.header(CONTENT_TYPE, "application/json");
-        self.call::<IgnoredAny>(request, body.as_bytes()).await.map(drop)
+        self.call(request, body.as_bytes()).await.map(drop)
     }
 
     /// Where LINE sends webhooks.
     pub async fn webhook(&self, token: &Secret) -> Result<WebhookEndpoint> {
-        self.call(self.request(Method::GET, WEBHOOK_PATH, token), b"").await
+        Ok(told::webhook_endpoint(&self.ask(self.request(Method::GET, WEBHOOK_PATH, token), b"").await?))
     }
 
     /// Lets LINE send a webhook without events, now.
     pub async fn test_webhook(&self, token: &Secret) -> Result<WebhookTest> {
         let request = self.request(Method::POST, "/v2/bot/channel/webhook/test", token);
-        self.call(request.header(CONTENT_TYPE, "application/json"), b"{}").await
+        let request = request.header(CONTENT_TYPE, "application/json");
+        Ok(told::webhook_test(&self.ask(request, b"{}").await?))
     }
 
     /// Name and picture of a user, a group or a member, and how many a group or room has. `LineRefused` with 404 when
@@ -148,7 +100,7 @@ impl Client {
         let (chat_id, target_id) = (chat.id.as_str(), target.as_str());
         let mut member_count = None;
         if chat.kind != ChatKind::User && chat.id == *target {
-            member_count = Some(self.member_count(token, chat).await?);
+            member_count = self.member_count(token, chat).await?;
         }
         let path = match chat.kind {
             ChatKind::User => format!("/v2/bot/profile/{target_id}"),
@@ -159,17 +111,16 @@ impl Client {
             }
             ChatKind::Room => format!("/v2/bot/room/{chat_id}/member/{target_id}"),
         };
-        let body: ProfileBody = self.call(self.request(Method::GET, &path, token), b"").await?;
-        let picture_url = body.picture_url.filter(|url| !url.is_empty());
-        Ok(Profile { name: Some(body.display_name), picture_url, member_count })
+        let answer = self.ask(self.request(Method::GET, &path, token), b"").await?;
+        Ok(Profile { member_count, ..told::profile(&answer) })
     }
 
-    /// How many people are in a group or room besides the account.
-    async fn member_count(&self, token: &Secret, chat: &Chat) -> Result<u32> {
+    /// How many people are in a group or room besides the account; nothing when that cannot be read.
+    async fn member_count(&self, token: &Secret, chat: &Chat) -> Result<Option<u32>> {
         let kind = if chat.kind == ChatKind::Room { "room" } else { "group" };
         let path = format!("/v2/bot/{kind}/{}/members/count", chat.id.as_str());
-        let MemberCountBody { count } = self.call(self.request(Method::GET, &path, token), b"").await?;
-        Ok(count)
+        let answer = self.ask(self.request(Method::GET, &path, token), b"").await?;
+        Ok(told::member_count(&answer))
     }
 
     /// LINE may reword its errors, so a 429 in new words is checked against the quota itself.
@@ -205,12 +156,19 @@ impl Client {
         answer(&response, body.ok().and_then(Result::ok).unwrap_or_default())
     }
 
-    /// A call that may be repeated freely: its answer as a value, or what LINE said instead.
-    pub(super) async fn call<T: DeserializeOwned>(&self, request: Request, body: &[u8]) -> Result<T> {
+    /// A call that may be repeated freely, whose answer is an object.
+    pub(super) async fn ask(&self, request: Request, body: &[u8]) -> Result<Value> {
+        let answer = self.call(request, body).await?.value();
+        let unreadable =
+            || Error::LineUnavailable("its answer cannot be read: it is no JSON object".to_owned());
+        answer.is_object().then_some(answer).ok_or_else(unreadable)
+    }
+
+    /// A call that may be repeated freely: its answer, when that is a good one.
+    pub(super) async fn call(&self, request: Request, body: &[u8]) -> Result<Answer> {
         let answer = self.send(request, body).await.map_err(unavailable)?;
         match answer.status {
-            200..=299 => serde_json::from_slice(&answer.body)
-                .map_err(|error| Error::LineUnavailable(format!("its answer cannot be read: {error}"))),
+            200..=299 => Ok(answer),
             500.. => Err(Error::LineUnavailable(answer.message())),
             status => Err(Error::LineRefused { status, message: answer.message(), account: None }),
         }
@@ -227,6 +185,11 @@ impl Client {
         let late = |_| Failure::new(FailureKind::Late, "no answer in time");
         tokio::time::timeout(self.timeout, exchange).await.map_err(late)?
     }
+}
+
+/// An answer lacks what it is asked for.
+pub(super) fn without(name: &str) -> Error {
+    Error::LineUnavailable(format!("its answer cannot be read: it has no `{name}`"))
 }
 
 /// What no answer means for a message.

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod client;
 pub mod content;
+pub mod lenient;
 pub mod outgoing;
 pub mod push;
 pub mod quota;
@@ -12,5 +13,6 @@ pub mod said;
 pub mod signature;
 pub mod signs;
 pub mod token;
+pub mod told;
 pub mod validation;
 pub mod webhook;

@@ -2,42 +2,48 @@
 
 use serde_json::Value;
 
+use crate::line::lenient;
 use crate::model::inbound::Saying;
 use crate::model::media::{ImageSet, Media, MediaSource, MediaStatus, MediaType};
 
 /// The longest file name that is kept, in characters: names are users' input.
 const FILENAME_CHARACTERS_MAX: usize = 255;
 
-/// What a `message` object says; `None` for a kind that we do not know or that lacks what it needs.
+/// What a `message` object says; of a kind that we do not know the texts. `None` when nothing of it can be read.
 pub fn message(message: &Value) -> Option<Saying> {
-    let saying = match message["type"].as_str()? {
-        "text" => Saying { text: message["text"].as_str()?.to_owned(), ..Saying::default() },
+    let saying = match message["type"].as_str().unwrap_or_default() {
         "image" => file(message, MediaType::Image),
         "video" => file(message, MediaType::Video),
         "audio" => file(message, MediaType::Audio),
         "file" => file(message, MediaType::File),
         "location" => location(message)?,
         "sticker" => sticker(message)?,
-        _ => return None,
+        _ => words(message)?,
     };
     Some(Saying { quote_token: text(&message["quoteToken"]), ..saying })
 }
 
+fn words(message: &Value) -> Option<Saying> {
+    let parts = ["text", "title", "address", "fileName"].into_iter();
+    let words: Vec<&str> = parts.filter_map(|name| message[name].as_str()).collect();
+    (!words.is_empty()).then(|| Saying { text: words.join("\n"), ..Saying::default() })
+}
+
 /// What a tapped button says: its text, if LINE sends one, else its data, with what the user picked.
 pub fn postback(postback: &Value) -> Option<Saying> {
-    let mut text = text(&postback["displayText"]).or_else(|| text(&postback["data"]))?;
-    let params = postback["params"].as_object().into_iter().flatten();
-    for (name, value) in params {
-        text = format!("{text}\n{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let mut lines: Vec<String> =
+        text(&postback["displayText"]).or_else(|| text(&postback["data"])).into_iter().collect();
+    for (name, value) in postback["params"].as_object().into_iter().flatten() {
+        lines.push(format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
     }
-    Some(Saying { text, ..Saying::default() })
+    (!lines.is_empty()).then(|| Saying { text: lines.join("\n"), ..Saying::default() })
 }
 
 fn file(message: &Value, kind: MediaType) -> Saying {
     let media = Media {
         filename: filename(message["fileName"].as_str().unwrap_or_default()),
-        size: message["fileSize"].as_u64(),
-        duration_ms: message["duration"].as_u64(),
+        size: lenient::count(&message["fileSize"]),
+        duration_ms: lenient::count(&message["duration"]),
         status: Some(MediaStatus::Pending),
         image_set: image_set(&message["imageSet"]),
         ..Media::new(kind)
@@ -46,8 +52,8 @@ fn file(message: &Value, kind: MediaType) -> Saying {
 }
 
 fn image_set(value: &Value) -> Option<ImageSet> {
-    let number = |name: &str| value[name].as_u64().and_then(|number| u32::try_from(number).ok());
-    Some(ImageSet { id: text(&value["id"])?, index: number("index"), total: number("total") })
+    let (index, total) = (lenient::count(&value["index"]), lenient::count(&value["total"]));
+    Some(ImageSet { id: text(&value["id"])?, index, total })
 }
 
 /// Content that LINE does not keep itself is fetched from where LINE says.
@@ -61,32 +67,28 @@ fn source(provider: &Value) -> MediaSource {
 }
 
 fn location(message: &Value) -> Option<Saying> {
-    let (latitude, longitude) = (message["latitude"].as_f64()?, message["longitude"].as_f64()?);
+    let (latitude, longitude) = (message["latitude"].as_f64(), message["longitude"].as_f64());
     let (title, address) = (text(&message["title"]), text(&message["address"]));
-    let coordinates = format!("{latitude}, {longitude}");
+    let coordinates = latitude.zip(longitude).map(|(latitude, longitude)| format!("{latitude}, {longitude}"));
     let lines: Vec<&str> =
-        [title.as_deref(), address.as_deref(), Some(&coordinates)].into_iter().flatten().collect();
+        [title.as_deref(), address.as_deref(), coordinates.as_deref()].into_iter().flatten().collect();
+    if lines.is_empty() {
+        return None;
+    }
     let text = lines.join("\n");
-    let media = Media {
-        title,
-        address,
-        latitude: Some(latitude),
-        longitude: Some(longitude),
-        ..Media::new(MediaType::Location)
-    };
+    let media = Media { title, address, latitude, longitude, ..Media::new(MediaType::Location) };
     Some(Saying { text, medias: vec![media], ..Saying::default() })
 }
 
 fn sticker(message: &Value) -> Option<Saying> {
+    let (package_id, sticker_id) = (lenient::id(&message["packageId"]), lenient::id(&message["stickerId"]));
     let keywords: Vec<String> =
         message["keywords"].as_array().into_iter().flatten().filter_map(text).collect();
     let words = text(&message["text"]).unwrap_or_else(|| keywords.join(", "));
-    let media = Media {
-        package_id: Some(text(&message["packageId"])?),
-        sticker_id: Some(text(&message["stickerId"])?),
-        keywords: Some(keywords),
-        ..Media::new(MediaType::Sticker)
-    };
+    if words.is_empty() && package_id.is_none() && sticker_id.is_none() {
+        return None;
+    }
+    let media = Media { package_id, sticker_id, keywords: Some(keywords), ..Media::new(MediaType::Sticker) };
     Some(Saying { text: words, medias: vec![media], ..Saying::default() })
 }
 
@@ -98,7 +100,7 @@ pub fn filename(given: &str) -> String {
 }
 
 fn text(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    lenient::string(value).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -151,11 +153,38 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_what_it_needs_is_not_read() {
+    fn what_cannot_be_read_of_a_message_is_left_out_alone() {
+        check(&json!({ "type": null, "text": "hi", "quoteToken": {} }), "hi", &json!([]));
+        check(&json!({ "type": 7, "title": "Tower", "latitude": 1 }), "Tower", &json!([]));
+        check(&json!({ "type": "hologram", "text": "\0" }), "\0", &json!([]));
+        check(
+            &json!({ "type": "video", "duration": -1, "fileName": [], "fileSize": 1.5, "imageSet": 7, "contentProvider": null }),
+            "",
+            &json!([{ "type": "video", "filename": "", "status": "pending" }]),
+        );
+        check(
+            &json!({ "type": "image", "duration": 6e4, "imageSet": { "id": "1", "index": -1, "total": 5e9 } }),
+            "",
+            &json!([{ "type": "image", "filename": "", "duration_ms": 60_000, "image_set": { "id": "1" }, "status": "pending" }]),
+        );
+        check(
+            &json!({ "type": "location", "title": "Tower", "address": null, "latitude": null, "longitude": 1.5 }),
+            "Tower",
+            &json!([{ "type": "location", "filename": "", "title": "Tower", "longitude": 1.5 }]),
+        );
+        check(
+            &json!({ "type": "sticker", "packageId": 446, "stickerId": null, "keywords": ["cony", 7, null] }),
+            "cony",
+            &json!([{ "type": "sticker", "filename": "", "package_id": "446", "keywords": ["cony"] }]),
+        );
+    }
+
+    #[test]
+    fn what_nothing_can_be_read_of_is_not_read() {
         for value in [
             json!({ "type": "text" }),
             json!({ "type": "location", "latitude": 1 }),
-            json!({ "type": "sticker", "packageId": "1" }),
+            json!({ "type": "sticker", "keywords": [null] }),
             json!({ "type": "hologram" }),
             json!({}),
         ] {
@@ -183,7 +212,10 @@ mod tests {
         assert_eq!(said(&json!({ "data": "action=buy" })).as_deref(), Some("action=buy"));
         let picked = json!({ "data": "when", "params": { "date": "2026-11-23" } });
         assert_eq!(said(&picked).as_deref(), Some("when\ndate: 2026-11-23"));
+        let odd = json!({ "displayText": 7, "data": null, "params": { "date": "2026-11-23", "a": [null] } });
+        assert_eq!(said(&odd).as_deref(), Some("a: [null]\ndate: 2026-11-23"));
         assert_eq!(said(&json!({})), None);
+        assert_eq!(said(&json!({ "data": "", "params": "?" })), None);
     }
 
     #[test]

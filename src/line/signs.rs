@@ -1,6 +1,5 @@
 //! Small signs in a chat: "read", and the animation that says that an answer is on its way.
 
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::error::Result;
@@ -26,6 +25,6 @@ impl Client {
     async fn sign(&self, token: &Secret, path: &str, body: &Value) -> Result<()> {
         let request = self.request(Method::POST, path, token);
         let request = request.header(CONTENT_TYPE, "application/json");
-        self.call::<IgnoredAny>(request, body.to_string().as_bytes()).await.map(drop)
+        self.call(request, body.to_string().as_bytes()).await.map(drop)
     }
 }

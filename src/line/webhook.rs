@@ -3,16 +3,18 @@
 //! LINE adds event kinds, properties and values without notice, so nothing here insists on more than it needs: what is
 //! not understood is kept as it came and costs nothing else of the body.
 
+use std::fmt;
+
 use aws_lc_rs::digest;
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result, Rule};
-use crate::line::said;
+use crate::line::{lenient, said};
 use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::inbound::{Change, InboundEvent};
-use crate::model::object::object;
 use crate::model::timestamp::Timestamp;
 
 /// LINE's event ids have 26 characters.
@@ -27,11 +29,9 @@ pub struct Webhook {
     pub events: Vec<InboundEvent>,
 }
 
-#[derive(Deserialize)]
+/// What of a body is looked at. Each part is read by itself, so that an odd one costs no other.
 struct Envelope<'body> {
-    #[serde(default)]
     destination: String,
-    #[serde(borrow)]
     events: Vec<&'body RawValue>,
 }
 
@@ -39,25 +39,64 @@ struct Envelope<'body> {
 pub fn parse(body: &[u8]) -> Result<Webhook> {
     let expected =
         |error| Error::invalid(Rule::JsonBody, format!("a webhook is JSON with `events`: {error}"));
-    let envelope: Envelope<'_> = object(body).map_err(expected)?;
-    let events = envelope.events.into_iter().map(|event| parse_event(event.get())).collect();
-    Ok(Webhook { destination: envelope.destination, events })
+    read(body).or_else(|_| read(lenient::text(body).as_bytes())).map_err(expected)
+}
+
+fn read(body: &[u8]) -> serde_json::Result<Webhook> {
+    let Envelope { destination, events } = serde_json::from_slice(body)?;
+    Ok(Webhook { destination, events: events.into_iter().map(|event| parse_event(event.get())).collect() })
+}
+
+impl<'body> Deserialize<'body> for Envelope<'body> {
+    fn deserialize<D: Deserializer<'body>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EnvelopeVisitor)
+    }
+}
+
+struct EnvelopeVisitor;
+
+impl<'body> Visitor<'body> for EnvelopeVisitor {
+    type Value = Envelope<'body>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'body>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let (mut destination, mut events) = (String::new(), None);
+        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            let raw = |raw: &RawValue| lenient::value(raw.get().as_bytes()).unwrap_or_default();
+            match raw(name).as_str() {
+                Some("destination") => raw(value).as_str().unwrap_or_default().clone_into(&mut destination),
+                Some("events") => {
+                    let found: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
+                    let is_list = value.get().starts_with('[');
+                    events =
+                        if is_list { Some([events.unwrap_or_default(), found].concat()) } else { events };
+                }
+                _ => {}
+            }
+        }
+        let events = events.ok_or_else(|| M::Error::custom("it has no list of `events`"))?;
+        Ok(Envelope { destination, events })
+    }
 }
 
 /// Reads one event of a body. What is no event at all is [`Change::Unread`].
 pub fn parse_event(body: &str) -> InboundEvent {
-    let event: Value = serde_json::from_str(body).unwrap_or_default();
+    let event = lenient::value(body.as_bytes()).unwrap_or_default();
     let chat = if is_console_test(&event) { None } else { chat(&event["source"]) };
+    let owned = |value: &Value| lenient::string(value).map(str::to_owned);
     InboundEvent {
         id: event_id(&event, body),
-        kind: text(&event["type"]).unwrap_or_default().to_owned(),
-        occurred_at: event["timestamp"].as_i64().map(Timestamp::from_milliseconds),
+        kind: event["type"].as_str().unwrap_or_default().to_owned(),
+        occurred_at: lenient::integer(&event["timestamp"]).and_then(Timestamp::from_foreign_milliseconds),
         standby: event["mode"] == "standby",
-        speaker: chat.as_ref().and_then(|_| text(&event["source"]["userId"])).and_then(LineId::parse),
+        speaker: chat.as_ref().and_then(|_| event["source"]["userId"].as_str()).and_then(LineId::parse),
         chat,
         message_id: message_id(&event),
-        reply_token: text(&event["replyToken"]).map(str::to_owned),
-        read_token: text(&event["message"]["markAsReadToken"]).map(str::to_owned),
+        reply_token: owned(&event["replyToken"]),
+        read_token: owned(&event["message"]["markAsReadToken"]),
         change: change(&event),
         body: body.to_owned(),
     }
@@ -65,23 +104,28 @@ pub fn parse_event(body: &str) -> InboundEvent {
 
 /// The console's old "Verify" button sends made-up events, which are recognized by their reply tokens.
 fn is_console_test(event: &Value) -> bool {
-    let token = text(&event["replyToken"]).unwrap_or_default();
+    let token = event["replyToken"].as_str().unwrap_or_default();
     token.len() == 32 && (token.bytes().all(|byte| byte == b'0') || token.bytes().all(|byte| byte == b'f'))
 }
 
+/// A source whose type cannot be read is known by the id that it has.
 fn chat(source: &Value) -> Option<Chat> {
-    let (kind, id) = match text(&source["type"])? {
-        "user" => (ChatKind::User, &source["userId"]),
-        "group" => (ChatKind::Group, &source["groupId"]),
-        "room" => (ChatKind::Room, &source["roomId"]),
-        _ => return None,
+    const KINDS: [(&str, ChatKind, &str); 3] = [
+        ("group", ChatKind::Group, "groupId"),
+        ("room", ChatKind::Room, "roomId"),
+        ("user", ChatKind::User, "userId"),
+    ];
+    let is_meant = |(name, _, id): &&(&str, ChatKind, &str)| match source["type"].as_str() {
+        Some(kind) => kind == *name,
+        None => source[*id].is_string(),
     };
-    Some(Chat { kind, id: LineId::parse(text(id)?)? })
+    let (_, kind, id) = KINDS.iter().find(is_meant)?;
+    Some(Chat { kind: *kind, id: LineId::parse(source[*id].as_str()?)? })
 }
 
 /// LINE's id, or for an event without one a fingerprint, so that its copies are recognized all the same.
 fn event_id(event: &Value, body: &str) -> String {
-    let id = text(&event["webhookEventId"]).filter(|id| !id.is_empty() && id.len() <= EVENT_ID_BYTES_MAX);
+    let id = lenient::string(&event["webhookEventId"]).filter(|id| id.len() <= EVENT_ID_BYTES_MAX);
     id.map_or_else(|| fingerprint(body), str::to_owned)
 }
 
@@ -92,16 +136,18 @@ fn fingerprint(body: &str) -> String {
 
 fn message_id(event: &Value) -> Option<String> {
     let id = if event["type"] == "unsend" { &event["unsend"]["messageId"] } else { &event["message"]["id"] };
-    text(id).filter(|id| !id.is_empty()).map(str::to_owned)
+    lenient::id(id)
 }
 
 fn change(event: &Value) -> Change {
-    match text(&event["type"]).unwrap_or_default() {
+    match event["type"].as_str().unwrap_or_default() {
         "message" => said::message(&event["message"]).map_or(Change::Unread, Change::Said),
         "postback" => said::postback(&event["postback"]).map_or(Change::Unread, Change::Said),
-        "messageEdited" => said::message(&event["message"])
-            .filter(|_| message_id(event).is_some())
-            .map_or(Change::Unread, Change::Edited),
+        // Without an id nobody knows what was edited: what is said now is shown as something new.
+        "messageEdited" if message_id(event).is_none() => {
+            said::message(&event["message"]).map_or(Change::Unread, Change::Said)
+        }
+        "messageEdited" => said::message(&event["message"]).map_or(Change::Unread, Change::Edited),
         "unsend" if message_id(event).is_some() => Change::Unsend,
         "follow" => Change::Follow,
         "unfollow" => Change::Unfollow,
@@ -116,16 +162,13 @@ fn change(event: &Value) -> Change {
 
 fn members(change: &Value) -> Vec<LineId> {
     let members = change["members"].as_array().into_iter().flatten();
-    members.filter_map(|member| text(&member["userId"])).filter_map(LineId::parse).collect()
-}
-
-fn text(value: &Value) -> Option<&str> {
-    value.as_str()
+    members.filter_map(|member| member["userId"].as_str()).filter_map(LineId::parse).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::inbound::Saying;
 
     const USER: &str = "Ud871bcaf7c3ad13d2a0b0d78a42a287f";
 
@@ -179,7 +222,8 @@ mod tests {
             ),
             &joined,
         );
-        check(r#""type":"messageEdited","message":{"type":"text","text":"no id"}"#, &Change::Unread);
+        let said = Saying { text: "no id".to_owned(), ..Saying::default() };
+        check(r#""type":"messageEdited","message":{"type":"text","text":"no id"}"#, &Change::Said(said));
         check(r#""type":"teleport""#, &Change::Unread);
         check(r#""type":7"#, &Change::Unread);
     }
@@ -213,6 +257,63 @@ mod tests {
                 r#"{{"type":"message","replyToken":"{token}","source":{{"type":"user","userId":"Udeadbeefdeadbeefdeadbeefdeadbeef"}}}}"#
             ));
             assert_eq!(event.chat, None);
+        }
+    }
+
+    #[test]
+    fn a_source_without_a_type_is_known_by_its_id_and_one_of_an_unknown_type_is_not() {
+        for (source, expected) in [
+            (r#"{"type":null,"groupId":"C1","userId":"U1"}"#, Some((ChatKind::Group, "C1"))),
+            (r#"{"type":7,"roomId":"R1"}"#, Some((ChatKind::Room, "R1"))),
+            (r#"{"groupId":null,"userId":"U1"}"#, Some((ChatKind::User, "U1"))),
+            (r#"{"type":"openchat","userId":"U1"}"#, None),
+            (r#"{"type":"group","groupId":[],"userId":"U1"}"#, None),
+        ] {
+            let event = only(&format!(r#"{{"type":"follow","source":{source}}}"#));
+            let chat = event.chat.as_ref().map(|chat| (chat.kind, chat.id.as_str()));
+            assert_eq!(chat, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn the_envelope_costs_nothing_whatever_else_is_in_it() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for envelope in [
+            r#""events":EVENTS"#,
+            r#""destination":null,"events":EVENTS"#,
+            r#""destination":{"a":[1e400]},"events":EVENTS"#,
+            r#""destination":"U0","destination":7,"events":EVENTS,"events":null"#,
+            r#""events":[],"events":EVENTS,"events":{}"#,
+            r#""\ud83d":1,"\u0065vents":EVENTS"#,
+            r#""a":DEEP,"events":EVENTS"#,
+            "\"\u{1}\":\"\n\",\"events\":EVENTS",
+        ] {
+            let body =
+                format!("{{{envelope}}}").replace("EVENTS", r#"[{"type":"follow"}]"#).replace("DEEP", &deep);
+            let events = parse(body.as_bytes()).unwrap().events;
+            assert!(events.iter().map(|event| &event.change).eq([&Change::Follow]), "{envelope}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_an_event_says_what_came_also_where_it_is_no_text() {
+        let text = |event: &InboundEvent| match &event.change {
+            Change::Said(saying) => saying.text.clone(),
+            other => panic!("{other:?}"),
+        };
+        let said = |words: &[u8]| {
+            [br#"{"events":[{"type":"message","message":{"type":"text","text":""#, words, br#""}}]}"#]
+                .concat()
+        };
+
+        let escaped = parse(&said(br"see you \ud83d")).unwrap().events.remove(0);
+        let broken = parse(&said(b"see you \xf0\x9f\x98")).unwrap().events.remove(0);
+
+        assert!(escaped.body.contains(r"see you \ud83d"), "{}", escaped.body);
+        assert!(broken.body.contains(r"see you \udcf0\udc9f\udc98"), "{}", broken.body);
+        for event in [escaped, broken] {
+            assert_eq!(text(&event), "see you �");
+            assert_eq!(parse_event(&event.body), event, "it is read again as it was read first");
         }
     }
 

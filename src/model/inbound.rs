@@ -1,8 +1,14 @@
 //! What LINE told us: one event of a webhook, read as far as we understand it.
 
+use std::time::Duration;
+
 use crate::model::chat::{Chat, LineId};
 use crate::model::media::{Media, MediaSource};
 use crate::model::timestamp::Timestamp;
+
+/// LINE's clock and ours are never so far apart. A time that is further ahead would have whatever happens until then
+/// taken for older.
+const AHEAD_MAX: Duration = Duration::from_hours(365 * 24);
 
 /// One event of a webhook.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +35,13 @@ pub struct InboundEvent {
     pub change: Change,
     /// The event as LINE wrote it.
     pub body: String,
+}
+
+impl InboundEvent {
+    /// When it happened, for what has to be put in order: now, when LINE did not say or cannot have meant it.
+    pub fn at(&self, now: Timestamp) -> Timestamp {
+        self.occurred_at.filter(|at| *at <= now.after(AHEAD_MAX)).unwrap_or(now)
+    }
 }
 
 /// What an event means for its conversation.

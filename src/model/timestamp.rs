@@ -16,6 +16,12 @@ const FORMAT: &[BorrowedFormatItem<'static>] =
 const HTTP_FORMAT: &[BorrowedFormatItem<'static>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
+/// `0000-01-01 00:00:00.000000`, the earliest time that can be written.
+const WRITTEN_MIN: i64 = -62_167_219_200_000_000;
+
+/// `9999-12-31 23:59:59.999999`, the latest time that can be written.
+const WRITTEN_MAX: i64 = 253_402_300_799_999_999;
+
 /// A point in time in microseconds since 1970-01-01 00:00:00 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
@@ -40,6 +46,12 @@ impl Timestamp {
     pub fn from_http_date(text: &str) -> Option<Self> {
         let time = PrimitiveDateTime::parse(text, HTTP_FORMAT).ok()?.assume_utc();
         i64::try_from(time.unix_timestamp_nanos() / 1_000).ok().map(Self)
+    }
+
+    /// From milliseconds since 1970 that somebody else wrote; nothing where no time between 1970 and 9999 can be meant.
+    pub fn from_foreign_milliseconds(milliseconds: i64) -> Option<Self> {
+        let time = Self(milliseconds.checked_mul(1_000)?);
+        (Self(0)..Self::NEVER).contains(&time).then_some(time)
     }
 
     /// From milliseconds since 1970, as LINE writes `timestamp`.
@@ -83,9 +95,10 @@ impl Timestamp {
     }
 }
 
+/// What lies outside is written as the nearest of these: the format has room for four digits of a year.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanoseconds = i128::from(self.0) * 1_000;
+        let nanoseconds = i128::from(self.0.clamp(WRITTEN_MIN, WRITTEN_MAX)) * 1_000;
         let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map_err(|_| fmt::Error)?;
         formatter.write_str(&time.format(FORMAT).map_err(|_| fmt::Error)?)
     }
@@ -128,6 +141,30 @@ mod tests {
     #[test]
     fn never_is_the_first_moment_of_the_year_9999() {
         assert_eq!(Timestamp::NEVER.to_string(), "9999-01-01 00:00:00.000000");
+    }
+
+    #[test]
+    fn every_number_is_written_as_a_time_and_only_those_of_four_digits_are_taken_from_others() {
+        for (milliseconds, written, is_taken) in [
+            (0, "1970-01-01 00:00:00.000000", true),
+            (-1, "1969-12-31 23:59:59.999000", false),
+            (253_370_764_799_999, "9998-12-31 23:59:59.999000", true),
+            (253_370_764_800_000, "9999-01-01 00:00:00.000000", false),
+            (253_402_300_800_000, "9999-12-31 23:59:59.999999", false),
+            (1_655_445_974_446_158, "9999-12-31 23:59:59.999999", false),
+            (-62_167_219_200_001, "0000-01-01 00:00:00.000000", false),
+            (i64::MAX, "9999-12-31 23:59:59.999999", false),
+            (i64::MIN, "0000-01-01 00:00:00.000000", false),
+        ] {
+            assert_eq!(Timestamp::from_milliseconds(milliseconds).to_string(), written, "{milliseconds}");
+            let taken = Timestamp::from_foreign_milliseconds(milliseconds);
+            assert_eq!(taken, is_taken.then(|| Timestamp::from_milliseconds(milliseconds)), "{milliseconds}");
+        }
+        assert_eq!(Timestamp::NEVER.after(Duration::MAX).to_string(), "9999-12-31 23:59:59.999999");
+        assert_eq!(
+            Timestamp::NEVER.before(Duration::MAX).as_seconds(),
+            i64::MIN / 1_000_000 + 253_370_764_800
+        );
     }
 
     #[test]

@@ -257,10 +257,10 @@ fn journal_of_chat(tx: &Transaction<'_>, chat: &Chat) -> Result<u64> {
         UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
         WHERE account = ?1 AND instr(body, ?3) > 0 AND CASE
             WHEN NOT json_valid(body) THEN 1
-            WHEN json_extract(body, '$.source.type') <> ?2 THEN 0
-            WHEN ?2 = 'user' THEN ?3 = json_extract(body, '$.source.userId')
-            WHEN ?2 = 'group' THEN ?3 = json_extract(body, '$.source.groupId')
-            ELSE ?3 = json_extract(body, '$.source.roomId') END";
+            WHEN ?2 = 'user' THEN json_extract(body, '$.source.userId') = ?3
+                AND json_extract(body, '$.source.groupId') IS NULL AND json_extract(body, '$.source.roomId') IS NULL
+            WHEN ?2 = 'group' THEN json_extract(body, '$.source.groupId') = ?3
+            ELSE json_extract(body, '$.source.roomId') = ?3 END";
     Ok(count(tx.prepare_cached(SQL)?.execute((chat.account, &chat.kind, &chat.line_id))?))
 }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::conversation::Reach;
 use crate::model::id::AccountId;
 use crate::model::inbound::{Change, InboundEvent};
+use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
 use crate::store::{accounts, conversations, lookups, participants, said};
 
@@ -32,10 +33,7 @@ pub fn receive(
 ) -> Result<Received> {
     let account = accounts::key(tx, account)?;
     let mut received = Received::default();
-    // LINE may mix up what happened; within a webhook the order of events is mended.
-    let mut events: Vec<&InboundEvent> = events.iter().collect();
-    events.sort_by_key(|event| event.occurred_at);
-    for event in events {
+    for event in in_order(events) {
         if !journal(tx, account, event)? {
             received.duplicates += 1;
             continue;
@@ -47,6 +45,19 @@ pub fn receive(
         participants::refresh(tx, account, event, profile_ttl)?;
     }
     Ok(received)
+}
+
+/// LINE may mix up what happened; within a webhook the order of events is mended. One that does not say when it happened
+/// stays behind the one before it.
+fn in_order(events: &[InboundEvent]) -> Vec<&InboundEvent> {
+    let mut before = None;
+    let mut timed: Vec<(Option<Timestamp>, &InboundEvent)> = Vec::with_capacity(events.len());
+    for event in events {
+        before = event.occurred_at.or(before);
+        timed.push((before, event));
+    }
+    timed.sort_by_key(|(at, _)| *at);
+    timed.into_iter().map(|(_, event)| event).collect()
 }
 
 /// Writes an event down, and says whether it is new.
@@ -81,7 +92,7 @@ fn apply_or_keep(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Re
 pub(super) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
     let Some(chat) = &event.chat else { return Ok(()) };
     let conversation = conversations::begin(tx, account, chat)?;
-    let at = event.occurred_at.unwrap_or(tx.now());
+    let at = event.at(tx.now());
     conversations::note_state(tx, conversation, (reach(event), event.standby), at)?;
     if let Some(speaker) = &event.speaker {
         participants::join(tx, conversation, std::slice::from_ref(speaker), at)?;

@@ -35,10 +35,10 @@ pub(super) fn edit(
 ) -> Result<()> {
     const SQL: &str = "
         UPDATE messages SET text = ?3, edited_at = ?4
-        WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL AND coalesce(edited_at, 0) < ?4
+        WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL AND (edited_at IS NULL OR edited_at < ?4)
         RETURNING tm_create";
     store(tx, (account, conversation), event, saying)?;
-    let at = event.occurred_at.unwrap_or(tx.now());
+    let at = event.at(tx.now());
     let values = (conversation, &event.message_id, &saying.text, at);
     let stamp = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
     stamp.map_or(Ok(()), |stamp| messages::touch(tx, (conversation, stamp)))

@@ -28,6 +28,7 @@ mod limits;
 mod media;
 mod metrics;
 mod migration;
+mod odd;
 mod openapi;
 mod order;
 mod outbound;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use awc::http::Method;
 use awc::http::header::HeaderMap;
 use boon::{Compiler, SchemaIndex, Schemas};
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::harness::answer::Answer;
@@ -180,6 +180,10 @@ fn check_request(pointer: &str, operation: &'static Value, asked: &Asked) -> Res
         if !is_described {
             return Err(format!("the parameter {name} is not described"));
         }
+    }
+    // What LINE sends may be anything.
+    if operation["tags"] == json!(["LINE"]) {
+        return Ok(());
     }
     if operation["requestBody"]["content"]["application/json"].is_null() || asked.body.is_empty() {
         return Ok(());

@@ -13,6 +13,7 @@ use kaiwa::api::token::{Bearer, sign};
 use kaiwa::config::Config;
 use kaiwa::config::account::{CustomerReference, DeclaredAccount};
 use kaiwa::config::customer::DeclaredCustomer;
+use kaiwa::config::key_source::KeySource;
 use kaiwa::error::Error;
 use kaiwa::line::signature;
 use kaiwa::model::account::DeliveryMode;
@@ -155,6 +156,11 @@ impl TestServer {
         self.folder.path().join("kaiwa.db")
     }
 
+    /// Where the key of its secrets is.
+    pub fn keys(&self) -> KeySource {
+        self.config.key_source()
+    }
+
     /// Turns the clock forward and lets the workers look at once.
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
@@ -221,15 +227,14 @@ impl TestServer {
 
     /// Delivers a webhook with these events, signed as LINE signs.
     pub async fn webhook(&self, events: &[Value]) -> Answer {
-        self.webhook_body(
-            &json!({ "destination": self.line.platform.bot().user_id, "events": events }).to_string(),
-        )
-        .await
+        let destination = self.line.platform.bot().user_id;
+        self.webhook_body(json!({ "destination": destination, "events": events }).to_string()).await
     }
 
     /// Delivers a webhook with exactly this body, signed as LINE signs.
-    pub async fn webhook_body(&self, body: &str) -> Answer {
-        let signature = signature::sign(&self.line.platform.channel().secret, body.as_bytes());
+    pub async fn webhook_body(&self, body: impl AsRef<[u8]>) -> Answer {
+        let body = body.as_ref();
+        let signature = signature::sign(&self.line.platform.channel().secret, body);
         let request = self.anonymous(Method::POST, &self.webhook_path());
         Answer::to(request.insert_header((signature::HEADER, signature)), body.to_owned()).await
     }
