@@ -89,6 +89,7 @@ CREATE TABLE conversations (
     reply_token_at INTEGER,            -- when it arrived here: it lives about a minute
     read_token TEXT,                   -- LINE's markAsReadToken of the newest message that had one
     read_token_at INTEGER NOT NULL DEFAULT 0,      -- LINE's time of that message
+    participant_count INTEGER NOT NULL DEFAULT 0,  -- those of `participants` who are present
     member_count INTEGER,              -- people in a group or room, as LINE last said: each counts when it is pushed to
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
@@ -113,6 +114,7 @@ CREATE TABLE participants (
     UNIQUE (conversation, target)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX participants_present ON participants (conversation, position) WHERE present = 1;
 CREATE INDEX participants_picture ON participants (picture) WHERE picture IS NOT NULL;
 
 -- Names and pictures to be asked for at LINE, after the event that mentioned them was answered.

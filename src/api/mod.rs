@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod once;
 pub mod openapi;
 pub mod outgoing;
+pub mod participants;
 pub mod progress;
 pub mod public_files;
 pub mod query;
@@ -92,6 +93,7 @@ fn conversations() -> Vec<Route> {
             .once(),
         Route::at("/v1.0/conversations/{id}/messages/{message_id}").get(messages::get),
         Route::at("/v1.0/conversations/{id}/messages/{message_id}/retry").post(retries::create).once(),
+        Route::at("/v1.0/conversations/{id}/participants").get(participants::list).takes(PAGE),
         Route::at("/v1.0/conversations/{id}/read").post(signs::read),
         Route::at("/v1.0/conversations/{id}/typing").post(signs::typing),
     ]

@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 
 use crate::error::{Error, Result, Rule};
-use crate::model::page::Page;
+use crate::model::page::{Page, ParticipantPage};
 
 /// Every call takes a token.
 const TOKEN: &str = "token";
@@ -52,6 +52,12 @@ fn check(query: &str, names: &[&str]) -> Result<()> {
 /// The page of a list that is asked for.
 pub fn page(request: &HttpRequest) -> Result<Page> {
     Page::parse(parameter(request, "page_size").as_deref(), parameter(request, "page_token").as_deref())
+}
+
+/// The page of those who take part that is asked for.
+pub fn participant_page(request: &HttpRequest) -> Result<ParticipantPage> {
+    let parameter = |name| parameter(request, name);
+    ParticipantPage::parse(parameter("page_size").as_deref(), parameter("page_token").as_deref())
 }
 
 #[cfg(test)]

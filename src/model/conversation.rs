@@ -14,7 +14,11 @@ pub const DETAIL_DEFAULT: &str = "conversation detail";
 /// The name of the other side while it is not known.
 pub const TARGET_NAME_UNKNOWN: &str = "Unknown";
 
-/// A conversation with everybody who takes part in it.
+/// As many members of a group or room are listed with their conversation. The others have pages of their own, so that
+/// what customers are told of a conversation does not grow with it.
+pub const MEMBERS_LISTED_MAX: u32 = 100;
+
+/// A conversation with those who take part in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     /// Its id.
@@ -31,8 +35,11 @@ pub struct Conversation {
     pub reach: Reach,
     /// Whether another system has control of the chat, so that we must not write.
     pub standby: bool,
-    /// The other side first, then members in the order in which they spoke. We ourselves are not listed.
+    /// The other side first, then members in the order in which they spoke, the first [`MEMBERS_LISTED_MAX`] of them. We
+    /// ourselves are not listed.
     pub participants: Vec<Participant>,
+    /// All who take part, we ourselves too.
+    pub participant_count: u32,
     /// When it began.
     pub tm_create: Timestamp,
     /// When it last changed.

@@ -1,6 +1,6 @@
 //! A message of a conversation, in either direction.
 
-use crate::model::id::{ConversationId, MessageId};
+use crate::model::id::{ConversationId, MediaId, MessageId};
 use crate::model::timestamp::Timestamp;
 
 /// A message as it is read from storage, borrowed from the row, so that a page of them is written without copies.
@@ -16,6 +16,10 @@ pub struct MessageRow<'row> {
     pub status: Status,
     /// LINE's id of the speaker; empty for our own messages.
     pub source_target: &'row str,
+    /// The present name of the speaker; empty when LINE has not said who that is.
+    pub source_name: &'row str,
+    /// The present picture of the speaker.
+    pub source_picture: Option<MediaId>,
     /// What was said.
     pub text: &'row str,
     /// A JSON array of the media; `[]` for none.

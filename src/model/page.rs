@@ -12,6 +12,23 @@ pub struct Page {
     pub before: Timestamp,
 }
 
+/// Which of those who take part in a conversation are asked for: up to `size` behind the place `after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParticipantPage {
+    /// How many at most, 1 to [`Page::SIZE_MAX`].
+    pub size: u32,
+    /// The place of the last of the page before; `None` for the first page, which begins with the account itself.
+    pub after: Option<u32>,
+}
+
+impl ParticipantPage {
+    /// Reads `page_size` and `page_token` of a query.
+    pub fn parse(size: Option<&str>, token: Option<&str>) -> Result<Self> {
+        let size = size.map_or(Ok(Page::SIZE_MAX), parse_size)?;
+        Ok(Self { size, after: parse_place(token.unwrap_or_default())? })
+    }
+}
+
 impl Page {
     /// The largest page, and the page of those who ask for none.
     pub const SIZE_MAX: u32 = 100;
@@ -48,6 +65,20 @@ fn parse_token(text: &str) -> Result<Timestamp> {
     text.parse().map_err(|_| Error::invalid(Rule::PageToken, expected))
 }
 
+fn parse_place(text: &str) -> Result<Option<u32>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let expected = || {
+        Error::invalid(
+            Rule::PageToken,
+            "`page_token` is the `next_page_token` of an earlier answer, such as 100",
+        )
+    };
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).map(Some).ok_or_else(expected)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +107,15 @@ mod tests {
         assert_eq!(page.before.to_string(), "2022-06-17 06:06:14.446158");
         assert_eq!(Page::parse(None, Some("")).unwrap().before, Timestamp::NEVER);
         assert!(Page::parse(None, Some("yesterday")).is_err());
+    }
+
+    #[test]
+    fn a_token_of_participants_is_a_place_of_an_earlier_answer() {
+        let after = |token: &str| ParticipantPage::parse(None, Some(token)).ok().map(|page| page.after);
+
+        assert_eq!((after(""), after("0"), after("102")), (Some(None), Some(Some(0)), Some(Some(102))));
+        for token in ["-1", "+1", "1.5", " 1", "4294967296", "2022-06-17 06:06:14.446158"] {
+            assert_eq!(after(token), None, "{token:?}");
+        }
     }
 }

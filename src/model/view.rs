@@ -1,13 +1,15 @@
 //! The shapes of the HTTP contract: names, order and formats as the tutorial prints them. Keys are only ever added, at
 //! the end.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::model::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parked, Quota};
 use crate::model::conversation::{Conversation, Participant};
 use crate::model::event::{EventKind, EventRow};
-use crate::model::id::{AccountId, ConversationId, MessageId};
+use crate::model::id::{AccountId, ConversationId, MediaId, MessageId};
 use crate::model::message::{Failure, FailureReason, MessageRow, Status};
 use crate::model::timestamp::Timestamp;
 
@@ -29,10 +31,12 @@ pub struct ConversationView<'a> {
     tm_create: Time,
     tm_update: Time,
     tm_delete: Time,
+    participant_count: u32,
 }
 
+/// Somebody who takes part in a conversation.
 #[derive(Serialize)]
-struct AddressView<'a> {
+pub struct AddressView<'a> {
     r#type: &'static str,
     target: &'a str,
     target_name: &'a str,
@@ -62,6 +66,8 @@ pub struct MessageView<'a> {
     error: Option<FailureView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tm_occur: Option<Time>,
+    source_name: &'a str,
+    source_picture_uri: String,
 }
 
 #[derive(Serialize)]
@@ -145,10 +151,10 @@ pub struct QuotaView {
     fetched_at: Time,
 }
 
-/// A list, written item by item into the body.
-pub struct ListBody {
+/// A list, written item by item into the body, each with what makes it the end of a page.
+pub struct ListBody<Place = Timestamp> {
     body: Vec<u8>,
-    last: Option<Timestamp>,
+    last: Option<Place>,
 }
 
 /// A time as the contract writes it.
@@ -169,15 +175,21 @@ impl<'a> From<&'a Conversation> for ConversationView<'a> {
             detail: &conversation.detail,
             reference_type: REFERENCE_TYPE,
             reference_id: conversation.chat.id.as_str(),
-            participants: std::iter::once(AddressView::new("", SELF_NAME)).chain(others).collect(),
+            participants: std::iter::once(AddressView::account()).chain(others).collect(),
             tm_create: Time(conversation.tm_create),
             tm_update: Time(conversation.tm_update),
             tm_delete: Time(Timestamp::NEVER),
+            participant_count: conversation.participant_count,
         }
     }
 }
 
 impl<'a> AddressView<'a> {
+    /// The account itself.
+    pub fn account() -> Self {
+        Self::new("", SELF_NAME)
+    }
+
     fn new(target: &'a str, target_name: &'a str) -> Self {
         Self { r#type: REFERENCE_TYPE, target, target_name, name: "", detail: "", picture_uri: None }
     }
@@ -185,7 +197,7 @@ impl<'a> AddressView<'a> {
 
 impl<'a> From<&'a Participant> for AddressView<'a> {
     fn from(participant: &'a Participant) -> Self {
-        let picture_uri = participant.picture.map(|id| format!("/v1.0/medias/{id}"));
+        let picture_uri = participant.picture.map(media_uri);
         Self { picture_uri, ..Self::new(participant.target.as_str(), &participant.target_name) }
     }
 }
@@ -208,8 +220,14 @@ impl<'a> From<&MessageRow<'a>> for MessageView<'a> {
             cost: message.cost,
             error: message.failure.map(|failure| FailureView::from(&failure)),
             tm_occur: message.occurred_at.map(Time),
+            source_name: message.source_name,
+            source_picture_uri: message.source_picture.map(media_uri).unwrap_or_default(),
         }
     }
+}
+
+fn media_uri(id: MediaId) -> String {
+    format!("/v1.0/medias/{id}")
 }
 
 impl<'a> From<&Failure<'a>> for FailureView<'a> {
@@ -320,24 +338,24 @@ impl QuotaView {
     }
 }
 
-impl Default for ListBody {
+impl<Place> Default for ListBody<Place> {
     /// An empty list.
     fn default() -> Self {
         Self { body: br#"{"result":["#.to_vec(), last: None }
     }
 }
 
-impl ListBody {
-    /// Adds an item that was created then.
-    pub fn push(&mut self, item: &impl Serialize, tm_create: Timestamp) {
+impl<Place: fmt::Display> ListBody<Place> {
+    /// Adds an item that has this place in the list.
+    pub fn push(&mut self, item: &impl Serialize, place: Place) {
         if self.last.is_some() {
             self.body.push(b',');
         }
         serde_json::to_writer(&mut self.body, item).expect("views are always JSON");
-        self.last = Some(tm_create);
+        self.last = Some(place);
     }
 
-    /// The whole body, with the creation time of the last item as the next page's token.
+    /// The whole body, with the place of the last item as the next page's token.
     pub fn finish(mut self) -> Vec<u8> {
         let token = self.last.map(|last| last.to_string()).unwrap_or_default();
         self.body.extend_from_slice(format!(r#"],"next_page_token":"{token}"}}"#).as_bytes());

@@ -23,7 +23,7 @@ const FINDINGS_MAX: usize = 100;
 const PAGE: usize = 500;
 
 /// What must not be found in a database of the present version, and how to look for it.
-const IMPOSSIBLE: [(&str, &str); 11] = [
+const IMPOSSIBLE: [(&str, &str); 12] = [
     (
         "a lane without a waiting delivery",
         "SELECT count(*) FROM lanes l WHERE NOT EXISTS (
@@ -73,6 +73,11 @@ const IMPOSSIBLE: [(&str, &str); 11] = [
         "an upload that was sent and that no message shows",
         "SELECT count(*) FROM medias
         WHERE sent AND status = 'stored' AND key NOT IN (SELECT media FROM message_uploads)",
+    ),
+    (
+        "a conversation that counts others than take part in it",
+        "SELECT count(*) FROM conversations v WHERE participant_count <> (
+            SELECT count(*) FROM participants p WHERE p.conversation = v.key AND present = 1)",
     ),
     (
         "a message that is newer than the last stamp",

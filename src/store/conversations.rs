@@ -18,11 +18,12 @@ use crate::store::events::Subject;
 use crate::store::transaction::Transaction;
 use crate::store::{events, participants};
 
-/// A page of a customer's conversations, newest first. Groups can have hundreds of members: a read that may take long.
+/// A page of a customer's conversations, newest first. With up to a hundred members each it is a read that may take
+/// long.
 pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Conversation>> {
     const SQL: &str = "
         SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
-            v.tm_create, v.tm_update
+            participant_count, v.tm_create, v.tm_update
         FROM customers c
         JOIN conversations v ON v.customer = c.key
         JOIN accounts a ON a.key = v.account
@@ -39,7 +40,7 @@ pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result
 pub fn get(connection: &Connection, customer: CustomerId, id: ConversationId) -> Result<Conversation> {
     const SQL: &str = "
         SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
-            v.tm_create, v.tm_update
+            participant_count, v.tm_create, v.tm_update
         FROM conversations v
         JOIN customers c ON c.key = v.customer
         JOIN accounts a ON a.key = v.account
@@ -159,6 +160,13 @@ pub(super) fn count_members(tx: &Transaction<'_>, conversation: i64, count: u32)
     Ok(())
 }
 
+/// Somebody came (1) or left (-1).
+pub(super) fn count_participants(tx: &Transaction<'_>, conversation: i64, change: i64) -> Result<()> {
+    const SQL: &str = "UPDATE conversations SET participant_count = participant_count + ?2 WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, change))?;
+    Ok(())
+}
+
 /// An event told whether the chat can be reached (`None`: nothing about that) and whether another system has control
 /// of it. Events may arrive out of order: an older one than the last that told something tells nothing.
 pub(super) fn note_state(
@@ -188,7 +196,7 @@ pub(super) fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
 fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<()> {
     const SQL: &str = "
         SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
-            v.tm_create, v.tm_update, v.customer
+            participant_count, v.tm_create, v.tm_update, v.customer
         FROM conversations v JOIN accounts a ON a.key = v.account
         WHERE v.key = ?1";
     let read = |row: &Row<'_>| Ok((row.get("customer")?, from_row(row)?));
@@ -201,7 +209,7 @@ fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<
 
 fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Result<Conversation> {
     let (key, conversation) = found;
-    Ok(Conversation { participants: participants::of(connection, key)?, ..conversation })
+    Ok(Conversation { participants: participants::listed(connection, key)?, ..conversation })
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
@@ -217,6 +225,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
         reach: get_or(row, "reach", Reach::Open)?,
         standby: get_or(row, "standby", false)?,
         participants: Vec::new(),
+        participant_count: 1 + get_or(row, "participant_count", 0_u32)?,
         tm_create: row.get("tm_create")?,
         tm_update: row.get("tm_update")?,
     };

@@ -176,7 +176,7 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
         WHERE m.source_target = ?1";
     const SQL_LOOKUPS: &str = "DELETE FROM lookups WHERE target = ?1";
     const SQL_NAMES: &str =
-        "DELETE FROM participants WHERE target = ?1 RETURNING conversation, target_name, picture";
+        "DELETE FROM participants WHERE target = ?1 RETURNING conversation, target_name, picture, present";
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL_JOURNAL: &str = "
@@ -190,8 +190,9 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
     tx.prepare_cached(SQL_LOOKUPS)?.execute([user])?;
     let mut statement = tx.prepare_cached(SQL_NAMES)?;
     let names = statement.query_map([user], |row| row.try_into())?;
-    let names = names.collect::<rusqlite::Result<Vec<(i64, Text, Option<i64>)>>>()?;
-    for (conversation, name, picture) in names {
+    let names = names.collect::<rusqlite::Result<Vec<(i64, Text, Option<i64>, i64)>>>()?;
+    for (conversation, name, picture, present) in names {
+        conversations::count_participants(tx, conversation, -present)?;
         erased.words.share(name);
         files(tx, SQL_FILES, [picture], erased)?;
         conversations::touch(tx, conversation)?;

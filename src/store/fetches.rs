@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
+use crate::model::chat::LineId;
 use crate::model::fetch::Errand;
 use crate::model::id::{AccountId, MediaId};
 use crate::model::media::{Media, MediaStatus, MediaType};
@@ -14,7 +15,7 @@ use crate::store::conversations;
 use crate::store::damage::{Text, optional_text, sound_one};
 use crate::store::folder::Kept;
 use crate::store::transaction::Transaction;
-use crate::store::{medias, messages};
+use crate::store::{medias, messages, participants};
 
 /// While a file is being fetched it is not due again for this long: longer than any attempt takes.
 const LEASE: Duration = Duration::from_mins(20);
@@ -178,9 +179,12 @@ pub fn removed(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
 
 /// The conversation shows a picture of somebody who takes part.
 fn show_picture(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
-    const SQL: &str = "SELECT conversation FROM medias WHERE key = ?1";
-    let conversation = tx.prepare_cached(SQL)?.query_row([fetch.key], |row| row.get(0))?;
-    conversations::touch(tx, conversation)
+    const SQL: &str = "SELECT conversation, target FROM participants WHERE picture = ?1";
+    let whose: Option<(i64, LineId)> =
+        tx.prepare_cached(SQL)?.query_row([fetch.key], |row| row.try_into()).optional()?;
+    let Some((conversation, target)) = whose else { return Ok(()) };
+    let is_listed = participants::is_listed(tx, conversation, &target)?;
+    if is_listed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
 /// Changes how the message shows the file. A withdrawn message shows none.

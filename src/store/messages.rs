@@ -10,7 +10,7 @@ use crate::model::message::{Failure, FailureReason, MessageRow, Status};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::model::view::MessageView;
-use crate::store::damage::{SPARE, json, optional_text, shown, size_of, sound, sound_one};
+use crate::store::damage::{SPARE, get_or, json, optional_text, shown, size_of, sound, sound_one};
 use crate::store::events::Subject;
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, deliveries, events, uploads};
@@ -42,9 +42,11 @@ pub fn page(
     mut visit: impl FnMut(&MessageRow<'_>),
 ) -> Result<()> {
     const SQL: &str = "
-        SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
-            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at
+        SELECT m.id, v.id AS conversation, chat_id, m.status, source_target, text, medias, failure_reason,
+            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at, coalesce(target_name, ''), f.id AS picture
         FROM conversations v JOIN messages m ON m.conversation = v.key
+        LEFT JOIN participants p ON p.conversation = m.conversation AND p.target = m.source_target
+        LEFT JOIN medias f ON f.key = p.picture AND f.status = 'stored'
         WHERE v.key = ?1 AND m.tm_create < ?2 AND tm_delete IS NULL
         ORDER BY m.tm_create DESC
         LIMIT ?3";
@@ -62,9 +64,11 @@ pub fn get<T>(
     view: impl FnOnce(&MessageRow<'_>) -> T,
 ) -> Result<T> {
     const SQL: &str = "
-        SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
-            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at
+        SELECT m.id, v.id AS conversation, chat_id, m.status, source_target, text, medias, failure_reason,
+            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at, coalesce(target_name, ''), f.id AS picture
         FROM messages m JOIN conversations v ON v.key = m.conversation
+        LEFT JOIN participants p ON p.conversation = m.conversation AND p.target = m.source_target
+        LEFT JOIN medias f ON f.key = p.picture AND f.status = 'stored'
         WHERE m.id = ?1 AND v.key = ?2";
     let key = conversations::key(connection, customer, conversation)?;
     let shown = connection.prepare_cached(SQL)?.query_row((id, key), |row| show(row, view)).optional()?;
@@ -126,9 +130,11 @@ pub(super) fn announce(
     kind: EventKind,
 ) -> Result<()> {
     const SQL: &str = "
-        SELECT m.id, v.id AS conversation, chat_id, status, source_target, text, medias, failure_reason,
-            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at, customer
+        SELECT m.id, v.id AS conversation, chat_id, m.status, source_target, text, medias, failure_reason,
+            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at, coalesce(target_name, ''), f.id AS picture, v.customer
         FROM messages m JOIN conversations v ON v.key = m.conversation
+        LEFT JOIN participants p ON p.conversation = m.conversation AND p.target = m.source_target
+        LEFT JOIN medias f ON f.key = p.picture AND f.status = 'stored'
         WHERE m.conversation = ?1 AND m.tm_create = ?2";
     let mut statement = tx.prepare_cached(SQL)?;
     let mut rows = statement.query((conversation, stamp))?;
@@ -204,6 +210,7 @@ pub(super) fn settle(
 /// The columns of the queries above, by their places: looking them up by name would cost a fifth of a page.
 fn show<T>(row: &Row<'_>, view: impl FnOnce(&MessageRow<'_>) -> T) -> rusqlite::Result<T> {
     let (chat, source_target) = (shown(row, 2, "chat_id")?, shown(row, 4, "source_target")?);
+    let source_name = shown(row, 14, "target_name")?;
     let (text, medias) = (shown(row, 5, "text")?, json(shown(row, 6, "medias")?, "[]", "medias"));
     let reason: Option<FailureReason> = row.get(7)?;
     let message = reason.map(|_| shown(row, 8, "failure_message")).transpose()?.unwrap_or_default();
@@ -213,6 +220,8 @@ fn show<T>(row: &Row<'_>, view: impl FnOnce(&MessageRow<'_>) -> T) -> rusqlite::
         chat: &chat,
         status: row.get(3)?,
         source_target: &source_target,
+        source_name: &source_name,
+        source_picture: get_or(row, "picture", None)?,
         text: &text,
         medias: &medias,
         failure: reason.map(|reason| Failure { reason, message: &message }),

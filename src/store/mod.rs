@@ -31,7 +31,7 @@ pub mod lock;
 pub mod lookups;
 pub mod medias;
 pub mod messages;
-mod participants;
+pub mod participants;
 pub mod previews;
 pub mod reader;
 pub mod replays;

@@ -6,34 +6,81 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Result;
 use crate::model::chat::LineId;
-use crate::model::conversation::{Participant, Profile, TARGET_NAME_UNKNOWN};
+use crate::model::conversation::{MEMBERS_LISTED_MAX, Participant, Profile, TARGET_NAME_UNKNOWN};
+use crate::model::id::{ConversationId, CustomerId};
 use crate::model::inbound::InboundEvent;
 use crate::model::media::MediaStatus;
+use crate::model::page::ParticipantPage;
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::{get_or, sound, text};
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, lookups, medias};
 
-/// Everybody who takes part in a conversation, in their order.
-pub(super) fn of(connection: &Connection, conversation: i64) -> Result<Vec<Participant>> {
+/// The other side and the first members are listed with their conversation.
+const LISTED_MAX: u32 = 1 + MEMBERS_LISTED_MAX;
+
+/// Those who are listed with their conversation, in their order.
+pub(super) fn listed(connection: &Connection, conversation: i64) -> Result<Vec<Participant>> {
+    let listed = behind(connection, conversation, 0, LISTED_MAX)?;
+    Ok(listed.into_iter().map(|(_, participant)| participant).collect())
+}
+
+/// A page of those who take part, each with its place, which it keeps for good. The account itself has no row, and takes
+/// the first place of the first page. A short, indexed read.
+pub fn page(
+    connection: &Connection,
+    (customer, conversation): (CustomerId, ConversationId),
+    page: ParticipantPage,
+) -> Result<Vec<(u32, Participant)>> {
+    let conversation = conversations::key(connection, customer, conversation)?;
+    let size = page.size - u32::from(page.after.is_none());
+    behind(connection, conversation, page.after.unwrap_or(0), size)
+}
+
+fn behind(
+    connection: &Connection,
+    conversation: i64,
+    place: u32,
+    limit: u32,
+) -> Result<Vec<(u32, Participant)>> {
     const SQL: &str = "
-        SELECT target, target_name, m.id AS picture
+        SELECT position, target, target_name, m.id AS picture
         FROM participants p LEFT JOIN medias m ON m.key = p.picture AND m.status = 'stored'
-        WHERE p.conversation = ?1 AND present
-        ORDER BY position";
+        WHERE p.conversation = ?1 AND present = 1 AND position > ?2
+        ORDER BY position
+        LIMIT ?3";
     let mut statement = connection.prepare_cached(SQL)?;
-    let participants = statement.query_map([conversation], |row| {
+    let participants = statement.query_map((conversation, place, limit), |row| {
         let (target, target_name) = (LineId::stored(text(row, "target")?), text(row, "target_name")?);
-        Ok(Participant { target, target_name, picture: get_or(row, "picture", None)? })
+        let participant = Participant { target, target_name, picture: get_or(row, "picture", None)? };
+        Ok((row.get("position")?, participant))
     })?;
     Ok(sound(participants, "participants").collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether somebody who is there is listed with the conversation, so that the customer is told of a change. The others
+/// are only counted: each would have the same hundred members written down once more.
+pub(super) fn is_listed(connection: &Connection, conversation: i64, target: &LineId) -> Result<bool> {
+    const SQL: &str = "
+        SELECT position <= coalesce((
+            SELECT l.position
+            FROM participants l
+            WHERE l.conversation = ?1 AND l.present = 1
+            ORDER BY l.position
+            LIMIT 1 OFFSET ?3
+        ), position)
+        FROM participants
+        WHERE conversation = ?1 AND target = ?2 AND present = 1";
+    let values = (conversation, target, LISTED_MAX - 1);
+    let found = connection.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or(false))
 }
 
 /// These people took part at this time of LINE's, and their names will be asked for.
 pub(super) fn join(tx: &Transaction<'_>, conversation: i64, targets: &[LineId], at: Timestamp) -> Result<()> {
     let mut is_changed = false;
     for target in targets {
-        is_changed |= add(tx, conversation, target, at)?;
+        is_changed |= add(tx, conversation, target, at)? && is_listed(tx, conversation, target)?;
     }
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
@@ -59,6 +106,7 @@ pub(super) fn add(tx: &Transaction<'_>, conversation: i64, target: &LineId, at: 
         }
     };
     if is_new {
+        conversations::count_participants(tx, conversation, 1)?;
         lookups::enqueue(tx, conversation, target)?;
     }
     Ok(is_new)
@@ -73,23 +121,27 @@ pub(super) fn part(tx: &Transaction<'_>, conversation: i64, targets: &[LineId], 
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// Notes that somebody left at this time of LINE's, and says whether that is new. Their place is kept without name and
-/// picture, because LINE may tell what they did before only after that.
+/// Notes that somebody left at this time of LINE's, and says whether they were listed until now. Their place is kept
+/// without picture, because LINE may tell what they did before only after that, and with their name, which what they said
+/// shows.
 fn remove(tx: &Transaction<'_>, conversation: i64, target: &LineId, at: Timestamp) -> Result<bool> {
     const SQL: &str = "
-        UPDATE participants SET present = 0, present_at = ?3, target_name = ?4, named_at = NULL, picture = NULL
+        UPDATE participants SET present = 0, present_at = ?3, named_at = NULL, picture = NULL
         WHERE conversation = ?1 AND target = ?2";
-    let (was_present, picture) = match find(tx, conversation, target)? {
+    let (was_present, was_listed, picture) = match find(tx, conversation, target)? {
         Some(known) if known.is_the_chat || known.present_at > at => return Ok(false),
-        Some(known) => (known.present, known.picture),
-        None => (!add(tx, conversation, target, at)?, None),
+        Some(known) => (known.present, is_listed(tx, conversation, target)?, known.picture),
+        None => (add(tx, conversation, target, at)?, false, None),
     };
+    if was_present {
+        conversations::count_participants(tx, conversation, -1)?;
+    }
     lookups::cancel(tx, conversation, target)?;
-    tx.prepare_cached(SQL)?.execute((conversation, target, at, TARGET_NAME_UNKNOWN))?;
+    tx.prepare_cached(SQL)?.execute((conversation, target, at))?;
     if let Some(picture) = picture {
         medias::discard(tx, picture)?;
     }
-    Ok(was_present)
+    Ok(was_listed)
 }
 
 /// What is known of somebody who takes part, or did.
@@ -155,7 +207,8 @@ pub(super) fn describe(
         conversations::count_members(tx, conversation, count)?;
     }
     let lost_picture = set_picture(tx, conversation, target, profile.picture_url.as_deref())?;
-    if renamed > 0 || lost_picture { conversations::touch(tx, conversation) } else { Ok(()) }
+    let is_changed = (renamed > 0 || lost_picture) && is_listed(tx, conversation, target)?;
+    if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
 /// Another address is another picture: the old one goes, and the new one is shown once it is here. One that could not be

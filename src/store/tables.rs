@@ -47,8 +47,8 @@ pub(super) const TABLES: &[Table] = &[
         key: &["key"],
         sql: "
             SELECT key, id, customer, account, chat_kind, chat_id, name, detail, reach, reach_at, standby,
-                standby_at, reply_token, reply_token_at, read_token, read_token_at, member_count, tm_create,
-                tm_update
+                standby_at, reply_token, reply_token_at, read_token, read_token_at, participant_count, member_count,
+                tm_create, tm_update
             FROM conversations",
     },
     Table {

@@ -24,6 +24,7 @@ mod inbound;
 mod intake;
 mod kinds;
 mod lanes;
+mod large_groups;
 mod limits;
 mod media;
 mod metrics;

@@ -25,4 +25,5 @@ pub const STEPS: &[&str] = &[
     include_str!("sources.sql"),
     include_str!("checksums.sql"),
     include_str!("media_usage.sql"),
+    include_str!("participants_count.sql"),
 ];

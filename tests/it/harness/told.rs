@@ -15,6 +15,9 @@ use kaiwa::store::reader::Reader;
 use kaiwa::store::{conversations, customers, messages};
 use serde_json::Value;
 
+/// The account itself, the other side, and the first members.
+const LISTED_MAX: usize = 102;
+
 /// Where the newest events of a database, which no server has open, differ from what the API shows. Nothing is said of a
 /// customer of whose events some are gone.
 pub fn differences(database: &Path, keys: &KeySource) -> Vec<String> {
@@ -52,7 +55,7 @@ fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (Event
             events::next(connection, &mut reading, |event| {
                 assert!(event.sequence > sequence, "events in order");
                 sequence = event.sequence;
-                let resource: Value = serde_json::from_str(event.data).unwrap();
+                let resource = frozen(serde_json::from_str(event.data).unwrap());
                 let id = resource["id"].as_str().unwrap().to_owned();
                 let is_new = matches!(event.kind, EventKind::ConversationCreated | EventKind::MessageCreated);
                 let known = told.insert(id, (event.kind, resource));
@@ -82,7 +85,7 @@ fn shown(reader: &Reader, customer: CustomerId) -> BTreeMap<String, Value> {
         page.before = last.tm_create;
         for conversation in &listed {
             let resource = serde_json::to_value(ConversationView::from(conversation)).unwrap();
-            shown.insert(conversation.id.to_string(), resource);
+            shown.insert(conversation.id.to_string(), frozen(resource));
             shown.extend(messages_of(reader, (customer, conversation.id)));
         }
     }
@@ -95,7 +98,7 @@ fn messages_of(reader: &Reader, of: (CustomerId, ConversationId)) -> BTreeMap<St
         let mut last = None;
         let visit = |row: &MessageRow<'_>| {
             last = Some(row.tm_create);
-            shown.insert(row.id.to_string(), serde_json::to_value(MessageView::from(row)).unwrap());
+            shown.insert(row.id.to_string(), frozen(serde_json::to_value(MessageView::from(row)).unwrap()));
         };
         reader.read(|connection| messages::page(connection, of, page, visit)).unwrap();
         let Some(last) = last else { return shown };
@@ -103,7 +106,19 @@ fn messages_of(reader: &Reader, of: (CustomerId, ConversationId)) -> BTreeMap<St
     }
 }
 
+/// A resource without what is read when it is shown: the speaker of a message, and how many take part in a conversation that
+/// lists as many as it can.
+fn frozen(mut resource: Value) -> Value {
+    let fields = resource.as_object_mut().unwrap();
+    fields.remove("source_name");
+    fields.remove("source_picture_uri");
+    if fields.get("participants").is_some_and(|listed| listed.as_array().unwrap().len() == LISTED_MAX) {
+        fields.remove("participant_count");
+    }
+    resource
+}
+
 fn message(reader: &Reader, of: (CustomerId, ConversationId), id: &str) -> Value {
-    let view = |row: &MessageRow<'_>| serde_json::to_value(MessageView::from(row)).unwrap();
+    let view = |row: &MessageRow<'_>| frozen(serde_json::to_value(MessageView::from(row)).unwrap());
     reader.read(|connection| messages::get(connection, of, id.parse()?, view)).unwrap()
 }

@@ -60,6 +60,7 @@ impl Walk {
         let one = &self.conversation;
         self.get("/v1.0/conversations?page_size=1").await;
         self.get(one).await;
+        self.get(&format!("{one}/participants")).await;
         self.change(Method::PUT, one, json!({ "name": "Order" })).await;
         self.succeed(Method::POST, &format!("{one}/read"), "").await;
         self.change(Method::POST, &format!("{one}/typing"), json!({ "seconds": 5 })).await;

@@ -1,0 +1,35 @@
+//! Those who take part in a conversation, page by page.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::api::app::App;
+use crate::api::caller::Caller;
+use crate::api::{JSON, query};
+use crate::error::Result;
+use crate::model::id::ConversationId;
+use crate::model::view::{AddressView, ListBody};
+use crate::store::participants;
+
+/// The place of the account itself, before all others.
+const OWN_PLACE: u32 = 0;
+
+/// A page of those who take part: the account, the other side, and the members in the order in which they first did
+/// something.
+pub async fn list(
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+    app: web::Data<App>,
+) -> Result<HttpResponse> {
+    let page = query::participant_page(&request)?;
+    let of = (caller.customer, id.parse::<ConversationId>()?);
+    let listed = app.reader.read(|connection| participants::page(connection, of, page))?;
+    let mut body = ListBody::default();
+    if page.after.is_none() {
+        body.push(&AddressView::account(), OWN_PLACE);
+    }
+    for (place, participant) in &listed {
+        body.push(&AddressView::from(participant), *place);
+    }
+    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+}
