@@ -143,6 +143,8 @@ CREATE TABLE messages (
     occurred_at INTEGER,               -- LINE's time of a received message
     edited_at INTEGER,                 -- LINE's time of its last edit
     quote_token TEXT,                  -- with which LINE lets it be quoted
+    quoted_line_id TEXT,               -- LINE's id of the message that it quotes
+    mentions TEXT NOT NULL DEFAULT '[]',           -- a JSON array
     failure_reason TEXT CHECK (failure_reason IN
         ('refused', 'unreachable', 'outcome_unknown', 'account_removed', 'internal')),
     failure_message TEXT,
@@ -155,6 +157,19 @@ CREATE TABLE messages (
 
 CREATE UNIQUE INDEX messages_by_id ON messages (id);
 CREATE UNIQUE INDEX messages_by_line_id ON messages (conversation, line_id) WHERE line_id IS NOT NULL;
+
+CREATE INDEX messages_by_quote ON messages (conversation, quoted_line_id) WHERE quoted_line_id IS NOT NULL;
+
+-- LINE's ids of what was sent, one for each bubble: by them LINE tells what is quoted.
+CREATE TABLE sent_ids (
+    conversation INTEGER NOT NULL,
+    line_id TEXT NOT NULL,
+    message_stamp INTEGER NOT NULL,    -- `tm_create` of the message
+    PRIMARY KEY (conversation, line_id),
+    FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sent_ids_of_message ON sent_ids (conversation, message_stamp);
 
 -- What customers are told, in the order in which it happened: one row for each change of what the API shows, written with
 -- its cause. A row never changes, but for what was withdrawn; old ones are pruned.

@@ -9,8 +9,9 @@ use crate::api::caller::Caller;
 use crate::api::once::Once;
 use crate::api::outgoing::{self, SendMessage};
 use crate::api::{JSON, limits, query};
-use crate::error::Result;
+use crate::error::{Error, InvalidProperty, Result};
 use crate::line::push;
+use crate::model::chat::ChatKind;
 use crate::model::conversation::Conversation;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, CustomerId, MessageId};
@@ -80,17 +81,31 @@ fn prepare(mut message: SendMessage, conversation: &Conversation, of: Of, app: &
     let force = message.force;
     let attached = attachments::attach(std::mem::take(&mut message.medias), of.0, app)?;
     message.medias = attached.medias;
-    let quote_token = |id| app.reader.read(|connection| messages::quote_token(connection, of, id));
-    let outgoing = message.outgoing(quote_token)?;
+    let quoted = message.quoted()?;
+    let outgoing = message.outgoing(quoted.map(|id| quote_token(app, of, id)).transpose()?)?;
+    if conversation.chat.kind == ChatKind::User && !outgoing.mentions.is_empty() {
+        let message = "people can be mentioned in groups and rooms only";
+        return Err(Error::InvalidProperties(vec![InvalidProperty::new("mentions", message)]));
+    }
     let requests = push::requests(&conversation.chat.id, &outgoing)?;
     conversation.check_sendable(force)?;
     Ok(NewMessage {
         id: MessageId::new(app.shared.clock.now()),
         text: outgoing.text.as_ref().map_or_else(String::new, |text| text.as_str().to_owned()),
+        mentions: outgoing.mentions,
+        quoted,
         medias: outgoing::shown(&outgoing.medias, attached.shown)?,
         uploads: attached.uploads,
         requests,
     })
+}
+
+/// LINE's token of a message that is to be quoted.
+fn quote_token(app: &App, of: Of, id: MessageId) -> Result<String> {
+    let token = app.reader.read(|connection| messages::quote_token(connection, of, id))?;
+    let unquotable =
+        || outgoing::invalid_quote("is no message of this conversation that LINE lets be quoted");
+    token.ok_or_else(unquotable)
 }
 
 /// The answer that shows a message.

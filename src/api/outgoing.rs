@@ -8,6 +8,7 @@ use crate::error::{Error, InvalidProperty, Result, Rule};
 use crate::line::outgoing::link_text;
 use crate::model::id::{MediaId, MessageId};
 use crate::model::media::{Media, MediaType};
+use crate::model::mention::{Mention, MentionKind};
 use crate::model::outgoing::Outgoing;
 
 /// A message to send.
@@ -19,6 +20,9 @@ pub struct SendMessage {
     /// Each in the shape of the HTTP contract.
     #[serde(default, deserialize_with = "or_default")]
     pub medias: Vec<Value>,
+    /// Who is named in the text.
+    #[serde(default)]
+    mentions: Vec<MentionToSend>,
     /// LINE's quick reply items, to stand under the last of it.
     #[serde(default, deserialize_with = "or_default")]
     quick_replies: Vec<Value>,
@@ -35,10 +39,35 @@ pub struct SendMessage {
     pub force: bool,
 }
 
+/// Who is named, and where: in UTF-16 code units of the text.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MentionToSend {
+    index: u32,
+    length: u32,
+    #[serde(default)]
+    kind: MentionKind,
+    #[serde(default)]
+    participant: Option<String>,
+}
+
+impl From<MentionToSend> for Mention {
+    fn from(mention: MentionToSend) -> Self {
+        let MentionToSend { index, length, kind, participant } = mention;
+        let participant = participant.filter(|_| kind == MentionKind::User);
+        Self { index, length, kind, participant, is_self: false }
+    }
+}
+
 impl SendMessage {
-    /// The message to send, once there is something to send. `quote_token` looks for the token of the message that it
-    /// quotes.
-    pub fn outgoing(self, quote_token: impl FnOnce(MessageId) -> Result<Option<String>>) -> Result<Outgoing> {
+    /// The message that it answers.
+    pub fn quoted(&self) -> Result<Option<MessageId>> {
+        let invalid = |_| invalid_quote("must be the id of a message");
+        self.quote.as_deref().map(|id| id.parse().map_err(invalid)).transpose()
+    }
+
+    /// The message to send, once there is something to send. `quote_token` is that of the message that it quotes.
+    pub fn outgoing(self, quote_token: Option<String>) -> Result<Outgoing> {
         if self.text.is_empty() && self.medias.is_empty() {
             let expected = "a message needs a `text` or at least one of `medias`";
             return Err(Error::invalid(Rule::Argument, expected));
@@ -46,9 +75,10 @@ impl SendMessage {
         let text = if self.text.is_empty() { None } else { Some(self.text.parse()?) };
         Ok(Outgoing {
             text,
+            mentions: self.mentions.into_iter().map(Mention::from).collect(),
             medias: self.medias,
             quick_replies: self.quick_replies,
-            quote_token: self.quote.map(|id| quoted(&id, quote_token)).transpose()?,
+            quote_token,
             sender: self.sender,
             notification_disabled: self.notification_disabled,
         })
@@ -72,8 +102,7 @@ fn shown_one(media: &Value) -> Result<Media> {
     Ok(media)
 }
 
-fn quoted(id: &str, quote_token: impl FnOnce(MessageId) -> Result<Option<String>>) -> Result<String> {
-    let invalid = |message| Error::InvalidProperties(vec![InvalidProperty::new("quote", message)]);
-    let id: MessageId = id.parse().map_err(|_| invalid("must be the id of a message"))?;
-    quote_token(id)?.ok_or_else(|| invalid("is no message of this conversation that LINE lets be quoted"))
+/// A quote that cannot be.
+pub fn invalid_quote(message: &str) -> Error {
+    Error::InvalidProperties(vec![InvalidProperty::new("quote", message)])
 }

@@ -5,6 +5,7 @@ pub mod answer;
 pub mod client;
 pub mod content;
 pub mod lenient;
+pub mod mentions;
 pub mod outgoing;
 pub mod push;
 pub mod quota;

@@ -1,10 +1,15 @@
 //! LINE's message objects from what a caller wants to send, and the way back: which property came from which.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value, json};
 
+use crate::line::mentions;
 use crate::line::validation::schema::Measure::Units;
 use crate::line::validation::schema::{Field, Path, Problems, Rule, check, optional, report, required};
+use crate::model::mention::Mention;
 use crate::model::outgoing::Outgoing;
+use crate::model::text::Text;
 
 /// Our name of a property and LINE's, where a dot leads into an object. LINE is not told what has no name there.
 type Fields = &'static [(&'static str, &'static str)];
@@ -45,6 +50,7 @@ const IMAGEMAP: Fields = &[
     ("contents.video", "video"),
 ];
 const TEXT: Fields = &[("text", "text")];
+const MENTIONING: Fields = &[("text", "text"), ("mentions", "substitution")];
 const SENDER: Fields = &[("name", "name"), ("icon_uri", "iconUrl")];
 /// What does not belong to a media but to the whole message.
 const WHOLE: Fields = &[
@@ -55,7 +61,7 @@ const WHOLE: Fields = &[
 ];
 
 /// The kinds of message objects that can quote.
-const QUOTING: [&str; 2] = ["text", "sticker"];
+const QUOTING: [&str; 3] = ["text", "textV2", "sticker"];
 
 /// What LINE cannot check because it is not told, or told in other words.
 static OURS: Rule = Rule::Object(&[
@@ -67,8 +73,13 @@ const URI: Field = required("uri", Rule::Url);
 
 /// The message objects in order, with all that is wrong before LINE's rules are asked.
 pub fn bubbles(outgoing: &Outgoing, problems: &mut Problems) -> Vec<Bubble> {
-    let texts = outgoing.text.iter().flat_map(|text| text.bubbles()).map(Bubble::of_text);
-    let mut bubbles: Vec<Bubble> = texts.collect();
+    let mut bubbles = match &outgoing.text {
+        Some(text) => texts(text, &outgoing.mentions, problems),
+        None => Vec::new(),
+    };
+    if outgoing.text.is_none() && !outgoing.mentions.is_empty() {
+        report(problems, &Path::Name(&Path::Root, "mentions"), "only a text can mention somebody");
+    }
     let path = Path::Name(&Path::Root, "medias");
     for (index, media) in outgoing.medias.iter().enumerate() {
         bubbles.extend(of_media(media, &Path::Index(&path, index), problems));
@@ -85,6 +96,28 @@ pub fn bubbles(outgoing: &Outgoing, problems: &mut Problems) -> Vec<Bubble> {
         last.set("quickReply", json!({ "items": outgoing.quick_replies }));
     }
     bubbles
+}
+
+/// A text that mentions nobody is of LINE's older type, which has no placeholders.
+fn texts(text: &Text, mentions: &[Mention], problems: &mut Problems) -> Vec<Bubble> {
+    let placed = mentions::placed(text.as_str(), mentions, problems);
+    let whole: Vec<Range<usize>> = placed.iter().map(|(bytes, _)| bytes.clone()).collect();
+    let bubble = |part: Range<usize>| {
+        if whole.iter().all(|bytes| bytes.end <= part.start || part.end <= bytes.start) {
+            return Bubble::of_text(&text.as_str()[part]);
+        }
+        let (written, substitution) = mentions::substituted(text.as_str(), part, &placed);
+        let mut bubble = Bubble::new("textV2", String::new(), MENTIONING);
+        bubble.set("text", written.into());
+        bubble.set("substitution", substitution);
+        bubble
+    };
+    let parts = text.bubbles_around(&whole).into_iter().scan(0, |end, part| {
+        let start = *end;
+        *end += part.len();
+        Some(start..*end)
+    });
+    parts.map(bubble).collect()
 }
 
 /// What is said where LINE has no message for a file: its name, if it has one, and where it is.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::line::lenient;
+use crate::line::{lenient, mentions};
 use crate::model::inbound::Saying;
 use crate::model::media::{ImageSet, Media, MediaSource, MediaStatus, MediaType};
 
@@ -20,7 +20,12 @@ pub fn message(message: &Value) -> Option<Saying> {
         "sticker" => sticker(message)?,
         _ => words(message)?,
     };
-    Some(Saying { quote_token: text(&message["quoteToken"]), ..saying })
+    Some(Saying {
+        quote_token: text(&message["quoteToken"]),
+        quoted: lenient::id(&message["quotedMessageId"]),
+        mentions: mentions::received(&message["mention"]),
+        ..saying
+    })
 }
 
 fn words(message: &Value) -> Option<Saying> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::chat::{Chat, LineId};
 use crate::model::media::{Media, MediaSource};
+use crate::model::mention::Mention;
 use crate::model::timestamp::Timestamp;
 
 /// LINE's clock and ours are never so far apart. A time that is further ahead would have whatever happens until then
@@ -82,4 +83,8 @@ pub struct Saying {
     pub source: Option<MediaSource>,
     /// With which LINE lets it be quoted.
     pub quote_token: Option<String>,
+    /// LINE's id of the message that it quotes.
+    pub quoted: Option<String>,
+    /// Who is named in the text.
+    pub mentions: Vec<Mention>,
 }

@@ -22,6 +22,10 @@ pub struct MessageRow<'row> {
     pub source_picture: Option<MediaId>,
     /// What was said.
     pub text: &'row str,
+    /// What it quotes.
+    pub quote: Option<Quote<'row>>,
+    /// A JSON array of the mentions; `[]` for none.
+    pub mentions: &'row str,
     /// A JSON array of the media; `[]` for none.
     pub medias: &'row str,
     /// How many messages of LINE's quota it took, when that is known; 0 for a reply.
@@ -36,6 +40,15 @@ pub struct MessageRow<'row> {
     pub tm_update: Timestamp,
     /// When it was withdrawn; [`Timestamp::NEVER`] while it stands.
     pub tm_delete: Timestamp,
+}
+
+/// The message that another one quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote<'row> {
+    /// The message, where it is here.
+    pub message: Option<MessageId>,
+    /// LINE's id of it.
+    pub line_id: &'row str,
 }
 
 /// How far a message has come. LINE reports neither delivery nor reading, so nothing here claims one.

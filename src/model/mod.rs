@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod id;
 pub mod inbound;
 pub mod media;
+pub mod mention;
 pub mod message;
 pub mod network;
 pub mod object;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::model::mention::Mention;
 use crate::model::text::Text;
 
 /// A message as its caller wants it. What LINE has rules for is still plain JSON: the rules are held against the message
@@ -10,6 +11,8 @@ use crate::model::text::Text;
 pub struct Outgoing {
     /// What it says.
     pub text: Option<Text>,
+    /// Who is named in the text.
+    pub mentions: Vec<Mention>,
     /// What goes out after the text, in order, each in the shape of the HTTP contract.
     pub medias: Vec<Value>,
     /// LINE's quick reply items; they stand under the last message object.

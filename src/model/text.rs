@@ -1,5 +1,6 @@
 //! The text of an outgoing message, and how it is divided into what LINE takes at once.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use unicode_segmentation::UnicodeSegmentation;
@@ -8,6 +9,9 @@ use crate::error::{Error, Rule};
 
 /// What LINE shows as one bubble: at most 5,000 UTF-16 code units ("Text character count" in LINE's documentation).
 pub const BUBBLE_UNITS_MAX: usize = 5_000;
+
+/// What twenty mentions of one unit each may grow by when `{m19}` is written in their place.
+const PLACEHOLDERS_UNITS_MAX: usize = 100;
 
 /// LINE takes at most five message objects in one request ("Send push message").
 pub const BUBBLES_PER_REQUEST_MAX: usize = 5;
@@ -31,7 +35,17 @@ impl Text {
     /// a word where that costs no further bubble, else between two graphemes, and inside a grapheme only where that
     /// grapheme alone is longer than a bubble.
     pub fn bubbles(&self) -> Vec<&str> {
-        divide(&self.0, BUBBLE_UNITS_MAX)
+        divide(&self.0, &[], (units, BUBBLE_UNITS_MAX))
+    }
+
+    /// The same, where none of these parts, in order and far shorter than a bubble, is cut. There is room for what is written
+    /// in their place, and for the second brace that LINE then wants of every brace.
+    pub fn bubbles_around(&self, whole: &[Range<usize>]) -> Vec<&str> {
+        if whole.is_empty() {
+            return self.bubbles();
+        }
+        let with_doubled_braces = |text: &str| units(text) + text.matches(['{', '}']).count();
+        divide(&self.0, whole, (with_doubled_braces, BUBBLE_UNITS_MAX - PLACEHOLDERS_UNITS_MAX))
     }
 }
 
@@ -57,12 +71,16 @@ pub fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// The text in pieces of at most so many units.
-fn divide(text: &str, most: usize) -> Vec<&str> {
-    if units(text) <= most {
+/// How long a piece is, and may be.
+type Limit = (fn(&str) -> usize, usize);
+
+/// The text in pieces within the limit, none of which ends within these parts.
+fn divide<'text>(text: &'text str, whole: &[Range<usize>], limit: Limit) -> Vec<&'text str> {
+    let (length, most) = limit;
+    if length(text) <= most {
         return vec![text];
     }
-    let mut atoms = Atoms::new(text, most);
+    let mut atoms = Atoms::new(text, whole, limit);
     let shortest = atoms.bubbles(usize::MAX);
     if !shortest.iter().any(|bubble| is_blank(bubble)) {
         return shortest;
@@ -77,7 +95,7 @@ fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
 }
 
-/// A text in what is not torn: graphemes, and the characters of one that is longer than a bubble. A boundary is the number of
+/// A text in what is not torn: parts that stay whole, graphemes, and the characters of one that is longer than a bubble. A boundary is the number of
 /// the atoms before it.
 struct Atoms<'text> {
     /// Each atom in order.
@@ -95,11 +113,15 @@ struct Atoms<'text> {
 type Starts = Vec<Option<usize>>;
 
 impl<'text> Atoms<'text> {
-    fn new(text: &'text str, most: usize) -> Self {
-        let atoms_of = |grapheme: &'text str| {
-            if units(grapheme) > most { characters(grapheme).collect() } else { vec![grapheme] }
-        };
-        let list: Vec<&str> = text.graphemes(true).flat_map(atoms_of).collect();
+    fn new(text: &'text str, whole: &[Range<usize>], limit: Limit) -> Self {
+        let mut list = Vec::new();
+        let mut start = 0;
+        for part in whole {
+            list.extend(atoms(&text[start..part.start], limit));
+            list.push(&text[part.clone()]);
+            start = part.end;
+        }
+        list.extend(atoms(&text[start..], limit));
         let mut positions = vec![0];
         positions.extend(list.iter().scan(0, |end, atom| {
             *end += atom.len();
@@ -107,7 +129,7 @@ impl<'text> Atoms<'text> {
         }));
         let words: Vec<usize> = text.split_word_bound_indices().map(|(start, _)| start).collect();
         let is_word_end = positions.iter().map(|position| words.binary_search(position).is_ok()).collect();
-        let ends = ends(&list, most);
+        let ends = ends(&list, limit);
         Self { list, text, positions, is_word_end, ends }
     }
 
@@ -169,17 +191,24 @@ impl<'text> Atoms<'text> {
     }
 }
 
-/// For each boundary the first and the last one at which a bubble with at most so many units may end.
-fn ends(atoms: &[&str], most: usize) -> Vec<(usize, usize)> {
+/// The graphemes of a text, and the characters of one that is too long.
+fn atoms(text: &str, (length, most): Limit) -> impl Iterator<Item = &str> {
+    text.graphemes(true).flat_map(move |grapheme| {
+        if length(grapheme) > most { characters(grapheme).collect() } else { vec![grapheme] }
+    })
+}
+
+/// For each boundary the first and the last one at which a bubble within the limit may end.
+fn ends(atoms: &[&str], (length, most): Limit) -> Vec<(usize, usize)> {
     let (mut last, mut taken) = (0, 0);
     let mut ends = Vec::with_capacity(atoms.len() + 1);
     for (start, atom) in atoms.iter().enumerate() {
-        while let Some(next) = atoms.get(last).filter(|next| taken + units(next) <= most) {
-            taken += units(next);
+        while let Some(next) = atoms.get(last).filter(|next| taken + length(next) <= most) {
+            taken += length(next);
             last += 1;
         }
         ends.push((start + 1, last));
-        taken -= units(atom);
+        taken -= length(atom);
     }
     // Nothing begins at the end.
     ends.push((usize::MAX, atoms.len()));
@@ -228,6 +257,15 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_must_stay_whole_is_not_cut() {
+        let text: Text = format!("{} @Alice Smith {}", "a".repeat(4_893), "{".repeat(2_000)).parse().unwrap();
+
+        let bubbles = text.bubbles_around(&[4_894..4_906]);
+
+        assert_eq!(bubbles.iter().map(|bubble| bubble.len()).collect::<Vec<_>>(), [4_894, 2_013]);
+    }
+
+    #[test]
     fn a_family_stays_together() {
         let family = "👨‍👩‍👧‍👦";
 
@@ -267,7 +305,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_bubble_is_blank_only_where_every_division_has_a_blank_one(text in "[ab \\n]{1,16}", most in 2_usize..6) {
-            let bubbles = divide(&text, most);
+            let bubbles = divide(&text, &[], (units, most));
             let shortest = text.len().div_ceil(most);
 
             prop_assert_eq!(bubbles.concat(), text.as_str());

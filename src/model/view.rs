@@ -10,7 +10,7 @@ use crate::model::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parke
 use crate::model::conversation::{Conversation, Participant};
 use crate::model::event::{EventKind, EventRow};
 use crate::model::id::{AccountId, ConversationId, MediaId, MessageId};
-use crate::model::message::{Failure, FailureReason, MessageRow, Status};
+use crate::model::message::{Failure, FailureReason, MessageRow, Quote, Status};
 use crate::model::timestamp::Timestamp;
 
 /// The only kind of channel there is.
@@ -68,6 +68,14 @@ pub struct MessageView<'a> {
     tm_occur: Option<Time>,
     source_name: &'a str,
     source_picture_uri: String,
+    quote: Option<QuoteView<'a>>,
+    mentions: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct QuoteView<'a> {
+    message_id: Option<MessageId>,
+    line_message_id: &'a str,
 }
 
 #[derive(Serialize)]
@@ -212,8 +220,7 @@ impl<'a> From<&MessageRow<'a>> for MessageView<'a> {
             reference_id: message.chat,
             source_target: message.source_target,
             text: message.text,
-            medias: serde_json::from_str(message.medias)
-                .expect("the column holds JSON that was written by us"),
+            medias: json(message.medias),
             tm_create: Time(message.tm_create),
             tm_update: Time(message.tm_update),
             tm_delete: Time(message.tm_delete),
@@ -222,8 +229,18 @@ impl<'a> From<&MessageRow<'a>> for MessageView<'a> {
             tm_occur: message.occurred_at.map(Time),
             source_name: message.source_name,
             source_picture_uri: message.source_picture.map(media_uri).unwrap_or_default(),
+            quote: message.quote.map(|Quote { message, line_id }| QuoteView {
+                message_id: message,
+                line_message_id: line_id,
+            }),
+            mentions: json(message.mentions),
         }
     }
+}
+
+/// What was stored as it is shown.
+fn json(column: &str) -> &RawValue {
+    serde_json::from_str(column).expect("the column holds JSON that was written by us")
 }
 
 fn media_uri(id: MediaId) -> String {
@@ -245,11 +262,7 @@ impl<'a> From<&Failure<'a>> for FailureView<'a> {
 
 impl<'a> From<&EventRow<'a>> for EventView<'a> {
     fn from(event: &EventRow<'a>) -> Self {
-        Self {
-            r#type: event_type(event.kind),
-            timestamp: Time(event.created_at),
-            data: serde_json::from_str(event.data).expect("the column holds JSON that was written by us"),
-        }
+        Self { r#type: event_type(event.kind), timestamp: Time(event.created_at), data: json(event.data) }
     }
 }
 

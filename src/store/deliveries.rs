@@ -19,7 +19,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::damage::{DAMAGED, only_its_own};
 use crate::store::lanes::{self, Lane};
 use crate::store::transaction::Transaction;
-use crate::store::{accounts, conversations, messages, unreadable};
+use crate::store::{accounts, conversations, messages, quotes, unreadable};
 
 /// After how long a chat that another system controls is looked at again.
 const STANDBY_PAUSE: Duration = Duration::from_mins(1);
@@ -304,6 +304,7 @@ fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Resul
             ))
         WHERE key = ?1";
     let Acceptance { request_id, accepted_request_id, message_ids, quote_token } = acceptance;
+    quotes::note_sent(tx, (claim.lane, claim.stamp), message_ids)?;
     let message_ids = serde_json::to_string(message_ids).map_err(Error::internal)?;
     tx.prepare_cached(SQL)?.execute((claim.key, request_id, accepted_request_id, message_ids))?;
     if let Some(quote_token) = quote_token {

@@ -9,7 +9,7 @@ use crate::model::id::{ConversationId, MediaId};
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::Text;
 use crate::store::transaction::Transaction;
-use crate::store::{conversations, events, forget, uploads};
+use crate::store::{conversations, events, forget, messages, quotes, uploads};
 
 /// Who or what is erased.
 #[derive(Debug, Clone)]
@@ -187,6 +187,7 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
     for (account, conversation, stamp) in said.collect::<rusqlite::Result<Vec<(i64, i64, Timestamp)>>>()? {
         message(tx, account, (conversation, stamp), erased)?;
     }
+    mentions(tx, user, erased)?;
     tx.prepare_cached(SQL_LOOKUPS)?.execute([user])?;
     let mut statement = tx.prepare_cached(SQL_NAMES)?;
     let names = statement.query_map([user], |row| row.try_into())?;
@@ -199,6 +200,21 @@ fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result
         events::overwrite(tx, conversation, None)?;
     }
     erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute([user])?);
+    Ok(())
+}
+
+/// Where others have mentioned a person: that somebody is mentioned stays, as the text does.
+fn mentions(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result<()> {
+    const SQL: &str = "
+        UPDATE messages SET mentions = replace(mentions, json_quote(?1), 'null')
+        WHERE instr(mentions, json_quote(?1)) > 0
+        RETURNING (SELECT account FROM conversations v WHERE v.key = conversation), conversation, tm_create";
+    let mut statement = tx.prepare_cached(SQL)?;
+    let mentioning = statement.query_map([user], |row| row.try_into())?;
+    let mentioning = mentioning.collect::<rusqlite::Result<Vec<(i64, i64, Timestamp)>>>()?;
+    for (account, conversation, stamp) in mentioning {
+        of_another(tx, account, (conversation, stamp), erased)?;
+    }
     Ok(())
 }
 
@@ -227,12 +243,35 @@ fn message(
     for upload in uploads::release(tx, (conversation, stamp))? {
         files(tx, SQL_UPLOAD, [upload], erased)?;
     }
+    let quoting = quotes::quoting(tx, (conversation, stamp))?;
+    quotes::forget(tx, conversation, &quoting)?;
     forget::message(tx, account, (conversation, stamp))?;
+    for quoting in quoting {
+        of_another(tx, account, (conversation, quoting), erased)?;
+    }
     if let Some(Text(line_id)) = line_id {
         erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, &line_id))?);
         erased.words.own.push(line_id);
     }
     erased.messages += 1;
+    Ok(())
+}
+
+/// A message of somebody else, which has referred to what is erased: customers are told, no event tells it any more, and
+/// LINE's own words for it go.
+fn of_another(
+    tx: &Transaction<'_>,
+    account: i64,
+    (conversation, stamp): (i64, Timestamp),
+    erased: &mut Erased,
+) -> Result<()> {
+    const SQL_JOURNAL: &str = "
+        UPDATE webhook_events SET body = NULL, error = ''
+        WHERE account = ?1 AND body IS NOT NULL AND line_message_id = (
+            SELECT line_id FROM messages WHERE conversation = ?2 AND tm_create = ?3)";
+    messages::touch(tx, (conversation, stamp))?;
+    events::overwrite(tx, conversation, Some(stamp))?;
+    erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, conversation, stamp))?);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{events, uploads};
+use crate::store::{events, quotes, uploads};
 
 /// Removes a message, its deliveries, what customers were told of it, and LINE's own words for it in the journal; its files,
 /// and uploads that no other message shows, are removed by the worker for media, which removes their rows too. The journal
@@ -19,6 +19,7 @@ pub(super) fn message(
         WHERE conversation = ?1 AND message_stamp = ?2";
     const SQL_UPLOAD: &str = "UPDATE medias SET status = 'gone', filename = '', due_at = ?2, last_error = 'removed' WHERE key = ?1";
     const SQL_DELIVERIES: &str = "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2";
+    const SQL_SENT: &str = "DELETE FROM sent_ids WHERE conversation = ?1 AND message_stamp = ?2";
     const SQL: &str = "DELETE FROM messages WHERE conversation = ?1 AND tm_create = ?2";
     // Nothing is read: a damaged row goes like any other.
     const SQL_JOURNAL: &str = "
@@ -30,9 +31,12 @@ pub(super) fn message(
         tx.prepare_cached(SQL_UPLOAD)?.execute((upload, tx.now()))?;
     }
     tx.prepare_cached(SQL_DELIVERIES)?.execute((conversation, stamp))?;
+    let quoting = quotes::quoting(tx, (conversation, stamp))?;
+    tx.prepare_cached(SQL_SENT)?.execute((conversation, stamp))?;
     events::forget(tx, conversation, Some(stamp))?;
     tx.prepare_cached(SQL_JOURNAL)?.execute((account, conversation, stamp))?;
     tx.prepare_cached(SQL)?.execute((conversation, stamp))?;
+    quotes::touch(tx, conversation, &quoting)?;
     tx.note_erasure();
     Ok(())
 }

@@ -6,7 +6,8 @@ use crate::error::{Error, Resource, Result};
 use crate::model::event::EventKind;
 use crate::model::id::{ConversationId, CustomerId, MediaId, MessageId};
 use crate::model::media::Media;
-use crate::model::message::{Failure, FailureReason, MessageRow, Status};
+use crate::model::mention::Mention;
+use crate::model::message::{Failure, FailureReason, MessageRow, Quote, Status};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::model::view::MessageView;
@@ -19,6 +20,28 @@ use crate::store::{conversations, deliveries, events, uploads};
 const MAY_DOUBLE: &str = "the message may have been sent although no clear answer came, so that sending it again may show \
     it twice; send `\"force\": true` to do so all the same";
 
+/// What a message shows, in the order in which [`show`] reads it, of those that this condition names.
+macro_rules! shown {
+    ($condition:literal) => {
+        concat!(
+            "SELECT m.id, v.id, chat_id, m.status, m.source_target, m.text, m.medias, m.failure_reason,
+                m.failure_message, m.cost, m.tm_create, m.tm_update, m.tm_delete, m.occurred_at, coalesce(target_name, ''),
+                f.id AS picture, coalesce(m.quoted_line_id, ''), coalesce((
+                    SELECT q.id FROM messages q WHERE q.conversation = m.conversation AND q.line_id = m.quoted_line_id
+                ), (
+                    SELECT q.id
+                    FROM sent_ids s JOIN messages q ON q.conversation = s.conversation AND q.tm_create = s.message_stamp
+                    WHERE s.conversation = m.conversation AND s.line_id = m.quoted_line_id
+                )) AS quoted, m.mentions, v.customer
+            FROM messages m JOIN conversations v ON v.key = m.conversation
+            LEFT JOIN participants p ON p.conversation = m.conversation AND p.target = m.source_target
+            LEFT JOIN medias f ON f.key = p.picture AND f.status = 'stored'
+            ",
+            $condition
+        )
+    };
+}
+
 /// A message that is to be sent.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
@@ -26,6 +49,10 @@ pub struct NewMessage {
     pub id: MessageId,
     /// What it says.
     pub text: String,
+    /// Who is named in that.
+    pub mentions: Vec<Mention>,
+    /// The message that it quotes.
+    pub quoted: Option<MessageId>,
     /// What else it carries, as messages show it.
     pub medias: Vec<Media>,
     /// The uploads among them and beside them: LINE and its users may fetch them from now on.
@@ -41,15 +68,11 @@ pub fn page(
     page: Page,
     mut visit: impl FnMut(&MessageRow<'_>),
 ) -> Result<()> {
-    const SQL: &str = "
-        SELECT m.id, v.id AS conversation, chat_id, m.status, source_target, text, medias, failure_reason,
-            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at, coalesce(target_name, ''), f.id AS picture
-        FROM conversations v JOIN messages m ON m.conversation = v.key
-        LEFT JOIN participants p ON p.conversation = m.conversation AND p.target = m.source_target
-        LEFT JOIN medias f ON f.key = p.picture AND f.status = 'stored'
-        WHERE v.key = ?1 AND m.tm_create < ?2 AND tm_delete IS NULL
+    const SQL: &str = shown!(
+        "WHERE v.key = ?1 AND m.tm_create < ?2 AND m.tm_delete IS NULL
         ORDER BY m.tm_create DESC
-        LIMIT ?3";
+        LIMIT ?3"
+    );
     let key = conversations::key(connection, customer, conversation)?;
     let mut statement = connection.prepare_cached(SQL)?;
     let rows = statement.query_map((key, page.before, page.size + SPARE), |row| show(row, &mut visit))?;
@@ -63,13 +86,7 @@ pub fn get<T>(
     id: MessageId,
     view: impl FnOnce(&MessageRow<'_>) -> T,
 ) -> Result<T> {
-    const SQL: &str = "
-        SELECT m.id, v.id AS conversation, chat_id, m.status, source_target, text, medias, failure_reason,
-            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at, coalesce(target_name, ''), f.id AS picture
-        FROM messages m JOIN conversations v ON v.key = m.conversation
-        LEFT JOIN participants p ON p.conversation = m.conversation AND p.target = m.source_target
-        LEFT JOIN medias f ON f.key = p.picture AND f.status = 'stored'
-        WHERE m.id = ?1 AND v.key = ?2";
+    const SQL: &str = shown!("WHERE m.id = ?1 AND v.key = ?2");
     let key = conversations::key(connection, customer, conversation)?;
     let shown = connection.prepare_cached(SQL)?.query_row((id, key), |row| show(row, view)).optional()?;
     shown.ok_or(Error::NotFound(Resource::Message))
@@ -100,13 +117,23 @@ pub fn send(
     message: &NewMessage,
 ) -> Result<()> {
     const SQL: &str = "
-        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, tm_update, checksum)
-        VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?2, checksum(
-            ?1, ?2, ?3, ?4, '', ?5, ?6, NULL, NULL, NULL, NULL, NULL, NULL, ?2, NULL))";
+        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, mentions,
+            quoted_line_id, tm_update, checksum)
+        VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?7, (
+            SELECT coalesce(line_id, (
+                SELECT min(line_id)
+                FROM sent_ids s
+                WHERE s.conversation = q.conversation AND s.message_stamp = q.tm_create))
+            FROM messages q
+            WHERE q.id = ?8 AND q.conversation = ?1
+        ), ?2, checksum(?1, ?2, ?3, ?4, '', ?5, ?6, NULL, NULL, NULL, NULL, NULL, NULL, ?2, NULL))";
     let key = conversations::key(tx, customer, conversation)?;
     let medias = serde_json::to_string(&message.medias).map_err(Error::internal)?;
+    let mentions = serde_json::to_string(&message.mentions).map_err(Error::internal)?;
     let stamp = tx.stamp();
-    tx.prepare_cached(SQL)?.execute((key, stamp, message.id, Status::Sending, &message.text, medias))?;
+    let status = Status::Sending;
+    let values = (key, stamp, message.id, status, &message.text, medias, mentions, message.quoted);
+    tx.prepare_cached(SQL)?.execute(values)?;
     uploads::publish(tx, (key, stamp), &message.uploads, &message.requests)?;
     deliveries::enqueue(tx, key, stamp, &message.requests)?;
     announce(tx, (key, stamp), EventKind::MessageCreated)
@@ -129,13 +156,7 @@ pub(super) fn announce(
     (conversation, stamp): (i64, Timestamp),
     kind: EventKind,
 ) -> Result<()> {
-    const SQL: &str = "
-        SELECT m.id, v.id AS conversation, chat_id, m.status, source_target, text, medias, failure_reason,
-            failure_message, cost, m.tm_create, m.tm_update, tm_delete, occurred_at, coalesce(target_name, ''), f.id AS picture, v.customer
-        FROM messages m JOIN conversations v ON v.key = m.conversation
-        LEFT JOIN participants p ON p.conversation = m.conversation AND p.target = m.source_target
-        LEFT JOIN medias f ON f.key = p.picture AND f.status = 'stored'
-        WHERE m.conversation = ?1 AND m.tm_create = ?2";
+    const SQL: &str = shown!("WHERE v.key = ?1 AND m.tm_create = ?2");
     let mut statement = tx.prepare_cached(SQL)?;
     let mut rows = statement.query((conversation, stamp))?;
     let row = rows.next()?.ok_or(Error::NotFound(Resource::Message))?;
@@ -213,7 +234,10 @@ fn show<T>(row: &Row<'_>, view: impl FnOnce(&MessageRow<'_>) -> T) -> rusqlite::
     let source_name = shown(row, 14, "target_name")?;
     let (text, medias) = (shown(row, 5, "text")?, json(shown(row, 6, "medias")?, "[]", "medias"));
     let reason: Option<FailureReason> = row.get(7)?;
-    let message = reason.map(|_| shown(row, 8, "failure_message")).transpose()?.unwrap_or_default();
+    let words = reason.map(|_| shown(row, 8, "failure_message")).transpose()?.unwrap_or_default();
+    let quoted = shown(row, 16, "quoted_line_id")?;
+    let message = get_or(row, "quoted", None)?;
+    let mentions = json(shown(row, 18, "mentions")?, "[]", "mentions");
     Ok(view(&MessageRow {
         id: row.get(0)?,
         conversation: row.get(1)?,
@@ -222,9 +246,11 @@ fn show<T>(row: &Row<'_>, view: impl FnOnce(&MessageRow<'_>) -> T) -> rusqlite::
         source_target: &source_target,
         source_name: &source_name,
         source_picture: get_or(row, "picture", None)?,
+        quote: (!quoted.is_empty()).then_some(Quote { line_id: &quoted, message }),
+        mentions: &mentions,
         text: &text,
         medias: &medias,
-        failure: reason.map(|reason| Failure { reason, message: &message }),
+        failure: reason.map(|reason| Failure { reason, message: &words }),
         cost: row.get(9)?,
         occurred_at: row.get(13)?,
         tm_create: row.get(10)?,

@@ -33,6 +33,7 @@ pub mod medias;
 pub mod messages;
 pub mod participants;
 pub mod previews;
+mod quotes;
 pub mod reader;
 pub mod replays;
 pub mod retention;

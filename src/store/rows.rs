@@ -14,6 +14,7 @@ use crate::model::conversation::Reach;
 use crate::model::event::EventKind;
 use crate::model::id::{AccountId, ConversationId, CustomerId, EventId, MediaId, MessageId, RetryKey};
 use crate::model::media::{Media, MediaStatus, MediaType};
+use crate::model::mention::Mention;
 use crate::model::message::{FailureReason, Status};
 use crate::model::sources::Sources;
 use crate::model::webhook::{AttemptError, DisabledReason};
@@ -53,6 +54,7 @@ const COLUMNS: &[(&str, &str, Reads)] = &[
     ("messages", "status", reads::<Status>),
     ("messages", "failure_reason", reads::<FailureReason>),
     ("messages", "medias", is_json::<Vec<Media>>),
+    ("messages", "mentions", is_json::<Vec<Mention>>),
     ("events", "kind", reads::<EventKind>),
     ("events", "data", is_json::<IgnoredAny>),
     ("medias", "kind", reads::<MediaType>),

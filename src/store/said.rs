@@ -9,7 +9,7 @@ use crate::model::inbound::{InboundEvent, Saying};
 use crate::model::message::Status;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{events, medias, messages};
+use crate::store::{events, medias, messages, quotes};
 
 /// Stores what somebody said, unless an event that overtook this one has stored or withdrawn it.
 pub(super) fn store(
@@ -34,12 +34,13 @@ pub(super) fn edit(
     saying: &Saying,
 ) -> Result<()> {
     const SQL: &str = "
-        UPDATE messages SET text = ?3, edited_at = ?4
+        UPDATE messages SET text = ?3, edited_at = ?4, mentions = ?5
         WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL AND (edited_at IS NULL OR edited_at < ?4)
         RETURNING tm_create";
     store(tx, (account, conversation), event, saying)?;
     let at = event.at(tx.now());
-    let values = (conversation, &event.message_id, &saying.text, at);
+    let mentions = serde_json::to_string(&saying.mentions).map_err(Error::internal)?;
+    let values = (conversation, &event.message_id, &saying.text, at, mentions);
     let stamp = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
     stamp.map_or(Ok(()), |stamp| messages::touch(tx, (conversation, stamp)))
 }
@@ -51,7 +52,7 @@ pub(super) fn withdraw(
     event: &InboundEvent,
 ) -> Result<()> {
     const SQL: &str = "
-        UPDATE messages SET text = '', medias = '[]', tm_delete = ?3
+        UPDATE messages SET text = '', medias = '[]', mentions = '[]', quoted_line_id = NULL, tm_delete = ?3
         WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL
         RETURNING tm_create";
     let values = (conversation, &event.message_id, tx.now());
@@ -90,8 +91,8 @@ fn insert(
 ) -> Result<Option<Timestamp>> {
     const SQL: &str = "
         INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at,
-            quote_token, tm_update, checksum)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?2, checksum(
+            quote_token, quoted_line_id, mentions, tm_update, checksum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?2, checksum(
             ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, NULL, NULL, NULL, ?2, NULL))
         ON CONFLICT (conversation, line_id) WHERE line_id IS NOT NULL DO UPDATE SET
             occurred_at = excluded.occurred_at, quote_token = coalesce(excluded.quote_token, quote_token)
@@ -99,6 +100,7 @@ fn insert(
         RETURNING tm_create";
     let speaker = event.speaker.as_ref().map_or("", |speaker| speaker.as_str());
     let medias = serde_json::to_string(&saying.medias).map_err(Error::internal)?;
+    let mentions = serde_json::to_string(&saying.mentions).map_err(Error::internal)?;
     let stamp = tx.stamp();
     let values = params![
         conversation,
@@ -111,16 +113,22 @@ fn insert(
         event.message_id,
         event.occurred_at,
         saying.quote_token,
+        saying.quoted,
+        mentions,
     ];
     let stored: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
     match stored {
-        Some(stored) if stored == stamp => {
-            messages::announce(tx, (conversation, stamp), EventKind::MessageCreated)?;
-            Ok(Some(stamp))
-        }
+        Some(stored) if stored == stamp => begin(tx, (conversation, stamp)).map(Some),
         Some(overtaken) => messages::touch(tx, (conversation, overtaken)).map(|()| None),
         None => Ok(None),
     }
+}
+
+/// Tells of a new message, and of those that quote it and have overtaken it.
+fn begin(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Result<Timestamp> {
+    messages::announce(tx, (conversation, stamp), EventKind::MessageCreated)?;
+    quotes::touch(tx, conversation, &quotes::quoting(tx, (conversation, stamp))?)?;
+    Ok(stamp)
 }
 
 /// Whether the message of this event was withdrawn by an event that overtook it.

@@ -70,11 +70,18 @@ pub(super) const TABLES: &[Table] = &[
         key: &["conversation", "tm_create"],
         sql: "
             SELECT conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at,
-                edited_at, quote_token, failure_reason, failure_message, cost, tm_update, tm_delete, checksum,
-                checksum = checksum(conversation, tm_create, id, status, source_target, text, medias, line_id,
+                edited_at, quote_token, quoted_line_id, mentions, failure_reason, failure_message, cost, tm_update,
+                tm_delete, checksum, checksum = checksum(conversation, tm_create, id, status, source_target, text, medias, line_id,
                 occurred_at, edited_at, failure_reason, failure_message, cost, tm_update, tm_delete) AS
                 is_as_written
             FROM messages",
+    },
+    Table {
+        name: "sent_ids",
+        key: &["conversation", "line_id"],
+        sql: "
+            SELECT conversation, line_id, message_stamp
+            FROM sent_ids",
     },
     Table {
         name: "events",

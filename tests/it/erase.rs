@@ -184,3 +184,30 @@ async fn what_is_left_in_copies_or_in_a_forgotten_table_is_found_and_told() {
     assert_eq!(files.len(), 3);
     assert!(String::from_utf8_lossy(&output.stderr).contains("traces are left"));
 }
+
+#[actix_web::test]
+async fn who_is_erased_is_no_longer_quoted_or_mentioned_by_others() {
+    let mut server = TestServer::start();
+    let (alice, bob) = (server.user("Alice from Accounting"), server.user("Bob from Buying"));
+    let group = server.group("Team", &[&alice, &bob]);
+    let hers = in_group(&group, &alice, "Alice is private too");
+    let mut his = in_group(&group, &bob, "@Al yes");
+    his["message"]["quotedMessageId"] = hers["message"]["id"].clone();
+    let mentionees = json!([{ "index": 0, "length": 3, "type": "user", "userId": alice }]);
+    his["message"]["mention"] = json!({ "mentionees": mentionees });
+    server.webhook(&[hers.clone(), his]).await;
+
+    let output = erase(&mut server, &["--user", &alice]).await;
+
+    let told = printed(&output);
+    assert_eq!((output.status.success(), &told["left"]), (true, &json!([])), "{told}");
+    for word in [alice.as_str(), hers["message"]["id"].as_str().unwrap(), "private"] {
+        assert!(!holds(server.folder(), word.as_bytes()), "{word}");
+    }
+    server.restart();
+    let list = server.get("/v1.0/conversations").await.json();
+    let messages = server.messages(list["result"][0]["id"].as_str().unwrap()).await;
+    let mention = json!({ "index": 0, "length": 3, "kind": "user", "participant": null, "is_self": false });
+    assert_eq!((messages.len(), &messages[0]["text"]), (1, &json!("@Al yes")));
+    assert_eq!((&messages[0]["quote"], &messages[0]["mentions"]), (&Value::Null, &json!([mention])));
+}

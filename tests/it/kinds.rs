@@ -49,6 +49,22 @@ fn event(user: &str, parts: &Value) -> Value {
     event
 }
 
+/// What a message is shown to quote; none of it is here.
+fn quote(event: &Value) -> Value {
+    let quoted = &event["message"]["quotedMessageId"];
+    if quoted.is_null() { Value::Null } else { json!({ "message_id": null, "line_message_id": quoted }) }
+}
+
+/// Whom a message is shown to name.
+fn mentions(event: &Value) -> Vec<Value> {
+    let named = event["message"]["mention"]["mentionees"].as_array().into_iter().flatten();
+    let shown = |one: &Value| {
+        json!({ "index": one["index"], "length": one["length"], "kind": one["type"], "participant": one["userId"],
+                "is_self": one["isSelf"] == true })
+    };
+    named.map(shown).collect()
+}
+
 /// The message that is shown of an event, without ids of ours and times of arrival.
 fn golden(event: &Value, text: &str, medias: &Value) -> Value {
     let user = &event["source"]["userId"];
@@ -56,7 +72,7 @@ fn golden(event: &Value, text: &str, medias: &Value) -> Value {
     json!({
         "status": "received", "reference_type": "line", "reference_id": user, "source_target": user, "text": text,
         "medias": medias, "tm_delete": "9999-01-01 00:00:00.000000", "tm_occur": said_at.to_string(),
-        "source_picture_uri": "",
+        "source_picture_uri": "", "quote": quote(event), "mentions": mentions(event),
     })
 }
 

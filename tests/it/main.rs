@@ -38,6 +38,7 @@ mod peers;
 mod people;
 mod program;
 mod progress;
+mod references;
 mod replay;
 mod reply;
 mod requests;

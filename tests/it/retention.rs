@@ -39,7 +39,9 @@ async fn messages_that_are_too_old_go_with_files_deliveries_and_lines_words_and_
     let waiting = server.post(&format!("/v1.0/conversations/{conversation}/messages"), &newest).await.json();
     assert_eq!(waiting["status"], "sending");
     server.clock.advance(DAY * 30);
-    let younger = text_event(&server.user("Alice"), "younger");
+    let mut younger = text_event(&server.user("Alice"), "younger");
+    let quoted = server.value::<String>("SELECT line_id FROM sent_ids");
+    younger["message"]["quotedMessageId"] = json!(quoted);
     server.webhook(std::slice::from_ref(&younger)).await;
     server.clock.advance(DAY);
     let keep = Retention { message_days: 30, webhook_body_days: 0, ..Retention::default() };
@@ -48,6 +50,11 @@ async fn messages_that_are_too_old_go_with_files_deliveries_and_lines_words_and_
 
     assert!(removed >= 153, "{removed}");
     let texts = server.messages(&conversation).await;
+    assert_eq!(
+        texts[0]["quote"],
+        json!({ "message_id": null, "line_message_id": quoted }),
+        "what it quotes is gone"
+    );
     let texts: Vec<_> = texts.iter().map(|message| message["text"].as_str().unwrap()).collect();
     assert_eq!(texts, ["younger", "still under way"]);
     eventually(|| names(&server).is_empty()).await;

@@ -48,9 +48,9 @@ async fn begun() -> (TestServer, String, String) {
 const CONVERSATION: &str = r#"{"id":"CONVERSATION","name":"conversation","detail":"conversation detail","reference_type":"line","reference_id":"USER","participants":[{"type":"line","target":"","target_name":"me","name":"","detail":""},{"type":"line","target":"USER","target_name":"Brown","name":"","detail":""}],"tm_create":"TIME","tm_update":"TIME","tm_delete":"9999-01-01 00:00:00.000000","participant_count":2}"#;
 
 /// The keys of the tutorial, and after them those that were appended since.
-const SENT: &str = r#"{"id":"SENT","conversation_id":"CONVERSATION","status":"sent","reference_type":"line","reference_id":"USER","source_target":"","text":"hi, this is test message. Good to see you. hahaha :)","medias":[],"tm_create":"TIME","tm_update":"TIME","tm_delete":"9999-01-01 00:00:00.000000","cost":1,"source_name":"","source_picture_uri":""}"#;
+const SENT: &str = r#"{"id":"SENT","conversation_id":"CONVERSATION","status":"sent","reference_type":"line","reference_id":"USER","source_target":"","text":"hi, this is test message. Good to see you. hahaha :)","medias":[],"tm_create":"TIME","tm_update":"TIME","tm_delete":"9999-01-01 00:00:00.000000","cost":1,"source_name":"","source_picture_uri":"","quote":null,"mentions":[]}"#;
 
-const RECEIVED: &str = r#"{"id":"RECEIVED","conversation_id":"CONVERSATION","status":"received","reference_type":"line","reference_id":"USER","source_target":"USER","text":"hello","medias":[],"tm_create":"TIME","tm_update":"TIME","tm_delete":"9999-01-01 00:00:00.000000","tm_occur":"TIME","source_name":"Brown","source_picture_uri":""}"#;
+const RECEIVED: &str = r#"{"id":"RECEIVED","conversation_id":"CONVERSATION","status":"received","reference_type":"line","reference_id":"USER","source_target":"USER","text":"hello","medias":[],"tm_create":"TIME","tm_update":"TIME","tm_delete":"9999-01-01 00:00:00.000000","tm_occur":"TIME","source_name":"Brown","source_picture_uri":"","quote":null,"mentions":[]}"#;
 
 #[actix_web::test]
 async fn the_five_calls_answer_as_the_tutorial_prints_them() {

@@ -280,6 +280,8 @@ async fn a_message_whose_upload_expires_at_that_very_moment_is_not_stored() {
     let message = NewMessage {
         id: MessageId::new(Timestamp::now()),
         text: String::new(),
+        mentions: Vec::new(),
+        quoted: None,
         medias: Vec::new(),
         // The row of an upload that has expired is gone.
         uploads: vec![MediaId::random()],

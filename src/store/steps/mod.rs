@@ -26,4 +26,5 @@ pub const STEPS: &[&str] = &[
     include_str!("checksums.sql"),
     include_str!("media_usage.sql"),
     include_str!("participants_count.sql"),
+    include_str!("messages_quotes.sql"),
 ];
