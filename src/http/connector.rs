@@ -1,37 +1,30 @@
-//! Connections: names are resolved and judged, then TCP, then TLS, all of it within a time.
+//! Connections: names are resolved and judged, then TCP, then TLS, and above it all the reading of answers.
 
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use hyper::Uri;
-use hyper_rustls::{DefaultServerNameResolver, HttpsConnector, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::Name;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tower_service::Service;
+use actix_service::Service;
+use actix_tls::connect::rustls_0_23::{TlsConnector, TlsConnectorService};
+use actix_tls::connect::{self, ConnectError, ConnectInfo, Connection, ConnectorService, Resolve};
+use awc::http::Uri;
+use futures_util::future::LocalBoxFuture;
 
 use crate::http::Filter;
+use crate::http::answers::{Answers, Stream};
 
-type AnyError = Box<dyn Error + Send + Sync>;
-type Made<T> = Pin<Box<dyn Future<Output = Result<T, AnyError>> + Send>>;
-
-/// Makes connections, within a time.
+/// Makes connections, within TLS or without.
 #[derive(Clone)]
 pub struct Connector {
-    inner: HttpsConnector<HttpConnector<Resolver>>,
-    timeout: Duration,
+    tcp: ConnectorService,
+    tls: Option<TlsConnectorService>,
 }
 
 /// Resolves names; what the filter does not let pass is not among the addresses. A name is judged when it is resolved for
 /// the connection, so that it cannot change its meaning in between.
-#[derive(Clone)]
-pub struct Resolver {
+struct Resolver {
     filter: Filter,
 }
 
@@ -39,51 +32,52 @@ pub struct Resolver {
 #[derive(Debug)]
 pub struct Refused;
 
-/// There was no connection in time.
-#[derive(Debug)]
-pub struct Late;
-
 impl Connector {
-    pub fn new(tls: rustls::ClientConfig, timeout: Duration, filter: Filter) -> Self {
-        let mut http = HttpConnector::new_with_resolver(Resolver { filter });
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        let names = Arc::new(DefaultServerNameResolver::default());
-        Self { inner: HttpsConnector::new(http, tls, false, names), timeout }
+    pub fn new(tls: Option<Arc<rustls::ClientConfig>>, filter: Filter) -> Self {
+        let resolver = connect::Resolver::custom(Resolver { filter });
+        Self { tcp: connect::Connector::new(resolver).service(), tls: tls.map(TlsConnector::service) }
     }
 }
 
-impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
-    type Error = AnyError;
-    type Future = Made<Self::Response>;
+impl Service<ConnectInfo<Uri>> for Connector {
+    type Response = Connection<Uri, Answers>;
+    type Error = ConnectError;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, ConnectError>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), AnyError>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let made = tokio::time::timeout(self.timeout, self.inner.call(uri));
-        Box::pin(async move { made.await.unwrap_or_else(|_| Err(Late.into())) })
-    }
-}
-
-impl Service<Name> for Resolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = AnyError;
-    type Future = Made<Self::Response>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), AnyError>> {
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, name: Name) -> Self::Future {
-        let filter = Arc::clone(&self.filter);
+    fn call(&self, wanted: ConnectInfo<Uri>) -> Self::Future {
+        let (connected, tls) = (self.tcp.call(wanted), self.tls.clone());
         Box::pin(async move {
-            // The port is put in later.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let passing: Vec<_> = found.filter(|address| filter(name.as_str(), address.ip())).collect();
-            if passing.is_empty() { Err(Refused.into()) } else { Ok(passing.into_iter()) }
+            let connected = connected.await?;
+            let (stream, connection): (Box<dyn Stream>, _) = match tls {
+                Some(tls) => {
+                    let (stream, connection) =
+                        tls.call(connected).await.map_err(ConnectError::Io)?.replace_io(());
+                    (Box::new(stream), connection)
+                }
+                None => {
+                    let (stream, connection) = connected.replace_io(());
+                    (Box::new(stream), connection)
+                }
+            };
+            Ok(connection.replace_io(Answers::new(stream)).1)
+        })
+    }
+}
+
+impl Resolve for Resolver {
+    fn lookup<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> LocalBoxFuture<'a, Result<Vec<SocketAddr>, Box<dyn Error>>> {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?;
+            let passing: Vec<_> = found.filter(|address| (self.filter)(host, address.ip())).collect();
+            if passing.is_empty() { Err(Refused.into()) } else { Ok(passing) }
         })
     }
 }
@@ -95,14 +89,6 @@ impl fmt::Display for Refused {
 }
 
 impl Error for Refused {}
-
-impl fmt::Display for Late {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("no connection in time")
-    }
-}
-
-impl Error for Late {}
 
 /// TLS with the certificate authorities of the web, for any client.
 pub fn tls() -> rustls::ClientConfig {

@@ -1,8 +1,13 @@
 //! Why there is no answer, or no whole one.
 
 use std::error::Error;
+use std::io::ErrorKind::InvalidData;
 
-use crate::http::connector::{Late, Refused};
+use actix_http::error::ParseError;
+use actix_web::error::PayloadError;
+use awc::error::{ConnectError, SendRequestError};
+
+use crate::http::connector::Refused;
 
 /// What went wrong, with words for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,26 +54,28 @@ impl Failure {
         matches!(self.kind, FailureKind::ConnectedLate | FailureKind::Late)
     }
 
-    pub(super) fn of_exchange(error: &hyper_util::client::legacy::Error) -> Self {
-        let kind = match find::<hyper::Error>(error) {
-            _ if find::<Refused>(error).is_some() => FailureKind::Refused,
-            _ if find::<Late>(error).is_some() => FailureKind::ConnectedLate,
-            _ if error.is_connect() => FailureKind::Unconnected,
-            Some(error) if error.is_parse() => FailureKind::Unreadable,
+    pub(super) fn of_exchange(error: &SendRequestError) -> Self {
+        let kind = match error {
+            SendRequestError::Url(_) | SendRequestError::Http(_) => FailureKind::Address,
+            SendRequestError::Connect(ConnectError::Resolver(cause)) if cause.is::<Refused>() => {
+                FailureKind::Refused
+            }
+            SendRequestError::Connect(ConnectError::Timeout) => FailureKind::ConnectedLate,
             // A kept connection that the other side closed while we wrote: the request may have been read before.
+            SendRequestError::Connect(ConnectError::Disconnected) => FailureKind::Broken,
+            SendRequestError::Connect(_) => FailureKind::Unconnected,
+            SendRequestError::Response(ParseError::Io(error)) if error.kind() != InvalidData => {
+                FailureKind::Broken
+            }
+            SendRequestError::Response(_) => FailureKind::Unreadable,
             _ => FailureKind::Broken,
         };
         Self::new(kind, chain(error))
     }
 
-    pub(super) fn of_body(error: &(dyn Error + 'static)) -> Self {
+    pub(super) fn of_body(error: &PayloadError) -> Self {
         Self::new(FailureKind::Broken, format!("half an answer: {}", chain(error)))
     }
-}
-
-/// The cause of this kind.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    causes(error).find_map(|cause| cause.downcast_ref())
 }
 
 /// The words of all causes. Each is said once, though some libraries repeat those of what is beneath.

@@ -1,10 +1,13 @@
 //! The HTTP client with which everything here asks others: LINE, customers' receivers, hosts of files, another kaiwa.
 //!
-//! How an answer begins and ends is hyper's to tell (RFC 9112): interim answers are passed over, and a body that breaks off
-//! before its end is an error and never a short body.
+//! awc, from the makers of the server, asks; how an answer begins and ends is for [`answers`] to tell (RFC 9112): interim
+//! answers are passed over, and a body that breaks off before its end is an error and never a short body.
 
+mod answers;
 mod connector;
 mod failure;
+mod framing;
+mod request;
 mod response;
 #[cfg(test)]
 mod tests;
@@ -14,25 +17,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
-use http_body_util::Full;
-use hyper::http::request::Builder;
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Semaphore;
 
 use connector::Connector;
 
+pub use awc::http::Method;
+pub use awc::http::header;
 pub use connector::tls;
 pub use failure::{Failure, FailureKind};
-pub use hyper::header;
-pub use hyper::{Method, StatusCode};
+pub use request::Request;
 pub use response::Response;
 
-/// A request that has no body yet.
-pub type Request = Builder;
-
 /// Says of a host and an address that its name stands for whether it may be connected to.
-pub type Filter = Arc<dyn Fn(&str, IpAddr) -> bool + Send + Sync>;
+pub type Filter = Arc<dyn Fn(&str, IpAddr) -> bool>;
 
 /// How connections are made and kept.
 pub struct Settings {
@@ -48,10 +45,13 @@ pub struct Settings {
     pub filter: Filter,
 }
 
-/// Asks any server. It follows no redirect, has no cookies, and adds no header but `host`.
+/// Asks any server. It follows no redirect, has no cookies, and takes no encoding of bodies. It is bound to the thread that made
+/// it, as awc is.
 #[derive(Clone)]
 pub struct Client {
-    inner: legacy::Client<Connector, Full<Bytes>>,
+    plain: awc::Client,
+    /// Within TLS, which is made beneath awc: what is seen there is the answer itself.
+    secure: awc::Client,
     is_kept: bool,
     places: Arc<Semaphore>,
 }
@@ -65,17 +65,25 @@ impl Settings {
 }
 
 impl Client {
-    /// A client with these settings. Its connections live on the runtime of the thread that asks.
+    /// A client with these settings.
     pub fn new(settings: Settings) -> Self {
         let Settings { tls, connect_timeout, idle, connections, filter } = settings;
-        let is_kept = !idle.is_zero();
-        let inner = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(idle)
-            .pool_max_idle_per_host(if is_kept { connections } else { 0 })
-            .http1_allow_spaces_after_header_name_in_responses(true)
-            .build(Connector::new(tls, connect_timeout, filter));
-        Self { inner, is_kept, places: Arc::new(Semaphore::new(connections)) }
+        let client = |tls| {
+            let connector = awc::Connector::new()
+                .connector(Connector::new(tls, Arc::clone(&filter)))
+                .timeout(connect_timeout)
+                .conn_keep_alive(idle)
+                // The places say how many there may be, for both clients together.
+                .limit(0);
+            awc::Client::builder()
+                .connector(connector)
+                .disable_timeout()
+                .disable_redirects()
+                .no_default_headers()
+                .finish()
+        };
+        let (plain, secure) = (client(None), client(Some(Arc::new(tls))));
+        Self { plain, secure, is_kept: !idle.is_zero(), places: Arc::new(Semaphore::new(connections)) }
     }
 
     /// Sends a request; gives the head of the final answer, which has to come within so long. Its body is still to come.
@@ -90,12 +98,17 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request, body: Bytes) -> Result<Response, Failure> {
-        let request = if self.is_kept { request } else { request.header(header::CONNECTION, "close") };
-        let unusable = |error: hyper::http::Error| Failure::new(FailureKind::Address, error.to_string());
-        let request = request.body(Full::new(body)).map_err(unusable)?;
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|error| Failure::new(FailureKind::Unconnected, error.to_string()))?;
-        let answer = self.inner.request(request).await.map_err(|error| Failure::of_exchange(&error))?;
-        Response::new(answer, place)
+        let parts = request.into_parts()?;
+        let client = if parts.is_secure { &self.secure } else { &self.plain };
+        let mut sending = client.request(parts.method.clone(), parts.uri);
+        *sending.headers_mut() = parts.headers;
+        if !self.is_kept {
+            sending = sending.force_close();
+        }
+        let is_bare = body.is_empty() && matches!(parts.method, Method::GET | Method::HEAD);
+        let answer = if is_bare { sending.send().await } else { sending.send_body(body).await };
+        answer.map(|answer| Response::new(answer, place)).map_err(|error| Failure::of_exchange(&error))
     }
 }

@@ -1,5 +1,6 @@
 //! Others whose answers break off, or come in a roundabout way.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -43,7 +44,8 @@ fn parts() -> Vec<String> {
 fn with_content(first: Vec<String>, second: String) -> (TestServer, Somebody) {
     let content = Somebody::answering(move |requests| {
         let newest = requests.last().unwrap();
-        let again = requests.iter().filter(|request| *request == newest).count() > 1;
+        let line = newest.lines().next();
+        let again = requests.iter().filter(|request| request.lines().next() == line).count() > 1;
         let number: usize = newest.split('/').nth(4).unwrap().parse().unwrap();
         let answer = if newest.contains("/preview") {
             ""
@@ -71,6 +73,11 @@ async fn send(server: &TestServer, kind: &str, sizes: &[Option<usize>]) {
         }
         assert_eq!(server.webhook(&[event]).await.status, 200);
     }
+}
+
+/// What a request says; headers come in any order, and the date is that of the attempt.
+fn lines(request: &str) -> BTreeSet<&str> {
+    request.lines().filter(|line| !line.starts_with("date: ")).collect()
 }
 
 fn tried(server: &TestServer) -> i64 {
@@ -147,7 +154,7 @@ async fn an_answer_of_line_that_breaks_off_is_unclear_and_the_push_is_repeated_u
 
         let pushes: Vec<String> = pushes();
         assert!(pushes[0].contains("x-line-retry-key: "), "{pushes:?}");
-        assert_eq!(pushes[0], pushes[1]);
+        assert_eq!(lines(&pushes[0]), lines(&pushes[1]));
     }
 }
 

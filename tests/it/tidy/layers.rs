@@ -32,18 +32,17 @@ const SANDBOX_USES: [&str; 7] = [
 ];
 
 /// What only these files and folders may use: the beginning of a path, and where.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("indicatif", &["src/command/"]),
     ("prometheus_client", &["src/metrics/"]),
     ("rustix", &["src/store/", "src/command/hardening.rs"]),
     ("rusqlite", &["src/store/"]),
     ("r2d2", &["src/store/"]),
     // Of answers only `http` knows where they end, and whether they came that far.
-    ("hyper", &["src/http/"]),
-    ("hyper_rustls", &["src/http/"]),
-    ("hyper_util", &["src/http/"]),
+    ("httparse", &["src/http/"]),
+    ("actix_tls", &["src/http/", "src/server/"]),
     ("std::net::TcpStream", &["src/http/tests.rs", "src/sandbox/hangup.rs", "src/server/acceptor.rs"]),
-    ("awc", &["src/sandbox/tests/"]),
+    ("awc", &["src/http/", "src/sandbox/tests/"]),
     ("listenfd", &["src/config/supervisor.rs"]),
     ("std::env", &["src/config/", "src/command/", "src/main.rs"]),
     ("std::time::SystemTime", &[]),

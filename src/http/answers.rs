@@ -1,0 +1,101 @@
+//! A connection on which awc reads answers, each of which begins and ends where HTTP says so.
+//!
+//! awc takes an interim answer for the final one, a chunked body that breaks off for a whole one, and a body that only the
+//! closed connection ends for none. So what it reads here is put right before: see [`Framing`].
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix_web::rt::net::{ActixStream, Ready};
+use actix_web::web::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::http::framing::Framing;
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 16 * 1024;
+
+/// A connection with or without TLS.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// The connection.
+pub struct Answers {
+    stream: Box<dyn Stream>,
+    framing: Framing,
+    came: BytesMut,
+    told: BytesMut,
+}
+
+impl Answers {
+    pub fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, framing: Framing::default(), came: BytesMut::new(), told: BytesMut::new() }
+    }
+
+    /// Reads more; false at the end of the connection.
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut piece = [0; READ_BYTES];
+        let mut piece = ReadBuf::new(&mut piece);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece))?;
+        self.came.extend_from_slice(piece.filled());
+        Poll::Ready(Ok(!piece.filled().is_empty()))
+    }
+}
+
+impl AsyncRead for Answers {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if this.told.is_empty() {
+                this.framing.read(&mut this.came, &mut this.told)?;
+            }
+            if !this.told.is_empty() {
+                let count = this.told.len().min(buffer.remaining());
+                buffer.put_slice(&this.told.split_to(count));
+                return Poll::Ready(Ok(()));
+            }
+            if !ready!(this.poll_more(context))? {
+                return Poll::Ready(this.framing.end(&this.came));
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Answers {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.framing.asked(bytes);
+        Pin::new(&mut this.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+/// awc asks for it and never uses it.
+impl ActixStream for Answers {
+    fn poll_read_ready(&self, _: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        Poll::Ready(Ok(Ready::READABLE))
+    }
+
+    fn poll_write_ready(&self, _: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        Poll::Ready(Ok(Ready::WRITABLE))
+    }
+}
+
+impl std::fmt::Debug for Answers {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Answers")
+    }
+}
