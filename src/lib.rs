@@ -1,12 +1,13 @@
 //! kaiwa (会話, "conversation"): a self-hosted conversation server in one binary and one SQLite file.
 //!
 //! The layers, each of which uses only those before it:
-//! `error < model < {config, http} < store < {line, hooks} < worker < {api, sandbox} < server < command`.
+//! `error < {model, files} < {config, http} < store < {line, hooks} < worker < {api, sandbox} < server < command`.
 
 pub mod api;
 pub mod command;
 pub mod config;
 pub mod error;
+pub mod files;
 pub mod hooks;
 pub mod http;
 pub mod line;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::command::confirmation::Confirmation;
 use crate::command::settings::Settings;
 use crate::command::words::{self, counted};
 use crate::command::{output, progress};
@@ -38,6 +39,8 @@ pub struct Restore {
     /// The data directory to make. It must be empty or not there.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    #[command(flatten)]
+    confirmation: Confirmation,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -59,14 +62,14 @@ impl Backup {
     /// Runs the command. `Unusable` also when files are lost: then the backup was written without them.
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
-        let (now, folder) = (Timestamp::now(), Folder::open(&config.data_directory)?);
+        let (now, folder) = (Timestamp::now(), Folder::at(&config.data_directory));
         let (database, cancel) = (config.database_path(), Cancel::default());
         let summary = progress::during("making the backup", || {
             backup::write(&database, &folder, &self.file, now, &cancel)
         })?;
         if self.json {
             let mut shown = shown(&summary);
-            shown["file"] = json!(self.file);
+            shown["file"] = json!(self.file.display().to_string());
             shown["created_at"] = json!(now.to_string());
             output::json(&shown)?;
         } else {
@@ -86,11 +89,13 @@ impl Restore {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let database_file = self.settings.load()?.database_file;
+        let question = format!("Restore {} into {}?", self.file.display(), self.data.display());
+        self.confirmation.ask(&question)?;
         let judged =
             progress::during("restoring", || restore::restore(&self.file, &self.data, &database_file))?;
         if self.json {
             let mut shown = shown_judged(&judged);
-            shown["data"] = json!(self.data);
+            shown["data"] = json!(self.data.display().to_string());
             return output::json(&shown);
         }
         let Judged { created_at, summary, .. } = &judged;
@@ -113,7 +118,7 @@ impl Verify {
             let shown = shown_judged(&judged);
             (judged.findings, shown)
         };
-        shown["path"] = json!(self.path);
+        shown["path"] = json!(self.path.display().to_string());
         shown["findings"] = json!(findings.list());
         if self.json {
             output::json(&shown)?;
@@ -136,7 +141,7 @@ fn verify_directory(config: &Config) -> Result<(Findings, Value)> {
     let (database, mut findings) = (config.database_path(), Findings::default());
     let schema = check::database(&database, &mut findings)?;
     check::rows(&database, Some(&config.key_source()), &mut findings)?;
-    let media_files = check::files(&database, &Folder::open(&config.data_directory)?, &mut findings)?;
+    let media_files = check::files(&database, &Folder::at(&config.data_directory), &mut findings)?;
     Ok((findings, json!({ "schema": schema, "media_files": media_files })))
 }
 

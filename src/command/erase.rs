@@ -3,6 +3,7 @@
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
+use crate::command::confirmation::Confirmation;
 use crate::command::settings::Settings;
 use crate::command::words::{counted, counted_list};
 use crate::command::{output, progress};
@@ -28,6 +29,8 @@ pub struct Erase {
     /// The person to erase, by LINE's id: the chats with them, and what they said in groups.
     #[arg(long, value_name = "LINE_ID", value_parser = parse_line_id)]
     user: Option<LineId>,
+    #[command(flatten)]
+    confirmation: Confirmation,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -37,13 +40,16 @@ impl Erase {
     /// Runs the command. `Unusable` when traces are left in files that only a person can judge.
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
-        let (database, folder) = (config.database_path(), Folder::open(&config.data_directory)?);
+        let database = config.database_path();
         let subject = match (self.conversation, self.user.clone()) {
             (Some(conversation), _) => Subject::Conversation(conversation),
             (None, Some(user)) => Subject::User(user),
             (None, None) => return Err(Error::Unusable("nothing was named".to_owned())),
         };
+        let folder = config.data_directory.display();
+        self.confirmation.ask(&format!("Erase {} in {folder} for ever?", self.named()))?;
         let store = self.settings.store()?;
+        let folder = Folder::open(&config.data_directory)?;
         let erased = store.write_blocking(Timestamp::now(), move |tx| erasure::erase(tx, &subject))?;
         // Closing it empties the log; nobody else may fill it before the search.
         drop(store);
@@ -65,13 +71,23 @@ impl Erase {
         }
     }
 
+    fn named(&self) -> String {
+        match (&self.conversation, &self.user) {
+            (Some(conversation), _) => format!("the conversation {conversation}"),
+            (None, Some(user)) => format!("every trace of {}", user.as_str()),
+            (None, None) => "nothing".to_owned(),
+        }
+    }
+
     /// What was erased is not told again: only how much it was.
     fn tell(&self, erased: &Erased, proof: &Proof) -> Result<()> {
         let Erased { conversations, messages, events, files, .. } = erased;
         let Proof { searched, too_short, elsewhere, left } = proof;
         if self.json {
-            let left: Vec<_> =
-                left.iter().map(|(path, count)| json!({ "file": path, "count": count })).collect();
+            let left: Vec<_> = left
+                .iter()
+                .map(|(path, count)| json!({ "file": path.display().to_string(), "count": count }))
+                .collect();
             return output::json(&json!({
                 "conversations": conversations, "messages": messages, "events": events, "files": files.len(),
                 "searched": searched, "too_short": too_short, "elsewhere": elsewhere, "left": left,

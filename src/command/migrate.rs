@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::command::settings::Settings;
+use crate::command::settings::{Settings, begin_anew};
 use crate::command::{output, progress};
 use crate::error::Result;
 use crate::store::schema;
@@ -13,6 +13,9 @@ use crate::store::schema;
 pub struct Migrate {
     #[command(flatten)]
     settings: Settings,
+    /// Make a new database although there has been one here; what is left of that is moved aside.
+    #[arg(long)]
+    new: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -29,11 +32,16 @@ pub struct Version {
 impl Migrate {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let path = self.settings.load()?.database_path();
-        drop(progress::during("opening the database", || self.settings.store())?);
+        let config = self.settings.load()?;
+        if self.new {
+            begin_anew(&config)?;
+        } else {
+            drop(progress::during("opening the database", || self.settings.store())?);
+        }
+        let path = config.database_path();
         let version = schema::current_version();
         if self.json {
-            return output::json(&json!({ "database": path, "schema": version }));
+            return output::json(&json!({ "database": path.display().to_string(), "schema": version }));
         }
         output::line(&format!("{} has schema version {version}", path.display()))
     }

@@ -5,6 +5,7 @@
 
 mod account;
 mod backup;
+mod confirmation;
 mod customer;
 mod doctor;
 mod erase;

@@ -5,7 +5,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::command::logging;
-use crate::command::settings::{Settings, jwt_key};
+use crate::command::settings::{Settings, begin_anew, jwt_key};
 use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::model::clock::Clock;
@@ -16,6 +16,9 @@ use crate::server::Server;
 pub struct Serve {
     #[command(flatten)]
     settings: Settings,
+    /// Begin with a new database although there has been one here; what is left of that is moved aside.
+    #[arg(long)]
+    new: bool,
 }
 
 impl Serve {
@@ -24,6 +27,9 @@ impl Serve {
         let config = self.settings.load()?;
         jwt_key(&config, self.settings.file())?;
         logging::start(&config.log);
+        if self.new {
+            begin_anew(&config)?;
+        }
         let server = Server::bind_under(Supervisor::of_this_process()?, config, Clock::default())?;
         if let Some(address) = server.metrics_address()? {
             log::info!("metrics at http://{address}/metrics");

@@ -9,9 +9,10 @@ use crate::error::{Error, Resource, Result};
 use crate::model::customer::Customer;
 use crate::model::id::CustomerId;
 use crate::model::secret::Secret;
-use crate::store::Store;
-use crate::store::customers;
+use crate::model::timestamp::Timestamp;
+use crate::server::make_private_folder;
 use crate::store::reader::Reader;
+use crate::store::{Store, customers, remains};
 
 /// The configuration file that is taken when none is named.
 const FILE: &str = "kaiwa.toml";
@@ -47,12 +48,23 @@ impl Settings {
             .map_err(|error| before_start(&config, error))
     }
 
-    /// The database, for writing; refused while a server has it open.
+    /// The database, for writing; refused while a server has it open. One is made where there never was one.
     pub fn store(&self) -> Result<Store> {
         let config = self.load()?;
-        crate::server::make_private_folder(&config.data_directory)?;
-        Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)
+        remains::refuse(&config)?;
+        open(&config)
     }
+}
+
+/// Makes a database where one is gone, on purpose: what is left of the old one is moved aside.
+pub fn begin_anew(config: &Config) -> Result<()> {
+    remains::set_aside(config, Timestamp::now())?;
+    open(config).map(drop)
+}
+
+fn open(config: &Config) -> Result<Store> {
+    make_private_folder(&config.data_directory)?;
+    Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)
 }
 
 /// The key that tokens are signed with; when it cannot be used, where it was looked for.

@@ -74,6 +74,11 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// As it stands in names of files: without blanks and colons.
+    pub fn as_file_name(self) -> String {
+        self.to_string().replace(' ', "T").replace(':', "-")
+    }
+
     /// This much later.
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(microseconds(duration)))

@@ -1,18 +1,15 @@
 //! What outlives the process: the channel, the bot, the webhook endpoint and the people, in one JSON file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::secret::Secret;
 use crate::sandbox::people::People;
-
-/// The file holds secrets: nobody else may read it.
-const FILE_MODE: u32 = 0o600;
 
 /// What is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,24 +74,8 @@ pub fn load(path: &Path) -> Result<Option<Kept>> {
 
 /// Exchanges the file in one step: a crash leaves the old one or the new one.
 pub fn save(path: &Path, kept: &Kept) -> Result<()> {
-    write(path, kept).map_err(|error| unusable(path, &error))
-}
-
-fn write(path: &Path, kept: &Kept) -> std::io::Result<()> {
-    let temporary = path.with_extension("new");
-    let mut file = create(&temporary)?;
-    file.write_all(&serde_json::to_vec_pretty(kept)?)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
-}
-
-fn create(path: &Path) -> std::io::Result<File> {
-    // The mode counts for new files only: one that a crash left behind may have been changed since.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+    let written = files::replace(path, |file| file.write_all(&serde_json::to_vec_pretty(kept)?));
+    written.map_err(|error| unusable(path, &error))
 }
 
 fn unusable(path: &Path, error: &dyn std::error::Error) -> Error {

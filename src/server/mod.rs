@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::config::section::Checkpoint;
 use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::metrics::Metrics;
 use crate::model::clock::Clock;
 use crate::server::acceptor::Holder;
@@ -34,7 +35,7 @@ use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
 use crate::server::tls::Certificate;
 use crate::store::folder::Folder;
-use crate::store::{Store, deliveries, fetches, webhook_deliveries};
+use crate::store::{Store, deliveries, fetches, remains, webhook_deliveries};
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
 use crate::worker::quotas::Quotas;
@@ -72,12 +73,12 @@ impl Server {
         let certificate = Certificate::open(&config.tls)?;
         let (listener, holder) = listener_of(supervisor, &config)?;
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
-        make_private_folder(&config.data_directory)?;
         let store = open_store(&config)?;
         declared::save(&store, &config, clock.now())?;
         recover(&store, &clock)?;
         let folder = Folder::open(&config.data_directory)?;
         folder.sweep_drafts()?;
+        store.watch_medias(&folder)?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let (feeds, limits) = (Feeds::new(&config.limits), Limits::new(&config.limits));
         let (pulse, metrics) = (Pulse::new(config.line.timeout), Metrics::new(store.commits().clone()));
@@ -130,7 +131,16 @@ impl Server {
 
     /// Answers requests and does the work behind them until `stop` is ready. Then nothing new is taken, what is under
     /// way is finished within the configured time, and the database is closed.
+    ///
+    /// `Unusable` when it has ended because the files of the database were moved, removed or replaced.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let store = self.shared.store.clone();
+        let ended = self.run_until(stop).await;
+        // Why it ends says more than how.
+        store.loss().map_or(ended, Err)
+    }
+
+    async fn run_until(self, stop: impl Future<Output = ()>) -> Result<()> {
         let limit = self.shared.config.limits.shutdown_timeout;
         let holders = Arc::strong_count(&self.shared);
         let end_of_workers = End::default();
@@ -140,25 +150,26 @@ impl Server {
         let listening = (self.listener, self.holder, settings);
         let http = Http::start(&self.shared, listening, self.metrics).await?;
         self.notify.ready();
-        // A worker ends before it is told to only when it panics: a new start is the only remedy.
-        let failed = tokio::select! {
-            () = stop => false,
-            () = &mut workers => true,
-            () = self.notify.keep_watch(&self.shared.pulse) => false,
-            () = keep_fresh(self.certificate) => false,
+        let ended = tokio::select! {
+            () = stop => Ok(()),
+            // A worker ends before it is told to only when it panics: a new start is the only remedy.
+            () = &mut workers => Err(Error::internal("a worker has ended")),
+            () = self.shared.store.lost() => Ok(()),
+            () = self.notify.keep_watch(&self.shared.pulse) => Ok(()),
+            () = keep_fresh(self.certificate) => Ok(()),
         };
         log::info!("stopping");
         self.notify.stopping();
-        http.stop().await?;
-        if failed {
-            return Err(Error::internal("a worker has ended"));
+        let ended = ended.and(http.stop().await);
+        if matches!(ended, Err(Error::Internal(_))) {
+            return ended;
         }
         end_of_workers.begin();
         if tokio::time::timeout(limit, workers).await.is_err() {
             log::warn!("some deliveries are still under way; they go on at the next start");
         }
         given_back(&self.shared, holders).await;
-        Ok(())
+        ended
     }
 }
 
@@ -193,8 +204,11 @@ fn recover(store: &Store, clock: &Clock) -> Result<()> {
     store.write_blocking(clock.now(), webhook_deliveries::recover)
 }
 
-/// Opens the database, and leaves its log to another process if that is configured.
+/// Opens the database, which is made where there never was one, and leaves its log to another process if that is
+/// configured.
 fn open_store(config: &Config) -> Result<Store> {
+    remains::refuse(config)?;
+    make_private_folder(&config.data_directory)?;
     let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
     if config.storage.checkpoint == Checkpoint::External {
         store.leave_checkpoints_to_others();
@@ -204,9 +218,7 @@ fn open_store(config: &Config) -> Result<Store> {
 
 /// Makes the folder of the data, for its owner alone.
 pub fn make_private_folder(path: &std::path::Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| {
+    files::make_folder(path).map_err(|error| {
         Error::Unusable(format!("cannot make the data directory {}: {error}", path.display()))
     })
 }

@@ -14,7 +14,7 @@ use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::folder::{Folder, Kind};
 use crate::store::medias::{self, Stored};
 use crate::store::sealing::Sealer;
-use crate::store::{connection, rows, schema};
+use crate::store::{connection, failure, remains, rows, schema};
 
 /// Findings that are told; more are only counted.
 const FINDINGS_MAX: usize = 100;
@@ -121,16 +121,17 @@ impl Findings {
 ///
 /// `Unusable` when it is missing, of another program or of a newer version.
 pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
-    if !path.exists() {
-        return Err(Error::Unusable(format!("there is no database at {}", path.display())));
-    }
+    remains::require(path)?;
     schema::refuse_foreign(path)?;
     let connection = connection::open_reading(path)?;
     let version = schema::version_of(&connection)?;
     progress::begin("looking at the database", Unit::Bytes, None);
     // A damaged file can be so damaged that looking at it fails.
-    if let Err(error) = look(&connection, version, findings) {
-        findings.add(format!("the database cannot be read: {}", error.chain()));
+    match look(&connection, version, findings) {
+        // A disk that does not work says nothing of the file.
+        Err(error @ Error::Unavailable(_)) => return Err(failure::named(path)(error)),
+        Err(error) => findings.add(format!("the database cannot be read: {}", error.chain())),
+        Ok(()) => {}
     }
     Ok(version)
 }
@@ -142,7 +143,7 @@ pub fn rows(path: &Path, keys: Option<&KeySource>, findings: &mut Findings) -> R
     let connection = connection::open_reading(path)?;
     if schema::version_of(&connection)? == schema::current_version() {
         let sealer = keys.and_then(|keys| Sealer::unlock(&connection, keys).ok());
-        rows::look(&connection, sealer.as_ref(), findings);
+        rows::look(&connection, sealer.as_ref(), findings).map_err(failure::named(path))?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::error::{Error, Result};
+use crate::store::place::Place;
 use crate::store::{connection, failure};
 
 /// The pause between two passes while commits go on.
@@ -97,14 +98,17 @@ impl Checkpoints {
     }
 
     /// Ends the thread and leaves a file without a log behind, when the server stops. A log that is left to another process
-    /// stays.
-    pub fn fold_into_file(self, connection: &Connection) {
+    /// stays, and so do files that are not where they were.
+    pub fn fold_into_file(self, connection: &Connection, place: &Place) {
         let is_left = self.shared.is_left.load(Ordering::Acquire);
         drop(self);
-        if is_left {
-            keep_log(connection);
-        } else {
+        let is_in_place = place.check().is_ok();
+        // A log without a name goes with this process: now or never.
+        if is_in_place && !is_left || !is_in_place && place.has_only_lost_its_log() {
             report(checkpoint(connection, "TRUNCATE"));
+        }
+        if is_left || !is_in_place {
+            keep_log(connection);
         }
     }
 }

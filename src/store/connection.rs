@@ -1,7 +1,5 @@
 //! Connections with the settings that the promises rest on, read back to be sure.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,8 +8,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
-use crate::store::checksum;
+use crate::files;
+use crate::store::place::Place;
 use crate::store::sealing::Sealer;
+use crate::store::{checksum, failure, remains};
 
 /// The first SQLite without the WAL-reset bug, by which two connections can damage a file.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -34,6 +34,7 @@ const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The connection of the writer, on a file that is made when there is none.
 pub fn open_writing(path: &Path) -> Result<Connection> {
     refuse_old_sqlite(rusqlite::version_number())?;
+    remains::refuse_lost(path)?;
     make_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -56,6 +57,7 @@ pub fn open_writing(path: &Path) -> Result<Connection> {
 
 /// A connection that can only read.
 pub fn open_reading(path: &Path) -> Result<Connection> {
+    remains::refuse_lost(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;
@@ -64,14 +66,14 @@ pub fn open_reading(path: &Path) -> Result<Connection> {
 }
 
 /// The connections for reads that may take long.
-pub fn pool(path: &Path, sealer: &Sealer) -> Result<Pool<ReadOnly>> {
+pub fn pool(path: &Path, sealer: &Sealer, place: &Place) -> Result<Pool<ReadOnly>> {
     Pool::builder()
         .max_size(POOL_SIZE)
         .min_idle(Some(0))
         .max_lifetime(None)
         .test_on_check_out(false)
         .connection_timeout(POOL_TIMEOUT)
-        .build(ReadOnly { path: path.to_owned(), sealer: sealer.clone() })
+        .build(ReadOnly { path: path.to_owned(), sealer: sealer.clone(), place: place.clone() })
         .map_err(Error::internal)
 }
 
@@ -79,6 +81,7 @@ pub fn pool(path: &Path, sealer: &Sealer) -> Result<Pool<ReadOnly>> {
 pub struct ReadOnly {
     path: PathBuf,
     sealer: Sealer,
+    place: Place,
 }
 
 impl ManageConnection for ReadOnly {
@@ -87,6 +90,7 @@ impl ManageConnection for ReadOnly {
 
     fn connect(&self) -> Result<Connection> {
         let connection = open_reading(&self.path)?;
+        self.place.check()?;
         self.sealer.install(&connection)?;
         Ok(connection)
     }
@@ -103,9 +107,12 @@ impl ManageConnection for ReadOnly {
 
 /// Where SQLite keeps the log of a database.
 pub fn log_path(database: &Path) -> PathBuf {
-    let mut log = database.as_os_str().to_owned();
-    log.push("-wal");
-    log.into()
+    beside(database, "-wal")
+}
+
+/// What has the name of a database with this ending, as SQLite sees it: beside the file that a link leads to.
+pub fn beside(database: &Path, ending: &str) -> PathBuf {
+    files::with_ending(&database.canonicalize().unwrap_or_else(|_| database.to_owned()), ending)
 }
 
 fn prepare(connection: &Connection) -> Result<()> {
@@ -150,14 +157,19 @@ fn require(connection: &Connection, pragma: &str, expected: &str) -> Result<()> 
     Err(Error::Unusable(format!("SQLite has {pragma} = {found} on this file, and {expected} is needed")))
 }
 
-/// Makes the file before SQLite does, for the owner alone; SQLite gives its companions the same mode.
+/// Makes the file before SQLite does, for the owner alone; SQLite gives its companions the same owner and mode. One that
+/// is there is not opened: closing it again would drop the locks of all connections that this process has to it.
 fn make_private(path: &Path) -> Result<()> {
-    let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    made.map(drop).map_err(|error| Error::Unusable(format!("cannot open {}: {error}", path.display())))
+    if path.exists() {
+        return Ok(());
+    }
+    files::open_or_create(path).map(drop).map_err(|error| failure::on_disk("open", path, &error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
@@ -175,6 +187,26 @@ mod tests {
         let error = require(&connection, "synchronous", "2").unwrap_err();
 
         assert!(error.to_string().contains("synchronous = 1"), "{error}");
+    }
+
+    #[test]
+    fn another_connection_leaves_the_first_its_locks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let first = open_writing(&path).unwrap();
+        first.execute_batch("CREATE TABLE t (a)").unwrap();
+        let of_file = format!(":{} ", path.metadata().unwrap().ino());
+        let is_locked = || {
+            let locks = std::fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().any(|lock| lock.contains("POSIX") && lock.contains(&of_file))
+        };
+        assert!(is_locked());
+
+        let others = (open_writing(&path).unwrap(), open_reading(&path).unwrap());
+
+        assert!(is_locked(), "another process could remove the log");
+        drop(others);
+        assert!(is_locked());
     }
 
     #[test]

@@ -1,8 +1,15 @@
 //! The one place that turns database errors into ours.
 
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
 use rusqlite::ErrorCode;
 
 use crate::error::Error;
+use crate::store::health;
+
+/// A disk with less room than this takes no page and no index of a log any more.
+const NO_ROOM_BYTES: u64 = 64 * 1024;
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
@@ -19,6 +26,48 @@ impl From<rusqlite::Error> for Error {
             _ => Self::internal(error),
         }
     }
+}
+
+/// What SQLite said of the file at this path: that is damaged only when SQLite has read it and says so.
+pub fn of(path: &Path, error: rusqlite::Error) -> Error {
+    let refused = |doing: &str| match is_full(path) {
+        true => full(path),
+        false => Error::Unusable(format!("{} {doing}: {error}", path.display())),
+    };
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Error::Unusable(format!("{} cannot be read as a database: {error}", path.display()))
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            refused("cannot be opened")
+        }
+        _ => named(path)(error.into()),
+    }
+}
+
+/// Names the disk where the storage does not work.
+pub fn named(path: &Path) -> impl Fn(Error) -> Error {
+    move |error| match error {
+        Error::Unavailable(_) if is_full(path) => full(path),
+        Error::Unavailable(text) => Error::Unavailable(format!("{text} ({})", path.display())),
+        other => other,
+    }
+}
+
+/// What went wrong with a file that was to be read or written.
+pub fn on_disk(doing: &str, path: &Path, error: &io::Error) -> Error {
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        return full(path);
+    }
+    Error::Unusable(format!("cannot {doing} {}: {error}", path.display()))
+}
+
+fn full(path: &Path) -> Error {
+    Error::Unavailable(format!("the disk of {} is full", path.display()))
+}
+
+fn is_full(path: &Path) -> bool {
+    health::free_bytes(path).is_ok_and(|free| free < NO_ROOM_BYTES)
 }
 
 /// Ends the process after an error after which nothing in memory can be trusted: only a new start from the file is right.

@@ -2,20 +2,21 @@
 //!
 //! A file is named by its id and by nothing that anybody gave it. Everything here waits for the disk.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::content::{HEAD_BYTES, sniff};
 use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
 
 /// The folder within the data directory.
-const NAME: &str = "media";
+pub const NAME: &str = "media";
 
 /// The ending of a preview.
 const PREVIEW: &str = ".preview";
@@ -74,18 +75,27 @@ impl Folder {
     /// The folder within a data directory; it is made if there is none.
     pub fn open(data_directory: &Path) -> Result<Self> {
         let path = data_directory.join(NAME);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.map_err(|error| {
+        files::make_folder(&path).map_err(|error| {
             Error::Unusable(format!("cannot make the media folder {}: {error}", path.display()))
         })?;
         Ok(Self { path })
+    }
+
+    /// The same for whoever only reads: nothing is made.
+    pub fn at(data_directory: &Path) -> Self {
+        Self { path: data_directory.join(NAME) }
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> &Path {
+        &self.path
     }
 
     /// Begins a file; what is left of an earlier attempt is overwritten.
     pub fn begin(&self, id: MediaId, kind: Kind) -> io::Result<Draft> {
         let name = kind.file_name(id);
         let path = self.path.join(format!("{name}{PART}"));
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let file = files::create(&path)?;
         let (head, digest) = (Vec::with_capacity(HEAD_BYTES), Context::new(&SHA256));
         Ok(Draft { file, folder: self.clone(), name, size: 0, head, digest, is_kept: false })
     }
@@ -113,7 +123,7 @@ impl Folder {
     /// Removes what was being written when the process ended. To be called before anything is written.
     pub fn sweep_drafts(&self) -> Result<()> {
         for path in self.entries().map_err(Error::internal)? {
-            if path.extension().is_some_and(|ending| PART.ends_with(&*ending.to_string_lossy())) {
+            if path.extension().is_some_and(|ending| ending == PART.trim_start_matches('.')) {
                 remove_if_any(&path).map_err(Error::internal)?;
             }
         }
@@ -124,7 +134,8 @@ impl Folder {
     pub fn older_than(&self, time: Timestamp) -> io::Result<Vec<MediaId>> {
         let mut ids: Vec<MediaId> = Vec::new();
         for path in self.entries()? {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            // What is no text is no name of ours.
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let id = name.split('.').next().and_then(|id| id.parse::<MediaId>().ok());
             // Another thread may have removed it meanwhile.
             let is_old = path.metadata().is_ok_and(|file| file.mtime() < time.as_seconds());

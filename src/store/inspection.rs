@@ -27,6 +27,11 @@ pub fn network(path: &Path) -> Result<Option<&'static str>> {
     Ok(NETWORKS.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name))
 }
 
+/// How long the log of a database is; 0 when there is none.
+pub fn log_bytes(database: &Path) -> u64 {
+    std::fs::metadata(connection::log_path(database)).map_or(0, |log| log.len())
+}
+
 /// The permissions of a file or folder beyond those of its owner.
 pub fn open_to_others(path: &Path) -> Result<u32> {
     let mode = path.metadata().map_err(Error::internal)?.permissions().mode();
@@ -60,7 +65,7 @@ pub fn database(path: &Path) -> Result<()> {
         return damaged(&found);
     }
     let mut findings = Findings::default();
-    rows::look(&connection, None, &mut findings);
+    rows::look(&connection, None, &mut findings)?;
     findings.list().first().map_or(Ok(()), |found| damaged(found))
 }
 

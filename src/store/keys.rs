@@ -1,14 +1,15 @@
 //! The keys that secrets are sealed with, in the configuration or in a file beside the database.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use aws_lc_rs::rand;
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
+use crate::files;
+use crate::store::failure;
 use crate::store::seal::{SealingKey, hex};
 
 /// More than a file of keys has; a larger one is something else.
@@ -116,18 +117,9 @@ fn read_file(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Writes the whole file anew, for its owner alone: after a crash it is the old or the new one.
+/// Writes the whole file anew, for those who could read it before: after a crash it is the old or the new one.
 fn write(path: &Path, keys: &[&ListedKey]) -> Result<()> {
-    let draft = path.with_extension("key.new");
-    let written = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        for key in keys {
-            writeln!(file, "{}", key.digits)?;
-        }
-        file.sync_all()?;
-        std::fs::rename(&draft, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    };
-    written().map_err(|error| Error::Unusable(format!("cannot write {}: {error}", path.display())))
+    let text: String = keys.iter().map(|key| format!("{}\n", key.digits)).collect();
+    let written = files::replace(path, |file| file.write_all(text.as_bytes()));
+    written.map_err(|error| failure::on_disk("write", path, &error))
 }

@@ -1,10 +1,11 @@
 //! One process for each file.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::files;
+use crate::store::{connection, failure};
 
 /// The right to write the database, for as long as it is held. The system takes it back when the process ends.
 pub struct Lock {
@@ -15,14 +16,8 @@ impl Lock {
     /// Takes the right, or refuses at once when another process has it.
     pub fn take(database: &Path) -> Result<Self> {
         let path = lock_path(database);
-        let failed = |error| Error::Unusable(format!("cannot open {}: {error}", path.display()));
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
+        let failed = |error| failure::on_disk("open", &path, &error);
+        let file = files::open_or_create(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Error::Unusable(format!(
@@ -36,7 +31,5 @@ impl Lock {
 
 /// A file of its own beside the database: closing a second handle of the database itself would drop SQLite's locks.
 fn lock_path(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    PathBuf::from(path)
+    connection::beside(database, ".lock")
 }

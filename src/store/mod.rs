@@ -32,9 +32,11 @@ pub mod lookups;
 pub mod medias;
 pub mod messages;
 pub mod participants;
+mod place;
 pub mod previews;
 mod quotes;
 pub mod reader;
+pub mod remains;
 pub mod replays;
 pub mod retention;
 mod rows;
@@ -72,12 +74,15 @@ use crate::store::backup::copy;
 use crate::store::checkpoint::{Checkpoints, Switch};
 use crate::store::connection::ReadOnly;
 use crate::store::events::Reading;
+use crate::store::folder::Folder;
+use crate::store::health::Looks;
 use crate::store::listeners::{Listener, Listeners};
 use crate::store::lock::Lock;
+use crate::store::place::Place;
 use crate::store::reader::Reader;
 use crate::store::sealing::Sealer;
 use crate::store::transaction::Transaction;
-use crate::store::writer::Writer;
+use crate::store::writer::{Watched, Writer};
 
 /// The database of a running server. Copies are handles to the same one.
 ///
@@ -95,6 +100,7 @@ struct Open {
     commits: Commits,
     checkpoints: Switch,
     path: PathBuf,
+    watched: Watched,
     sealer: Sealer,
     _lock: Lock,
 }
@@ -104,8 +110,13 @@ impl Store {
     ///
     /// `queue` is how many operations may wait for the writer. `Unusable` when another process has the file open, when
     /// it belongs to a newer version or to another program, when its secrets are sealed with another key, or when it
-    /// does not keep the promised durability.
+    /// does not keep the promised durability, or when its log is there and it is not.
     pub fn open(path: &Path, keys: &KeySource, queue: usize) -> Result<Self> {
+        Self::open_at(path, keys, queue).map_err(failure::named(path))
+    }
+
+    fn open_at(path: &Path, keys: &KeySource, queue: usize) -> Result<Self> {
+        remains::refuse_lost(path)?;
         let lock = Lock::take(path)?;
         schema::refuse_foreign(path)?;
         copy::before_migration(path)?;
@@ -119,10 +130,12 @@ impl Store {
         let checkpoints = Checkpoints::start(path)?;
         let switch = checkpoints.switch();
         let (listeners, commits) = (Listeners::default(), Commits::default());
-        let writer = Writer::start(writing, (checkpoints, listeners.clone()), queue, commits.clone())?;
-        let pool = connection::pool(path, &sealer)?;
-        let path = path.to_owned();
-        let open = Open { pool, writer, listeners, commits, checkpoints: switch, path, sealer, _lock: lock };
+        let watched = Watched { place: Place::of(path)?, looks: Looks::default() };
+        let told = (checkpoints, listeners.clone(), watched.clone());
+        let writer = Writer::start(writing, told, queue, commits.clone())?;
+        let pool = connection::pool(path, &sealer, &watched.place)?;
+        let (path, checkpoints) = (path.to_owned(), switch);
+        let open = Open { pool, writer, listeners, commits, checkpoints, path, watched, sealer, _lock: lock };
         Ok(Self { open: Arc::new(open) })
     }
 
@@ -145,7 +158,21 @@ impl Store {
         operation: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let answer = self.open.writer.submit(now, operation)?;
-        answer.blocking_recv().map_err(|_| writer::stopped())?
+        let answer = answer.blocking_recv().map_err(|_| writer::stopped())?;
+        answer.map_err(failure::named(&self.open.path))
+    }
+
+    /// Whether the disk takes writes: one is made, unless there were many within the last second.
+    ///
+    /// `Unavailable` when it does not, when it is full, or when the files are not where they were.
+    pub async fn check_writable(&self, now: Timestamp) -> Result<()> {
+        let Watched { place, looks } = &self.open.watched;
+        place.check()?;
+        health::require_room(self.free_bytes()?)?;
+        if looks.must_write(now) {
+            self.write(now, health::check_writable).await?;
+        }
+        Ok(())
     }
 
     /// A read that may take long, on a thread for such reads, in one consistent view.
@@ -183,9 +210,24 @@ impl Store {
         self.open.checkpoints.leave_to_others();
     }
 
+    /// Watches the folder of files as the files of the database are watched.
+    pub fn watch_medias(&self, folder: &Folder) -> Result<()> {
+        self.open.watched.place.watch_medias(folder.location())
+    }
+
+    /// Waits until the database is given up because its files are not where they were. No write is taken from then on.
+    pub async fn lost(&self) {
+        self.open.watched.place.lost().await;
+    }
+
+    /// Why it was given up; nothing while the files are in their place.
+    pub fn loss(&self) -> Option<Error> {
+        self.open.watched.place.loss()
+    }
+
     /// How long the log beside the file is; 0 when there is none.
     pub fn log_bytes(&self) -> u64 {
-        std::fs::metadata(connection::log_path(&self.open.path)).map_or(0, |log| log.len())
+        inspection::log_bytes(&self.open.path)
     }
 
     /// How much room there is for this process on the disk of the file.
@@ -195,6 +237,6 @@ impl Store {
 
     /// A connection for short indexed reads on the thread that asks, cheaper than a hop to another thread.
     pub fn reader(&self) -> Result<Reader> {
-        Reader::with(&self.open.path, &self.open.sealer)
+        Reader::with(&self.open.path, &self.open.sealer, &self.open.watched.place)
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::config::key_source::KeySource;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::store::place::Place;
 use crate::store::sealing::Sealer;
-use crate::store::{connection, schema};
+use crate::store::{connection, remains, schema};
 
 /// A read-only connection of one thread.
 pub struct Reader {
@@ -20,9 +21,7 @@ impl Reader {
     /// `Unusable` when there is none, when it has another schema than this program, or when its secrets are sealed with
     /// another key.
     pub fn open(path: &Path, keys: &KeySource) -> Result<Self> {
-        if !path.exists() {
-            return Err(Error::Unusable(format!("there is no database at {}", path.display())));
-        }
+        remains::require(path)?;
         let connection = connection::open_reading(path)?;
         schema::require_current(&connection)?;
         Sealer::unlock(&connection, keys)?.install(&connection)?;
@@ -30,8 +29,9 @@ impl Reader {
     }
 
     /// The same for a database that is open.
-    pub(super) fn with(path: &Path, sealer: &Sealer) -> Result<Self> {
+    pub(super) fn with(path: &Path, sealer: &Sealer, place: &Place) -> Result<Self> {
         let connection = connection::open_reading(path)?;
+        place.check()?;
         schema::require_current(&connection)?;
         sealer.install(&connection)?;
         Ok(Self { connection })

@@ -7,7 +7,7 @@ use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::account::{DeliveryMode, ParkReason};
 use crate::model::chat::{ChatKind, LineId};
 use crate::model::conversation::Reach;
@@ -79,12 +79,19 @@ const SEALED: &[&str] = &[
 ];
 
 /// Reads everything. Secrets are opened if their key is given.
-pub fn look(connection: &Connection, sealer: Option<&Sealer>, findings: &mut Findings) {
+///
+/// `Unavailable` when the disk does not work, which says nothing of the rows.
+pub fn look(connection: &Connection, sealer: Option<&Sealer>, findings: &mut Findings) -> Result<()> {
     for table in TABLES {
-        if let Err(error) = look_at(connection, table, sealer, findings) {
-            findings.add(format!("{} cannot be read to its end: {}", table.name, error.chain()));
+        match look_at(connection, table, sealer, findings) {
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                findings.add(format!("{} cannot be read to its end: {}", table.name, error.chain()));
+            }
+            Ok(()) => {}
         }
     }
+    Ok(())
 }
 
 fn look_at(

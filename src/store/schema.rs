@@ -8,26 +8,27 @@ use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
 use crate::store::connection;
 use crate::store::steps::STEPS;
+use crate::store::{connection, failure, remains};
 
 /// The present schema as one text: what a new file is made from.
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// "kaiw" in ASCII: how a file says that it is ours (`PRAGMA application_id`).
-const APPLICATION_ID: i64 = 0x6B61_6977;
+pub const APPLICATION_ID: i64 = 0x6B61_6977;
 
 /// Refuses a file of a newer version or of another program before anything touches it.
 pub fn refuse_foreign(path: &Path) -> Result<()> {
+    remains::refuse_lost(path)?;
     if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return Ok(());
     }
-    let found = |error| Error::Unusable(format!("{} cannot be read as a database: {error}", path.display()));
-    undo_half_a_write(path).map_err(found)?;
+    undo_half_a_write(path).map_err(|error| failure::of(path, error))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read = Connection::open_with_flags(path, flags).and_then(|connection| {
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok((tables, number(&connection, "application_id")?, number(&connection, "user_version")?))
     });
-    let (tables, application, version) = read.map_err(found)?;
+    let (tables, application, version) = read.map_err(|error| failure::of(path, error))?;
     if tables > 0 && application != APPLICATION_ID {
         return Err(Error::Unusable(format!("{} is the database of another program", path.display())));
     }

@@ -15,7 +15,7 @@ use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::store::lock::Lock;
 use crate::store::seal::{Place, SealingKey};
-use crate::store::{connection, damage, keys, schema, seal};
+use crate::store::{connection, damage, failure, keys, remains, schema, seal};
 
 /// Every sealed column, a statement for each table: `reseal` gives what `seal` would, for the text that stands there.
 const RESEAL: &[&str] = &[
@@ -120,9 +120,11 @@ impl Sealer {
 /// No server may be running. Until it has ended, and whenever it is cut off, both keys are known, and the database is
 /// sealed with one of them as a whole.
 pub fn rotate(path: &Path, source: &KeySource) -> Result<Rotation> {
-    if !path.exists() {
-        return Err(Error::Unusable(format!("there is no database at {}", path.display())));
-    }
+    rotate_in(path, source).map_err(failure::named(path))
+}
+
+fn rotate_in(path: &Path, source: &KeySource) -> Result<Rotation> {
+    remains::require(path)?;
     let _lock = Lock::take(path)?;
     schema::refuse_foreign(path)?;
     let mut connection = connection::open_writing(path)?;

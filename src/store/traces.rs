@@ -5,17 +5,19 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use aho_corasick::AhoCorasick;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::progress::{self, Unit};
 use crate::store::backup::{Cancel, copy};
 use crate::store::erasure::Words;
 use crate::store::folder::remove_if_any;
+use crate::store::remains;
 
 /// Shorter words are in every file by chance.
 const WORD_BYTES_MIN: usize = 6;
@@ -82,9 +84,7 @@ pub fn search(data_directory: &Path, database: &Path, words: &Words) -> Result<P
 
 /// What the rows of the database still say.
 fn said_in(database: &Path, forms: &Forms) -> Result<BTreeSet<usize>> {
-    let mut copied = database.as_os_str().to_owned();
-    copied.push(COPY);
-    let copied = PathBuf::from(copied);
+    let copied = files::with_ending(database, COPY);
     let found = copy::open(database, &Cancel::default())
         .and_then(|connection| copy::into_new_file(&connection, &copied))
         .and_then(|()| forms.find_in(&copied));
@@ -100,7 +100,16 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in folder.read_dir().map_err(Error::internal)? {
+        let entries = match folder.read_dir() {
+            // Root's alone, in the root of a volume; nothing of ours was ever put there.
+            Err(error)
+                if error.kind() == ErrorKind::PermissionDenied && remains::is_lost_and_found(&folder) =>
+            {
+                continue;
+            }
+            entries => entries.map_err(Error::internal)?,
+        };
+        for entry in entries {
             let entry = entry.map_err(Error::internal)?;
             let kind = entry.file_type().map_err(Error::internal)?;
             if kind.is_dir() {

@@ -2,9 +2,9 @@
 //! was committed, so that each is durable and none pays for a disk write alone.
 
 use std::cell::Cell;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -15,11 +15,16 @@ use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
 use crate::store::checkpoint::Checkpoints;
 use crate::store::failure;
+use crate::store::health::Looks;
 use crate::store::listeners::Listeners;
+use crate::store::place::Place;
 use crate::store::transaction::{Notes, Transaction};
 
 /// Operations in one commit: more gain no throughput and cost latency (measured).
 const GROUP_MAX: usize = 512;
+
+/// How long nothing is written before it is looked whether the files are still in their place.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// What callers of a group that was not committed are told; the reason stands in the log.
 const NOT_COMMITTED: &str = "the storage did not take the write";
@@ -37,19 +42,44 @@ pub struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Why a group is not acknowledged.
+enum Refused {
+    /// The files are not where they were.
+    Place(Error),
+    /// SQLite did not take it.
+    Storage(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refused {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error)
+    }
+}
+
 struct Group<'group> {
     connection: &'group Connection,
     last_stamp: &'group Cell<Timestamp>,
     /// What others must hear of after the commit.
     notes: &'group Notes,
     commits: &'group Commits,
+    watched: &'group Watched,
+}
+
+/// What tells whether writes can be trusted.
+#[derive(Clone)]
+pub struct Watched {
+    /// Whether the files are where they were.
+    pub place: Place,
+    /// Whether the disk has refused something since it was last looked at.
+    pub looks: Looks,
 }
 
 impl Writer {
-    /// Starts the thread, which tells these of its commits; `queue` operations may wait for it.
+    /// Starts the thread, which tells these of its commits and writes only while the files are in their place; `queue`
+    /// operations may wait for it.
     pub fn start(
         connection: Connection,
-        told: (Checkpoints, Listeners),
+        told: (Checkpoints, Listeners, Watched),
         queue: usize,
         commits: Commits,
     ) -> Result<Self> {
@@ -106,13 +136,13 @@ pub fn stopped() -> Error {
 
 fn run(
     connection: &Connection,
-    (checkpoints, listeners): (Checkpoints, Listeners),
+    (checkpoints, listeners, watched): (Checkpoints, Listeners, Watched),
     queue: &Receiver<Operation>,
     (last_stamp, commits): (Timestamp, &Commits),
 ) {
     let (last_stamp, notes) = (Cell::new(last_stamp), Notes::default());
-    let group = Group { connection, last_stamp: &last_stamp, notes: &notes, commits };
-    while let Ok(first) = queue.recv() {
+    let group = Group { connection, last_stamp: &last_stamp, notes: &notes, commits, watched: &watched };
+    while let Some(first) = next(queue, &watched.place) {
         group.commit_with(first, queue);
         listeners.tell(notes.told.take());
         if notes.webhooks.take() {
@@ -120,7 +150,19 @@ fn run(
         }
         checkpoints.after_commit(connection, notes.erased.take());
     }
-    checkpoints.fold_into_file(connection);
+    checkpoints.fold_into_file(connection, &watched.place);
+}
+
+/// The next operation; none when the handle was dropped. While there is none the files are looked at.
+fn next(queue: &Receiver<Operation>, place: &Place) -> Option<Operation> {
+    loop {
+        match queue.recv_timeout(LOOK_PAUSE) {
+            Ok(operation) => return Some(operation),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            // What it finds it has told.
+            Err(RecvTimeoutError::Timeout) => drop(place.check()),
+        }
+    }
 }
 
 impl Group<'_> {
@@ -131,7 +173,7 @@ impl Group<'_> {
     /// Runs the first operation and all that wait behind it, commits, and answers.
     fn commit_with(&self, first: Operation, queue: &Receiver<Operation>) {
         let stamp_before = self.last_stamp.get();
-        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
+        let begun = self.begin();
         let mut answers = Vec::new();
         for operation in std::iter::once(first).chain(queue.try_iter().take(GROUP_MAX - 1)) {
             self.commits.taken();
@@ -150,6 +192,11 @@ impl Group<'_> {
         if committed.is_ok() {
             self.commits.committed(answers.len(), start.elapsed());
         }
+        match committed {
+            Ok(()) if self.last_stamp.get() != stamp_before => self.watched.looks.written(),
+            Ok(()) => {}
+            Err(_) => self.watched.looks.refused(),
+        }
         for answer in answers {
             answer(committed.is_ok());
         }
@@ -158,17 +205,29 @@ impl Group<'_> {
         }
     }
 
-    fn commit(&self, stamp_before: Timestamp) -> rusqlite::Result<()> {
+    fn begin(&self) -> std::result::Result<(), Refused> {
+        self.watched.place.check().map_err(Refused::Place)?;
+        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    fn commit(&self, stamp_before: Timestamp) -> std::result::Result<(), Refused> {
         if self.last_stamp.get() != stamp_before {
             write_last_stamp(self.connection, self.last_stamp.get())?;
         }
-        self.connection.execute_batch("COMMIT")
+        self.connection.execute_batch("COMMIT")?;
+        // What was committed into files that are somewhere else is no promise.
+        self.watched.place.check().map_err(Refused::Place)
     }
 
     /// Leaves a failed group behind, or the process when its file cannot be trusted any more.
-    fn give_up(&self, error: &rusqlite::Error) {
-        log::error!("storage: a group was not committed: {error}");
-        failure::exit_if_fatal(error);
+    fn give_up(&self, refused: &Refused) {
+        match refused {
+            Refused::Place(error) => log::warn!("storage: a group was not taken: {error}"),
+            Refused::Storage(error) => {
+                log::error!("storage: a group was not committed: {error}");
+                failure::exit_if_fatal(error);
+            }
+        }
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
@@ -202,10 +261,15 @@ mod tests {
     fn start(path: &Path, queue: usize) -> Writer {
         let mut connection = connection::open_writing(path).unwrap();
         schema::bring_up_to_date(&mut connection).unwrap();
-        connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        connection.busy_timeout(Duration::ZERO).unwrap();
         connection.execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
-        let told = (Checkpoints::start(path).unwrap(), Listeners::default());
+        std::fs::write(connection::beside(path, ".lock"), "").unwrap();
+        let told = (Checkpoints::start(path).unwrap(), Listeners::default(), watched(path));
         Writer::start(connection, told, queue, Commits::default()).unwrap()
+    }
+
+    fn watched(path: &Path) -> Watched {
+        Watched { place: Place::of(path).unwrap(), looks: Looks::default() }
     }
 
     fn note(tx: &Transaction<'_>, text: &str) -> Result<()> {
@@ -243,7 +307,7 @@ mod tests {
     fn stamps_increase_whatever_the_clock_does_and_across_restarts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kaiwa.db");
-        let hour = std::time::Duration::from_hours(1);
+        let hour = Duration::from_hours(1);
         let mut stamps = Vec::new();
 
         for now in [NOW, NOW, NOW.before(hour), NOW.after(hour), NOW] {
@@ -270,6 +334,31 @@ mod tests {
         other.execute_batch("ROLLBACK").unwrap();
         writer.submit(NOW, |tx| note(tx, "taken")).unwrap().blocking_recv().unwrap().unwrap();
         assert_eq!(notes(&path), ["taken"]);
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_or_written_once_the_file_is_somewhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("kaiwa.db"), folder.path().join("moved.db"));
+        let writer = start(&path, 16);
+        writer.submit(NOW, |tx| note(tx, "first")).unwrap().blocking_recv().unwrap().unwrap();
+
+        let move_it = {
+            let (path, moved) = (path.clone(), moved.clone());
+            move |tx: &Transaction<'_>| {
+                std::fs::rename(path, moved).map_err(Error::internal)?;
+                note(tx, "while it is moved")
+            }
+        };
+        let during = writer.submit(NOW, move_it).unwrap().blocking_recv().unwrap();
+        let after = writer.submit(NOW, |tx| note(tx, "after")).unwrap().blocking_recv().unwrap();
+
+        assert!(matches!((during, after), (Err(Error::Unavailable(_)), Err(Error::Unavailable(_)))));
+        std::fs::rename(&moved, &path).unwrap();
+        let late = writer.submit(NOW, |tx| note(tx, "late")).unwrap().blocking_recv().unwrap();
+        assert!(late.is_err(), "what was lost once stays lost for this process");
+        drop(writer);
+        assert!(!notes(&path).iter().any(|note| note == "after" || note == "late"));
     }
 
     #[test]

@@ -50,6 +50,34 @@ async fn a_server_that_cannot_write_is_not_ready_and_recovers() {
 }
 
 #[actix_web::test]
+async fn each_look_at_an_idle_server_changes_what_is_on_its_disk() {
+    let server = TestServer::start();
+    let stamp = "SELECT last_stamp FROM clock";
+    let mut before: i64 = server.value(stamp);
+
+    for _ in 0..5 {
+        assert_eq!(server.get("/readyz").await.status, 200);
+        let after: i64 = server.value(stamp);
+        assert!(after > before, "SQLite writes nothing for a row that stays as it is");
+        assert!(after < before + 1_000_000, "a clock that is ahead is not followed");
+        before = after;
+    }
+}
+
+#[actix_web::test]
+async fn every_look_after_the_first_refusal_is_refused_until_the_disk_takes_a_write() {
+    let server = TestServer::start();
+    assert_eq!(server.get("/readyz").await.status, 200);
+    let other = lock(&server);
+
+    for _ in 0..2 {
+        assert_eq!(server.get("/readyz").await.status, 503);
+    }
+    drop(other);
+    assert_eq!(server.get("/readyz").await.status, 200);
+}
+
+#[actix_web::test]
 async fn a_withdrawn_text_is_nowhere_in_the_tables() {
     let server = TestServer::start();
     let user = server.user("Alice");

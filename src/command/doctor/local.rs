@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::config::key_source::KeySource;
 use crate::error::Result;
 use crate::store::reader::Reader;
-use crate::store::{health, inspection, schema};
+use crate::store::{health, inspection, remains, schema};
 
 /// Less room than this is soon used up by a log and a few files.
 const FREE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
@@ -25,7 +25,9 @@ pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     findings.extend(file.map(configuration));
     findings.extend(config.secret_files().into_iter().map(secret_file));
     let folder = &config.data_directory;
+    let gone = gone(config);
     if !folder.exists() {
+        findings.extend(gone);
         let message = format!("{} is not there yet; it is made at the first start", folder.display());
         findings.push(Finding::ok("data directory", message));
         return findings;
@@ -36,7 +38,9 @@ pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     findings.push(Finding::of("data directory", modes(folder), "look at the data directory"));
     findings.push(Finding::of("files", files(folder), "look at the data directory"));
     findings.push(key_place(config));
-    if database.exists() {
+    if let Some(gone) = gone {
+        findings.push(gone);
+    } else if remains::require(&database).is_ok() {
         let remedy = "do not start the server on it before you have read docs/BACKUP.md";
         let checked = inspection::database(&database).map(|()| Finding::ok("database", "it is whole"));
         findings.push(Finding::of("database", checked, remedy));
@@ -46,6 +50,19 @@ pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
         findings.push(Finding::ok("database", "it is not there yet; it is made at the first start"));
     }
     findings
+}
+
+/// What is left of a database that is gone. Without a database nothing else can be said of it.
+fn gone(config: &Config) -> Option<Finding> {
+    let remedy = "mount the disk or put the file back; `kaiwa migrate --new` begins a new one on purpose";
+    match remains::find(config) {
+        Ok(None) => None,
+        Ok(Some(remains)) => {
+            let message = format!("it is gone, and there has been one: {}", remains.describe());
+            Some(Finding::fail("database", message, remedy))
+        }
+        Err(error) => Some(Finding::fail("database", error.chain(), "look at the data directory")),
+    }
 }
 
 fn jwt_key(config: &Config, file: Option<&Path>) -> Finding {
@@ -157,8 +174,7 @@ fn key(config: &Config) -> Finding {
 }
 
 fn log(database: &Path) -> Finding {
-    let path = std::path::PathBuf::from(format!("{}-wal", database.display()));
-    let bytes = std::fs::metadata(path).map_or(0, |log| log.len());
+    let bytes = inspection::log_bytes(database);
     let message = words::size(bytes);
     let finding = if bytes > LOG_BYTES_MAX {
         Finding::warn("log of the database", message, "find out which program reads the database for so long")

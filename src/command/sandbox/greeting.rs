@@ -1,6 +1,8 @@
 //! What the sandbox says once everything answers: addresses, a token, and the tutorial's calls ready to be copied.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -60,7 +62,8 @@ impl Greeting {
     /// What a person would read.
     pub fn text(&self) -> String {
         let Summary { api, line, token, data, .. } = &self.summary;
-        let program = std::env::args().next().unwrap_or_else(|| "kaiwa".to_owned());
+        let program = std::env::args_os().next().unwrap_or_else(|| "kaiwa".into());
+        let program = program.display();
         let mut text = format!(
             "kaiwa is running. Stop it with Ctrl-C; everything is kept in {data}\n\n\
              API    {api}\n\
@@ -78,8 +81,8 @@ impl Greeting {
     }
 
     fn data_argument(&self) -> String {
-        let data = self.data.display().to_string();
-        if data == "kaiwa-sandbox" { String::new() } else { format!(" --data '{data}'") }
+        let is_default = self.data.as_os_str() == "kaiwa-sandbox";
+        if is_default { String::new() } else { format!(" --data {}", shell_word(self.data.as_os_str())) }
     }
 
     /// The calls as the tutorial prints them, filled in.
@@ -104,6 +107,19 @@ impl Greeting {
             ("Get list of conversation messages", get(&format!("{one}/messages"))),
         ]
     }
+}
+
+/// A word as a shell reads it, whatever bytes it is made of.
+fn shell_word(word: &OsStr) -> String {
+    if let Some(text) = word.to_str() {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let escaped = |byte: &u8| match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    };
+    format!("$'{}'", word.as_bytes().iter().map(escaped).collect::<String>())
 }
 
 /// What there is to say of LINE's side alone.
@@ -145,4 +161,21 @@ pub fn line_of_running(data: &Path) -> Result<String> {
         .as_str()
         .map(str::to_owned)
         .ok_or_else(|| Error::Unusable(format!("{} does not say where LINE's side answers", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_stands_in_a_command_as_a_shell_reads_it() {
+        for (word, expected) in [
+            (b"my data".as_slice(), "'my data'"),
+            (b"it's", r"'it'\''s'"),
+            ("会話".as_bytes(), "'会話'"),
+            (b"\xc6\xfc it's", r"$'\xc6\xfc it\'s'"),
+        ] {
+            assert_eq!(shell_word(OsStr::from_bytes(word)), expected);
+        }
+    }
 }

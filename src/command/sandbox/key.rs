@@ -1,13 +1,12 @@
 //! The sandbox's own key for tokens: made once, kept for its owner alone.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use aws_lc_rs::rand;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::secret::Secret;
 
 /// As many random bytes as HMAC-SHA256 has.
@@ -30,11 +29,7 @@ pub fn load_or_make(path: &Path) -> Result<Secret> {
 
 /// Writes a file that only its owner can read, whole or not at all.
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    let mut options = OpenOptions::new();
-    let opened = options.create(true).write(true).truncate(true).mode(0o600).open(&unfinished);
-    let written = opened.and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()));
-    written.and_then(|()| std::fs::rename(&unfinished, path)).map_err(|error| unusable(path, &error))
+    files::replace(path, |file| writeln!(file, "{text}")).map_err(|error| unusable(path, &error))
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Error {

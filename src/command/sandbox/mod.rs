@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use crate::api::token::{Bearer, sign};
 use crate::command::sandbox::greeting::Greeting;
 use crate::command::serve::asked_to_stop;
+use crate::command::settings::begin_anew;
 use crate::command::{logging, output};
 use crate::config::account::{CustomerReference, DeclaredAccount};
 use crate::config::customer::DeclaredCustomer;
@@ -27,7 +28,7 @@ use crate::sandbox::control::client;
 use crate::sandbox::platform::{Options, Platform};
 use crate::server::{Server, make_private_folder};
 use crate::store::lock::Lock;
-use crate::store::{Store, conversations};
+use crate::store::{Store, conversations, remains};
 
 /// The customer and the account of every sandbox, so that commands that were copied once work again.
 const CUSTOMER: &str = "5a6d0b9e-0000-4000-8000-000000000001";
@@ -62,6 +63,9 @@ pub struct Sandbox {
     /// Run LINE's side alone, for a server elsewhere or for any other LINE bot.
     #[arg(long)]
     line_only: bool,
+    /// Begin with a new database although there has been one here; what is left of that is moved aside.
+    #[arg(long, conflicts_with = "line_only")]
+    new: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,6 +90,10 @@ impl Sandbox {
         if let Some(Action::Say(say)) = self.action {
             return say.run(&self.data);
         }
+        if !self.line_only && !self.new {
+            // Before anything is made: what the environment says otherwise is seen when the server opens its database.
+            remains::refuse(&Config { data_directory: self.data.clone(), ..Config::default() })?;
+        }
         make_private_folder(&self.data)?;
         let _alone = Lock::take(&self.data.join("line.json"))?;
         let platform =
@@ -96,6 +104,9 @@ impl Sandbox {
         logging::start(&config.log);
         if self.line_only {
             return self.run_line_only(&platform, listener, &line);
+        }
+        if self.new {
+            begin_anew(&config)?;
         }
         let server = Server::bind(config, Clock::default())?;
         System::new().block_on(self.run_both(platform, listener, server, &line))
@@ -152,16 +163,16 @@ impl Sandbox {
     /// The embedded settings. Variables of the environment still change what is not the sandbox's own.
     fn config(&self, platform: &Platform, line: &str) -> Result<Config> {
         let listen = format!("127.0.0.1:{}", self.port);
-        let data = self.data.display().to_string();
         let key = key::load_or_make(&self.data.join("jwt.key"))?;
         let flags = [
             ("listen", listen.as_str()),
-            ("data_directory", &data),
             ("auth.jwt_key", key.expose()),
             ("line.api_base", line),
             ("line.data_base", line),
         ];
         let mut config = config::load_with_process_environment(None, &flags)?;
+        // Not a flag: those are texts, and the name of a folder need not be one.
+        config.data_directory = self.data.clone();
         config.public_url = None;
         // A newcomer's receiver is on this machine.
         config.limits.allowed_hosts.extend(LOOPBACK.map(str::to_owned));

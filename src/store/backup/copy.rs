@@ -3,17 +3,18 @@
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
-use crate::store::backup::part::{private_file, sync_folder_of};
 use crate::store::backup::{Cancel, waiting};
 use crate::store::transaction::{Notes, Transaction};
-use crate::store::{checksum, connection, health, schema, writer};
+use crate::store::{checksum, connection, failure, health, remains, schema, writer};
 
 /// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;
@@ -26,9 +27,7 @@ const PART: &str = ".part";
 
 /// A connection that only reads, from which copies can be made until that is cancelled.
 pub fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
-    if !database.exists() {
-        return Err(Error::Unusable(format!("there is no database at {}", database.display())));
-    }
+    remains::require(database)?;
     let mut connection = connection::open_reading(database)?;
     // The connection cannot write to the database, but has to write the copy.
     connection.execute_batch("PRAGMA query_only = OFF")?;
@@ -40,10 +39,11 @@ pub fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
 /// Writes the database as it is now into a new file for its owner alone, without a log and without what was erased.
 /// Nobody waits for it, but the log of the database grows until it has ended. The copy is not synced.
 pub fn into_new_file(database: &Connection, copy: &Path) -> Result<()> {
-    let path = copy.to_str().ok_or_else(|| Error::Unusable(format!("{} is no text", copy.display())))?;
-    private_file(copy).map_err(Error::internal)?;
+    // A name is bytes, and need not be text.
+    const SQL: &str = "VACUUM INTO CAST(?1 AS TEXT)";
+    files::create(copy).map_err(|error| failure::on_disk("write", copy, &error))?;
     progress::begin("copying the database", Unit::Bytes, None);
-    database.execute("VACUUM INTO ?1", [path])?;
+    database.execute(SQL, [copy.as_os_str().as_bytes()])?;
     Ok(())
 }
 
@@ -76,12 +76,13 @@ pub fn before_migration(database: &Path) -> Result<()> {
 fn beside(database: &Path, version: i64) -> Result<()> {
     let connection = open(database, &Cancel::default())?;
     require_room(database, &connection)?;
-    let copy = with_ending(database, &format!(".version-{version}"));
-    let part = with_ending(&copy, PART);
+    let copy = files::with_ending(database, &format!(".version-{version}"));
+    let part = files::with_ending(&copy, PART);
     let failed = |error| Error::Unusable(format!("cannot write {}: {error}", copy.display()));
     into_new_file(&connection, &part)?;
-    File::open(&part).and_then(|file| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&part, &copy).and_then(|()| sync_folder_of(&copy)).map_err(failed)?;
+    let part_file = File::open(&part).map_err(failed)?;
+    files::share_owner(&part_file, database).and_then(|()| part_file.sync_all()).map_err(failed)?;
+    files::rename(&part, &copy).map_err(failed)?;
     log::info!("storage: the database of version {version} was copied to {}", copy.display());
     Ok(())
 }
@@ -102,12 +103,6 @@ fn enough(available: u64, needed: u64) -> Result<()> {
         "the database has to be copied and carried to a newer version: {needed} bytes are needed on its disk, and \
          {available} are free; it was left untouched"
     )))
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 #[cfg(test)]

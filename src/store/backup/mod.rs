@@ -6,7 +6,7 @@
 
 pub mod archive;
 pub mod copy;
-mod manifest;
+pub mod manifest;
 mod part;
 pub mod restore;
 pub mod rotation;
@@ -163,11 +163,11 @@ mod tests {
     #[test]
     fn a_file_that_was_erased_meanwhile_is_told_from_one_that_is_lost() {
         let data = tempfile::tempdir().unwrap();
-        let (copied, live) = (data.path().join("copied.db"), data.path().join("live.db"));
+        let copied = data.path().join("copied.db");
         let id = MediaId::random();
         database_with(&copied, id, "stored");
         for (status, counts) in [("gone", (1, 0)), ("stored", (0, 1))] {
-            std::fs::remove_file(&live).ok();
+            let live = data.path().join(format!("live-{status}.db"));
             database_with(&live, id, status);
             let part = Part::begin(&data.path().join("backup")).unwrap();
             let about = About::new(1, Timestamp::NEVER);

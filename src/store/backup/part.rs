@@ -1,11 +1,13 @@
 //! The folder in which a backup comes into being, beside its place.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The file within the folder that says that somebody works here.
 const LOCK: &str = "lock";
@@ -28,10 +30,10 @@ impl Part {
             return Err(Error::Conflict(format!("{} exists already; choose another name", file.display())));
         }
         let name = file.file_name().ok_or_else(|| unusable(file, "this is no name of a file"))?;
-        let folder = file.with_file_name(format!(".{}{ENDING}", name.to_string_lossy()));
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        made.map_err(|error| unusable(file, error))?;
-        let lock = private_file(&folder.join(LOCK)).map_err(Error::internal)?;
+        let folder =
+            file.with_file_name(OsString::from_vec([b".", name.as_bytes(), ENDING.as_bytes()].concat()));
+        files::make_folder(&folder).map_err(|error| unusable(file, error))?;
+        let lock = files::open_or_create(&folder.join(LOCK)).map_err(|error| unusable(file, error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -51,13 +53,12 @@ impl Part {
 
     /// A new file, for its owner alone.
     pub fn create(&self, name: &str) -> Result<File> {
-        private_file(&self.path(name)).map_err(Error::internal)
+        files::create(&self.path(name)).map_err(|error| unusable(&self.folder, error))
     }
 
     /// Gives a file that is on disk its place, and makes that durable.
     pub fn keep(self, name: &str, file: &Path) -> Result<()> {
-        let kept = std::fs::rename(self.path(name), file).and_then(|()| sync_folder_of(file));
-        kept.map_err(|error| unusable(file, error))
+        files::rename(&self.path(name), file).map_err(|error| unusable(file, error))
     }
 
     fn sweep(&self) -> io::Result<()> {
@@ -82,23 +83,12 @@ impl Drop for Part {
 /// Removes the folders of interrupted attempts within this one.
 pub fn sweep_interrupted(directory: &Path) -> io::Result<()> {
     for entry in directory.read_dir()? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        let file = name.strip_prefix('.').and_then(|name| name.strip_suffix(ENDING));
+        let name = entry?.file_name();
+        let file = name.as_bytes().strip_prefix(b".").and_then(|name| name.strip_suffix(ENDING.as_bytes()));
         // One that is being written is locked, and refused.
-        drop(file.map(|file| Part::begin(&directory.join(file))));
+        drop(file.map(|file| Part::begin(&directory.join(OsString::from_vec(file.to_owned())))));
     }
     Ok(())
-}
-
-/// Makes the names in a file's folder durable.
-pub fn sync_folder_of(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// A new or emptied file, for its owner alone.
-pub fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn unusable(file: &Path, reason: impl std::fmt::Display) -> Error {

@@ -1,29 +1,29 @@
 //! Reading a backup: into a data directory, or only to see whether it is whole.
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::iter::Peekable;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use tar::{Entry as Packed, EntryType};
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::progress::{self, Unit};
 use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::backup::manifest::{About, Content, DATABASE, Entry, MANIFEST, Missing, Name};
-use crate::store::backup::part::{Part, private_file, sync_folder_of};
+use crate::store::backup::part::Part;
 use crate::store::backup::{Cancel, Summary};
 use crate::store::check::{self, Findings};
-use crate::store::connection;
 use crate::store::folder::Kind;
+use crate::store::{connection, failure, remains};
 
 /// The list of what was found, in the form of a manifest.
 const FOUND: &str = "found.jsonl";
 
 /// The folder within a data directory in which a database is put together.
-const UNFINISHED: &str = "unfinished";
+pub const UNFINISHED: &str = "unfinished";
 
 /// Bytes that are read from disk at once.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -60,11 +60,7 @@ pub fn restore(file: &Path, data_directory: &Path, database_file: &Path) -> Resu
 ///
 /// `Unusable` when it is no backup at all, or from a newer version.
 pub fn verify(file: &Path, keys: &KeySource) -> Result<Judged> {
-    let beside = file.with_file_name(format!(
-        "{}.verify",
-        file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
-    ));
-    let part = Part::begin(&beside)?;
+    let part = Part::begin(&files::with_ending(file, ".verify"))?;
     let scratch = part.path("");
     let about = unpack(file, &scratch, None)?;
     let mut judged = judge(file, about, &scratch)?;
@@ -75,7 +71,7 @@ pub fn verify(file: &Path, keys: &KeySource) -> Result<Judged> {
 fn into_directory(file: &Path, data_directory: &Path, database_file: &Path) -> Result<Judged> {
     let (scratch, media) = (data_directory.join(UNFINISHED), data_directory.join("media"));
     for folder in [&scratch, &media] {
-        DirBuilder::new().mode(0o700).create(folder).map_err(Error::internal)?;
+        files::make_folder(folder).map_err(|error| failure::on_disk("make", folder, &error))?;
     }
     let about = unpack(file, &scratch, Some(&media))?;
     let judged = judge(file, about, &scratch)?;
@@ -88,8 +84,8 @@ fn into_directory(file: &Path, data_directory: &Path, database_file: &Path) -> R
         .and_then(|folder| folder.sync_all())
         .and_then(|()| std::fs::rename(scratch.join(DATABASE), &database))
         .and_then(|()| std::fs::remove_dir_all(&scratch))
-        .and_then(|()| sync_folder_of(&database));
-    moved.map_err(Error::internal)?;
+        .and_then(|()| files::sync_folder_of(&database));
+    moved.map_err(|error| failure::on_disk("write", &database, &error))?;
     Ok(judged)
 }
 
@@ -102,12 +98,14 @@ fn tell_of_damage(database: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes the directory, or sees that it is empty. Tells whether it is new.
+/// Makes the directory, or sees that nothing of anybody is in it. Tells whether it is new.
 fn prepare(directory: &Path) -> Result<bool> {
-    let unusable = |error| Error::Unusable(format!("cannot use {}: {error}", directory.display()));
+    let unusable = |error| failure::on_disk("use", directory, &error);
     let is_new = !directory.exists();
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
-    if directory.read_dir().map_err(unusable)?.next().is_some() {
+    files::make_folder(directory).map_err(unusable)?;
+    let entries = directory.read_dir().map_err(unusable)?;
+    let entries = entries.collect::<io::Result<Vec<_>>>().map_err(unusable)?;
+    if !entries.iter().all(|entry| remains::is_lost_and_found(&entry.path())) {
         return Err(Error::Conflict(format!(
             "{} is not empty; restore into a new directory, and let the server use that",
             directory.display()
@@ -132,20 +130,24 @@ fn clear(directory: &Path, is_new: bool) {
 
 /// Writes the database, the manifest and a list of what was found into `scratch`, and files into `media` if there is one.
 fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
-    let damaged = |error: io::Error| {
-        Error::Unusable(format!("{} is no backup of kaiwa, or is damaged: {error}", file.display()))
+    // What the system says of a file is about its disk; what is said of what was read is about the backup.
+    let damaged = |error: io::Error| match error.raw_os_error() {
+        Some(_) => failure::on_disk("read", file, &error),
+        None => Error::Unusable(format!("{} is no backup of kaiwa, or is damaged: {error}", file.display())),
     };
     let bytes = File::open(file).map_err(damaged)?;
     progress::begin("reading the backup", Unit::Bytes, bytes.metadata().ok().map(|about| about.len()));
     let bytes = BufReader::with_capacity(BUFFER_BYTES, bytes);
-    let mut found = BufWriter::new(private_file(&scratch.join(FOUND)).map_err(Error::internal)?);
+    let list = scratch.join(FOUND);
+    let unwritten = |error: io::Error| failure::on_disk("write", &list, &error);
+    let mut found = BufWriter::new(files::create(&list).map_err(unwritten)?);
     for entry in tar::Archive::new(bytes).entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let path = name_of(&entry)?;
         if path == MANIFEST {
             let target = scratch.join(MANIFEST);
-            io::copy(&mut entry, &mut private_file(&target).map_err(Error::internal)?).map_err(damaged)?;
-            found.flush().map_err(Error::internal)?;
+            pour(&mut entry, &target, damaged)?;
+            found.flush().map_err(unwritten)?;
             return about(&target);
         }
         let name: Name = path.parse()?;
@@ -154,9 +156,9 @@ fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
             (Name::Media(id, kind), Some(media)) => Some(media.join(kind.file_name(id))),
             (Name::Media(..), None) => None,
         };
-        let content = write(entry, target).map_err(damaged)?;
+        let content = write(entry, target, damaged)?;
         let line = serde_json::to_string(&Entry { name: path, content }).map_err(Error::internal)?;
-        writeln!(found, "{line}").map_err(Error::internal)?;
+        writeln!(found, "{line}").map_err(unwritten)?;
     }
     Err(Error::Unusable(format!("{} has no manifest: it was cut off", file.display())))
 }
@@ -171,18 +173,29 @@ fn name_of(entry: &Packed<'_, impl Read>) -> Result<String> {
 }
 
 /// Brings a file to disk, or only reads it.
-fn write(bytes: impl Read, target: Option<PathBuf>) -> io::Result<Content> {
+fn write(bytes: impl Read, target: Option<PathBuf>, damaged: impl Fn(io::Error) -> Error) -> Result<Content> {
     let mut bytes = Hashing::new(bytes, &Cancel::default());
     match target {
-        Some(target) => {
-            let mut file = private_file(&target)?;
-            io::copy(&mut bytes, &mut file)?;
-            file.sync_all()?;
-        }
-        None => drop(io::copy(&mut bytes, &mut io::sink())?),
+        Some(target) => pour(&mut bytes, &target, damaged)?,
+        None => drop(io::copy(&mut bytes, &mut io::sink()).map_err(damaged)?),
     }
     let (size, sha256) = bytes.finish();
     Ok(Content::Present { size, sha256 })
+}
+
+/// Writes a new file. What cannot be read is not confused with what cannot be written.
+fn pour(bytes: &mut impl Read, target: &Path, damaged: impl Fn(io::Error) -> Error) -> Result<()> {
+    let unwritten = |error: io::Error| failure::on_disk("write", target, &error);
+    let mut file = files::create(target).map_err(unwritten)?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        match bytes.read(&mut buffer) {
+            Ok(0) => return file.sync_all().map_err(unwritten),
+            Ok(count) => file.write_all(&buffer[..count]).map_err(unwritten)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(damaged(error)),
+        }
+    }
 }
 
 fn about(manifest: &Path) -> Result<About> {

@@ -1,0 +1,229 @@
+//! What is left of a database that is gone. Where there is something, no new database is begun: the old one was moved, or
+//! lies on a disk that is not mounted.
+//!
+//! Everything here looks before SQLite does, which deletes a log without its database.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::timestamp::Timestamp;
+use crate::store::backup::manifest::DATABASE;
+use crate::store::backup::restore::UNFINISHED;
+use crate::store::lock::Lock;
+use crate::store::schema::APPLICATION_ID;
+use crate::store::{connection, folder};
+
+/// Bytes of a file that tell what it is: the first header of a tar file has as many.
+const HEAD_BYTES: usize = 512;
+
+/// How a file of SQLite begins, and where it says whose it is.
+const SQLITE: (&[u8], usize) = (b"SQLite format 3\0", 68);
+
+/// Where the header of a tar file says that it is one.
+const TAR: (&[u8], usize) = (b"ustar", 257);
+
+/// What a check of the file system leaves in the root of a volume; nothing of ours.
+pub const LOST_AND_FOUND: &str = "lost+found";
+
+/// What files SQLite keeps beside a database that is in use.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Something that only a database can have left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    path: PathBuf,
+    what: &'static str,
+}
+
+/// Refuses to begin a database where there has been one. Nothing is touched.
+pub fn refuse(config: &Config) -> Result<()> {
+    match find(config)? {
+        Some(remains) => Err(remains.refused(&config.database_path())),
+        None => Ok(()),
+    }
+}
+
+/// What is left of the database of this configuration, if it is gone; nothing where it is there or never was.
+pub fn find(config: &Config) -> Result<Option<Remains>> {
+    let database = config.database_path();
+    if !is_gone(&database)? {
+        return Ok(None);
+    }
+    let beside = database.parent().unwrap_or(Path::new("")).to_owned();
+    let folders = [Some(&beside), Some(&config.data_directory), config.backup.directory.as_ref()];
+    if let Some(found) = companion(&database)? {
+        return Ok(Some(found));
+    }
+    for folder in folders.into_iter().flatten() {
+        if let Some(found) = copy_in(folder)? {
+            return Ok(Some(found));
+        }
+    }
+    let left = [
+        (config.data_directory.join(UNFINISHED), "a restored database that was not completed"),
+        (config.data_directory.join(folder::NAME), "a folder with files of messages"),
+    ];
+    for (path, what) in left {
+        if entries(&path)?.iter().any(|entry| !is_lost_and_found(entry)) {
+            return Ok(Some(Remains { path, what }));
+        }
+    }
+    Ok(None)
+}
+
+/// Refuses a path without a database before anything opens it.
+pub fn require(database: &Path) -> Result<()> {
+    refuse_lost(database)?;
+    if is_gone(database)? {
+        return Err(Error::Unusable(format!("there is no database at {}", database.display())));
+    }
+    Ok(())
+}
+
+/// Refuses to open what is missing or empty although its log is there.
+pub fn refuse_lost(database: &Path) -> Result<()> {
+    if !is_gone(database)? {
+        return Ok(());
+    }
+    match companion(database)? {
+        Some(remains) => Err(remains.refused(database)),
+        None => Ok(()),
+    }
+}
+
+/// Makes room for a new database on purpose: what a new one would overwrite or take for its own is moved into a folder
+/// `before-…` beside it.
+///
+/// `Unusable` when there is a database, or when a server that had it open still runs.
+pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
+    let database = config.database_path();
+    if !is_gone(&database)? {
+        return Err(Error::Unusable(format!(
+            "there is a database at {}: `--new` begins one where none is",
+            database.display()
+        )));
+    }
+    if find(config)?.is_none() {
+        return Ok(());
+    }
+    let _lock = match database.parent() {
+        Some(folder) if folder.is_dir() => Some(Lock::take(&database)?),
+        _ => None,
+    };
+    let media = config.data_directory.join(folder::NAME);
+    let companions = COMPANIONS.map(|ending| connection::beside(&database, ending));
+    let left = companions.into_iter().chain([media, config.data_directory.join(UNFINISHED)]);
+    let aside = config.data_directory.join(format!("before-{}", now.as_file_name()));
+    for path in left.filter(|path| path.symlink_metadata().is_ok()) {
+        move_into(&aside, &path).map_err(|error| {
+            Error::Unusable(format!("cannot move {} into {}: {error}", path.display(), aside.display()))
+        })?;
+        log::warn!("storage: {} was moved into {}", path.display(), aside.display());
+    }
+    Ok(())
+}
+
+/// Whether this is what the file system itself has put into the root of a volume.
+pub fn is_lost_and_found(path: &Path) -> bool {
+    path.is_dir() && path.file_name().is_some_and(|name| name == LOST_AND_FOUND)
+}
+
+impl Remains {
+    /// What there is, and where.
+    pub fn describe(&self) -> String {
+        format!("{}: {}", self.path.display(), self.what)
+    }
+
+    fn refused(&self, database: &Path) -> Error {
+        Error::Unusable(format!(
+            "there is no database at {}, and there has been one: {} is {}. Is a disk not mounted, or was the file moved? Put \
+             it back, or begin a new one on purpose with `kaiwa migrate --new`; nothing was touched",
+            database.display(),
+            self.path.display(),
+            self.what
+        ))
+    }
+}
+
+/// Whether there is no database here. An empty file is what a start that was cut off leaves.
+fn is_gone(database: &Path) -> Result<bool> {
+    Ok(look(fs::metadata(database), database)?.is_none_or(|file| file.len() == 0))
+}
+
+/// What lies beside the path of a database for as long as there is one.
+fn companion(database: &Path) -> Result<Option<Remains>> {
+    let link = look(fs::symlink_metadata(database), database)?.filter(Metadata::is_symlink);
+    if link.is_some() && look(fs::metadata(database), database)?.is_none() {
+        return Ok(Some(Remains { path: database.to_owned(), what: "a link that leads nowhere" }));
+    }
+    let log = connection::beside(database, "-wal");
+    if look(fs::symlink_metadata(&log), &log)?.is_some() {
+        return Ok(Some(Remains { path: log, what: "the log of a database" }));
+    }
+    // A start that was cut off leaves a journal too, but beside an empty file.
+    let journal = connection::beside(database, "-journal");
+    let undoes = look(fs::metadata(&journal), &journal)?.is_some_and(|journal| journal.len() > 0);
+    if undoes && look(fs::metadata(database), database)?.is_none() {
+        return Ok(Some(Remains { path: journal, what: "the journal of a database" }));
+    }
+    Ok(None)
+}
+
+/// A database of ours under another name, or a backup of one, whatever it is called.
+fn copy_in(folder: &Path) -> Result<Option<Remains>> {
+    for path in entries(folder)? {
+        // A file that may not be read tells nothing.
+        if let Some(what) = head(&path).ok().and_then(|head| kind_of(&head)) {
+            return Ok(Some(Remains { path, what }));
+        }
+    }
+    Ok(None)
+}
+
+fn kind_of(head: &[u8]) -> Option<&'static str> {
+    let at = |(text, place): (&[u8], usize)| head.get(place..place + text.len()) == Some(text);
+    let ours = u32::try_from(APPLICATION_ID).map(u32::to_be_bytes).unwrap_or_default();
+    if at((SQLITE.0, 0)) && at((&ours, SQLITE.1)) {
+        return Some("a database of kaiwa under another name");
+    }
+    let first = [DATABASE.as_bytes(), b"\0"].concat();
+    (at(TAR) && at((&first, 0))).then_some("a backup of a database")
+}
+
+/// The first bytes of a file; none of what is no file, which might make a reader wait.
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    if fs::metadata(path)?.is_file() {
+        File::open(path)?.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    }
+    Ok(head)
+}
+
+/// What is in a folder, in the order of names; nothing where there is none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Some(entries) = look(folder.read_dir(), folder)? else { return Ok(Vec::new()) };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
+    let mut paths = look(paths, folder)?.unwrap_or_default();
+    paths.sort();
+    Ok(paths)
+}
+
+/// What was found; nothing when it is not there. Whatever else goes wrong must not pass for that.
+fn look<T>(found: io::Result<T>, path: &Path) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::Unusable(format!("cannot look at {}: {error}", path.display()))),
+    }
+}
+
+fn move_into(folder: &Path, path: &Path) -> io::Result<()> {
+    let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
+    files::make_folder(folder)?;
+    files::rename(path, &folder.join(name))
+}
