@@ -36,9 +36,6 @@ impl BackupWorker {
     /// A worker that follows the settings.
     pub fn new(config: &Config, folder: &Folder, metrics: Backups) -> Result<Self> {
         let rotation = config.backup.directory.as_deref().map(Rotation::open).transpose()?;
-        if let Some(newest) = rotation.as_ref().and_then(|rotation| rotation.times().ok()?.pop()) {
-            metrics.found(newest.as_seconds());
-        }
         let (database, folder) = (config.database_path(), folder.clone());
         Ok(Self { database, folder, rotation, every: config.backup.every, keep: config.backup.keep, metrics })
     }
@@ -54,13 +51,18 @@ impl BackupWorker {
         if media_lost > 0 {
             log::error!("backup: {media_lost} files that the database promises are not on disk");
         }
-        rotation.keep_newest(self.keep)?;
+        for removed in rotation.keep_newest(self.keep, now)? {
+            log::info!("backup: {} was removed: {} newer ones are kept", removed.display(), self.keep);
+        }
         Ok(Some(summary))
     }
 
     /// Makes backups until it is stopped. One that is being made then is given up.
     pub async fn run(self, clock: Clock, beat: Beat, mut stop: Stop) {
         let mut not_before = clock.now();
+        if let Some(last) = self.last(not_before) {
+            self.metrics.found(last.as_seconds());
+        }
         loop {
             beat.beat();
             if clock.now() >= not_before
@@ -97,12 +99,14 @@ impl BackupWorker {
         }
     }
 
-    /// Whether the last one is old enough. What seems to be newer than now was made by a clock that was ahead.
+    /// Whether the last one is old enough.
     fn is_due(&self, now: Timestamp) -> bool {
-        let Some(rotation) = &self.rotation else { return false };
+        self.rotation.is_some() && self.last(now).is_none_or(|last| last.after(self.every) <= now)
+    }
+
+    /// The time of the last one. What seems to be newer than now was made by a clock that was ahead.
+    fn last(&self, now: Timestamp) -> Option<Timestamp> {
         // A folder that cannot be read is found out by the attempt, which tells.
-        let times = rotation.times().unwrap_or_default();
-        let last = times.into_iter().rev().find(|time| *time <= now);
-        last.is_none_or(|last| last.after(self.every) <= now)
+        self.rotation.as_ref()?.times().ok()?.into_iter().rev().find(|time| *time <= now)
     }
 }

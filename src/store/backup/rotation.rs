@@ -1,10 +1,9 @@
 //! The folder of backups that are made by themselves: named by their time, the oldest of them removed.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::part;
 
@@ -23,15 +22,14 @@ impl Rotation {
         let unusable = |error| {
             Error::Unusable(format!("cannot use the backup directory {}: {error}", directory.display()))
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
+        files::make_folder(directory).map_err(unusable)?;
         part::sweep_interrupted(directory).map_err(unusable)?;
         Ok(Self { directory: directory.to_owned() })
     }
 
     /// Where the backup of this time is, or will be.
     pub fn path(&self, time: Timestamp) -> PathBuf {
-        let time = time.to_string().replace(' ', "T").replace(':', "-");
-        self.directory.join(format!("{}{time}{}", NAME.0, NAME.1))
+        self.directory.join(format!("{}{}{}", NAME.0, time.as_file_name(), NAME.1))
     }
 
     /// The times of all backups, oldest first. Files with other names are nobody's business here.
@@ -39,18 +37,23 @@ impl Rotation {
         let mut times = Vec::new();
         for entry in self.directory.read_dir().map_err(Error::internal)? {
             let name = entry.map_err(Error::internal)?.file_name();
-            times.extend(time_of(&name.to_string_lossy()));
+            times.extend(name.to_str().and_then(time_of));
         }
         times.sort_unstable();
         Ok(times)
     }
 
-    /// Removes all but the newest, and tells how many that were.
-    pub fn keep_newest(&self, count: usize) -> Result<usize> {
-        let times = self.times()?;
-        let surplus = times.len().saturating_sub(count);
-        for time in &times[..surplus] {
-            std::fs::remove_file(self.path(*time)).map_err(Error::internal)?;
+    /// Keeps the backup that was just made and the newest before it, so many in all, and tells which were removed.
+    ///
+    /// What is named after a later time was made while a clock was ahead. Nobody knows how old it really is: it takes
+    /// nobody's place, and is removed only once its time has come.
+    pub fn keep_newest(&self, count: usize, made: Timestamp) -> Result<Vec<PathBuf>> {
+        let mut earlier = self.times()?;
+        earlier.retain(|time| *time < made);
+        let surplus = earlier.len().saturating_sub(count.saturating_sub(1));
+        let surplus: Vec<_> = earlier[..surplus].iter().map(|time| self.path(*time)).collect();
+        for path in &surplus {
+            std::fs::remove_file(path).map_err(Error::internal)?;
         }
         Ok(surplus)
     }
@@ -80,11 +83,36 @@ mod tests {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
 
-        assert_eq!(rotation.keep_newest(2).unwrap(), 1);
+        assert_eq!(rotation.keep_newest(2, hour(3)).unwrap(), [rotation.path(hour(1))]);
 
         assert_eq!(rotation.times().unwrap(), [hour(2), hour(3)]);
         assert_eq!(folder.path().read_dir().unwrap().count(), 5);
         assert!(rotation.path(NOW).ends_with("kaiwa-2023-11-14T22-13-20.000000.tar"));
+    }
+
+    #[test]
+    fn what_was_just_made_stays_whatever_the_clock_has_named_before() {
+        let hours = |count: u64| NOW.after(std::time::Duration::from_hours(count));
+        let (past, future) = ([hours(1), hours(2), hours(3)], [hours(1_000), hours(2_000), hours(3_000)]);
+        // By a good clock, one that was set back, and one that is ahead of all others.
+        for (made, kept) in [
+            (hours(4), [hours(3), hours(4)].as_slice()),
+            (hours(0), &[hours(0), hours(1), hours(2), hours(3)]),
+            (hours(2_500), &[hours(2_000), hours(2_500)]),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let rotation = Rotation::open(folder.path()).unwrap();
+            for time in past.into_iter().chain(future).chain([made]) {
+                std::fs::write(rotation.path(time), "").unwrap();
+            }
+
+            rotation.keep_newest(2, made).unwrap();
+            rotation.keep_newest(2, made).unwrap();
+
+            let left = rotation.times().unwrap();
+            let later = future.into_iter().filter(|time| *time > made);
+            assert_eq!(left, kept.iter().copied().chain(later).collect::<Vec<_>>(), "made at {made}");
+        }
     }
 
     #[test]
