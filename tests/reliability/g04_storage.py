@@ -23,6 +23,8 @@ READY_SECONDS_MAX = 1.0
 EXIT_SECONDS_MAX = 1.0
 CHATS = 6
 ACKNOWLEDGED = 300
+IDLE_SECONDS = 1.2
+IDLE_LOOKS = 50
 
 # What fails, how, with what, and whether a write may be acknowledged all the same, because it is on disk in the end.
 FAULTS = [
@@ -47,6 +49,8 @@ def measure(setting: Setting, goal: Goal) -> None:
         campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
         for name, calls, fault, number, may_acknowledge in FAULTS:
             begin = partial(shim.fail, calls, fault, number)
+            if not may_acknowledge:
+                _idle(goal, place, name, (begin, shim.clear))
             one = Fault(name, may_acknowledge, not may_acknowledge, begin, shim.clear, lambda: shim.fired)
             _strike(goal, campaign, one)
         _ends(goal, campaign, "fsync EIO", partial(shim.fail, ["fsync"], "fail", EIO), lambda: shim.fired)
@@ -72,6 +76,19 @@ class Fault:
     fired: Callable[[], int]
 
 
+def _idle(goal: Goal, place: Installation, name: str, fault: tuple[Callable[[], object], Callable[[], object]]) -> None:
+    """Lets the storage of a server fail to which nothing happens: each look at it has to find that out by itself."""
+    begin, end = fault
+    # Nobody has looked for a while, so that the first look is one that writes.
+    time.sleep(IDLE_SECONDS)
+    begin()
+    connection = Connection(place.url)
+    looks = [connection.ask("GET", "/readyz").status for _ in range(IDLE_LOOKS)]
+    end()
+    goal.nothing(f"idle, {name}: looks that are ready", [status for status in looks if status != 503])
+    goal.at_most(f"idle, {name}: ready again after", _back(place), BACK_SECONDS_MAX)
+
+
 def _strike(goal: Goal, campaign: Campaign, fault: Fault) -> None:
     """Lets the storage fail for a while under load, and looks at what clients see."""
     place, name = campaign.place, fault.name
@@ -79,7 +96,7 @@ def _strike(goal: Goal, campaign: Campaign, fault: Fault) -> None:
     time.sleep(0.3)
     fault.begin()
     began = time.monotonic()
-    reads, ready = _watch(place, campaign.chats[0][1], began)
+    reads, ready, again = _watch(place, campaign.chats[0][1], began)
     unsaved = _unsaved(campaign) if fault.refuses else []
     ended = time.monotonic()
     goal.at_least(f"{name}: fired", fault.fired(), 1)
@@ -96,19 +113,28 @@ def _strike(goal: Goal, campaign: Campaign, fault: Fault) -> None:
         goal.nothing(f"{name}: acknowledged and not in the files", unsaved)
         goal.at_least(f"{name}: refused", sum(one.began > began and one.status == 503 for one in said), 1)
         goal.at_most(f"{name}: /readyz says 503 after", ready, READY_SECONDS_MAX)
+        goal.nothing(f"{name}: /readyz says ready after that", again)
     goal.at_least(f"{name}: reads answered", sum(reads) / max(len(reads), 1), 0.99)
     goal.at_most(f"{name}: writes are back after", back, BACK_SECONDS_MAX)
 
 
-def _watch(place: Installation, conversation: str, began: float) -> tuple[list[bool], float]:
-    """Whether each read was answered, and after how long /readyz said that the server is not ready."""
+def _watch(place: Installation, conversation: str, began: float) -> tuple[list[bool], float, list[float]]:
+    """Whether each read was answered, after how long /readyz said that the server is not ready, and when it has said
+    otherwise since."""
     ready: list[float] = []
+    again: list[float] = []
 
     def ask() -> None:
         connection = Connection(place.url)
-        while time.monotonic() < began + FAULT_SECONDS and not ready:
-            if connection.ask("GET", "/readyz").status == 503:
-                ready.append(time.monotonic() - began)
+        while time.monotonic() < began + FAULT_SECONDS:
+            status = connection.ask("GET", "/readyz").status
+            seconds = round(time.monotonic() - began, 3)
+            # An answer that comes after the end of the fault says nothing of it.
+            if status == 503:
+                ready.append(seconds)
+            elif ready and seconds < FAULT_SECONDS:
+                again.append(seconds)
+            time.sleep(0.005)
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -118,7 +144,7 @@ def _watch(place: Installation, conversation: str, began: float) -> tuple[list[b
         reads.append(connection.ask("GET", path, None, place.headers()).status == 200)
         time.sleep(0.02)
     asking.join()
-    return reads, round(ready[0], 3) if ready else float("inf")
+    return reads, ready[0] if ready else float("inf"), again
 
 
 def _unsaved(campaign: Campaign) -> list[str]:
@@ -166,6 +192,7 @@ def _full_disk(setting: Setting, goal: Goal) -> None:
             campaign = Campaign(place, place.friends([f"user {number}" for number in range(CHATS)]))
             filler = Path(place.data, "filler")
             begin = partial(_fill, filler)
+            _idle(goal, place, "full disk", (begin, filler.unlink))
             # The log of the database is written again from its beginning: until it has to grow, there is room in it.
             full = Fault("full disk", True, True, begin, filler.unlink, lambda: int(filler.exists()))
             _strike(goal, campaign, full)
