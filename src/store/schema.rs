@@ -6,7 +6,6 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
-use crate::store::connection;
 use crate::store::steps::STEPS;
 use crate::store::{connection, failure, remains};
 
