@@ -36,7 +36,8 @@ CREATE TABLE customers (
     sources TEXT NOT NULL DEFAULT '{}'             -- a JSON object: who has set which field: default, token, call or file
 ) STRICT;
 
--- LINE channels. A removed one keeps its row, because conversations refer to it, and loses its secrets.
+-- LINE channels. A removed one keeps its row, because conversations refer to it, and loses its secrets. When its bot is
+-- connected again by the same customer, the new row takes its place and its key.
 CREATE TABLE accounts (
     key INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
@@ -52,7 +53,8 @@ CREATE TABLE accounts (
     delivery_mode TEXT NOT NULL DEFAULT 'prefer_reply' CHECK (delivery_mode IN ('prefer_reply', 'push_only')),
     check_state TEXT NOT NULL DEFAULT 'unchecked' CHECK (check_state IN ('unchecked', 'good', 'refused', 'unreachable')),
     check_message TEXT NOT NULL DEFAULT '',
-    bot_user_id TEXT NOT NULL DEFAULT '',          -- the four columns of the bot: as LINE said at the last good check
+    bot_user_id TEXT NOT NULL DEFAULT '',          -- the four columns of the bot: as LINE said at the last good check, this
+                                                   -- one else as the first webhook said
     bot_basic_id TEXT NOT NULL DEFAULT '',
     bot_display_name TEXT NOT NULL DEFAULT '',
     bot_chat_mode TEXT NOT NULL DEFAULT '',

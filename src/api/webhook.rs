@@ -49,8 +49,9 @@ pub async fn receive(
         webhook.events.iter().filter_map(|event| Some(now.since(event.occurred_at?))).collect();
     let may_reply = waits_for_replies(&account);
     let profile_ttl = app.shared.config.line.profile_ttl;
-    let receive =
-        app.shared.store.write(now, move |tx| inbound::receive(tx, account.id, &webhook.events, profile_ttl));
+    let receive = app.shared.store.write(now, move |tx| {
+        inbound::receive(tx, account.id, (&webhook.destination, &webhook.events), profile_ttl)
+    });
     let late = |_| Error::Unavailable("the storage is too slow".to_owned());
     let received =
         tokio::time::timeout(app.shared.config.limits.webhook_timeout, receive).await.map_err(late)??;

@@ -13,7 +13,7 @@ use crate::model::sources::{self, Held, Source, Sources};
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::{SPARE, get_or, optional_text, size_of, sound, text};
 use crate::store::transaction::Transaction;
-use crate::store::{customers, lookups, tokens, undeliverable};
+use crate::store::{customers, lookups, reconnection, tokens, undeliverable};
 
 /// Connects a channel.
 pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
@@ -177,7 +177,8 @@ fn save(tx: &Transaction<'_>, known: Account, change: &AccountChange) -> Result<
     Ok(())
 }
 
-/// Removes an account and its secrets. Its conversations stay readable; what waited to be sent has failed.
+/// Removes an account and its secrets. Its conversations stay readable, and go on when the channel is connected again; what
+/// waited to be sent has failed.
 ///
 /// The messages that have failed by it are returned.
 pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Result<Vec<MessageId>> {
@@ -191,10 +192,11 @@ pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Resu
     lookups::cancel_all_of_account(tx, key)?;
     let settled = undeliverable::end_all_of_account(tx, key)?;
     tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
+    reconnection::go_on_elsewhere(tx, id)?;
     Ok(settled)
 }
 
-/// Notes what LINE said about the token.
+/// Notes what LINE said about the token. When it is the bot of an account that was removed, its conversations go on.
 pub fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET check_state = ?2, check_message = ?3
@@ -212,6 +214,7 @@ pub fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<
     if let Check::Good(bot) = check {
         let Bot { user_id, basic_id, display_name, chat_mode } = bot;
         tx.prepare_cached(SQL_BOT)?.execute((id, user_id, basic_id, display_name, chat_mode))?;
+        reconnection::go_on(tx, id)?;
     }
     Ok(())
 }
@@ -235,7 +238,7 @@ pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked, token: &Secr
 
 /// Whether an account's messages wait.
 pub(super) fn is_parked(connection: &Connection, key: i64) -> Result<bool> {
-    const SQL: &str = "SELECT parked_reason IS NOT NULL FROM accounts WHERE key = ?1";
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM accounts WHERE key = ?1 AND parked_reason IS NOT NULL)";
     Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
 }
 

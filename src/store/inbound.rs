@@ -8,7 +8,7 @@ use crate::model::id::AccountId;
 use crate::model::inbound::{Change, InboundEvent};
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{accounts, conversations, lookups, participants, said};
+use crate::store::{accounts, conversations, lookups, participants, reconnection, said};
 
 /// What became of a webhook's events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,15 +22,17 @@ pub struct Received {
 }
 
 /// Stores each event of a webhook that was not stored before. An odd event is kept as it came and costs no other. Who
-/// does something and was last asked for at LINE so long ago is asked for again (`profile_ttl`).
+/// does something and was last asked for at LINE so long ago is asked for again (`profile_ttl`). `destination` is the bot that
+/// the webhook was for.
 ///
 /// `Unavailable` when the storage fails: then nothing of the webhook is stored, and LINE may send it again.
 pub fn receive(
     tx: &Transaction<'_>,
     account: AccountId,
-    events: &[InboundEvent],
+    (destination, events): (&str, &[InboundEvent]),
     profile_ttl: Duration,
 ) -> Result<Received> {
+    reconnection::note_destination(tx, account, destination)?;
     let account = accounts::key(tx, account)?;
     let mut received = Received::default();
     for event in in_order(events) {

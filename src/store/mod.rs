@@ -36,6 +36,7 @@ mod place;
 pub mod previews;
 mod quotes;
 pub mod reader;
+mod reconnection;
 pub mod remains;
 pub mod replays;
 pub mod retention;

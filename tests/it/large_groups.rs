@@ -32,7 +32,7 @@ async fn speak(store: &Store, account: AccountId, members: std::ops::Range<usize
             let event = says(GROUP, &format!("U{member:032}"), "a text of some length, as people write");
             let body = json!({ "destination": "U0", "events": [event] }).to_string();
             let events = webhook::parse(body.as_bytes())?.events;
-            inbound::receive(tx, account, &events, Duration::from_hours(24))?;
+            inbound::receive(tx, account, ("", &events), Duration::from_hours(24))?;
         }
         let asked = lookups::claim(tx, 10_000)?;
         for lookup in &asked {

@@ -40,6 +40,7 @@ mod peers;
 mod people;
 mod program;
 mod progress;
+mod reconnect;
 mod references;
 mod replay;
 mod reply;

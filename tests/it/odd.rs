@@ -174,7 +174,7 @@ async fn an_odd_value_in_any_place_of_a_webhook_costs_only_itself() {
     let receive = store.write(Timestamp::now(), move |tx| {
         for (body, path) in bodies {
             let events = webhook::parse(body.as_bytes()).unwrap().events;
-            let received = inbound::receive(tx, account, &events, Duration::from_hours(24)).unwrap();
+            let received = inbound::receive(tx, account, ("", &events), Duration::from_hours(24)).unwrap();
             // Two that are nothing but the same odd value are copies of one event.
             assert!(received.stored == 1 || path.is_empty(), "{path} in {body}");
         }
