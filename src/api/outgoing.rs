@@ -21,7 +21,7 @@ pub struct SendMessage {
     #[serde(default, deserialize_with = "or_default")]
     pub medias: Vec<Value>,
     /// Who is named in the text.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     mentions: Vec<MentionToSend>,
     /// LINE's quick reply items, to stand under the last of it.
     #[serde(default, deserialize_with = "or_default")]
@@ -45,7 +45,7 @@ pub struct SendMessage {
 struct MentionToSend {
     index: u32,
     length: u32,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     kind: MentionKind,
     #[serde(default)]
     participant: Option<String>,
