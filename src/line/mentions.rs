@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_mention_takes_the_place_of_its_code_units_and_braces_are_doubled() {
         let text = "😀 {@A} 漢@B!";
-        let mentions = [mention(8, 2, Some("U2")), mention(4, 2, Some("U1")), mention(10, 1, None)];
+        let mentions = [mention(9, 2, Some("U2")), mention(4, 2, Some("U1")), mention(11, 1, None)];
         let mut problems = Problems::new();
 
         let placed = placed(text, &mentions, &mut problems);
