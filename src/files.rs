@@ -20,7 +20,7 @@ const DRAFT: &str = ".new";
 /// A new file. One that had this name goes, and no link is followed: whoever owns the folder may have put it there.
 pub fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => create_new(path),
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that a browser makes: a page of somebody else may make one with the cookies of ours.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use url::Url;
 
 use crate::api::app::App;
@@ -24,12 +24,11 @@ pub fn require(request: &HttpRequest) -> Result<()> {
 
 /// What the browser says of the request counts; of one that says nothing the address of its page, which has to be ours.
 fn is_same(headers: &HeaderMap, public_url: Option<&str>) -> bool {
-    if let Some(site) = only(headers, &FETCH_SITE) {
-        return site.is_some_and(|site| site.as_bytes() == b"same-origin");
+    if headers.contains_key(&FETCH_SITE) {
+        return only(headers, &FETCH_SITE) == Some("same-origin");
     }
-    let Some(Some(origin)) = only(headers, &ORIGIN) else { return false };
-    let Some(origin) = origin.to_str().ok().and_then(origin_of) else { return false };
-    let host = || only(headers, &HOST).flatten().and_then(|host| host.to_str().ok());
+    let Some(origin) = only(headers, &ORIGIN).and_then(origin_of) else { return false };
+    let host = || only(headers, &HOST);
     match public_url.and_then(origin_of) {
         Some(public) if public == origin => true,
         // Behind a proxy that passes the host on, and where nobody said what the address is.
@@ -41,11 +40,11 @@ fn is_same(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     }
 }
 
-/// The header, if it is there; then its value, unless there are several.
-fn only<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Option<Option<&'headers HeaderValue>> {
+/// The text of a header that is there once.
+fn only<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Option<&'headers str> {
     let mut values = headers.get_all(name);
-    let first = values.next()?;
-    Some(Some(first).filter(|_| values.next().is_none()))
+    let first = values.next().filter(|_| values.next().is_none())?;
+    first.to_str().ok()
 }
 
 /// The origin of an address; none of what has none, such as "null".
@@ -56,6 +55,8 @@ fn origin_of(address: &str) -> Option<url::Origin> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
 
     #[track_caller]

@@ -52,16 +52,13 @@ impl Service<ConnectInfo<Uri>> for Connector {
         let (connected, tls) = (self.tcp.call(wanted), self.tls.clone());
         Box::pin(async move {
             let connected = connected.await?;
-            let (stream, connection): (Box<dyn Stream>, _) = match tls {
-                Some(tls) => {
-                    let (stream, connection) =
-                        tls.call(connected).await.map_err(ConnectError::Io)?.replace_io(());
-                    (Box::new(stream), connection)
-                }
-                None => {
-                    let (stream, connection) = connected.replace_io(());
-                    (Box::new(stream), connection)
-                }
+            let (stream, connection): (Box<dyn Stream>, _) = if let Some(tls) = tls {
+                let secured = tls.call(connected).await.map_err(ConnectError::Io)?;
+                let (stream, connection) = secured.replace_io(());
+                (Box::new(stream), connection)
+            } else {
+                let (stream, connection) = connected.replace_io(());
+                (Box::new(stream), connection)
             };
             Ok(connection.replace_io(Answers::new(stream)).1)
         })

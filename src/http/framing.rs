@@ -56,7 +56,7 @@ impl Framing {
     /// Takes what has come, as far as it is understood, and tells it on. `InvalidData` for what is no answer.
     pub fn read(&mut self, came: &mut BytesMut, told: &mut BytesMut) -> io::Result<()> {
         // What follows an answer is not told on with it.
-        while self.step(came, told)? && !(self.state == State::Idle && !told.is_empty()) {}
+        while self.step(came, told)? && (self.state != State::Idle || told.is_empty()) {}
         Ok(())
     }
 

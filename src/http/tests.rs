@@ -133,7 +133,7 @@ async fn a_body_that_a_closed_connection_ends_says_so_wherever_it_is_cut() {
         let (sent, length) = cases[number];
         match length {
             Some(length) => {
-                assert_eq!(answer, Ok((200, Bytes::from_static(&BODY[..length]), true)), "{sent:?}")
+                assert_eq!(answer, Ok((200, Bytes::from_static(&BODY[..length]), true)), "{sent:?}");
             }
             None => assert_eq!(answer.map_err(|failure| failure.kind), Err(FailureKind::Broken), "{sent:?}"),
         }
@@ -184,7 +184,7 @@ async fn one_connection_carries_answer_after_answer() {
     let url = peer(|mut connection| {
         let mut answers =
             INTERIM.iter().flat_map(|interim| ANSWERS.map(|(answer, _)| [interim, answer].concat()));
-        while let Some(_) = request(&mut connection) {
+        while request(&mut connection).is_some() {
             let answer = answers
                 .next()
                 .unwrap()

@@ -74,7 +74,7 @@ pub fn substituted(text: &str, part: Range<usize>, placed: &[Placed<'_>]) -> (St
     for (number, (bytes, mention)) in within.enumerate() {
         let name = format!("m{number}");
         written.push_str(&escaped(&text[start..bytes.start]));
-        written.push_str(&format!("{{{name}}}"));
+        written.extend(["{", name.as_str(), "}"]);
         let mentionee = match mention.kind {
             MentionKind::All => json!({ "type": "all" }),
             MentionKind::User => json!({ "type": "user", "userId": mention.participant }),

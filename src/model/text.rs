@@ -260,7 +260,7 @@ mod tests {
     fn a_part_that_must_stay_whole_is_not_cut() {
         let text: Text = format!("{} @Alice Smith {}", "a".repeat(4_893), "{".repeat(2_000)).parse().unwrap();
 
-        let bubbles = text.bubbles_around(&[4_894..4_906]);
+        let bubbles = text.bubbles_around(std::slice::from_ref(&(4_894..4_906)));
 
         assert_eq!(bubbles.iter().map(|bubble| bubble.len()).collect::<Vec<_>>(), [4_894, 2_013]);
     }

@@ -140,7 +140,7 @@ fn readable<'row>(value: ValueRef<'row>, name: &str) -> Cow<'row, str> {
     let text = match value {
         ValueRef::Text(bytes) => match String::from_utf8_lossy(bytes) {
             Cow::Borrowed(text) => return Cow::Borrowed(text),
-            lossy => lossy,
+            Cow::Owned(text) => Cow::Owned(text),
         },
         ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes),
         ValueRef::Integer(number) => Cow::Owned(number.to_string()),

@@ -197,17 +197,13 @@ pub fn record_and_go_on(
 fn claim_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<bool> {
     let mut taken = Claimed::default();
     let outcome = tx.attempt(|tx| take_head(tx, lane, policy, &mut taken));
-    match only_its_own(outcome, "deliveries")? {
-        Ok(is_taken) => {
-            claimed.claims.append(&mut taken.claims);
-            claimed.outcomes.append(&mut taken.outcomes);
-            Ok(is_taken)
-        }
-        Err(_) => {
-            claimed.outcomes.extend(unreadable::give_up_head(tx, lane.conversation)?);
-            Ok(false)
-        }
-    }
+    let Ok(is_taken) = only_its_own(outcome, "deliveries")? else {
+        claimed.outcomes.extend(unreadable::give_up_head(tx, lane.conversation)?);
+        return Ok(false);
+    };
+    claimed.claims.append(&mut taken.claims);
+    claimed.outcomes.append(&mut taken.outcomes);
+    Ok(is_taken)
 }
 
 /// Takes the oldest delivery of a lane that may still be tried, if there is one.

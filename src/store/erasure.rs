@@ -148,7 +148,8 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     // A user may be somewhere else too; a group or room is nowhere else.
     let line_ids = if chat.kind == "user" { &mut erased.words.shared } else { &mut erased.words.own };
     line_ids.push(chat.line_id.clone());
-    [name, detail].into_iter().for_each(|text| erased.words.share(text));
+    erased.words.share(name);
+    erased.words.share(detail);
     erased.conversations += 1;
     Ok(())
 }

@@ -30,9 +30,11 @@ impl From<rusqlite::Error> for Error {
 
 /// What SQLite said of the file at this path: that is damaged only when SQLite has read it and says so.
 pub fn of(path: &Path, error: rusqlite::Error) -> Error {
-    let refused = |doing: &str| match is_full(path) {
-        true => full(path),
-        false => Error::Unusable(format!("{} {doing}: {error}", path.display())),
+    let refused = |doing: &str| {
+        if is_full(path) {
+            return full(path);
+        }
+        Error::Unusable(format!("{} {doing}: {error}", path.display()))
     };
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {

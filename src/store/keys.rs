@@ -119,7 +119,7 @@ fn read_file(path: &Path) -> std::io::Result<String> {
 
 /// Writes the whole file anew, for those who could read it before: after a crash it is the old or the new one.
 fn write(path: &Path, keys: &[&ListedKey]) -> Result<()> {
-    let text: String = keys.iter().map(|key| format!("{}\n", key.digits)).collect();
+    let text: String = keys.iter().flat_map(|key| [key.digits.as_str(), "\n"]).collect();
     let written = files::replace(path, |file| file.write_all(text.as_bytes()));
     written.map_err(|error| failure::on_disk("write", path, &error))
 }

@@ -126,7 +126,7 @@ struct Column {
 
 fn columns(connection: &Connection, table: &Table, statement: &Statement<'_>) -> Result<Vec<Column>> {
     const SQL: &str = "SELECT type FROM pragma_table_xinfo(?1) WHERE name = ?2";
-    let names = statement.column_names().into_iter();
+    let names = statement.column_names();
     let column = |name: &str| {
         let declared = connection.query_row(SQL, [table.name, name], |row| row.get(0)).optional()?;
         let special = COLUMNS.iter().find(|(of, column, _)| (*of, *column) == (table.name, name));
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(tables, TABLES.iter().map(|table| table.name.to_owned()).collect());
         for table in TABLES {
             let statement = connection.prepare(table.sql).unwrap();
-            let read: BTreeSet<&str> = statement.column_names().into_iter().collect();
+            let read: BTreeSet<&str> = statement.column_names().collect();
             let mut all = connection.prepare("SELECT name FROM pragma_table_xinfo(?1)").unwrap();
             let all = all.query_map([table.name], |row| row.get(0)).unwrap().map(Result::unwrap);
             for column in all.collect::<Vec<String>>() {

@@ -105,7 +105,7 @@ mod tests {
     use crate::model::timestamp::Timestamp;
 
     const NOW: Timestamp = Timestamp::from_microseconds(0);
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[actix_web::test]
     async fn each_caller_waits_for_itself_and_all_are_told() {

@@ -137,7 +137,7 @@ mod tests {
             let stuck = look(round + SILENCE_MAX + Duration::from_secs(1)).unwrap_err().to_string();
             assert!(stuck.starts_with("the worker for names has been silent for "), "{stuck}");
         }
-        let pulse = Pulse::new(Duration::from_secs(60));
+        let pulse = Pulse::new(Duration::from_mins(1));
         let stuck = pulse.check_at(Instant::now() + SILENCE_MAX + Duration::from_secs(1)).unwrap_err();
         assert!(stuck.to_string().starts_with("the worker for deliveries "), "{stuck}");
     }

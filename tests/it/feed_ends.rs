@@ -113,14 +113,14 @@ fn say(server: &TestServer, head: &str, until: &str) -> String {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
-    let (mut heard, mut bytes) = (String::new(), [0; 4_096]);
-    while !heard.contains(until) {
+    let (mut answer, mut bytes) = (String::new(), [0; 4_096]);
+    while !answer.contains(until) {
         match stream.read(&mut bytes).unwrap() {
             0 => break,
-            count => heard.push_str(std::str::from_utf8(&bytes[..count]).unwrap()),
+            count => answer.push_str(std::str::from_utf8(&bytes[..count]).unwrap()),
         }
     }
-    heard
+    answer
 }
 
 #[actix_web::test]

@@ -81,7 +81,7 @@ async fn what_cannot_be_meant_is_refused_with_the_right_way_and_leaves_nothing()
         (multipart, whole[..whole.len() / 2].to_vec(), 400, "form"),
         (multipart, b"no form at all".to_vec(), 400, "form"),
         ("multipart/form-data", whole.clone(), 400, "form"),
-        (multipart, form(&[part("name=\"a\"", "", &[b'a'; 70_000]), file("a.png")]), 413, "65536"),
+        (multipart, form(&[part("name=\"a\"", "", &vec![b'a'; 70_000]), file("a.png")]), 413, "65536"),
         (multipart, form(&vec![part("name=\"a\"", "", b"b"); 40]), 400, "32 parts"),
         (multipart, form(&[part("name=\"file\"; filename=\"a\"", "video/mp4", &png)]), 415, "MP4"),
         ("multipart/mixed; boundary=x1", whole.clone(), 415, "multipart/form-data"),

@@ -59,8 +59,11 @@ fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// Leaves something in a data folder.
+type Leave = fn(&Path);
+
 /// What can be left of a database, and how it comes to be left.
-const LEFT: [(&str, fn(&Path)); 11] = [
+const LEFT: [(&str, Leave); 11] = [
     ("kaiwa.db-wal", |data| fs::write(data.join("kaiwa.db-wal"), "rows").unwrap()),
     ("kaiwa.db-wal", |data| {
         fs::write(data.join("kaiwa.db"), "").unwrap();

@@ -16,7 +16,7 @@ async fn paths(server: &TestServer) -> Vec<String> {
     let file = upload["id"].as_str().unwrap().to_owned();
     let sent = json!({ "medias": [{ "type": "file", "id": file }] });
     server.post(&format!("/v1.0/conversations/{conversation}/messages"), &sent).await;
-    let fill = |path: &str| {
+    let filled = |path: &str| {
         let id = match path {
             _ if path.starts_with("/v1.0/conversation_accounts") => server.account.to_string(),
             _ if path.starts_with("/v1.0/medias") || path.starts_with("/m/") => file.clone(),
@@ -27,7 +27,7 @@ async fn paths(server: &TestServer) -> Vec<String> {
     kaiwa::api::all()
         .iter()
         .filter(|route| route.allow().contains("GET"))
-        .map(|route| fill(route.path()))
+        .map(|route| filled(route.path()))
         .collect()
 }
 
@@ -184,8 +184,8 @@ async fn only_pages_of_this_server_change_something_by_a_cookie() {
     let cookie = ("cookie", format!("token={token}"));
     let own = ("origin", server.url(""));
 
-    assert_eq!(ask(Method::GET, &[cookie.clone()]).await, (200, false), "reading is safe");
-    assert_eq!(ask(Method::PUT, &[cookie.clone()]).await, (403, true));
+    assert_eq!(ask(Method::GET, std::slice::from_ref(&cookie)).await, (200, false), "reading is safe");
+    assert_eq!(ask(Method::PUT, std::slice::from_ref(&cookie)).await, (403, true));
     assert_eq!(
         ask(Method::PUT, &[cookie.clone(), ("origin", "https://evil.example".to_owned())]).await,
         (403, true)

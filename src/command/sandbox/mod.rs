@@ -172,7 +172,7 @@ impl Sandbox {
         ];
         let mut config = config::load_with_process_environment(None, &flags)?;
         // Not a flag: those are texts, and the name of a folder need not be one.
-        config.data_directory = self.data.clone();
+        config.data_directory.clone_from(&self.data);
         config.public_url = None;
         // A newcomer's receiver is on this machine.
         config.limits.allowed_hosts.extend(LOOPBACK.map(str::to_owned));

@@ -209,7 +209,7 @@ async fn a_damaged_message_grows_too_old_like_any_other() {
     let keep = Retention { message_days: 1, webhook_body_days: 0, ..Retention::default() };
     clean_up(&server, keep).await;
 
-    assert_eq!(server.messages(&conversation).await, [json!(0); 0]);
+    assert!(server.messages(&conversation).await.is_empty());
     assert_eq!(server.value::<i64>("SELECT count(*) FROM messages"), 0);
     end(server);
 }

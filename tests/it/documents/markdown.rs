@@ -76,7 +76,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
         let fence = line.trim_start().strip_prefix("```");
         match (&mut open, fence) {
             (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some(block), None) => block.text += &format!("{}\n", line.strip_prefix("   ").unwrap_or(line)),
+            (Some(block), None) => block.text.extend([line.strip_prefix("   ").unwrap_or(line), "\n"]),
             (None, Some(language)) => {
                 let is_excused = before.starts_with(EXCUSE) && before.ends_with(" -->");
                 let (section, language) = (section.clone(), language.trim().to_owned());

@@ -86,8 +86,8 @@ impl Shell {
     fn bare(&self, script: &str) -> Command {
         let mut command = Command::new("bash");
         command.args(["-euo", "pipefail", "-c", script]).current_dir(self.folder.path()).env_clear();
-        let inherited = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{}:{inherited}", self.path("bin").display()));
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{}", self.path("bin").display(), inherited.display()));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
