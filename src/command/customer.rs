@@ -42,7 +42,7 @@ struct Add {
     /// A note for people.
     #[arg(long, allow_hyphen_values = true)]
     detail: Option<String>,
-    /// How many days its messages are kept, 0 is for ever; `default`: as [retention] of the configuration says.
+    /// How many days its messages are kept, 0 is for ever; `default`: as `[retention]` of the configuration says.
     #[arg(long, value_name = "DAYS|default", value_parser = parse_days)]
     message_days: Option<MessageDays>,
     /// Print JSON.

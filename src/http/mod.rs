@@ -1,6 +1,6 @@
 //! The HTTP client with which everything here asks others: LINE, customers' receivers, hosts of files, another kaiwa.
 //!
-//! awc, from the makers of the server, asks; how an answer begins and ends is for [`answers`] to tell (RFC 9112): interim
+//! awc, from the makers of the server, asks; how an answer begins and ends is for `answers` to tell (RFC 9112): interim
 //! answers are passed over, and a body that breaks off before its end is an error and never a short body.
 
 mod answers;
