@@ -88,12 +88,13 @@ def _routes() -> list[str]:
 def _sinks(server: Installation) -> dict[str, bytes]:
     """What operators and customers are shown."""
     said = Path(server.log).read_text("utf-8", "replace")
-    metrics = re.search(r"metrics at (http://[0-9.:]+)", said)
-    assert metrics is not None, "the log tells where the metrics are"
+    # The server was started more than once.
+    metrics = re.findall(r"metrics at (http://[0-9.:]+)", said)
+    assert metrics, "the log tells where the metrics are"
     command = lambda *words: subprocess.run(
         [server.binary, *words, "--config", server.config], capture_output=True, check=False
     )
-    sinks = {"metrics": Connection(metrics.group(1)).ask("GET", "/metrics").body}
+    sinks = {"metrics": Connection(metrics[-1]).ask("GET", "/metrics").body}
     sinks["readiness"] = server.connection().ask("GET", "/readyz").body
     for path in ("/v1.0/conversation_accounts", "/v1.0/conversations"):
         sinks[path] = json.dumps(server.api("GET", path)).encode()
