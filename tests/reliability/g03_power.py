@@ -22,7 +22,7 @@ from goal import Goal, Setting, main, need, run
 from installation import Installation
 
 CUTS = 60
-CONTROL_CUTS = 15
+CONTROL_CUTS_MAX = 60
 CHATS = 6
 ACKNOWLEDGED = 500
 FILES = 100
@@ -42,14 +42,15 @@ def measure(setting: Setting, goal: Goal) -> None:
     goal.nothing("lost", lost)
     goal.nothing("damaged", damaged)
     environment = {"SEEDED_BUG": "normal-synchronous"}
-    _, lost, damaged, _ = _cut(setting.seeded, setting.scaled(CONTROL_CUTS, 8), environment)
+    _, lost, damaged, _ = _cut(setting.seeded, CONTROL_CUTS_MAX, environment)
     goal.at_least("normal-synchronous: cuts that lost something", len(lost) + len(damaged), 1)
 
 
 def _cut(
     binary: str, count: int, environment: dict[str, str] | None = None
 ) -> tuple[int, list[str], list[str], tuple[int, int]]:
-    """So many pictures of the disk of one server: what each lacks, and what is wrong in it."""
+    """So many pictures of the disk of one server: what each lacks, and what is wrong in it. With a seeded bug the first
+    picture that lacks something is the last."""
     lost, damaged, cuts = [], [], 0
     with Installation(binary, "", 'delivery_mode = "push_only"') as place, _disk(place) as outer:
         place.start(environment)
@@ -70,6 +71,8 @@ def _cut(
                 missing = promised - kept
                 lost += [f"{len(missing)} of {len(promised)}"] if missing and not wrong else []
                 cuts += 1
+                if environment is not None and (lost or damaged):
+                    break
         finally:
             uploads.end()
             campaign.end()
@@ -116,7 +119,8 @@ def _disk(place: Installation) -> Iterator[str]:
     try:
         run("truncate", "-s", INNER, f"{outer}/disk.img")
         run("mkfs.ext4", "-q", "-F", f"{outer}/disk.img")
-        run("mount", "-o", "loop", f"{outer}/disk.img", place.data)
+        # What nobody syncs stays in memory: ext4 would write it down every five seconds.
+        run("mount", "-o", "loop,commit=600", f"{outer}/disk.img", place.data)
         try:
             yield outer
         finally:
