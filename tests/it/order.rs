@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::server::TestServer;
 
 /// How many orders are tried.
-const ORDERS: usize = 40;
+const ORDERS: usize = 20;
 
 /// When the story begins, in milliseconds: 2022-06-17 06:06:14.
 const BEGIN: i64 = 1_655_445_974_000;

@@ -29,7 +29,7 @@ use crate::crash::tally::{Floors, Tally};
 use crate::harness::line::Line;
 
 /// Kills while a client waited for an answer, unless `CRASH_KILLS=50 cargo test --test it crash` asks for more.
-const KILLS: usize = 12;
+const KILLS: usize = 6;
 
 /// A slow machine needs more kills until enough has happened between them; so many times as many are the end.
 const ROUNDS_PER_KILL_MAX: u64 = 4;

@@ -128,15 +128,18 @@ async fn nobody_else_learns_that_a_file_exists() {
     }
 }
 
+/// Far more bytes than any buffer between sender and reader holds.
+const FILM: usize = 24 << 20;
+
 #[actix_web::test]
 async fn a_large_film_passes_in_and_out_piece_by_piece() {
     let server = TestServer::start();
-    let bytes = noise(9, 64 << 20);
+    let bytes = noise(9, FILM);
 
     send(&server, "file", bytes.clone()).await;
     let media = media_once(&server, "stored").await;
     let served = download(&server, media["uri"].as_str().unwrap(), &[]).await;
 
-    assert_eq!(media["size"], 64 << 20);
+    assert_eq!(media["size"], FILM);
     assert!(served.body == bytes, "the bytes are those that were sent");
 }
