@@ -41,8 +41,9 @@ pub async fn guard(
     deadline::limit(&mut request, limit);
     let take_address = || app.shared.limits.take_address(remote, app.shared.clock.now());
     let may_be_signed = webhook::may_be_signed(&request);
-    let refused =
-        refusal(&request, is_ours).or_else(|| if may_be_signed { None } else { take_address().err() });
+    // Whatever the answer, it counts: also what lies beside the base path, or is refused for its headers.
+    let over = if may_be_signed { None } else { take_address().err() };
+    let refused = over.or_else(|| refusal(&request, is_ours));
     let mut response = match answer(request, next, refused, &access.id).await {
         Ok(Ok(response)) => in_our_words(response, &access.id),
         Ok(Err(error)) => return Err(error),

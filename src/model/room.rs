@@ -4,6 +4,14 @@
 /// together.
 const SLOW_SHARE: usize = 4;
 
+/// So many times as many attempts as there are places may be under way when most of them get no answer.
+const CROWD: usize = 4;
+
+/// The most attempts that can be under way with so many places.
+pub const fn crowd(places: usize) -> usize {
+    places * CROWD
+}
+
 /// How many attempts may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
@@ -14,10 +22,15 @@ pub struct Room {
 }
 
 impl Room {
-    /// What is left of so many places when so many are taken, some of them by those who are slow.
+    /// What is left of so many places when so many attempts are under way, some of them with those who are slow.
+    ///
+    /// The slow ones keep no more than their part from the others: the first attempts with many who turn out to be slow take
+    /// more, and others begin beside them, up to a [`crowd`].
     pub fn left(places: usize, taken: usize, slow_taken: usize) -> Self {
-        let any = places.saturating_sub(taken);
-        Self { any, slow: places.div_ceil(SLOW_SHARE).saturating_sub(slow_taken).min(any) }
+        let part = places.div_ceil(SLOW_SHARE);
+        let counted = taken.saturating_sub(slow_taken) + slow_taken.min(part);
+        let any = places.saturating_sub(counted).min(crowd(places).saturating_sub(taken));
+        Self { any, slow: part.saturating_sub(slow_taken).min(any) }
     }
 
     /// What one of so many parties may take, itself included, who are asked one after the other.
@@ -60,6 +73,15 @@ mod tests {
             prop_assert!(taken <= places);
             prop_assert!(slow_taken <= places.div_ceil(SLOW_SHARE));
         }
+    }
+
+    #[test]
+    fn those_who_turn_out_to_be_slow_keep_their_part_and_no_more() {
+        assert_eq!(Room::left(64, 64, 0), Room { any: 0, slow: 0 });
+        assert_eq!(Room::left(64, 64, 64), Room { any: 48, slow: 0 });
+        assert_eq!(Room::left(64, 112, 64), Room { any: 0, slow: 0 });
+        assert_eq!(Room::left(64, 250, 250), Room { any: 6, slow: 0 });
+        assert_eq!(Room::left(64, 256, 256), Room { any: 0, slow: 0 });
     }
 
     #[test]

@@ -91,8 +91,19 @@ fn divide<'text>(text: &'text str, whole: &[Range<usize>], limit: Limit) -> Vec<
     if filled.is_empty() { shortest } else { filled }
 }
 
+/// Whether nothing of it is seen: spaces, and characters that are made to be invisible.
 fn is_blank(text: &str) -> bool {
-    text.chars().all(char::is_whitespace)
+    text.chars().all(|character| character.is_whitespace() || is_invisible(character))
+}
+
+/// The characters that Unicode ignores by default in display (UAX 44, `Default_Ignorable_Code_Point`) and control characters,
+/// and the empty Braille pattern, which has no dots.
+const fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{00}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A text in what is not torn: parts that stay whole, graphemes, and the characters of one that is longer than a bubble. A boundary is the number of
@@ -294,6 +305,16 @@ mod tests {
         check(&format!("{}{}b", "a".repeat(4_000), " ".repeat(8_000)), &[3_999, 5_000, 3_002]);
         let hopeless = format!("{}{}", "a".repeat(4_999), " ".repeat(5_000));
         check(&hopeless, &[4_999, 5_000]);
+    }
+
+    #[test]
+    fn what_is_not_seen_fills_no_bubble() {
+        for unseen in
+            "\u{ad}\u{200b}\u{200f}\u{180e}\u{2060}\u{2800}\u{3164}\u{feff}\u{ffa0}\u{1}\u{85}".chars()
+        {
+            check(&format!("{}{unseen}", "a".repeat(5_000)), &[4_999, 2]);
+        }
+        check(&format!("{} \u{200b}\u{a0}", "a".repeat(5_000)), &[4_999, 4]);
     }
 
     /// Whether a text of one-unit characters can be divided so that no bubble is blank, by trying all ways.

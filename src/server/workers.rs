@@ -10,6 +10,7 @@ use crate::hooks;
 use crate::hooks::guard::Guard;
 use crate::line::client::Client;
 use crate::model::delivery::Policy;
+use crate::model::room::crowd;
 use crate::worker::backups::BackupWorker;
 use crate::worker::delivery::DeliveryWorker;
 use crate::worker::events::EventWorker;
@@ -45,7 +46,7 @@ fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
     // A client of its own: what hangs in one must not keep the other waiting for a connection.
     let names =
         NameWorker::new(store.clone(), tokens(shared, NameWorker::CONCURRENCY), alarms.medias.clone())?;
-    let tokens = tokens(shared, concurrency);
+    let tokens = tokens(shared, crowd(concurrency));
     let delivery = DeliveryWorker::new(store.clone(), tokens.clone(), outcomes.clone(), policy, concurrency)?;
     let is_watched = config.metrics.listen.is_some();
     let quotas = QuotaWorker::new(store.clone(), tokens.clone(), quotas.clone(), is_watched);
@@ -75,7 +76,7 @@ fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
 fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     let Shared { config, store, clock, alarms, pulse, metrics, .. } = shared;
     let guard = Guard::new(&config.limits.allowed_hosts);
-    let hooks = hooks::client::Client::new(guard, config.webhooks.concurrency);
+    let hooks = hooks::client::Client::new(guard, crowd(config.webhooks.concurrency));
     let worker = WebhookWorker::new(store.clone(), hooks, &config.webhooks, metrics.told())?;
     Ok(rt::spawn(worker.run(clock.clone(), alarms.webhooks.clone(), pulse.webhooks.clone(), stop.clone())))
 }

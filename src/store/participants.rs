@@ -58,21 +58,23 @@ fn behind(
     Ok(sound(participants, "participants").collect::<rusqlite::Result<_>>()?)
 }
 
+/// Those who have left are passed over unread, however many they are.
+const SQL_IS_LISTED: &str = "
+    SELECT position <= coalesce((
+        SELECT l.position
+        FROM participants l INDEXED BY participants_present
+        WHERE l.conversation = ?1 AND l.present = 1
+        ORDER BY l.position
+        LIMIT 1 OFFSET ?3
+    ), position)
+    FROM participants
+    WHERE conversation = ?1 AND target = ?2 AND present = 1";
+
 /// Whether somebody who is there is listed with the conversation, so that the customer is told of a change. The others
 /// are only counted: each would have the same hundred members written down once more.
 pub(super) fn is_listed(connection: &Connection, conversation: i64, target: &LineId) -> Result<bool> {
-    const SQL: &str = "
-        SELECT position <= coalesce((
-            SELECT l.position
-            FROM participants l
-            WHERE l.conversation = ?1 AND l.present = 1
-            ORDER BY l.position
-            LIMIT 1 OFFSET ?3
-        ), position)
-        FROM participants
-        WHERE conversation = ?1 AND target = ?2 AND present = 1";
     let values = (conversation, target, LISTED_MAX - 1);
-    let found = connection.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    let found = connection.prepare_cached(SQL_IS_LISTED)?.query_row(values, |row| row.get(0)).optional()?;
     Ok(found.unwrap_or(false))
 }
 
@@ -166,6 +168,14 @@ fn find(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<Opti
     Ok(known.optional()?)
 }
 
+/// Runs with every event, so it looks at one participant, however many the chat has.
+const SQL_REFRESH: &str = "
+    INSERT INTO lookups (conversation, target, due_at)
+    SELECT p.conversation, p.target, ?4
+    FROM conversations v JOIN participants p ON p.conversation = v.key
+    WHERE v.account = ?1 AND v.chat_id = ?2 AND p.target = ?3 AND named_at NOT BETWEEN ?5 AND ?4
+    ON CONFLICT (conversation, target) DO NOTHING";
+
 /// Something happened: LINE is asked again for name and picture of the chat and the speaker if it last was so long ago, or
 /// later than now, which can only come from a clock that was ahead.
 pub(super) fn refresh(
@@ -174,15 +184,13 @@ pub(super) fn refresh(
     event: &InboundEvent,
     after: Duration,
 ) -> Result<()> {
-    const SQL: &str = "
-        INSERT INTO lookups (conversation, target, due_at)
-        SELECT p.conversation, p.target, ?4
-        FROM conversations v JOIN participants p ON p.conversation = v.key
-        WHERE v.account = ?1 AND v.chat_id = ?2 AND p.target IN (?2, ?3) AND named_at NOT BETWEEN ?5 AND ?4
-        ON CONFLICT (conversation, target) DO NOTHING";
     let Some(chat) = &event.chat else { return Ok(()) };
     let fresh_since = tx.now().before(after).next();
-    tx.prepare_cached(SQL)?.execute((account, &chat.id, &event.speaker, tx.now(), fresh_since))?;
+    // One after the other: with `IN` SQLite reads all participants of the chat.
+    let mut statement = tx.prepare_cached(SQL_REFRESH)?;
+    for target in std::iter::once(&chat.id).chain(&event.speaker) {
+        statement.execute((account, &chat.id, target, tx.now(), fresh_since))?;
+    }
     Ok(())
 }
 
@@ -233,4 +241,31 @@ fn set_picture(tx: &Transaction<'_>, conversation: i64, target: &LineId, url: Op
     let Some((known, _, status)) = known else { return Ok(false) };
     medias::discard(tx, known)?;
     Ok(status == MediaStatus::Stored)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::types::Value;
+
+    use super::*;
+
+    /// How SQLite finds the rows of this statement.
+    fn plan(sql: &str) -> String {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../schema.sql")).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let values = rusqlite::params_from_iter(vec![Value::Null; statement.parameter_count()]);
+        let lines: Vec<String> =
+            statement.query_map(values, |row| row.get("detail")).unwrap().map(Result::unwrap).collect();
+        lines.join("\n")
+    }
+
+    #[test]
+    fn an_event_looks_at_those_whom_it_names_and_not_at_the_whole_group() {
+        let refresh = plan(SQL_REFRESH);
+        assert!(refresh.contains("(conversation=? AND target=?)"), "{refresh}");
+        let is_listed = plan(SQL_IS_LISTED);
+        assert!(is_listed.contains("participants_present (conversation=?)"), "{is_listed}");
+        assert!(is_listed.contains("(conversation=? AND target=?)"), "{is_listed}");
+    }
 }

@@ -69,8 +69,13 @@ impl DeliveryWorker {
             for claim in self.claim_or_report(&clock, under_way.room()).await {
                 let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
                 let slow = claim.slow;
-                let attempts = async move { worker.deliver(claim, &clock, || !stop.is_requested()).await };
-                under_way.begin(slow, attempts);
+                under_way.begin(slow, |since| async move {
+                    let go_on = || {
+                        since.begin_anew();
+                        !stop.is_requested()
+                    };
+                    worker.deliver(claim, &clock, go_on).await;
+                });
             }
             tokio::select! {
                 () = under_way.ended() => {}

@@ -1,6 +1,10 @@
 //! What a worker has under way: attempts on tasks of their own, of which only a part may be with those who are slow.
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::future::pending;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use futures_util::future::LocalBoxFuture;
@@ -9,43 +13,74 @@ use futures_util::{FutureExt, StreamExt};
 
 use crate::model::room::Room;
 
+/// Whoever has given no answer for so long counts as slow already, before the attempt has ended.
+const SLOW_AFTER: Duration = Duration::from_secs(1);
+
 /// Attempts that have begun and not ended.
 pub struct UnderWay {
-    /// Each says in the end whether it took the place of a slow one.
-    tasks: FuturesUnordered<LocalBoxFuture<'static, bool>>,
-    slow: usize,
+    /// Each gives its number in the end.
+    tasks: FuturesUnordered<LocalBoxFuture<'static, u64>>,
+    attempts: HashMap<u64, Attempt>,
+    next: u64,
     concurrency: usize,
+}
+
+struct Attempt {
+    /// Whether it is with somebody who was slow before.
+    slow: bool,
+    since: Since,
+}
+
+/// When the attempt that a task is at has begun.
+#[derive(Clone)]
+pub struct Since(Rc<Cell<Instant>>);
+
+impl Since {
+    /// The task begins its next attempt.
+    pub fn begin_anew(&self) {
+        self.0.set(Instant::now());
+    }
 }
 
 impl UnderWay {
     /// Nothing yet, and up to `concurrency` at once.
     pub fn new(concurrency: usize) -> Self {
-        Self { tasks: FuturesUnordered::new(), slow: 0, concurrency }
+        Self { tasks: FuturesUnordered::new(), attempts: HashMap::new(), next: 0, concurrency }
     }
 
     /// How many more may begin.
     pub fn room(&self) -> Room {
-        Room::left(self.concurrency, self.tasks.len(), self.slow)
+        self.room_at(Instant::now())
     }
 
-    /// Begins on a task of its own, so that no attempt waits for the worker.
-    pub fn begin(&mut self, slow: bool, attempt: impl Future<Output = ()> + 'static) {
-        let task = rt::spawn(attempt);
-        self.slow += usize::from(slow);
+    fn room_at(&self, now: Instant) -> Room {
+        let is_slow = |attempt: &&Attempt| {
+            attempt.slow || now.saturating_duration_since(attempt.since.0.get()) >= SLOW_AFTER
+        };
+        Room::left(self.concurrency, self.attempts.len(), self.attempts.values().filter(is_slow).count())
+    }
+
+    /// Begins on a task of its own, so that no attempt waits for the worker. The task says when it begins another attempt.
+    pub fn begin<A: Future<Output = ()> + 'static>(&mut self, slow: bool, attempts: impl FnOnce(Since) -> A) {
+        let since = Since(Rc::new(Cell::new(Instant::now())));
+        let task = rt::spawn(attempts(since.clone()));
+        let number = self.next;
+        self.next += 1;
+        self.attempts.insert(number, Attempt { slow, since });
         let ended = async move {
             // A panic outside of an attempt ends the worker, as it would have without the task.
             task.await.expect("an attempt catches its own panics");
-            slow
+            number
         };
         self.tasks.push(ended.boxed_local());
     }
 
     /// Waits until something has ended, and takes note of all that has; for ever while nothing is under way.
     pub async fn ended(&mut self) {
-        let Some(was_slow) = self.tasks.next().await else { return pending().await };
-        self.slow -= usize::from(was_slow);
-        while let Some(Some(was_slow)) = self.tasks.next().now_or_never() {
-            self.slow -= usize::from(was_slow);
+        let Some(number) = self.tasks.next().await else { return pending().await };
+        self.attempts.remove(&number);
+        while let Some(Some(number)) = self.tasks.next().now_or_never() {
+            self.attempts.remove(&number);
         }
     }
 
@@ -68,7 +103,7 @@ mod tests {
         let mut ends = Vec::new();
         for slow in [true, false, true] {
             let (end, ended) = channel::<()>();
-            under_way.begin(slow, async { drop(ended.await) });
+            under_way.begin(slow, |_| async { drop(ended.await) });
             ends.push(end);
         }
         assert_eq!(under_way.room(), Room { any: 5, slow: 0 });
@@ -78,6 +113,31 @@ mod tests {
         under_way.ended().await;
 
         assert_eq!(under_way.room(), Room { any: 6, slow: 1 });
+        ends.clear();
+        under_way.all_ended().await;
+    }
+
+    #[actix_web::test]
+    async fn who_gives_no_answer_for_a_second_is_slow_until_the_next_attempt_begins() {
+        let mut under_way = UnderWay::new(8);
+        let (mut ends, mut begun) = (Vec::new(), Vec::new());
+        for _ in 0..8 {
+            let (end, ended) = channel::<()>();
+            under_way.begin(false, |since| {
+                begun.push(since);
+                async { drop(ended.await) }
+            });
+            ends.push(end);
+        }
+        assert_eq!(under_way.room(), Room { any: 0, slow: 0 });
+
+        let now = Instant::now() + SLOW_AFTER;
+        assert_eq!(under_way.room_at(now), Room { any: 6, slow: 0 });
+
+        for since in &begun[1..] {
+            since.0.set(now);
+        }
+        assert_eq!(under_way.room_at(now), Room { any: 0, slow: 0 });
         ends.clear();
         under_way.all_ended().await;
     }

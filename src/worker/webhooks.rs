@@ -69,8 +69,13 @@ impl WebhookWorker {
             for claim in self.claim_or_report(&clock, under_way.room()).await {
                 let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
                 let slow = claim.slow;
-                let calls = async move { worker.tell(claim, &clock, || !stop.is_requested()).await };
-                under_way.begin(slow, calls);
+                under_way.begin(slow, |since| async move {
+                    let go_on = || {
+                        since.begin_anew();
+                        !stop.is_requested()
+                    };
+                    worker.tell(claim, &clock, go_on).await;
+                });
             }
             let pause = self.pause(&clock);
             tokio::select! {

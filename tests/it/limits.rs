@@ -53,6 +53,31 @@ async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[actix_web::test]
+async fn what_is_refused_before_it_reaches_a_route_counts_too() {
+    let server = behind_a_proxy(|config| config.base_path = "/kaiwa".to_owned());
+
+    for (number, (path, status, header)) in [
+        ("/healthz", 404, ("accept", "*/*")),
+        ("/kaiwa", 404, ("accept", "*/*")),
+        ("/kaiwas/healthz", 404, ("accept", "*/*")),
+        ("//kaiwa/healthz", 404, ("accept", "*/*")),
+        ("/kaiwa/v1.0/conversations", 415, ("content-encoding", "gzip")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let address = format!("192.0.2.{number}");
+        let ask = async || {
+            let request = server.anonymous(Method::GET, path).insert_header(header);
+            Answer::to(request.insert_header(("x-forwarded-for", address.as_str())), "").await
+        };
+        let (taken, _) = until_refused(status, ask).await;
+
+        assert!(taken >= 3, "{path}: {taken}");
+    }
+}
+
+#[actix_web::test]
 async fn a_token_has_a_rate_of_its_own() {
     let server = TestServer::start_with(|config| {
         config.limits.token_requests_per_second = 1;
