@@ -150,8 +150,10 @@ pub fn claim(tx: &Transaction<'_>, room: Room, policy: &Policy) -> Result<Claime
 
 /// Writes down what follows from an attempt, and makes the lane's next delivery due.
 pub fn record(tx: &Transaction<'_>, claim: &Claim, decision: &Decision) -> Result<Option<MessageId>> {
-    if !still_sending(tx, claim)? {
-        return Ok(None);
+    match is_sending(tx, claim)? {
+        Some(true) => {}
+        Some(false) => return Ok(None),
+        None => return lanes::set_free(tx, claim.lane).map(|()| None),
     }
     match decision {
         Decision::Accept(acceptance) => accept(tx, claim, acceptance),
@@ -285,10 +287,10 @@ fn start_reply(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, reply_token:
     Ok(claim)
 }
 
-/// Whether the delivery is still under way; the account may have been removed meanwhile.
-fn still_sending(connection: &Connection, claim: &Claim) -> Result<bool> {
+/// Whether the delivery is still under way: the account may have been removed meanwhile. Nothing when it was erased.
+fn is_sending(connection: &Connection, claim: &Claim) -> Result<Option<bool>> {
     const SQL: &str = "SELECT state = 'sending' FROM deliveries WHERE key = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([claim.key], |row| row.get(0))?)
+    Ok(connection.prepare_cached(SQL)?.query_row([claim.key], |row| row.get(0)).optional()?)
 }
 
 fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Result<Option<MessageId>> {

@@ -29,6 +29,7 @@ const WAIT_MAX: Duration = Duration::from_hours(2);
 /// A file to fetch, or to remove.
 #[derive(Debug, Clone)]
 pub struct Fetch {
+    /// Only good in the transaction that has found it by the id: once it was erased another row may have it.
     key: i64,
     customer: i64,
     /// Its id.
@@ -106,8 +107,8 @@ pub fn used_bytes(connection: &Connection, fetch: &Fetch) -> Result<u64> {
 
 /// Whether the file is still to be fetched. A short, indexed read.
 pub fn is_wanted(connection: &Connection, fetch: &Fetch) -> Result<bool> {
-    const SQL: &str = "SELECT status = 'pending' FROM medias WHERE key = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([fetch.key], |row| row.get(0))?)
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status = 'pending')";
+    Ok(connection.prepare_cached(SQL)?.query_row([fetch.id], |row| row.get(0))?)
 }
 
 /// Those of these files that no row wants on disk.
@@ -128,9 +129,9 @@ pub fn orphans(connection: &Connection, ids: &[MediaId]) -> Result<Vec<MediaId>>
 pub fn store(tx: &Transaction<'_>, fetch: &Fetch, kept: &Kept, has_preview: bool) -> Result<bool> {
     const SQL: &str = "
         UPDATE medias SET status = 'stored', content_type = ?2, size = ?3, sha256 = ?4, due_at = NULL, last_error = ''
-        WHERE key = ?1 AND status = 'pending'";
+        WHERE id = ?1 AND status = 'pending'";
     let size = i64::try_from(kept.size).map_err(Error::internal)?;
-    let stored = tx.prepare_cached(SQL)?.execute((fetch.key, kept.content_type, size, kept.sha256))?;
+    let stored = tx.prepare_cached(SQL)?.execute((fetch.id, kept.content_type, size, kept.sha256))?;
     if stored == 0 {
         return Ok(false);
     }
@@ -150,8 +151,8 @@ pub fn store(tx: &Transaction<'_>, fetch: &Fetch, kept: &Kept, has_preview: bool
 
 /// The next attempt is made then.
 pub fn postpone(tx: &Transaction<'_>, fetch: &Fetch, until: Timestamp, reason: &str) -> Result<()> {
-    const SQL: &str = "UPDATE medias SET due_at = ?2, last_error = ?3 WHERE key = ?1 AND status = 'pending'";
-    tx.prepare_cached(SQL)?.execute((fetch.key, until, reason))?;
+    const SQL: &str = "UPDATE medias SET due_at = ?2, last_error = ?3 WHERE id = ?1 AND status = 'pending'";
+    tx.prepare_cached(SQL)?.execute((fetch.id, until, reason))?;
     Ok(())
 }
 
@@ -160,8 +161,8 @@ pub fn postpone(tx: &Transaction<'_>, fetch: &Fetch, until: Timestamp, reason: &
 pub fn give_up(tx: &Transaction<'_>, fetch: &Fetch, reason: &str) -> Result<()> {
     const SQL: &str = "
         UPDATE medias SET status = 'gone', due_at = ?3, last_error = ?2
-        WHERE key = ?1 AND status = 'pending'";
-    if tx.prepare_cached(SQL)?.execute((fetch.key, reason, tx.now()))? > 0 && !fetch.is_picture {
+        WHERE id = ?1 AND status = 'pending'";
+    if tx.prepare_cached(SQL)?.execute((fetch.id, reason, tx.now()))? > 0 && !fetch.is_picture {
         show(tx, fetch, |media| media.status = Some(MediaStatus::Gone))?;
     }
     Ok(())
@@ -169,11 +170,10 @@ pub fn give_up(tx: &Transaction<'_>, fetch: &Fetch, reason: &str) -> Result<()> 
 
 /// Nothing is left on disk of a file that had to go. The row stays with its message, and goes without one.
 pub fn removed(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
-    const SQL: &str = "UPDATE medias SET due_at = NULL WHERE key = ?1 AND status = 'gone'";
-    const SQL_DELETE: &str =
-        "DELETE FROM medias WHERE key = ?1 AND status = 'gone' AND message_stamp IS NULL";
-    tx.prepare_cached(SQL)?.execute([fetch.key])?;
-    tx.prepare_cached(SQL_DELETE)?.execute([fetch.key])?;
+    const SQL: &str = "UPDATE medias SET due_at = NULL WHERE id = ?1 AND status = 'gone'";
+    const SQL_DELETE: &str = "DELETE FROM medias WHERE id = ?1 AND status = 'gone' AND message_stamp IS NULL";
+    tx.prepare_cached(SQL)?.execute([fetch.id])?;
+    tx.prepare_cached(SQL_DELETE)?.execute([fetch.id])?;
     Ok(())
 }
 

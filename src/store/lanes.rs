@@ -132,6 +132,17 @@ pub(super) fn advance(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     Ok(())
 }
 
+/// What was under way of a lane was erased: the next delivery may go out, unless it is under way already.
+pub(super) fn set_free(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL: &str = "
+        SELECT EXISTS (
+            SELECT 1 FROM deliveries INDEXED BY deliveries_waiting
+            WHERE conversation = ?1 AND state IN ('queued', 'sending') AND state = 'sending'
+        )";
+    let is_taken: bool = tx.prepare_cached(SQL)?.query_row([conversation], |row| row.get(0))?;
+    if is_taken { Ok(()) } else { advance(tx, conversation) }
+}
+
 /// Nothing is under way when a process starts.
 pub(super) fn recover(tx: &Transaction<'_>) -> Result<()> {
     const SQL: &str = "UPDATE lanes SET in_flight = 0 WHERE in_flight = 1";
