@@ -5,16 +5,18 @@ use serde_json::json;
 
 use crate::command::confirmation::Confirmation;
 use crate::command::settings::Settings;
-use crate::command::words::{counted, counted_list};
+use crate::command::words::counted;
 use crate::command::{output, progress};
-use crate::error::{Error, Result};
+use crate::error::{Error, Resource, Result};
 use crate::model::chat::LineId;
 use crate::model::id::ConversationId;
+use crate::model::progress::{Unit, advance, begin};
 use crate::model::timestamp::Timestamp;
-use crate::store::erasure::{self, Erased, Subject};
+use crate::store::Store;
 use crate::store::folder::Folder;
 use crate::store::lock::Lock;
 use crate::store::traces::{self, Proof};
+use crate::worker::erasure::{self, Done, FIRST, Step, Whom};
 
 /// Erases every trace of a conversation or of a person, and proves it by searching all files for what was erased. The
 /// server must not be running.
@@ -39,33 +41,31 @@ pub struct Erase {
 impl Erase {
     /// Runs the command. `Unusable` when traces are left in files that only a person can judge.
     pub fn run(self) -> Result<()> {
-        let config = self.settings.load()?;
-        let database = config.database_path();
-        let subject = match (self.conversation, self.user.clone()) {
-            (Some(conversation), _) => Subject::Conversation(conversation),
-            (None, Some(user)) => Subject::User(user),
+        let whom = match (self.conversation, &self.user) {
+            (Some(conversation), _) => Whom::Conversation(conversation),
+            (None, Some(user)) => Whom::User(user.as_str().to_owned()),
             (None, None) => return Err(Error::Unusable("nothing was named".to_owned())),
         };
-        let folder = config.data_directory.display();
-        self.confirmation.ask(&format!("Erase {} in {folder} for ever?", self.named()))?;
-        let store = self.settings.store()?;
-        let folder = Folder::open(&config.data_directory)?;
-        let erased = store.write_blocking(Timestamp::now(), move |tx| erasure::erase(tx, &subject))?;
-        // Closing it empties the log; nobody else may fill it before the search.
-        drop(store);
-        let _lock = Lock::take(&database)?;
-        for file in &erased.files {
-            folder.remove(*file).map_err(Error::internal)?;
-        }
-        let proof = progress::during("searching all files", || {
-            traces::search(&config.data_directory, &database, &erased.words)
+        let config = self.settings.load()?;
+        let folder = &config.data_directory;
+        self.confirmation.ask(&format!("Erase {} in {} for ever?", self.named(), folder.display()))?;
+        let (store, database) = (self.settings.store()?, config.database_path());
+        let folder = Folder::open(folder)?;
+        let (erased, proof) = progress::during("erasing", || {
+            let mut erased = erase(&store, &folder, &whom)?;
+            // Nobody else may open it before the search.
+            drop(store);
+            let _lock = Lock::take(&database)?;
+            let words = std::mem::take(&mut erased.words);
+            let proof = traces::search(&config.data_directory, &database, words)?;
+            Ok::<_, Error>((erased, proof))
         })?;
         self.tell(&erased, &proof)?;
-        match proof.left.first() {
+        match proof.left.first_key_value() {
             None => Ok(()),
             Some((path, _)) => Err(Error::Unusable(format!(
                 "traces are left in {}, the first is {}: delete them if they are copies of yours",
-                counted_list(&proof.left, "file"),
+                counted_all(proof.left.len(), "file"),
                 path.display()
             ))),
         }
@@ -80,8 +80,8 @@ impl Erase {
     }
 
     /// What was erased is not told again: only how much it was.
-    fn tell(&self, erased: &Erased, proof: &Proof) -> Result<()> {
-        let Erased { conversations, messages, events, files, .. } = erased;
+    fn tell(&self, erased: &Done, proof: &Proof) -> Result<()> {
+        let Done { conversations, messages, events, files, .. } = erased;
         let Proof { searched, too_short, elsewhere, left } = proof;
         if self.json {
             let left: Vec<_> = left
@@ -89,7 +89,7 @@ impl Erase {
                 .map(|(path, count)| json!({ "file": path.display().to_string(), "count": count }))
                 .collect();
             return output::json(&json!({
-                "conversations": conversations, "messages": messages, "events": events, "files": files.len(),
+                "conversations": conversations, "messages": messages, "events": events, "files": files,
                 "searched": searched, "too_short": too_short, "elsewhere": elsewhere, "left": left,
             }));
         }
@@ -98,14 +98,34 @@ impl Erase {
             counted(*conversations, "conversation"),
             counted(*messages, "message"),
             counted(*events, "event"),
-            counted_list(files, "file"),
+            counted(*files, "file"),
         ))?;
         output::line(&format!(
             "ids, names and texts that were searched for: {searched}; traces: in {}; also said by others: {elsewhere}; \
              too short to be searched for: {too_short}",
-            counted_list(left, "file"),
+            counted_all(left.len(), "file"),
         ))
     }
+}
+
+/// Does all steps. `NotFound` when there was nothing of it.
+fn erase(store: &Store, folder: &Folder, whom: &Whom) -> Result<Done> {
+    let (mut erased, mut next) = (Done::default(), Some(FIRST));
+    begin("erasing", Unit::Pieces, None);
+    while let Some(step) = next {
+        if step == Step::Log && erased.is_nothing() {
+            return Err(Error::NotFound(Resource::Conversation));
+        }
+        let done = erasure::step(store, folder, whom, step, Timestamp::now())?;
+        advance(done.messages + done.events);
+        next = done.next;
+        erased.add(done);
+    }
+    Ok(erased)
+}
+
+fn counted_all(count: usize, word: &str) -> String {
+    counted(u64::try_from(count).unwrap_or(u64::MAX), word)
 }
 
 fn parse_line_id(text: &str) -> Result<LineId, String> {

@@ -6,7 +6,9 @@ use serde_json::json;
 use crate::command::settings::Settings;
 use crate::command::{output, progress};
 use crate::error::Result;
+use crate::model::progress::{Unit, advance, begin};
 use crate::model::timestamp::Timestamp;
+use crate::store::Store;
 use crate::worker::replay::{self, Tally};
 
 /// Reads the journal again: applies events that an earlier version did not understand, or could not apply. The server
@@ -27,13 +29,24 @@ impl Replay {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let store = self.settings.store()?;
-        let tally =
-            progress::during("applying events", || replay::replay(&store, self.since, Timestamp::now()))?;
+        let tally = progress::during("applying events", || self.apply(&store))?;
         let Tally { applied, unread, failed } = tally;
         if self.json {
             return output::json(&json!({ "applied": applied, "unread": unread, "failed": failed }));
         }
         output::line(&format!("{applied} applied, {unread} not understood, {failed} failed"))
+    }
+
+    fn apply(&self, store: &Store) -> Result<Tally> {
+        let (mut tally, mut next) = (Tally::default(), Some(0));
+        begin("applying events", Unit::Pieces, None);
+        while let Some(after) = next {
+            let page = replay::page(store, self.since, after, Timestamp::now())?;
+            advance(page.events);
+            tally.add(page.tally);
+            next = page.next;
+        }
+        Ok(tally)
     }
 }
 

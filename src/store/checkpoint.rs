@@ -29,6 +29,9 @@ const LEFT_BYTES_MAX: u64 = 1 << 30;
 /// The pause between two attempts to empty the log.
 const ERASURE_PAUSE: Duration = Duration::from_secs(2);
 
+/// For how long it is tried to empty the log while somebody waits for it.
+const EMPTY_TIME_MAX: Duration = Duration::from_mins(1);
+
 /// How long an attempt to empty the log waits for readers. The writer waits for as long, so it is short.
 const ERASURE_BUSY_TIMEOUT: Duration = Duration::from_millis(20);
 
@@ -57,6 +60,25 @@ impl Switch {
     /// From now on another process does, also when this one ends.
     pub fn leave_to_others(&self) {
         self.shared.is_left.store(true, Ordering::Release);
+    }
+
+    /// Empties the log now, unless another process trims it.
+    pub fn empty_log(&self, path: &Path) -> Result<()> {
+        if self.shared.is_left.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let connection = connection::open_writing(path)?;
+        connection.busy_timeout(ERASURE_BUSY_TIMEOUT)?;
+        let limit = Instant::now() + EMPTY_TIME_MAX;
+        while Instant::now() < limit {
+            if truncate(&connection)? {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(Error::Unavailable(
+            "the log cannot be emptied: somebody reads an older state; try again later".to_owned(),
+        ))
     }
 }
 
@@ -164,15 +186,20 @@ fn keep_log(connection: &Connection) {
 
 /// Empties the log, or leaves a note to try again: a reader may still need what is in it.
 fn empty_log(connection: &Connection, shared: &Shared) {
-    let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
-    match connection.query_row(truncate, [], |row| row.get(0)) {
-        Ok(false) => shared.frames.store(0, Ordering::Relaxed),
-        Ok(true) => shared.erased.store(true, Ordering::Release),
+    match truncate(connection) {
+        Ok(true) => shared.frames.store(0, Ordering::Relaxed),
+        Ok(false) => shared.erased.store(true, Ordering::Release),
         Err(error) => {
             shared.erased.store(true, Ordering::Release);
             report(Err(error));
         }
     }
+}
+
+/// Empties the log; `false` when somebody still needs what is in it.
+fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
+    let is_blocked: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(!is_blocked)
 }
 
 /// Runs a checkpoint and tells how many pages are in the log.

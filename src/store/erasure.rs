@@ -1,26 +1,23 @@
-//! Erasing every trace of a chat or of a person: rows at once, and the words with which its traces can be looked for.
+//! Erasing every trace of a chat or of a person, in parts, and the words with which its traces can be looked for.
+//!
+//! What has no index is found by a reader, and the writer is given keys: nobody waits long for it.
 
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{OptionalExtension, Params};
+use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Resource, Result};
+use crate::error::Result;
 use crate::model::chat::LineId;
-use crate::model::id::{ConversationId, MediaId};
+use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::Text;
+use crate::store::subject::{
+    Chat, Reference, Spot, Subject, by_id, events_of_chat, events_of_user, most, with_user,
+};
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, events, forget, messages, quotes, uploads};
 
-/// Who or what is erased.
-#[derive(Debug, Clone)]
-pub enum Subject {
-    /// A conversation of any kind, with all that was said in it.
-    Conversation(ConversationId),
-    /// A person: the chats with them, and what they said in groups.
-    User(LineId),
-}
-
-/// What was erased.
+/// What was erased in one part.
 #[derive(Debug, Clone, Default)]
 pub struct Erased {
     /// Conversations.
@@ -29,6 +26,8 @@ pub struct Erased {
     pub messages: u64,
     /// Events of the journal that have lost what they said.
     pub events: u64,
+    /// Groups that the person was in, and messages of others that mentioned them.
+    pub references: u64,
     /// Files that are now to be removed from the folder.
     pub files: Vec<MediaId>,
     /// With what its traces are looked for.
@@ -36,7 +35,7 @@ pub struct Erased {
 }
 
 /// Ids and texts that were in the rows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Words {
     /// Ids in their stored form, which nothing else has: they must be nowhere.
     pub ids: Vec<[u8; 16]>,
@@ -47,6 +46,40 @@ pub struct Words {
 }
 
 impl Words {
+    /// Adds others.
+    pub fn extend(&mut self, others: Self) {
+        self.ids.extend(others.ids);
+        self.own.extend(others.own);
+        self.shared.extend(others.shared);
+    }
+
+    /// The same, each once, in parts of about so many bytes: one at least.
+    pub(super) fn into_parts(mut self, bytes_max: usize) -> Vec<Self> {
+        self.own.sort_unstable();
+        self.own.dedup();
+        self.shared.sort_unstable();
+        self.shared.dedup();
+        let ids = self.ids.into_iter().map(|id| Self { ids: vec![id], ..Self::default() });
+        let own = self.own.into_iter().map(|id| Self { own: vec![id], ..Self::default() });
+        let shared = self.shared.into_iter().map(|text| Self { shared: vec![text], ..Self::default() });
+        let (mut parts, mut part, mut bytes) = (Vec::new(), Self::default(), 0);
+        for word in ids.chain(own).chain(shared) {
+            bytes += word.bytes();
+            part.extend(word);
+            if bytes >= bytes_max {
+                parts.push(std::mem::take(&mut part));
+                bytes = 0;
+            }
+        }
+        parts.push(part);
+        parts
+    }
+
+    fn bytes(&self) -> usize {
+        let texts = self.own.iter().chain(&self.shared).map(String::len);
+        self.ids.len() * size_of::<[u8; 16]>() + texts.sum::<usize>()
+    }
+
     /// A text that may also be somebody else's. Where it is damaged, other bytes stand in the files: its parts are looked
     /// for.
     fn share(&mut self, Text(text): Text) {
@@ -63,61 +96,107 @@ impl FromSql for Id {
     }
 }
 
-/// A conversation that is erased.
-struct Chat {
-    key: i64,
-    account: i64,
-    kind: String,
-    line_id: String,
-}
-
-/// Erases the subject, at once or not at all.
-///
-/// `NotFound` when there is nothing of it.
-pub fn erase(tx: &Transaction<'_>, subject: &Subject) -> Result<Erased> {
+/// Empties these events of the journal.
+pub fn empty_events(tx: &Transaction<'_>, events: &[i64]) -> Result<Erased> {
+    const SQL: &str =
+        "UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = '' WHERE key = ?1";
     let mut erased = Erased::default();
-    match subject {
-        Subject::Conversation(id) => {
-            if let Some(chat) = by_id(tx, *id)? {
-                conversation(tx, &chat, &mut erased)?;
-            }
-        }
-        Subject::User(user) => {
-            for chat in with_user(tx, user)? {
-                conversation(tx, &chat, &mut erased)?;
-            }
-            in_groups(tx, user, &mut erased)?;
-            erased.words.own.push(user.as_str().to_owned());
-        }
-    }
-    if erased.conversations + erased.messages + erased.events == 0 {
-        return Err(Error::NotFound(Resource::Conversation));
+    for event in events {
+        erased.events += count(tx.prepare_cached(SQL)?.execute([event])?);
     }
     tx.note_erasure();
     Ok(erased)
 }
 
-fn by_id(tx: &Transaction<'_>, id: ConversationId) -> Result<Option<Chat>> {
-    const SQL: &str = "SELECT key, account, chat_kind, chat_id FROM conversations WHERE id = ?1";
-    Ok(tx.prepare_cached(SQL)?.query_row([id], |row| Ok(chat(row.try_into()?))).optional()?)
+/// Erases up to `limit` things of the chats of the subject, and says whether nothing of them is left. Events of the journal
+/// up to `journal` are empty already.
+pub fn chats(
+    tx: &Transaction<'_>,
+    subject: &Subject,
+    (journal, limit): (i64, usize),
+) -> Result<(Erased, bool)> {
+    let mut erased = Erased::default();
+    tx.note_erasure();
+    let chats = match subject {
+        Subject::Conversation(id) => by_id(tx, *id)?.into_iter().collect(),
+        Subject::User(user) => with_user(tx, user)?,
+    };
+    for chat in chats {
+        if messages_of(tx, &chat, limit, &mut erased)? || older_events(tx, chat.key, limit)? {
+            return Ok((erased, false));
+        }
+        let late = events_of_chat(tx, &chat, (journal, usize::MAX))?;
+        erased.events += empty_events(tx, &late)?.events;
+        conversation(tx, &chat, &mut erased)?;
+    }
+    Ok((erased, true))
 }
 
-fn with_user(tx: &Transaction<'_>, user: &LineId) -> Result<Vec<Chat>> {
-    const SQL: &str = "
-        SELECT key, account, chat_kind, chat_id
-        FROM conversations
-        WHERE chat_kind = 'user' AND chat_id = ?1";
+/// Erases what a person said in groups, and what others said of them.
+pub fn references(tx: &Transaction<'_>, user: &LineId, references: &[Reference]) -> Result<Erased> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM messages WHERE conversation = ?1 AND tm_create = ?2)";
+    let mut erased = Erased::default();
+    for Reference { account, spot, is_own } in references {
+        // It may have gone meanwhile.
+        let is_there: bool = tx.prepare_cached(SQL)?.query_row(*spot, |row| row.get(0))?;
+        match is_there {
+            true if *is_own => message(tx, *account, *spot, &mut erased)?,
+            true => mention(tx, user, (*account, *spot), &mut erased)?,
+            false => {}
+        }
+    }
+    tx.note_erasure();
+    Ok(erased)
+}
+
+/// Erases that a person was in these groups.
+pub fn memberships(tx: &Transaction<'_>, user: &LineId, groups: &[i64]) -> Result<Erased> {
+    let mut erased = Erased::default();
+    for group in groups {
+        membership(tx, user, *group, &mut erased)?;
+    }
+    tx.note_erasure();
+    Ok(erased)
+}
+
+/// Ends it for a person: empties the events of the journal that came meanwhile.
+pub fn end(tx: &Transaction<'_>, user: &LineId, journal: i64) -> Result<Erased> {
+    let late = events_of_user(tx, user, (journal, usize::MAX))?;
+    let mut erased = empty_events(tx, &late)?;
+    erased.words.own.push(user.as_str().to_owned());
+    Ok(erased)
+}
+
+/// Erases the oldest messages of a chat, and says whether there may be more.
+fn messages_of(tx: &Transaction<'_>, chat: &Chat, limit: usize, erased: &mut Erased) -> Result<bool> {
+    const SQL: &str = "SELECT tm_create FROM messages WHERE conversation = ?1 ORDER BY tm_create LIMIT ?2";
+    idempotency_keys(tx, chat.key, limit)?;
     let mut statement = tx.prepare_cached(SQL)?;
-    let chats = statement.query_map([user], |row| Ok(chat(row.try_into()?)))?;
-    Ok(chats.collect::<rusqlite::Result<_>>()?)
+    let stamps = statement.query_map((chat.key, most(limit)), |row| row.get(0))?;
+    let stamps: Vec<Timestamp> = stamps.collect::<rusqlite::Result<_>>()?;
+    for stamp in &stamps {
+        message(tx, chat.account, (chat.key, *stamp), erased)?;
+    }
+    Ok(stamps.len() == limit)
 }
 
-fn chat((key, account, kind, line_id): (i64, i64, Text, Text)) -> Chat {
-    Chat { key, account, kind: kind.0, line_id: line_id.0 }
+/// Removes the oldest of what was told of a conversation itself, and says whether there may be more. The newest stays for as
+/// long as the conversation does.
+fn older_events(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result<bool> {
+    const SQL: &str = "
+        DELETE FROM events
+        WHERE sequence IN (
+            SELECT sequence
+            FROM events
+            WHERE conversation = ?1 AND message_stamp IS NULL AND sequence < (
+                SELECT max(sequence) FROM events WHERE conversation = ?1 AND message_stamp IS NULL)
+            ORDER BY sequence
+            LIMIT ?2)";
+    Ok(tx.prepare_cached(SQL)?.execute((conversation, most(limit)))? == limit)
 }
 
+/// Erases what is left of a chat that has no messages any more.
 fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
-    const SQL_MESSAGES: &str = "SELECT tm_create FROM messages WHERE conversation = ?1";
     const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
     const SQL_DELETE: [&str; 4] = [
         "DELETE FROM webhook_lanes WHERE conversation = ?1",
@@ -129,13 +208,9 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE conversation = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL: &str = "DELETE FROM conversations WHERE key = ?1 RETURNING id, name, detail";
-    idempotency_keys(tx, chat.key)?;
-    for stamp in column(tx, SQL_MESSAGES, chat.key)? {
-        message(tx, chat.account, (chat.key, stamp), erased)?;
-    }
-    erased.events += journal_of_chat(tx, chat)?;
-    for name in column(tx, SQL_NAMES, chat.key)? {
-        erased.words.share(name);
+    let mut statement = tx.prepare_cached(SQL_NAMES)?;
+    for name in statement.query_map([chat.key], |row| row.get(0))? {
+        erased.words.share(name?);
     }
     for sql in SQL_DELETE {
         tx.prepare_cached(sql)?.execute([chat.key])?;
@@ -154,75 +229,59 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     Ok(())
 }
 
-/// Forgets the keys of the requests that created what is about to go.
-fn idempotency_keys(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+/// Forgets the keys of the requests that created what is about to go: the oldest messages, and files.
+fn idempotency_keys(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result<()> {
     const SQL: &str = "
         DELETE FROM idempotency_keys
-        WHERE created_id IN (SELECT id FROM messages WHERE conversation = ?1)
+        WHERE created_id IN (SELECT id FROM messages WHERE conversation = ?1 ORDER BY tm_create LIMIT ?2)
             OR created_id IN (SELECT id FROM medias WHERE conversation = ?1)
             OR created_id IN (
                 SELECT id
                 FROM message_uploads u JOIN medias ON key = u.media
                 WHERE u.conversation = ?1 AND NOT EXISTS (
                     SELECT 1 FROM message_uploads o WHERE o.media = u.media AND o.conversation <> ?1))";
-    tx.prepare_cached(SQL)?.execute([conversation])?;
+    tx.prepare_cached(SQL)?.execute((conversation, most(limit)))?;
     Ok(())
 }
 
-/// What a person said in groups and rooms, that they were there, and every event that mentions them.
-fn in_groups(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result<()> {
+/// That a person takes part or took part in a group or room.
+fn membership(tx: &Transaction<'_>, user: &LineId, group: i64, erased: &mut Erased) -> Result<()> {
+    const SQL_LOOKUP: &str = "DELETE FROM lookups WHERE conversation = ?1 AND target = ?2";
     const SQL: &str = "
-        SELECT v.account, m.conversation, m.tm_create
-        FROM messages m JOIN conversations v ON v.key = m.conversation
-        WHERE m.source_target = ?1";
-    const SQL_LOOKUPS: &str = "DELETE FROM lookups WHERE target = ?1";
-    const SQL_NAMES: &str =
-        "DELETE FROM participants WHERE target = ?1 RETURNING conversation, target_name, picture, present";
+        DELETE FROM participants WHERE conversation = ?1 AND target = ?2
+        RETURNING target_name, picture, present";
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
-    const SQL_JOURNAL: &str = "
-        UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
-        WHERE instr(body, ?1) > 0 OR instr(error, ?1) > 0";
-    let mut statement = tx.prepare_cached(SQL)?;
-    let said = statement.query_map([user], |row| row.try_into())?;
-    for (account, conversation, stamp) in said.collect::<rusqlite::Result<Vec<(i64, i64, Timestamp)>>>()? {
-        message(tx, account, (conversation, stamp), erased)?;
-    }
-    mentions(tx, user, erased)?;
-    tx.prepare_cached(SQL_LOOKUPS)?.execute([user])?;
-    let mut statement = tx.prepare_cached(SQL_NAMES)?;
-    let names = statement.query_map([user], |row| row.try_into())?;
-    let names = names.collect::<rusqlite::Result<Vec<(i64, Text, Option<i64>, i64)>>>()?;
-    for (conversation, name, picture, present) in names {
-        conversations::count_participants(tx, conversation, -present)?;
-        erased.words.share(name);
-        files(tx, SQL_FILES, [picture], erased)?;
-        conversations::touch(tx, conversation)?;
-        events::overwrite(tx, conversation, None)?;
-    }
-    erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute([user])?);
-    Ok(())
+    tx.prepare_cached(SQL_LOOKUP)?.execute((group, user))?;
+    let gone = tx.prepare_cached(SQL)?.query_row((group, user), |row| row.try_into()).optional()?;
+    let Some(gone) = gone else { return Ok(()) };
+    let (name, picture, present): (Text, Option<i64>, i64) = gone;
+    erased.references += 1;
+    conversations::count_participants(tx, group, -present)?;
+    erased.words.share(name);
+    files(tx, SQL_FILES, [picture], erased)?;
+    conversations::touch(tx, group)?;
+    events::overwrite(tx, group, None)
 }
 
-/// Where others have mentioned a person: that somebody is mentioned stays, as the text does.
-fn mentions(tx: &Transaction<'_>, user: &LineId, erased: &mut Erased) -> Result<()> {
+/// Where another has mentioned a person: that somebody is mentioned stays, as the text does.
+fn mention(
+    tx: &Transaction<'_>,
+    user: &LineId,
+    (account, (conversation, stamp)): (i64, Spot),
+    erased: &mut Erased,
+) -> Result<()> {
     const SQL: &str = "
         UPDATE messages SET mentions = replace(mentions, json_quote(?1), 'null')
-        WHERE instr(mentions, json_quote(?1)) > 0
-        RETURNING (SELECT account FROM conversations v WHERE v.key = conversation), conversation, tm_create";
-    let mut statement = tx.prepare_cached(SQL)?;
-    let mentioning = statement.query_map([user], |row| row.try_into())?;
-    let mentioning = mentioning.collect::<rusqlite::Result<Vec<(i64, i64, Timestamp)>>>()?;
-    for (account, conversation, stamp) in mentioning {
-        of_another(tx, account, (conversation, stamp), erased)?;
-    }
-    Ok(())
+        WHERE conversation = ?2 AND tm_create = ?3";
+    erased.references += count(tx.prepare_cached(SQL)?.execute((user, conversation, stamp))?);
+    of_another(tx, account, (conversation, stamp), erased)
 }
 
 fn message(
     tx: &Transaction<'_>,
     account: i64,
-    (conversation, stamp): (i64, Timestamp),
+    (conversation, stamp): Spot,
     erased: &mut Erased,
 ) -> Result<()> {
     const SQL: &str =
@@ -263,7 +322,7 @@ fn message(
 fn of_another(
     tx: &Transaction<'_>,
     account: i64,
-    (conversation, stamp): (i64, Timestamp),
+    (conversation, stamp): Spot,
     erased: &mut Erased,
 ) -> Result<()> {
     const SQL_JOURNAL: &str = "
@@ -289,26 +348,6 @@ fn files(tx: &Transaction<'_>, sql: &str, values: impl Params, erased: &mut Eras
         }
     }
     Ok(())
-}
-
-/// Empties the events of a chat that belong to no message, or whose message is not there any more, and those that can only
-/// be seen to mention it.
-fn journal_of_chat(tx: &Transaction<'_>, chat: &Chat) -> Result<u64> {
-    const SQL: &str = "
-        UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
-        WHERE account = ?1 AND instr(body, ?3) > 0 AND CASE
-            WHEN NOT json_valid(body) THEN 1
-            WHEN ?2 = 'user' THEN json_extract(body, '$.source.userId') = ?3
-                AND json_extract(body, '$.source.groupId') IS NULL AND json_extract(body, '$.source.roomId') IS NULL
-            WHEN ?2 = 'group' THEN json_extract(body, '$.source.groupId') = ?3
-            ELSE json_extract(body, '$.source.roomId') = ?3 END";
-    Ok(count(tx.prepare_cached(SQL)?.execute((chat.account, &chat.kind, &chat.line_id))?))
-}
-
-fn column<T: FromSql>(tx: &Transaction<'_>, sql: &str, key: i64) -> Result<Vec<T>> {
-    let mut statement = tx.prepare_cached(sql)?;
-    let rows = statement.query_map([key], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn count(rows: usize) -> u64 {

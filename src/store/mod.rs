@@ -47,6 +47,7 @@ mod seal;
 pub mod sealing;
 pub mod sources;
 mod steps;
+pub mod subject;
 mod tables;
 pub mod tokens;
 pub mod traces;
@@ -209,6 +210,14 @@ impl Store {
     /// erased stays in the log until that process has done so.
     pub fn leave_checkpoints_to_others(&self) {
         self.open.checkpoints.leave_to_others();
+    }
+
+    /// Empties the log: what was erased is in no older page of it any more. Waits for whoever still reads an older state. A
+    /// log that is left to another process stays as it is.
+    ///
+    /// `Unavailable` when somebody reads an older state for too long.
+    pub fn empty_log(&self) -> Result<()> {
+        self.open.checkpoints.empty_log(&self.open.path)
     }
 
     /// Watches the folder of files as the files of the database are watched.

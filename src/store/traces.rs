@@ -3,7 +3,7 @@
 //! A word may also be somebody else's. So a copy of the database is made, which has what its rows say and nothing else: a word
 //! that is in the copy is said elsewhere; one that is only in a file is a trace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -31,6 +31,9 @@ const PIECES_MAX: usize = 64;
 /// Bytes that are searched at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// Bytes of ids, names and texts that are looked for at once; each search reads all files.
+const WORDS_BYTES: usize = 1 << 20;
+
 /// What the name of the copy ends with.
 const COPY: &str = ".erasing";
 
@@ -44,7 +47,7 @@ pub struct Proof {
     /// Names and texts that others have said or are called as well.
     pub elsewhere: usize,
     /// The files in which something is left, and how many forms.
-    pub left: Vec<(PathBuf, usize)>,
+    pub left: BTreeMap<PathBuf, usize>,
 }
 
 /// The forms that are looked for.
@@ -58,16 +61,33 @@ struct Forms {
     too_short: usize,
 }
 
-/// Searches every file of the data directory. No other process may have the database open.
-pub fn search(data_directory: &Path, database: &Path, words: &Words) -> Result<Proof> {
+/// Searches every file of the data directory. Another process may have the database open, with a log in which nothing is left;
+/// this one must not: closing a file of the database takes the locks of all its connections away.
+pub fn search(data_directory: &Path, database: &Path, words: Words) -> Result<Proof> {
+    let mut proof = Proof::default();
+    for part in words.into_parts(WORDS_BYTES) {
+        let Proof { searched, too_short, elsewhere, left } = search_for(data_directory, database, &part)?;
+        proof.searched += searched;
+        proof.too_short += too_short;
+        proof.elsewhere += elsewhere;
+        for (path, count) in left {
+            *proof.left.entry(path).or_default() += count;
+        }
+    }
+    Ok(proof)
+}
+
+fn search_for(data_directory: &Path, database: &Path, words: &Words) -> Result<Proof> {
     let forms = Forms::new(words)?;
-    let mut said = said_in(database, &forms)?;
-    let mut left = Vec::new();
     let files = files(data_directory)?;
     let bytes = files.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
     progress::begin("searching all files", Unit::Bytes, Some(bytes));
-    for path in files {
-        let found = forms.find_in(&path)?;
+    let found = files.into_iter().map(|path| forms.find_in(&path).map(|found| (path, found)));
+    let found = found.collect::<Result<Vec<_>>>()?;
+    // It comes last: what somebody says during the search is in the copy too.
+    let mut said = said_in(database, &forms)?;
+    let mut left = BTreeMap::new();
+    for (path, found) in found {
         // A file that somebody sent may say anything, but not whose it was.
         let is_sent = path.parent().is_some_and(|folder| folder.ends_with("media"));
         if is_sent {
@@ -75,7 +95,7 @@ pub fn search(data_directory: &Path, database: &Path, words: &Words) -> Result<P
         }
         let traces = found.iter().filter(|form| **form < forms.first_shared || !said.contains(form)).count();
         if traces > 0 {
-            left.push((path, traces));
+            left.insert(path, traces);
         }
     }
     let elsewhere = said.iter().filter(|form| **form >= forms.first_shared).count();
@@ -142,9 +162,12 @@ impl Forms {
         Ok(Self { automaton, longest, first_shared, count: all.len(), too_short })
     }
 
-    /// Which forms are in a file.
+    /// Which forms are in a file; none in one that has gone meanwhile.
     fn find_in(&self, path: &Path) -> Result<BTreeSet<usize>> {
-        let mut file = File::open(path).map_err(Error::internal)?;
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            opened => opened.map_err(Error::internal)?,
+        };
         let (mut found, mut window) = (BTreeSet::new(), Vec::with_capacity(CHUNK_BYTES + self.longest));
         loop {
             let chunk = u64::try_from(CHUNK_BYTES).map_err(Error::internal)?;

@@ -6,6 +6,7 @@
 pub mod backups;
 pub mod delivery;
 mod download;
+pub mod erasure;
 pub mod events;
 pub mod media;
 pub mod names;

@@ -1,8 +1,9 @@
-//! Reading the journal again after an upgrade, while no server runs.
+//! Reading the journal again after an upgrade, page by page: whoever asks for the pages may end between any two of them.
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::line::webhook;
-use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
 use crate::store::replays::{self, Replayed};
@@ -11,7 +12,7 @@ use crate::store::replays::{self, Replayed};
 const PAGE: usize = 100;
 
 /// How many events there were of each outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Applied by this replay.
     pub applied: u64,
@@ -21,28 +22,42 @@ pub struct Tally {
     pub failed: u64,
 }
 
-/// Applies what was received since then and was not understood or not applied, in the order of its arrival. Whatever ends
-/// it, it can be begun again: an event that was applied is not applied twice.
-pub fn replay(store: &Store, since: Timestamp, now: Timestamp) -> Result<Tally> {
-    let reader = store.reader()?;
-    let (mut tally, mut after) = (Tally::default(), 0);
-    progress::begin("applying events", Unit::Pieces, None);
-    loop {
-        let waiting = reader.read(|connection| replays::waiting(connection, since, after, PAGE))?;
-        let Some(last) = waiting.last() else { return Ok(tally) };
-        after = last.key;
-        let outcomes = store.write_blocking(now, move |tx| {
-            let events = waiting.iter().map(|waiting| (waiting, webhook::parse_event(&waiting.body)));
-            events.map(|(waiting, event)| replays::replay(tx, waiting, &event)).collect::<Result<Vec<_>>>()
-        })?;
-        progress::advance(u64::try_from(outcomes.len()).unwrap_or(0));
-        for outcome in outcomes {
-            tally.count(outcome);
-        }
+/// What became of one page.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Page {
+    /// The outcomes.
+    pub tally: Tally,
+    /// How many events were looked at.
+    pub events: u64,
+    /// Behind which event the next page begins; nothing after the last one.
+    pub next: Option<i64>,
+}
+
+/// Applies what was received since then behind this event and was not understood or not applied, in the order of its arrival.
+/// Whatever ends it, it can be begun again: an event that was applied is not applied twice.
+pub fn page(store: &Store, since: Timestamp, after: i64, now: Timestamp) -> Result<Page> {
+    let waiting = store.reader()?.read(|connection| replays::waiting(connection, since, after, PAGE))?;
+    let Some(last) = waiting.last() else { return Ok(Page::default()) };
+    let mut page = Page { next: Some(last.key), ..Page::default() };
+    let outcomes = store.write_blocking(now, move |tx| {
+        let events = waiting.iter().map(|waiting| (waiting, webhook::parse_event(&waiting.body)));
+        events.map(|(waiting, event)| replays::replay(tx, waiting, &event)).collect::<Result<Vec<_>>>()
+    })?;
+    for outcome in outcomes {
+        page.events += 1;
+        page.tally.count(outcome);
     }
+    Ok(page)
 }
 
 impl Tally {
+    /// Adds others.
+    pub fn add(&mut self, others: Self) {
+        self.applied += others.applied;
+        self.unread += others.unread;
+        self.failed += others.failed;
+    }
+
     fn count(&mut self, outcome: Replayed) {
         match outcome {
             Replayed::Applied => self.applied += 1,

@@ -211,3 +211,31 @@ async fn who_is_erased_is_no_longer_quoted_or_mentioned_by_others() {
     assert_eq!((messages.len(), &messages[0]["text"]), (1, &json!("@Al yes")));
     assert_eq!((&messages[0]["quote"], &messages[0]["mentions"]), (&Value::Null, &json!([mention])));
 }
+
+#[actix_web::test]
+async fn who_has_said_nothing_is_erased_from_groups_too() {
+    let mut server = TestServer::start();
+    let (alice, bob) = (server.user("Alice from Accounting"), server.user("Bob from Buying"));
+    let group = server.group("Team", &[&alice, &bob]);
+    let mut joined = in_group(&group, &bob, "");
+    joined["type"] = json!("memberJoined");
+    joined["joined"] = json!({ "members": [{ "type": "user", "userId": alice }] });
+    server.webhook(&[in_group(&group, &bob, "hello"), joined]).await;
+    let name = "SELECT count(*) FROM participants WHERE target_name = 'Alice from Accounting'";
+    eventually(|| server.value::<i64>(name) == 1).await;
+    let connection = Connection::open(server.database()).unwrap();
+    connection.execute_batch("PRAGMA secure_delete = ON; UPDATE webhook_events SET body = NULL").unwrap();
+    drop(connection);
+
+    let output = erase(&mut server, &["--user", &alice]).await;
+
+    let told = printed(&output);
+    assert_eq!(
+        (&told["conversations"], &told["messages"], &told["left"]),
+        (&json!(0), &json!(0), &json!([]))
+    );
+    assert!(!holds(server.folder(), alice.as_bytes()) && !holds(server.folder(), b"Accounting"));
+    server.restart();
+    let list = server.get("/v1.0/conversations").await.json();
+    assert_eq!(list["result"][0]["participant_count"], json!(3), "we, the group and Bob");
+}

@@ -13,6 +13,7 @@ use kaiwa::store::inspection;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::erase::{erase, holds, printed};
 use crate::harness::feed::Feed;
 use crate::harness::server::{TestServer, text_event};
 use crate::retention::clean_up;
@@ -23,7 +24,11 @@ const BREAK: &str = "CAST(CAST(substr({}, 1, length({}) - 1) AS BLOB) || x'ff' A
 /// Changes rows as a flaw of the disk would: no condition is asked.
 fn harm(server: &TestServer, sql: &str) {
     let connection = Connection::open(server.database()).unwrap();
-    connection.execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF").unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; PRAGMA secure_delete = ON",
+        )
+        .unwrap();
     assert!(connection.execute(sql, []).unwrap() > 0, "{sql}");
 }
 
@@ -194,6 +199,35 @@ async fn the_feed_goes_on_behind_a_damaged_event() {
     for number in [first, second] {
         let name = format!("events with sequence {number}: ");
         assert!(found.iter().any(|found| found.starts_with(&name)), "{found:?}");
+    }
+    end(server);
+}
+
+#[actix_web::test]
+async fn what_is_damaged_is_erased_like_anything_else() {
+    let (mut server, conversation) = filled().await;
+    let alice =
+        server.get(&format!("/v1.0/conversations/{conversation}")).await.json()["reference_id"].clone();
+    let harms = [
+        "UPDATE messages SET text = CAST(text || x'ff' || ' in private' AS TEXT) WHERE conversation = 1",
+        "UPDATE messages SET id = x'00' WHERE text LIKE 'first%'",
+        "UPDATE messages SET medias = '[{' WHERE text LIKE 'second%'",
+        "UPDATE messages SET line_id = CAST(line_id || x'ff' AS TEXT) WHERE text LIKE 'hello%' AND conversation = 1",
+        "UPDATE participants SET target_name = CAST(x'ff' || target_name AS TEXT) WHERE conversation = 1",
+        "UPDATE conversations SET name = CAST(x'ff' AS TEXT)",
+        "UPDATE webhook_events SET body = replace(body, '{', '[') WHERE instr(body, 'hello') > 0",
+    ];
+
+    for sql in harms {
+        harm(&server, sql);
+    }
+    let output = erase(&mut server, &["--user", alice.as_str().unwrap()]).await;
+
+    let told = printed(&output);
+    assert!(output.status.success() && told["left"] == json!([]), "{told}");
+    assert_eq!((&told["conversations"], &told["messages"]), (&json!(1), &json!(4)));
+    for word in [alice.as_str().unwrap(), conversation.as_str(), "in private"] {
+        assert!(!holds(server.folder(), word.as_bytes()), "{word}");
     }
     end(server);
 }
