@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown, lchown};
 use std::path::{Path, PathBuf};
 
 /// The modes of what is made, whatever the umask is.
@@ -48,6 +48,22 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
         Err(error) => Err(error),
         Ok(()) => adopt(&fs::metadata(path)?, &fs::metadata(parent)?, |user, group| chown(path, user, group)),
     }
+}
+
+/// Makes a folder that nobody but its owner may enter, also where it is there already.
+pub fn make_closed_folder(path: &Path) -> io::Result<()> {
+    make_folder(path)?;
+    if fs::metadata(path)?.mode() & PERMISSIONS != FOLDER_MODE {
+        fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE))?;
+    }
+    Ok(())
+}
+
+/// Leaves what was made by other means, as a socket is, to its owner alone: the owner of its folder.
+pub fn leave_to_owner(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(FILE_MODE))?;
+    let folder = fs::metadata(folder_of(path))?;
+    adopt(&fs::symlink_metadata(path)?, &folder, |user, group| lchown(path, user, group))
 }
 
 /// Writes a file anew: after a crash it is the old or the new one, and it has the owner, group and mode of the old one. The

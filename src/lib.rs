@@ -1,8 +1,10 @@
 //! kaiwa (会話, "conversation"): a self-hosted conversation server in one binary and one SQLite file.
 //!
 //! The layers, each of which uses only those before it:
-//! `error < {model, files} < {config, http} < store < {line, hooks} < worker < {api, sandbox} < server < command`.
+//! `error < {model, files} < {config, http} < store < {line, hooks} < worker <
+//! {api, sandbox} < admin < server < command`.
 
+pub mod admin;
 pub mod api;
 pub mod command;
 pub mod config;

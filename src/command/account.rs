@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use crate::admin::operation::{Channel, Operation};
 use crate::command::output;
+use crate::command::place::Place;
 use crate::command::settings::{Settings, find_customer};
 use crate::error::{Error, Result};
-use crate::model::account::{Account, Credential, DeliveryMode, NewAccount};
+use crate::model::account::Account;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -23,7 +25,7 @@ pub struct AccountCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Connect a LINE channel. The server must not be running.
+    /// Connect a LINE channel; also while the server runs.
     Add(Add),
     /// List all LINE accounts, without their credentials.
     List(List),
@@ -84,22 +86,21 @@ impl AccountCommand {
 
 impl Add {
     fn run(self) -> Result<()> {
-        let account = NewAccount {
-            id: AccountId::new(Timestamp::now()),
+        let id = AccountId::new(Timestamp::now());
+        let channel = Channel {
+            id,
             name: self.name,
             detail: self.detail,
             secret: read_secret(&self.secret_file)?,
             secret_next: self.secret_next_file.as_deref().map(read_secret).transpose()?,
-            credential: credential(self.token_file.as_deref(), self.channel_id)?,
-            delivery_mode: if self.push_only { DeliveryMode::PushOnly } else { DeliveryMode::PreferReply },
+            token: self.token_file.as_deref().map(read_secret).transpose()?,
+            channel_id: self.channel_id,
+            push_only: self.push_only,
         };
-        let store = self.settings.store()?;
-        let customer = find_customer(&store.reader()?, &self.customer)?.id;
-        let connected = store.write_blocking(Timestamp::now(), move |tx| {
-            accounts::create(tx, customer, &account)?;
-            accounts::get(tx, customer, account.id)
-        });
-        show(&connected?, self.json)
+        let place = Place::of(&self.settings)?;
+        let customer = find_customer(&place.reader()?, &self.customer)?.id;
+        place.run::<()>(Operation::ConnectAccount { customer, channel })?;
+        show(&place.reader()?.read(|connection| accounts::get(connection, customer, id))?, self.json)
     }
 }
 
@@ -120,18 +121,11 @@ fn show(account: &Account, as_json: bool) -> Result<()> {
     output::line(&format!("{}  {}  customer {}", account.id, account.name, account.customer))
 }
 
-fn credential(token_file: Option<&Path>, channel_id: Option<String>) -> Result<Credential> {
-    match (token_file, channel_id) {
-        (Some(path), _) => read_secret(path).map(Credential::Token),
-        (None, Some(id)) => Ok(Credential::ChannelId(id)),
-        (None, None) => Err(Error::Unusable("an account needs a token or a channel id".to_owned())),
-    }
-}
-
-fn read_secret(path: &Path) -> Result<Secret> {
+fn read_secret(path: &Path) -> Result<String> {
     let unreadable = |error| Error::Unusable(format!("cannot read {}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let expected =
         || Error::Unusable(format!("{} must hold one line of visible ASCII characters", path.display()));
-    Secret::credential(text.trim_end_matches(['\r', '\n'])).ok_or_else(expected)
+    let secret = Secret::credential(text.trim_end_matches(['\r', '\n'])).ok_or_else(expected)?;
+    Ok(secret.expose().to_owned())
 }

@@ -3,10 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::admin::operation::Operation;
 use crate::command::output;
+use crate::command::place::Place;
 use crate::command::settings::Settings;
 use crate::error::Result;
-use crate::model::customer::{Customer, MessageDays, ProfileChange};
+use crate::model::customer::{Customer, MessageDays};
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 use crate::store::customers;
@@ -23,7 +25,7 @@ pub struct CustomerCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Add a customer, or change the one with the same id. The server must not be running.
+    /// Add a customer, or change the one with the same id; also while the server runs.
     Add(Add),
     /// List all customers.
     List(List),
@@ -71,20 +73,12 @@ impl CustomerCommand {
 
 impl Add {
     fn run(self) -> Result<()> {
-        let now = Timestamp::now();
-        let id = self.id.unwrap_or_else(|| CustomerId::new(now));
-        let profile = ProfileChange {
-            name: Some(self.name),
-            detail: self.detail,
-            message_days: self.message_days.unwrap_or_default(),
-            ..ProfileChange::default()
-        };
-        let store = self.settings.store()?;
-        let customer = store.write_blocking(now, move |tx| {
-            customers::update(tx, id, profile)?;
-            customers::get(tx, id)
-        });
-        show(&customer?, self.json)
+        let id = self.id.unwrap_or_else(|| CustomerId::new(Timestamp::now()));
+        let Self { name, detail, message_days, .. } = self;
+        let place = Place::of(&self.settings)?;
+        let message_days = message_days.unwrap_or_default();
+        place.run::<()>(Operation::SetCustomer { id, name, detail, message_days })?;
+        show(&place.reader()?.read(|connection| customers::get(connection, id))?, self.json)
     }
 }
 

@@ -3,7 +3,9 @@
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
+use crate::admin::operation::Operation;
 use crate::command::confirmation::Confirmation;
+use crate::command::place::Place;
 use crate::command::settings::Settings;
 use crate::command::words::counted;
 use crate::command::{output, progress};
@@ -11,15 +13,11 @@ use crate::error::{Error, Resource, Result};
 use crate::model::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::progress::{Unit, advance, begin};
-use crate::model::timestamp::Timestamp;
-use crate::store::Store;
-use crate::store::folder::Folder;
-use crate::store::lock::Lock;
 use crate::store::traces::{self, Proof};
-use crate::worker::erasure::{self, Done, FIRST, Step, Whom};
+use crate::worker::erasure::{Done, FIRST, Step, Whom};
 
-/// Erases every trace of a conversation or of a person, and proves it by searching all files for what was erased. The
-/// server must not be running.
+/// Erases every trace of a conversation or of a person, and proves it by searching all files for what was erased; also while
+/// the server runs.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("subject").args(["conversation", "user"]).required(true)))]
 pub struct Erase {
@@ -46,25 +44,22 @@ impl Erase {
             (None, Some(user)) => Whom::User(user.as_str().to_owned()),
             (None, None) => return Err(Error::Unusable("nothing was named".to_owned())),
         };
-        let config = self.settings.load()?;
-        let folder = &config.data_directory;
+        let folder = self.settings.load()?.data_directory;
         self.confirmation.ask(&format!("Erase {} in {} for ever?", self.named(), folder.display()))?;
-        let (store, database) = (self.settings.store()?, config.database_path());
-        let folder = Folder::open(folder)?;
+        let place = Place::of(&self.settings)?;
         let (erased, proof) = progress::during("erasing", || {
-            let mut erased = erase(&store, &folder, &whom)?;
-            // Nobody else may open it before the search.
-            drop(store);
-            let _lock = Lock::take(&database)?;
+            let mut erased = erase(&place, &whom)?;
+            let (config, _lock) = place.close()?;
             let words = std::mem::take(&mut erased.words);
-            let proof = traces::search(&config.data_directory, &database, words)?;
+            let proof = traces::search(&config.data_directory, &config.database_path(), words)?;
             Ok::<_, Error>((erased, proof))
         })?;
         self.tell(&erased, &proof)?;
         match proof.left.first_key_value() {
             None => Ok(()),
             Some((path, _)) => Err(Error::Unusable(format!(
-                "traces are left in {}, the first is {}: delete them if they are copies of yours",
+                "traces are left in {}, the first is {}: delete copies of yours; what came to the database meanwhile is \
+                 erased by the same command",
                 counted_all(proof.left.len(), "file"),
                 path.display()
             ))),
@@ -109,14 +104,14 @@ impl Erase {
 }
 
 /// Does all steps. `NotFound` when there was nothing of it.
-fn erase(store: &Store, folder: &Folder, whom: &Whom) -> Result<Done> {
+fn erase(place: &Place, whom: &Whom) -> Result<Done> {
     let (mut erased, mut next) = (Done::default(), Some(FIRST));
     begin("erasing", Unit::Pieces, None);
     while let Some(step) = next {
         if step == Step::Log && erased.is_nothing() {
             return Err(Error::NotFound(Resource::Conversation));
         }
-        let done = erasure::step(store, folder, whom, step, Timestamp::now())?;
+        let done: Done = place.run(Operation::Erase { whom: whom.clone(), step })?;
         advance(done.messages + done.events);
         next = done.next;
         erased.add(done);

@@ -15,6 +15,7 @@ mod logging;
 mod migrate;
 mod output;
 mod own_server;
+mod place;
 mod progress;
 mod replay;
 mod sandbox;

@@ -3,16 +3,17 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::admin::operation::Operation;
+use crate::command::place::Place;
 use crate::command::settings::Settings;
 use crate::command::{output, progress};
 use crate::error::Result;
 use crate::model::progress::{Unit, advance, begin};
 use crate::model::timestamp::Timestamp;
-use crate::store::Store;
-use crate::worker::replay::{self, Tally};
+use crate::worker::replay::{Page, Tally};
 
-/// Reads the journal again: applies events that an earlier version did not understand, or could not apply. The server
-/// must not be running.
+/// Reads the journal again: applies events that an earlier version did not understand, or could not apply; also while the
+/// server runs.
 #[derive(Debug, Args)]
 pub struct Replay {
     #[command(flatten)]
@@ -28,8 +29,8 @@ pub struct Replay {
 impl Replay {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let store = self.settings.store()?;
-        let tally = progress::during("applying events", || self.apply(&store))?;
+        let place = Place::of(&self.settings)?;
+        let tally = progress::during("applying events", || self.apply(&place))?;
         let Tally { applied, unread, failed } = tally;
         if self.json {
             return output::json(&json!({ "applied": applied, "unread": unread, "failed": failed }));
@@ -37,11 +38,12 @@ impl Replay {
         output::line(&format!("{applied} applied, {unread} not understood, {failed} failed"))
     }
 
-    fn apply(&self, store: &Store) -> Result<Tally> {
+    fn apply(&self, place: &Place) -> Result<Tally> {
+        let since = self.since.as_microseconds();
         let (mut tally, mut next) = (Tally::default(), Some(0));
         begin("applying events", Unit::Pieces, None);
         while let Some(after) = next {
-            let page = replay::page(store, self.since, after, Timestamp::now())?;
+            let page: Page = place.run(Operation::ReplayJournal { since, after })?;
             advance(page.events);
             tally.add(page.tally);
             next = page.next;

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use crate::admin::operation::Operation;
+use crate::command::place::Place;
 use crate::command::settings::{Settings, find_customer};
 use crate::command::{output, words};
 use crate::error::{Error, Result};
@@ -25,11 +27,11 @@ pub struct WebhooksCommand {
 enum Action {
     /// List the newest deliveries of a customer; also while the server runs.
     List(List),
-    /// Tell a customer once more of an event. The server must not be running: it has a call of its own for this.
+    /// Tell a customer once more of an event; also while the server runs.
     Replay(Replay),
     /// Print the secret with which the customer's deliveries are signed; also while the server runs.
     Secret(Endpoint),
-    /// Exchange the secret and print the new one. The server must not be running: it has a call of its own for this.
+    /// Exchange the secret and print the new one; also while the server runs.
     Rotate(Endpoint),
 }
 
@@ -102,13 +104,12 @@ impl List {
 impl Replay {
     fn run(self) -> Result<()> {
         let Self { endpoint, id } = self;
-        let store = endpoint.settings.store()?;
-        let customer = find_customer(&store.reader()?, &endpoint.customer)?.id;
-        let replay = store.write_blocking(Timestamp::now(), move |tx| {
-            webhook_history::replay(tx, customer, id)?;
-            webhook_history::get(tx, customer, id)
-        });
-        show(&replay?.0, endpoint.json)
+        let place = Place::of(&endpoint.settings)?;
+        let reader = place.reader()?;
+        let customer = find_customer(&reader, &endpoint.customer)?.id;
+        place.run::<()>(Operation::ReplayDelivery { customer, id })?;
+        let (delivery, _) = reader.read(|connection| webhook_history::get(connection, customer, id))?;
+        show(&delivery, endpoint.json)
     }
 }
 
@@ -127,10 +128,10 @@ impl Endpoint {
     }
 
     fn rotate(self) -> Result<()> {
-        let store = self.settings.store()?;
-        let Customer { id, .. } = find_customer(&store.reader()?, &self.customer)?;
-        store.write_blocking(Timestamp::now(), move |tx| webhook_endpoints::rotate(tx, id))?;
-        drop(store);
+        let place = Place::of(&self.settings)?;
+        let customer = find_customer(&place.reader()?, &self.customer)?.id;
+        place.run::<()>(Operation::RotateSecret { customer })?;
+        drop(place);
         self.show_secret()
     }
 }

@@ -1,5 +1,7 @@
 //! Whose conversations they are.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 
@@ -47,7 +49,8 @@ pub struct ProfileChange {
 }
 
 /// For how long the messages of a customer are kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MessageDays {
     /// As it was.
     #[default]

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
+use crate::admin::server::Listening;
 use crate::api::app::Shared;
 use crate::api::counters::Counters;
 use crate::api::feeds::Feeds;
@@ -54,6 +55,7 @@ pub struct Server {
     listener: TcpListener,
     holder: Holder,
     metrics: Option<TcpListener>,
+    commands: Option<Listening>,
     certificate: Option<Certificate>,
     notify: Notify,
 }
@@ -103,8 +105,9 @@ impl Server {
             started,
             end: End::default(),
         };
+        let commands = listen_to_commands(&shared.config);
         let (shared, metrics) = (Arc::new(shared), metrics_listener);
-        Ok(Self { shared, listener, holder, metrics, certificate, notify })
+        Ok(Self { shared, listener, holder, metrics, commands, certificate, notify })
     }
 
     /// The address of the interface as somebody on this machine writes it.
@@ -149,6 +152,7 @@ impl Server {
         let settings = self.certificate.as_ref().map(Certificate::settings);
         let listening = (self.listener, self.holder, settings);
         let http = Http::start(&self.shared, listening, self.metrics).await?;
+        let commands = self.commands.map(|commands| commands.answer(&self.shared)).transpose()?;
         self.notify.ready();
         let ended = tokio::select! {
             () = stop => Ok(()),
@@ -168,6 +172,8 @@ impl Server {
         if tokio::time::timeout(limit, workers).await.is_err() {
             log::warn!("some deliveries are still under way; they go on at the next start");
         }
+        // Until here they are told that the server is stopping.
+        drop(commands);
         given_back(&self.shared, holders).await;
         ended
     }
@@ -178,6 +184,17 @@ fn listener_of(supervisor: Supervisor, config: &Config) -> Result<(TcpListener, 
     match supervisor.listener {
         Some(listener) => Ok((take_over(listener)?, Holder::Supervisor)),
         None => Ok((listen(&config.listen)?, Holder::Us)),
+    }
+}
+
+/// A server without its socket works; only commands that write have to wait until it is stopped.
+fn listen_to_commands(config: &Config) -> Option<Listening> {
+    match Listening::begin(&config.data_directory) {
+        Ok(listening) => Some(listening),
+        Err(error) => {
+            log::warn!("commands cannot reach this server, its socket cannot be made: {}", error.chain());
+            None
+        }
     }
 }
 

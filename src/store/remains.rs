@@ -29,6 +29,9 @@ const TAR: (&[u8], usize) = (b"ustar", 257);
 /// What a check of the file system leaves in the root of a volume; nothing of ours.
 pub const LOST_AND_FOUND: &str = "lost+found";
 
+/// What only a running server needs, such as its socket. Nothing of a database is in it.
+pub const RUN: &str = "run";
+
 /// What files SQLite keeps beside a database that is in use.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -130,6 +133,11 @@ pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
 /// Whether this is what the file system itself has put into the root of a volume.
 pub fn is_lost_and_found(path: &Path) -> bool {
     path.is_dir() && path.file_name().is_some_and(|name| name == LOST_AND_FOUND)
+}
+
+/// Whether this may lie in a folder of which nothing was kept yet.
+pub fn is_nothing_kept(path: &Path) -> bool {
+    is_lost_and_found(path) || path.is_dir() && path.file_name().is_some_and(|name| name == RUN)
 }
 
 impl Remains {

@@ -51,6 +51,16 @@ impl Wake {
     }
 }
 
+impl Alarms {
+    /// Says "look again" to all of them.
+    pub fn wake_all(&self) {
+        let Self { deliveries, names, tokens, medias, events, webhooks } = self;
+        for alarm in [deliveries, names, tokens, medias, events, webhooks] {
+            alarm.wake();
+        }
+    }
+}
+
 impl End {
     /// Tells everybody to stop, also those who ask later.
     pub fn begin(&self) {

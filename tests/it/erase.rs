@@ -22,7 +22,8 @@ pub fn holds(folder: &Path, bytes: &[u8]) -> bool {
         if path.is_dir() {
             return holds(&path, bytes);
         }
-        std::fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes)
+        // A socket holds nothing.
+        path.is_file() && std::fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes)
     })
 }
 
@@ -109,7 +110,7 @@ async fn nothing_of_a_person_is_left_in_any_byte_and_others_keep_theirs() {
     names.sort_unstable();
     assert_eq!(names.len(), 2, "Bob's and the group's");
     let beside = run(&server, &["--user", &alice]);
-    assert_eq!(beside.status.code(), Some(78), "not while the server runs");
+    assert_eq!(beside.status.code(), Some(1), "there is nothing of it for the running server either");
     let unknown = erase(&mut server, &["--user", &alice]).await;
     assert_eq!(unknown.status.code(), Some(1), "there is nothing of it any more");
 }

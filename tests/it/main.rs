@@ -4,6 +4,7 @@
 mod accounts;
 mod backup;
 mod base_path;
+mod beside;
 mod command_line;
 mod crash;
 mod credentials;

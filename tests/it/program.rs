@@ -163,7 +163,7 @@ async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_t
     let mut serving = Serving::start(kaiwa(folder.path(), &["serve"]));
 
     check_refused(kaiwa(folder.path(), &["serve"]), 78, "another kaiwa process");
-    check_refused(kaiwa(folder.path(), &["customer", "add", "--name", "late"]), 78, "another kaiwa process");
+    check_refused(kaiwa(folder.path(), &["secrets", "rotate"]), 78, "another kaiwa process");
     assert!(
         succeed(folder.path(), &["customer", "list"]).contains("no customer"),
         "reading is possible all the same"

@@ -21,7 +21,7 @@ async fn replay(server: &TestServer, since: &str) -> Value {
 }
 
 /// Makes of the journal what a version leaves there that does not know texts.
-fn forget_texts(connection: &Connection) {
+pub fn forget_texts(connection: &Connection) {
     connection
         .execute_batch(
             "UPDATE webhook_events SET result = 'unread', line_message_id = NULL;

@@ -136,7 +136,7 @@ def _look(binary: str, outer: str) -> tuple[set[str], list[str]]:
         Path(at).mkdir()
         run("mount", "-o", "loop", f"{outer}/cut.img", at)
         try:
-            shutil.copytree(at, data, ignore=shutil.ignore_patterns("lost+found"))
+            shutil.copytree(at, data, ignore=shutil.ignore_patterns("lost+found", "run"))
         finally:
             run("umount", at)
             Path(f"{outer}/cut.img").unlink()

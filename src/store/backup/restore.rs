@@ -105,7 +105,7 @@ fn prepare(directory: &Path) -> Result<bool> {
     files::make_folder(directory).map_err(unusable)?;
     let entries = directory.read_dir().map_err(unusable)?;
     let entries = entries.collect::<io::Result<Vec<_>>>().map_err(unusable)?;
-    if !entries.iter().all(|entry| remains::is_lost_and_found(&entry.path())) {
+    if !entries.iter().all(|entry| remains::is_nothing_kept(&entry.path())) {
         return Err(Error::Conflict(format!(
             "{} is not empty; restore into a new directory, and let the server use that",
             directory.display()

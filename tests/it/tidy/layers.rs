@@ -5,7 +5,7 @@ use crate::tidy::tree::{File, source_files};
 use crate::tidy::{Finding, hold};
 
 /// A file uses its own layer and the rows above that one. The layers of one row do not know each other.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["error"],
     &["model", "files"],
     &["config", "http", "metrics"],
@@ -13,6 +13,7 @@ const LAYERS: [&[&str]; 9] = [
     &["line", "hooks"],
     &["worker"],
     &["api", "inbox", "sandbox"],
+    &["admin"],
     &["server"],
     &["command"],
 ];
