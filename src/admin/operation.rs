@@ -24,8 +24,8 @@ pub enum Operation {
     SetCustomer {
         /// The id that tokens carry.
         id: CustomerId,
-        /// The name for people.
-        name: String,
+        /// The name for people; of a customer who is there already it may be left out.
+        name: Option<String>,
         /// The note for people.
         detail: Option<String>,
         /// For how long its messages are kept.
@@ -105,9 +105,15 @@ impl Operation {
     pub fn run(self, store: &Store, data_directory: &Path, now: Timestamp) -> Result<Value> {
         match self {
             Self::SetCustomer { id, name, detail, message_days } => {
-                let change =
-                    ProfileChange { name: Some(name), detail, message_days, ..ProfileChange::default() };
-                done(store.write_blocking(now, move |tx| customers::update(tx, id, change)))
+                let change = ProfileChange { name, detail, message_days, ..ProfileChange::default() };
+                done(store.write_blocking(now, move |tx| {
+                    if change.name.is_none() && customers::find(tx, id)?.is_none() {
+                        return Err(Error::Unusable(
+                            "no customer has this id yet: give it a --name".to_owned(),
+                        ));
+                    }
+                    customers::update(tx, id, change)
+                }))
             }
             Self::ConnectAccount { customer, channel } => {
                 let account = channel.account()?;

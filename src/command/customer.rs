@@ -35,9 +35,9 @@ enum Action {
 struct Add {
     #[command(flatten)]
     settings: Settings,
-    /// A name for people.
-    #[arg(long, allow_hyphen_values = true)]
-    name: String,
+    /// A name for people. Of a customer who is there already it may be left out, and stays.
+    #[arg(long, allow_hyphen_values = true, required_unless_present = "id")]
+    name: Option<String>,
     /// The id that tokens carry; a new one if it is left out.
     #[arg(long, value_name = "UUID")]
     id: Option<CustomerId>,

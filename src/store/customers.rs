@@ -78,7 +78,8 @@ pub fn get(connection: &Connection, id: CustomerId) -> Result<Customer> {
     find(connection, id)?.ok_or(Error::NotFound(Resource::Customer))
 }
 
-fn find(connection: &Connection, id: CustomerId) -> Result<Option<Customer>> {
+/// The customer with this id, if there is one.
+pub fn find(connection: &Connection, id: CustomerId) -> Result<Option<Customer>> {
     const SQL: &str = "
         SELECT id, name, detail, webhook_method, webhook_uri, message_days, tm_create, tm_update
         FROM customers

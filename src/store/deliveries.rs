@@ -24,6 +24,9 @@ use crate::store::{accounts, conversations, messages, quotes, unreadable};
 /// After how long a chat that another system controls is looked at again.
 const STANDBY_PAUSE: Duration = Duration::from_mins(1);
 
+/// Why a message goes out no more that has mentioned somebody.
+pub(super) const NAMES_ERASED: &str = "it mentions somebody who was erased";
+
 /// A delivery that is under way: it is this caller's until it is recorded.
 #[derive(Debug, Clone)]
 pub struct Claim {
@@ -98,13 +101,22 @@ pub(super) fn may_have_been_sent(
 
 /// Puts what failed of a message behind all others of its conversation, as requests that LINE has never seen.
 ///
-/// `Conflict` when the account was removed, or when what was stored to be sent is damaged.
+/// `Conflict` when the account was removed, or when what was stored to be sent is damaged or was erased.
 pub(super) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: Timestamp) -> Result<()> {
     const SQL: &str = "
         SELECT iif(coalesce(checksum = checksum(body), 1), body, NULL)
         FROM deliveries
         WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'
         ORDER BY key";
+    const SQL_ERASED: &str = "
+        SELECT EXISTS (
+            SELECT 1
+            FROM deliveries
+            WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed' AND body IS NULL
+        )";
+    if tx.prepare_cached(SQL_ERASED)?.query_row((conversation, stamp), |row| row.get(0))? {
+        return Err(Error::Conflict(format!("{NAMES_ERASED}; write it anew")));
+    }
     const SQL_DELETE: &str =
         "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
     let mut statement = tx.prepare_cached(SQL)?;

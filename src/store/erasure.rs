@@ -15,7 +15,7 @@ use crate::store::subject::{
     Chat, Reference, Spot, Subject, by_id, events_of_chat, events_of_user, most, with_user,
 };
 use crate::store::transaction::Transaction;
-use crate::store::{conversations, events, forget, messages, quotes, uploads};
+use crate::store::{conversations, events, forget, messages, quotes, undeliverable, uploads};
 
 /// What was erased in one part.
 #[derive(Debug, Clone, Default)]
@@ -275,6 +275,7 @@ fn mention(
         UPDATE messages SET mentions = replace(mentions, json_quote(?1), 'null')
         WHERE conversation = ?2 AND tm_create = ?3";
     erased.references += count(tx.prepare_cached(SQL)?.execute((user, conversation, stamp))?);
+    undeliverable::give_up(tx, (conversation, stamp))?;
     of_another(tx, account, (conversation, stamp), erased)
 }
 

@@ -1,9 +1,10 @@
-//! What an account that was removed can deliver no more.
+//! What can be delivered no more: because its account was removed, or because it names somebody who was erased.
 
 use crate::error::Result;
 use crate::model::id::MessageId;
 use crate::model::message::FailureReason;
 use crate::model::timestamp::Timestamp;
+use crate::store::deliveries::{NAMES_ERASED, fail};
 use crate::store::transaction::Transaction;
 use crate::store::{lanes, messages};
 
@@ -34,4 +35,22 @@ pub(super) fn end_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<V
         lanes::advance(tx, lane)?;
     }
     Ok(settled)
+}
+
+/// What of a message was not accepted goes out no more, because its bytes name somebody who is erased.
+pub(super) fn give_up(tx: &Transaction<'_>, message: (i64, Timestamp)) -> Result<()> {
+    const SQL_WAITING: &str = "
+        SELECT max(ambiguous = 1 OR state = 'sending')
+        FROM deliveries
+        WHERE conversation = ?1 AND message_stamp = ?2 AND state IN ('queued', 'sending')";
+    const SQL: &str = "
+        UPDATE deliveries SET body = NULL, checksum = NULL
+        WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
+    let is_unclear: Option<bool> = tx.prepare_cached(SQL_WAITING)?.query_row(message, |row| row.get(0))?;
+    if let Some(is_unclear) = is_unclear {
+        let reason = if is_unclear { FailureReason::OutcomeUnknown } else { FailureReason::Refused };
+        fail(tx, message, reason, NAMES_ERASED)?;
+    }
+    tx.prepare_cached(SQL)?.execute(message)?;
+    Ok(())
 }

@@ -8,8 +8,8 @@ use kaiwa::store::lock::Lock;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::harness::eventually;
 use crate::harness::server::{TestServer, text_event};
+use crate::harness::{eventually, eventually_is};
 use crate::media::{JPEG, media_once, names, noise, send};
 use crate::telling;
 use crate::telling::receiver::Receiver;
@@ -211,6 +211,48 @@ async fn who_is_erased_is_no_longer_quoted_or_mentioned_by_others() {
     let mention = json!({ "index": 0, "length": 3, "kind": "user", "participant": null, "is_self": false });
     assert_eq!((messages.len(), &messages[0]["text"]), (1, &json!("@Al yes")));
     assert_eq!((&messages[0]["quote"], &messages[0]["mentions"]), (&Value::Null, &json!([mention])));
+}
+
+#[actix_web::test]
+async fn who_is_mentioned_in_what_was_not_sent_is_in_no_byte_either() {
+    let mut server = TestServer::start_with(|config| config.delivery.wait = Duration::ZERO);
+    let (alice, bob) = (server.user("Alice"), server.user("Bob"));
+    let group = server.group("Team", &[&alice, &bob]);
+    server.webhook(&[in_group(&group, &bob, "hello")]).await;
+    let list = server.get("/v1.0/conversations").await.json();
+    let conversation = list["result"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1.0/conversations/{conversation}/messages");
+    let mention = json!([{ "index": 0, "length": 2, "participant": alice }]);
+    let say = async |text: &str| {
+        let sent = server.post(&path, &json!({ "text": text, "mentions": mention })).await.json();
+        format!("{path}/{}", sent["id"].as_str().unwrap())
+    };
+    let status = async |path: &str| server.get(path).await.json()["status"].clone();
+    server.set_faults(&json!([{ "kind": "status", "status": 400, "path": "/v2/bot/message/", "count": 1 }]));
+    let refused = say("@A is refused").await;
+    eventually_is(json!("failed"), async || status(&refused).await).await;
+    server.set_faults(&json!([{ "kind": "status", "status": 500, "path": "/v2/bot/message/" }]));
+    let unclear = say("@A is perhaps sent").await;
+    let tried = "SELECT count(*) FROM deliveries WHERE state = 'queued' AND ambiguous = 1";
+    eventually(|| server.value::<i64>(tried) == 1).await;
+    let waiting = say("@A waits behind it").await;
+
+    let output = erase(&mut server, &["--user", &alice]).await;
+
+    let told = printed(&output);
+    assert_eq!((output.status.success(), &told["left"]), (true, &json!([])), "{told}");
+    assert!(!holds(server.folder(), alice.as_bytes()));
+    server.set_faults(&json!([]));
+    server.restart();
+    for (path, reason) in
+        [(&refused, "LINE_REFUSED"), (&unclear, "OUTCOME_UNKNOWN"), (&waiting, "LINE_REFUSED")]
+    {
+        let message = server.get(path).await.json();
+        assert_eq!((&message["status"], &message["error"]["reason"]), (&json!("failed"), &json!(reason)));
+        let again = server.post(&format!("{path}/retry"), &json!({ "force": true })).await;
+        assert_eq!(again.status, 409, "{again:?}");
+        assert!(again.text.contains("erased"), "{again:?}");
+    }
 }
 
 #[actix_web::test]
