@@ -118,7 +118,7 @@ fn customers_accounts_and_tokens_are_made_on_the_command_line() {
     let customer = json(&succeed(folder, &["customer", "add", "--name", "shop", "--json"]));
     let id = customer["id"].as_str().unwrap();
     let changed = json(&succeed(folder, &["customer", "add", "--id", id, "--message-days", "7", "--json"]));
-    assert_eq!((&changed["name"], &changed["message_days"]), (&json!("shop"), &json!(7)));
+    assert!(changed["name"] == "shop" && changed["message_days"] == 7, "{changed}");
     let add = [
         "account",
         "add",
