@@ -69,7 +69,7 @@ async fn a_member_of_a_large_group_costs_no_more_than_one_of_a_small_group() {
 
 #[actix_web::test]
 async fn the_first_hundred_members_are_listed_and_all_are_paged() {
-    let server = TestServer::start_with(|config| config.limits.webhook_timeout = Duration::from_secs(30));
+    let server = TestServer::start();
     let members: Vec<String> = (1..=105).map(|number| server.user(&format!("member {number}"))).collect();
     let names: Vec<&str> = members.iter().map(String::as_str).collect();
     let group = server.group("Friends", &names);
