@@ -220,6 +220,7 @@ async fn who_was_away_for_too_long_is_told_to_begin_anew_and_goes_on() {
     let conversation = server.conversation_with(&user).await;
     let mut feed = Feed::open(&server, "?last_event_id=0").await;
     let old = feed.take(2).await;
+    feed.until(|event| event.body["data"]["participants"][1]["target_name"] == "Alice").await;
 
     server.advance(Duration::from_hours(7 * 24 + 1));
     let is_gone = async |id: i64| Feed::open(&server, &format!("?last_event_id={id}")).await.last_id != id;
