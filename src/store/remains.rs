@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::store::backup::manifest::DATABASE;
 use crate::store::backup::restore::UNFINISHED;
 use crate::store::lock::Lock;
 use crate::store::schema::APPLICATION_ID;
-use crate::store::{connection, folder};
+use crate::store::{connection, folder, keys};
 
 /// Bytes of a file that tell what it is: the first header of a tar file has as many.
 const HEAD_BYTES: usize = 512;
@@ -25,6 +26,16 @@ const SQLITE: (&[u8], usize) = (b"SQLite format 3\0", 68);
 
 /// Where the header of a tar file says that it is one.
 const TAR: (&[u8], usize) = (b"ustar", 257);
+
+/// How files begin that are compressed or encrypted: nobody looks into them without their program.
+const PACKED: [&[u8]; 6] =
+    [b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh", b"\x04\x22\x4d\x18", b"age-encryption.org/"];
+
+/// What the name of such a file has if it may be a backup or a database.
+const PACKED_NAMES: [&str; 3] = [".tar", ".tgz", ".db"];
+
+/// How folders begin that [`set_aside`] makes.
+const ASIDE: &str = "before-";
 
 /// What a check of the file system leaves in the root of a volume; nothing of ours.
 pub const LOST_AND_FOUND: &str = "lost+found";
@@ -62,10 +73,18 @@ pub fn find(config: &Config) -> Result<Option<Remains>> {
         return Ok(Some(found));
     }
     for folder in folders.into_iter().flatten() {
-        if let Some(found) = copy_in(folder)? {
+        if let Some(found) = copy_in(&entries(folder)?) {
             return Ok(Some(found));
         }
     }
+    match part_in(config)? {
+        None => within(&config.data_directory),
+        found => Ok(found),
+    }
+}
+
+/// What else there is in the data folder of a database and nothing more of it.
+fn part_in(config: &Config) -> Result<Option<Remains>> {
     let left = [
         (config.data_directory.join(UNFINISHED), "a restored database that was not completed"),
         (config.data_directory.join(folder::NAME), "a folder with files of messages"),
@@ -101,7 +120,8 @@ pub fn refuse_lost(database: &Path) -> Result<()> {
 /// Makes room for a new database on purpose: what a new one would overwrite or take for its own is moved into a folder
 /// `before-…` beside it.
 ///
-/// `Unusable` when there is a database, or when a server that had it open still runs.
+/// `Unusable` when there is a database, when a server that had it open still runs, or when none could be made; then nothing was
+/// moved.
 pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
     let database = config.database_path();
     if !is_gone(&database)? {
@@ -110,6 +130,7 @@ pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
             database.display()
         )));
     }
+    refuse_hopeless(config, &database)?;
     if find(config)?.is_none() {
         return Ok(());
     }
@@ -119,8 +140,9 @@ pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
     };
     let media = config.data_directory.join(folder::NAME);
     let companions = COMPANIONS.map(|ending| connection::beside(&database, ending));
-    let left = companions.into_iter().chain([media, config.data_directory.join(UNFINISHED)]);
-    let aside = config.data_directory.join(format!("before-{}", now.as_file_name()));
+    // The folders first: one that is a volume of its own cannot be moved.
+    let left = [media, config.data_directory.join(UNFINISHED)].into_iter().chain(companions);
+    let aside = config.data_directory.join(format!("{ASIDE}{}", now.as_file_name()));
     for path in left.filter(|path| path.symlink_metadata().is_ok()) {
         move_into(&aside, &path).map_err(|error| {
             Error::Unusable(format!("cannot move {} into {}: {error}", path.display(), aside.display()))
@@ -128,6 +150,24 @@ pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
         log::warn!("storage: {} was moved into {}", path.display(), aside.display());
     }
     Ok(())
+}
+
+/// Refuses what a new database would fail for after the old one has made room.
+fn refuse_hopeless(config: &Config, database: &Path) -> Result<()> {
+    keys::read(&config.key_source())?;
+    if is_dangling(database)? {
+        return Err(Error::Unusable(format!(
+            "{} is a link that leads nowhere: mount what it leads to, or remove the link; nothing was touched",
+            database.display()
+        )));
+    }
+    match database.parent() {
+        Some(folder) if folder != config.data_directory && !folder.is_dir() => Err(Error::Unusable(format!(
+            "there is no folder {} for a database: make it, or mount it; nothing was touched",
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether this is what the file system itself has put into the root of a volume.
@@ -157,15 +197,15 @@ impl Remains {
     }
 }
 
-/// Whether there is no database here. An empty file is what a start that was cut off leaves.
+/// Whether there is no database here. An empty file is what a start that was cut off leaves, also one for which the disk was
+/// full; so it tells of no database, not even beside a key, which may have been laid there before the first start.
 fn is_gone(database: &Path) -> Result<bool> {
     Ok(look(fs::metadata(database), database)?.is_none_or(|file| file.len() == 0))
 }
 
 /// What lies beside the path of a database for as long as there is one.
 fn companion(database: &Path) -> Result<Option<Remains>> {
-    let link = look(fs::symlink_metadata(database), database)?.filter(Metadata::is_symlink);
-    if link.is_some() && look(fs::metadata(database), database)?.is_none() {
+    if is_dangling(database)? {
         return Ok(Some(Remains { path: database.to_owned(), what: "a link that leads nowhere" }));
     }
     let log = connection::beside(database, "-wal");
@@ -181,22 +221,51 @@ fn companion(database: &Path) -> Result<Option<Remains>> {
     Ok(None)
 }
 
-/// A database of ours under another name, or a backup of one, whatever it is called.
-fn copy_in(folder: &Path) -> Result<Option<Remains>> {
-    for path in entries(folder)? {
-        // A file that may not be read tells nothing.
-        if let Some(what) = head(&path).ok().and_then(|head| kind_of(&head)) {
-            return Ok(Some(Remains { path, what }));
+fn is_dangling(path: &Path) -> Result<bool> {
+    let link = look(fs::symlink_metadata(path), path)?.filter(Metadata::is_symlink);
+    Ok(link.is_some() && look(fs::metadata(path), path)?.is_none())
+}
+
+/// What lies one folder further down, as when a disk is mounted one folder off, or the old folder was moved into the new.
+fn within(data_directory: &Path) -> Result<Option<Remains>> {
+    let folders = entries(data_directory)?.into_iter().filter(|path| path.is_dir());
+    for folder in folders.filter(|path| path.file_name().is_none_or(|name| name != folder::NAME)) {
+        // A folder that may not be read tells nothing, and is perhaps nobody's business here.
+        let entries = entries(&folder).unwrap_or_default();
+        let is_aside = folder.file_name().is_some_and(|name| name.as_bytes().starts_with(ASIDE.as_bytes()));
+        if is_aside && !entries.is_empty() {
+            let what = "a folder with what was moved aside for a database";
+            return Ok(Some(Remains { path: folder, what }));
+        }
+        if let Some(found) = copy_in(&entries) {
+            return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// A database of ours that is not in its place, or a backup of one, whatever it is called.
+fn copy_in(entries: &[PathBuf]) -> Option<Remains> {
+    let found = entries.iter().find_map(|path| {
+        // A file that may not be read tells nothing.
+        let head = head(path).ok()?;
+        let packed =
+            || is_packed(path, &head).then_some("compressed, and by its name a database or a backup");
+        Some((path, kind_of(&head).or_else(packed)?))
+    });
+    found.map(|(path, what)| Remains { path: path.clone(), what })
+}
+
+fn is_packed(path: &Path, head: &[u8]) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    PACKED.iter().any(|start| head.starts_with(start)) && PACKED_NAMES.iter().any(|part| name.contains(part))
 }
 
 fn kind_of(head: &[u8]) -> Option<&'static str> {
     let at = |(text, place): (&[u8], usize)| head.get(place..place + text.len()) == Some(text);
     let ours = u32::try_from(APPLICATION_ID).map(u32::to_be_bytes).unwrap_or_default();
     if at((SQLITE.0, 0)) && at((&ours, SQLITE.1)) {
-        return Some("a database of kaiwa under another name");
+        return Some("a database of kaiwa that is not in its place");
     }
     let first = [DATABASE.as_bytes(), b"\0"].concat();
     (at(TAR) && at((&first, 0))).then_some("a backup of a database")

@@ -63,7 +63,7 @@ fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 type Leave = fn(&Path);
 
 /// What can be left of a database, and how it comes to be left.
-const LEFT: [(&str, Leave); 11] = [
+const LEFT: [(&str, Leave); 17] = [
     ("kaiwa.db-wal", |data| fs::write(data.join("kaiwa.db-wal"), "rows").unwrap()),
     ("kaiwa.db-wal", |data| {
         fs::write(data.join("kaiwa.db"), "").unwrap();
@@ -85,6 +85,28 @@ const LEFT: [(&str, Leave); 11] = [
     ("monday.tar", |data| {
         fs::write(data.join("../kaiwa.toml"), "backup.directory = \"backups\"").unwrap();
         fs::rename(data, data.with_file_name("elsewhere")).unwrap();
+    }),
+    ("old/kaiwa.db", |data| {
+        fs::create_dir(data.join("old")).unwrap();
+        fs::rename(data.join("away"), data.join("old/kaiwa.db")).unwrap();
+    }),
+    ("backups/monday.tar", |data| {
+        fs::rename(data.join("../backups"), data.join("backups")).unwrap();
+    }),
+    ("monday.tar.gz", |data| fs::write(data.join("monday.tar.gz"), b"\x1f\x8b\x08").unwrap()),
+    ("old/kaiwa.db.zst", |data| {
+        fs::create_dir(data.join("old")).unwrap();
+        fs::write(data.join("old/kaiwa.db.zst"), b"\x28\xb5\x2f\xfd").unwrap();
+    }),
+    ("monday.tar.xz", |data| {
+        fs::write(data.join("../kaiwa.toml"), "backup.directory = \"backups\"").unwrap();
+        fs::write(data.join("../backups/monday.tar.xz"), b"\xfd7zXZ\0").unwrap();
+        fs::remove_file(data.join("../backups/monday.tar")).unwrap();
+    }),
+    ("before-2026-11-25T03-18-14.000000", |data| {
+        let aside = data.join("before-2026-11-25T03-18-14.000000");
+        fs::create_dir(&aside).unwrap();
+        fs::rename(data.join("media"), aside.join("media")).unwrap();
     }),
 ];
 
@@ -180,8 +202,35 @@ fn a_new_database_is_begun_on_purpose_and_what_was_left_is_kept_aside() {
 }
 
 #[test]
+fn where_no_new_database_can_be_begun_nothing_is_moved_aside_for_it() {
+    let hopeless: [(&str, Leave); 4] = [
+        ("a link that leads nowhere", |data| symlink("nowhere", data.join("kaiwa.db")).unwrap()),
+        ("a link that leads nowhere", |data| symlink("/nowhere/kaiwa.db", data.join("kaiwa.db")).unwrap()),
+        ("there is no folder", |data| {
+            fs::write(data.join("../kaiwa.toml"), "database_file = \"missing/kaiwa.db\"").unwrap();
+        }),
+        ("secret.key", |data| fs::write(data.join("secret.key"), "no key").unwrap()),
+    ];
+    for (said, leave) in hopeless {
+        let folder = gone(leave);
+        let data = data(folder.path());
+        for name in ["kaiwa.db-wal", "kaiwa.db-shm", "media/01a20644-f95c-7717-97b7-0888b5389fe6"] {
+            fs::write(data.join(name), "rows").unwrap();
+        }
+        let before = everything(folder.path());
+
+        for command in ["migrate", "serve"] {
+            let mut refused = kaiwa(folder.path(), &[command, "--new", "--config", "kaiwa.toml"]);
+            refused.env("KAIWA_AUTH__JWT_KEY", "0123456789abcdef0123456789abcdef");
+            check_refused(refused, 78, said);
+            assert_eq!(everything(folder.path()), before, "{said}: {command}");
+        }
+    }
+}
+
+#[test]
 fn a_key_or_a_start_that_was_cut_off_is_no_database_that_is_gone() {
-    let begun: [fn(&Path); 6] = [
+    let begun: [fn(&Path); 8] = [
         |_| {},
         |data| fs::write(data.join("secret.key"), "00ff".repeat(16)).unwrap(),
         |data| fs::write(data.join("kaiwa.db"), "").unwrap(),
@@ -190,7 +239,18 @@ fn a_key_or_a_start_that_was_cut_off_is_no_database_that_is_gone() {
             fs::write(data.join("kaiwa.db-journal"), "pages").unwrap();
             fs::write(data.join("kaiwa.db.lock"), "").unwrap();
         },
+        |data| {
+            fs::write(data.join("kaiwa.db"), "").unwrap();
+            fs::write(data.join("secret.key"), "00ff".repeat(16)).unwrap();
+        },
         |data| fs::create_dir_all(data.join("media/lost+found")).unwrap(),
+        |data| {
+            fs::create_dir_all(data.join("before-christmas")).unwrap();
+            fs::create_dir_all(data.join("photos")).unwrap();
+            fs::write(data.join("photos/notes.gz"), b"\x1f\x8b").unwrap();
+            fs::write(data.join("photos/notes.db"), "SQLite format 3\0").unwrap();
+            fs::write(data.join("lists.tar.txt"), "somebody's").unwrap();
+        },
         |data| {
             fs::create_dir(data.join("lost+found")).unwrap();
             fs::write(data.join("notes.tar"), "somebody's").unwrap();
