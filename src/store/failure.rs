@@ -58,10 +58,19 @@ pub fn named(path: &Path) -> impl Fn(Error) -> Error {
 
 /// What went wrong with a file that was to be read or written.
 pub fn on_disk(doing: &str, path: &Path, error: &io::Error) -> Error {
-    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+    if is_of_full_disk(error) {
         return full(path);
     }
     Error::Unusable(format!("cannot {doing} {}: {error}", path.display()))
+}
+
+/// What went wrong while a file was written: our fault, unless its disk is full.
+pub fn while_writing(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| if is_of_full_disk(&error) { full(path) } else { Error::internal(error) }
+}
+
+fn is_of_full_disk(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 fn full(path: &Path) -> Error {

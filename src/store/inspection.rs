@@ -8,7 +8,7 @@ use rustix::fs::statfs;
 
 use crate::error::{Error, Result};
 use crate::store::check::Findings;
-use crate::store::{connection, rows, schema};
+use crate::store::{connection, failure, rows, schema};
 
 /// Kinds of file systems over a network, by the magic numbers of Linux (`statfs(2)`).
 const NETWORKS: [(i64, &str); 7] = [
@@ -56,6 +56,10 @@ pub fn open_entries(folder: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// `Unusable` when it is damaged, of another program, or not of the present version.
 pub fn database(path: &Path) -> Result<()> {
+    database_at(path).map_err(failure::named(path))
+}
+
+fn database_at(path: &Path) -> Result<()> {
     schema::refuse_foreign(path)?;
     let connection = connection::open_reading(path)?;
     schema::require_current(&connection)?;

@@ -8,7 +8,7 @@ use crate::config::key_source::KeySource;
 use crate::error::Result;
 use crate::store::place::Place;
 use crate::store::sealing::Sealer;
-use crate::store::{connection, remains, schema};
+use crate::store::{connection, failure, remains, schema};
 
 /// A read-only connection of one thread.
 pub struct Reader {
@@ -21,6 +21,11 @@ impl Reader {
     /// `Unusable` when there is none, when it has another schema than this program, or when its secrets are sealed with
     /// another key.
     pub fn open(path: &Path, keys: &KeySource) -> Result<Self> {
+        // Who reads needs room too: SQLite makes an index of the log.
+        Self::open_at(path, keys).map_err(failure::named(path))
+    }
+
+    fn open_at(path: &Path, keys: &KeySource) -> Result<Self> {
         remains::require(path)?;
         let connection = connection::open_reading(path)?;
         schema::require_current(&connection)?;

@@ -125,6 +125,49 @@ fn a_full_disk_is_named_and_nothing_good_is_called_damaged() {
     }
 }
 
+/// What only reads a database needs room for SQLite's index of its log.
+#[test]
+fn a_full_disk_is_named_by_what_only_reads_and_no_other_remedy_is_told() {
+    let folder = backed_up();
+    let program = env!("CARGO_BIN_EXE_kaiwa");
+    let setup = "cp -r kaiwa-data volume; rm -f volume/kaiwa-data/kaiwa.db-*; dd if=/dev/zero of=volume/filler bs=1k 2>/dev/null; \
+                 export KAIWA_DATA_DIRECTORY=volume/kaiwa-data KAIWA_AUTH__JWT_KEY=0123456789abcdef0123456789abcdef";
+    for command in [
+        "account list",
+        "customer list",
+        "webhooks list --customer a",
+        "token --customer a",
+        "backup elsewhere.tar",
+        "verify volume/kaiwa-data",
+        "doctor >&2",
+    ] {
+        let script = format!("{setup}; {program} {command}");
+        let Some(said) = where_mounting_is_allowed(folder.path(), &script) else { return };
+
+        assert!(said.contains("the disk of volume/kaiwa-data/kaiwa.db is full"), "{command}: {said}");
+        for word in ["damaged", "I/O error", "BACKUP.md", "SECRETS.md", "tampered"] {
+            assert!(!said.contains(word), "{command}: {said}");
+        }
+        assert!(!folder.path().join("elsewhere.tar").exists(), "{command}");
+    }
+}
+
+#[test]
+fn a_backup_for_which_the_disk_is_too_small_names_that_disk_however_far_it_comes() {
+    let folder = backed_up();
+    let program = env!("CARGO_BIN_EXE_kaiwa");
+    for room in [4, 16, 64, 192, 320, 448] {
+        let script = format!(
+            "dd if=/dev/zero of=volume/filler bs=1k count=$((512 - {room})) 2>/dev/null; {program} backup volume/b.tar; \
+             ls -A volume >&2"
+        );
+        let Some(said) = where_mounting_is_allowed(folder.path(), &script) else { return };
+
+        assert!(said.contains("is full") && said.contains("volume/b.tar"), "{room}: {said}");
+        assert!(!said.contains("internal") && said.ends_with("\nfiller\n"), "{room}: {said}");
+    }
+}
+
 #[test]
 fn who_sits_at_a_terminal_is_asked_before_something_is_erased_or_restored() {
     let folder = backed_up();

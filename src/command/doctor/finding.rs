@@ -4,7 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// What to do when the storage does not work, whatever was looked at.
+const STORAGE: &str =
+    "look at the disk first: is there room on it, does it work, may it be written? Then look again";
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -72,7 +76,13 @@ impl Finding {
 
     /// The finding of a check that could not be made is that it failed.
     pub fn of(check: &str, outcome: Result<Self>, remedy: &str) -> Self {
-        outcome.unwrap_or_else(|error| Self::fail(check, error.chain(), remedy))
+        outcome.unwrap_or_else(|error| Self::failed(check, &error, remedy))
+    }
+
+    /// The check could not be made, for this reason. Where that is the disk, nothing else is to be put right.
+    pub fn failed(check: &str, error: &Error, remedy: &str) -> Self {
+        let remedy = if matches!(error, Error::Unavailable(_)) { STORAGE } else { remedy };
+        Self::fail(check, error.chain(), remedy)
     }
 }
 

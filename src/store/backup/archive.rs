@@ -1,7 +1,7 @@
 //! Writing the archive: entry after entry, with their hashes, and the manifest last.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::io::{self, BufWriter, IntoInnerError, Read, Seek, Write};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use crate::model::progress;
 use crate::store::backup::Cancel;
 use crate::store::backup::manifest::{About, Content, Entry, MANIFEST, Missing, Name};
 use crate::store::backup::part::Part;
+use crate::store::failure;
 
 /// The name of the archive while it comes into being.
 pub const NAME: &str = "archive";
@@ -49,7 +50,7 @@ impl<'part> Archive<'part> {
     pub fn add(&mut self, name: &Name, file: &File) -> Result<()> {
         let size = file.metadata().map_err(Error::internal)?.len();
         let mut bytes = Hashing::new(file, &self.cancel);
-        append(&mut self.builder, &name.to_string(), size, &mut bytes)?;
+        append(&mut self.builder, &name.to_string(), size, &mut bytes).map_err(self.failed())?;
         let (found, sha256) = bytes.finish();
         if found != size {
             return Err(Error::internal(format!("{name} changed while it was read")));
@@ -64,19 +65,24 @@ impl<'part> Archive<'part> {
 
     /// Adds the manifest, brings everything to disk, and tells the length of the archive in bytes.
     pub fn finish(mut self) -> Result<u64> {
-        let mut manifest = self.manifest.into_inner().map_err(|error| Error::internal(error.into_error()))?;
+        let failed = self.failed();
+        let mut manifest = self.manifest.into_inner().map_err(IntoInnerError::into_error).map_err(&failed)?;
         manifest.rewind().map_err(Error::internal)?;
         let size = manifest.metadata().map_err(Error::internal)?.len();
-        append(&mut self.builder, MANIFEST, size, manifest)?;
-        let buffer = self.builder.into_inner().map_err(Error::internal)?;
-        let file = buffer.into_inner().map_err(|error| Error::internal(error.into_error()))?;
-        file.sync_all().map_err(Error::internal)?;
+        append(&mut self.builder, MANIFEST, size, manifest).map_err(&failed)?;
+        let buffer = self.builder.into_inner().map_err(&failed)?;
+        let file = buffer.into_inner().map_err(IntoInnerError::into_error).map_err(&failed)?;
+        file.sync_all().map_err(&failed)?;
         std::fs::metadata(self.part.path(NAME)).map(|file| file.len()).map_err(Error::internal)
+    }
+
+    fn failed(&self) -> impl Fn(io::Error) -> Error + use<'part> {
+        failure::while_writing(self.part.file())
     }
 
     fn note(&mut self, line: &impl Serialize) -> Result<()> {
         let line = serde_json::to_string(line).map_err(Error::internal)?;
-        writeln!(self.manifest, "{line}").map_err(Error::internal)
+        writeln!(self.manifest, "{line}").map_err(self.failed())
     }
 }
 
@@ -111,11 +117,11 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-fn append(builder: &mut Builder<BufWriter<File>>, name: &str, size: u64, bytes: impl Read) -> Result<()> {
+fn append(builder: &mut Builder<BufWriter<File>>, name: &str, size: u64, bytes: impl Read) -> io::Result<()> {
     let mut header = Header::new_gnu();
-    header.set_path(name).map_err(Error::internal)?;
+    header.set_path(name)?;
     header.set_size(size);
     header.set_mode(0o600);
     header.set_cksum();
-    builder.append(&header, bytes).map_err(Error::internal)
+    builder.append(&header, bytes)
 }

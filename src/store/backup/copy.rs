@@ -78,7 +78,7 @@ fn beside(database: &Path, version: i64) -> Result<()> {
     require_room(database, &connection)?;
     let copy = files::with_ending(database, &format!(".version-{version}"));
     let part = files::with_ending(&copy, PART);
-    let failed = |error| Error::Unusable(format!("cannot write {}: {error}", copy.display()));
+    let failed = |error| failure::on_disk("write", &copy, &error);
     into_new_file(&connection, &part)?;
     let part_file = File::open(&part).map_err(failed)?;
     files::share_owner(&part_file, database).and_then(|()| part_file.sync_all()).map_err(failed)?;

@@ -28,7 +28,7 @@ use crate::store::backup::manifest::{About, Missing, Name};
 use crate::store::backup::part::Part;
 use crate::store::folder::{Folder, Kind};
 use crate::store::medias::{self, Stored};
-use crate::store::{connection, schema};
+use crate::store::{connection, failure, schema};
 
 /// Files that are looked up in one read.
 const PAGE: usize = 500;
@@ -78,11 +78,11 @@ pub fn write(
     cancel: &Cancel,
 ) -> Result<Summary> {
     let part = Part::begin(file)?;
-    let live = copy::open(database, cancel)?;
-    schema::require_current(&live)?;
+    let live = open(database, cancel).map_err(failure::named(database))?;
     let copied = part.path(manifest::DATABASE);
-    copy::into_new_file(&live, &copied)?;
-    copy::prepare(&copied, now)?;
+    copy::into_new_file(&live, &copied)
+        .and_then(|()| copy::prepare(&copied, now))
+        .map_err(failure::named(file))?;
     let about = About::new(schema::current_version(), now);
     let mut summary = Summary { schema: about.schema, ..Summary::default() };
     let mut archive = Archive::begin(&part, &about, cancel)?;
@@ -92,8 +92,14 @@ pub fn write(
     archive.add(&Name::Database, &content)?;
     add_medias(&mut archive, &copy, (&live, folder), &mut summary)?;
     summary.size = archive.finish()?;
-    part.keep(archive::NAME, file)?;
+    part.keep(archive::NAME)?;
     Ok(summary)
+}
+
+fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
+    let live = copy::open(database, cancel)?;
+    schema::require_current(&live)?;
+    Ok(live)
 }
 
 /// Adds what the copy promises, from the folder. What is not there any more may have been erased meanwhile.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::store::failure;
 
 /// The file within the folder that says that somebody works here.
 const LOCK: &str = "lock";
@@ -18,6 +19,7 @@ const ENDING: &str = ".part";
 /// A hidden folder for its owner alone. It goes when this is dropped.
 pub struct Part {
     folder: PathBuf,
+    file: PathBuf,
     _lock: File,
 }
 
@@ -32,8 +34,9 @@ impl Part {
         let name = file.file_name().ok_or_else(|| unusable(file, "this is no name of a file"))?;
         let folder =
             file.with_file_name(OsString::from_vec([b".", name.as_bytes(), ENDING.as_bytes()].concat()));
-        files::make_folder(&folder).map_err(|error| unusable(file, error))?;
-        let lock = files::open_or_create(&folder.join(LOCK)).map_err(|error| unusable(file, error))?;
+        let failed = |error| failure::on_disk("write", file, &error);
+        files::make_folder(&folder).map_err(failed)?;
+        let lock = files::open_or_create(&folder.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -41,7 +44,7 @@ impl Part {
             }
             Err(TryLockError::Error(error)) => return Err(Error::internal(error)),
         }
-        let part = Self { folder, _lock: lock };
+        let part = Self { folder, file: file.to_owned(), _lock: lock };
         part.sweep().map_err(Error::internal)?;
         Ok(part)
     }
@@ -51,14 +54,20 @@ impl Part {
         self.folder.join(name)
     }
 
+    /// What will be there in the end.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// A new file, for its owner alone.
     pub fn create(&self, name: &str) -> Result<File> {
-        files::create(&self.path(name)).map_err(|error| unusable(&self.folder, error))
+        files::create(&self.path(name)).map_err(|error| failure::on_disk("write", &self.file, &error))
     }
 
     /// Gives a file that is on disk its place, and makes that durable.
-    pub fn keep(self, name: &str, file: &Path) -> Result<()> {
-        files::rename(&self.path(name), file).map_err(|error| unusable(file, error))
+    pub fn keep(self, name: &str) -> Result<()> {
+        files::rename(&self.path(name), &self.file)
+            .map_err(|error| failure::on_disk("write", &self.file, &error))
     }
 
     fn sweep(&self) -> io::Result<()> {
