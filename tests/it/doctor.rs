@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::line::Line;
 use crate::harness::server::{KEY, TestServer};
+use crate::harness::somebody::Somebody;
 
 /// The exit code, and each finding's level by its check. Ids of accounts are left out of the names.
 fn examine(folder: &Path, variables: &[(&str, &str)]) -> (i32, Vec<(String, String)>, String) {
@@ -121,6 +122,60 @@ fn a_network_that_fails_is_told_once_and_accounts_are_known_before_the_first_sta
         }
         assert!(!text.contains("new token"), "{text}");
         assert!(!data.exists(), "nothing is made");
+    }
+}
+
+/// The remedy of each check, before the first start, where LINE answers everything like this.
+fn remedies(answer: &str) -> Vec<(String, String)> {
+    let line = Somebody::start(answer.as_bytes());
+    let folder = tempfile::tempdir().unwrap();
+    let id = "d9d32881-12fd-4b19-a6b2-6d5ffb6acd76";
+    let account = format!("[[accounts]]\nid = \"{id}\"\ncustomer = \"x\"\nsecret = \"s\"\ntoken = \"t\"\n");
+    let file = folder.path().join("kaiwa.toml");
+    std::fs::write(&file, account).unwrap();
+    let settings = [("KAIWA_LINE__API_BASE", line.url.as_str()), ("KAIWA_LISTEN", "127.0.0.1:1")];
+
+    let (_, _, text) =
+        examine_with(&["--config", file.to_str().unwrap()], &folder.path().join("data"), &settings);
+
+    let findings = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let name = |check: &Value| word(check).replace(&format!("account {id} "), "");
+    findings.map(|finding| (name(&finding["check"]), word(&finding["remedy"]))).collect()
+}
+
+#[test]
+fn each_remedy_is_for_what_was_answered() {
+    let date = "date: Sat, 28 Nov 2026 06:00:00 GMT\r\n";
+    let (later, between, none) = ("look again later", "hardly LINE", "");
+    let answers = [
+        ("401 Unauthorized", date, "{}", "new token", none),
+        ("403 Forbidden", date, "{}", "permissions", "permissions"),
+        ("404 Not Found", date, "{}", between, "conversations/setup"),
+        ("429 Too Many Requests", date, "{}", later, later),
+        ("302 Found", date, "", between, between),
+        ("500 Internal Server Error", date, "{}", later, later),
+        ("503 Service Unavailable", date, "oops", later, later),
+        ("200 OK", date, "<html>sign in</html>", later, later),
+        ("401 Unauthorized", "", "{}", "new token", none),
+        ("401 Unauthorized", "date: yesterday\r\n", "{}", "new token", none),
+        ("503 Service Unavailable", "", "oops", later, later),
+        ("200 OK", "", "<html>sign in</html>", later, later),
+    ];
+    for (status, date, body, of_token, of_webhook) in answers {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status}\r\n{date}content-length: {length}\r\nconnection: close\r\n\r\n");
+        let told = remedies(&format!("{head}{body}"));
+
+        let of = |check: &str| &told.iter().find(|(name, _)| name == check).unwrap().1;
+        assert!(told.iter().all(|(name, _)| name != "network"), "{status}: {told:?}");
+        assert!(of("token").contains(of_token), "{status}: {told:?}");
+        assert!(of("webhook").contains(of_webhook), "{status}: {told:?}");
+        assert!(of_webhook != none || of("webhook").is_empty(), "{status}: {told:?}");
+        let new_tokens = told.iter().filter(|(_, remedy)| remedy.contains("new token")).count();
+        assert_eq!(new_tokens, usize::from(status.starts_with("401")), "{status}: {told:?}");
+        assert_eq!(of("clock").contains(between), !date.contains("2026"), "{status}: {told:?}");
     }
 }
 

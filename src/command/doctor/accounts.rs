@@ -35,7 +35,15 @@ const NETWORK: &str = "this machine does not reach LINE: look at its network, at
 const UNREACHED: &str = "LINE is not reached";
 
 /// What to do about a single call that LINE did not answer.
-const LATER: &str = "LINE has not answered this: look again later";
+const LATER: &str =
+    "either LINE has not answered this or something in between has, such as a proxy: look again later";
+
+/// What to do when the answer is hardly LINE's.
+const IN_BETWEEN: &str = "this is hardly LINE: look at `line.api_base`, and at what stands in between, such as a proxy or the \
+                          sign-in page of a network";
+
+/// What to do about a webhook that is not ours.
+const SETUP: &str = "call POST /v1.0/conversations/setup";
 
 /// What LINE would be asked of each account.
 const ASKED: [&str; 5] = ["token", "chat mode", "webhook", "webhook test", "quota"];
@@ -46,12 +54,15 @@ pub async fn look(config: &Config) -> Vec<Finding> {
         Ok(found) if found.is_empty() => return Vec::new(),
         Ok(found) => found,
         Err(error) => {
-            return vec![Finding::fail("accounts", error.chain(), "the database was tampered with")];
+            return vec![Finding::failed("accounts", &error, "the database was tampered with")];
         }
     };
     let line = Client::new(&config.line, CONNECTIONS);
     let mut findings = match line.clock().await {
-        Ok(time) => vec![clock(time, Timestamp::now())],
+        Ok(Some(time)) => vec![clock(time, Timestamp::now())],
+        Ok(None) => {
+            vec![Finding::warn("clock", "what answers in LINE's place does not tell its time", IN_BETWEEN)]
+        }
         Err(error) => {
             vec![Finding::fail("network", error.chain(), NETWORK), Finding::skipped("clock", UNREACHED)]
         }
@@ -113,15 +124,15 @@ async fn asked(config: &Config, line: &Client, account: &Examined, is_running: b
             findings.push(Finding::fail(check("token"), message, LATER));
         }
         Err(error) => {
-            let remedy = "issue a new token in LINE's console and set it";
-            findings.push(Finding::fail(check("token"), error.chain(), remedy));
+            findings.push(Finding::fail(check("token"), error.chain(), remedy(&error, IN_BETWEEN)));
         }
     }
-    let set = webhook(line.webhook(token).await, &check("webhook"), expected(config, account));
-    findings.push(if is_running {
-        set
-    } else {
-        set.not_yet("start the server, and call POST /v1.0/conversations/setup")
+    findings.push(match line.webhook(token).await {
+        Err(error) if is_unset(&error) => {
+            not_yet(Finding::fail(check("webhook"), error.chain(), SETUP), is_running)
+        }
+        Err(error) => untold(&check("webhook"), &error, "look at LINE's words, and again later"),
+        Ok(set) => not_yet(webhook(set, &check("webhook"), expected(config, account)), is_running),
     });
     findings.push(if is_running {
         reached(line, token, &check("webhook test")).await
@@ -137,7 +148,36 @@ fn untold(check: &str, error: &Error, remedy: &str) -> Finding {
     match error {
         Error::LineRefused { status: 401, .. } => Finding::skipped(check, "LINE refuses the token"),
         Error::LineUnavailable(message) => Finding::fail(check, message, LATER),
-        _ => Finding::fail(check, error.chain(), remedy),
+        _ => Finding::fail(check, error.chain(), self::remedy(error, remedy)),
+    }
+}
+
+/// What to do about LINE's refusal, by its status; `other` where that tells nothing.
+fn remedy<'text>(error: &Error, other: &'text str) -> &'text str {
+    match error {
+        Error::LineRefused { status: 401, .. } => "issue a new token in LINE's console and set it",
+        Error::LineRefused { status: 403, .. } => {
+            "LINE does not let this channel do it: look at its permissions and its plan in LINE's console"
+        }
+        Error::LineRefused { status: 429, .. } => {
+            "LINE takes no more of these calls for now: look again later"
+        }
+        Error::LineRefused { status: 300..=399, .. } => IN_BETWEEN,
+        _ => other,
+    }
+}
+
+/// LINE answers so for a channel that has no webhook.
+fn is_unset(error: &Error) -> bool {
+    matches!(error, Error::LineRefused { status: 404, .. })
+}
+
+/// Without a server there is nothing to reach: then that comes first.
+fn not_yet(webhook: Finding, is_running: bool) -> Finding {
+    if is_running {
+        webhook
+    } else {
+        webhook.not_yet("start the server, and call POST /v1.0/conversations/setup")
     }
 }
 
@@ -185,17 +225,13 @@ fn expected(config: &Config, account: &Examined) -> Option<String> {
     Some(format!("{base}/v1.0/conversation/accounts/{}", account.id))
 }
 
-fn webhook(set: Result<WebhookEndpoint>, check: &str, expected: Option<String>) -> Finding {
-    let setup = "call POST /v1.0/conversations/setup";
-    match (set, expected) {
-        (Err(error), _) => untold(check, &error, setup),
-        (Ok(set), _) if !set.active => {
-            Finding::fail(check, "it is off", "switch \"Use webhook\" on in LINE's console")
+fn webhook(set: WebhookEndpoint, check: &str, expected: Option<String>) -> Finding {
+    match expected {
+        _ if !set.active => Finding::fail(check, "it is off", "switch \"Use webhook\" on in LINE's console"),
+        Some(expected) if set.endpoint != expected => {
+            Finding::fail(check, format!("LINE sends to {} and not to {expected}", set.endpoint), SETUP)
         }
-        (Ok(set), Some(expected)) if set.endpoint != expected => {
-            Finding::fail(check, format!("LINE sends to {} and not to {expected}", set.endpoint), setup)
-        }
-        (Ok(set), _) => Finding::ok(check, set.endpoint),
+        _ => Finding::ok(check, set.endpoint),
     }
 }
 
