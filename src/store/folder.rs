@@ -14,6 +14,7 @@ use crate::files;
 use crate::model::content::{HEAD_BYTES, sniff};
 use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
+use crate::store::{failure, remains};
 
 /// The folder within the data directory.
 pub const NAME: &str = "media";
@@ -89,6 +90,29 @@ impl Folder {
     /// Where it is.
     pub fn location(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether no file is here, be it that the folder is missing too.
+    pub fn has_nothing(&self) -> Result<bool> {
+        match self.entries() {
+            Ok(entries) => Ok(entries.iter().all(|path| remains::is_lost_and_found(path))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(failure::on_disk("read", &self.path, &error)),
+        }
+    }
+
+    /// Says that files are missing. `Unusable` when the folder itself is: then it lies elsewhere, and what is written into a new
+    /// one would lie beside it.
+    pub fn miss(&self) -> Result<()> {
+        let path = self.path.display();
+        if self.path.exists() {
+            log::error!("media: {path} is empty, and the database lists files in it: is a disk not mounted?");
+            return Ok(());
+        }
+        Err(Error::Unusable(format!(
+            "there is no folder {path}, and the database lists files in it. Is a disk not mounted, or was the folder moved? Put \
+             it back, or make an empty one to go on without the files"
+        )))
     }
 
     /// Begins a file; what is left of an earlier attempt is overwritten.

@@ -126,6 +126,12 @@ pub fn stored_bytes(connection: &Connection) -> Result<u64> {
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
+/// Whether any file is promised to be on disk. Without one it reads every row.
+pub fn is_any_stored(connection: &Connection) -> Result<bool> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE status = 'stored')";
+    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+}
+
 /// Whether a file is promised to be on disk. A short, indexed read.
 pub fn is_stored(connection: &Connection, id: MediaId) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status = 'stored')";

@@ -220,9 +220,18 @@ impl Store {
         self.open.checkpoints.empty_log(&self.open.path)
     }
 
-    /// Watches the folder of files as the files of the database are watched.
-    pub fn watch_medias(&self, folder: &Folder) -> Result<()> {
-        self.open.watched.place.watch_medias(folder.location())
+    /// Opens the folder of files, which is made where no file was ever kept, and watches it from now on as the files of the
+    /// database are watched.
+    ///
+    /// `Unusable` when the folder is gone although files are kept in it.
+    pub fn open_folder(&self, data_directory: &Path) -> Result<Folder> {
+        let folder = Folder::at(data_directory);
+        if folder.has_nothing()? && self.reader()?.read(medias::is_any_stored)? {
+            folder.miss()?;
+        }
+        let folder = Folder::open(data_directory)?;
+        self.open.watched.place.watch_medias(folder.location())?;
+        Ok(folder)
     }
 
     /// Waits until the database is given up because its files are not where they were. No write is taken from then on.

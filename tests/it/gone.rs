@@ -265,6 +265,31 @@ fn a_key_or_a_start_that_was_cut_off_is_no_database_that_is_gone() {
     }
 }
 
+#[test]
+fn a_server_does_not_start_without_the_folder_of_files_that_it_has_and_goes_on_with_an_empty_one() {
+    let folder = installed();
+    let media = data(folder.path()).join("media");
+    fs::create_dir_all(&media).unwrap();
+    fs::remove_dir(&media).unwrap();
+    drop(Serving::start(kaiwa(folder.path(), &["serve"])));
+    assert!(media.is_dir(), "without files one is made");
+    let row = "INSERT INTO medias (id, customer, kind, status, filename, size, sha256, tm_create)
+               SELECT zeroblob(16), key, 'file', 'stored', '', 3, zeroblob(32), 1 FROM customers";
+    let inserted = Connection::open(data(folder.path()).join("kaiwa.db")).unwrap().execute(row, []);
+    assert_eq!(inserted, Ok(1));
+
+    for leave in [|_: &Path| {}, |media: &Path| symlink("nowhere", media).unwrap()] {
+        fs::remove_dir(&media).unwrap();
+        leave(&media);
+
+        check_refused(kaiwa(folder.path(), &["serve"]), 78, "there is no folder kaiwa-data/media");
+        assert!(!media.exists(), "none is made");
+        fs::remove_file(&media).ok();
+        fs::create_dir(&media).unwrap();
+        drop(Serving::start(kaiwa(folder.path(), &["serve"])));
+    }
+}
+
 /// A server of its own process, in whose database a message was acknowledged.
 fn serving(folder: &Path) -> (Serving, PathBuf) {
     (Serving::start(kaiwa(folder, &["serve"])), data(folder))
