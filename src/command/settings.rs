@@ -35,10 +35,10 @@ impl Settings {
         config::load_with_process_environment(self.file(), &[])
     }
 
-    /// The configuration file, where there is one.
+    /// The configuration file, where there is one. A link that leads nowhere is one that cannot be read.
     pub fn file(&self) -> Option<&Path> {
         let here = Path::new(FILE);
-        self.config.as_deref().or_else(|| here.exists().then_some(here))
+        self.config.as_deref().or_else(|| here.symlink_metadata().is_ok().then_some(here))
     }
 
     /// The database, for reading; it may be open in a running server.

@@ -17,6 +17,9 @@ use crate::model::timestamp::Timestamp;
 /// Longer than anybody should be able to hold a token.
 const LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
 
+/// Tokens tell their end in whole seconds: a shorter one has ended when it is printed.
+const LIFE_MIN: Duration = Duration::from_secs(1);
+
 /// Prints a token for a known customer.
 #[derive(Debug, Args)]
 pub struct Token {
@@ -80,5 +83,30 @@ fn declared(config: &Config, id_or_name: &str) -> Option<Bearer> {
 
 fn parse_life(text: &str) -> Result<Duration, String> {
     let life = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if life < LIFE_MIN {
+        return Err("a token is valid for at least 1s".to_owned());
+    }
     if life > LIFE_MAX { Err("a token is valid for at most 10y".to_owned()) } else { Ok(life) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_lives_for_a_second_at_least_and_for_ten_years_at_most() {
+        for text in ["1s", "1500ms", "7d", "10y", "87840h"] {
+            assert!(parse_life(text).is_ok(), "{text}");
+        }
+        for (text, said) in [
+            ("0", "at least 1s"),
+            ("0s", "at least 1s"),
+            ("1ms", "at least 1s"),
+            ("999999us", "at least 1s"),
+            ("87841h", "at most 10y"),
+            ("11y", "at most 10y"),
+        ] {
+            assert!(parse_life(text).unwrap_err().contains(said), "{text}");
+        }
+    }
 }

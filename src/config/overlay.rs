@@ -33,10 +33,11 @@ pub fn process_environment() -> Result<Vec<(String, String)>> {
         .collect()
 }
 
-/// Whether somebody has set one of our variables: one that is empty, as compose files pass those that they do not have, is not
-/// set, and neither is one that Kubernetes makes for a service.
+/// Whether somebody has set one of our variables: one that is empty or blank, as compose files pass those that they do not have,
+/// is not set, and neither is one that Kubernetes or Docker makes for a service.
 fn is_set(name: &str, text: &str) -> bool {
-    name.starts_with(PREFIX) && !text.is_empty() && !is_service_link(name, text)
+    let is_ours = || singles().any(|key| key::variable(key.name) == name);
+    name.starts_with(PREFIX) && !text.trim().is_empty() && (is_ours() || !is_service_link(name, text))
 }
 
 /// The settings that these variables make; variables of others are skipped.
@@ -133,9 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_empty_is_not_set_whatever_its_key() {
+    fn a_variable_that_is_empty_or_blank_is_not_set_whatever_its_key() {
         let names = singles().map(|key| key::variable(key.name)).chain(["KAIWA_LISTN".to_owned()]);
-        let empty: Vec<_> = names.map(|name| (name, String::new())).collect();
+        let blanks = ["", " ", "\t ", "\n", "\r\n"].into_iter().cycle();
+        let empty: Vec<_> = names.zip(blanks).map(|(name, blank)| (name, blank.to_owned())).collect();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         let file = "base_path = \"/kaiwa\"\n[limits]\nallowed_hosts = [\"files.internal\"]\n";
@@ -149,7 +151,12 @@ mod tests {
 
     #[test]
     fn variables_that_kubernetes_makes_for_services_are_nobodys_settings() {
-        let links = [("KAIWA_METRICS_SERVICE_HOST", "10.0.0.7"), ("KAIWA_PORT", "tcp://10.0.0.7:8080")];
+        let links = [
+            ("KAIWA_METRICS_SERVICE_HOST", "10.0.0.7"),
+            ("KAIWA_PORT", "tcp://10.0.0.7:8080"),
+            ("KAIWA_NAME", "/web/kaiwa"),
+            ("KAIWA_ENV_LISTEN", "0.0.0.0:80"),
+        ];
 
         assert_eq!(load_variables(&links).unwrap(), Config::default());
         let error = load_variables(&[links[0], ("KAIWA_METRICS__LISTN", "127.0.0.1:9464")]).unwrap_err();

@@ -1,21 +1,24 @@
-//! Variables that Kubernetes sets in every container for each service that it knows: those of a service `kaiwa-metrics` begin
-//! as ours do.
+//! Variables that Kubernetes sets in every container for each service that it knows, and Docker for each container that is
+//! linked: those of a service `kaiwa-metrics` begin as ours do.
 
 /// The protocols of a service's port.
 const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
 
-/// What is told of a port besides its whole address.
-const PARTS: [&str; 3] = ["_ADDR", "_PORT", "_PROTO"];
+/// What is told of a port besides its whole address; the last four by Docker of a range of ports.
+const PARTS: [&str; 7] = ["_ADDR", "_PORT", "_PROTO", "_PORT_START", "_PORT_END", "_START", "_END"];
 
-/// Whether Kubernetes, and not a person, has set this variable, for a service of any name.
+/// Whether Kubernetes or Docker, and not a person, has set this variable, for a service of any name.
 ///
-/// Of the names that it makes, `…_PORT` alone could be a person's too. Kubernetes gives it an address and never a number.
+/// Of the names that they make, `…_PORT` and `…_NAME` could be a person's too. The one is given an address and never a number, the
+/// other the path of a link, `/web/kaiwa`. A key of ours is to be told before.
 pub fn is_service_link(name: &str, text: &str) -> bool {
     name.ends_with("_SERVICE_HOST")
         || name.ends_with("_SERVICE_PORT")
         || name.contains("_SERVICE_PORT_")
         || is_of_port(name)
         || (name.ends_with("_PORT") && text.contains("://"))
+        || (name.ends_with("_NAME") && text.starts_with('/'))
+        || name.contains("_ENV_")
 }
 
 /// `…_PORT_9464_TCP`, `…_PORT_9464_TCP_ADDR` and so on.
@@ -36,7 +39,7 @@ mod tests {
         ["KAIWA", "KAIWA_METRICS", "KAIWA_DELIVERY__WAIT", "KAIWA_PORT_80", "KAIWA_SERVICE_HOST"];
 
     #[test]
-    fn what_kubernetes_sets_for_a_service_is_told_from_our_settings() {
+    fn what_kubernetes_and_docker_set_for_a_service_is_told_from_our_settings() {
         for service in SERVICES {
             for (end, text) in [
                 ("_SERVICE_HOST", "10.0.0.7"),
@@ -51,6 +54,11 @@ mod tests {
                 ("_PORT_53_UDP", "udp://10.0.0.7:53"),
                 ("_PORT_53_UDP_ADDR", "10.0.0.7"),
                 ("_PORT_3868_SCTP_PROTO", "sctp"),
+                ("_PORT_8000_TCP_PORT_START", "8000"),
+                ("_PORT_8000_TCP_END", "tcp://172.17.0.5:8005"),
+                ("_NAME", "/web/kaiwa"),
+                ("_ENV_PATH", "/usr/bin"),
+                ("_ENV_KAIWA_LISTEN", "0.0.0.0:80"),
             ] {
                 assert!(is_service_link(&format!("{service}{end}"), text), "{service}{end}");
             }
@@ -59,8 +67,10 @@ mod tests {
 
     #[test]
     fn no_setting_and_no_misspelled_one_is_taken_for_kubernetes_own() {
-        for key in KEYS {
-            assert!(!is_service_link(&key::variable(key.name), "tcp://10.0.0.7:80"), "{}", key.name);
+        for key in KEYS.iter().filter(|key| key.is_single()) {
+            for text in ["tcp://10.0.0.7:80", "/web/kaiwa"] {
+                assert!(!is_service_link(&key::variable(key.name), text), "{}", key.name);
+            }
         }
         for (name, text) in [
             ("KAIWA_PORT", "8080"),
@@ -72,6 +82,9 @@ mod tests {
             ("KAIWA_PORT_99999_TCP", "80"),
             ("KAIWA_SERVICE", "x"),
             ("KAIWA_HOST", "10.0.0.7"),
+            ("KAIWA_NAME", "shop"),
+            ("KAIWA_ENV", "production"),
+            ("KAIWA_ENVIRONMENT_NAME", "production"),
             ("KAIWA_LISTN", "tcp://10.0.0.7:80"),
         ] {
             assert!(!is_service_link(name, text), "{name}");

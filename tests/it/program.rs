@@ -88,9 +88,12 @@ fn what_cannot_be_used_ends_with_78_and_what_was_not_understood_with_2() {
     check_refused(with(&["token", "--customer", "nobody"], "A", "b"), 78, "there is no database");
     check_refused(with(&["serv"], "A", "b"), 2, "serve");
     check_refused(with(&["customer", "add", "--name", "a", "--id", "7"], "A", "b"), 2, "UUID");
+    check_refused(with(&["token", "--customer", "a", "--ttl", "0s"], "A", "b"), 2, "at least 1s");
     let mut without_key = kaiwa(folder.path(), &["serve"]);
     without_key.env_remove("KAIWA_AUTH__JWT_KEY");
     check_refused(without_key, 78, "auth.jwt_key is missing");
+    std::os::unix::fs::symlink("nowhere", folder.path().join("kaiwa.toml")).unwrap();
+    check_refused(kaiwa(folder.path(), &["customer", "list"]), 78, "cannot read kaiwa.toml");
 }
 
 #[test]
