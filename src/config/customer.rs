@@ -22,7 +22,7 @@ pub struct DeclaredCustomer {
     #[serde(default)]
     pub webhook_method: Option<String>,
     /// Where the customer is told; it may have a query. Default none: as it is.
-    #[serde(default, deserialize_with = "web_address::deserialize_some")]
+    #[serde(default, deserialize_with = "web_address::deserialize_receiver")]
     pub webhook_uri: Option<Url>,
     /// Days for which messages are kept, 0 is for ever. Default none: as it is, and `retention.message_days` for a new one.
     #[serde(default)]

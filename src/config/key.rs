@@ -26,7 +26,7 @@ pub enum Kind {
     /// `host:port`.
     Listen,
     /// An http or https address.
-    Address,
+    Receiver,
     /// An http or https address to which paths are appended.
     Base,
     /// One of these words.
@@ -135,7 +135,7 @@ pub const KEYS: &[Key] = &[
     Key::new("customers.name", Kind::Text),
     Key::new("customers.detail", Kind::Text),
     Key::new("customers.webhook_method", Kind::Word(&["GET", "POST", "PUT", "DELETE"])),
-    Key::new("customers.webhook_uri", Kind::Address),
+    Key::new("customers.webhook_uri", Kind::Receiver),
     Key::new("customers.message_days", DAYS),
     Key::new("accounts", Kind::Tables),
     Key::new("accounts.id", Kind::Needed(&Kind::Id)),

@@ -23,7 +23,7 @@ pub fn check_text(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Id => wrong("a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f"),
         Kind::Listen if is_listen(text) => Ok(()),
         Kind::Listen => wrong(r#"an address and a port such as "127.0.0.1:8080""#),
-        Kind::Address => web_address::parse(text).map(drop),
+        Kind::Receiver => web_address::parse_receiver(text).map(drop),
         Kind::Base => web_address::parse_base(text).map(drop),
         Kind::Word(words) if words.contains(&text) => Ok(()),
         Kind::Word(words) => wrong(&format!("one of {}", words.join(", "))),

@@ -4,10 +4,10 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::model::address::is_plain;
+use crate::model::address::{is_plain, receiver_fault};
 
 /// The address that the text names; the error says what was expected.
-pub fn parse(text: &str) -> Result<Url, String> {
+fn parse(text: &str) -> Result<Url, String> {
     if !is_plain(text) {
         return Err("must not contain control characters, nor spaces at its ends".to_owned());
     }
@@ -21,7 +21,13 @@ pub fn parse(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// As [`parse`], for an address to which paths are appended.
+/// The address at which somebody is told.
+pub fn parse_receiver(text: &str) -> Result<Url, String> {
+    let url = parse(text)?;
+    receiver_fault(text).map_or(Ok(url), |fault| Err(format!("cannot be used: {fault}")))
+}
+
+/// An address to which paths are appended.
 pub fn parse_base(text: &str) -> Result<Url, String> {
     let url = parse(text)?;
     if url.query().is_some() || url.fragment().is_some() {
@@ -33,6 +39,11 @@ pub fn parse_base(text: &str) -> Result<Url, String> {
 /// For serde.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// For serde, where somebody may be told.
+pub fn deserialize_receiver<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    parse_receiver(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }
 
 /// For serde, where there may be none.

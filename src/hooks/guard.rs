@@ -8,10 +8,7 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
-use crate::model::address::is_plain;
-
-/// The longest address of a receiver, in bytes.
-const RECEIVER_BYTES_MAX: usize = 2_048;
+use crate::model::address::{is_plain, receiver_fault};
 
 /// What may be spoken to. Copies share the list.
 #[derive(Debug, Clone)]
@@ -58,11 +55,8 @@ impl Guard {
         if text.is_empty() {
             return Ok(());
         }
-        if text.len() > RECEIVER_BYTES_MAX {
-            return Err(format!("it may have at most {RECEIVER_BYTES_MAX} bytes"));
-        }
         self.check(text)?;
-        Ok(())
+        receiver_fault(text).map_or(Ok(()), Err)
     }
 
     /// Of the addresses of a host those that may be connected to.
@@ -137,6 +131,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::address::RECEIVER_BYTES_MAX;
 
     fn guard(allowed: &[&str]) -> Guard {
         Guard::new(&allowed.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>())
@@ -255,8 +250,16 @@ mod tests {
 
         assert_eq!(guard.check_receiver(""), Ok(()));
         assert_eq!(guard.check_receiver(&long(RECEIVER_BYTES_MAX)), Ok(()));
-        for refused in [long(RECEIVER_BYTES_MAX + 1), "https://10.0.0.1/".to_owned(), " ".to_owned()] {
-            assert!(guard.check_receiver(&refused).is_err(), "{refused}");
+        for refused in [
+            &long(RECEIVER_BYTES_MAX + 1),
+            "https://10.0.0.1/",
+            "http://example.com/",
+            "https://user@example.com/",
+            "https:///example.com",
+            "https://example.com:0/",
+            " ",
+        ] {
+            assert!(guard.check_receiver(refused).is_err(), "{refused}");
         }
     }
 
