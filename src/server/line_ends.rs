@@ -1,5 +1,6 @@
 //! Requests whose lines end with a bare LF: the parser takes them, but a proxy in front may read one line where it reads two,
-//! and then both disagree on where a request ends (RFC 9112, 2.2 and 11.2).
+//! and then both disagree on where a request ends (RFC 9112, 2.2 and 11.2). In what follows the last chunk of a body the parser
+//! does not take it, but waits for more.
 
 /// The longest beginning of a line that has to be known.
 const NAME_BYTES_MAX: usize = 64;
@@ -12,8 +13,18 @@ pub struct LineEnds {
     line: Vec<u8>,
     is_after_cr: bool,
     has_begun: bool,
-    /// The length of the body that the present head announces.
-    body: u64,
+    /// What the present head announces.
+    announced: Announced,
+    /// Whether the parser is to be given one more byte that it refuses.
+    has_refused: bool,
+}
+
+/// What follows a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    Length(u64),
+    Chunks,
+    Unknown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,41 +33,76 @@ enum Place {
     Head,
     /// In a body that has so many bytes to come.
     Body(u64),
+    /// In the line before a chunk.
+    Size,
+    /// In a chunk that has so many bytes to come, with the end of its line.
+    Chunk(u64),
+    /// In the lines behind the last chunk.
+    Trailer,
     /// Behind the head of a request whose end only the parser knows: nothing is looked at any more.
     Unknown,
 }
 
 impl Default for LineEnds {
     fn default() -> Self {
-        Self { place: Place::Head, line: Vec::new(), is_after_cr: false, has_begun: false, body: 0 }
+        Self {
+            place: Place::Head,
+            line: Vec::new(),
+            is_after_cr: false,
+            has_begun: false,
+            announced: Announced::Length(0),
+            has_refused: false,
+        }
     }
 }
 
 impl LineEnds {
-    /// Puts NUL, which no head may have, in the place of a bare LF within a head.
+    /// Puts NUL, which no head may have, in the place of a bare LF within a head; behind the last chunk CR and NULs, which no
+    /// trailer may have.
     pub fn read(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             match self.place {
                 Place::Unknown => return,
-                Place::Body(left) => {
-                    let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                    let left = left - skipped as u64;
+                Place::Body(to_come) => {
+                    let (rest, left) = skip(bytes, to_come);
                     self.place = if left == 0 { Place::Head } else { Place::Body(left) };
-                    bytes = &mut bytes[skipped..];
+                    bytes = rest;
                 }
-                Place::Head => {
-                    self.read_head(&mut bytes[0]);
-                    bytes = &mut bytes[1..];
+                Place::Chunk(to_come) => {
+                    let (rest, left) = skip(bytes, to_come);
+                    self.place = if left == 0 { Place::Size } else { Place::Chunk(left) };
+                    bytes = rest;
+                }
+                Place::Head | Place::Size | Place::Trailer => {
+                    let (byte, rest) = bytes.split_first_mut().expect("it is not empty");
+                    self.read_line(byte);
+                    if self.has_refused {
+                        rest.fill(0);
+                    }
+                    bytes = rest;
                 }
             }
         }
     }
 
-    fn read_head(&mut self, byte: &mut u8) {
+    /// Whether the parser still waits for a byte to refuse; said once.
+    pub fn must_end(&mut self) -> bool {
+        std::mem::take(&mut self.has_refused)
+    }
+
+    fn read_line(&mut self, byte: &mut u8) {
         match *byte {
             b'\n' if self.is_after_cr => self.end_line(),
             b'\n' => {
-                *byte = 0;
+                match self.place {
+                    Place::Head => *byte = 0,
+                    Place::Trailer => {
+                        *byte = b'\r';
+                        self.has_refused = true;
+                    }
+                    // The parser refuses it by itself.
+                    _ => {}
+                }
                 self.place = Place::Unknown;
             }
             b'\r' => self.is_after_cr = true,
@@ -72,24 +118,65 @@ impl LineEnds {
     fn end_line(&mut self) {
         self.is_after_cr = false;
         let line = std::mem::take(&mut self.line);
-        if line.is_empty() {
-            // Empty lines before a request are passed over.
-            if std::mem::take(&mut self.has_begun) {
-                self.place = if self.body == 0 { Place::Head } else { Place::Body(self.body) };
-                self.body = 0;
+        match self.place {
+            Place::Size => self.place = behind_size(&line),
+            Place::Trailer if line.is_empty() => self.place = Place::Head,
+            Place::Head if line.is_empty() => self.end_head(),
+            Place::Head => {
+                self.has_begun = true;
+                self.announced = announced(self.announced, &line);
             }
-            return;
-        }
-        self.has_begun = true;
-        if let Some(length) = line.strip_prefix(b"content-length:") {
-            match std::str::from_utf8(length.trim_ascii()).ok().filter(|length| is_number(length)) {
-                Some(length) => self.body = length.parse().unwrap_or(u64::MAX),
-                None => self.place = Place::Unknown,
-            }
-        } else if line.starts_with(b"transfer-encoding") || line.starts_with(b"upgrade") {
-            self.place = Place::Unknown;
+            _ => {}
         }
     }
+
+    fn end_head(&mut self) {
+        // Empty lines before a request are passed over.
+        if !std::mem::take(&mut self.has_begun) {
+            return;
+        }
+        self.place = match std::mem::replace(&mut self.announced, Announced::Length(0)) {
+            Announced::Length(0) => Place::Head,
+            Announced::Length(length) => Place::Body(length),
+            Announced::Chunks => Place::Size,
+            Announced::Unknown => Place::Unknown,
+        };
+    }
+}
+
+/// What is announced with this line of a head too. What contradicts itself only the parser judges.
+fn announced(before: Announced, line: &[u8]) -> Announced {
+    let length = |length: &[u8]| {
+        let length = std::str::from_utf8(length.trim_ascii()).ok().filter(|length| is_number(length))?;
+        Some(Announced::Length(length.parse().unwrap_or(u64::MAX)))
+    };
+    if let Some(text) = line.strip_prefix(b"content-length:") {
+        let is_first = before == Announced::Length(0);
+        return length(text).filter(|_| is_first).unwrap_or(Announced::Unknown);
+    }
+    if let Some(text) = line.strip_prefix(b"transfer-encoding:") {
+        let is_chunked = before == Announced::Length(0) && text.trim_ascii() == b"chunked";
+        return if is_chunked { Announced::Chunks } else { Announced::Unknown };
+    }
+    let is_unknown = line.starts_with(b"transfer-encoding") || line.starts_with(b"upgrade");
+    if is_unknown { Announced::Unknown } else { before }
+}
+
+/// Where the line before a chunk leads: its digits are hexadecimal, and extensions may follow them.
+fn behind_size(line: &[u8]) -> Place {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let size = std::str::from_utf8(&line[..digits]).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
+    match size {
+        None => Place::Unknown,
+        Some(0) => Place::Trailer,
+        Some(size) => Place::Chunk(size.saturating_add(2)),
+    }
+}
+
+/// What is behind up to so many bytes, and how many of them are still to come.
+fn skip(bytes: &mut [u8], left: u64) -> (&mut [u8], u64) {
+    let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+    (&mut bytes[skipped..], left - skipped as u64)
 }
 
 fn is_number(text: &str) -> bool {
@@ -122,11 +209,42 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_the_last_chunk_becomes_unreadable_with_a_bare_line_feed() {
+        const HEAD: &str = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+        for (chunks, refused) in [
+            ("0\r\n\n", "0\r\n\r"),
+            ("0\r\na: b\n", "0\r\na: b\r"),
+            ("0\r\na: b\r\n\n", "0\r\na: b\r\n\r"),
+            ("2;x=y\r\n\n\n\r\n00\r\n\n", "2;x=y\r\n\n\n\r\n00\r\n\r"),
+        ] {
+            check(&format!("{HEAD}{chunks}"), &format!("{HEAD}{refused}"));
+            let (mut lines, mut given) = (LineEnds::default(), format!("{HEAD}{chunks}\nGET").into_bytes());
+            lines.read(&mut given);
+            assert_eq!(String::from_utf8_lossy(&given), format!("{HEAD}{refused}\0\0\0\0"));
+            assert!(lines.must_end() && !lines.must_end());
+        }
+        let next = format!("{HEAD}0\r\n\r\nGET / HTTP/1.1");
+        check(&format!("{next}\n\n"), &format!("{next}\0\n"));
+    }
+
+    #[test]
+    fn a_head_is_looked_at_whatever_it_announces() {
+        for header in ["Transfer-Encoding: chunked", "Content-Length: +4", "Upgrade: h2c"] {
+            let head = format!("POST / HTTP/1.1\r\n{header}\r\nhost: a");
+            check(&format!("{head}\nb: c\r\n\r\n"), &format!("{head}\0b: c\r\n\r\n"));
+        }
+    }
+
+    #[test]
     fn everything_else_stays_as_it_is() {
         for bytes in [
             "\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n",
             "POST / HTTP/1.1\r\ncontent-length:4\r\n\r\n\n\n\n\nGET / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n\n\n\n\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a=\"b\"\r\n\n\r\n0\r\na: b\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n\n\n\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n\n",
             "POST / HTTP/1.1\r\nContent-Length: +4\r\n\r\n\n\n\n\n",
             "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n\n",
             "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n\n\n",

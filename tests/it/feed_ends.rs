@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use awc::http::Method;
 use kaiwa::api::token::{Bearer, sign};
@@ -159,6 +159,29 @@ async fn a_request_with_bare_line_feeds_is_refused() {
         assert!(answer.starts_with("HTTP/1.1 400"), "{head:?}: {answer}");
     }
     assert!(ask("\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+#[actix_web::test]
+async fn a_chunked_body_that_ends_with_bare_line_feeds_is_refused_at_once() {
+    let server = TestServer::start();
+    let path = format!("/v1.0/webhook?token={}", server.token());
+    let headers = "Host: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
+    let limit = server.shared().config.limits.request_timeout / 2;
+
+    for chunks in [
+        "0\r\n\n",
+        "0\r\nA: b\n\n",
+        "0\r\nA: b\n\r\n",
+        "0\r\nA: b\r\n\n",
+        "2\r\nab\r\n0\r\n\n",
+        "2\nab\r\n0\r\n\r\n",
+    ] {
+        let begun = Instant::now();
+        let request = format!("PUT {path} HTTP/1.1\r\n{headers}\r\n\r\n{chunks}");
+        let answer = say(&server, &request, "\r\n\r\n");
+        assert!(answer.starts_with("HTTP/1.1 400"), "{chunks:?}: {answer}");
+        assert!(begun.elapsed() < limit, "{chunks:?}");
+    }
 }
 
 #[actix_web::test]
