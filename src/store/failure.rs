@@ -47,9 +47,21 @@ pub fn of(path: &Path, error: rusqlite::Error) -> Error {
     }
 }
 
-/// Names the disk where the storage does not work.
-pub fn named(path: &Path) -> impl Fn(Error) -> Error {
+/// Names the file when SQLite has read it and says that it is damaged.
+pub fn damaged(path: &Path) -> impl Fn(Error) -> Error {
     move |error| match error {
+        Error::Internal(source) => match source.downcast::<rusqlite::Error>() {
+            Ok(error) if is_corrupt(&error) => of(path, *error),
+            Ok(error) => Error::Internal(error),
+            Err(source) => Error::Internal(source),
+        },
+        other => other,
+    }
+}
+
+/// The same, and names the disk where the storage does not work.
+pub fn named(path: &Path) -> impl Fn(Error) -> Error {
+    move |error| match damaged(path)(error) {
         Error::Unavailable(_) if is_full(path) => full(path),
         Error::Unavailable(text) => Error::Unavailable(format!("{text} ({})", path.display())),
         other => other,
@@ -95,7 +107,10 @@ fn is_fatal(error: &rusqlite::Error) -> bool {
     /// `SQLITE_IOERR_FSYNC` and `SQLITE_IOERR_DIR_FSYNC`.
     const FSYNC: [i32; 2] = [1034, 1290];
     let extended = error.sqlite_error().map_or(0, |failure| failure.extended_code);
-    let damaged =
-        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
-    damaged || FSYNC.contains(&extended)
+    is_corrupt(error) || FSYNC.contains(&extended)
+}
+
+/// Whether SQLite has read something that is no database.
+fn is_corrupt(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

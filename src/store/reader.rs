@@ -1,6 +1,6 @@
 //! Short reads on the thread that asks for them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
@@ -13,6 +13,8 @@ use crate::store::{connection, failure, remains, schema};
 /// A read-only connection of one thread.
 pub struct Reader {
     connection: Connection,
+    /// Which file an error names that only a damaged one causes; none in a server, whose callers are told of no files.
+    path: Option<PathBuf>,
 }
 
 impl Reader {
@@ -22,7 +24,7 @@ impl Reader {
     /// another key.
     pub fn open(path: &Path, keys: &KeySource) -> Result<Self> {
         // Who reads needs room too: SQLite makes an index of the log.
-        Self::open_at(path, keys).map_err(failure::named(path))
+        Self::open_at(path, keys).map_err(failure::named(path)).map_err(failure::damaged(path))
     }
 
     fn open_at(path: &Path, keys: &KeySource) -> Result<Self> {
@@ -30,7 +32,7 @@ impl Reader {
         let connection = connection::open_reading(path)?;
         schema::require_current(&connection)?;
         Sealer::unlock(&connection, keys)?.install(&connection)?;
-        Ok(Self { connection })
+        Ok(Self { connection, path: Some(path.to_owned()) })
     }
 
     /// The same for a database that is open.
@@ -39,12 +41,16 @@ impl Reader {
         place.check()?;
         schema::require_current(&connection)?;
         sealer.install(&connection)?;
-        Ok(Self { connection })
+        Ok(Self { connection, path: None })
     }
 
     /// Runs a short, indexed read in one consistent view.
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        in_one_view(&self.connection, query)
+        let read = in_one_view(&self.connection, query);
+        match &self.path {
+            Some(path) => read.map_err(failure::damaged(path)),
+            None => read,
+        }
     }
 }
 

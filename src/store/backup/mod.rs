@@ -77,6 +77,15 @@ pub fn write(
     now: Timestamp,
     cancel: &Cancel,
 ) -> Result<Summary> {
+    write_copy(database, folder, file, (now, cancel)).map_err(failure::damaged(database))
+}
+
+fn write_copy(
+    database: &Path,
+    folder: &Folder,
+    file: &Path,
+    (now, cancel): (Timestamp, &Cancel),
+) -> Result<Summary> {
     let part = Part::begin(file)?;
     let live = open(database, cancel).map_err(failure::named(database))?;
     let copied = part.path(manifest::DATABASE);
