@@ -91,8 +91,9 @@ impl Restore {
         let database_file = self.settings.load()?.database_file;
         let question = format!("Restore {} into {}?", self.file.display(), self.data.display());
         self.confirmation.ask(&question)?;
+        let now = Timestamp::now();
         let judged =
-            progress::during("restoring", || restore::restore(&self.file, &self.data, &database_file))?;
+            progress::during("restoring", || restore::restore(&self.file, &self.data, &database_file, now))?;
         if self.json {
             let mut shown = shown_judged(&judged);
             shown["data"] = json!(self.data.display().to_string());
@@ -113,7 +114,7 @@ impl Verify {
             progress::during("looking at the folder", || verify_directory(&config))?
         } else {
             let judged = progress::during("looking at the backup", || {
-                restore::verify(&self.path, &config.key_source())
+                restore::verify(&self.path, &config.key_source(), Timestamp::now())
             })?;
             let shown = shown_judged(&judged);
             (judged.findings, shown)
@@ -140,7 +141,7 @@ impl Verify {
 fn verify_directory(config: &Config) -> Result<(Findings, Value)> {
     let (database, mut findings) = (config.database_path(), Findings::default());
     let schema = check::database(&database, &mut findings)?;
-    check::rows(&database, Some(&config.key_source()), &mut findings)?;
+    check::rows(&database, Some(&config.key_source()), Timestamp::now(), &mut findings)?;
     let media_files = check::files(&database, &Folder::at(&config.data_directory), &mut findings)?;
     Ok((findings, json!({ "schema": schema, "media_files": media_files })))
 }

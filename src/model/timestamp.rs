@@ -94,6 +94,11 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Whether a page of a list can show what was created then: pages end where [`Self::NEVER`] begins.
+    pub const fn is_shown(self) -> bool {
+        self.0 >= 0 && self.0 < Self::NEVER.0
+    }
+
     /// The smallest later time.
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))

@@ -11,13 +11,16 @@ use crate::model::secret::Secret;
 use crate::model::sources::Source;
 use crate::model::timestamp::Timestamp;
 use crate::store::transaction::Transaction;
-use crate::store::{Store, accounts, customers, sources};
+use crate::store::{Store, accounts, customers, named, sources};
 
 /// Saves them all, or none.
 pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
     let declared = config.clone();
     store.write_blocking(now, move |tx| {
         sources::give_back(tx)?;
+        if !all_known(tx, &declared)? {
+            named::require_all(tx)?;
+        }
         for customer in &declared.customers {
             customers::set(tx, customer.id, profile(customer), source(customer.is_beginning))?;
         }
@@ -27,6 +30,20 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
         }
         Ok(())
     })
+}
+
+fn all_known(tx: &Transaction<'_>, config: &Config) -> Result<bool> {
+    for customer in &config.customers {
+        if matches!(customers::get(tx, customer.id), Err(Error::NotFound(_))) {
+            return Ok(false);
+        }
+    }
+    for account in &config.accounts {
+        if accounts::find(tx, account.id)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn source(is_beginning: bool) -> Source {

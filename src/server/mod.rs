@@ -35,7 +35,7 @@ use crate::server::acceptor::Holder;
 use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
 use crate::server::tls::Certificate;
-use crate::store::{Store, deliveries, fetches, remains, webhook_deliveries};
+use crate::store::{Store, deliveries, fetches, inspection, remains, webhook_deliveries};
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
 use crate::worker::quotas::Quotas;
@@ -76,8 +76,9 @@ impl Server {
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         let store = open_store(&config)?;
         let folder = store.open_folder(&config.data_directory)?;
-        declared::save(&store, &config, clock.now())?;
-        recover(&store, &clock)?;
+        declared::save(&store, &config, clock.now())
+            .and_then(|()| recover(&store, &clock))
+            .map_err(|error| inspection::explained(&config.database_path(), clock.now(), error))?;
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let (feeds, limits) = (Feeds::new(&config.limits), Limits::new(&config.limits));

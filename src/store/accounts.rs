@@ -23,7 +23,7 @@ pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) 
         VALUES (?1, ?2, ?3, ?4, seal(?5, 'accounts.secret', ?1), seal(?6, 'accounts.secret_next', ?1), '', ?7, ?8, ?8)";
     let customer = customers::key(tx, customer)?;
     let NewAccount { id, name, detail, secret, secret_next, credential, delivery_mode } = account;
-    let values = (id, customer, name, detail, secret, secret_next, delivery_mode, tx.stamp());
+    let values = (id, customer, name, detail, secret, secret_next, delivery_mode, tx.stamp()?);
     tx.prepare_cached(SQL)?.execute(values)?;
     tokens::set(tx, *id, credential)
 }

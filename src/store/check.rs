@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
+use crate::model::timestamp::Timestamp;
 use crate::store::backup::Cancel;
 use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::folder::{Folder, Kind};
@@ -85,6 +86,27 @@ const IMPOSSIBLE: [(&str, &str); 12] = [
     ),
 ];
 
+/// The same of what costs no more than a row.
+const MISCOUNTED: [(&str, &str); 3] = [
+    (
+        "an event, or a customer whose events are gone, beyond the last number that was given",
+        "SELECT (SELECT count(*) FROM events WHERE sequence > given) + (
+            SELECT count(*) FROM customers WHERE events_pruned > given)
+        FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS given)",
+    ),
+    (
+        "a customer whose files have another length than was counted",
+        "SELECT count(*)
+        FROM (SELECT customer, sum(size) AS bytes FROM medias WHERE status = 'stored' GROUP BY customer) m
+        FULL JOIN media_usage u ON u.customer = m.customer
+        WHERE coalesce(u.bytes, 0) <> coalesce(m.bytes, 0)",
+    ),
+    (
+        "a receiver that has not the id of its customer",
+        "SELECT count(*) FROM webhook_endpoints e JOIN customers c ON c.key = e.customer WHERE e.id <> c.id",
+    ),
+];
+
 /// What was found: each a sentence for a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -138,12 +160,13 @@ pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
 
 /// Looks at each row of a database of the present version: whether it can be read, and is what was written. It may be in
 /// use. Secrets are opened if their key is there.
-pub fn rows(path: &Path, keys: Option<&KeySource>, findings: &mut Findings) -> Result<()> {
+pub fn rows(path: &Path, keys: Option<&KeySource>, now: Timestamp, findings: &mut Findings) -> Result<()> {
     progress::begin("reading every row", Unit::Bytes, None);
     let connection = connection::open_reading(path)?;
     if schema::version_of(&connection)? == schema::current_version() {
         let sealer = keys.and_then(|keys| Sealer::unlock(&connection, keys).ok());
-        rows::look(&connection, sealer.as_ref(), findings).map_err(failure::named(path))?;
+        rows::look(&connection, sealer.as_ref(), now, findings).map_err(failure::named(path))?;
+        look_for(&MISCOUNTED, &connection, findings)?;
     }
     Ok(())
 }
@@ -181,18 +204,15 @@ pub fn each_stored(connection: &Connection, mut call: impl FnMut(&Stored) -> Res
 
 fn look(connection: &Connection, version: i64, findings: &mut Findings) -> Result<()> {
     const SQL_PAGES: &str = "SELECT integrity_check FROM pragma_integrity_check";
-    const SQL_REFERENCES: &str = "
-        SELECT \"table\" || ' refers to ' || count(*) || ' missing rows of ' || parent
-        FROM pragma_foreign_key_check
-        GROUP BY \"table\", parent";
-    let sentences = |sql| -> Result<Vec<String>> {
-        let mut statement = connection.prepare(sql)?;
-        let rows = statement.query_map([], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    };
-    sentences(SQL_PAGES)?.into_iter().filter(|found| found != "ok").for_each(|found| findings.add(found));
-    sentences(SQL_REFERENCES)?.into_iter().for_each(|found| findings.add(found));
-    let promises = IMPOSSIBLE.iter().filter(|_| version == schema::current_version());
+    sentences(connection, SQL_PAGES)?
+        .into_iter()
+        .filter(|found| found != "ok")
+        .for_each(|found| findings.add(found));
+    references(connection, findings)?;
+    if version == schema::current_version() { look_for(&IMPOSSIBLE, connection, findings) } else { Ok(()) }
+}
+
+fn look_for(promises: &[(&str, &str)], connection: &Connection, findings: &mut Findings) -> Result<()> {
     for (name, sql) in promises {
         let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
         if count > 0 {
@@ -200,6 +220,28 @@ fn look(connection: &Connection, version: i64, findings: &mut Findings) -> Resul
         }
     }
     Ok(())
+}
+
+/// Rows that refer to such as are not there. Those of a table without a key of its own are only counted.
+pub(super) fn references(connection: &Connection, findings: &mut Findings) -> Result<()> {
+    const SQL: &str = "
+        SELECT iif(c.rowid IS NULL, c.\"table\", c.\"table\" || ' with ' || (
+                SELECT name FROM pragma_table_info(c.\"table\") WHERE pk = 1) || ' ' || c.rowid)
+            || ': ' || (
+                SELECT group_concat(\"from\", ', ' ORDER BY seq)
+                FROM pragma_foreign_key_list(c.\"table\") WHERE id = c.fkid)
+            || ': ' || iif(c.rowid IS NULL, count(*) || ' rows refer', 'this refers')
+            || ' to what is not in ' || c.parent
+        FROM pragma_foreign_key_check c
+        GROUP BY c.\"table\", c.rowid, c.fkid";
+    sentences(connection, SQL)?.into_iter().for_each(|found| findings.add(found));
+    Ok(())
+}
+
+fn sentences(connection: &Connection, sql: &str) -> Result<Vec<String>> {
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Length and SHA-256 of the file as it is on disk.

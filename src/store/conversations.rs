@@ -7,7 +7,7 @@ use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::conversation::{Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach};
 use crate::model::delivery::Policy;
 use crate::model::event::EventKind;
-use crate::model::id::{ConversationId, CustomerId};
+use crate::model::id::{AccountId, ConversationId, CustomerId};
 use crate::model::inbound::InboundEvent;
 use crate::model::page::Page;
 use crate::model::secret::Secret;
@@ -88,7 +88,7 @@ pub(super) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i
     if let Some(key) = found {
         return Ok(key);
     }
-    let stamp = tx.stamp();
+    let stamp = tx.stamp()?;
     let values =
         (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
     let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
@@ -215,7 +215,8 @@ fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Res
 fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
     let conversation = Conversation {
         id: row.get("id")?,
-        account: row.get("account")?,
+        // Of an account that cannot be named everything else is shown.
+        account: get_or(row, "account", AccountId::from_bytes([0; 16]))?,
         name: text(row, "name")?,
         detail: text(row, "detail")?,
         chat: Chat {

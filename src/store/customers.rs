@@ -60,11 +60,19 @@ fn save(tx: &Transaction<'_>, id: CustomerId, change: &ProfileChange, sources: &
         WHERE (name, detail, webhook_method, webhook_uri) IS NOT
             (coalesce(?2, name), coalesce(?3, detail), coalesce(?4, webhook_method), coalesce(?5, webhook_uri))";
     const SQL_REST: &str = "
-        UPDATE customers SET message_days = iif(?2, ?3, message_days), sources = ?4
+        UPDATE customers SET message_days = iif(?2, ?3, iif(message_days >= 0, message_days, NULL)), sources = ?4
         WHERE id = ?1 AND (message_days, sources) IS NOT (iif(?2, ?3, message_days), ?4)";
     let ProfileChange { name, detail, webhook_method, webhook_uri, message_days } = change;
     let before = webhook_uri_of(tx, id)?;
-    tx.prepare_cached(SQL)?.execute((id, name, detail, webhook_method, webhook_uri, tx.stamp(), tx.now()))?;
+    tx.prepare_cached(SQL)?.execute((
+        id,
+        name,
+        detail,
+        webhook_method,
+        webhook_uri,
+        tx.stamp()?,
+        tx.now(),
+    ))?;
     let days = if let MessageDays::Days(days) = message_days { Some(days) } else { None };
     tx.prepare_cached(SQL_REST)?.execute((id, *message_days != MessageDays::Keep, days, sources))?;
     if webhook_uri_of(tx, id)? != before {
@@ -103,8 +111,8 @@ pub fn list(connection: &Connection) -> Result<Vec<Customer>> {
 pub fn find_by_name(connection: &Connection, name: &str) -> Result<CustomerId> {
     const SQL: &str = "SELECT id FROM customers WHERE name = ?1 LIMIT 2";
     let mut statement = connection.prepare_cached(SQL)?;
-    let found: Vec<CustomerId> =
-        statement.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let found: Vec<CustomerId> = sound(statement.query_map([name], |row| row.get(0))?, "customers")
+        .collect::<rusqlite::Result<_>>()?;
     match found.as_slice() {
         [] => Err(Error::NotFound(Resource::Customer)),
         [only] => Ok(*only),

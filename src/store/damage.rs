@@ -127,12 +127,18 @@ pub(super) fn only_its_own<T>(outcome: Result<T>, table: &str) -> Result<std::re
     }
 }
 
-/// Whether a value is not what its column promises; not whether the storage works.
+/// Whether a value is not what its column promises, or leads to no row; not whether the storage works.
 fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows, Utf8Error,
+    };
     matches!(
         error,
-        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..)
+        FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | QueryReturnedNoRows
+            | Utf8Error(..)
     )
 }
 

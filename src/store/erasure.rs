@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::chat::LineId;
-use crate::model::id::MediaId;
+use crate::model::id::{ConversationId, MediaId};
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::Text;
 use crate::store::subject::{
@@ -163,6 +163,7 @@ pub fn memberships(tx: &Transaction<'_>, user: &LineId, groups: &[i64]) -> Resul
 pub fn end(tx: &Transaction<'_>, user: &LineId, journal: i64) -> Result<Erased> {
     let late = events_of_user(tx, user, (journal, usize::MAX))?;
     let mut erased = empty_events(tx, &late)?;
+    events::forget_lost(tx, user.as_str())?;
     erased.words.own.push(user.as_str().to_owned());
     Ok(erased)
 }
@@ -198,12 +199,6 @@ fn older_events(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result
 /// Erases what is left of a chat that has no messages any more.
 fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
     const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
-    const SQL_DELETE: [&str; 4] = [
-        "DELETE FROM webhook_lanes WHERE conversation = ?1",
-        "DELETE FROM lanes WHERE conversation = ?1",
-        "DELETE FROM lookups WHERE conversation = ?1",
-        "DELETE FROM participants WHERE conversation = ?1",
-    ];
     // What is left are pictures of those who take part.
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE conversation = ?1 RETURNING id, filename, source_url, source_preview_url";
@@ -212,20 +207,39 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     for name in statement.query_map([chat.key], |row| row.get(0))? {
         erased.words.share(name?);
     }
-    for sql in SQL_DELETE {
-        tx.prepare_cached(sql)?.execute([chat.key])?;
-    }
+    rows_of(tx, chat.key)?;
     files(tx, SQL_FILES, [chat.key], erased)?;
-    events::forget(tx, chat.key, None)?;
     let (id, name, detail): (Id, Text, Text) =
         tx.prepare_cached(SQL)?.query_row([chat.key], |row| row.try_into())?;
     erased.words.ids.extend(id.0);
+    if let Some(id) = id.0 {
+        events::forget_lost(tx, &ConversationId::from_bytes(id).to_string())?;
+    }
     // A user may be somewhere else too; a group or room is nowhere else.
     let line_ids = if chat.kind == "user" { &mut erased.words.shared } else { &mut erased.words.own };
     line_ids.push(chat.line_id.clone());
     erased.words.share(name);
     erased.words.share(detail);
     erased.conversations += 1;
+    Ok(())
+}
+
+/// Deletes what refers to a conversation, also what a flaw has parted from its message.
+fn rows_of(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL_DELETE: [&str; 8] = [
+        "DELETE FROM deliveries WHERE conversation = ?1",
+        "DELETE FROM sent_ids WHERE conversation = ?1",
+        "DELETE FROM message_uploads WHERE conversation = ?1",
+        "DELETE FROM webhook_deliveries WHERE conversation = ?1",
+        "DELETE FROM webhook_lanes WHERE conversation = ?1",
+        "DELETE FROM lanes WHERE conversation = ?1",
+        "DELETE FROM lookups WHERE conversation = ?1",
+        "DELETE FROM participants WHERE conversation = ?1",
+    ];
+    events::forget_all(tx, conversation)?;
+    for sql in SQL_DELETE {
+        tx.prepare_cached(sql)?.execute([conversation])?;
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::event::{EventKind, EventRow};
 use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::timestamp::Timestamp;
-use crate::store::damage::{is_json, shown, sound_one};
+use crate::store::damage::{is_json, report, shown, sound_one};
 use crate::store::transaction::Transaction;
 use crate::store::{conversations, customers, webhook_deliveries};
 
@@ -105,6 +105,27 @@ pub(super) fn forget(tx: &Transaction<'_>, conversation: i64, message: Option<Ti
     Ok(())
 }
 
+/// Removes all events of a conversation that is about to go, also those that only their delivery tells from others.
+pub(super) fn forget_all(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL: &str = "
+        DELETE FROM events
+        WHERE conversation = ?1 OR sequence IN (SELECT event FROM webhook_deliveries WHERE conversation = ?1)";
+    tx.prepare_cached(SQL)?.execute([conversation])?;
+    Ok(())
+}
+
+/// Removes events that tell of this and belong to nothing any more: what they refer to is not there.
+pub(super) fn forget_lost(tx: &Transaction<'_>, word: &str) -> Result<()> {
+    const SQL: &str = "
+        DELETE FROM events
+        WHERE instr(data, ?1) > 0 AND (
+            NOT EXISTS (SELECT 1 FROM conversations v WHERE v.key = events.conversation)
+            OR message_stamp IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM messages m WHERE m.conversation = events.conversation AND m.tm_create = message_stamp))";
+    tx.prepare_cached(SQL)?.execute([word])?;
+    Ok(())
+}
+
 /// Goes on in a copy of the database with numbers that nobody has seen: the database that it was copied from goes on with
 /// the next ones. Nobody takes up in the copy where they ended elsewhere.
 pub(super) fn leave_room(tx: &Transaction<'_>) -> Result<()> {
@@ -132,17 +153,16 @@ pub fn open(
     beginning: Beginning,
 ) -> Result<Option<Reading>> {
     const SQL: &str = "
-        SELECT events_pruned, max(events_pruned, coalesce((SELECT max(sequence) FROM events WHERE customer = key), 0)),
-            coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)
-        FROM customers
-        WHERE key = ?1";
+        SELECT coalesce((SELECT max(sequence) FROM events WHERE customer = ?1 AND sequence <= given), 0), given
+        FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS given)";
     let conversation = conversation.map(|id| conversations::key(connection, customer, id)).transpose()?;
     let customer = customers::key(connection, customer)?;
     // The newest event may have been erased with what it was about.
-    let (pruned, newest, given): (i64, i64, i64) =
+    let (newest, given): (i64, i64) =
         connection.prepare_cached(SQL)?.query_row([customer], |row| row.try_into())?;
+    let pruned = pruned(connection, customer)?;
     let after = match beginning {
-        Beginning::Now => newest,
+        Beginning::Now => newest.max(pruned),
         Beginning::After(sequence) => sequence,
     };
     let is_there = (pruned..=given.max(pruned)).contains(&after);
@@ -195,10 +215,19 @@ pub(super) fn show<T>(row: &Row<'_>, view: impl FnOnce(&EventRow<'_>, i64) -> T)
     Ok(view(&event, row.get("conversation")?))
 }
 
-/// Up to where a customer's events may be gone.
+/// Up to where a customer's events may be gone. A number beyond those that were given is damage, and says nothing.
 fn pruned(connection: &Connection, customer: i64) -> Result<i64> {
-    const SQL: &str = "SELECT events_pruned FROM customers WHERE key = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([customer], |row| row.get(0))?)
+    const SQL: &str = "
+        SELECT events_pruned, events_pruned <= coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)
+        FROM customers
+        WHERE key = ?1";
+    let (pruned, is_given): (i64, bool) =
+        connection.prepare_cached(SQL)?.query_row([customer], |row| row.try_into())?;
+    if is_given {
+        return Ok(pruned);
+    }
+    report("events_pruned", "it counts as if no event were gone");
+    Ok(0)
 }
 
 /// When the oldest event happened; `None` when there is none. A short, indexed read.

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use rustix::fs::statfs;
 
 use crate::error::{Error, Result};
-use crate::store::check::Findings;
+use crate::model::timestamp::Timestamp;
+use crate::store::check::{self, Findings};
 use crate::store::{connection, failure, rows, schema};
 
 /// Kinds of file systems over a network, by the magic numbers of Linux (`statfs(2)`).
@@ -55,22 +56,39 @@ pub fn open_entries(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Looks at the pages and the rows of a database, and at its version.
 ///
 /// `Unusable` when it is damaged, of another program, or not of the present version.
-pub fn database(path: &Path) -> Result<()> {
-    database_at(path).map_err(failure::named(path))
+pub fn database(path: &Path, now: Timestamp) -> Result<()> {
+    database_at(path, now).map_err(failure::named(path))
 }
 
-fn database_at(path: &Path) -> Result<()> {
+fn database_at(path: &Path, now: Timestamp) -> Result<()> {
     schema::refuse_foreign(path)?;
     let connection = connection::open_reading(path)?;
     schema::require_current(&connection)?;
     let found = pages(&connection)?;
-    let damaged = |found: &str| Err(Error::Unusable(format!("the database is damaged: {found}")));
     if found != "ok" {
-        return damaged(&found);
+        return Err(damaged(&found));
     }
     let mut findings = Findings::default();
-    rows::look(&connection, None, &mut findings)?;
-    findings.list().first().map_or(Ok(()), |found| damaged(found))
+    rows::look(&connection, None, now, &mut findings)?;
+    check::references(&connection, &mut findings)?;
+    findings.list().first().map_or(Ok(()), |found| Err(damaged(found)))
+}
+
+/// What the operator is told when the start failed: if something is damaged, that and what to do instead of the error.
+pub fn explained(path: &Path, now: Timestamp, error: Error) -> Error {
+    if !matches!(error, Error::Internal(_)) {
+        return error;
+    }
+    let Err(Error::Unusable(found)) = database(path, now) else { return error };
+    log::error!("storage: {}", error.chain());
+    Error::Unusable(format!(
+        "{}: {found}. Restore a backup; `kaiwa verify` tells what else is",
+        path.display()
+    ))
+}
+
+fn damaged(found: &str) -> Error {
+    Error::Unusable(format!("the database is damaged: {found}"))
 }
 
 fn pages(connection: &Connection) -> Result<String> {

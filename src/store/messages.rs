@@ -130,7 +130,7 @@ pub fn send(
     let key = conversations::key(tx, customer, conversation)?;
     let medias = serde_json::to_string(&message.medias).map_err(Error::internal)?;
     let mentions = serde_json::to_string(&message.mentions).map_err(Error::internal)?;
-    let stamp = tx.stamp();
+    let stamp = tx.stamp()?;
     let status = Status::Sending;
     let values = (key, stamp, message.id, status, &message.text, medias, mentions, message.quoted);
     tx.prepare_cached(SQL)?.execute(values)?;

@@ -24,7 +24,7 @@ impl Reader {
     /// another key.
     pub fn open(path: &Path, keys: &KeySource) -> Result<Self> {
         // Who reads needs room too: SQLite makes an index of the log.
-        Self::open_at(path, keys).map_err(failure::named(path)).map_err(failure::damaged(path))
+        Self::open_at(path, keys).map_err(failure::named(path))
     }
 
     fn open_at(path: &Path, keys: &KeySource) -> Result<Self> {

@@ -3,74 +3,20 @@
 //! SQLite's own checks look at pages, indexes, types and conditions. What they let pass is looked at here: whether texts are
 //! UTF-8, whether what should be JSON, an id of LINE's or a choice is one, whether secrets open, and the checksums.
 
-use rusqlite::types::{FromSql, ValueRef};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
-use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Error, Result};
-use crate::model::account::{DeliveryMode, ParkReason};
-use crate::model::chat::{ChatKind, LineId};
-use crate::model::conversation::Reach;
-use crate::model::event::EventKind;
-use crate::model::id::{AccountId, ConversationId, CustomerId, EventId, MediaId, MessageId, RetryKey};
-use crate::model::media::{Media, MediaStatus, MediaType};
-use crate::model::mention::Mention;
-use crate::model::message::{FailureReason, Status};
-use crate::model::sources::Sources;
-use crate::model::webhook::{AttemptError, DisabledReason};
-use crate::model::webhook_delivery::DeliveryState;
+use crate::model::timestamp::Timestamp;
 use crate::store::check::Findings;
+use crate::store::columns::{Reads, reads_of};
 use crate::store::sealing::Sealer;
+use crate::store::stamps;
 use crate::store::tables::{TABLES, Table};
-
-/// What a value must be beyond its type, where it is not NULL.
-type Reads = fn(ValueRef<'_>) -> bool;
-
-/// Columns whose values are more than numbers and texts.
-const COLUMNS: &[(&str, &str, Reads)] = &[
-    ("customers", "id", reads::<CustomerId>),
-    ("customers", "sources", reads::<Sources>),
-    ("accounts", "sources", reads::<Sources>),
-    ("accounts", "id", reads::<AccountId>),
-    ("conversations", "id", reads::<ConversationId>),
-    ("messages", "id", reads::<MessageId>),
-    ("events", "id", reads::<EventId>),
-    ("medias", "id", reads::<MediaId>),
-    ("medias", "sha256", reads::<[u8; 32]>),
-    ("idempotency_keys", "name", reads::<[u8; 32]>),
-    ("idempotency_keys", "request", reads::<[u8; 32]>),
-    ("idempotency_keys", "created_id", reads::<MessageId>),
-    ("deliveries", "retry_key", reads::<RetryKey>),
-    ("webhook_endpoints", "id", reads::<CustomerId>),
-    ("webhook_deliveries", "id", reads::<EventId>),
-    ("accounts", "delivery_mode", reads::<DeliveryMode>),
-    ("accounts", "parked_reason", reads::<ParkReason>),
-    ("accounts", "check_state", is_check_state),
-    ("conversations", "chat_kind", reads::<ChatKind>),
-    ("conversations", "chat_id", reads::<LineId>),
-    ("conversations", "reach", reads::<Reach>),
-    ("participants", "target", reads::<LineId>),
-    ("lookups", "target", reads::<LineId>),
-    ("messages", "status", reads::<Status>),
-    ("messages", "failure_reason", reads::<FailureReason>),
-    ("messages", "medias", is_json::<Vec<Media>>),
-    ("messages", "mentions", is_json::<Vec<Mention>>),
-    ("events", "kind", reads::<EventKind>),
-    ("events", "data", is_json::<IgnoredAny>),
-    ("medias", "kind", reads::<MediaType>),
-    ("medias", "status", reads::<MediaStatus>),
-    ("webhook_events", "result", is_result),
-    ("webhook_events", "body", is_json::<IgnoredAny>),
-    ("deliveries", "state", is_delivery_state),
-    ("deliveries", "body", is_json::<IgnoredAny>),
-    ("deliveries", "line_message_ids", is_json::<Vec<String>>),
-    ("webhook_endpoints", "disabled_reason", reads::<DisabledReason>),
-    ("webhook_deliveries", "state", reads::<DeliveryState>),
-    ("webhook_attempts", "error", reads::<AttemptError>),
-];
 
 /// Columns whose values are sealed.
 const SEALED: &[&str] = &[
+    "sealing.probe",
     "accounts.secret",
     "accounts.secret_next",
     "accounts.token",
@@ -81,8 +27,30 @@ const SEALED: &[&str] = &[
 /// Reads everything. Secrets are opened if their key is given.
 ///
 /// `Unavailable` when the disk does not work, which says nothing of the rows.
-pub fn look(connection: &Connection, sealer: Option<&Sealer>, findings: &mut Findings) -> Result<()> {
-    for table in TABLES {
+pub fn look(
+    connection: &Connection,
+    sealer: Option<&Sealer>,
+    now: Timestamp,
+    findings: &mut Findings,
+) -> Result<()> {
+    look_at_tables(connection, |_| true, sealer, findings)?;
+    match stamps::is_damaged(connection, now) {
+        Err(error @ Error::Unavailable(_)) => return Err(error),
+        Ok(true) => findings.add("clock with only 1: last_stamp: no row was ever given this time"),
+        // What cannot be read was told above.
+        Ok(false) | Err(_) => {}
+    }
+    Ok(())
+}
+
+/// The same for some tables.
+pub fn look_at_tables(
+    connection: &Connection,
+    is_meant: impl Fn(&str) -> bool,
+    sealer: Option<&Sealer>,
+    findings: &mut Findings,
+) -> Result<()> {
+    for table in TABLES.iter().filter(|table| is_meant(table.name)) {
         match look_at(connection, table, sealer, findings) {
             Err(error @ Error::Unavailable(_)) => return Err(error),
             Err(error) => {
@@ -129,8 +97,7 @@ fn columns(connection: &Connection, table: &Table, statement: &Statement<'_>) ->
     let names = statement.column_names();
     let column = |name: &str| {
         let declared = connection.query_row(SQL, [table.name, name], |row| row.get(0)).optional()?;
-        let special = COLUMNS.iter().find(|(of, column, _)| (*of, *column) == (table.name, name));
-        let reads = special.map(|(_, _, reads)| *reads);
+        let reads = reads_of(table.name, name);
         Ok(Column { name: name.to_owned(), full_name: format!("{}.{name}", table.name), declared, reads })
     };
     names.map(column).collect()
@@ -177,35 +144,12 @@ fn key(table: &Table, row: &Row<'_>) -> String {
     format!("{} with {}", table.name, table.key.iter().map(of).collect::<Vec<_>>().join(", "))
 }
 
-fn reads<T: FromSql>(value: ValueRef<'_>) -> bool {
-    T::column_result(value).is_ok()
-}
-
-fn is_json<T: DeserializeOwned>(value: ValueRef<'_>) -> bool {
-    value.as_bytes().is_ok_and(|text| serde_json::from_slice::<T>(text).is_ok())
-}
-
-fn is_one_of(value: ValueRef<'_>, words: &[&str]) -> bool {
-    value.as_str().is_ok_and(|word| words.contains(&word))
-}
-
-fn is_check_state(value: ValueRef<'_>) -> bool {
-    is_one_of(value, &["unchecked", "good", "refused", "unreachable"])
-}
-
-fn is_result(value: ValueRef<'_>) -> bool {
-    is_one_of(value, &["applied", "unread", "failed"])
-}
-
-fn is_delivery_state(value: ValueRef<'_>) -> bool {
-    is_one_of(value, &["queued", "sending", "accepted", "failed"])
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::store::columns::COLUMNS;
     use crate::store::{checksum, schema};
 
     fn database() -> Connection {
@@ -243,5 +187,22 @@ mod tests {
         for (table, column) in COLUMNS.iter().map(|(table, column, _)| (*table, *column)).chain(sealed) {
             assert!(found.exists([table, column]).unwrap(), "{table}.{column}");
         }
+    }
+
+    #[test]
+    fn of_every_number_is_known_what_it_must_be() {
+        const SQL: &str = "
+            SELECT t.name, c.name
+            FROM sqlite_schema t, pragma_table_xinfo(t.name) c
+            WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND c.type = 'INTEGER'";
+        let connection = database();
+        let mut statement = connection.prepare(SQL).unwrap();
+        let numbers = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let numbers: Vec<(String, String)> = numbers.map(Result::unwrap).collect();
+
+        let unknown: Vec<_> =
+            numbers.iter().filter(|(table, column)| reads_of(table, column).is_none()).collect();
+
+        assert!(numbers.len() > 100 && unknown.is_empty(), "{unknown:?}");
     }
 }

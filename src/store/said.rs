@@ -101,7 +101,7 @@ fn insert(
     let speaker = event.speaker.as_ref().map_or("", |speaker| speaker.as_str());
     let medias = serde_json::to_string(&saying.medias).map_err(Error::internal)?;
     let mentions = serde_json::to_string(&saying.mentions).map_err(Error::internal)?;
-    let stamp = tx.stamp();
+    let stamp = tx.stamp()?;
     let values = params![
         conversation,
         stamp,

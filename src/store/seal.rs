@@ -92,6 +92,11 @@ pub fn key_id(sealed: &str) -> Option<&str> {
     sealed.strip_prefix(FORMAT)?.strip_prefix(':')?.split(':').next()
 }
 
+/// Whether this can be the id of a key.
+pub fn is_key_id(id: &str) -> bool {
+    id.len() == 2 * ID_BYTES && id.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()

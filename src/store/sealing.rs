@@ -65,12 +65,14 @@ impl Sealer {
     pub fn unlock(connection: &Connection, source: &KeySource) -> Result<Self> {
         let probe =
             probe(connection)?.ok_or_else(|| Error::Unusable("the database has no key yet".to_owned()))?;
-        let id = seal::key_id(&probe).unwrap_or_default();
         let listed = keys::read(source)?;
-        let missing = listed.is_empty();
-        let key =
-            listed.into_iter().map(|listed| listed.key).find(|key| key.open(&probe, PROBE_PLACE).is_ok());
-        let key = key.ok_or_else(|| Error::Unusable(not_opened(id, source, missing)))?;
+        let refused = not_opened(&probe, source, listed.is_empty());
+        let mut listed: Vec<_> = listed.into_iter().map(|listed| listed.key).collect();
+        let opening = listed.iter().position(|key| key.open(&probe, PROBE_PLACE).is_ok());
+        // A damaged probe says nothing about a key that opens what else is sealed.
+        let opening =
+            opening.map_or_else(|| instead_of_probe(connection, &listed, &probe), |key| Ok(Some(key)));
+        let key = opening?.map(|place| listed.swap_remove(place)).ok_or(Error::Unusable(refused))?;
         Ok(Self { key: Arc::new(key), unknown: keys::random_text()?.into() })
     }
 
@@ -93,13 +95,32 @@ impl Sealer {
             let sealing = Arc::clone(&key);
             reseal(connection, &key, move |text, place| sealing.seal(text, place))?;
         }
-        Self::unlock(connection, source)
+        let sealer = Self::unlock(connection, source)?;
+        sealer.mend_probe(connection)?;
+        Ok(sealer)
+    }
+
+    /// Seals a new probe where a flaw has changed the old one.
+    fn mend_probe(&self, connection: &Connection) -> Result<()> {
+        let probe = probe(connection)?.unwrap_or_default();
+        if self.key.open(&probe, PROBE_PLACE).is_ok() {
+            return Ok(());
+        }
+        damage::report(PROBE_PLACE.column, "the key is the right one, and seals a new one");
+        write_probe(connection, &self.key)
     }
 
     /// Gives a connection its functions. A secret that was damaged, or moved from another place, costs its own row alone:
     /// it is reported and reads as one that nobody knows.
     pub fn install(&self, connection: &Connection) -> Result<()> {
         let (sealing, opening, unknown) = (Arc::clone(&self.key), self.key.clone(), self.unknown.clone());
+        let looking = Arc::clone(&self.key);
+        connection.create_scalar_function("opens", 3, FLAGS, move |context| {
+            Ok(context
+                .get_raw(0)
+                .as_str()
+                .is_ok_and(|text| place_of(context).is_ok_and(|place| looking.open(text, place).is_ok())))
+        })?;
         define(connection, "seal", move |text, place| sealing.seal(text, place))?;
         define(connection, "unseal", move |text, place| {
             Ok(opening.open(text, place).unwrap_or_else(|_| {
@@ -146,23 +167,63 @@ fn reseal(
     key: &SealingKey,
     each: impl Fn(&str, Place<'_>) -> Result<String> + Send + 'static,
 ) -> Result<()> {
-    const SQL: &str = "
-        INSERT INTO sealing (only, probe) VALUES (1, ?1)
-        ON CONFLICT (only) DO UPDATE SET probe = ?1";
     define(connection, "reseal", each)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for statement in RESEAL {
         transaction.execute(statement, [])?;
     }
-    transaction.execute(SQL, [key.seal(PROBE, PROBE_PLACE)?])?;
+    write_probe(&transaction, key)?;
     transaction.commit()?;
     connection.remove_function("reseal", 3)?;
     Ok(())
 }
 
+/// The probe as far as it can be read; nothing where there is none.
 fn probe(connection: &Connection) -> Result<Option<String>> {
     const SQL: &str = "SELECT max(probe) FROM sealing";
-    Ok(connection.query_row(SQL, [], |row| row.get(0))?)
+    Ok(connection.query_row(SQL, [], |row| {
+        let text = row.get_ref(0)?.as_bytes_or_null().unwrap_or(Some(NO_TEXT));
+        Ok(text.map(|text| String::from_utf8_lossy(text).into_owned()))
+    })?)
+}
+
+fn write_probe(connection: &Connection, key: &SealingKey) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO sealing (only, probe) VALUES (1, ?1)
+        ON CONFLICT (only) DO UPDATE SET probe = ?1";
+    connection.execute(SQL, [key.seal(PROBE, PROBE_PLACE)?])?;
+    Ok(())
+}
+
+/// Which key is the right one where the probe does not say so: one that opens any secret. Where nothing is sealed, the
+/// first will do, unless the probe can be read as one of another key.
+fn instead_of_probe(connection: &Connection, listed: &[SealingKey], probe: &str) -> Result<Option<usize>> {
+    const SQL: &str = "
+        SELECT secret, 'accounts.secret', id FROM accounts WHERE secret <> ''
+        UNION ALL
+        SELECT token, 'accounts.token', id FROM accounts WHERE token <> ''
+        UNION ALL
+        SELECT secret, 'webhook_endpoints.secret', id FROM webhook_endpoints WHERE secret <> ''";
+    let mut statement = connection.prepare(SQL)?;
+    let mut rows = statement.query([])?;
+    let mut is_sealed = false;
+    while let Some(row) = rows.next()? {
+        is_sealed = true;
+        let (Ok(text), Ok(id)) = (row.get_ref(0)?.as_str(), row.get_ref(2)?.as_blob()) else { continue };
+        let place = Place { column: row.get_ref(1)?.as_str().unwrap_or_default(), row: id };
+        let opening = listed.iter().position(|key| key.open(text, place).is_ok());
+        if opening.is_some() {
+            return Ok(opening);
+        }
+    }
+    let of_probe = seal::key_id(probe).filter(|id| seal::is_key_id(id));
+    let is_safe = |key: &SealingKey| of_probe.is_none_or(|id| id == key.id());
+    Ok(listed.iter().position(is_safe).filter(|_| !is_sealed))
+}
+
+/// Where a text stands, as the functions are told.
+fn place_of<'context>(context: &'context Context<'_>) -> rusqlite::Result<Place<'context>> {
+    Ok(Place { column: context.get_raw(1).as_str()?, row: context.get_raw(2).as_blob()? })
 }
 
 fn define(
@@ -178,15 +239,19 @@ fn define(
         if text.is_empty() {
             return Ok(Some(String::new()));
         }
-        let place = Place { column: context.get_raw(1).as_str()?, row: context.get_raw(2).as_blob()? };
-        change(&text, place)
+        change(&text, place_of(context)?)
             .map(Some)
             .map_err(|error| rusqlite::Error::UserFunctionError(error.chain().into()))
     };
     Ok(connection.create_scalar_function(name, 3, FLAGS, call)?)
 }
 
-fn not_opened(id: &str, source: &KeySource, missing: bool) -> String {
+fn not_opened(probe: &str, source: &KeySource, missing: bool) -> String {
+    let Some(id) = seal::key_id(probe).filter(|id| seal::is_key_id(id)) else {
+        return "sealing with only 1: probe: this is damaged, so that nobody can know which key seals the secrets, and no \
+                key that there is opens one of them. Put the key back, or restore a backup; nothing was changed"
+            .to_owned();
+    };
     let fault = match source {
         KeySource::Given(_) => "storage.secret_key (or its file) is another key".to_owned(),
         KeySource::File(path) if missing => format!("there is no key in {}", path.display()),

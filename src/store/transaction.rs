@@ -9,13 +9,14 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
+use crate::store::stamps::Stamps;
 
 /// A write that is undone as a whole when it fails.
 ///
 /// It reads like a connection. It is committed together with others, after it ended.
 pub struct Transaction<'group> {
     connection: &'group Connection,
-    last_stamp: &'group Cell<Timestamp>,
+    stamps: &'group Stamps,
     notes: &'group Notes,
     now: Timestamp,
 }
@@ -34,11 +35,11 @@ pub(super) struct Notes {
 impl<'group> Transaction<'group> {
     pub(super) fn new(
         connection: &'group Connection,
-        last_stamp: &'group Cell<Timestamp>,
+        stamps: &'group Stamps,
         notes: &'group Notes,
         now: Timestamp,
     ) -> Self {
-        Self { connection, last_stamp, notes, now }
+        Self { connection, stamps, notes, now }
     }
 
     /// Says that something was erased which must not stay in the log either: the log is emptied soon after the commit.
@@ -62,15 +63,15 @@ impl<'group> Transaction<'group> {
     }
 
     /// A time for `tm_create`: now, or just after the last one that was handed out in this database.
-    pub fn stamp(&self) -> Timestamp {
-        let stamp = self.now.max(self.last_stamp.get().next());
-        self.last_stamp.set(stamp);
-        stamp
+    ///
+    /// `Unavailable` when no page could show what has it.
+    pub fn stamp(&self) -> Result<Timestamp> {
+        self.stamps.next(self.now)
     }
 
     /// Uses up a stamp that nobody gets, so that the group changes a row whatever else it does.
-    pub(super) fn skip_stamp(&self) {
-        self.last_stamp.set(self.last_stamp.get().next());
+    pub(super) fn skip_stamp(&self) -> Result<()> {
+        self.stamps.next(self.stamps.last()).map(drop)
     }
 
     /// Runs a part of the operation that can fail without costing the rest.

@@ -56,7 +56,7 @@ pub(super) fn enqueue(
     if !webhook_endpoints::is_wanted(tx, customer)? {
         return Ok(());
     }
-    tx.prepare_cached(SQL)?.execute((event, id, customer, conversation, tx.stamp()))?;
+    tx.prepare_cached(SQL)?.execute((event, id, customer, conversation, tx.stamp()?))?;
     webhook_lanes::open(tx, customer, conversation)?;
     tx.note_webhook();
     Ok(())

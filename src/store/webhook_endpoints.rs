@@ -114,14 +114,16 @@ pub(super) fn is_wanted(tx: &Transaction<'_>, customer: i64) -> Result<bool> {
     Ok(is_wanted)
 }
 
-/// Gives a customer a secret, unless it has one; says whether it did.
+/// Gives a customer a secret, unless it has one; says whether it did. A row that has its id belongs to it, whatever a flaw
+/// has made of the number of its customer.
 fn ensure(tx: &Transaction<'_>, customer: i64) -> Result<bool> {
     const SQL_LOOK: &str = "SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE customer = ?1)";
     const SQL: &str = "
         INSERT INTO webhook_endpoints (customer, id, secret)
         SELECT key, id, seal(?2, 'webhook_endpoints.secret', id)
         FROM customers
-        WHERE key = ?1";
+        WHERE key = ?1
+        ON CONFLICT (id) DO UPDATE SET customer = excluded.customer";
     let is_there: bool = tx.prepare_cached(SQL_LOOK)?.query_row([customer], |row| row.get(0))?;
     if !is_there {
         tx.prepare_cached(SQL)?.execute((customer, signing_secret::generate()))?;

@@ -1,7 +1,6 @@
 //! The one thread that writes. Operations queue up; all that wait are run in one transaction, and answered after it
 //! was committed, so that each is durable and none pays for a disk write alone.
 
-use std::cell::Cell;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use crate::store::failure;
 use crate::store::health::Looks;
 use crate::store::listeners::Listeners;
 use crate::store::place::Place;
+use crate::store::stamps::Stamps;
 use crate::store::transaction::{Notes, Transaction};
 
 /// Operations in one commit: more gain no throughput and cost latency (measured).
@@ -58,7 +58,7 @@ impl From<rusqlite::Error> for Refused {
 
 struct Group<'group> {
     connection: &'group Connection,
-    last_stamp: &'group Cell<Timestamp>,
+    stamps: &'group Stamps,
     /// What others must hear of after the commit.
     notes: &'group Notes,
     commits: &'group Commits,
@@ -83,12 +83,12 @@ impl Writer {
         queue: usize,
         commits: Commits,
     ) -> Result<Self> {
-        let last_stamp = read_last_stamp(&connection)?;
+        let stamps = Stamps::read(&connection)?;
         let (sender, receiver) = sync_channel(queue);
         let counted = commits.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(&connection, told, &receiver, (last_stamp, &counted)))
+            .spawn(move || run(&connection, told, &receiver, (&stamps, &counted)))
             .map_err(Error::internal)?;
         Ok(Self { queue: Some(sender), commits, thread: Some(thread) })
     }
@@ -101,7 +101,7 @@ impl Writer {
     ) -> Result<oneshot::Receiver<Result<T>>> {
         let (sender, receiver) = oneshot::channel();
         let run: Operation = Box::new(move |group| {
-            let outcome = group.map(|group| group.transaction(now).attempt(operation));
+            let outcome = group.map(|group| group.transaction(now)?.attempt(operation));
             Box::new(move |committed| {
                 let failed = || Err(Error::Unavailable(NOT_COMMITTED.to_owned()));
                 // The caller may have gone away; what it asked for was done or undone all the same.
@@ -138,10 +138,10 @@ fn run(
     connection: &Connection,
     (checkpoints, listeners, watched): (Checkpoints, Listeners, Watched),
     queue: &Receiver<Operation>,
-    (last_stamp, commits): (Timestamp, &Commits),
+    (stamps, commits): (&Stamps, &Commits),
 ) {
-    let (last_stamp, notes) = (Cell::new(last_stamp), Notes::default());
-    let group = Group { connection, last_stamp: &last_stamp, notes: &notes, commits, watched: &watched };
+    let notes = Notes::default();
+    let group = Group { connection, stamps, notes: &notes, commits, watched: &watched };
     while let Some(first) = next(queue, &watched.place) {
         group.commit_with(first, queue);
         listeners.tell(notes.told.take());
@@ -166,13 +166,14 @@ fn next(queue: &Receiver<Operation>, place: &Place) -> Option<Operation> {
 }
 
 impl Group<'_> {
-    fn transaction(&self, now: Timestamp) -> Transaction<'_> {
-        Transaction::new(self.connection, self.last_stamp, self.notes, now)
+    fn transaction(&self, now: Timestamp) -> Result<Transaction<'_>> {
+        self.stamps.judge(self.connection, now)?;
+        Ok(Transaction::new(self.connection, self.stamps, self.notes, now))
     }
 
     /// Runs the first operation and all that wait behind it, commits, and answers.
     fn commit_with(&self, first: Operation, queue: &Receiver<Operation>) {
-        let stamp_before = self.last_stamp.get();
+        let stamp_before = self.stamps.last();
         let begun = self.begin();
         let mut answers = Vec::new();
         for operation in std::iter::once(first).chain(queue.try_iter().take(GROUP_MAX - 1)) {
@@ -193,7 +194,7 @@ impl Group<'_> {
             self.commits.committed(answers.len(), start.elapsed());
         }
         match committed {
-            Ok(()) if self.last_stamp.get() != stamp_before => self.watched.looks.written(),
+            Ok(()) if self.stamps.last() != stamp_before => self.watched.looks.written(),
             Ok(()) => {}
             Err(_) => self.watched.looks.refused(),
         }
@@ -211,8 +212,8 @@ impl Group<'_> {
     }
 
     fn commit(&self, stamp_before: Timestamp) -> std::result::Result<(), Refused> {
-        if self.last_stamp.get() != stamp_before {
-            write_last_stamp(self.connection, self.last_stamp.get())?;
+        if self.stamps.last() != stamp_before {
+            self.stamps.write(self.connection)?;
         }
         self.connection.execute_batch("COMMIT")?;
         // What was committed into files that are somewhere else is no promise.
@@ -234,18 +235,6 @@ impl Group<'_> {
             log::error!("storage: a failed group could not be undone: {error}");
         }
     }
-}
-
-/// The last time that was handed out as a `tm_create`.
-pub fn read_last_stamp(connection: &Connection) -> Result<Timestamp> {
-    const SQL: &str = "SELECT last_stamp FROM clock";
-    Ok(connection.query_row(SQL, [], |row| row.get(0))?)
-}
-
-/// Keeps it, in the transaction that has handed it out.
-pub fn write_last_stamp(connection: &Connection, stamp: Timestamp) -> rusqlite::Result<()> {
-    const SQL: &str = "UPDATE clock SET last_stamp = ?1";
-    connection.prepare_cached(SQL)?.execute([stamp]).map(drop)
 }
 
 #[cfg(test)]
@@ -312,7 +301,7 @@ mod tests {
 
         for now in [NOW, NOW, NOW.before(hour), NOW.after(hour), NOW] {
             let writer = start(&path, 16);
-            let two = writer.submit(now, |tx| Ok([tx.stamp(), tx.stamp()])).unwrap();
+            let two = writer.submit(now, |tx| Ok([tx.stamp()?, tx.stamp()?])).unwrap();
             stamps.extend(two.blocking_recv().unwrap().unwrap());
         }
 

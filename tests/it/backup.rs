@@ -88,9 +88,9 @@ async fn a_backup_holds_all_that_was_acknowledged_before_it_while_writes_go_on()
             assert_eq!(server.webhook(&[text_event(&user, "meanwhile")]).await.status, 200);
         }
         made.join().unwrap().unwrap();
-        assert!(verify(&file, &keys()).unwrap().findings.is_empty());
+        assert!(verify(&file, &keys(), Timestamp::now()).unwrap().findings.is_empty());
         std::fs::remove_dir_all(&target).ok();
-        restore(&file, &target, Path::new(DATABASE)).unwrap();
+        restore(&file, &target, Path::new(DATABASE), Timestamp::now()).unwrap();
         let found = format!("SELECT count(*) FROM messages WHERE text = '{text}'");
         assert_eq!(count(&target.join(DATABASE), &found), 1);
     }
@@ -110,7 +110,7 @@ async fn a_server_starts_from_a_backup_with_everything_that_it_had() {
     let bytes = crate::media::download(&server, path, &[]).await.body;
     let target = folder.path().join("restored/data");
 
-    restore(&file, &target, Path::new(DATABASE)).unwrap();
+    restore(&file, &target, Path::new(DATABASE), Timestamp::now()).unwrap();
     std::fs::copy(server.folder().join("secret.key"), target.join("secret.key")).unwrap();
     server.restart_with(|config| config.data_directory.clone_from(&target));
 
@@ -131,7 +131,7 @@ async fn who_followed_the_feed_before_a_restore_is_told_to_begin_anew() {
     feed.until(|event| event.text() == "after the backup").await;
     let target = folder.path().join("data");
 
-    restore(&file, &target, Path::new(DATABASE)).unwrap();
+    restore(&file, &target, Path::new(DATABASE), Timestamp::now()).unwrap();
     std::fs::copy(server.folder().join("secret.key"), target.join("secret.key")).unwrap();
     server.restart_with(|config| config.data_directory.clone_from(&target));
     for number in 0..10 {
@@ -167,7 +167,7 @@ async fn what_waited_in_a_backup_and_was_sent_since_is_not_executed_twice() {
         eventually(|| server.executed(&user).contains(&"behind it".to_owned())).await;
         let executed = server.executed(&user);
 
-        restore(&file, &target, Path::new(DATABASE)).unwrap();
+        restore(&file, &target, Path::new(DATABASE), Timestamp::now()).unwrap();
         std::fs::copy(server.folder().join("secret.key"), target.join("secret.key")).unwrap();
         server.restart_with(|config| config.data_directory.clone_from(&target));
 
@@ -194,8 +194,8 @@ async fn a_backup_with_a_changed_byte_is_refused_and_leaves_nothing_behind() {
         bytes[at] ^= 1;
         std::fs::write(&damaged, bytes).unwrap();
 
-        let found = verify(&damaged, &keys());
-        let refused = restore(&damaged, &target, Path::new(DATABASE));
+        let found = verify(&damaged, &keys(), Timestamp::now());
+        let refused = restore(&damaged, &target, Path::new(DATABASE), Timestamp::now());
 
         assert!(found.map_or(true, |judged| !judged.findings.is_empty()), "{at}");
         assert!(matches!(refused, Err(Error::Unusable(_))), "{at}: {refused:?}");
@@ -204,7 +204,10 @@ async fn a_backup_with_a_changed_byte_is_refused_and_leaves_nothing_behind() {
     for length in [0, 100, 5_000, whole.len() / 2, whole.len() - 3_000] {
         std::fs::write(&damaged, &whole[..length]).unwrap();
 
-        assert!(matches!(verify(&damaged, &keys()), Err(Error::Unusable(_))), "cut at {length}");
+        assert!(
+            matches!(verify(&damaged, &keys(), Timestamp::now()), Err(Error::Unusable(_))),
+            "cut at {length}"
+        );
     }
     assert_eq!(names(folder.path()), ["damaged.tar", "kaiwa.tar"]);
 }
@@ -232,7 +235,7 @@ fn an_archive_that_names_other_places_is_refused_and_touches_nothing_outside() {
         builder.append(&header, &b"evil"[..]).unwrap();
         builder.into_inner().unwrap().flush().unwrap();
 
-        let refused = restore(&file, &target, Path::new(DATABASE));
+        let refused = restore(&file, &target, Path::new(DATABASE), Timestamp::now());
 
         assert!(matches!(refused, Err(Error::Unusable(_))), "{name}: {refused:?}");
         assert_eq!(names(folder.path()), ["evil.tar"], "{name}");
@@ -248,7 +251,7 @@ async fn a_directory_with_something_in_it_and_a_file_that_exists_are_left_alone(
     std::fs::write(target.join("precious"), "mine").unwrap();
     let before = std::fs::read(&file).unwrap();
 
-    let restored = restore(&file, &target, Path::new(DATABASE));
+    let restored = restore(&file, &target, Path::new(DATABASE), Timestamp::now());
     let media = Folder::open(server.folder()).unwrap();
     let written = backup::write(&server.database(), &media, &file, Timestamp::now(), &Cancel::default());
 
@@ -256,7 +259,7 @@ async fn a_directory_with_something_in_it_and_a_file_that_exists_are_left_alone(
     assert_eq!(names(&target), ["precious"]);
     assert_eq!(std::fs::read(&file).unwrap(), before);
     std::fs::remove_file(target.join("precious")).unwrap();
-    restore(&file, &target, Path::new(DATABASE)).unwrap();
+    restore(&file, &target, Path::new(DATABASE), Timestamp::now()).unwrap();
     assert_eq!(names(&target), [DATABASE, "media"]);
 }
 
@@ -285,7 +288,7 @@ async fn a_server_makes_backups_by_itself_and_keeps_the_newest() {
     assert_eq!(made(), 2, "the first has gone");
     for name in names(&directory) {
         let target = folder.path().join(&name);
-        restore(&directory.join(name), &target, Path::new(DATABASE)).unwrap();
+        restore(&directory.join(name), &target, Path::new(DATABASE), Timestamp::now()).unwrap();
         assert_eq!(count(&target.join(DATABASE), "SELECT count(*) FROM messages WHERE text = 'kept'"), 1);
     }
 }
@@ -365,5 +368,8 @@ async fn the_commands_back_up_restore_and_verify_beside_a_running_server() {
     std::fs::remove_file(&whole).unwrap();
     let lost = kaiwa(&server, &[path("backup"), &folder.path().join("lost.tar")]);
     assert_eq!(lost.status.code(), Some(78), "a lost file is told, and the backup is there all the same");
-    assert_eq!(verify(&folder.path().join("lost.tar"), &keys()).unwrap().summary.media_lost, 1);
+    assert_eq!(
+        verify(&folder.path().join("lost.tar"), &keys(), Timestamp::now()).unwrap().summary.media_lost,
+        1
+    );
 }

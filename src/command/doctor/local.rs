@@ -7,6 +7,7 @@ use crate::command::{settings, words};
 use crate::config::Config;
 use crate::config::key_source::KeySource;
 use crate::error::Result;
+use crate::model::timestamp::Timestamp;
 use crate::store::reader::Reader;
 use crate::store::{health, inspection, remains, schema};
 
@@ -42,7 +43,8 @@ pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
         findings.push(gone);
     } else if remains::require(&database).is_ok() {
         let remedy = "do not start the server on it before you have read docs/BACKUP.md";
-        let checked = inspection::database(&database).map(|()| Finding::ok("database", "it is whole"));
+        let checked = inspection::database(&database, Timestamp::now())
+            .map(|()| Finding::ok("database", "it is whole"));
         findings.push(Finding::of("database", checked, remedy));
         findings.push(key(config));
         findings.push(log(&database));

@@ -1,6 +1,5 @@
 //! Copies of the database as it was at one moment.
 
-use std::cell::Cell;
 use std::ffi::c_int;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -13,8 +12,9 @@ use crate::files;
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::{Cancel, waiting};
+use crate::store::stamps::Stamps;
 use crate::store::transaction::{Notes, Transaction};
-use crate::store::{checksum, connection, failure, health, remains, schema, writer};
+use crate::store::{checksum, connection, failure, health, remains, schema};
 
 /// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;
@@ -53,11 +53,12 @@ pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     let connection = Connection::open_with_flags(copy, flags)?;
     checksum::install(&connection)?;
     connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; BEGIN IMMEDIATE")?;
-    let last_stamp = Cell::new(writer::read_last_stamp(&connection)?);
+    let stamps = Stamps::read(&connection)?;
+    stamps.judge(&connection, now)?;
     // Nobody hears of it: no server has the copy open.
     let notes = Notes::default();
-    waiting::mistrust(&Transaction::new(&connection, &last_stamp, &notes, now))?;
-    writer::write_last_stamp(&connection, last_stamp.get())?;
+    waiting::mistrust(&Transaction::new(&connection, &stamps, &notes, now))?;
+    stamps.write(&connection)?;
     connection.execute_batch("COMMIT")?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::progress::{self, Unit};
+use crate::model::timestamp::Timestamp;
 use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::backup::manifest::{About, Content, DATABASE, Entry, MANIFEST, Missing, Name};
 use crate::store::backup::part::Part;
@@ -46,9 +47,9 @@ pub struct Judged {
 ///
 /// `Conflict` when the directory has something in it, `Unusable` when the backup is damaged or from a newer version;
 /// then nothing is left behind.
-pub fn restore(file: &Path, data_directory: &Path, database_file: &Path) -> Result<Judged> {
+pub fn restore(file: &Path, data_directory: &Path, database_file: &Path, now: Timestamp) -> Result<Judged> {
     let is_new = prepare(data_directory)?;
-    let restored = into_directory(file, data_directory, database_file);
+    let restored = into_directory(file, (data_directory, database_file), now);
     if restored.is_err() {
         clear(data_directory, is_new);
     }
@@ -59,16 +60,20 @@ pub fn restore(file: &Path, data_directory: &Path, database_file: &Path) -> Resu
 /// are opened if their key is there.
 ///
 /// `Unusable` when it is no backup at all, or from a newer version.
-pub fn verify(file: &Path, keys: &KeySource) -> Result<Judged> {
+pub fn verify(file: &Path, keys: &KeySource, now: Timestamp) -> Result<Judged> {
     let part = Part::begin(&files::with_ending(file, ".verify"))?;
     let scratch = part.path("");
     let about = unpack(file, &scratch, None)?;
     let mut judged = judge(file, about, &scratch)?;
-    check::rows(&scratch.join(DATABASE), Some(keys), &mut judged.findings)?;
+    check::rows(&scratch.join(DATABASE), Some(keys), now, &mut judged.findings)?;
     Ok(judged)
 }
 
-fn into_directory(file: &Path, data_directory: &Path, database_file: &Path) -> Result<Judged> {
+fn into_directory(
+    file: &Path,
+    (data_directory, database_file): (&Path, &Path),
+    now: Timestamp,
+) -> Result<Judged> {
     let (scratch, media) = (data_directory.join(UNFINISHED), data_directory.join("media"));
     for folder in [&scratch, &media] {
         files::make_folder(folder).map_err(|error| failure::on_disk("make", folder, &error))?;
@@ -78,7 +83,7 @@ fn into_directory(file: &Path, data_directory: &Path, database_file: &Path) -> R
     if let Some(finding) = judged.findings.list().first() {
         return Err(Error::Unusable(format!("{} is damaged: {finding}", file.display())));
     }
-    tell_of_damage(&scratch.join(DATABASE))?;
+    tell_of_damage(&scratch.join(DATABASE), now)?;
     let database = data_directory.join(database_file);
     let moved = File::open(&media)
         .and_then(|folder| folder.sync_all())
@@ -90,10 +95,10 @@ fn into_directory(file: &Path, data_directory: &Path, database_file: &Path) -> R
 }
 
 /// Says which rows were damaged already when the backup was made: they cost themselves, and not the rest.
-fn tell_of_damage(database: &Path) -> Result<()> {
+fn tell_of_damage(database: &Path, now: Timestamp) -> Result<()> {
     let mut damage = Findings::default();
     // The key is kept elsewhere, and need not be here yet.
-    check::rows(database, None, &mut damage)?;
+    check::rows(database, None, now, &mut damage)?;
     damage.list().iter().for_each(|found| log::warn!("restore: {found}"));
     Ok(())
 }

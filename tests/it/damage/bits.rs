@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use kaiwa::config::key_source::KeySource;
+use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::check::{self, Findings};
-use kaiwa::store::lock::Lock;
 use rusqlite::Connection;
 
+use crate::damage::halt;
 use crate::harness::eventually;
 use crate::harness::server::text_event;
 use crate::telling::receiver::Receiver;
@@ -49,14 +50,20 @@ fn places(database: &[u8]) -> Vec<usize> {
 }
 
 /// What is found; also that it cannot be opened is.
-fn found(database: &Path, keys: &KeySource) -> Vec<String> {
+pub fn found(database: &Path, keys: &KeySource) -> Vec<String> {
     let mut findings = Findings::default();
     let looked = check::database(database, &mut findings)
-        .and_then(|_| check::rows(database, Some(keys), &mut findings));
+        .and_then(|_| check::rows(database, Some(keys), Timestamp::now(), &mut findings));
     match looked {
         Ok(()) => findings.list().to_vec(),
         Err(error) => vec![error.to_string()],
     }
+}
+
+/// A copy of a database that nobody has open, in one file.
+pub fn whole_copy(database: &Path, copy: &Path) {
+    std::fs::copy(database, copy).unwrap();
+    Connection::open(copy).unwrap().execute_batch("PRAGMA journal_mode = DELETE; VACUUM").unwrap();
 }
 
 #[actix_web::test]
@@ -74,13 +81,10 @@ async fn most_flipped_bits_of_a_database_are_found() {
         server.value::<i64>("SELECT count(*) FROM webhook_deliveries WHERE state <> 'delivered'") == 0
     })
     .await;
-    server.halt();
-    // Its threads may take a moment to close the database.
-    eventually(|| Lock::take(&server.database()).is_ok()).await;
+    halt(&mut server).await;
     let folder = tempfile::tempdir().unwrap();
     let (whole, flipped) = (folder.path().join("whole.db"), folder.path().join("flipped.db"));
-    std::fs::copy(server.database(), &whole).unwrap();
-    Connection::open(&whole).unwrap().execute_batch("PRAGMA journal_mode = DELETE; VACUUM").unwrap();
+    whole_copy(&server.database(), &whole);
     let keys = KeySource::File(server.folder().join("secret.key"));
     let bytes = std::fs::read(&whole).unwrap();
     let places = places(&bytes);

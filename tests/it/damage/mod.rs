@@ -2,20 +2,27 @@
 //! goes on.
 
 mod bits;
+mod numbers;
 mod queues;
+mod starts;
 
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use kaiwa::config::section::Retention;
+use kaiwa::error::Error;
+use kaiwa::model::timestamp::Timestamp;
+use kaiwa::server::Server;
 use kaiwa::store::inspection;
+use kaiwa::store::lock::Lock;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::erase::{erase, holds, printed};
+use crate::harness::eventually;
 use crate::harness::feed::Feed;
-use crate::harness::server::{TestServer, text_event};
+use crate::harness::server::{KEY, TestServer, text_event};
 use crate::retention::clean_up;
 
 /// A text with a byte that stands in no UTF-8, in the place of its last one.
@@ -40,6 +47,7 @@ fn break_text(server: &TestServer, table: &str, column: &str, rows: &str) {
 fn kaiwa(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwa"));
     command.args(arguments).env_clear().env("KAIWA_DATA_DIRECTORY", folder).current_dir(folder);
+    command.env("KAIWA_AUTH__JWT_KEY", KEY);
     command.output().unwrap()
 }
 
@@ -49,6 +57,26 @@ fn found(server: &TestServer) -> Vec<String> {
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(if told["findings"] == json!([]) { 0 } else { 78 }), "{told}");
     told["findings"].as_array().unwrap().iter().map(|finding| finding.as_str().unwrap().to_owned()).collect()
+}
+
+/// Ends a server until it is started again. Its threads may take a moment to close the database.
+async fn halt(server: &mut TestServer) {
+    server.halt();
+    closed(&server.database()).await;
+}
+
+/// Why a start on the data of a server, which was ended, is refused; `None` when it is not.
+async fn refused_start(server: &TestServer) -> Option<Error> {
+    let (config, clock) = (server.config.clone(), server.clock.clone());
+    // A start waits for writes, which no thread of a runtime may.
+    let refused = std::thread::spawn(move || Server::bind(config, clock).err()).join().unwrap();
+    closed(&server.database()).await;
+    refused
+}
+
+/// Waits until nobody has the database open.
+async fn closed(database: &Path) {
+    eventually(|| Lock::take(database).is_ok()).await;
 }
 
 /// Ends a server whose rows differ from what was told, which every other test is asked about.
@@ -169,7 +197,7 @@ async fn what_shows_a_damaged_name_shows_everything_else() {
         let names = |found: &String| found.starts_with(table) && found.contains(&format!(": {column}: "));
         assert!(found.iter().any(names), "{table}.{column}: {found:?}");
     }
-    let doctor = inspection::database(&server.database()).unwrap_err();
+    let doctor = inspection::database(&server.database(), Timestamp::now()).unwrap_err();
     assert!(doctor.to_string().contains("is damaged"), "doctor finds it too: {doctor}");
     end(server);
 }

@@ -48,7 +48,7 @@ pub struct TestServer {
     /// Where the metrics are, if the test's settings say that they are anywhere.
     pub metrics: Option<SocketAddr>,
     shared: Option<Arc<Shared>>,
-    config: Config,
+    pub config: Config,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
