@@ -46,7 +46,7 @@ pub async fn receive(
     }
     let now = app.shared.clock.now();
     let lags: Vec<_> =
-        webhook.events.iter().filter_map(|event| Some(now.since(event.occurred_at?))).collect();
+        webhook.events.iter().filter_map(|event| Some(now.since(event.occurred(now)?))).collect();
     let may_reply = waits_for_replies(&account);
     let profile_ttl = app.shared.config.line.profile_ttl;
     let receive = app.shared.store.write(now, move |tx| {

@@ -29,6 +29,9 @@ pub struct Webhook {
     pub events: Vec<InboundEvent>,
 }
 
+/// 2011-01-01; LINE came in June.
+const LINE_BEGAN: Timestamp = Timestamp::from_microseconds(1_293_840_000_000_000);
+
 /// What of a body is looked at. Each part is read by itself, so that an odd one costs no other.
 struct Envelope<'body> {
     destination: String,
@@ -90,7 +93,7 @@ pub fn parse_event(body: &str) -> InboundEvent {
     InboundEvent {
         id: event_id(&event, body),
         kind: event["type"].as_str().unwrap_or_default().to_owned(),
-        occurred_at: lenient::integer(&event["timestamp"]).and_then(Timestamp::from_foreign_milliseconds),
+        occurred_at: occurred_at(&event["timestamp"]),
         standby: event["mode"] == "standby",
         speaker: chat.as_ref().and_then(|_| event["source"]["userId"].as_str()).and_then(LineId::parse),
         chat,
@@ -100,6 +103,12 @@ pub fn parse_event(body: &str) -> InboundEvent {
         change: change(&event),
         body: body.to_owned(),
     }
+}
+
+/// When LINE says that it happened, unless that was before there was a LINE.
+fn occurred_at(milliseconds: &Value) -> Option<Timestamp> {
+    let at = lenient::integer(milliseconds).and_then(Timestamp::from_foreign_milliseconds);
+    at.filter(|at| *at >= LINE_BEGAN)
 }
 
 /// The console's old "Verify" button sends made-up events, which are recognized by their reply tokens.
@@ -123,10 +132,10 @@ fn chat(source: &Value) -> Option<Chat> {
     Some(Chat { kind: *kind, id: LineId::parse(source[*id].as_str()?)? })
 }
 
-/// LINE's id, or for an event without one a fingerprint, so that its copies are recognized all the same.
+/// LINE's id, or for an event without one that can be read a fingerprint, so that its copies are recognized all the same.
 fn event_id(event: &Value, body: &str) -> String {
-    let id = lenient::string(&event["webhookEventId"]).filter(|id| id.len() <= EVENT_ID_BYTES_MAX);
-    id.map_or_else(|| fingerprint(body), str::to_owned)
+    let id = lenient::id(&event["webhookEventId"]).filter(|id| id.len() <= EVENT_ID_BYTES_MAX);
+    id.filter(|_| event["webhookEventId"].is_string()).unwrap_or_else(|| fingerprint(body))
 }
 
 fn fingerprint(body: &str) -> String {
@@ -314,6 +323,54 @@ mod tests {
         for event in [escaped, broken] {
             assert_eq!(text(&event), "see you �");
             assert_eq!(parse_event(&event.body), event, "it is read again as it was read first");
+        }
+    }
+
+    #[test]
+    fn events_whose_ids_differ_in_what_cannot_be_read_are_two_and_their_messages_have_none() {
+        for (one, other) in [
+            (br"A\ud83d".as_slice(), br"A\ud83e".as_slice()),
+            (b"A\xff", b"A\xfe"),
+            (br"A\q", br"A\u1"),
+            (b" ", b"  "),
+            (b"\x01", b"\x02"),
+        ] {
+            let [one, other] = [one, other].map(|id| {
+                let before = br#"{"events":[{"type":"message","webhookEventId":""#.as_slice();
+                let body = [before, id, br#"","message":{"type":"text","text":"hi","id":""#, id, br#""}}]}"#];
+                parse(&body.concat()).unwrap().events.remove(0)
+            });
+
+            assert_ne!(one.id, other.id);
+            assert_eq!((one.message_id, other.message_id), (None, None));
+            assert!(one.id.starts_with("sha256:") && other.id.starts_with("sha256:"));
+        }
+    }
+
+    #[test]
+    fn an_escape_that_is_none_costs_no_event() {
+        let body = br#"{"\q":1,"events":[{"type":"follow"},{"type":"message","message":{"type":"text","text":"hi \q \u12"}}]}"#;
+
+        let events = parse(body).unwrap().events;
+
+        let Change::Said(saying) = &events[1].change else { panic!("it is not a message") };
+        assert_eq!((&events[0].change, saying.text.as_str()), (&Change::Follow, "hi �q �u12"));
+        assert_eq!(&parse_event(&events[1].body), &events[1], "it is read again as it was read first");
+    }
+
+    #[test]
+    fn a_time_before_there_was_a_line_is_none() {
+        for (time, expected) in [
+            ("0", None),
+            ("1", None),
+            ("-5", None),
+            ("1293839999999", None),
+            ("1293840000000", Some("2011-01-01 00:00:00.000000")),
+            ("1.655445974446e12", Some("2022-06-17 06:06:14.446000")),
+            ("1e400", None),
+        ] {
+            let found = only(&format!(r#"{{"type":"follow","timestamp":{time}}}"#)).occurred_at;
+            assert_eq!(found.map(|at| at.to_string()).as_deref(), expected, "{time}");
         }
     }
 

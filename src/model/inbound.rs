@@ -18,7 +18,7 @@ pub struct InboundEvent {
     pub id: String,
     /// LINE's `type`, also one that we do not know.
     pub kind: String,
-    /// When it happened, by LINE's clock; `None` when LINE did not say.
+    /// When it happened, by LINE's clock, which [`Self::occurred`] believes or not; `None` when LINE did not say.
     pub occurred_at: Option<Timestamp>,
     /// Whether another system has control of the chat.
     pub standby: bool,
@@ -39,9 +39,14 @@ pub struct InboundEvent {
 }
 
 impl InboundEvent {
-    /// When it happened, for what has to be put in order: now, when LINE did not say or cannot have meant it.
+    /// When it happened; `None` when LINE did not say or cannot have meant it.
+    pub fn occurred(&self, now: Timestamp) -> Option<Timestamp> {
+        self.occurred_at.filter(|at| *at <= now.after(AHEAD_MAX))
+    }
+
+    /// When it happened, for what has to be put in order: now, when nobody knows.
     pub fn at(&self, now: Timestamp) -> Timestamp {
-        self.occurred_at.filter(|at| *at <= now.after(AHEAD_MAX)).unwrap_or(now)
+        self.occurred(now).unwrap_or(now)
     }
 }
 

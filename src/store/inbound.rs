@@ -35,7 +35,7 @@ pub fn receive(
     reconnection::note_destination(tx, account, destination)?;
     let account = accounts::key(tx, account)?;
     let mut received = Received::default();
-    for event in in_order(events) {
+    for event in in_order(events, tx.now()) {
         if !journal(tx, account, event)? {
             received.duplicates += 1;
             continue;
@@ -51,11 +51,11 @@ pub fn receive(
 
 /// LINE may mix up what happened; within a webhook the order of events is mended. One that does not say when it happened
 /// stays behind the one before it.
-fn in_order(events: &[InboundEvent]) -> Vec<&InboundEvent> {
+fn in_order(events: &[InboundEvent], now: Timestamp) -> Vec<&InboundEvent> {
     let mut before = None;
     let mut timed: Vec<(Option<Timestamp>, &InboundEvent)> = Vec::with_capacity(events.len());
     for event in events {
-        before = event.occurred_at.or(before);
+        before = event.occurred(now).or(before);
         timed.push((before, event));
     }
     timed.sort_by_key(|(at, _)| *at);
@@ -69,9 +69,9 @@ fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<b
             checksum)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, checksum(?2, ?7, ?8))
         ON CONFLICT (account, event_id) DO NOTHING";
-    let InboundEvent { id, kind, occurred_at, message_id, change, body, .. } = event;
+    let InboundEvent { id, kind, message_id, change, body, .. } = event;
     let result = if *change == Change::Unread { "unread" } else { "applied" };
-    let values = (account, id, kind, result, message_id, occurred_at, tx.now(), body);
+    let values = (account, id, kind, result, message_id, event.occurred(tx.now()), tx.now(), body);
     Ok(tx.prepare_cached(SQL)?.execute(values)? > 0)
 }
 

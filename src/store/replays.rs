@@ -71,7 +71,7 @@ pub fn replay(tx: &Transaction<'_>, waiting: &Waiting, event: &InboundEvent) -> 
         waiting.key,
         &event.kind,
         &event.message_id,
-        event.occurred_at,
+        event.occurred(tx.now()),
     ))?;
     match tx.attempt(|tx| inbound::apply(tx, account, &event)) {
         Ok(()) => Ok(Replayed::Applied),

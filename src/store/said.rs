@@ -111,7 +111,7 @@ fn insert(
         saying.text,
         medias,
         event.message_id,
-        event.occurred_at,
+        event.occurred(tx.now()),
         saying.quote_token,
         saying.quoted,
         mentions,

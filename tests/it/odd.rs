@@ -194,6 +194,8 @@ async fn half_a_character_costs_itself_in_what_line_sends_and_refuses_what_calle
     let event = text_event(&server.user("Sally"), "HERE").to_string();
     let half = br"see you \ud83d, \\ud83d".as_slice();
     for (words, shown, kept) in [
+        (b"hi \\ud83d\xff".as_slice(), "hi ��", r"hi \udc5c\udc75\udc64\udc38\udc33\udc64\udcff"),
+        (br"hi \q \u12", "hi �q �u12", r"hi \udc5cq \udc5cu12"),
         (half, r"see you �, \ud83d", r"see you \ud83d, \\ud83d"),
         (b"see \xf0\x9f\x98", "see �", r"see \udcf0\udc9f\udc98"),
     ] {
@@ -222,5 +224,30 @@ async fn half_a_character_costs_itself_in_what_line_sends_and_refuses_what_calle
         let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains("line 1 column"), "{message}");
     }
-    assert_eq!(server.value::<i64>("SELECT count(*) FROM messages"), 2);
+    assert_eq!(server.value::<i64>("SELECT count(*) FROM messages"), 4);
+}
+
+#[actix_web::test]
+async fn an_edit_whose_time_cannot_be_changes_the_text_and_not_when_it_was_said() {
+    let server = TestServer::start();
+    let user = server.user("Sally");
+    let said = text_event(&user, "said");
+    server.webhook(std::slice::from_ref(&said)).await;
+    let conversations = server.get("/v1.0/conversations").await.json();
+    let conversation = conversations["result"][0]["id"].as_str().unwrap();
+    let first = server.messages(conversation).await[0]["tm_occur"].clone();
+
+    for (number, time) in
+        ["0", "1", "-5", "1293839999999", "253370764800000", "1e400", "null"].iter().enumerate()
+    {
+        let mut edit = text_event(&user, &format!("edited {number}"));
+        (edit["type"], edit["message"]["id"]) = (json!("messageEdited"), said["message"]["id"].clone());
+        edit["timestamp"] = json!("TIME");
+        let body = json!({ "events": [edit] }).to_string().replace("\"TIME\"", time);
+        assert_eq!(server.webhook_body(body).await.status, 200);
+
+        let shown = server.messages(conversation).await[0].clone();
+        assert_eq!(shown["text"], format!("edited {number}"), "{time}");
+        assert_eq!(shown["tm_occur"], first, "{time}");
+    }
 }

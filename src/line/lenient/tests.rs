@@ -1,0 +1,201 @@
+//! What is odd in JSON, and what is read of it.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+#[track_caller]
+fn check(json: impl AsRef<[u8]>, expected: &Value) {
+    let json = json.as_ref();
+
+    assert_eq!(&value(json).unwrap(), expected, "{}", String::from_utf8_lossy(json));
+    assert_eq!(&value(text(json).as_bytes()).unwrap(), expected, "as text: {}", text(json));
+}
+
+#[test]
+fn half_a_surrogate_pair_costs_that_character_wherever_it_stands() {
+    for (escapes, expected) in [
+        (r"\ud83d", "�"),
+        (r"\uDE00", "�"),
+        (r"\ude00\ud83d", "��"),
+        (r"\ud83d\ud83d\ude00", "�😀"),
+        (r"\ud83dx\ude00", "�x�"),
+        (r"\ud83d\n\u0041", "�\nA"),
+        (r"\ud83d\ude00", "😀"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\\\ud83d", "\\�"),
+        (r"\\\\ud83d", r"\\ud83d"),
+        (r#"\ud83d\"\ude00"#, "�\"�"),
+        (r"\u0000\ud83d", "\0�"),
+        (r"\ud83d漢\udfff", "�漢�"),
+    ] {
+        check(
+            format!(r#"{{"see {escapes} you":["{escapes}",1]}}"#),
+            &json!({ format!("see {expected} you"): [expected, 1] }),
+        );
+    }
+}
+
+#[test]
+fn bytes_that_are_no_utf_8_cost_one_character_each_and_are_kept() {
+    for (bytes, expected, kept) in [
+        (b"\xff".as_slice(), "�", r"\udcff"),
+        (b"\xf0\x9f\x98", "�", r"\udcf0\udc9f\udc98"),
+        (b"\xf0\x9f\x98\x80", "😀", "😀"),
+        (b"\x80\x81", "��", r"\udc80\udc81"),
+        (b"\xed\xa0\xbd", "���", r"\udced\udca0\udcbd"),
+        (b"\xc3(", "�(", r"\udcc3("),
+    ] {
+        let json = [b"{\"a", bytes, b"z\":\"".as_slice(), bytes, b"\"}"].concat();
+
+        check(&json, &json!({ format!("a{expected}z"): expected }));
+        assert_eq!(text(&json), format!(r#"{{"a{kept}z":"{kept}"}}"#));
+    }
+}
+
+#[test]
+fn control_characters_within_a_text_stay() {
+    check("{\n\"a\0\":\t\"b\n\\\"\u{1f}\"\r\n}", &json!({ "a\0": "b\n\"\u{1f}" }));
+    check("\u{feff}[1]", &json!([1]));
+}
+
+#[test]
+fn an_escape_that_is_none_costs_its_sign() {
+    check(
+        r#"["\q","\u12","\u12g4","\u+123","\u漢","\\\q"]"#,
+        &json!(["�q", "�u12", "�u12g4", "�u+123", "�u漢", "\\�q"]),
+    );
+    check("[\"\\\n\",\"\\é\"]", &json!(["�\n", "�é"]));
+    assert_eq!(text(br#"["\q\u12"]"#), r#"["\udc5cq\udc5cu12"]"#);
+}
+
+#[test]
+fn half_a_pair_and_what_is_no_text_beside_it_are_never_another_character() {
+    let parts: [(&[u8], &str); 12] = [
+        (br"\ud83d", "H"),
+        (br"\uDBFF", "H"),
+        (br"\ude00", "L"),
+        (br"\udcff", "L"),
+        (b"\xff", "�"),
+        (b"\xfe", "�"),
+        (b"\xf0\x9f", "�"),
+        (br"\q", "�q"),
+        (br"\u1", "�u1"),
+        (b"a", "a"),
+        (br"\\\\", "\\\\"),
+        (br"\n", "\n"),
+    ];
+    let threes = (0..parts.len().pow(3)).map(|number| [1, 12, 144].map(|unit| parts[number / unit % 12]));
+    for [first, second, third] in threes {
+        let json = [b"[\"", first.0, second.0, third.0, b"\"]"].concat();
+        // Two halves in their order are a whole one; a byte in the middle belongs to neither.
+        let halves = [first.1, second.1, third.1].concat();
+        let expected = halves.replace("HL", "W").replace(['H', 'L'], "�");
+        let read = value(&json).unwrap()[0].as_str().unwrap().to_owned();
+        let whole = |character: char| if u32::from(character) > 0xffff { 'W' } else { character };
+
+        assert_eq!(read.chars().map(whole).collect::<String>(), expected, "{}", json.escape_ascii());
+        assert_eq!(value(text(&json).as_bytes()).unwrap()[0], read, "{}", json.escape_ascii());
+        assert_eq!(text(text(&json).as_bytes()), text(&json), "{}", json.escape_ascii());
+    }
+}
+
+#[test]
+fn what_is_no_text_is_kept_apart_from_half_a_pair() {
+    let kept: Vec<_> = [
+        br#"["\ud83d\udcff"]"#.as_slice(),
+        b"[\"\\ud83d\xff\"]",
+        br#"["\ud83d\udc5cq"]"#,
+        br#"["\ud83d\q"]"#,
+    ]
+    .map(text)
+    .into();
+
+    assert_eq!(kept[1], r#"["\udc5c\udc75\udc64\udc38\udc33\udc64\udcff"]"#);
+    assert!(kept[0] != kept[1] && kept[2] != kept[3], "{kept:?}");
+}
+
+#[test]
+fn what_no_number_can_hold_is_none() {
+    check(
+        r#"{"a":1e400,"b":-1E+999,"c":[1e400],"d":"1e400","e":1}"#,
+        &json!({ "a": null, "b": null, "c": [null], "d": "1e400", "e": 1 }),
+    );
+    check("[01,+1,.5,-,1.,2]", &json!([null, null, null, null, null, 2]));
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_none() {
+    let (open, close) = ("[{\"a\":".repeat(50_000), "}]".repeat(50_000));
+    let read = value(format!(r#"{{"deep":{open}"]"{close},"beside":"}}{{"}}"#).as_bytes()).unwrap();
+
+    assert_eq!(read["beside"], "}{");
+    assert!(read["deep"][0]["a"][0]["a"].is_array());
+}
+
+#[test]
+fn what_is_no_json_stays_none() {
+    for json in
+        ["", "{", "[1", "\"", "{\"a\":}", "[1]x", "[1]]", "{\"a\" 1}", "\"\\", "\\ud83d", "<html>", "nul"]
+    {
+        assert!(value(json.as_bytes()).is_err(), "{json} was read");
+    }
+}
+
+#[test]
+fn whole_numbers_are_read_however_they_are_written() {
+    for (number, expected) in [
+        (json!(1), Some(1)),
+        (json!(-1.0), Some(-1)),
+        (json!(1.655e12), Some(1_655_000_000_000)),
+        (json!(1.5), None),
+        (json!(1e300), None),
+        (json!(u64::MAX), None),
+        (json!("1"), None),
+        (json!(null), None),
+    ] {
+        assert_eq!(integer(&number), expected, "{number}");
+    }
+    assert_eq!((count::<u32>(&json!(-1)), count::<u32>(&json!(7.0))), (None, Some(7)));
+}
+
+#[test]
+fn what_can_be_no_id_of_line_is_none() {
+    assert_eq!((id(&json!(7)).as_deref(), id(&json!("01FZ-a")).as_deref()), (Some("7"), Some("01FZ-a")));
+    for odd in [
+        r#""""#,
+        "null",
+        "-1",
+        "1.5",
+        r#"" ""#,
+        r#""1 2""#,
+        r#""A\ud83d""#,
+        r#""A\q""#,
+        r#""\u0000""#,
+        r#""é""#,
+    ] {
+        assert_eq!(id(&value(odd.as_bytes()).unwrap()), None, "{odd}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_good_json_is_left_as_it_is(words in "[\\\\\"a-c\u{0}-\u{20}é漢😀]{0,20}", number: f64, depth in 0_usize..80) {
+        let mut good = json!({ words.clone(): [words, number, true, null] });
+        for _ in 0..depth {
+            good = json!([good]);
+        }
+        let written = good.to_string();
+
+        prop_assert_eq!(&mended(&written), &written);
+        prop_assert_eq!(text(written.as_bytes()), written.as_str());
+    }
+
+    #[test]
+    fn whatever_comes_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60), signs in "[\\[\\]{}\",:\\\\ud83dDCe0-9.tn ]{0,60}") {
+        for bytes in [bytes.as_slice(), signs.as_bytes(), &[signs.as_bytes(), &bytes].concat()] {
+            drop(value(bytes));
+        }
+    }
+}
