@@ -40,7 +40,7 @@ impl BackupWorker {
         Ok(Self { database, folder, rotation, every: config.backup.every, keep: config.backup.keep, metrics })
     }
 
-    /// Makes a backup if one is due, and removes those that are too many then. Waits for the disk.
+    /// Makes a backup if one is due, and removes those that are too many then, as far as that can be done. Waits for the disk.
     pub fn step(&self, now: Timestamp, cancel: &Cancel) -> Result<Option<Summary>> {
         let Some(rotation) = self.rotation.as_ref().filter(|_| self.is_due(now)) else { return Ok(None) };
         let (file, began) = (rotation.path(now), Instant::now());
@@ -51,10 +51,25 @@ impl BackupWorker {
         if media_lost > 0 {
             log::error!("backup: {media_lost} files that the database promises are not on disk");
         }
-        for removed in rotation.keep_newest(self.keep, now)? {
-            log::info!("backup: {} was removed: {} newer ones are kept", removed.display(), self.keep);
-        }
+        self.tidy(rotation, now);
         Ok(Some(summary))
+    }
+
+    /// Removes what is too much beside the backup that was made. What stays is found again at the next one.
+    fn tidy(&self, rotation: &Rotation, made: Timestamp) {
+        let keep = self.keep;
+        match rotation.keep_newest(keep, made) {
+            Ok(surplus) => {
+                for (path, removed) in surplus {
+                    let path = path.display();
+                    match removed {
+                        Ok(()) => log::info!("backup: {path} was removed: {keep} newer ones are kept"),
+                        Err(error) => log::error!("backup: {path} is too much and was not removed: {error}"),
+                    }
+                }
+            }
+            Err(error) => log::error!("backup: older ones were not looked for: {}", error.chain()),
+        }
     }
 
     /// Makes backups until it is stopped. One that is being made then is given up.

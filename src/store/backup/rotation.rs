@@ -1,5 +1,7 @@
 //! The folder of backups that are made by themselves: named by their time, the oldest of them removed.
 
+use std::fs::DirEntry;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -29,40 +31,49 @@ impl Rotation {
 
     /// Where the backup of this time is, or will be.
     pub fn path(&self, time: Timestamp) -> PathBuf {
-        self.directory.join(format!("{}{}{}", NAME.0, time.as_file_name(), NAME.1))
+        self.directory.join(name_of(time))
     }
 
-    /// The times of all backups, oldest first. Files with other names are nobody's business here.
+    /// The times of all backups, oldest first. Files with other names, what is no file, and files without content are nobody's
+    /// business here.
     pub fn times(&self) -> Result<Vec<Timestamp>> {
         let mut times = Vec::new();
         for entry in self.directory.read_dir().map_err(Error::internal)? {
-            let name = entry.map_err(Error::internal)?.file_name();
-            times.extend(name.to_str().and_then(time_of));
+            let entry = entry.map_err(Error::internal)?;
+            times.extend(entry.file_name().to_str().and_then(time_of).filter(|_| has_content(&entry)));
         }
         times.sort_unstable();
         Ok(times)
     }
 
-    /// Keeps the backup that was just made and the newest before it, so many in all, and tells which were removed.
+    /// Keeps the backup that was just made and the newest before it, so many in all, and tells of the others whether they were
+    /// removed: one that stays keeps none of them.
     ///
     /// What is named after a later time was made while a clock was ahead. Nobody knows how old it really is: it takes
     /// nobody's place, and is removed only once its time has come.
-    pub fn keep_newest(&self, count: usize, made: Timestamp) -> Result<Vec<PathBuf>> {
+    pub fn keep_newest(&self, count: usize, made: Timestamp) -> Result<Vec<(PathBuf, io::Result<()>)>> {
         let mut earlier = self.times()?;
         earlier.retain(|time| *time < made);
         let surplus = earlier.len().saturating_sub(count.saturating_sub(1));
-        let surplus: Vec<_> = earlier[..surplus].iter().map(|time| self.path(*time)).collect();
-        for path in &surplus {
-            std::fs::remove_file(path).map_err(Error::internal)?;
-        }
-        Ok(surplus)
+        let surplus = earlier[..surplus].iter().map(|time| self.path(*time));
+        Ok(surplus.map(|path| (path.clone(), std::fs::remove_file(path))).collect())
     }
 }
 
+fn name_of(time: Timestamp) -> String {
+    format!("{}{}{}", NAME.0, time.as_file_name(), NAME.1)
+}
+
+/// The time of a backup, whose name is written in one way only.
 fn time_of(name: &str) -> Option<Timestamp> {
     let time = name.strip_prefix(NAME.0)?.strip_suffix(NAME.1)?;
     let (date, clock) = time.split_once('T')?;
-    format!("{date} {}", clock.replace('-', ":")).parse().ok()
+    let time = format!("{date} {}", clock.replace('-', ":")).parse().ok();
+    time.filter(|time| name_of(*time) == name)
+}
+
+fn has_content(entry: &DirEntry) -> bool {
+    entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
 }
 
 #[cfg(test)]
@@ -71,22 +82,38 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
+    /// Names that are none of a backup, though some can be read as a time.
+    const ODD: [&str; 8] = [
+        "kaiwa-monday.tar",
+        "kaiwa-2023-11-14.tar",
+        "kaiwa-2020-01-02T00:00:00.000000.tar",
+        "kaiwa-2020-01-02T00-00:00.000000.tar",
+        "kaiwa-2020-01-02T00-00-00.000000.tar.tar",
+        "kaiwa-2020-01-02 00-00-00.000000.tar",
+        "kaiwa-+2020-01-02T00-00-00.000000.tar",
+        "precious",
+    ];
+
     #[test]
     fn the_oldest_go_and_files_of_other_names_stay() {
         let folder = tempfile::tempdir().unwrap();
         let rotation = Rotation::open(folder.path()).unwrap();
         let hour = |hours| NOW.after(std::time::Duration::from_hours(hours));
         for time in [hour(3), hour(1), hour(2)] {
-            std::fs::write(rotation.path(time), "").unwrap();
+            std::fs::write(rotation.path(time), "backup").unwrap();
         }
-        for name in ["kaiwa-monday.tar", "kaiwa-2023-11-14.tar", "precious"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
+        for name in ODD {
+            std::fs::write(folder.path().join(name), "precious").unwrap();
         }
+        std::fs::write(rotation.path(NOW), "").unwrap();
+        std::fs::create_dir(rotation.path(hour(4))).unwrap();
+        std::os::unix::fs::symlink(rotation.path(hour(3)), rotation.path(hour(5))).unwrap();
 
-        assert_eq!(rotation.keep_newest(2, hour(3)).unwrap(), [rotation.path(hour(1))]);
+        let removed = rotation.keep_newest(2, hour(3)).unwrap();
 
+        assert!(matches!(&removed[..], [(path, Ok(()))] if *path == rotation.path(hour(1))), "{removed:?}");
         assert_eq!(rotation.times().unwrap(), [hour(2), hour(3)]);
-        assert_eq!(folder.path().read_dir().unwrap().count(), 5);
+        assert_eq!(folder.path().read_dir().unwrap().count(), ODD.len() + 5);
         assert!(rotation.path(NOW).ends_with("kaiwa-2023-11-14T22-13-20.000000.tar"));
     }
 
@@ -103,7 +130,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let rotation = Rotation::open(folder.path()).unwrap();
             for time in past.into_iter().chain(future).chain([made]) {
-                std::fs::write(rotation.path(time), "").unwrap();
+                std::fs::write(rotation.path(time), "backup").unwrap();
             }
 
             rotation.keep_newest(2, made).unwrap();
