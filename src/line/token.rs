@@ -38,8 +38,9 @@ impl Client {
         let request = self.anonymous(Method::POST, "/oauth2/v3/token");
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let answer = self.ask(request, form.as_bytes()).await?;
-        let token = lenient::string(&answer["access_token"]).ok_or_else(|| without("access_token"))?;
-        Ok(Issued { token: Secret::new(token), life: life(&answer["expires_in"]) })
+        let token = lenient::string(&answer["access_token"]).and_then(Secret::credential);
+        let token = token.ok_or_else(|| without("access_token"))?;
+        Ok(Issued { token, life: life(&answer["expires_in"]) })
     }
 }
 

@@ -25,6 +25,11 @@ impl Secret {
         (fits && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self::new(text))
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The text itself: for signing, sealing and sending, never for showing.
     pub fn expose(&self) -> &str {
         &self.0

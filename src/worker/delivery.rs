@@ -21,7 +21,7 @@ use crate::store::lanes;
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Beat;
-use crate::worker::tokens::Tokens;
+use crate::worker::tokens::{NO_TOKEN, Tokens};
 use crate::worker::under_way::UnderWay;
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
@@ -138,9 +138,13 @@ impl DeliveryWorker {
         decision
     }
 
-    /// Sends, and once more with a new token when LINE refuses the one it had: a refused token executes nothing.
+    /// Sends, and once more with a new token when LINE refuses the one it had, or there was none: a refused token executes nothing.
     async fn send(&self, claim: &Claim) -> Outcome {
-        let outcome = self.send_with(claim, &claim.token).await;
+        let outcome = if claim.token.is_empty() {
+            Outcome::Parked(ParkReason::Token, NO_TOKEN.to_owned())
+        } else {
+            self.send_with(claim, &claim.token).await
+        };
         if !matches!(outcome, Outcome::Parked(ParkReason::Token, _)) {
             return outcome;
         }

@@ -24,6 +24,9 @@ use crate::worker::pulse::Beat;
 use crate::worker::rounds;
 use crate::worker::wake::{Stop, Wake};
 
+/// Why nothing is asked in the name of an account that has got no token yet.
+pub const NO_TOKEN: &str = "the account has no token yet";
+
 /// Tokens that are fetched at once.
 const CONCURRENCY: usize = 16;
 
@@ -70,14 +73,19 @@ impl Tokens {
         &self.line
     }
 
-    /// A call in the name of an account, made once more with a new token when LINE refuses this one.
+    /// A call in the name of an account, made once more with a new token when LINE refuses this one. Without a token nothing is
+    /// asked but a token.
     pub async fn call<T>(
         &self,
         account: AccountId,
         token: &Secret,
         call: impl AsyncFn(&Secret) -> Result<T>,
     ) -> Result<T> {
-        let answer = call(token).await;
+        let answer = if token.is_empty() {
+            Err(Error::LineRefused { status: 401, message: NO_TOKEN.to_owned(), account: None })
+        } else {
+            call(token).await
+        };
         if !matches!(answer, Err(Error::LineRefused { status: 401, .. })) {
             return answer;
         }

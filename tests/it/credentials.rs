@@ -74,7 +74,7 @@ async fn an_account_with_a_channel_id_fetches_its_token_and_the_next_one_ahead_o
     eventually(|| requests(&server, ISSUE) == 2).await;
     assert_eq!(server.say(&conversation, "goes on").await["status"], "sent");
     let refused = server.line.platform.requests().iter().filter(|one| one.status == Some(401)).count();
-    assert!(refused <= 2, "only calls before the first token were refused: {refused}");
+    assert_eq!(refused, 0, "nothing was asked before there was a token");
 }
 
 #[actix_web::test]
@@ -97,6 +97,28 @@ async fn a_token_that_ended_early_is_renewed_once_and_the_same_bytes_go_out_unde
     assert_eq!(pushes[0].retry_key, pushes[1].retry_key);
     assert_eq!(requests(&server, ISSUE), issued_before + 1);
     assert_eq!(server.executed(&user), ["before", "after"]);
+}
+
+#[actix_web::test]
+async fn without_a_token_nothing_is_asked_of_line_but_a_token() {
+    for fault in ["status", "cut", "garbage", "reset"] {
+        let server = TestServer::start_on(|line, config| {
+            let account = &mut config.accounts[0];
+            account.token = Secret::new("");
+            account.channel_id = Some(line.platform.channel().id);
+            let faults = json!([{ "kind": fault, "status": 500, "path": ISSUE, "count": 1 }]);
+            line.platform.set_faults(serde_json::from_value(faults).unwrap());
+        });
+
+        let conversation = server.conversation_with(&server.user("Alice")).await;
+        let sent = server.say(&conversation, "hi").await;
+
+        let one = format!("/v1.0/conversations/{conversation}/messages/{}", sent["id"].as_str().unwrap());
+        server.advance(Duration::from_mins(1));
+        eventually_is(json!("sent"), async || server.get(&one).await.json()["status"].clone()).await;
+        let refused = server.line.platform.requests().iter().filter(|one| one.status == Some(401)).count();
+        assert_eq!(refused, 0, "{fault}");
+    }
 }
 
 #[actix_web::test]
