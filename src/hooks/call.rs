@@ -75,6 +75,8 @@ async fn rest(response: &mut Response) -> Result<(), Failure> {
     while taken <= BODY_BYTES_MAX {
         match response.next().await {
             Ok(Some(piece)) => taken += piece.len(),
+            // In a coding it is as good as any: nothing is made of it.
+            Err(failure) if failure.kind == FailureKind::Unreadable => break,
             Err(failure) if !response.ends_by_closing() => return Err(failure),
             Ok(None) | Err(_) => break,
         }

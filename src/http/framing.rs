@@ -12,6 +12,21 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// More headers than LINE's and most servers' heads have.
 const HEADERS_MAX: usize = 128;
 
+/// The headers that are told on, beside the one word on the length. awc takes fewer than come.
+const TOLD: [&str; 8] = [
+    "connection",
+    "content-encoding",
+    "content-type",
+    "date",
+    "retry-after",
+    "upgrade",
+    "x-line-accepted-request-id",
+    "x-line-request-id",
+];
+
+/// As many of them as are told on, some of which may stand there twice; awc takes 96.
+const TOLD_MAX: usize = 64;
+
 /// Follows the answers on a connection.
 #[derive(Debug, Default)]
 pub struct Framing {
@@ -197,10 +212,7 @@ fn words<'a>(headers: &'a [Header<'_>], name: &'a str) -> impl Iterator<Item = &
 fn tell_head(told: &mut BytesMut, (code, version): (u16, u8), headers: &[Header<'_>], body: &Body) {
     let version = if *body == Body::UntilClosed && code != 101 { 0 } else { version };
     told.extend_from_slice(format!("HTTP/1.{version} {code} \r\n").as_bytes());
-    let is_framing = |header: &&Header<'_>| {
-        ["content-length", "transfer-encoding"].iter().any(|name| header.name.eq_ignore_ascii_case(name))
-    };
-    for header in headers.iter().filter(|header| !is_framing(header)) {
+    for header in headers.iter().filter(|header| is_told(header.name)).take(TOLD_MAX) {
         for part in [header.name.as_bytes(), b": ", header.value, b"\r\n"] {
             told.extend_from_slice(part);
         }
@@ -212,6 +224,11 @@ fn tell_head(told: &mut BytesMut, (code, version): (u16, u8), headers: &[Header<
         Body::UntilClosed => "\r\n".to_owned(),
     };
     told.extend_from_slice(word.as_bytes());
+}
+
+/// Whether a header of this name is told on as it came.
+pub fn is_told(name: &str) -> bool {
+    TOLD.iter().any(|told| name.eq_ignore_ascii_case(told))
 }
 
 fn no_answer(reason: impl std::fmt::Display) -> io::Error {

@@ -49,11 +49,19 @@ pub struct Settings {
 /// it, as awc is.
 #[derive(Clone)]
 pub struct Client {
+    /// With connections that are kept, unless there are none.
+    kept: Option<Pool>,
+    /// With connections that are not.
+    alone: Pool,
+    places: Arc<Semaphore>,
+}
+
+/// Connections to any servers.
+#[derive(Clone)]
+struct Pool {
     plain: awc::Client,
     /// Within TLS, which is made beneath awc: what is seen there is the answer itself.
     secure: awc::Client,
-    is_kept: bool,
-    places: Arc<Semaphore>,
 }
 
 impl Settings {
@@ -68,7 +76,7 @@ impl Client {
     /// A client with these settings.
     pub fn new(settings: Settings) -> Self {
         let Settings { tls, connect_timeout, idle, connections, filter } = settings;
-        let client = |tls| {
+        let client = |tls, idle| {
             let connector = awc::Connector::new()
                 .connector(Connector::new(tls, Arc::clone(&filter)))
                 .timeout(connect_timeout)
@@ -82,8 +90,10 @@ impl Client {
                 .no_default_headers()
                 .finish()
         };
-        let (plain, secure) = (client(None), client(Some(Arc::new(tls))));
-        Self { plain, secure, is_kept: !idle.is_zero(), places: Arc::new(Semaphore::new(connections)) }
+        let tls = Arc::new(tls);
+        let pool = |idle| Pool { plain: client(None, idle), secure: client(Some(Arc::clone(&tls)), idle) };
+        let kept = (!idle.is_zero()).then(|| pool(idle));
+        Self { kept, alone: pool(Duration::ZERO), places: Arc::new(Semaphore::new(connections)) }
     }
 
     /// Sends a request; gives the head of the final answer, which has to come within so long. Its body is still to come.
@@ -101,10 +111,16 @@ impl Client {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|error| Failure::new(FailureKind::Unconnected, error.to_string()))?;
         let parts = request.into_parts()?;
-        let client = if parts.is_secure { &self.secure } else { &self.plain };
+        let kept = self.kept.as_ref().filter(|_| !parts.is_alone);
+        if kept.is_some() {
+            // Whether the other side has closed an idle connection is known only once what came in between was looked at.
+            tokio::task::yield_now().await;
+        }
+        let pool = kept.unwrap_or(&self.alone);
+        let client = if parts.is_secure { &pool.secure } else { &pool.plain };
         let mut sending = client.request(parts.method.clone(), parts.uri);
         *sending.headers_mut() = parts.headers;
-        if !self.is_kept {
+        if kept.is_none() {
             sending = sending.force_close();
         }
         let is_bare = body.is_empty() && matches!(parts.method, Method::GET | Method::HEAD);

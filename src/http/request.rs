@@ -14,6 +14,7 @@ pub struct Request {
     uri: String,
     headers: HeaderMap,
     is_wrong: bool,
+    is_alone: bool,
 }
 
 /// What is sent.
@@ -22,6 +23,7 @@ pub(super) struct Sending {
     /// Without TLS in its scheme: that is made beneath awc.
     pub(super) uri: Uri,
     pub(super) is_secure: bool,
+    pub(super) is_alone: bool,
     pub(super) headers: HeaderMap,
 }
 
@@ -54,9 +56,15 @@ impl Request {
         self
     }
 
+    /// On a connection of its own. The other side may be closing one that was idle, and then nobody knows whether it has read
+    /// the request: bad for one that must not be repeated.
+    pub fn alone(self) -> Self {
+        Self { is_alone: true, ..self }
+    }
+
     /// `Address` for what cannot be sent.
     pub(super) fn into_parts(self) -> Result<Sending, Failure> {
-        let Self { method, uri, mut headers, is_wrong } = self;
+        let Self { method, uri, mut headers, is_wrong, is_alone } = self;
         let wrong = || Failure::new(FailureKind::Address, "this is no request to a web address");
         let mut parts = uri.parse::<Uri>().map_err(|_| wrong())?.into_parts();
         let is_secure = match &parts.scheme {
@@ -71,7 +79,7 @@ impl Request {
         parts.scheme = Some(Scheme::HTTP);
         parts.authority = Some(address.parse().map_err(|_| wrong())?);
         let uri = Uri::from_parts(parts).map_err(|_| wrong())?;
-        Ok(Sending { method: method.unwrap_or_default(), uri, is_secure, headers })
+        Ok(Sending { method: method.unwrap_or_default(), uri, is_secure, is_alone, headers })
     }
 }
 

@@ -2,11 +2,12 @@
 
 use actix_web::web::{Bytes, BytesMut};
 use awc::ClientResponse;
-use awc::http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use futures_util::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::http::failure::{Failure, FailureKind};
+use crate::http::framing;
 
 /// An answer. Its place among the connections is free once it is dropped.
 pub struct Response {
@@ -24,9 +25,11 @@ impl Response {
         self.answer.status().as_u16()
     }
 
-    /// The text of a header, if it is one.
+    /// The text of a header, if it is one. `framing` lists those that are told on.
     pub fn header(&self, name: impl TryInto<HeaderName>) -> Option<&str> {
-        self.answer.headers().get(name.try_into().ok()?)?.to_str().ok()
+        let name = name.try_into().ok()?;
+        debug_assert!(name == CONTENT_LENGTH || framing::is_told(name.as_str()), "{name} is not told on");
+        self.answer.headers().get(name)?.to_str().ok()
     }
 
     /// How many bytes the body has, where its head says so.
@@ -40,12 +43,23 @@ impl Response {
         !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING)
     }
 
-    /// The next piece of the body, or nothing at its end. `Broken` when it ends before its end.
+    /// Whether the body is in a coding, none of which is ever asked for: its bytes are not those that it means.
+    fn is_coded(&self) -> bool {
+        let mut codings = self.answer.headers().get_all(CONTENT_ENCODING);
+        codings.any(|coding| !matches!(coding.as_bytes(), b"" | b"identity"))
+    }
+
+    /// The next piece of the body, or nothing at its end. `Broken` when it ends before its end, `Unreadable` when it is in a
+    /// coding.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        if self.is_coded() {
+            let message = "the answer is in a content coding that was not asked for";
+            return Err(Failure::new(FailureKind::Unreadable, message));
+        }
         self.answer.next().await.transpose().map_err(|error| Failure::of_body(&error))
     }
 
-    /// The whole body. `Broken` when it ends before its end or has more than `bytes_max`.
+    /// The whole body. `Broken` when it ends before its end or has more than `bytes_max`, `Unreadable` when it is in a coding.
     pub async fn whole(&mut self, bytes_max: usize) -> Result<Bytes, Failure> {
         let mut whole = BytesMut::new();
         while let Some(piece) = self.next().await? {

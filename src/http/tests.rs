@@ -160,6 +160,83 @@ async fn what_is_no_answer_is_unreadable() {
 }
 
 #[actix_web::test]
+async fn an_answer_with_as_many_headers_as_a_head_may_have_is_read() {
+    let counts = [0, 60, 94, 95, 96, 97, 100, 127];
+    let answers = counts.iter().flat_map(|count| {
+        ["x-other", "date", "retry-after"].map(|name| {
+            let headers = format!("{name}: 1\r\n").repeat(*count);
+            format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 12\r\n\r\nhello, world").into_bytes()
+        })
+    });
+
+    ask_all(answers.collect(), |number, answer| {
+        assert_eq!(answer, Ok((200, Bytes::from_static(BODY), false)), "{number}");
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_body_in_a_coding_that_nobody_asked_for_is_unreadable() {
+    let cases = [("gzip", false), ("br", false), ("identity, gzip", false), ("identity", true), ("", true)];
+    let answers = cases.map(|(coding, _)| {
+        format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: 12\r\n\r\nhello, world")
+            .into_bytes()
+    });
+
+    ask_all(answers.to_vec(), |number, answer| {
+        let (coding, is_readable) = cases[number];
+        match answer {
+            Ok((_, body, _)) => assert_eq!((is_readable, &body[..]), (true, BODY), "{coding}"),
+            Err(failure) => {
+                assert_eq!((is_readable, failure.kind), (false, FailureKind::Unreadable), "{coding}");
+            }
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_request_that_stands_alone_uses_no_connection_that_was_idle_and_leaves_none() {
+    let (count, counted) = std::sync::mpsc::channel();
+    let url = peer(move |mut connection| {
+        let count = count.clone();
+        std::thread::spawn(move || {
+            count.send(()).unwrap();
+            while request(&mut connection).is_some() {
+                connection.write_all(ANSWERS[0].0.as_bytes()).unwrap();
+            }
+        });
+    });
+
+    let client = client(PATIENCE);
+    for request in
+        [Request::new(), Request::new(), Request::new().alone(), Request::new().alone(), Request::new()]
+    {
+        client.send(request.uri(&url), "", PATIENCE).await.unwrap().whole(1_024).await.unwrap();
+    }
+
+    assert_eq!(counted.try_iter().count(), 3, "one that is kept, and one for each that stands alone");
+}
+
+#[actix_web::test]
+async fn a_connection_that_was_closed_while_it_was_idle_is_not_used() {
+    let (close, closed) = std::sync::mpsc::channel();
+    let url = peer(move |mut connection| {
+        request(&mut connection).unwrap();
+        connection.write_all(ANSWERS[0].0.as_bytes()).unwrap();
+        drop(connection);
+        close.send(()).unwrap();
+    });
+
+    let client = client(PATIENCE);
+    for _ in 0..50 {
+        assert_eq!(ask(&client, &url).await.unwrap().0, 200);
+        // This thread looks at nothing until the other side has closed.
+        closed.recv().unwrap();
+    }
+}
+
+#[actix_web::test]
 async fn interim_answers_without_an_end_are_no_answer_in_time() {
     let url = peer(|mut connection| {
         request(&mut connection);

@@ -33,7 +33,8 @@ impl Client {
     pub async fn reply(&self, token: &Secret, push: &[u8], reply_token: &Secret) -> Outcome {
         let request = self
             .request(Method::POST, "/v2/bot/message/reply", token)
-            .header(CONTENT_TYPE, "application/json");
+            .header(CONTENT_TYPE, "application/json")
+            .alone();
         match self.send(request, &request_of(push, reply_token)).await {
             Ok(answer) => answer.reply_outcome(),
             Err(failure) => without_answer(failure),
