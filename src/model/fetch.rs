@@ -56,9 +56,9 @@ pub enum Obstacle {
 }
 
 /// Whether so many bytes are all of a file that was said to have `announced`, where their end was told by the protocol or
-/// by nothing but a closed connection. Nothing is never all of something that was announced.
+/// by nothing but a closed connection. Nothing is all of a file only where that was said to be empty.
 pub fn is_whole(size: u64, announced: Option<u64>, ended_by_closing: bool) -> bool {
-    announced == Some(size) || (!ended_by_closing && (size > 0 || announced.is_none()))
+    announced == Some(size) || (!ended_by_closing && size > 0)
 }
 
 impl Obstacle {
@@ -96,14 +96,14 @@ mod tests {
     const SOON: Duration = Duration::from_secs(1);
 
     #[test]
-    fn what_a_closed_connection_ends_is_whole_when_it_was_announced_and_nothing_is_never_something() {
+    fn what_a_closed_connection_ends_is_whole_when_it_was_announced_and_nothing_only_then() {
         for (size, announced, ended_by_closing, whole) in [
             (5, None, false, true),
             (5, Some(5), false, true),
             (5, Some(6), false, true),
             (0, Some(0), false, true),
             (0, Some(6), false, false),
-            (0, None, false, true),
+            (0, None, false, false),
             (0, None, true, false),
             (5, None, true, false),
             (5, Some(5), true, true),

@@ -25,7 +25,7 @@ use crate::store::transaction::Transaction;
 use crate::store::{Store, uploads};
 use crate::worker::download::{self, Limit};
 use crate::worker::pulse::Beat;
-use crate::worker::tokens::Tokens;
+use crate::worker::tokens::{NO_TOKEN, Tokens};
 use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
@@ -41,7 +41,10 @@ pub const FROM_ELSEWHERE: usize = 4;
 /// The longest that one file may take; the lease is longer.
 const ATTEMPT_MAX: Duration = Duration::from_mins(15);
 
-/// The longest that a preview may take.
+/// How often a preview is asked for that is not ready or breaks off.
+const PREVIEW_ATTEMPTS_MAX: u32 = 3;
+
+/// The longest that a preview may take, all attempts together.
 const PREVIEW_MAX: Duration = Duration::from_secs(30);
 
 /// The largest preview that is kept.
@@ -241,9 +244,13 @@ impl MediaWorker {
         let (account, token) = fetch.access.as_ref().ok_or_else(|| none("the LINE account was removed"))?;
         let id = fetch.message_id.as_ref().ok_or_else(|| none("LINE gave no id that could be asked for"))?;
         let line = self.sources.tokens.line();
-        let refused = match line.content(token, id, part).await {
-            Err(Obstacle::Token(reason)) => reason,
-            answer => return answer,
+        let refused = if token.is_empty() {
+            NO_TOKEN.to_owned()
+        } else {
+            match line.content(token, id, part).await {
+                Err(Obstacle::Token(reason)) => reason,
+                answer => return answer,
+            }
         };
         match self.sources.tokens.renewed(*account, token).await {
             Ok(Some(token)) => line.content(&token, id, part).await,
@@ -251,8 +258,23 @@ impl MediaWorker {
         }
     }
 
-    /// Asks once for the small picture of a picture or film: LINE, or the address where it is. The file does without one.
+    /// Brings the small picture of a picture or film to disk, in a few attempts. The file does without one.
     async fn preview(&self, fetch: &Fetch) -> Result<(), Obstacle> {
+        let mut attempts = 1;
+        loop {
+            let brought = self.bring_preview(fetch).await;
+            match &brought {
+                Err(obstacle @ Obstacle::NotYet(_)) if attempts < PREVIEW_ATTEMPTS_MAX => {
+                    tokio::time::sleep(obstacle.pause(attempts, Duration::ZERO).unwrap_or_default()).await;
+                    attempts += 1;
+                }
+                _ => return brought,
+            }
+        }
+    }
+
+    /// Asks for the small picture: LINE, or the address where it is.
+    async fn bring_preview(&self, fetch: &Fetch) -> Result<(), Obstacle> {
         let none = Obstacle::Final("there is no preview".to_owned());
         if !matches!(fetch.kind, MediaType::Image | MediaType::Video) {
             return Err(none);

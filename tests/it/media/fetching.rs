@@ -2,16 +2,23 @@
 
 use std::time::Duration;
 
-use kaiwa::sandbox::contents::Readiness;
+use kaiwa::model::timestamp::Timestamp;
+use kaiwa::sandbox::contents::{Content, Readiness};
 use serde_json::{Value, json};
 
+use crate::harness::eventually;
 use crate::harness::server::TestServer;
-use crate::harness::{eventually, eventually_is};
 use crate::media::{
     asked, download, media, media_once, names, newest, picture, prepare, send, set_readiness,
 };
 
 const CONTENT: &str = "/v2/bot/message/";
+
+/// How long it is until the file that is pending is asked for again; while it is being asked for, longer than any pause.
+fn due_in(server: &TestServer) -> Duration {
+    let due_at = server.value("SELECT due_at FROM medias WHERE status = 'pending'");
+    Timestamp::from_microseconds(due_at).since(server.shared().clock.now())
+}
 
 fn last_error(server: &TestServer) -> String {
     server.value("SELECT last_error FROM medias")
@@ -67,14 +74,41 @@ async fn content_that_line_still_prepares_is_asked_for_again_on_the_schedule() {
     eventually(|| last_error(&server).starts_with("202")).await;
     server.advance(Duration::from_secs(1));
     eventually(|| asked(&server, &sent) == 2).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    server.advance(Duration::from_millis(1_500));
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(asked(&server, &sent), 2, "the second pause is two seconds");
-    server.advance(Duration::from_secs(1));
+    eventually(|| due_in(&server) <= Duration::from_secs(2)).await;
+    assert!(due_in(&server) > Duration::from_secs(1), "the second pause is two seconds");
+    server.advance(Duration::from_secs(2));
 
     assert_eq!(media_once(&server, "stored").await["content_type"], "video/mp4");
     assert_eq!(asked(&server, &sent), 3);
+}
+
+#[actix_web::test]
+async fn nothing_is_no_picture_and_is_asked_for_again() {
+    let server = TestServer::start();
+
+    let sent = send(&server, "image", Vec::new()).await;
+    eventually(|| last_error(&server).starts_with("perhaps half an answer")).await;
+    let content = Content::new("image", "text/html", picture(1, 10));
+    server.line.platform.with(|state| state.contents.put(&sent.line_id, content));
+    server.advance(Duration::from_secs(2));
+
+    assert_eq!(media_once(&server, "stored").await["content_type"], "image/jpeg");
+}
+
+#[actix_web::test]
+async fn a_preview_that_breaks_off_is_asked_for_again_a_few_times() {
+    for (count, tries, has_preview) in [(1, 2, true), (2, 3, true), (9, 3, false)] {
+        let server = TestServer::start();
+        let sent = prepare(&server, "image", picture(1, 10));
+        let path = format!("{CONTENT}{}/content/preview", sent.line_id);
+        server.set_faults(&json!([{ "kind": "cut", "path": path, "count": count }]));
+
+        server.webhook(std::slice::from_ref(&sent.event)).await;
+        let stored = media_once(&server, "stored").await;
+
+        let asked = server.line.platform.requests().iter().filter(|request| request.path == path).count();
+        assert_eq!((asked, stored.get("preview_uri").is_some()), (tries, has_preview), "{count} cut");
+    }
 }
 
 #[actix_web::test]
@@ -100,11 +134,10 @@ async fn a_refused_token_is_tried_again_after_minutes() {
 
     let sent = send(&server, "image", picture(1, 10)).await;
     eventually(|| last_error(&server).starts_with("401")).await;
-    server.advance(Duration::from_mins(4));
-    tokio::time::sleep(Duration::from_millis(100)).await;
 
+    assert!(due_in(&server) > Duration::from_mins(4));
     assert_eq!(asked(&server, &sent), 1);
-    server.advance(Duration::from_mins(2));
+    server.advance(Duration::from_mins(5));
     media_once(&server, "stored").await;
 }
 
@@ -160,14 +193,13 @@ async fn a_customer_whose_room_is_used_up_waits_until_there_is_room() {
 
     let second = send(&server, "file", vec![2; 100_000]).await;
     eventually(|| asked(&server, &second) == 1).await;
-    eventually_is(json!("pending"), async || media(&server).await["status"].clone()).await;
+    eventually(|| due_in(&server) > Duration::from_mins(50)).await;
     crate::media::unsend(&server, &first).await;
     eventually(|| names(&server).is_empty()).await;
-    server.advance(Duration::from_mins(50));
-    tokio::time::sleep(Duration::from_millis(100)).await;
 
-    assert_eq!(asked(&server, &second), 1, "it is tried once an hour");
-    server.advance(Duration::from_mins(15));
+    assert!(due_in(&server) > Duration::from_mins(50), "it is tried once an hour");
+    assert_eq!(asked(&server, &second), 1);
+    server.advance(Duration::from_mins(65));
     media_once(&server, "stored").await;
 }
 

@@ -65,7 +65,7 @@ async fn what_a_browser_could_run_is_only_ever_handed_over_as_a_file() {
         ),
         (b"<!DOCTYPE html><script>alert(1)</script>".to_vec(), "application/octet-stream", "attachment"),
         (b"%PDF-1.7 /JS".to_vec(), "application/pdf", "attachment"),
-        (Vec::new(), "application/octet-stream", "attachment"),
+        (b"\0".to_vec(), "application/octet-stream", "attachment"),
     ] {
         send(&server, "image", bytes.clone()).await;
         let media = media_once(&server, "stored").await;
