@@ -4,15 +4,27 @@
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::Bytes;
+use actix_web::http::header::{
+    CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ContentDisposition, HeaderMap, HeaderName,
+    HeaderValue,
+};
+use actix_web::web::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
 use crate::api::body;
 use crate::error::{Error, Result, Rule};
 
-/// The name under which a part is the file though it has no name of a file.
+/// The name under which a part is the file though it has no name of a file, when no other part has one.
 const FILE: &str = "file";
+
+/// How a part is said to be written (RFC 2045), and in which coding it is (RFC 9110), with what means that it is as it is.
+const CODINGS: [(HeaderName, &[&str]); 2] = [
+    (HeaderName::from_static("content-transfer-encoding"), &["", "7bit", "8bit", "binary"]),
+    (CONTENT_ENCODING, &["", "identity"]),
+];
+
+/// How `"`, CR and LF are written in the names of forms ("Multipart form data" in the HTML standard).
+const ESCAPES: [(&str, &str); 3] = [("%22", "\""), ("%0D", "\r"), ("%0A", "\n")];
 
 /// Parts of a form that are not the file; they are not looked at.
 const OTHER_PARTS_MAX: usize = 32;
@@ -36,12 +48,36 @@ enum Source {
     Form(Box<Form>),
 }
 
-/// A form that is being read. Its file is gone from here once it was read to its end.
+/// A form that is being read.
 struct Form {
     parts: Multipart,
+    /// What is told next of its file.
+    begun: Bytes,
+    /// What is still to be read of it; nothing once it was read to its end.
     file: Option<Field>,
     others: usize,
     other_bytes: usize,
+}
+
+/// The file of a form.
+struct File {
+    /// What was read of it.
+    begun: Bytes,
+    rest: Option<Field>,
+    name: Option<String>,
+    content_type: String,
+}
+
+/// What the head of a part says that it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Role {
+    /// A file of this name.
+    Named(String),
+    /// A file without a name, or an input for one that nobody has filled.
+    Unnamed,
+    /// A field with the name of a file.
+    Field,
+    Other,
 }
 
 impl FileBody {
@@ -70,20 +106,15 @@ impl FileBody {
     }
 
     async fn in_form(request: &HttpRequest, payload: Payload, seconds: u64) -> Result<Self> {
-        let parts = Multipart::new(request.headers(), payload);
-        let mut form = Form { parts, file: None, others: 0, other_bytes: 0 };
-        let file = form.next_file(seconds).await?.ok_or_else(|| {
+        let parts = Multipart::new(&head_of_parts(request), payload);
+        let mut form = Form { parts, begun: Bytes::new(), file: None, others: 0, other_bytes: 0 };
+        let file = form.find(seconds).await?.ok_or_else(|| {
             let expected =
                 "the form has no file: send it as a part with a name of a file (curl: `-F file=@menu.png`)";
             Error::invalid(Rule::Argument, expected)
         })?;
-        let name = file.content_disposition().and_then(|disposition| {
-            let extended = disposition.get_filename_ext();
-            let extended = extended.and_then(|name| String::from_utf8(name.value.clone()).ok());
-            extended.or_else(|| disposition.get_filename().map(str::to_owned))
-        });
-        let content_type = file.content_type().map_or_else(String::new, |kind| kind.essence_str().to_owned());
-        form.file = Some(file);
+        let File { begun, rest, name, content_type } = file;
+        (form.begun, form.file) = (begun, rest);
         Ok(Self { source: Source::Form(Box::new(form)), seconds, filename: name, content_type })
     }
 
@@ -100,46 +131,133 @@ impl FileBody {
 
 impl Form {
     async fn next(&mut self, seconds: u64) -> Result<Option<Bytes>> {
+        if !self.begun.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.begun)));
+        }
         let Some(file) = &mut self.file else { return Ok(None) };
         if let Some(piece) = file.next().await {
             return piece.map(Some).map_err(|error| failure(&error, seconds));
         }
         self.file = None;
-        if self.next_file(seconds).await?.is_none() {
-            return Ok(None);
-        }
-        Err(Error::invalid(Rule::Argument, "the form has several files: send each with a request of its own"))
-    }
-
-    /// The next part that is a file. What comes before is passed over, as much as a form may have of it.
-    async fn next_file(&mut self, seconds: u64) -> Result<Option<Field>> {
-        while let Some(part) = self.parts.next().await {
-            let mut part = part.map_err(|error| failure(&error, seconds))?;
-            if is_file(&part) {
-                return Ok(Some(part));
-            }
-            self.others += 1;
-            while let Some(piece) = part.next().await {
-                self.other_bytes += piece.map_err(|error| failure(&error, seconds))?.len();
-                if self.other_bytes > OTHER_BYTES_MAX {
-                    return Err(Error::TooLarge { limit_bytes: OTHER_BYTES_MAX });
+        while let Some(mut part) = self.next_part(seconds).await? {
+            let is_file = match role(&part) {
+                Role::Named(_) => true,
+                Role::Unnamed => !begin(&mut part, seconds).await?.0.is_empty(),
+                Role::Field | Role::Other => {
+                    self.pass_over(part, seconds).await?;
+                    false
                 }
-            }
-            if self.others > OTHER_PARTS_MAX {
-                let message = format!("the form has more than {OTHER_PARTS_MAX} parts beside its file");
-                return Err(Error::invalid(Rule::Argument, message));
+            };
+            if is_file {
+                let expected = "the form has several files: send each with a request of its own";
+                return Err(Error::invalid(Rule::Argument, expected));
             }
         }
         Ok(None)
     }
+
+    /// The file: the first part with a name of a file, or else the first that may be one without. The others before it are passed
+    /// over, as much as a form may have of them.
+    async fn find(&mut self, seconds: u64) -> Result<Option<File>> {
+        let mut unnamed = None;
+        while let Some(mut part) = self.next_part(seconds).await? {
+            match role(&part) {
+                Role::Named(name) => {
+                    let file = File::new(&part, Some(name))?;
+                    return Ok(Some(File { rest: Some(part), ..file }));
+                }
+                Role::Unnamed | Role::Field if unnamed.is_none() => {
+                    let (begun, has_ended) = begin(&mut part, seconds).await?;
+                    let file = File { begun, ..File::new(&part, None)? };
+                    if !has_ended {
+                        return Ok(Some(File { rest: Some(part), ..file }));
+                    }
+                    unnamed = Some(file).filter(|file| !file.begun.is_empty());
+                }
+                _ => self.pass_over(part, seconds).await?,
+            }
+        }
+        Ok(unnamed)
+    }
+
+    /// The next part, as long as a form may have more.
+    async fn next_part(&mut self, seconds: u64) -> Result<Option<Field>> {
+        let part = self.parts.next().await.transpose().map_err(|error| failure(&error, seconds))?;
+        self.others += usize::from(part.is_some());
+        if self.others > OTHER_PARTS_MAX + 1 {
+            let message = format!("the form has more than {OTHER_PARTS_MAX} parts beside its file");
+            return Err(Error::invalid(Rule::Argument, message));
+        }
+        Ok(part)
+    }
+
+    async fn pass_over(&mut self, mut part: Field, seconds: u64) -> Result<()> {
+        while let Some(piece) = part.next().await {
+            self.other_bytes += piece.map_err(|error| failure(&error, seconds))?.len();
+            if self.other_bytes > OTHER_BYTES_MAX {
+                return Err(Error::TooLarge { limit_bytes: OTHER_BYTES_MAX });
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Whether a part of a form is a file: it says under which name, or is named so.
-fn is_file(part: &Field) -> bool {
-    let has_name = part.content_disposition().is_some_and(|disposition| {
-        disposition.get_filename().is_some() || disposition.get_filename_ext().is_some()
+impl File {
+    /// A file of which nothing was read. `UnsupportedMediaType` for one that is written otherwise than it is.
+    fn new(part: &Field, name: Option<String>) -> Result<Self> {
+        for (header, plain) in CODINGS {
+            let mut codings = part.headers().get_all(header).map(|value| value.as_bytes().trim_ascii());
+            if codings.any(|coding| !plain.iter().any(|plain| coding.eq_ignore_ascii_case(plain.as_bytes())))
+            {
+                return Err(Error::UnsupportedMediaType(
+                    "the file in the form is encoded: send its bytes as they are, without `Content-Transfer-Encoding` and \
+                     `Content-Encoding` (curl: without `encoder=`)",
+                ));
+            }
+        }
+        let content_type = part.content_type().map_or_else(String::new, |kind| kind.essence_str().to_owned());
+        Ok(Self { begun: Bytes::new(), rest: None, name, content_type })
+    }
+}
+
+/// The head that lets all parts through, also one whose own head is odd: [`role`] judges those.
+fn head_of_parts(request: &HttpRequest) -> HeaderMap {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split_once(';').map_or_else(
+        || "multipart/mixed".to_owned(),
+        |(_, parameters)| format!("multipart/mixed;{parameters}"),
+    );
+    HeaderValue::try_from(kind).map(|kind| (CONTENT_TYPE, kind)).into_iter().collect()
+}
+
+/// The beginning of a part, and whether that is all of it.
+async fn begin(part: &mut Field, seconds: u64) -> Result<(Bytes, bool)> {
+    let mut begun = BytesMut::new();
+    while begun.len() <= OTHER_BYTES_MAX {
+        let Some(piece) = part.next().await else { return Ok((begun.freeze(), true)) };
+        begun.extend_from_slice(&piece.map_err(|error| failure(&error, seconds))?);
+    }
+    Ok((begun.freeze(), false))
+}
+
+/// What the head of a part says that it is. What is no UTF-8 in a name is read as well as it can be.
+fn role(part: &Field) -> Role {
+    let head = part.headers().get(CONTENT_DISPOSITION);
+    let head = head.and_then(|head| HeaderValue::try_from(&*String::from_utf8_lossy(head.as_bytes())).ok());
+    let Some(head) = head.and_then(|head| ContentDisposition::from_raw(&head).ok()) else {
+        return Role::Other;
+    };
+    let extended = head.get_filename_ext();
+    let extended = extended.and_then(|name| String::from_utf8(name.value.clone()).ok());
+    let plain = head.get_filename().map(|name| {
+        ESCAPES.iter().fold(name.to_owned(), |name, (escape, meant)| name.replace(escape, meant))
     });
-    has_name || part.name() == Some(FILE)
+    match extended.or(plain) {
+        Some(name) if !name.is_empty() => Role::Named(name),
+        Some(_) => Role::Unnamed,
+        None if head.get_name() == Some(FILE) => Role::Field,
+        None => Role::Other,
+    }
 }
 
 fn failure(error: &MultipartError, seconds: u64) -> Error {

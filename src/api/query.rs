@@ -23,9 +23,29 @@ pub struct Parameters(pub Vec<(Method, &'static [&'static str])>);
 /// Whether the query of this request is one that its route takes. Whoever asks has to be known first: nobody else is told what
 /// there is.
 pub fn check_names(request: &HttpRequest) -> Result<()> {
+    check_text(request.query_string())?;
     let parameters = request.app_data::<Parameters>().into_iter().flat_map(|Parameters(all)| all);
     let mut names = parameters.filter(|(method, _)| method == request.method()).map(|(_, names)| *names);
     names.next().map_or(Ok(()), |names| check(request.query_string(), names))
+}
+
+/// Whether all of the query is text: what stands for bytes that are none would be read as something else.
+fn check_text(query: &str) -> Result<()> {
+    let Some(odd) = query.split('&').find(|parameter| !is_text(parameter)) else { return Ok(()) };
+    let (name, _) = url::form_urlencoded::parse(odd.as_bytes()).next().unwrap_or_default();
+    let message = format!("`{name}` has to be UTF-8, each byte of which may be written like `%E9%A0%98`");
+    Err(Error::invalid(Rule::Argument, message))
+}
+
+fn is_text(parameter: &str) -> bool {
+    let mut pieces = parameter.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let byte = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(b'%'));
+        bytes.extend_from_slice(&piece.as_bytes()[if byte.is_some() { 2 } else { 0 }..]);
+    }
+    str::from_utf8(&bytes).is_ok()
 }
 
 /// Whether the query has nothing but these parameters and a token, each once: a misspelled one would otherwise go unnoticed,
@@ -63,6 +83,26 @@ pub fn participant_page(request: &HttpRequest) -> Result<ParticipantPage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_that_is_no_text_is_refused_and_named() {
+        for query in ["", "a=%E9%A0%98", "a=領&b=%", "a=%zz%E9%A0%98%", "a=%EF%BF%BD", "%41=1&a=+"] {
+            assert!(check_text(query).is_ok(), "{query}");
+        }
+        for query in [
+            "a=%FF",
+            "b=1&a=b%80c",
+            "a=%E9%A0",
+            "a=%E9%A0&b=%98",
+            "a=%E9%A0%%98",
+            "a=%ed%a0%bd",
+            "a=\u{9818}%80",
+        ] {
+            let message = check_text(query).unwrap_err().to_string();
+            assert!(message.contains("`a`"), "{query}: {message}");
+        }
+        assert!(check_text("%FF=1").is_err());
+    }
 
     #[test]
     fn only_known_parameters_are_taken_and_each_once() {

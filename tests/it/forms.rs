@@ -41,6 +41,9 @@ async fn the_file_of_a_form_is_kept_and_nothing_of_the_form() {
         ("", r#"name="anything"; filename="menu.png""#, "", "menu.png"),
         ("", r#"name="file"; filename*=UTF-8''%E9%A0%98.png"#, "application/octet-stream", "領.png"),
         ("", r#"name="file"; filename="""#, "image/png", ""),
+        ("", r#"name="file"; filename="a%22b%0D%0A%41.png""#, "image/png", "a\"b%41.png"),
+        ("", "name=\"file\"; filename=\"領\u{e9}.png\"", "image/png", "領\u{e9}.png"),
+        ("", "name=file; filename=\"m.png\"\r\nContent-Transfer-Encoding: BINARY", "image/png", "m.png"),
         ("", r#"name="file""#, "image/png", ""),
     ] {
         let parts = [
@@ -64,16 +67,70 @@ async fn the_file_of_a_form_is_kept_and_nothing_of_the_form() {
 }
 
 #[actix_web::test]
+async fn inputs_that_nobody_filled_and_fields_beside_the_file_are_passed_over_wherever_they_stand() {
+    let server = TestServer::start();
+    let png = picture(8);
+    let file = || part("name=\"a\"; filename=\"menu.png\"", "image/png", &png);
+
+    for disposition in ["name=\"b\"; filename=\"\"", "name=\"file\"", "name=\"b\"", "filename=\"\""] {
+        let beside = |bytes: &[u8]| part(disposition, "application/octet-stream", bytes);
+        for parts in
+            [[beside(b""), file()], [file(), beside(b"")], [beside(b""), part("name=\"file\"", "", &png)]]
+        {
+            let answer = send_form(&server, "", &parts).await;
+
+            assert_eq!(answer.status, 200, "{disposition}: {answer:?}");
+            assert_eq!(answer.json()["size"], png.len(), "{disposition}");
+        }
+    }
+    for parts in
+        [[part("name=\"file\"", "", b"a field"), file()], [file(), part("name=\"file\"", "", b"a field")]]
+    {
+        assert_eq!(send_form(&server, "", &parts).await.json()["filename"], "menu.png");
+    }
+    let large = vec![7; 300_000];
+    let answer = send_form(&server, "", &[part("name=\"file\"", "", &large)]).await;
+    assert_eq!((answer.status, &answer.json()["size"]), (200, &Value::from(large.len())));
+}
+
+#[actix_web::test]
+async fn a_name_that_is_no_utf_8_is_read_as_well_as_it_can_be() {
+    let server = TestServer::start();
+    let head = b"--x1\r\nContent-Disposition: form-data; name=\"a\"; filename=\"caf\xe9.png\"\r\n\r\n";
+    let body = [head.as_slice(), &picture(8), b"\r\n--x1--\r\n"].concat();
+
+    let answer = send(&server, "", "multipart/form-data; boundary=x1", body).await;
+
+    assert_eq!(answer.json()["filename"], "caf\u{fffd}.png", "{answer:?}");
+}
+
+#[actix_web::test]
+async fn a_parameter_that_is_no_text_is_refused() {
+    let server = TestServer::start();
+
+    let answer = send(&server, "?filename=a%FF.txt", "text/plain", b"x".to_vec()).await;
+
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.text.contains("`filename` has to be UTF-8"), "{}", answer.text);
+}
+
+#[actix_web::test]
 async fn what_cannot_be_meant_is_refused_with_the_right_way_and_leaves_nothing() {
     let server = TestServer::start();
     let png = picture(8);
     let file = |name: &str| part(&format!("name=\"file\"; filename=\"{name}\""), "image/png", &png);
+    let encoded = |header: &str| part(&format!("name=\"file\"; filename=\"a.png\"\r\n{header}"), "", &png);
     let whole = form(&[file("a.png")]);
     let multipart = format!("multipart/form-data; boundary={BOUNDARY}");
     let multipart = multipart.as_str();
 
     for (content_type, body, status, word) in [
         (multipart, form(&[file("a.png"), file("b.png")]), 400, "several files"),
+        (multipart, form(&[file("a.png"), file("")]), 400, "several files"),
+        (multipart, form(&[part("name=\"a\"; filename=\"\"", "", b"")]), 400, "no file"),
+        (multipart, form(&[encoded("Content-Transfer-Encoding: base64")]), 415, "as they are"),
+        (multipart, form(&[encoded("content-transfer-encoding:quoted-printable")]), 415, "as they are"),
+        (multipart, form(&[encoded("Content-Encoding: gzip")]), 415, "as they are"),
         (multipart, form(&[part("name=\"a\"", "", b"b")]), 400, "no file"),
         (multipart, form(&[]), 400, "no file"),
         (multipart, form(&[part("name=\"file\"; filename=\"a\"", "", b"")]), 400, "empty"),
