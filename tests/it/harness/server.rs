@@ -339,9 +339,7 @@ fn config(line: &Line, folder: &TempDir, customer: CustomerId, account: AccountI
     config.line.data_base = line.url.parse().unwrap();
     config.delivery.backoff_first = Duration::from_millis(20);
     config.delivery.backoff_max = Duration::from_millis(200);
-    config.limits.shutdown_timeout = Duration::from_secs(1);
-    // LINE's patience is a test of its own; elsewhere a busy machine may take its time.
-    config.limits.webhook_timeout = Duration::from_secs(30);
+    [config.limits.webhook_timeout, config.limits.shutdown_timeout] = [30, 1].map(Duration::from_secs);
     config
 }
 
