@@ -19,7 +19,8 @@ CREATE TABLE sealing (
 ) STRICT;
 
 -- Where a table has a column `checksum`, the function `checksum(…)` of the program's connections has made it of the columns
--- that it names, to notice what a flaw of the disk or of memory has changed.
+-- that it names, to notice what a flaw of the disk or of memory has changed. One of `checksum2(…)` is 2^32 or more; rows that an
+-- earlier version wrote keep a smaller one, of fewer columns, until they change.
 
 -- Whose data it is. Everything else belongs to exactly one customer.
 CREATE TABLE customers (
@@ -311,7 +312,7 @@ CREATE TABLE deliveries (
     accepted_request_id TEXT,          -- the same, when the acceptance was learned from a later attempt
     line_message_ids TEXT,             -- a JSON array of LINE's ids
     cost INTEGER,                      -- once accepted: how much of LINE's quota it took; NULL: unknown
-    checksum INTEGER,                  -- of the body; NULL: none was kept
+    checksum INTEGER,                  -- of the body and the retry key; NULL: none was kept
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
 ) STRICT;
 

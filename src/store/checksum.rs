@@ -1,6 +1,7 @@
 //! Checksums of what rows hold, so that a flaw of the disk or of memory is noticed that leaves everything readable.
 //!
 //! Each connection has a function `checksum(…)`: a row that has a column of that name keeps what it gives for the others.
+//! What it was made of may grow: `checksum2(…)` is the same beyond 32 bits, so that a row tells how its checksum was made.
 //! It is CRC-32, which finds every single bit that flips, and of other changes all but one in four thousand million.
 
 use crc32fast::Hasher;
@@ -13,13 +14,17 @@ use crate::error::Result;
 /// Any number of arguments.
 const ANY: i32 = -1;
 
+/// Marks checksums of the second kind.
+const SECOND: i64 = 1 << 32;
+
 const FLAGS: FunctionFlags = FunctionFlags::SQLITE_UTF8
     .union(FunctionFlags::SQLITE_DETERMINISTIC)
     .union(FunctionFlags::SQLITE_DIRECTONLY);
 
 /// Gives a connection the function.
 pub(super) fn install(connection: &Connection) -> Result<()> {
-    Ok(connection.create_scalar_function("checksum", ANY, FLAGS, |context| Ok(of(context)))?)
+    connection.create_scalar_function("checksum", ANY, FLAGS, |context| Ok(of(context)))?;
+    Ok(connection.create_scalar_function("checksum2", ANY, FLAGS, |context| Ok(SECOND | of(context)))?)
 }
 
 /// Each value with its type and its length, so that nothing can move from one to the next.

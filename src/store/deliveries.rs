@@ -77,7 +77,7 @@ pub(super) fn enqueue(
 ) -> Result<()> {
     const SQL: &str = "
         INSERT INTO deliveries (conversation, message_stamp, body, retry_key, created_at, checksum)
-        VALUES (?1, ?2, ?3, ?4, ?5, checksum(?3))";
+        VALUES (?1, ?2, ?3, ?4, ?5, checksum2(?3, ?4))";
     for request in requests {
         tx.prepare_cached(SQL)?.execute((conversation, stamp, request, RetryKey::random(), tx.now()))?;
     }
@@ -104,7 +104,7 @@ pub(super) fn may_have_been_sent(
 /// `Conflict` when the account was removed, or when what was stored to be sent is damaged or was erased.
 pub(super) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: Timestamp) -> Result<()> {
     const SQL: &str = "
-        SELECT iif(coalesce(checksum = checksum(body), 1), body, NULL)
+        SELECT iif(coalesce(checksum = iif(checksum >> 32 = 0, checksum(body), checksum2(body, retry_key)), 1), body, NULL)
         FROM deliveries
         WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'
         ORDER BY key";
@@ -114,11 +114,11 @@ pub(super) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: Timestamp)
             FROM deliveries
             WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed' AND body IS NULL
         )";
+    const SQL_DELETE: &str =
+        "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
     if tx.prepare_cached(SQL_ERASED)?.query_row((conversation, stamp), |row| row.get(0))? {
         return Err(Error::Conflict(format!("{NAMES_ERASED}; write it anew")));
     }
-    const SQL_DELETE: &str =
-        "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
     let mut statement = tx.prepare_cached(SQL)?;
     let bodies = statement.query_map((conversation, stamp), |row| row.get(0))?;
     let bodies: Option<Vec<Vec<u8>>> = bodies.collect::<rusqlite::Result<_>>()?;
@@ -241,7 +241,8 @@ fn take_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut C
 fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
     const SQL: &str = "
         SELECT key, message_stamp, body, retry_key, attempts + 1 AS attempts, ambiguous,
-            coalesce(first_attempt_at, ?2) AS first_attempt_at, coalesce(checksum = checksum(body), 1) AS is_whole
+            coalesce(first_attempt_at, ?2) AS first_attempt_at,
+            coalesce(checksum = iif(checksum >> 32 = 0, checksum(body), checksum2(body, retry_key)), 1) AS is_whole
         FROM deliveries
         WHERE conversation = ?1 AND state IN ('queued', 'sending')
         ORDER BY key
@@ -255,7 +256,8 @@ fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
 fn start(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, policy: &Policy) -> Result<Claim> {
     const SQL: &str = "
         UPDATE deliveries
-        SET state = 'sending', attempts = attempts + 1, retry_key = ?2, first_attempt_at = ?3, last_attempt_at = ?4
+        SET state = 'sending', attempts = attempts + 1, retry_key = ?2, first_attempt_at = ?3, last_attempt_at = ?4,
+            checksum = checksum2(body, ?2)
         WHERE key = ?1";
     if let Some(reply_token) = take_reply_token(tx, &claim)? {
         return start_reply(tx, lane, claim, reply_token);
@@ -277,7 +279,8 @@ fn start(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, policy: &Policy) -
 /// The time for which an account is parked counts for nothing, unless an attempt may have been executed.
 fn forget_attempts(tx: &Transaction<'_>, claim: &Claim) -> Result<()> {
     const SQL: &str = "
-        UPDATE deliveries SET attempts = 0, first_attempt_at = NULL, retry_key = ?2
+        UPDATE deliveries SET attempts = 0, first_attempt_at = NULL, retry_key = ?2, checksum = iif(
+            checksum = iif(checksum >> 32 = 0, checksum(body), checksum2(body, retry_key)), checksum2(body, ?2), checksum)
         WHERE key = ?1 AND ambiguous = 0";
     tx.prepare_cached(SQL)?.execute((claim.key, RetryKey::random()))?;
     Ok(())

@@ -119,14 +119,16 @@ pub fn send(
     const SQL: &str = "
         INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, mentions,
             quoted_line_id, tm_update, checksum)
-        VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?7, (
+        SELECT ?1, ?2, ?3, ?4, '', ?5, ?6, ?7, quoted, ?2, checksum2(
+            ?1, ?2, ?3, ?4, '', ?5, ?6, NULL, NULL, NULL, NULL, quoted, ?7, NULL, NULL, NULL, ?2, NULL)
+        FROM (SELECT (
             SELECT coalesce(line_id, (
                 SELECT min(line_id)
                 FROM sent_ids s
                 WHERE s.conversation = q.conversation AND s.message_stamp = q.tm_create))
             FROM messages q
             WHERE q.id = ?8 AND q.conversation = ?1
-        ), ?2, checksum(?1, ?2, ?3, ?4, '', ?5, ?6, NULL, NULL, NULL, NULL, NULL, NULL, ?2, NULL))";
+        ) AS quoted)";
     let key = conversations::key(tx, customer, conversation)?;
     let medias = serde_json::to_string(&message.medias).map_err(Error::internal)?;
     let mentions = serde_json::to_string(&message.mentions).map_err(Error::internal)?;
@@ -142,9 +144,9 @@ pub fn send(
 /// What must follow whenever something of a message changed: it says when, its checksum fits, and the customer is told.
 pub(super) fn touch(tx: &Transaction<'_>, message: (i64, Timestamp)) -> Result<()> {
     const SQL: &str = "
-        UPDATE messages SET tm_update = ?3, checksum = checksum(
+        UPDATE messages SET tm_update = ?3, checksum = checksum2(
             conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at, edited_at,
-            failure_reason, failure_message, cost, ?3, tm_delete)
+            quote_token, quoted_line_id, mentions, failure_reason, failure_message, cost, ?3, tm_delete)
         WHERE conversation = ?1 AND tm_create = ?2";
     tx.prepare_cached(SQL)?.execute((message.0, message.1, tx.now()))?;
     announce(tx, message, EventKind::MessageUpdated)
@@ -172,7 +174,9 @@ pub(super) fn allow_quoting(
     quote_token: &str,
 ) -> Result<()> {
     const SQL: &str = "
-        UPDATE messages SET quote_token = ?3
+        UPDATE messages SET quote_token = ?3, checksum = checksum2(
+            conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at, edited_at,
+            ?3, quoted_line_id, mentions, failure_reason, failure_message, cost, tm_update, tm_delete)
         WHERE conversation = ?1 AND tm_create = ?2 AND quote_token IS NULL";
     tx.prepare_cached(SQL)?.execute((conversation, stamp, quote_token))?;
     Ok(())

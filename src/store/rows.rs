@@ -205,4 +205,36 @@ mod tests {
 
         assert!(numbers.len() > 100 && unknown.is_empty(), "{unknown:?}");
     }
+
+    #[test]
+    fn a_checksum_of_an_earlier_version_covers_what_it_was_made_of_and_a_new_one_all_that_is_shown() {
+        const SQL: &str = "
+            INSERT INTO messages (conversation, tm_create, id, status, source_target, text, tm_update, checksum)
+            VALUES (1, 1, zeroblob(16), 'sent', '', 'first', 1, checksum(
+                    1, 1, zeroblob(16), 'sent', '', 'first', '[]', NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL)),
+                (1, 2, CAST('0123456789abcdef' AS BLOB), 'sent', '', 'second', 2, checksum2(
+                    1, 2, CAST('0123456789abcdef' AS BLOB), 'sent', '', 'second', '[]', NULL, NULL, NULL, NULL, NULL, '[]',
+                    NULL, NULL, NULL, 2, NULL))";
+        let connection = database();
+        connection.pragma_update(None, "foreign_keys", 0).unwrap();
+        connection.execute(SQL, []).unwrap();
+        let found = |change: &str| {
+            connection.execute_batch("SAVEPOINT change").unwrap();
+            connection.execute(change, []).unwrap();
+            let mut findings = Findings::default();
+            look_at_tables(&connection, |table| table == "messages", None, &mut findings).unwrap();
+            connection.execute_batch("ROLLBACK TO change; RELEASE change").unwrap();
+            findings.list().len()
+        };
+
+        assert_eq!(found("UPDATE messages SET edited_at = NULL"), 0);
+        assert_eq!(found("UPDATE messages SET mentions = '[ ]'"), 1, "the earlier one knows of none");
+        assert_eq!(found("UPDATE messages SET text = text || '!'"), 2);
+        assert_eq!(
+            found("UPDATE messages SET checksum = checksum | (1 << 32)"),
+            1,
+            "nor can one pass for the other"
+        );
+        assert_eq!(found("UPDATE messages SET checksum = checksum & ~(1 << 32)"), 1);
+    }
 }

@@ -92,8 +92,8 @@ fn insert(
     const SQL: &str = "
         INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at,
             quote_token, quoted_line_id, mentions, tm_update, checksum)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?2, checksum(
-            ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, NULL, NULL, NULL, ?2, NULL))
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?2, checksum2(
+            ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10, ?11, ?12, NULL, NULL, NULL, ?2, NULL))
         ON CONFLICT (conversation, line_id) WHERE line_id IS NOT NULL DO UPDATE SET
             occurred_at = excluded.occurred_at, quote_token = coalesce(excluded.quote_token, quote_token)
             WHERE excluded.occurred_at < occurred_at

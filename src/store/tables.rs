@@ -71,9 +71,11 @@ pub(super) const TABLES: &[Table] = &[
         sql: "
             SELECT conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at,
                 edited_at, quote_token, quoted_line_id, mentions, failure_reason, failure_message, cost, tm_update,
-                tm_delete, checksum, checksum = checksum(conversation, tm_create, id, status, source_target, text, medias, line_id,
-                occurred_at, edited_at, failure_reason, failure_message, cost, tm_update, tm_delete) AS
-                is_as_written
+                tm_delete, checksum, checksum = iif(checksum >> 32 = 0, checksum(conversation, tm_create, id, status,
+                source_target, text, medias, line_id, occurred_at, edited_at, failure_reason, failure_message, cost,
+                tm_update, tm_delete), checksum2(conversation, tm_create, id, status, source_target, text, medias, line_id,
+                occurred_at, edited_at, quote_token, quoted_line_id, mentions, failure_reason, failure_message, cost,
+                tm_update, tm_delete)) AS is_as_written
             FROM messages",
     },
     Table {
@@ -136,7 +138,8 @@ pub(super) const TABLES: &[Table] = &[
         sql: "
             SELECT key, conversation, message_stamp, state, body, retry_key, reply_token, attempts, ambiguous,
                 created_at, first_attempt_at, last_attempt_at, last_error, request_id, accepted_request_id,
-                line_message_ids, cost, checksum, iif(body IS NULL, NULL, checksum = checksum(body)) AS
+                line_message_ids, cost, checksum, iif(body IS NULL, NULL, checksum = iif(checksum >> 32 = 0,
+                checksum(body), checksum2(body, retry_key))) AS
                 is_as_written
             FROM deliveries",
     },

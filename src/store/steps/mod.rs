@@ -27,4 +27,5 @@ pub const STEPS: &[&str] = &[
     include_str!("media_usage.sql"),
     include_str!("participants_count.sql"),
     include_str!("messages_quotes.sql"),
+    include_str!("checksums_of_quotes.sql"),
 ];

@@ -123,7 +123,10 @@ async fn a_damaged_message_is_shown_as_far_as_it_can_be_and_costs_no_other() {
         ("status", "'reseived'", None),
         ("id", "x'00'", None),
         ("failure_reason", "'refuzed'", None),
-        ("text", "'text 9'", Some("text 9")),
+        ("quote_token", "'another'", Some("text 8")),
+        ("quoted_line_id", "'another'", Some("text 9")),
+        ("mentions", "'[ ]'", Some("text 10")),
+        ("text", "'text 99'", Some("text 99")),
     ];
     let server = TestServer::start();
     let alice = server.user("Alice");
