@@ -17,6 +17,11 @@ const PERMISSIONS: u32 = 0o7777;
 /// What the name of a file ends with that takes the place of another.
 const DRAFT: &str = ".new";
 
+/// What tells a file or folder from every other, by whatever path it is found: device and inode.
+pub fn identity(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
 /// A new file. One that had this name goes, and no link is followed: whoever owns the folder may have put it there.
 pub fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {

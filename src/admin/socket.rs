@@ -61,8 +61,7 @@ impl Drop for Socket {
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let found = path.symlink_metadata()?;
-    Ok((found.dev(), found.ino()))
+    Ok(files::identity(&path.symlink_metadata()?))
 }
 
 /// A connection to the server that has this data folder; none when no server runs on it.

@@ -1,7 +1,6 @@
 //! The two lines of a connection.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Both ends are of one version: what an operation means may change with it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -40,8 +40,7 @@ pub enum Outcome {
 
 /// What tells one database from another, by whatever path it is found.
 pub fn identity(database: &Path) -> io::Result<(u64, u64)> {
-    let found = database.metadata()?;
-    Ok((found.dev(), found.ino()))
+    Ok(files::identity(&database.metadata()?))
 }
 
 /// Writes a line.

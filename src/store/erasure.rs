@@ -12,9 +12,10 @@ use crate::model::id::{ConversationId, MediaId};
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::Text;
 use crate::store::subject::{
-    Chat, Reference, Spot, Subject, by_id, events_of_chat, events_of_user, most, with_user,
+    Chat, Reference, Spot, Subject, by_id, events_of_chat, events_of_user, with_user,
 };
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 use crate::store::{conversations, events, forget, messages, quotes, undeliverable, uploads};
 
 /// What was erased in one part.

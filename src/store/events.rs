@@ -10,6 +10,7 @@ use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::{is_json, report, shown, sound_one};
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 use crate::store::{conversations, customers, webhook_deliveries};
 
 /// Rows that are looked at in one read.
@@ -247,8 +248,8 @@ pub fn prune(tx: &Transaction<'_>, before: Timestamp) -> Result<usize> {
         FROM (SELECT customer, max(sequence) AS newest FROM events WHERE sequence <= ?1 GROUP BY customer) gone
         WHERE key = gone.customer";
     const SQL: &str = "DELETE FROM events WHERE sequence <= ?1";
-    let limit = i64::try_from(PRUNED_MAX).unwrap_or(i64::MAX);
-    let last: Option<i64> = tx.prepare_cached(SQL_LAST)?.query_row((before, limit), |row| row.get(0))?;
+    let last: Option<i64> =
+        tx.prepare_cached(SQL_LAST)?.query_row((before, most(PRUNED_MAX)), |row| row.get(0))?;
     let Some(last) = last else { return Ok(0) };
     tx.prepare_cached(SQL_NOTE)?.execute([last])?;
     Ok(tx.prepare_cached(SQL)?.execute([last])?)

@@ -15,6 +15,7 @@ use crate::store::conversations;
 use crate::store::damage::{Text, optional_text, sound_one};
 use crate::store::folder::Kept;
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 use crate::store::{medias, messages, participants};
 
 /// While a file is being fetched it is not due again for this long: longer than any attempt takes.
@@ -72,7 +73,7 @@ pub fn claim(tx: &Transaction<'_>, errand: Errand, limit: usize) -> Result<Vec<F
         LEFT JOIN conversations v ON v.key = m.conversation
         LEFT JOIN accounts a ON a.key = v.account";
     const SQL_LEASE: &str = "UPDATE medias SET due_at = ?2, attempts = attempts + 1 WHERE key = ?1";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = most(limit);
     let mut statement = tx.prepare_cached(SQL)?;
     let values = (errand, tx.now(), tx.now().after(WAIT_MAX), limit);
     let due =

@@ -17,6 +17,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
 use crate::store::damage::{get_or, sound};
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 
 /// While a parked account is probed, the next probe is this far away: longer than the slowest probe can take.
 const PROBE_TIME: Duration = Duration::from_mins(4);
@@ -235,7 +236,7 @@ fn free_of(tx: &Transaction<'_>, sender: &Sender, limit: usize) -> Result<Vec<La
         ORDER BY due_at
         LIMIT ?4";
     let fresh_since = tx.now().before(Policy::REPLY_TOKEN_AGE_MAX);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = most(limit);
     let mut statement = tx.prepare_cached(SQL)?;
     let free =
         statement.query_map((sender.account, fresh_since, tx.now(), limit), |row| lane(row, sender))?;
@@ -254,7 +255,7 @@ fn due_of(tx: &Transaction<'_>, sender: &Sender, share: Room, wait_max: Duration
         LIMIT ?5";
     let mut statement = tx.prepare_cached(SQL)?;
     let mut due = |slow: bool, limit: usize| {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = most(limit);
         let values = (sender.account, slow, tx.now(), tx.now().after(wait_max), limit);
         statement.query_map(values, |row| lane(row, sender))?.collect::<rusqlite::Result<Vec<_>>>()
     };

@@ -13,6 +13,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::damage::sound_one;
 use crate::store::participants;
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 
 /// While a lookup is under way it is not due again for this long, so that a crash costs only the wait.
 const LEASE: Duration = Duration::from_mins(1);
@@ -70,7 +71,7 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     const SQL_LEASE: &str = "
         UPDATE lookups SET due_at = ?3, attempts = attempts + 1
         WHERE conversation = ?1 AND target = CAST(?2 AS TEXT)";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = most(limit);
     let mut statement = tx.prepare_cached(SQL)?;
     let due = statement.query_map((tx.now(), tx.now().after(WAIT_MAX), limit), |row| {
         let key = (row.get("conversation")?, row.get_ref("target")?.as_bytes_or_null()?.map(<[u8]>::to_vec));

@@ -9,6 +9,7 @@ use crate::model::media::{MediaSource, MediaStatus, MediaType, StoredFile};
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::{SPARE, sound, text};
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 
 /// Notes the file of a received message, which is fetched after the event was answered.
 pub(super) fn expect(
@@ -110,9 +111,8 @@ pub fn stored_after(connection: &Connection, key: i64, limit: usize) -> Result<V
         ORDER BY key
         LIMIT ?2";
     let spare = i64::from(SPARE);
-    let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(spare);
     let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map((key, most), |row| {
+    let rows = statement.query_map((key, most(limit).saturating_add(spare)), |row| {
         let size = u64::try_from(row.get::<_, i64>("size")?).unwrap_or(0);
         Ok(Stored { key: row.get("key")?, id: row.get("id")?, size, sha256: row.get("sha256")? })
     })?;

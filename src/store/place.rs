@@ -2,15 +2,15 @@
 //!
 //! A file that was moved, removed or replaced stays open, and takes every write; only nobody will ever find what was written.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::files::identity;
 use crate::store::connection;
 
 /// What has to be at its path while a database is open, beside the database itself.
@@ -120,10 +120,6 @@ impl Known {
             Err(error) => Err(Error::Unavailable(format!("cannot look at {}: {error}", self.path.display()))),
         }
     }
-}
-
-fn identity(file: &Metadata) -> (u64, u64) {
-    (file.dev(), file.ino())
 }
 
 fn given_up() -> Error {

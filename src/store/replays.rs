@@ -8,6 +8,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::damage::{sound, text};
 use crate::store::inbound;
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 
 /// An event that waits in the journal.
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ pub fn waiting(connection: &Connection, since: Timestamp, after: i64, limit: usi
         WHERE key > ?1 AND result IN ('unread', 'failed') AND received_at >= ?2 AND body IS NOT NULL
         ORDER BY key
         LIMIT ?3";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = most(limit);
     let mut statement = connection.prepare_cached(SQL)?;
     let rows = statement.query_map((after, since, limit), |row| {
         Ok(Waiting { key: row.get("key")?, body: text(row, "body")? })

@@ -7,6 +7,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::damage::sound;
 use crate::store::forget;
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 
 /// How long things are kept, in days; 0 keeps them for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +91,4 @@ fn bodies(connection: &Connection, keep: Keep, now: Timestamp, limit: usize) -> 
     let values = (keep.message_days, keep.webhook_body_days, now, most(limit));
     let rows = statement.query_map(values, |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-fn most(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }

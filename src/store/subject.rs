@@ -7,6 +7,7 @@ use crate::model::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::Text;
+use crate::store::values::most;
 
 /// Who or what is erased.
 #[derive(Debug, Clone)]
@@ -149,8 +150,4 @@ fn keys(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Re
     let mut statement = connection.prepare_cached(sql)?;
     let keys = statement.query_map(values, |row| row.get(0))?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
-}
-
-pub(super) fn most(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }

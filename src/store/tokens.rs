@@ -11,6 +11,7 @@ use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::{sound, text};
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 
 /// A token that could not be fetched is asked for again after this long.
 const LEASE: Duration = Duration::from_secs(30);
@@ -54,7 +55,7 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(AccountId, Secre
         WHERE token_refresh_at IS NOT NULL AND (token_refresh_at <= ?1 OR token_refresh_at > ?2)
         LIMIT ?3";
     const SQL_LEASE: &str = "UPDATE accounts SET token_refresh_at = ?2 WHERE id = ?1";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = most(limit);
     let mut statement = tx.prepare_cached(SQL)?;
     let due = statement
         .query_map((tx.now(), tx.now().after(WAIT_MAX), limit), |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -12,6 +12,7 @@ use crate::model::media::{MediaStatus, MediaType, StoredFile, Upload, addressed}
 use crate::model::timestamp::Timestamp;
 use crate::store::damage::text;
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 use crate::store::{customers, medias};
 
 /// Notes a file that is on disk.
@@ -68,7 +69,7 @@ pub fn expire(tx: &Transaction<'_>, after: Duration, limit: usize) -> Result<usi
             WHERE conversation IS NULL AND NOT sent AND status = 'stored' AND tm_create <= ?2
             LIMIT ?3
         )";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = most(limit);
     Ok(tx.prepare_cached(SQL)?.execute((tx.now(), tx.now().before(after), limit))?)
 }
 

@@ -17,6 +17,11 @@ use crate::model::webhook::{AttemptError, DisabledReason};
 use crate::model::webhook_delivery::DeliveryState;
 use crate::store::damage::Text;
 
+/// So many rows at most, as SQLite takes it.
+pub(super) fn most(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
 /// Ids are their 16 bytes.
 macro_rules! stored_as_bytes {
     ($($name:ident),+) => {$(

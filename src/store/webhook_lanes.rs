@@ -12,6 +12,7 @@ use crate::model::room::Room;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{ASKED_PAUSE_MAX, PAUSE_MAX};
 use crate::store::transaction::Transaction;
+use crate::store::values::most;
 use crate::store::webhook_endpoints::{self, Receiver};
 
 /// After a pause one delivery goes first; another one only after this time, which is longer than any attempt.
@@ -139,7 +140,7 @@ fn due_of(tx: &Transaction<'_>, customer: i64, limit: usize) -> Result<Vec<i64>>
         SELECT conversation, due_at FROM webhook_lanes WHERE customer = ?1 AND in_flight = 0 AND due_at > ?3
         ORDER BY due_at
         LIMIT ?4";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = most(limit);
     let mut statement = tx.prepare_cached(SQL)?;
     let due =
         statement.query_map((customer, tx.now(), tx.now().after(PAUSE_MAX), limit), |row| row.get(0))?;
