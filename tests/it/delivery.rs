@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
 use crate::harness::server::{TestServer, text_event};
-use crate::harness::{eventually, eventually_is};
+use crate::harness::{PATIENCE, eventually, eventually_is};
 
 const PUSH: &str = "/v2/bot/message/push";
 
@@ -291,7 +291,9 @@ async fn a_message_of_two_requests_is_sent_when_both_are_and_fails_with_the_firs
 
 #[actix_web::test]
 async fn a_server_that_is_asked_to_stop_answers_those_who_wait_and_takes_nobody_new() {
-    let (mut server, user, conversation) = with_conversation().await;
+    let mut server = TestServer::start_with(|config| config.limits.shutdown_timeout = PATIENCE);
+    let user = server.user("Alice");
+    let conversation = server.conversation_with(&user).await;
     server.set_faults(&json!([{ "path": PUSH, "kind": "slow", "delay_ms": 400 }]));
     let path = format!("/v1.0/conversations/{conversation}/messages");
     let request = server.request(Method::POST, &path).content_type("application/json");
