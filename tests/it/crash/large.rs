@@ -24,7 +24,7 @@ const SIZE: usize = 200_000_000;
 const RESIDENT_MAX: u64 = 64 << 20;
 
 /// Bytes of the film during whose download the server is killed.
-const KILLED_SIZE: usize = SIZE / 2;
+const KILLED_SIZE: usize = SIZE / 4;
 
 /// Kills in the midst of one download.
 const KILLS: usize = 4;
