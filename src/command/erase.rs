@@ -14,7 +14,7 @@ use crate::model::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::progress::{Unit, advance, begin};
 use crate::store::traces::{self, Proof};
-use crate::worker::erasure::{Done, FIRST, Step, Whom};
+use crate::worker::erasure::{Done, FIRST, Whom};
 
 /// Erases every trace of a conversation or of a person, and proves it by searching all files for what was erased; also while
 /// the server runs.
@@ -54,6 +54,10 @@ impl Erase {
             let proof = traces::search(&config.data_directory, &config.database_path(), words)?;
             Ok::<_, Error>((erased, proof))
         })?;
+        // Also where an earlier attempt has erased the rows and went no further: then all files were searched for the id alone.
+        if erased.is_nothing() && proof.left.is_empty() {
+            return Err(Error::NotFound(Resource::Conversation));
+        }
         self.tell(&erased, &proof)?;
         match proof.left.first_key_value() {
             None => Ok(()),
@@ -103,14 +107,11 @@ impl Erase {
     }
 }
 
-/// Does all steps. `NotFound` when there was nothing of it.
+/// Does all steps, also when there is nothing of it: the log may still hold what an earlier attempt has erased.
 fn erase(place: &Place, whom: &Whom) -> Result<Done> {
-    let (mut erased, mut next) = (Done::default(), Some(FIRST));
+    let (mut erased, mut next) = (Done { words: whom.words(), ..Done::default() }, Some(FIRST));
     begin("erasing", Unit::Pieces, None);
     while let Some(step) = next {
-        if step == Step::Log && erased.is_nothing() {
-            return Err(Error::NotFound(Resource::Conversation));
-        }
         let done: Done = place.run(Operation::Erase { whom: whom.clone(), step })?;
         advance(done.messages + done.events);
         next = done.next;

@@ -56,6 +56,8 @@ impl Words {
 
     /// The same, each once, in parts of about so many bytes: one at least.
     pub(super) fn into_parts(mut self, bytes_max: usize) -> Vec<Self> {
+        self.ids.sort_unstable();
+        self.ids.dedup();
         self.own.sort_unstable();
         self.own.dedup();
         self.shared.sort_unstable();

@@ -152,6 +152,14 @@ impl Done {
 }
 
 impl Whom {
+    /// The id by which it was named: its traces are looked for even when nothing else is known any more.
+    pub fn words(&self) -> Words {
+        match self {
+            Self::Conversation(id) => Words { ids: vec![*id.as_bytes()], ..Words::default() },
+            Self::User(id) => Words { own: vec![id.clone()], ..Words::default() },
+        }
+    }
+
     fn subject(&self) -> Result<Subject> {
         let unknown = || Error::Unusable("this is no id of LINE's".to_owned());
         match self {

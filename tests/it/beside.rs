@@ -194,6 +194,49 @@ async fn a_person_is_erased_from_a_running_server_and_from_every_byte_while_othe
 }
 
 #[actix_web::test]
+async fn an_erasure_that_ended_after_its_rows_were_gone_is_finished_by_the_same_command_and_proven() {
+    let server = TestServer::start();
+    let alice = server.user("Alice");
+    let conversation = server.conversation_with(&alice).await;
+    server.webhook(&[text_event(&alice, "a private text")]).await;
+    // It holds a view, so that nobody can reset the log.
+    let other = Connection::open(server.database()).unwrap();
+    other.execute_batch("BEGIN; SELECT count(*) FROM messages").unwrap();
+    let found = server.database().metadata().unwrap();
+    let whom = json!({ "conversation": conversation });
+    for step in [json!({ "journal": 0 }), json!({ "chats": i64::MAX })] {
+        let asked = json!({
+            "version": env!("CARGO_PKG_VERSION"), "database": [found.dev(), found.ino()],
+            "operation": { "erase": { "whom": whom, "step": step } },
+        });
+        let answer = told(&server, &asked);
+        assert!(answer.contains("\"words\""), "{answer}");
+    }
+    assert_eq!(server.value::<i64>("SELECT count(*) FROM messages"), 0);
+    assert!(holds(server.folder(), b"private text"), "the rows are gone, but not every byte of them");
+    drop(other);
+    let copy = server.folder().join("copy");
+    std::fs::write(&copy, &conversation).unwrap();
+
+    let left = run(&server, &["erase", "--conversation", &conversation]);
+    std::fs::remove_file(&copy).unwrap();
+    let nothing = run(&server, &["erase", "--conversation", &conversation]);
+
+    assert_eq!(left.status.code(), Some(78));
+    assert!(!holds(server.folder(), b"private text"));
+    assert_eq!(printed(&left)["left"], json!([{ "file": copy, "count": 1 }]));
+    check_nothing(&nothing);
+}
+
+/// There is nothing of it any more, and nothing is said of it.
+#[track_caller]
+fn check_nothing(output: &Output) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true), "{errors}");
+    assert!(errors.contains("no such conversation"), "{errors}");
+}
+
+#[actix_web::test]
 async fn what_is_under_way_for_somebody_who_is_erased_ends_and_holds_up_nobody() {
     let mut server = TestServer::start();
     let slow = json!({ "path": "/v2/bot/message/", "kind": "slow", "delay_ms": 1_000 });
