@@ -13,6 +13,7 @@ use crate::error::{Error, Resource, Result};
 use crate::model::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::progress::{Unit, advance, begin};
+use crate::store::lock::Search;
 use crate::store::traces::{self, Proof};
 use crate::worker::erasure::{Done, FIRST, Whom};
 
@@ -47,6 +48,7 @@ impl Erase {
         let folder = self.settings.load()?.data_directory;
         self.confirmation.ask(&format!("Erase {} in {} for ever?", self.named(), folder.display()))?;
         let place = Place::of(&self.settings)?;
+        let _search = Search::begin(&folder)?;
         let (erased, proof) = progress::during("erasing", || {
             let mut erased = erase(&place, &whom)?;
             let (config, _lock) = place.close()?;

@@ -29,6 +29,28 @@ impl Lock {
     }
 }
 
+/// The right to look for traces in a data directory: whoever does so makes a copy of the database there. It is held on the folder
+/// itself, since a full disk has no room for one file more.
+pub struct Search {
+    _folder: File,
+}
+
+impl Search {
+    /// Takes the right; `Conflict` when another process has it.
+    pub fn begin(data_directory: &Path) -> Result<Self> {
+        let failed = |error| failure::on_disk("open", data_directory, &error);
+        let folder = File::open(data_directory).map_err(failed)?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Self { _folder: folder }),
+            Err(TryLockError::WouldBlock) => Err(Error::Conflict(format!(
+                "another `kaiwa erase` is at work in {}; wait until it has ended",
+                data_directory.display()
+            ))),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
 /// A file of its own beside the database: closing a second handle of the database itself would drop SQLite's locks.
 fn lock_path(database: &Path) -> PathBuf {
     connection::beside(database, ".lock")

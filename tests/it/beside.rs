@@ -13,7 +13,7 @@ use kaiwa::line::signature;
 use kaiwa::model::id::CustomerId;
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::lock::Lock;
+use kaiwa::store::lock::{Lock, Search};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -226,6 +226,28 @@ async fn an_erasure_that_ended_after_its_rows_were_gone_is_finished_by_the_same_
     assert!(!holds(server.folder(), b"private text"));
     assert_eq!(printed(&left)["left"], json!([{ "file": copy, "count": 1 }]));
     check_nothing(&nothing);
+}
+
+#[actix_web::test]
+async fn a_second_erasure_is_refused_until_the_first_has_ended() {
+    let server = TestServer::start();
+    let conversation = server.conversation_with(&server.user("Alice")).await;
+    let erase = ["erase", "--conversation", &conversation];
+    let first = Search::begin(server.folder()).unwrap();
+
+    let second = run(&server, &erase);
+    let kept = server.get(&format!("/v1.0/conversations/{conversation}")).await;
+    drop(first);
+    let third = done(&server, &erase);
+
+    let errors = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(
+        (second.status.code(), second.stdout.is_empty(), kept.status),
+        (Some(1), true, 200),
+        "{errors}"
+    );
+    assert!(errors.contains("another `kaiwa erase` is at work"), "{errors}");
+    assert_eq!((&third["conversations"], &third["left"]), (&json!(1), &json!([])));
 }
 
 /// There is nothing of it any more, and nothing is said of it.
