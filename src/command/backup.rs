@@ -88,7 +88,7 @@ impl Backup {
 impl Restore {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let database_file = self.settings.load()?.database_file;
+        let database_file = self.settings.load_if_sound()?.database_file;
         let question = format!("Restore {} into {}?", self.file.display(), self.data.display());
         self.confirmation.ask(&question)?;
         let now = Timestamp::now();
@@ -108,7 +108,7 @@ impl Restore {
 impl Verify {
     /// Runs the command. `Unusable` when something was found.
     pub fn run(self) -> Result<()> {
-        let mut config = self.settings.load()?;
+        let mut config = self.settings.load_if_sound()?;
         let (findings, mut shown) = if self.path.is_dir() {
             config.data_directory.clone_from(&self.path);
             progress::during("looking at the folder", || verify_directory(&config))?

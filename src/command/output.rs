@@ -30,7 +30,12 @@ pub fn is_reader_gone(error: &Error) -> bool {
     matches!(error, Error::Internal(source) if source.is::<ReaderGone>())
 }
 
-/// The last words of a failed command, on standard error, also when nothing logs. There may be nobody who reads them.
+/// The last words of a failed command.
 pub fn complain(error: &Error) {
-    writeln!(std::io::stderr(), "kaiwa: {}", error.chain()).ok();
+    remark(&error.chain());
+}
+
+/// A word to whoever gave the command, on standard error, also when nothing logs. There may be nobody who reads it.
+pub fn remark(text: &str) {
+    writeln!(std::io::stderr(), "kaiwa: {text}").ok();
 }

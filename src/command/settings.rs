@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::command::output;
 use crate::config::{self, Config};
 use crate::error::{Error, Resource, Result};
 use crate::model::customer::Customer;
@@ -33,6 +34,19 @@ impl Settings {
     /// The settings of the file, of the environment and of nothing else.
     pub fn load(&self) -> Result<Config> {
         config::load_with_process_environment(self.file(), &[])
+    }
+
+    /// The same for a command that is told what it works on: a broken file that merely lies in this folder does not stop it. It is
+    /// told and left aside.
+    pub fn load_if_sound(&self) -> Result<Config> {
+        match self.load() {
+            Err(error) if self.config.is_none() && self.file().is_some() => {
+                let without = config::load_with_process_environment(None, &[])?;
+                output::remark(&format!("{}; ./{FILE} is left aside", error.chain()));
+                Ok(without)
+            }
+            loaded => loaded,
+        }
     }
 
     /// The configuration file, where there is one. A link that leads nowhere is one that cannot be read.

@@ -35,6 +35,36 @@ fn the_configuration_that_lies_in_the_folder_is_taken() {
 }
 
 #[test]
+fn a_configuration_that_merely_lies_in_the_folder_stops_no_command_that_is_told_what_it_works_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, file) = (folder.path(), folder.path().join("kaiwa.toml"));
+    std::fs::write(&file, "data_directory = \"here\"\ndatabase_file = \"chats.db\"\n").unwrap();
+    succeed(folder, &["migrate"]);
+    succeed(folder, &["backup", "backup.tar"]);
+    succeed(folder, &["verify", "here"]);
+    succeed(folder, &["restore", "backup.tar", "--data", "there"]);
+    assert!(folder.join("here/chats.db").exists() && folder.join("there/chats.db").exists());
+
+    std::fs::write(&file, "workers = 0").unwrap();
+    for arguments in [&["verify", "backup.tar"][..], &["restore", "backup.tar", "--data", "anew"]] {
+        let output = kaiwa(folder, arguments).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.contains("./kaiwa.toml is left aside"), "{errors}");
+        check_refused(
+            kaiwa(folder, &[arguments, &["--config", "kaiwa.toml"]].concat()),
+            78,
+            "kaiwa.toml:1:11",
+        );
+    }
+
+    succeed(folder, &["verify", "anew"]);
+    check_refused(kaiwa(folder, &["backup", "second.tar"]), 78, "kaiwa.toml:1:11");
+    let mut given_wrongly = kaiwa(folder, &["verify", "backup.tar"]);
+    given_wrongly.env("KAIWA_WORKERS", "0");
+    check_refused(given_wrongly, 78, "KAIWA_WORKERS");
+}
+
+#[test]
 fn an_unknown_customer_is_answered_with_the_known_ones() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
