@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, TransactionBehavior};
+use uuid::Uuid;
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
@@ -29,6 +30,25 @@ const RESEAL: &[&str] = &[
         secret = reseal(secret, 'webhook_endpoints.secret', id),
         secret_previous = reseal(secret_previous, 'webhook_endpoints.secret_previous', id)",
 ];
+
+/// Every secret with its place, and the name of whose it is.
+const SECRETS: &str = "
+    SELECT secret, 'accounts.secret', id, name FROM accounts WHERE secret <> ''
+    UNION ALL
+    SELECT secret_next, 'accounts.secret_next', id, name FROM accounts WHERE secret_next <> ''
+    UNION ALL
+    SELECT token, 'accounts.token', id, name FROM accounts WHERE token <> ''
+    UNION ALL
+    SELECT secret, 'webhook_endpoints.secret', e.id, name
+    FROM webhook_endpoints e LEFT JOIN customers c ON c.key = e.customer
+    WHERE secret <> ''
+    UNION ALL
+    SELECT secret_previous, 'webhook_endpoints.secret_previous', e.id, name
+    FROM webhook_endpoints e LEFT JOIN customers c ON c.key = e.customer
+    WHERE secret_previous <> ''";
+
+/// Damaged secrets that are named; more are only counted.
+const NAMED_MAX: usize = 10;
 
 /// What is sealed to see whether a key is the right one.
 const PROBE: &str = "kaiwa";
@@ -152,6 +172,7 @@ fn rotate_in(path: &Path, source: &KeySource) -> Result<Rotation> {
     Sealer::refuse_other_key(&connection, source)?;
     schema::bring_up_to_date(&mut connection)?;
     let old = Sealer::unlock_or_begin(&mut connection, source)?.key;
+    refuse_damaged(&connection, &old)?;
     let new = Arc::new(keys::successor(source, old.id())?);
     let (opening, sealing) = (Arc::clone(&old), Arc::clone(&new));
     reseal(&mut connection, &new, move |text, place| sealing.seal(&opening.open(text, place)?, place))?;
@@ -159,6 +180,36 @@ fn rotate_in(path: &Path, source: &KeySource) -> Result<Rotation> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     keys::keep_only(source, new.id())?;
     Ok(Rotation { from: old.id().to_owned(), to: new.id().to_owned() })
+}
+
+/// A secret that cannot be opened cannot be sealed anew: whose they are, and what can be done about it.
+fn refuse_damaged(connection: &Connection, key: &SealingKey) -> Result<()> {
+    let mut statement = connection.prepare(SECRETS)?;
+    let mut rows = statement.query([])?;
+    let mut damaged = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = row.get_ref(0)?.as_str().unwrap_or_default();
+        let id = row.get_ref(2)?.as_blob().unwrap_or_default();
+        let place = Place { column: row.get_ref(1)?.as_str().unwrap_or_default(), row: id };
+        if key.open(text, place).is_err() {
+            let id = Uuid::from_slice(id).map_or_else(|_| "an unreadable id".to_owned(), |id| id.to_string());
+            let name = String::from_utf8_lossy(row.get_ref(3)?.as_bytes().unwrap_or_default()).into_owned();
+            damaged.push(format!("{} of {id} {name:?}", place.column));
+        }
+    }
+    let more = match damaged.len().saturating_sub(NAMED_MAX) {
+        0 if damaged.is_empty() => return Ok(()),
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    damaged.truncate(NAMED_MAX);
+    Err(Error::Unusable(format!(
+        "nothing was changed, since the key {} does not open these secrets: {}{more}. Start the server and set them anew (accounts: \
+         PUT /v1.0/conversation_accounts/{{id}}, or in the configuration; webhook_endpoints: `kaiwa webhooks rotate`), or restore \
+         a backup; then rotate again",
+        key.id(),
+        damaged.join(", ")
+    )))
 }
 
 /// Replaces every secret by what `each` makes of it, and the probe by one of `key`, in one transaction.
@@ -198,13 +249,7 @@ fn write_probe(connection: &Connection, key: &SealingKey) -> Result<()> {
 /// Which key is the right one where the probe does not say so: one that opens any secret. Where nothing is sealed, the
 /// first will do, unless the probe can be read as one of another key.
 fn instead_of_probe(connection: &Connection, listed: &[SealingKey], probe: &str) -> Result<Option<usize>> {
-    const SQL: &str = "
-        SELECT secret, 'accounts.secret', id FROM accounts WHERE secret <> ''
-        UNION ALL
-        SELECT token, 'accounts.token', id FROM accounts WHERE token <> ''
-        UNION ALL
-        SELECT secret, 'webhook_endpoints.secret', id FROM webhook_endpoints WHERE secret <> ''";
-    let mut statement = connection.prepare(SQL)?;
+    let mut statement = connection.prepare(SECRETS)?;
     let mut rows = statement.query([])?;
     let mut is_sealed = false;
     while let Some(row) = rows.next()? {
@@ -282,6 +327,10 @@ mod tests {
         assert!(columns.len() >= 3, "{columns:?}");
         for (table, column) in columns {
             let statement = format!("{column} = reseal({column}, '{table}.{column}', id)");
+            assert!(
+                SECRETS.contains(&format!("{column}, '{table}.{column}'")),
+                "{table}.{column} is not looked at"
+            );
             assert!(RESEAL.iter().any(|sql| sql.contains(&statement)), "{statement} is missing");
         }
     }

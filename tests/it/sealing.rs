@@ -212,6 +212,34 @@ fn a_rotation_seals_everything_anew_and_nothing_is_left_of_the_old_key() {
 }
 
 #[test]
+fn a_rotation_names_the_secrets_that_cannot_be_opened_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 3);
+    let database = folder.path().join("kaiwa.db");
+    let change = |sql: &str| Connection::open(&database).unwrap().execute_batch(sql).unwrap();
+    let text = |sql: &str| -> String {
+        Connection::open(&database).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let sound = text("SELECT token FROM accounts WHERE name = '1'");
+    change("UPDATE accounts SET token = replace(token, 'sealed1', 'sealed0') WHERE name = '1'");
+    let damaged = text("SELECT group_concat(secret || token) FROM accounts");
+    let key = std::fs::read(key_file(folder.path())).unwrap();
+    let sql = "SELECT id FROM accounts WHERE name = '1'";
+    let id = Connection::open(&database).unwrap().query_row(sql, [], |row| row.get(0)).unwrap();
+    let id = AccountId::from_bytes(id);
+
+    let rotate = || kaiwa(folder.path(), &["secrets", "rotate"]);
+    check_unusable(rotate(), &format!("does not open these secrets: accounts.token of {id} \"1\". "));
+    check_unusable(rotate(), "PUT /v1.0/conversation_accounts/{id}");
+
+    assert_eq!(text("SELECT group_concat(secret || token) FROM accounts"), damaged);
+    assert_eq!(std::fs::read(key_file(folder.path())).unwrap(), key);
+    change(&format!("UPDATE accounts SET token = '{sound}' WHERE name = '1'"));
+    succeed(rotate());
+    check_all_open(folder.path(), 3);
+}
+
+#[test]
 fn a_configured_key_is_exchanged_for_the_one_that_stands_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = ("aa".repeat(32), "bb".repeat(32));
