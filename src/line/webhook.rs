@@ -296,6 +296,7 @@ mod tests {
             r#""\ud83d":1,"\u0065vents":EVENTS"#,
             r#""a":DEEP,"events":EVENTS"#,
             "\"\u{1}\":\"\n\",\"events\":EVENTS",
+            r#""destination":01,"a":NaN,"events":EVENTS,"b":[-Infinity,.5,{"c":+1}],"d":1."#,
         ] {
             let body =
                 format!("{{{envelope}}}").replace("EVENTS", r#"[{"type":"follow"}]"#).replace("DEEP", &deep);
@@ -368,6 +369,8 @@ mod tests {
             ("1293840000000", Some("2011-01-01 00:00:00.000000")),
             ("1.655445974446e12", Some("2022-06-17 06:06:14.446000")),
             ("1e400", None),
+            ("01655445974446", None),
+            ("NaN", None),
         ] {
             let found = only(&format!(r#"{{"type":"follow","timestamp":{time}}}"#)).occurred_at;
             assert_eq!(found.map(|at| at.to_string()).as_deref(), expected, "{time}");
@@ -377,7 +380,15 @@ mod tests {
     #[test]
     fn only_what_is_no_webhook_at_all_is_refused() {
         assert!(parse(br#"{"destination":"U0","events":[]}"#).unwrap().events.is_empty());
-        for body in ["", "[]", "{}", r#"{"events":1}"#, "{\"events\":[]}x"] {
+        for body in [
+            "",
+            "[]",
+            "{}",
+            r#"{"events":1}"#,
+            "{\"events\":[]}x",
+            "{\"events\":01}",
+            "{\"events\":[],\"a\":1.",
+        ] {
             assert!(parse(body.as_bytes()).is_err(), "{body:?} was taken");
         }
     }

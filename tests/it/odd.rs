@@ -17,7 +17,7 @@ use crate::harness::server::{TestServer, text_event};
 use crate::harness::told;
 
 /// What an odd value is written as; `#` is a number that no other webhook has.
-const ODD: [&str; 20] = [
+const ODD: [&str; 23] = [
     "null",
     "#",
     "-1",
@@ -27,6 +27,9 @@ const ODD: [&str; 20] = [
     "9223372036854775807",
     "-9223372036854775808",
     "18446744073709551616",
+    "0#",
+    "+#.",
+    "NaN",
     "true",
     "\"\"",
     "\"odd #\"",
@@ -198,6 +201,7 @@ async fn half_a_character_costs_itself_in_what_line_sends_and_refuses_what_calle
         (br"hi \q \u12", "hi �q �u12", r"hi \udc5cq \udc5cu12"),
         (half, r"see you �, \ud83d", r"see you \ud83d, \\ud83d"),
         (b"see \xf0\x9f\x98", "see �", r"see \udcf0\udc9f\udc98"),
+        (br#"01","a":01,"b":[-Infinity],"c":""#, "01", r#""a":"\udc00\udc30\udc31","b":["\udc00\udc2d"#),
     ] {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let mut event: Value = serde_json::from_str(&event).unwrap();
@@ -217,14 +221,14 @@ async fn half_a_character_costs_itself_in_what_line_sends_and_refuses_what_calle
 
     let conversations = server.get("/v1.0/conversations").await.json();
     let path = format!("/v1.0/conversations/{}/messages", conversations["result"][0]["id"].as_str().unwrap());
-    for text in [half, b"see \xf0\x9f\x98", b"1e400\",\"force\":1e400,\"a\":\""] {
+    for text in [half, b"see \xf0\x9f\x98", b"1e400\",\"force\":1e400,\"a\":\"", b"a\",\"a\":01,\"b\":\""] {
         let request = server.request(Method::POST, &path).content_type("application/json");
         let answer = Answer::to(request, [b"{\"text\":\"", text, b"\"}"].concat()).await;
         assert_eq!((answer.status, answer.reason().as_str()), (400, "INVALID_JSON_BODY"));
         let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains("line 1 column"), "{message}");
     }
-    assert_eq!(server.value::<i64>("SELECT count(*) FROM messages"), 4);
+    assert_eq!(server.value::<i64>("SELECT count(*) FROM messages"), 5);
 }
 
 #[actix_web::test]
@@ -238,7 +242,7 @@ async fn an_edit_whose_time_cannot_be_changes_the_text_and_not_when_it_was_said(
     let first = server.messages(conversation).await[0]["tm_occur"].clone();
 
     for (number, time) in
-        ["0", "1", "-5", "1293839999999", "253370764800000", "1e400", "null"].iter().enumerate()
+        ["0", "1", "-5", "1293839999999", "253370764800000", "1e400", "01", "null"].iter().enumerate()
     {
         let mut edit = text_event(&user, &format!("edited {number}"));
         (edit["type"], edit["message"]["id"]) = (json!("messageEdited"), said["message"]["id"].clone());

@@ -9,6 +9,7 @@ mod tests;
 
 use std::fmt::Write;
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// Lists and objects within each other that are read; `serde_json` takes 127.
@@ -20,6 +21,9 @@ const ESCAPE_BYTES: usize = 6;
 /// The code unit that stands for a byte is this and the byte: half a surrogate pair.
 const BYTE: u16 = 0xdc00;
 
+/// How the text begins that stands for a number that is none; its bytes follow, each as an escape.
+const NO_NUMBER: &str = "\"\\udc00";
+
 /// The value that this JSON is. Fails only for what is no JSON at all.
 pub fn value(json: &[u8]) -> serde_json::Result<Value> {
     serde_json::from_slice(json).or_else(|_| serde_json::from_str(&mended(&text(json))))
@@ -27,8 +31,27 @@ pub fn value(json: &[u8]) -> serde_json::Result<Value> {
 
 /// JSON as text that says the same, in which every escape is one. What is none in the texts of it, a byte that is no UTF-8 or the
 /// sign of an escape that is none, becomes an escape that tells the byte, such as `\udcff` or `\udc5c`, and is half a surrogate pair
-/// for whoever reads it. Half a pair before it is written in the same way, so that the two never make a whole one.
+/// for whoever reads it. Half a pair before it is written in the same way, so that the two never make a whole one. A number that is
+/// none, such as `01` or `NaN`, becomes a text that tells its bytes behind `\udc00`, and is nothing for whoever reads it.
 pub fn text(json: &[u8]) -> String {
+    let (escaped, mut text) = (escaped(json), String::new());
+    let mut rest = escaped.as_str();
+    while !rest.is_empty() {
+        let (token, tail) = rest.split_at(token_bytes(rest));
+        rest = tail;
+        if is_like_number(token) && serde_json::from_str::<IgnoredAny>(token).is_err() {
+            text.push_str(NO_NUMBER);
+            token.bytes().for_each(|byte| escape_byte(&mut text, byte));
+            text.push('"');
+        } else {
+            text.push_str(token);
+        }
+    }
+    text
+}
+
+/// The JSON as text, in which every escape is one.
+fn escaped(json: &[u8]) -> String {
     let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
     let mut text = String::with_capacity(json.len());
     let mut is_within = false;
@@ -132,8 +155,11 @@ fn mended(json: &str) -> String {
         match token {
             "[" | "{" if depth == DEPTH_MAX + 1 => mended.push_str("null"),
             _ if depth > DEPTH_MAX => {}
+            _ if is_no_number(token) => mended.push_str("null"),
             _ if token.starts_with('"') => mend_text(token, &mut mended),
-            _ if is_odd_number(token) => mended.push_str("null"),
+            _ if is_like_number(token) && serde_json::from_str::<Value>(token).is_err() => {
+                mended.push_str("null")
+            }
             _ => mended.push_str(token),
         }
         if matches!(token, "]" | "}") {
@@ -158,9 +184,17 @@ fn token_bytes(json: &str) -> usize {
     end.map_or(json.len(), |end| end + 2)
 }
 
-fn is_odd_number(token: &str) -> bool {
-    let is_number = token.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first));
-    is_number && serde_json::from_str::<Value>(token).is_err()
+/// Whether this was written to be a number, as some writers of JSON do it.
+fn is_like_number(token: &str) -> bool {
+    token.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+        || ["nan", "inf", "infinity"].iter().any(|word| token.eq_ignore_ascii_case(word))
+}
+
+/// Whether this is what [`text`] writes for a number that is none.
+fn is_no_number(token: &str) -> bool {
+    let bytes = token.strip_prefix(NO_NUMBER).and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+    let is_byte = |at| unit(&bytes[at..]).is_some_and(|unit| (BYTE..BYTE + 0x100).contains(&unit));
+    !bytes.is_empty() && bytes.is_ascii() && (0..bytes.len()).step_by(ESCAPE_BYTES).all(is_byte)
 }
 
 fn is_sign(character: char) -> bool {

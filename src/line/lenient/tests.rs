@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::line::webhook;
+use crate::model::inbound::Change;
 
 #[track_caller]
 fn check(json: impl AsRef<[u8]>, expected: &Value) {
@@ -122,7 +124,55 @@ fn what_no_number_can_hold_is_none() {
         r#"{"a":1e400,"b":-1E+999,"c":[1e400],"d":"1e400","e":1}"#,
         &json!({ "a": null, "b": null, "c": [null], "d": "1e400", "e": 1 }),
     );
-    check("[01,+1,.5,-,1.,2]", &json!([null, null, null, null, null, 2]));
+}
+
+#[test]
+fn a_number_that_is_none_is_nothing_and_is_kept() {
+    for number in [
+        "01",
+        "-01",
+        "00",
+        "+1",
+        ".5",
+        "-.5",
+        "1.",
+        "1.e2",
+        "1e",
+        "-",
+        "0x1f",
+        "1_000",
+        "1é",
+        "NaN",
+        "nan",
+        "-nan",
+        "Infinity",
+        "-Infinity",
+        "+Infinity",
+        "inf",
+    ] {
+        check(
+            format!(r#"{{"a":{number},"b":[{number} ,{number}],"c":"{number}","d":2}}"#),
+            &json!({ "a": null, "b": [null, null], "c": number, "d": 2 }),
+        );
+        let text = text(format!("[{number}]").as_bytes());
+        let bytes = number.bytes().map(|byte| format!(r"\udc{byte:02x}")).collect::<String>();
+        assert_eq!(text, format!(r#"["\udc00{bytes}"]"#));
+    }
+    check(r#"["\udc00","\udc00a","\udc00\udd00","a\udc00\udc30"]"#, &json!(["�", "�a", "��", "a��"]));
+}
+
+#[test]
+fn events_that_differ_in_a_number_that_is_none_are_two_and_are_read_again_as_they_were_read() {
+    let events =
+        br#"{"events":[{"type":"follow","a":01},{"type":"follow","a":+1},{"type":"follow","a":01}]}"#;
+
+    let events = webhook::parse(events).unwrap().events;
+
+    assert!(events[0].id != events[1].id && events[0].id == events[2].id);
+    for event in events {
+        assert!(event.body.contains(r#""a":"\udc00\udc"#), "{}", event.body);
+        assert_eq!((webhook::parse_event(&event.body), &event.change), (event.clone(), &Change::Follow));
+    }
 }
 
 #[test]
@@ -136,9 +186,29 @@ fn what_is_nested_too_deeply_is_none() {
 
 #[test]
 fn what_is_no_json_stays_none() {
-    for json in
-        ["", "{", "[1", "\"", "{\"a\":}", "[1]x", "[1]]", "{\"a\" 1}", "\"\\", "\\ud83d", "<html>", "nul"]
-    {
+    for json in [
+        "",
+        "{",
+        "[1",
+        "\"",
+        "{\"a\":}",
+        "[1]x",
+        "[1]]",
+        "{\"a\" 1}",
+        "\"\\",
+        "\\ud83d",
+        "<html>",
+        "nul",
+        "[01",
+        "{\"a\":1.",
+        "[NaN",
+        "[1 2]",
+        "[01 02]",
+        "[01]]",
+        "[undefined]",
+        "[Na]",
+        "{\"a\":NaN",
+    ] {
         assert!(value(json.as_bytes()).is_err(), "{json} was read");
     }
 }
@@ -193,7 +263,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_comes_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60), signs in "[\\[\\]{}\",:\\\\ud83dDCe0-9.tn ]{0,60}") {
+    fn whatever_comes_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60), signs in "[\\[\\]{}\",:\\\\ud83dDCe0-9.+tnNaI -]{0,60}") {
         for bytes in [bytes.as_slice(), signs.as_bytes(), &[signs.as_bytes(), &bytes].concat()] {
             drop(value(bytes));
         }
