@@ -3,6 +3,8 @@
 //! awc takes an interim answer for the final one, a chunked body that breaks off for a whole one, and a body that only the
 //! closed connection ends for none. So what it reads here is put right before: see [`Framing`].
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -29,9 +31,18 @@ pub struct Answers {
     told: BytesMut,
 }
 
+/// A connection that carried answers before has ended without a byte of the present one.
+#[derive(Debug)]
+pub struct Unheard(io::Error);
+
 impl Answers {
     pub fn new(stream: Box<dyn Stream>) -> Self {
         Self { stream, framing: Framing::default(), came: BytesMut::new(), told: BytesMut::new() }
+    }
+
+    /// What this means for the request that is under way.
+    fn error(&self, error: io::Error) -> io::Error {
+        if self.framing.is_unheard() { io::Error::new(error.kind(), Unheard(error)) } else { error }
     }
 
     /// Reads more; false at the end of the connection.
@@ -60,8 +71,8 @@ impl AsyncRead for Answers {
                 buffer.put_slice(&this.told.split_to(count));
                 return Poll::Ready(Ok(()));
             }
-            if !ready!(this.poll_more(context))? {
-                return Poll::Ready(this.framing.end(&this.came));
+            if !ready!(this.poll_more(context)).map_err(|error| this.error(error))? {
+                return Poll::Ready(this.framing.end(&this.came).map_err(|error| this.error(error)));
             }
         }
     }
@@ -71,11 +82,12 @@ impl AsyncWrite for Answers {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.framing.asked(bytes);
-        Pin::new(&mut this.stream).poll_write(context, bytes)
+        Pin::new(&mut this.stream).poll_write(context, bytes).map_err(|error| this.error(error))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        Pin::new(&mut this.stream).poll_flush(context).map_err(|error| this.error(error))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -94,8 +106,16 @@ impl ActixStream for Answers {
     }
 }
 
-impl std::fmt::Debug for Answers {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Answers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Answers")
     }
 }
+
+impl fmt::Display for Unheard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the connection was closed while it was asked: {}", self.0)
+    }
+}
+
+impl Error for Unheard {}

@@ -7,6 +7,7 @@ use actix_http::error::ParseError;
 use actix_web::error::PayloadError;
 use awc::error::{ConnectError, SendRequestError};
 
+use crate::http::answers::Unheard;
 use crate::http::connector::Refused;
 
 /// What went wrong, with words for a person.
@@ -76,6 +77,14 @@ impl Failure {
     pub(super) fn of_body(error: &PayloadError) -> Self {
         Self::new(FailureKind::Broken, format!("half an answer: {}", chain(error)))
     }
+}
+
+/// Whether the request was sent on a kept connection that ended without a byte of an answer.
+pub(super) fn is_unheard(error: &SendRequestError) -> bool {
+    let (SendRequestError::Send(error) | SendRequestError::Response(ParseError::Io(error))) = error else {
+        return false;
+    };
+    error.get_ref().is_some_and(|cause| cause.is::<Unheard>())
 }
 
 /// The words of all causes. Each is said once, though some libraries repeat those of what is beneath.

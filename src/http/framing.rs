@@ -33,6 +33,9 @@ pub struct Framing {
     state: State,
     /// The answer is to `HEAD`, and has no body whatever its head says.
     is_bare: bool,
+    was_asked: bool,
+    /// The connection carried an answer before, and nothing has come of the present one.
+    is_unheard: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -65,11 +68,18 @@ impl Framing {
         if self.state == State::Idle && !bytes.is_empty() {
             self.state = State::Head;
             self.is_bare = bytes.starts_with("HEAD ".as_bytes());
+            self.is_unheard = std::mem::replace(&mut self.was_asked, true);
         }
+    }
+
+    /// Whether the request may have met a connection that the other side was closing, since it had been idle.
+    pub fn is_unheard(&self) -> bool {
+        self.is_unheard
     }
 
     /// Takes what has come, as far as it is understood, and tells it on. `InvalidData` for what is no answer.
     pub fn read(&mut self, came: &mut BytesMut, told: &mut BytesMut) -> io::Result<()> {
+        self.is_unheard &= came.is_empty();
         // What follows an answer is not told on with it.
         while self.step(came, told)? && (self.state != State::Idle || told.is_empty()) {}
         Ok(())
@@ -101,7 +111,7 @@ impl Framing {
     pub fn end(&self, came: &BytesMut) -> io::Result<()> {
         match self.state {
             State::Idle | State::UntilClosed => Ok(()),
-            State::Head if came.is_empty() => Ok(()),
+            State::Head if came.is_empty() && !self.is_unheard => Ok(()),
             _ => Err(io::Error::new(ErrorKind::UnexpectedEof, "the connection ended before the answer")),
         }
     }

@@ -19,7 +19,10 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use tokio::sync::Semaphore;
 
+use awc::ClientResponse;
+use awc::error::SendRequestError;
 use connector::Connector;
+use request::Sending;
 
 pub use awc::http::Method;
 pub use awc::http::header;
@@ -62,6 +65,7 @@ struct Pool {
     plain: awc::Client,
     /// Within TLS, which is made beneath awc: what is seen there is the answer itself.
     secure: awc::Client,
+    is_kept: bool,
 }
 
 impl Settings {
@@ -91,7 +95,10 @@ impl Client {
                 .finish()
         };
         let tls = Arc::new(tls);
-        let pool = |idle| Pool { plain: client(None, idle), secure: client(Some(Arc::clone(&tls)), idle) };
+        let pool = |idle: Duration| {
+            let (plain, secure) = (client(None, idle), client(Some(Arc::clone(&tls)), idle));
+            Pool { plain, secure, is_kept: !idle.is_zero() }
+        };
         let kept = (!idle.is_zero()).then(|| pool(idle));
         Self { kept, alone: pool(Duration::ZERO), places: Arc::new(Semaphore::new(connections)) }
     }
@@ -110,21 +117,29 @@ impl Client {
     async fn exchange(&self, request: Request, body: Bytes) -> Result<Response, Failure> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|error| Failure::new(FailureKind::Unconnected, error.to_string()))?;
-        let parts = request.into_parts()?;
-        let kept = self.kept.as_ref().filter(|_| !parts.is_alone);
+        let sending = request.into_parts()?;
+        let kept = self.kept.as_ref().filter(|_| !sending.is_alone);
         if kept.is_some() {
             // Whether the other side has closed an idle connection is known only once what came in between was looked at.
             tokio::task::yield_now().await;
         }
-        let pool = kept.unwrap_or(&self.alone);
-        let client = if parts.is_secure { &pool.secure } else { &pool.plain };
-        let mut sending = client.request(parts.method.clone(), parts.uri);
-        *sending.headers_mut() = parts.headers;
-        if kept.is_none() {
-            sending = sending.force_close();
+        let mut answer = kept.unwrap_or(&self.alone).send(&sending, body.clone()).await;
+        if sending.is_repeatable && answer.as_ref().is_err_and(failure::is_unheard) {
+            answer = self.alone.send(&sending, body).await;
         }
-        let is_bare = body.is_empty() && matches!(parts.method, Method::GET | Method::HEAD);
-        let answer = if is_bare { sending.send().await } else { sending.send_body(body).await };
         answer.map(|answer| Response::new(answer, place)).map_err(|error| Failure::of_exchange(&error))
+    }
+}
+
+impl Pool {
+    async fn send(&self, sending: &Sending, body: Bytes) -> Result<ClientResponse, SendRequestError> {
+        let client = if sending.is_secure { &self.secure } else { &self.plain };
+        let mut request = client.request(sending.method.clone(), sending.uri.clone());
+        request.headers_mut().clone_from(&sending.headers);
+        if !self.is_kept {
+            request = request.force_close();
+        }
+        let is_bare = body.is_empty() && matches!(sending.method, Method::GET | Method::HEAD);
+        if is_bare { request.send().await } else { request.send_body(body).await }
     }
 }

@@ -15,6 +15,7 @@ pub struct Request {
     headers: HeaderMap,
     is_wrong: bool,
     is_alone: bool,
+    is_repeatable: bool,
 }
 
 /// What is sent.
@@ -24,6 +25,7 @@ pub(super) struct Sending {
     pub(super) uri: Uri,
     pub(super) is_secure: bool,
     pub(super) is_alone: bool,
+    pub(super) is_repeatable: bool,
     pub(super) headers: HeaderMap,
 }
 
@@ -62,9 +64,15 @@ impl Request {
         Self { is_alone: true, ..self }
     }
 
+    /// Sent once more when the other side closes a connection that was idle in the moment in which it is used: good for what may
+    /// be done twice.
+    pub fn repeatable(self) -> Self {
+        Self { is_repeatable: true, ..self }
+    }
+
     /// `Address` for what cannot be sent.
     pub(super) fn into_parts(self) -> Result<Sending, Failure> {
-        let Self { method, uri, mut headers, is_wrong, is_alone } = self;
+        let Self { method, uri, mut headers, is_wrong, is_alone, is_repeatable } = self;
         let wrong = || Failure::new(FailureKind::Address, "this is no request to a web address");
         let mut parts = uri.parse::<Uri>().map_err(|_| wrong())?.into_parts();
         let is_secure = match &parts.scheme {
@@ -79,7 +87,7 @@ impl Request {
         parts.scheme = Some(Scheme::HTTP);
         parts.authority = Some(address.parse().map_err(|_| wrong())?);
         let uri = Uri::from_parts(parts).map_err(|_| wrong())?;
-        Ok(Sending { method: method.unwrap_or_default(), uri, is_secure, is_alone, headers })
+        Ok(Sending { method: method.unwrap_or_default(), uri, is_secure, is_alone, is_repeatable, headers })
     }
 }
 

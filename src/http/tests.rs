@@ -237,6 +237,48 @@ async fn a_connection_that_was_closed_while_it_was_idle_is_not_used() {
 }
 
 #[actix_web::test]
+async fn what_may_be_repeated_is_asked_again_where_a_kept_connection_ends_without_a_byte_of_an_answer() {
+    let (hear, heard) = std::sync::mpsc::channel();
+    let url = peer(move |mut connection| {
+        let mut is_new = true;
+        while let Some(number) = request(&mut connection) {
+            hear.send(number).unwrap();
+            match number {
+                // It is closed unanswered once it was idle.
+                1 if !is_new => return,
+                2 => return,
+                3 => return connection.write_all(b"H").unwrap(),
+                4 => return connection.write_all(INTERIM[1].as_bytes()).unwrap(),
+                _ => connection.write_all(ANSWERS[0].0.as_bytes()).unwrap(),
+            }
+            is_new = false;
+        }
+    });
+
+    for (before, number, is_repeatable, expected, times) in [
+        (true, 1, true, Ok(()), 2),
+        (true, 1, false, Err(FailureKind::Broken), 1),
+        (true, 2, true, Err(FailureKind::Broken), 2),
+        (false, 2, true, Err(FailureKind::Broken), 1),
+        (true, 3, true, Err(FailureKind::Broken), 1),
+        (true, 4, true, Err(FailureKind::Broken), 1),
+    ] {
+        let client = client(PATIENCE);
+        if before {
+            ask(&client, &url).await.unwrap();
+        }
+        let request = Request::new().method(Method::POST).uri(format!("{url}{number}"));
+        let request = if is_repeatable { request.repeatable() } else { request };
+
+        let answer = client.send(request, "", PATIENCE).await;
+
+        assert_eq!(answer.map(drop).map_err(|failure| failure.kind), expected, "{number}");
+        let heard: Vec<_> = heard.try_iter().filter(|heard| *heard > 0).collect();
+        assert_eq!(heard, vec![number; times]);
+    }
+}
+
+#[actix_web::test]
 async fn interim_answers_without_an_end_are_no_answer_in_time() {
     let url = peer(|mut connection| {
         request(&mut connection);

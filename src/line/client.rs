@@ -166,7 +166,7 @@ impl Client {
 
     /// A call that may be repeated freely: its answer, when that is a good one.
     pub(super) async fn call(&self, request: Request, body: &[u8]) -> Result<Answer> {
-        let answer = self.send(request, body).await.map_err(unavailable)?;
+        let answer = self.send(request.repeatable(), body).await.map_err(unavailable)?;
         match answer.status {
             200..=299 => Ok(answer),
             500.. => Err(Error::LineUnavailable(answer.message())),

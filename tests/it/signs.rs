@@ -105,6 +105,24 @@ async fn a_user_sees_that_an_answer_is_on_its_way_and_a_group_does_not() {
 }
 
 #[actix_web::test]
+async fn a_sign_is_sent_again_when_line_closes_a_connection_that_was_idle_just_then() {
+    let server = TestServer::start_with(|config| config.workers = 1);
+    client::say(&server.line.url, "Alice", "hello").await.unwrap();
+    let list = server.get("/v1.0/conversations").await.json();
+    let path = format!("/v1.0/conversations/{}/typing", list["result"][0]["id"].as_str().unwrap());
+    assert_eq!(server.post(&path, &json!({})).await.status, 204);
+    server.set_faults(&json!([{ "path": LOADING, "kind": "reset", "count": 1 }]));
+
+    let again = server.post(&path, &json!({})).await;
+
+    assert_eq!(again.status, 204, "{}", again.text);
+    let statuses: Vec<_> = requests(&server, LOADING).iter().map(|request| request.status).collect();
+    assert_eq!(statuses, [Some(202), None, Some(202)]);
+    server.set_faults(&json!([{ "path": LOADING, "kind": "reset" }]));
+    assert_eq!(server.post(&path, &json!({})).await.reason(), "LINE_UNAVAILABLE");
+}
+
+#[actix_web::test]
 async fn what_line_refuses_is_told_with_the_account_and_a_removed_account_can_do_nothing() {
     let (server, conversation) = with_message_of_alice().await;
     let path = format!("/v1.0/conversations/{conversation}/typing");
