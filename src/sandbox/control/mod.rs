@@ -10,9 +10,9 @@ pub mod users;
 pub mod webhooks;
 
 use actix_web::web::{
-    Json, JsonConfig, PayloadConfig, ServiceConfig, delete, get, patch, post, put, scope, to,
+    Json, JsonConfig, PayloadConfig, ServiceConfig, delete, patch, post, put, route, scope, to,
 };
-use actix_web::{HttpResponse, Scope};
+use actix_web::{HttpResponse, Route, Scope, guard};
 use serde_json::{Value, json};
 
 use crate::http;
@@ -40,7 +40,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 fn people(scope: Scope) -> Scope {
     scope
-        .route("/users", get().to(users::list))
+        .route("/users", read().to(users::list))
         .route("/users", post().to(users::create))
         .route("/users/{user}", patch().to(users::change))
         .route("/users/{user}/say", post().to(users::say))
@@ -50,10 +50,10 @@ fn people(scope: Scope) -> Scope {
         .route("/users/{user}/edit", post().to(users::edit))
         .route("/users/{user}/unsend", post().to(users::unsend))
         .route("/users/{user}/postback", post().to(users::postback))
-        .route("/users/{user}/buttons", get().to(taps::buttons))
+        .route("/users/{user}/buttons", read().to(taps::buttons))
         .route("/users/{user}/tap", post().to(taps::tap))
         .route("/users/{user}/album", post().to(users::album))
-        .route("/groups", get().to(groups::list))
+        .route("/groups", read().to(groups::list))
         .route("/groups", post().to(groups::create))
         .route("/groups/{group}/leave", post().to(groups::leave))
         .route("/groups/{group}/members", post().to(groups::add_members))
@@ -64,8 +64,8 @@ fn people(scope: Scope) -> Scope {
 
 fn records_and_settings(scope: Scope) -> Scope {
     scope
-        .route("/state", get().to(settings::state))
-        .route("/faults", get().to(settings::faults))
+        .route("/state", read().to(settings::state))
+        .route("/faults", read().to(settings::faults))
         .route("/faults", put().to(settings::set_faults))
         .route("/quota", put().to(settings::set_quota))
         .route("/redelivery", put().to(settings::set_redelivery))
@@ -74,13 +74,18 @@ fn records_and_settings(scope: Scope) -> Scope {
         .route("/tokens", delete().to(settings::expire_tokens))
         .route("/contents/{message}", put().to(settings::set_content))
         .route("/contents/{message}/readiness", put().to(settings::set_readiness))
-        .route("/executed", get().to(records::executed))
-        .route("/requests", get().to(records::requests))
-        .route("/violations", get().to(records::violations))
-        .route("/attempts", get().to(records::attempts))
+        .route("/executed", read().to(records::executed))
+        .route("/requests", read().to(records::requests))
+        .route("/violations", read().to(records::violations))
+        .route("/attempts", read().to(records::attempts))
         .route("/records", delete().to(records::forget))
-        .route("/chats/{chat}", get().to(chats::show))
+        .route("/chats/{chat}", read().to(chats::show))
         .route("/chats/{chat}/open", post().to(chats::open))
+}
+
+/// What `GET` does; `HEAD` does the same, and nobody is told the body.
+fn read() -> Route {
+    route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 async fn unknown() -> Result<HttpResponse, Refusal> {

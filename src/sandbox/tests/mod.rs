@@ -1,5 +1,6 @@
 //! The sandbox over real connections: a bot that pushes to it, and a bot that listens.
 
+mod control;
 mod deliveries;
 mod phones;
 mod pushes;
