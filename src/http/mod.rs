@@ -1,4 +1,5 @@
-//! The HTTP client with which everything here asks others: LINE, customers' receivers, hosts of files, another kaiwa.
+//! The HTTP client with which everything here asks others: LINE, customers' receivers, hosts of files, another kaiwa; and in
+//! `listening` what is below the parser of everything that listens.
 //!
 //! awc, from the makers of the server, asks; how an answer begins and ends is for `answers` to tell (RFC 9112): interim
 //! answers are passed over, and a body that breaks off before its end is an error and never a short body.
@@ -7,6 +8,8 @@ mod answers;
 mod connector;
 mod failure;
 mod framing;
+mod line_ends;
+pub mod listening;
 mod request;
 mod response;
 #[cfg(test)]

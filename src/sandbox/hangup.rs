@@ -1,21 +1,20 @@
 //! Closing a connection without an answer, as networks do.
 
-use std::any::Any;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 
 use actix_web::dev::Extensions;
 use actix_web::{HttpRequest, rt};
 
+use crate::http::listening::Lines;
+
 /// A second handle to the connection of a request.
 #[derive(Debug)]
 struct Line(TcpStream);
 
 /// Remembers a new connection, so that a request on it can hang up later.
-pub fn remember(connection: &dyn Any, extensions: &mut Extensions) {
-    let stream = connection.downcast_ref::<rt::net::TcpStream>();
-    let handle = stream.and_then(|stream| stream.as_fd().try_clone_to_owned().ok());
-    if let Some(handle) = handle {
+pub fn remember(connection: &Lines<rt::net::TcpStream>, extensions: &mut Extensions) {
+    if let Ok(handle) = connection.stream().as_fd().try_clone_to_owned() {
         extensions.insert(Line(TcpStream::from(handle)));
     }
 }

@@ -45,13 +45,17 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::web::{Data, ServiceConfig, ThinData, resource, to};
-use actix_web::{App, HttpServer};
 
 use crate::error::{Error, Result};
+use crate::http::listening::{self, Listening};
 use crate::sandbox::phone::Phone;
 use crate::sandbox::platform::Platform;
 
 const WORKERS: usize = 2;
+/// Connections at once to each of them.
+const CONNECTIONS_MAX: usize = 25_000;
+/// A head has to arrive within so long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than clients keep idle connections, so that none is closed in the moment in which it is used.
 const KEEP_ALIVE: Duration = Duration::from_mins(2);
 /// Faults that never answer must not hold up the end of the process.
@@ -73,13 +77,16 @@ pub fn routes(config: &mut ServiceConfig) {
 /// Faults can close connections only here: `routes` in another server answers 500 instead.
 pub fn serve(platform: Platform, listener: TcpListener) -> Result<Server> {
     let platform = Data::new(platform);
-    let server = HttpServer::new(move || App::new().app_data(platform.clone()).configure(routes))
-        .on_connect(hangup::remember)
-        .workers(WORKERS)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals()
-        .listen(listener)
-        .map_err(Error::internal)?;
-    Ok(server.run())
+    let listening = Listening {
+        threads: WORKERS,
+        connections_max: CONNECTIONS_MAX,
+        keep_alive: KEEP_ALIVE,
+        request_timeout: REQUEST_TIMEOUT,
+        shutdown_seconds: SHUTDOWN_SECONDS,
+        on_connect: hangup::remember,
+    };
+    let all = move |config: &mut ServiceConfig| {
+        config.app_data(platform.clone()).configure(routes);
+    };
+    listening::serve(listener, listening, all).map_err(Error::internal)
 }

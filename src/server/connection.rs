@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use tokio_util::either::Either;
 
 use crate::api::progress::Progress;
-use crate::server::line_ends::LineEnds;
+use crate::http::listening::Lines;
 use crate::worker::wake::Stop;
 
 /// For so long after the stop a request is awaited on a connection that has none. Whoever uses a connection all the time has
@@ -27,9 +27,8 @@ pub type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// One connection.
 pub struct Connection {
-    stream: Stream,
+    stream: Lines<Stream>,
     progress: Progress,
-    lines: LineEnds,
     /// Ready when nothing more is awaited; then nothing.
     last_call: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
@@ -42,9 +41,8 @@ impl Connection {
             sleep(LAST_CALL).await;
         };
         Self {
-            stream,
+            stream: Lines::new(stream),
             progress: Progress::default(),
-            lines: LineEnds::default(),
             last_call: Some(Box::pin(last_call)),
         }
     }
@@ -71,10 +69,6 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if buffer.remaining() > 0 && self.lines.must_end() {
-            buffer.put_slice(&[0]);
-            return Poll::Ready(Ok(()));
-        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_pending() {
@@ -83,7 +77,6 @@ impl AsyncRead for Connection {
         }
         if buffer.filled().len() > before {
             self.progress.received();
-            self.lines.read(&mut buffer.filled_mut()[before..]);
         }
         read
     }

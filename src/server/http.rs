@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::rt::task::JoinHandle;
-use actix_web::{App as Service, HttpServer, rt, web};
+use actix_web::{rt, web};
 use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::api;
 use crate::api::app::Shared;
 use crate::error::{Error, Result};
+use crate::http::listening::{self, Listening};
 use crate::server::acceptor::{Acceptor, Holder};
 use crate::server::threads;
 
@@ -21,6 +22,9 @@ const BACKLOG: i32 = 1_024;
 
 /// Connections at once to the port of the metrics: scrapers are few.
 const METRICS_CONNECTIONS: usize = 16;
+
+/// Nobody uses the connection between two scrapes.
+const METRICS_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// The running HTTP threads.
 pub struct Http {
@@ -67,17 +71,18 @@ impl Http {
 
 fn serve_metrics(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> {
     let shared = Arc::clone(shared);
-    let timeout = shared.config.limits.request_timeout;
-    let server = HttpServer::new(move || {
-        Service::new().app_data(web::Data::new(Arc::clone(&shared))).configure(api::metrics::routes)
-    })
-    .workers(1)
-    .max_connections(METRICS_CONNECTIONS)
-    .client_request_timeout(timeout)
-    .disable_signals()
-    .listen(listener)
-    .map_err(Error::internal)?;
-    Ok(server.run())
+    let listening = Listening {
+        threads: 1,
+        connections_max: METRICS_CONNECTIONS,
+        keep_alive: METRICS_KEEP_ALIVE,
+        request_timeout: shared.config.limits.request_timeout,
+        shutdown_seconds: 0,
+        on_connect: |_, _| {},
+    };
+    let routes = move |service: &mut web::ServiceConfig| {
+        service.app_data(web::Data::new(Arc::clone(&shared))).configure(api::metrics::routes);
+    };
+    listening::serve(listener, listening, routes).map_err(Error::internal)
 }
 
 /// Lets the kernel end a connection when what was sent is not taken for this long, be it that nobody is there any more or that

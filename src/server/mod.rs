@@ -4,7 +4,6 @@ mod acceptor;
 mod connection;
 mod declared;
 mod http;
-mod line_ends;
 mod notify;
 mod threads;
 mod tls;

@@ -1,7 +1,7 @@
 //! How a feed begins and ends: for whom, from where, in which framing, and until when.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use awc::http::Method;
@@ -110,7 +110,11 @@ async fn an_empty_id_is_none_and_an_unknown_one_is_told_to_begin_anew() {
 
 /// All that the server says to these bytes until it closes the connection, or until this has come.
 fn say(server: &TestServer, head: &str, until: &str) -> String {
-    let mut stream = TcpStream::connect(server.address).unwrap();
+    say_to(server.address, head, until)
+}
+
+fn say_to(address: SocketAddr, head: &str, until: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
     let (mut answer, mut bytes) = (String::new(), [0; 4_096]);
@@ -145,20 +149,25 @@ async fn a_client_of_http_1_0_is_sent_no_chunks_and_reads_until_the_connection_c
 }
 
 #[actix_web::test]
-async fn a_request_with_bare_line_feeds_is_refused() {
-    let server = TestServer::start();
-    let ask = |head: &str| say(&server, head, "\r\n\r\n");
+async fn a_request_with_bare_line_feeds_is_refused_wherever_one_can_be_made() {
+    let server = TestServer::start_with(|config| config.metrics.listen = Some("127.0.0.1:0".to_owned()));
+    let line = server.line.url.strip_prefix("http://").unwrap().parse().unwrap();
 
-    for head in [
-        "GET /healthz HTTP/1.1\nHost: a\n\n",
-        "GET /healthz HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
-        "GET /healthz HTTP/1.1\r\nHost: a\r\n\n",
-        "\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
-    ] {
-        let answer = ask(head);
-        assert!(answer.starts_with("HTTP/1.1 400"), "{head:?}: {answer}");
+    for (address, path) in
+        [(server.address, "/healthz"), (server.metrics.unwrap(), "/metrics"), (line, "/sandbox/users")]
+    {
+        let ask = |head: &str| say_to(address, &head.replace("PATH", path), "\r\n\r\n");
+        for head in [
+            "GET PATH HTTP/1.1\nHost: a\n\n",
+            "GET PATH HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+            "GET PATH HTTP/1.1\r\nHost: a\r\n\n",
+            "\nGET PATH HTTP/1.1\r\nHost: a\r\n\r\n",
+        ] {
+            let answer = ask(head);
+            assert!(answer.starts_with("HTTP/1.1 400"), "{path}, {head:?}: {answer}");
+        }
+        assert!(ask("\r\nGET PATH HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 200"), "{path}");
     }
-    assert!(ask("\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 200"));
 }
 
 #[actix_web::test]
