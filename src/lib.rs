@@ -1,13 +1,14 @@
 //! kaiwa (会話, "conversation"): a self-hosted conversation server in one binary and one SQLite file.
 //!
 //! The layers, each of which uses only those before it:
-//! `error < {model, files} < {config, http} < store < {line, hooks} < worker <
+//! `error < {model, files} < {contract, config, http} < store < {line, hooks} < worker <
 //! {api, sandbox} < admin < server < command`.
 
 pub mod admin;
 pub mod api;
 pub mod command;
 pub mod config;
+pub mod contract;
 pub mod error;
 pub mod files;
 pub mod hooks;

@@ -10,6 +10,7 @@ use crate::api::conversations::checked;
 use crate::api::field::Field;
 use crate::api::once::Once;
 use crate::api::{JSON, query};
+use crate::contract::views::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::error::{Error, Result, Rule};
 use crate::model::account::{
     Account, AccountChange, Check, Credential, DeliveryMode, NewAccount, SecretChange,
@@ -17,7 +18,6 @@ use crate::model::account::{
 use crate::model::created::Created;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
-use crate::model::view::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::store::{accounts, customers, idempotency};
 
 /// An account as a client writes it.

@@ -8,10 +8,10 @@ use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::field::Field;
 use crate::api::{JSON, query};
+use crate::contract::views::{ConversationView, ListBody};
 use crate::error::{Error, Result, Rule};
 use crate::model::conversation::ConversationChange;
 use crate::model::id::ConversationId;
-use crate::model::view::{ConversationView, ListBody};
 use crate::store::conversations;
 
 /// As many characters as a name or a note may have.

@@ -3,19 +3,18 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::api::app::App;
-use crate::api::attachments;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::once::Once;
 use crate::api::outgoing::{self, SendMessage};
-use crate::api::{JSON, limits, query};
+use crate::api::{JSON, attachments, limits, query};
+use crate::contract::views::{ListBody, MessageView};
 use crate::error::{Error, InvalidProperty, Result};
 use crate::line::push;
 use crate::model::chat::ChatKind;
 use crate::model::conversation::Conversation;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, CustomerId, MessageId};
-use crate::model::view::{ListBody, MessageView};
 use crate::store::messages::NewMessage;
 use crate::store::{conversations, idempotency, messages};
 

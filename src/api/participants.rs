@@ -5,9 +5,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::api::app::App;
 use crate::api::caller::Caller;
 use crate::api::{JSON, query};
+use crate::contract::views::{AddressView, ListBody};
 use crate::error::Result;
 use crate::model::id::ConversationId;
-use crate::model::view::{AddressView, ListBody};
 use crate::store::participants;
 
 /// The place of the account itself, before all others.

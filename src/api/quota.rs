@@ -6,9 +6,9 @@ use actix_web::{HttpResponse, web};
 
 use crate::api::app::App;
 use crate::api::caller::Caller;
+use crate::contract::views::QuotaView;
 use crate::error::Result;
 use crate::model::id::AccountId;
-use crate::model::view::QuotaView;
 use crate::store::accounts;
 
 /// LINE is asked again after this long.

@@ -8,6 +8,7 @@ use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::webhook_endpoint::check_method;
+use crate::contract::views::{BotView, REFERENCE_TYPE};
 use crate::error::{Error, Result, Rule};
 use crate::hooks::guard::Guard;
 use crate::line::told::{WebhookEndpoint, WebhookTest};
@@ -16,7 +17,6 @@ use crate::model::customer::ProfileChange;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::sources::{Held, Source};
-use crate::model::view::{BotView, REFERENCE_TYPE};
 use crate::store::{accounts, customers, webhook_endpoints};
 
 /// What to set up.

@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use crate::api::app::App;
 use crate::api::caller::{Caller, Grant};
+use crate::contract::views::TicketView;
 use crate::error::{Error, Result};
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
-use crate::model::view::TicketView;
 
 /// How long a ticket may wait for its use.
 const LIFE: Duration = Duration::from_mins(1);

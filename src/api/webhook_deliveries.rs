@@ -5,11 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::api::app::App;
 use crate::api::caller::Caller;
 use crate::api::{JSON, query};
+use crate::contract::views::ListBody;
+use crate::contract::webhook_views::{DeliveryView, DeliveryWithAttemptsView};
 use crate::error::{Error, Result, Rule};
 use crate::model::id::{CustomerId, EventId};
-use crate::model::view::ListBody;
 use crate::model::webhook_delivery::DeliveryState;
-use crate::model::webhook_view::{DeliveryView, DeliveryWithAttemptsView};
 use crate::store::webhook_history::{self, Filter};
 
 /// A page of deliveries, newest first.

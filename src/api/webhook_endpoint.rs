@@ -7,11 +7,11 @@ use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::field::Field;
+use crate::contract::webhook_views::EndpointView;
 use crate::error::{Error, Result, Rule};
 use crate::hooks::guard::Guard;
 use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;
-use crate::model::webhook_view::EndpointView;
 use crate::store::{customers, webhook_endpoints};
 
 /// An endpoint as a client writes it.

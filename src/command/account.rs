@@ -8,12 +8,12 @@ use crate::admin::operation::{Channel, Operation};
 use crate::command::output;
 use crate::command::place::Place;
 use crate::command::settings::{Settings, find_customer};
+use crate::contract::views::AccountView;
 use crate::error::{Error, Result};
 use crate::model::account::Account;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::model::view::AccountView;
 use crate::store::accounts;
 
 /// LINE accounts of customers.

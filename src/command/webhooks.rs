@@ -6,13 +6,13 @@ use crate::admin::operation::Operation;
 use crate::command::place::Place;
 use crate::command::settings::{Settings, find_customer};
 use crate::command::{output, words};
+use crate::contract::webhook_views::{DeliveryView, EndpointView};
 use crate::error::{Error, Result};
 use crate::model::customer::Customer;
 use crate::model::id::EventId;
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook_delivery::{Delivery, DeliveryState};
-use crate::model::webhook_view::{DeliveryView, EndpointView};
 use crate::store::webhook_history::Filter;
 use crate::store::{webhook_endpoints, webhook_history};
 

@@ -28,7 +28,5 @@ pub mod signing_secret;
 pub mod sources;
 pub mod text;
 pub mod timestamp;
-pub mod view;
 pub mod webhook;
 pub mod webhook_delivery;
-pub mod webhook_view;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::contract::views::ConversationView;
 use crate::error::{Error, Resource, Result};
 use crate::model::chat::{Chat, ChatKind, LineId};
 use crate::model::conversation::{Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach};
@@ -12,7 +13,6 @@ use crate::model::inbound::InboundEvent;
 use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::model::view::ConversationView;
 use crate::store::damage::{SPARE, get_or, size_of, sound, sound_one, text};
 use crate::store::events::Subject;
 use crate::store::transaction::Transaction;

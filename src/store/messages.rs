@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::contract::views::MessageView;
 use crate::error::{Error, Resource, Result};
 use crate::model::event::EventKind;
 use crate::model::id::{ConversationId, CustomerId, MediaId, MessageId};
@@ -10,7 +11,6 @@ use crate::model::mention::Mention;
 use crate::model::message::{Failure, FailureReason, MessageRow, Quote, Status};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
-use crate::model::view::MessageView;
 use crate::store::damage::{SPARE, get_or, json, optional_text, shown, size_of, sound, sound_one};
 use crate::store::events::Subject;
 use crate::store::transaction::Transaction;

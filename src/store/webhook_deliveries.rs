@@ -3,12 +3,12 @@
 
 use rusqlite::Row;
 
+use crate::contract::views::EventView;
 use crate::error::{Error, Result};
 use crate::model::id::EventId;
 use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::model::view::EventView;
 use crate::model::webhook::{AttemptError, Decision, Outcome, Progress};
 use crate::model::webhook_delivery::{Attempt, DeliveryState};
 use crate::store::damage::{only_its_own, sound};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kaiwa::config::key_source::KeySource;
+use kaiwa::contract::views::{ConversationView, MessageView};
 use kaiwa::model::event::EventKind;
 use kaiwa::model::id::{ConversationId, CustomerId};
 use kaiwa::model::message::MessageRow;
 use kaiwa::model::page::Page;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::model::view::{ConversationView, MessageView};
 use kaiwa::store::events::{self, Beginning, Progress};
 use kaiwa::store::reader::Reader;
 use kaiwa::store::{conversations, customers, messages};

@@ -8,7 +8,7 @@ use crate::tidy::{Finding, hold};
 const LAYERS: [&[&str]; 10] = [
     &["error"],
     &["model", "files"],
-    &["config", "http", "metrics"],
+    &["contract", "config", "http", "metrics"],
     &["store"],
     &["line", "hooks"],
     &["worker"],

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use crate::contract::views::{Time, event_type};
 use crate::model::id::{ConversationId, EventId};
 use crate::model::secret::Secret;
-use crate::model::view::{Time, event_type};
 use crate::model::webhook::{AttemptError, DisabledReason, Outcome};
 use crate::model::webhook_delivery::{Attempt, Delivery, Endpoint};
 
