@@ -1,7 +1,7 @@
 //! kaiwa (会話, "conversation"): a self-hosted conversation server in one binary and one SQLite file.
 //!
 //! The layers, each of which uses only those before it:
-//! `error < {model, files} < {contract, config, http} < store < {line, hooks} < worker <
+//! `error < {model, files} < {contract, config, net} < store < line < worker <
 //! {api, sandbox} < admin < server < command`.
 
 pub mod admin;
@@ -11,11 +11,10 @@ pub mod config;
 pub mod contract;
 pub mod error;
 pub mod files;
-pub mod hooks;
-pub mod http;
 pub mod line;
 pub mod metrics;
 pub mod model;
+pub mod net;
 pub mod sandbox;
 pub mod server;
 pub mod store;

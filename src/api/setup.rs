@@ -10,13 +10,13 @@ use crate::api::caller::Caller;
 use crate::api::webhook_endpoint::check_method;
 use crate::contract::views::{BotView, REFERENCE_TYPE};
 use crate::error::{Error, Result, Rule};
-use crate::hooks::guard::Guard;
 use crate::line::told::{WebhookEndpoint, WebhookTest};
 use crate::model::account::{Account, Bot, Check};
 use crate::model::customer::ProfileChange;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::sources::{Held, Source};
+use crate::net::ssrf_guard::Guard;
 use crate::store::{accounts, customers, webhook_endpoints};
 
 /// What to set up.

@@ -9,9 +9,9 @@ use crate::api::caller::Caller;
 use crate::api::field::Field;
 use crate::contract::webhook_views::EndpointView;
 use crate::error::{Error, Result, Rule};
-use crate::hooks::guard::Guard;
 use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;
+use crate::net::ssrf_guard::Guard;
 use crate::store::{customers, webhook_endpoints};
 
 /// An endpoint as a client writes it.

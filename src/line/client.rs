@@ -9,8 +9,6 @@ use url::Url;
 
 use crate::config::section::Line;
 use crate::error::{Error, Result};
-use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
-use crate::http::{self, Failure, FailureKind, Method, Request, Response, Settings};
 use crate::line::answer::Answer;
 use crate::line::told::{self, WebhookEndpoint, WebhookTest};
 use crate::model::account::{Bot, ParkReason};
@@ -21,6 +19,8 @@ use crate::model::fetch::Obstacle;
 use crate::model::id::RetryKey;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+use crate::net::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
+use crate::net::{self, Failure, FailureKind, Method, Request, Response, Settings};
 
 /// The longest answer that is read; LINE's are far shorter.
 const ANSWER_BYTES_MAX: usize = 256 * 1_024;
@@ -34,7 +34,7 @@ const WEBHOOK_PATH: &str = "/v2/bot/channel/webhook/endpoint";
 /// Speaks to LINE's API for any account; each call is given the token to use.
 #[derive(Clone)]
 pub struct Client {
-    http: http::Client,
+    http: net::Client,
     api_base: String,
     data_base: String,
     timeout: Duration,
@@ -46,7 +46,7 @@ impl Client {
         let (api_base, data_base, timeout) =
             (base(&settings.api_base), base(&settings.data_base), settings.timeout);
         let settings = Settings { idle: KEEP_ALIVE, ..Settings::new(settings.connect_timeout, connections) };
-        Self { http: http::Client::new(settings), api_base, data_base, timeout }
+        Self { http: net::Client::new(settings), api_base, data_base, timeout }
     }
 
     /// Pushes exactly these bytes, and says what that means for the message.

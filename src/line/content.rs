@@ -1,9 +1,9 @@
 //! The content of messages: pictures, films, sounds and files, from LINE's host for them.
 
-use crate::http::Response;
 use crate::line::client::Client;
 use crate::model::fetch::Obstacle;
 use crate::model::secret::Secret;
+use crate::net::Response;
 
 /// Which of the two that LINE has of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! The month's messages ("Get the target limit for sending messages this month" in LINE's reference).
 
 use crate::error::Result;
-use crate::http::Method;
 use crate::line::client::{Client, without};
 use crate::line::lenient;
 use crate::model::account::Quota;
 use crate::model::secret::Secret;
+use crate::net::Method;
 
 impl Client {
     /// How many messages the plan has this month, and how many were used.

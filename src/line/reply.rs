@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::http::Method;
-use crate::http::header::CONTENT_TYPE;
 use crate::line::client::{Client, without_answer};
 use crate::model::delivery::Outcome;
 use crate::model::secret::Secret;
+use crate::net::Method;
+use crate::net::header::CONTENT_TYPE;
 
 /// What a push says, byte for byte.
 #[derive(Deserialize)]

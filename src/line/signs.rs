@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::error::Result;
-use crate::http::Method;
-use crate::http::header::CONTENT_TYPE;
 use crate::line::client::Client;
 use crate::model::chat::LineId;
 use crate::model::secret::Secret;
+use crate::net::Method;
+use crate::net::header::CONTENT_TYPE;
 
 impl Client {
     /// Shows the user that everything up to the message of this token was read.

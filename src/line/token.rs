@@ -6,11 +6,11 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use crate::error::Result;
-use crate::http::Method;
-use crate::http::header::CONTENT_TYPE;
 use crate::line::client::{Client, without};
 use crate::line::lenient;
 use crate::model::secret::Secret;
+use crate::net::Method;
+use crate::net::header::CONTENT_TYPE;
 
 /// How long a token lives when LINE does not say: as its documentation has it.
 const LIFE_USUAL: Duration = Duration::from_mins(15);

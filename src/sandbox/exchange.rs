@@ -10,18 +10,17 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
 use uuid::Uuid;
 
-use crate::http;
 use crate::model::timestamp::Timestamp;
+use crate::net;
 use crate::sandbox::call::{Answer, Call};
 use crate::sandbox::endpoints::{self, WEBHOOK_TEST, channel};
-use crate::sandbox::errors;
 use crate::sandbox::faults::{Fault, FaultKind};
 use crate::sandbox::hangup::hang_up;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::records::{Request, ViolationKind};
-use crate::sandbox::sender;
 use crate::sandbox::state::State;
 use crate::sandbox::webhooks::Webhook;
+use crate::sandbox::{errors, sender};
 
 /// More than LINE takes, so that a body past LINE's limit gets LINE's answer and no closed connection.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -34,7 +33,7 @@ pub async fn answer(
     request: HttpRequest,
     payload: Payload,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> HttpResponse {
     match payload.to_bytes_limited(BODY_BYTES_MAX).await {
         Ok(Ok(body)) => exchange(&request, body, &platform, &client).await,
@@ -47,7 +46,7 @@ async fn exchange(
     request: &HttpRequest,
     body: Bytes,
     platform: &Platform,
-    client: &http::Client,
+    client: &net::Client,
 ) -> HttpResponse {
     let call = call(request, body);
     let (position, fault) = platform.with(|state| arrive(state, &call, Timestamp::now()));
@@ -103,7 +102,7 @@ fn arrive(state: &mut State, call: &Call, now: Timestamp) -> (usize, Option<Faul
     (state.requests.push(request, call.body.len()), state.faults.strike(call))
 }
 
-async fn execute(platform: &Platform, client: &http::Client, call: &Call) -> Answer {
+async fn execute(platform: &Platform, client: &net::Client, call: &Call) -> Answer {
     let now = Timestamp::now();
     if !call.is("POST", WEBHOOK_TEST) {
         let (answer, webhooks) = platform.with(|state| {
@@ -122,13 +121,13 @@ async fn execute(platform: &Platform, client: &http::Client, call: &Call) -> Ans
 }
 
 /// Brings a webhook in the background.
-fn tell(platform: &Platform, client: &http::Client, webhook: Webhook) {
+fn tell(platform: &Platform, client: &net::Client, webhook: Webhook) {
     let (platform, client) = (platform.clone(), client.clone());
     rt::spawn(async move { sender::deliver(&platform, &client, webhook).await });
 }
 
 /// The answer to a request with which something goes wrong; nothing where the connection is just closed.
-async fn go_wrong(fault: Fault, platform: Platform, client: http::Client, call: Call) -> Option<Answer> {
+async fn go_wrong(fault: Fault, platform: Platform, client: net::Client, call: Call) -> Option<Answer> {
     rt::time::sleep(Duration::from_millis(fault.delay_ms)).await;
     let executed = if fault.executes() { Some(execute(&platform, &client, &call).await) } else { None };
     match fault.kind {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use actix_web::dev::Extensions;
 use actix_web::{HttpRequest, rt};
 
-use crate::http::listening::Lines;
+use crate::net::listening::Lines;
 
 /// A second handle to the connection of a request.
 #[derive(Debug)]

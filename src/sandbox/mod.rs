@@ -47,7 +47,7 @@ use actix_web::dev::Server;
 use actix_web::web::{Data, ServiceConfig, ThinData, resource, to};
 
 use crate::error::{Error, Result};
-use crate::http::listening::{self, Listening};
+use crate::net::listening::{self, Listening};
 use crate::sandbox::phone::Phone;
 use crate::sandbox::platform::Platform;
 

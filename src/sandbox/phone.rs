@@ -7,9 +7,9 @@ use futures_util::stream;
 use serde::Serialize;
 use url::Url;
 
-use crate::http::header::CONTENT_TYPE;
-use crate::http::{self, Request, Response, Settings};
 use crate::model::content::{HEAD_BYTES, sniff};
+use crate::net::header::CONTENT_TYPE;
+use crate::net::{self, Request, Response, Settings};
 use crate::sandbox::media::{Format, Link, permitted};
 
 /// An address has to be loaded within so long.
@@ -45,13 +45,13 @@ pub struct Seen {
 /// A client with a phone's habits; there is one on each thread.
 #[derive(Clone)]
 pub struct Phone {
-    http: http::Client,
+    http: net::Client,
 }
 
 impl Default for Phone {
     /// A phone that trusts the certificate authorities of the web.
     fn default() -> Self {
-        Self { http: http::Client::new(Settings::new(CONNECT_TIMEOUT, CONNECTIONS_MAX)) }
+        Self { http: net::Client::new(Settings::new(CONNECT_TIMEOUT, CONNECTIONS_MAX)) }
     }
 }
 
@@ -82,7 +82,7 @@ impl Phone {
         let mut response = sent.map_err(|failure| format!("it cannot be reached: {failure}"))?;
         head(&response, format, seen)?;
         let mut beginning = Vec::new();
-        let partial = |failure: http::Failure| format!("only a part of it came: {failure}");
+        let partial = |failure: net::Failure| format!("only a part of it came: {failure}");
         while let Some(piece) = response.next().await.map_err(partial)? {
             seen.size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
             fits(seen.size, format)?;

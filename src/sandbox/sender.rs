@@ -6,9 +6,9 @@ use actix_web::rt;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::http::{self, FailureKind, Request, Settings};
 use crate::line::signature::{HEADER, sign};
 use crate::model::timestamp::Timestamp;
+use crate::net::{self, FailureKind, Request, Settings};
 use crate::sandbox::platform::Platform;
 use crate::sandbox::records::Attempt;
 use crate::sandbox::webhooks::Webhook;
@@ -64,13 +64,13 @@ impl Outcome {
 }
 
 /// A client with LINE's patience; there is one on each thread.
-pub fn client() -> http::Client {
+pub fn client() -> net::Client {
     let idle = IDLE_CONNECTION_LIFE;
-    http::Client::new(Settings { idle, ..Settings::new(TIMEOUT, CONNECTIONS_MAX) })
+    net::Client::new(Settings { idle, ..Settings::new(TIMEOUT, CONNECTIONS_MAX) })
 }
 
 /// Delivers a webhook; a failure is followed by redeliveries in the background where they are switched on.
-pub async fn deliver(platform: &Platform, client: &http::Client, webhook: Webhook) -> Outcome {
+pub async fn deliver(platform: &Platform, client: &net::Client, webhook: Webhook) -> Outcome {
     let outcome = attempt(platform, client, &webhook).await;
     let is_redelivered = platform.with(|state| state.redelivery.enabled);
     if is_redelivered && !outcome.is_success() && webhook.endpoint.is_some() {
@@ -80,7 +80,7 @@ pub async fn deliver(platform: &Platform, client: &http::Client, webhook: Webhoo
 }
 
 /// Sends a webhook once.
-pub async fn attempt(platform: &Platform, client: &http::Client, webhook: &Webhook) -> Outcome {
+pub async fn attempt(platform: &Platform, client: &net::Client, webhook: &Webhook) -> Outcome {
     let outcome = send(client, webhook, webhook.body(), Signature::Right).await;
     let attempt = Attempt {
         webhook_event_ids: webhook.event_ids(),
@@ -94,7 +94,7 @@ pub async fn attempt(platform: &Platform, client: &http::Client, webhook: &Webho
 }
 
 /// Sends these bytes to where the webhook goes.
-pub async fn send(client: &http::Client, webhook: &Webhook, body: Vec<u8>, signature: Signature) -> Outcome {
+pub async fn send(client: &net::Client, webhook: &Webhook, body: Vec<u8>, signature: Signature) -> Outcome {
     let Some(endpoint) = &webhook.endpoint else {
         return Outcome::without_answer(
             "NO_ENDPOINT",
@@ -102,7 +102,7 @@ pub async fn send(client: &http::Client, webhook: &Webhook, body: Vec<u8>, signa
         );
     };
     let request = Request::new()
-        .method(http::Method::POST)
+        .method(net::Method::POST)
         .uri(endpoint)
         .header("content-type", CONTENT_TYPE)
         .header("user-agent", USER_AGENT);
@@ -135,7 +135,7 @@ fn reason(kind: FailureKind) -> &'static str {
     }
 }
 
-async fn redeliver(platform: Platform, client: http::Client, webhook: Webhook) {
+async fn redeliver(platform: Platform, client: net::Client, webhook: Webhook) {
     let attempts = platform.with(|state| state.redelivery.schedule_ms.len());
     for number in 0..attempts {
         let Some(pause) = pause(&platform, number) else { return };

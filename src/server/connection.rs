@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use tokio_util::either::Either;
 
 use crate::api::progress::Progress;
-use crate::http::listening::Lines;
+use crate::net::listening::Lines;
 use crate::worker::wake::Stop;
 
 /// For so long after the stop a request is awaited on a connection that has none. Whoever uses a connection all the time has

@@ -13,7 +13,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::api;
 use crate::api::app::Shared;
 use crate::error::{Error, Result};
-use crate::http::listening::{self, Listening};
+use crate::net::listening::{self, Listening};
 use crate::server::acceptor::{Acceptor, Holder};
 use crate::server::threads;
 

@@ -6,11 +6,11 @@ use tokio::task::JoinHandle;
 
 use crate::api::app::Shared;
 use crate::error::Result;
-use crate::hooks;
-use crate::hooks::guard::Guard;
 use crate::line::client::Client;
 use crate::model::delivery::Policy;
 use crate::model::room::crowd;
+use crate::net::outbound_client::OutboundClient;
+use crate::net::ssrf_guard::Guard;
 use crate::worker::backups::BackupWorker;
 use crate::worker::delivery::DeliveryWorker;
 use crate::worker::events::EventWorker;
@@ -66,8 +66,8 @@ fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     // One more than there are files: a token may be needed while all of them are under way.
     let tokens = tokens(shared, media::FROM_LINE + 1);
     let guard = Guard::new(&config.limits.allowed_hosts);
-    let hooks = hooks::client::Client::new(guard, media::FROM_ELSEWHERE);
-    let sources = Sources::new(tokens, hooks, &config.limits, metrics.fetches());
+    let outbound = OutboundClient::new(guard, media::FROM_ELSEWHERE);
+    let sources = Sources::new(tokens, outbound, &config.limits, metrics.fetches());
     let worker = MediaWorker::new(store.clone(), folder.clone(), sources)?;
     Ok(rt::spawn(worker.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone())))
 }
@@ -76,8 +76,8 @@ fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
 fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     let Shared { config, store, clock, alarms, pulse, metrics, .. } = shared;
     let guard = Guard::new(&config.limits.allowed_hosts);
-    let hooks = hooks::client::Client::new(guard, crowd(config.webhooks.concurrency));
-    let worker = WebhookWorker::new(store.clone(), hooks, &config.webhooks, metrics.told())?;
+    let outbound = OutboundClient::new(guard, crowd(config.webhooks.concurrency));
+    let worker = WebhookWorker::new(store.clone(), outbound, &config.webhooks, metrics.told())?;
     Ok(rt::spawn(worker.run(clock.clone(), alarms.webhooks.clone(), pulse.webhooks.clone(), stop.clone())))
 }
 

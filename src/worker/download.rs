@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::http::Response;
 use crate::model::fetch::{Obstacle, is_whole};
 use crate::model::id::MediaId;
+use crate::net::Response;
 use crate::store::folder::{Draft, Folder, Kept, Kind};
 
 /// Bytes that are collected before they are written: a hop to another thread costs more than a small write.

@@ -10,14 +10,14 @@ use tokio::task::JoinHandle;
 
 use crate::config::section::Limits;
 use crate::error::{Error, Result};
-use crate::hooks;
-use crate::http::Response;
 use crate::line::content::Part;
 use crate::metrics::Fetches;
 use crate::model::clock::Clock;
 use crate::model::fetch::{Errand, Obstacle};
 use crate::model::media::MediaType;
 use crate::model::timestamp::Timestamp;
+use crate::net::Response;
+use crate::net::outbound_client::OutboundClient;
 use crate::store::fetches::{self, Fetch};
 use crate::store::folder::{Folder, Kept, Kind};
 use crate::store::reader::Reader;
@@ -68,7 +68,7 @@ pub struct Sources {
     /// Speaks to LINE, with the tokens of the accounts.
     pub tokens: Tokens,
     /// Speaks to addresses that somebody else chose.
-    pub hooks: hooks::client::Client,
+    pub outbound: OutboundClient,
     /// The largest file, in bytes.
     pub file_bytes: u64,
     /// The most bytes of one customer's files.
@@ -104,9 +104,9 @@ struct Sweeper {
 
 impl Sources {
     /// These clients, with the configured limits.
-    pub fn new(tokens: Tokens, hooks: hooks::client::Client, limits: &Limits, counted: Fetches) -> Self {
+    pub fn new(tokens: Tokens, outbound: OutboundClient, limits: &Limits, counted: Fetches) -> Self {
         let (file_bytes, customer_bytes) = (limits.media_bytes, limits.media_customer_bytes);
-        Self { tokens, hooks, file_bytes, customer_bytes, upload_ttl: limits.upload_ttl, counted }
+        Self { tokens, outbound, file_bytes, customer_bytes, upload_ttl: limits.upload_ttl, counted }
     }
 }
 
@@ -233,7 +233,7 @@ impl MediaWorker {
     /// Asks for the file where it is. The token goes to LINE and to nobody else.
     async fn open(&self, fetch: &Fetch) -> Result<Response, Obstacle> {
         if let Some(url) = &fetch.url {
-            return self.sources.hooks.content(url).await;
+            return self.sources.outbound.content(url).await;
         }
         self.ask_line(fetch, Part::Whole).await
     }
@@ -281,7 +281,7 @@ impl MediaWorker {
         }
         let response = match (&fetch.url, &fetch.preview_url) {
             (None, _) => self.ask_line(fetch, Part::Preview).await?,
-            (Some(_), Some(url)) => self.sources.hooks.content(url).await?,
+            (Some(_), Some(url)) => self.sources.outbound.content(url).await?,
             (Some(_), None) => return Err(none),
         };
         let draft = download::begin(&self.folder, fetch.id, Kind::Preview).await?;

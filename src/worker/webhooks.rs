@@ -9,17 +9,16 @@ use futures_util::future::join_all;
 
 use crate::config::section::Webhooks;
 use crate::error::Result;
-use crate::hooks::call::Call;
-use crate::hooks::client::Client;
 use crate::metrics::Told;
 use crate::model::clock::Clock;
 use crate::model::room::Room;
 use crate::model::webhook::{self, AttemptError, Decision, Outcome};
 use crate::model::webhook_delivery::Attempt;
-use crate::store::Store;
+use crate::net::outbound_client::OutboundClient;
+use crate::net::webhook_call::Call;
 use crate::store::reader::Reader;
 use crate::store::webhook_deliveries::{self, Claim};
-use crate::store::webhook_lanes;
+use crate::store::{Store, webhook_lanes};
 use crate::worker::pulse::Beat;
 use crate::worker::under_way::UnderWay;
 use crate::worker::wake::{Stop, Wake};
@@ -39,7 +38,7 @@ const CHAIN_MAX: usize = 32;
 pub struct WebhookWorker {
     store: Store,
     reader: Rc<Reader>,
-    hooks: Client,
+    hooks: OutboundClient,
     concurrency: usize,
     time_limit: Duration,
     told: Told,
@@ -47,7 +46,7 @@ pub struct WebhookWorker {
 
 impl WebhookWorker {
     /// A worker that calls with this client.
-    pub fn new(store: Store, hooks: Client, settings: &Webhooks, told: Told) -> Result<Self> {
+    pub fn new(store: Store, hooks: OutboundClient, settings: &Webhooks, told: Told) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
         let Webhooks { concurrency, timeout } = *settings;
         Ok(Self { store, reader, hooks, concurrency, time_limit: timeout, told })

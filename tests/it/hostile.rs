@@ -8,7 +8,6 @@ use actix_web::http::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use actix_web::test::TestRequest;
 use kaiwa::api::token::{Bearer, Verifier, sign};
 use kaiwa::api::{feed, medias, once, query, range};
-use kaiwa::hooks::guard::Guard;
 use kaiwa::line::answer::Answer;
 use kaiwa::line::{said, signature, webhook};
 use kaiwa::model::content;
@@ -19,6 +18,7 @@ use kaiwa::model::id::{CustomerId, EventId};
 use kaiwa::model::page::Page;
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
+use kaiwa::net::ssrf_guard::Guard;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

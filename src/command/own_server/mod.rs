@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::http::header::CONTENT_TYPE;
-use crate::http::{self, Failure, Settings};
+use crate::net::header::CONTENT_TYPE;
+use crate::net::{self, Failure, Settings};
 
 /// How long all of it may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,14 +62,14 @@ async fn exchange(address: SocketAddr, config: &Config, request: &Request<'_>) -
         }
         None => "http",
     };
-    let request = http::Request::new()
+    let request = net::Request::new()
         .method(*method)
         .uri(format!("{scheme}://{address}{}{path}", config.base_path))
         .header(CONTENT_TYPE, "application/json");
     let request = header.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let unreachable = |error: &dyn Display| Error::Unavailable(format!("{address} does not answer: {error}"));
     let answer = async {
-        let mut response = http::Client::new(settings).send(request, (*body).to_owned(), TIMEOUT).await?;
+        let mut response = net::Client::new(settings).send(request, (*body).to_owned(), TIMEOUT).await?;
         let body = response.whole(ANSWER_BYTES_MAX).await?;
         Ok((response.status(), String::from_utf8_lossy(&body).into_owned()))
     };

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::http::header::CONTENT_TYPE;
-use crate::http::{self, Failure, Method, Request, Settings};
+use crate::net::header::CONTENT_TYPE;
+use crate::net::{self, Failure, Method, Request, Settings};
 
 /// Longer than the sandbox waits for the bot.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -14,7 +14,7 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Lets a person, who is made when there is none of this name, write to the bot; tells on one line what came of it.
 pub async fn say(line_url: &str, name: &str, text: &str) -> Result<String> {
-    let client = http::Client::new(Settings::new(TIMEOUT, 1));
+    let client = net::Client::new(Settings::new(TIMEOUT, 1));
     let base = format!("{}/sandbox/users", line_url.trim_end_matches('/'));
     let person = post(&client, &base, &json!({ "name": name })).await?;
     let id = person["user"]["id"].as_str().unwrap_or_default();
@@ -28,7 +28,7 @@ pub async fn say(line_url: &str, name: &str, text: &str) -> Result<String> {
     ))
 }
 
-async fn post(client: &http::Client, url: &str, body: &Value) -> Result<Value> {
+async fn post(client: &net::Client, url: &str, body: &Value) -> Result<Value> {
     let unavailable = |failure: Failure| Error::LineUnavailable(format!("{url}: {failure}"));
     let request = Request::new().method(Method::POST).uri(url).header(CONTENT_TYPE, "application/json");
     let mut response = client.send(request, body.to_string(), TIMEOUT).await.map_err(unavailable)?;

@@ -4,8 +4,8 @@ use actix_web::web::{Data, Json, Path, ThinData};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::http;
 use crate::model::timestamp::Timestamp;
+use crate::net;
 use crate::sandbox::control::{happen, told};
 use crate::sandbox::events;
 use crate::sandbox::people::{Group, GroupKind};
@@ -39,7 +39,7 @@ pub async fn list(platform: Data<Platform>) -> Json<Vec<Group>> {
 pub async fn create(
     body: Json<Create>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Json<Value> {
     let place = (body.name.as_str(), body.kind);
     let (group, happened) =
@@ -53,7 +53,7 @@ pub async fn create(
 pub async fn leave(
     group: Path<String>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     happen(&platform, &client, |state, now| events::leave(state, &group, now)).await
 }
@@ -63,7 +63,7 @@ pub async fn add_members(
     group: Path<String>,
     body: Json<Members>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     happen(&platform, &client, |state, now| events::join_members(state, &group, &body.members, now)).await
 }
@@ -73,7 +73,7 @@ pub async fn remove_members(
     group: Path<String>,
     body: Json<Members>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     happen(&platform, &client, |state, now| events::leave_members(state, &group, &body.members, now)).await
 }

@@ -15,8 +15,8 @@ use actix_web::web::{
 use actix_web::{HttpResponse, Route, Scope, guard};
 use serde_json::{Value, json};
 
-use crate::http;
 use crate::model::timestamp::Timestamp;
+use crate::net;
 use crate::sandbox::events::Happened;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::refusal::Refusal;
@@ -95,7 +95,7 @@ async fn unknown() -> Result<HttpResponse, Refusal> {
 /// Lets something happen now, and tells the bot.
 async fn happen(
     platform: &Platform,
-    client: &http::Client,
+    client: &net::Client,
     operation: impl FnOnce(&mut State, Timestamp) -> Result<Happened, Refusal>,
 ) -> Result<Json<Value>, Refusal> {
     let happened = platform.with(|state| operation(state, Timestamp::now()))?;
@@ -103,7 +103,7 @@ async fn happen(
 }
 
 /// Tells the bot; answers what came of it.
-async fn told(platform: &Platform, client: &http::Client, happened: Happened) -> Json<Value> {
+async fn told(platform: &Platform, client: &net::Client, happened: Happened) -> Json<Value> {
     let id = happened.webhook.event_ids().into_iter().next();
     let outcome = sender::deliver(platform, client, happened.webhook).await;
     let mut answer = json!({

@@ -4,8 +4,8 @@ use actix_web::web::{Data, Json, Path, Query, ThinData};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::http;
 use crate::model::timestamp::Timestamp;
+use crate::net;
 use crate::sandbox::buttons::Button;
 use crate::sandbox::control::told;
 use crate::sandbox::platform::Platform;
@@ -46,7 +46,7 @@ pub async fn tap(
     user: Path<String>,
     body: Json<Tap>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     let tap = taps::Tap {
         user: &user,

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::http;
 use crate::model::timestamp::Timestamp;
+use crate::net;
 use crate::sandbox::contents::Content;
 use crate::sandbox::control::{happen, told};
 use crate::sandbox::events::{self, Writing};
@@ -103,7 +103,7 @@ pub async fn list(platform: Data<Platform>) -> Json<Vec<User>> {
 pub async fn create(
     body: Json<Create>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     if body.name.is_empty() {
         return Err(Refusal::bad_request("a person has a name"));
@@ -142,7 +142,7 @@ pub async fn say(
     user: Path<String>,
     body: Json<Say>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     let mut message = json!({ "type": "text", "text": body.text });
     if let Some(id) = &body.quoted_message_id {
@@ -160,7 +160,7 @@ pub async fn send(
     user: Path<String>,
     body: Json<Send>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     let content = content(&body)?;
     let Send { message, group, .. } = body.into_inner();
@@ -173,7 +173,7 @@ pub async fn album(
     user: Path<String>,
     body: Json<Album>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     if !(1..=ALBUM_IMAGES_MAX).contains(&body.images) {
         return Err(Refusal::bad_request(format!("an album has 1 to {ALBUM_IMAGES_MAX} images")));
@@ -192,7 +192,7 @@ pub async fn album(
 pub async fn follow(
     user: Path<String>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     happen(&platform, &client, |state, now| events::follow(state, &user, now)).await
 }
@@ -201,7 +201,7 @@ pub async fn follow(
 pub async fn block(
     user: Path<String>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     happen(&platform, &client, |state, now| events::block(state, &user, now)).await
 }
@@ -211,7 +211,7 @@ pub async fn edit(
     user: Path<String>,
     body: Json<Edit>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     let change = (body.message_id.as_str(), body.text.as_str());
     happen(&platform, &client, |state, now| events::edit(state, &user, change, now)).await
@@ -222,7 +222,7 @@ pub async fn unsend(
     user: Path<String>,
     body: Json<Unsend>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     happen(&platform, &client, |state, now| events::unsend(state, &user, &body.message_id, now)).await
 }
@@ -232,7 +232,7 @@ pub async fn postback(
     user: Path<String>,
     body: Json<Postback>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     let mut postback = json!({ "data": body.data });
     if let Some(params) = &body.params {

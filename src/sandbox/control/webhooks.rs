@@ -5,8 +5,8 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::http;
 use crate::model::timestamp::Timestamp;
+use crate::net;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::sender::{self, Signature};
@@ -36,7 +36,7 @@ pub struct Raw {
 pub async fn events(
     body: Json<Events>,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     let Events { events, copies } = body.into_inner();
     if !(1..=COPIES_MAX).contains(&copies) {
@@ -58,7 +58,7 @@ pub async fn raw(
     query: Query<Raw>,
     body: Bytes,
     platform: Data<Platform>,
-    client: ThinData<http::Client>,
+    client: ThinData<net::Client>,
 ) -> Json<Value> {
     let webhook = platform.with(|state| Webhook::new(state, Vec::new()));
     Json(json!(sender::send(&client, &webhook, body.to_vec(), query.signature).await))

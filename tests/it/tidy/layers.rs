@@ -8,9 +8,9 @@ use crate::tidy::{Finding, hold};
 const LAYERS: [&[&str]; 10] = [
     &["error"],
     &["model", "files"],
-    &["contract", "config", "http", "metrics"],
+    &["contract", "config", "net", "metrics"],
     &["store"],
-    &["line", "hooks"],
+    &["line"],
     &["worker"],
     &["api", "inbox", "sandbox"],
     &["admin"],
@@ -19,13 +19,13 @@ const LAYERS: [&[&str]; 10] = [
 ];
 
 /// These do not know each other either, whatever the rows say: only workers and handlers join them.
-const STRANGERS: [(&str, &str); 2] = [("line", "store"), ("hooks", "store")];
+const STRANGERS: [(&str, &str); 1] = [("line", "store")];
 
 /// The sandbox plays LINE's side. Were it to share more than the wire with ours, both could be wrong together.
 const SANDBOX_USES: [&str; 8] = [
     "crate::error",
     "crate::files",
-    "crate::http",
+    "crate::net",
     "crate::model",
     "crate::sandbox",
     "crate::line::signature",
@@ -43,11 +43,11 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("rustix", &["src/store/", "src/command/hardening.rs"]),
     ("rusqlite", &["src/store/"]),
     ("r2d2", &["src/store/"]),
-    // Of answers only `http` knows where they end, and whether they came that far.
-    ("httparse", &["src/http/"]),
-    ("actix_tls", &["src/http/", "src/server/"]),
-    ("std::net::TcpStream", &["src/http/tests.rs", "src/sandbox/hangup.rs", "src/server/acceptor.rs"]),
-    ("awc", &["src/http/", "src/sandbox/tests/"]),
+    // Of answers only `net` knows where they end, and whether they came that far.
+    ("httparse", &["src/net/"]),
+    ("actix_tls", &["src/net/", "src/server/"]),
+    ("std::net::TcpStream", &["src/net/tests.rs", "src/sandbox/hangup.rs", "src/server/acceptor.rs"]),
+    ("awc", &["src/net/", "src/sandbox/tests/"]),
     ("listenfd", &["src/config/supervisor.rs"]),
     ("std::env", &["src/config/", "src/command/", "src/main.rs"]),
     ("std::time::SystemTime", &[]),

@@ -7,8 +7,8 @@ use actix_http::error::ParseError;
 use actix_web::error::PayloadError;
 use awc::error::{ConnectError, SendRequestError};
 
-use crate::http::answers::Unheard;
-use crate::http::connector::Refused;
+use crate::net::answers::Unheard;
+use crate::net::connector::Refused;
 
 /// What went wrong, with words for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::hooks::client::Client;
-use crate::hooks::signature;
-use crate::http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use crate::http::{Failure, FailureKind, Method, Request, Response};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{AttemptError, Outcome};
+use crate::net;
+use crate::net::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use crate::net::outbound_client::OutboundClient;
+use crate::net::{Failure, FailureKind, Method, Request, Response};
 
 /// Of an answer's body so much is taken, so that the receiver can end it in peace; nothing is made of it.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -33,7 +33,7 @@ pub struct Call<'a> {
     pub body: &'a [u8],
 }
 
-impl Client {
+impl OutboundClient {
     /// Makes a call, which takes at most so long. No redirect is followed.
     pub async fn tell(&self, call: Call<'_>, time_limit: Duration) -> Outcome {
         let made = tokio::time::timeout(time_limit, self.answer(call, time_limit)).await;
@@ -53,7 +53,7 @@ impl Client {
             .header(USER_AGENT, AGENT)
             .header("webhook-id", id)
             .header("webhook-timestamp", seconds)
-            .header("webhook-signature", signature::sign(secrets, id, seconds, body));
+            .header("webhook-signature", net::webhook_signature::sign(secrets, id, seconds, body));
         let mut response = match self.http.send(request, body.to_vec(), time_limit).await {
             Ok(response) => response,
             Err(failure) => return Outcome::Failed(attempt_error(&failure)),

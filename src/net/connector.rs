@@ -12,8 +12,8 @@ use actix_tls::connect::{self, ConnectError, ConnectInfo, Connection, ConnectorS
 use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
 
-use crate::http::Filter;
-use crate::http::answers::{Answers, Stream};
+use crate::net::Filter;
+use crate::net::answers::{Answers, Stream};
 
 /// Makes connections, within TLS or without.
 #[derive(Clone)]

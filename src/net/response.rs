@@ -6,8 +6,8 @@ use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, TRANSFER_E
 use futures_util::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::http::failure::{Failure, FailureKind};
-use crate::http::framing;
+use crate::net::failure::{Failure, FailureKind};
+use crate::net::framing;
 
 /// An answer. Its place among the connections is free once it is dropped.
 pub struct Response {

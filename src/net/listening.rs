@@ -16,7 +16,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web::ServiceConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http::line_ends::LineEnds;
+use crate::net::line_ends::LineEnds;
 
 /// A stream on which the parser is given no bare line feeds where they would end a line.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::hooks::guard::{Guard, NOT_PUBLIC};
-use crate::http::{self, Failure, FailureKind, Request, Response, Settings};
 use crate::model::fetch::Obstacle;
+use crate::net::ssrf_guard::{Guard, NOT_PUBLIC};
+use crate::net::{self, Failure, FailureKind, Request, Response, Settings};
 
 /// The longest that connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -15,19 +15,19 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Asks for what stands at an address, with nothing in the request that belongs to us.
 #[derive(Clone)]
-pub struct Client {
-    pub(super) http: http::Client,
+pub struct OutboundClient {
+    pub(super) http: net::Client,
     pub(super) guard: Guard,
 }
 
-impl Client {
+impl OutboundClient {
     /// A client with up to so many connections at once, that connects to nothing that the guard refuses. Each request has a
     /// connection of its own: an idle one would be looked at only when the same host is asked again.
     pub fn new(guard: Guard, connections: usize) -> Self {
         let names = guard.clone();
-        let filter: http::Filter = Arc::new(move |host, address| names.passes(host, address));
+        let filter: net::Filter = Arc::new(move |host, address| names.passes(host, address));
         let settings = Settings { filter, ..Settings::new(CONNECT_TIMEOUT, connections) };
-        Self { http: http::Client::new(settings), guard }
+        Self { http: net::Client::new(settings), guard }
     }
 
     /// What stands at an address, whose bytes are still to come.
@@ -59,7 +59,7 @@ mod tests {
 
     async fn ask(url: &str, allowed: &[&str]) -> Failure {
         let allowed: Vec<_> = allowed.iter().map(|host| (*host).to_owned()).collect();
-        let client = Client::new(Guard::new(&allowed), 1);
+        let client = OutboundClient::new(Guard::new(&allowed), 1);
         client.http.send(Request::new().uri(url), "", HEAD_TIMEOUT).await.err().unwrap()
     }
 

@@ -13,7 +13,7 @@ use actix_web::rt::net::{ActixStream, Ready};
 use actix_web::web::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http::framing::Framing;
+use crate::net::framing::Framing;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 16 * 1024;

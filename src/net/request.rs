@@ -4,8 +4,8 @@ use awc::http::Uri;
 use awc::http::header::{HOST, HeaderMap, HeaderValue, TryIntoHeaderPair};
 use awc::http::uri::{Authority, Scheme};
 
-use crate::http::Method;
-use crate::http::failure::{Failure, FailureKind};
+use crate::net::Method;
+use crate::net::failure::{Failure, FailureKind};
 
 /// A request without its body. What is no method, address or header is noticed when it is sent.
 #[derive(Default)]

@@ -1,8 +1,9 @@
-//! The HTTP client with which everything here asks others: LINE, customers' receivers, hosts of files, another kaiwa; and in
-//! `listening` what is below the parser of everything that listens.
+//! What any client of others needs: LINE's API, customers' receivers, hosts of files, another kaiwa; and in `listening` what is
+//! below the parser of everything that listens.
 //!
 //! awc, from the makers of the server, asks; how an answer begins and ends is for `answers` to tell (RFC 9112): interim
-//! answers are passed over, and a body that breaks off before its end is an error and never a short body.
+//! answers are passed over, and a body that breaks off before its end is an error and never a short body. An address that
+//! somebody else chose is asked by `outbound_client` alone, which connects to nothing that the SSRF guard refuses.
 
 mod answers;
 mod connector;
@@ -10,10 +11,14 @@ mod failure;
 mod framing;
 mod line_ends;
 pub mod listening;
+pub mod outbound_client;
 mod request;
 mod response;
+pub mod ssrf_guard;
 #[cfg(test)]
 mod tests;
+pub mod webhook_call;
+mod webhook_signature;
 
 use std::net::IpAddr;
 use std::sync::Arc;
