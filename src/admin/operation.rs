@@ -12,8 +12,9 @@ use crate::model::customer::{MessageDays, ProfileChange};
 use crate::model::id::{AccountId, CustomerId, EventId};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::folder::Folder;
-use crate::store::{Store, accounts, customers, webhook_endpoints, webhook_history};
+use crate::store::accounts::customers;
+use crate::store::files::media_store::Folder;
+use crate::store::{Store, accounts, webhooks};
 use crate::worker::{erasure, replay};
 
 /// An operation, with everything that it needs to know.
@@ -120,10 +121,10 @@ impl Operation {
                 done(store.write_blocking(now, move |tx| accounts::create(tx, customer, &account)))
             }
             Self::ReplayDelivery { customer, id } => {
-                done(store.write_blocking(now, move |tx| webhook_history::replay(tx, customer, id)))
+                done(store.write_blocking(now, move |tx| webhooks::history::replay(tx, customer, id)))
             }
             Self::RotateSecret { customer } => {
-                done(store.write_blocking(now, move |tx| webhook_endpoints::rotate(tx, customer).map(drop)))
+                done(store.write_blocking(now, move |tx| webhooks::endpoints::rotate(tx, customer).map(drop)))
             }
             Self::ReplayJournal { since, after } => {
                 done(replay::page(store, Timestamp::from_microseconds(since), after, now))

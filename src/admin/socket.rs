@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use crate::files;
-use crate::store::remains::RUN;
+use crate::store::backup::remains::RUN;
 
 /// The socket within its folder.
 const NAME: &str = "kaiwa.sock";

@@ -18,7 +18,9 @@ use crate::model::account::{
 use crate::model::created::Created;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
-use crate::store::{accounts, customers, idempotency};
+use crate::store::accounts;
+use crate::store::accounts::customers;
+use crate::store::outbox::idempotency;
 
 /// An account as a client writes it.
 #[derive(Default, Deserialize)]

@@ -10,9 +10,9 @@ use crate::line::validation::links::is_loopback;
 use crate::model::content;
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::media::{Media, MediaType, PUBLIC_PATH, Upload};
-use crate::store::folder::{Folder, Kind};
-use crate::store::previews::PREVIEW_BYTES_MAX;
-use crate::store::uploads;
+use crate::store::files::media_store::{Folder, Kind};
+use crate::store::files::previews::PREVIEW_BYTES_MAX;
+use crate::store::files::uploads;
 
 /// At most so many medias make a message; with a text of full length that is five requests to LINE.
 const MEDIAS_MAX: usize = 20;

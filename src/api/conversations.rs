@@ -12,7 +12,7 @@ use crate::contract::views::{ConversationView, ListBody};
 use crate::error::{Error, Result, Rule};
 use crate::model::conversation::ConversationChange;
 use crate::model::id::ConversationId;
-use crate::store::conversations;
+use crate::store::chats::conversations;
 
 /// As many characters as a name or a note may have.
 const TEXT_CHARACTERS_MAX: usize = 1_000;

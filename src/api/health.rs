@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::api::app::App;
 use crate::error::{Error, Result};
-use crate::store::{backlog, damage, health};
+use crate::store::engine::{damage, health};
+use crate::store::outbox::backlog;
 
 /// How long each check may take.
 const CHECK_TIME_MAX: Duration = Duration::from_millis(800);

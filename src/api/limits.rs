@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::id::CustomerId;
 use crate::model::rate::{Lately, Rate, Table};
 use crate::model::timestamp::Timestamp;
-use crate::store::backlog;
+use crate::store::outbox::backlog;
 
 /// How long a count of waiting messages holds; what was added since is added to it.
 const COUNT_AGE_MAX: Duration = Duration::from_secs(2);

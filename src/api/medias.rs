@@ -20,8 +20,8 @@ use crate::error::{Error, Resource, Result};
 use crate::model::content::{self, HEAD_BYTES};
 use crate::model::id::MediaId;
 use crate::model::media::StoredFile;
-use crate::store::folder::Kind;
-use crate::store::medias;
+use crate::store::files::media_store::Kind;
+use crate::store::files::medias;
 
 /// Bytes that are read at once.
 const CHUNK_BYTES: u64 = 64 * 1024;

@@ -15,8 +15,9 @@ use crate::model::chat::ChatKind;
 use crate::model::conversation::Conversation;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, CustomerId, MessageId};
-use crate::store::messages::NewMessage;
-use crate::store::{conversations, idempotency, messages};
+use crate::store::chats::messages::NewMessage;
+use crate::store::chats::{conversations, messages};
+use crate::store::outbox::idempotency;
 
 /// Whose conversation, and which.
 type Of = (CustomerId, ConversationId);

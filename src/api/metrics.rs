@@ -10,7 +10,8 @@ use crate::api::route::Route;
 use crate::api::route_not_found;
 use crate::error::Result;
 use crate::metrics::page::{CONTENT_TYPE, Page};
-use crate::store::{backlog, damage, schema};
+use crate::store::engine::{damage, schema};
+use crate::store::outbox::backlog;
 
 /// The only route of that port.
 pub fn routes(service: &mut web::ServiceConfig) {

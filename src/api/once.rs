@@ -24,7 +24,7 @@ use crate::api::{UPLOADS, accounts, deadline, messages, uploads};
 use crate::error::{Error, Result, Rule};
 use crate::model::created::Created;
 use crate::model::id::CustomerId;
-use crate::store::idempotency::{self, Claim};
+use crate::store::outbox::idempotency::{self, Claim};
 
 /// The client's name for what it wants done once.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");

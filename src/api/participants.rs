@@ -8,7 +8,7 @@ use crate::api::{JSON, query};
 use crate::contract::views::{AddressView, ListBody};
 use crate::error::Result;
 use crate::model::id::ConversationId;
-use crate::store::participants;
+use crate::store::chats::participants;
 
 /// The place of the account itself, before all others.
 const OWN_PLACE: u32 = 0;

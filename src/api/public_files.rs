@@ -10,8 +10,8 @@ use crate::api::medias;
 use crate::error::{Error, Resource, Result};
 use crate::model::id::MediaId;
 use crate::model::media::StoredFile;
-use crate::store::folder::Kind;
-use crate::store::uploads;
+use crate::store::files::media_store::Kind;
+use crate::store::files::uploads;
 
 /// A file that was sent.
 pub async fn whole(

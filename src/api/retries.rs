@@ -13,7 +13,8 @@ use crate::api::once::Once;
 use crate::error::Result;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, MessageId};
-use crate::store::{conversations, idempotency, messages};
+use crate::store::chats::{conversations, messages};
+use crate::store::outbox::idempotency;
 
 /// How to send again.
 #[derive(Default, Deserialize)]

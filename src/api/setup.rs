@@ -17,7 +17,8 @@ use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::sources::{Held, Source};
 use crate::net::ssrf_guard::Guard;
-use crate::store::{accounts, customers, webhook_endpoints};
+use crate::store::accounts::customers;
+use crate::store::{accounts, webhooks};
 
 /// What to set up.
 #[derive(Deserialize)]
@@ -80,7 +81,7 @@ pub async fn create(
     let (claim, mut not_taken) = checked(profile, &Guard::new(&app.shared.config.limits.allowed_hosts));
     let save = app.shared.store.write(now, move |tx| {
         let held = customers::take_claim(tx, customer, claim)?;
-        webhook_endpoints::enable_if_disabled(tx, customer)?;
+        webhooks::endpoints::enable_if_disabled(tx, customer)?;
         Ok(held)
     });
     not_taken.extend(save.await?.into_iter().map(NotTaken::from));

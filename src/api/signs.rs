@@ -11,7 +11,8 @@ use crate::model::account::Account;
 use crate::model::chat::ChatKind;
 use crate::model::conversation::Conversation;
 use crate::model::id::ConversationId;
-use crate::store::{accounts, conversations};
+use crate::store::accounts;
+use crate::store::chats::conversations;
 
 /// LINE shows the animation for 5 to 60 seconds, in steps of 5.
 const STEP_SECONDS: u32 = 5;

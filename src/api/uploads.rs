@@ -18,9 +18,11 @@ use crate::model::content;
 use crate::model::created::Created;
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::media::{Media, MediaType, Upload};
-use crate::store::folder::{Draft, Folder, Kept, Kind};
-use crate::store::previews::{self, PREVIEW_BYTES_MAX};
-use crate::store::{customers, idempotency, uploads};
+use crate::store::accounts::customers;
+use crate::store::files::media_store::{Draft, Folder, Kept, Kind};
+use crate::store::files::previews::{self, PREVIEW_BYTES_MAX};
+use crate::store::files::uploads;
+use crate::store::outbox::idempotency;
 
 /// As many bytes are collected before they are written.
 const CHUNK_BYTES: usize = 256 * 1_024;

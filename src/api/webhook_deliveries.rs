@@ -10,12 +10,13 @@ use crate::contract::webhook_views::{DeliveryView, DeliveryWithAttemptsView};
 use crate::error::{Error, Result, Rule};
 use crate::model::id::{CustomerId, EventId};
 use crate::model::webhook_delivery::DeliveryState;
-use crate::store::webhook_history::{self, Filter};
+use crate::store::webhooks;
+use crate::store::webhooks::history::Filter;
 
 /// A page of deliveries, newest first.
 pub async fn list(caller: Caller, request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
     let (page, filter) = (query::page(&request)?, filter(&request)?);
-    let read = move |connection: &_| webhook_history::page(connection, caller.customer, filter, page);
+    let read = move |connection: &_| webhooks::history::page(connection, caller.customer, filter, page);
     let mut body = ListBody::default();
     for delivery in app.shared.store.read(read).await? {
         body.push(&DeliveryView::from(&delivery), delivery.tm_create);
@@ -32,13 +33,13 @@ pub async fn get(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> 
 pub async fn replay(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
     let id: EventId = id.parse()?;
     let now = app.shared.clock.now();
-    app.shared.store.write(now, move |tx| webhook_history::replay(tx, caller.customer, id)).await?;
+    app.shared.store.write(now, move |tx| webhooks::history::replay(tx, caller.customer, id)).await?;
     show(&app, caller.customer, id)
 }
 
 fn show(app: &App, customer: CustomerId, id: EventId) -> Result<HttpResponse> {
     let (delivery, attempts) =
-        app.reader.read(|connection| webhook_history::get(connection, customer, id))?;
+        app.reader.read(|connection| webhooks::history::get(connection, customer, id))?;
     Ok(HttpResponse::Ok().json(DeliveryWithAttemptsView::new(&delivery, &attempts)))
 }
 

@@ -12,7 +12,8 @@ use crate::error::{Error, Result, Rule};
 use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;
 use crate::net::ssrf_guard::Guard;
-use crate::store::{customers, webhook_endpoints};
+use crate::store::accounts::customers;
+use crate::store::webhooks;
 
 /// An endpoint as a client writes it.
 #[derive(Default, Deserialize)]
@@ -48,8 +49,8 @@ pub async fn update(
     let enable = app.shared.store.write(app.shared.clock.now(), move |tx| {
         customers::introduce(tx, customer, &profile)?;
         customers::update(tx, customer, change)?;
-        let is_new = webhook_endpoints::open(tx, customer)?;
-        webhook_endpoints::enable(tx, customer)?;
+        let is_new = webhooks::endpoints::open(tx, customer)?;
+        webhooks::endpoints::enable(tx, customer)?;
         Ok(is_new)
     });
     show(&app, customer, enable.await?)
@@ -60,7 +61,7 @@ pub async fn rotate(caller: Caller, app: web::Data<App>) -> Result<HttpResponse>
     let Caller { customer, profile, .. } = caller;
     let rotate = app.shared.store.write(app.shared.clock.now(), move |tx| {
         customers::introduce(tx, customer, &profile)?;
-        webhook_endpoints::rotate(tx, customer)
+        webhooks::endpoints::rotate(tx, customer)
     });
     rotate.await?;
     show(&app, customer, true)
@@ -68,7 +69,10 @@ pub async fn rotate(caller: Caller, app: web::Data<App>) -> Result<HttpResponse>
 
 fn show(app: &App, customer: CustomerId, with_secret: bool) -> Result<HttpResponse> {
     let (endpoint, secret) = app.reader.read(|connection| {
-        Ok((webhook_endpoints::get(connection, customer)?, webhook_endpoints::secret(connection, customer)?))
+        Ok((
+            webhooks::endpoints::get(connection, customer)?,
+            webhooks::endpoints::secret(connection, customer)?,
+        ))
     })?;
     Ok(HttpResponse::Ok().json(EndpointView::new(&endpoint, secret.as_ref().filter(|_| with_secret))))
 }

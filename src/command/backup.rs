@@ -12,10 +12,11 @@ use crate::command::{output, progress};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
+use crate::store;
 use crate::store::backup::restore::{self, Judged};
 use crate::store::backup::{self, Cancel, Summary};
-use crate::store::check::{self, Findings};
-use crate::store::folder::Folder;
+use crate::store::files::media_store::Folder;
+use crate::store::verify::Findings;
 
 /// Writes database and files into one file; also while the server runs.
 #[derive(Debug, Args)]
@@ -140,9 +141,9 @@ impl Verify {
 
 fn verify_directory(config: &Config) -> Result<(Findings, Value)> {
     let (database, mut findings) = (config.database_path(), Findings::default());
-    let schema = check::database(&database, &mut findings)?;
-    check::rows(&database, Some(&config.key_source()), Timestamp::now(), &mut findings)?;
-    let media_files = check::files(&database, &Folder::at(&config.data_directory), &mut findings)?;
+    let schema = store::verify::database(&database, &mut findings)?;
+    store::verify::rows(&database, Some(&config.key_source()), Timestamp::now(), &mut findings)?;
+    let media_files = store::verify::files(&database, &Folder::at(&config.data_directory), &mut findings)?;
     Ok((findings, json!({ "schema": schema, "media_files": media_files })))
 }
 

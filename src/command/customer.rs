@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::customer::{Customer, MessageDays};
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
-use crate::store::customers;
+use crate::store::accounts::customers;
 
 /// As in the configuration file.
 const DAYS_MAX: u32 = 36_500;

@@ -13,8 +13,9 @@ use crate::error::{Error, Resource, Result};
 use crate::model::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::progress::{Unit, advance, begin};
-use crate::store::lock::Search;
-use crate::store::traces::{self, Proof};
+use crate::store::engine::lock::Search;
+use crate::store::erasure;
+use crate::store::erasure::audit::Proof;
 use crate::worker::erasure::{Done, FIRST, Whom};
 
 /// Erases every trace of a conversation or of a person, and proves it by searching all files for what was erased; also while
@@ -53,7 +54,7 @@ impl Erase {
             let mut erased = erase(&place, &whom)?;
             let (config, _lock) = place.close()?;
             let words = std::mem::take(&mut erased.words);
-            let proof = traces::search(&config.data_directory, &config.database_path(), words)?;
+            let proof = erasure::audit::search(&config.data_directory, &config.database_path(), words)?;
             Ok::<_, Error>((erased, proof))
         })?;
         // Also where an earlier attempt has erased the rows and went no further: then all files were searched for the id alone.

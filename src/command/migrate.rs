@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::command::settings::{Settings, begin_anew};
 use crate::command::{output, progress};
 use crate::error::Result;
-use crate::store::schema;
+use crate::store::engine::schema;
 
 /// Brings the database up to date without running the server.
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
-use crate::store::lock::Lock;
-use crate::store::reader::Reader;
+use crate::store::engine::lock::Lock;
+use crate::store::engine::reader::Reader;
 
 /// Where a command does what it has to do.
 pub struct Place {

@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::command::output;
 use crate::command::settings::Settings;
 use crate::error::Result;
-use crate::store::sealing::{self, Rotation};
+use crate::store::encryption;
+use crate::store::encryption::sealer::Rotation;
 
 /// The secrets in the database: channel secrets and tokens.
 #[derive(Debug, Args)]
@@ -42,7 +43,8 @@ impl SecretsCommand {
 impl Rotate {
     fn run(self) -> Result<()> {
         let config = self.settings.load()?;
-        let Rotation { from, to } = sealing::rotate(&config.database_path(), &config.key_source())?;
+        let Rotation { from, to } =
+            encryption::sealer::rotate(&config.database_path(), &config.key_source())?;
         if self.json {
             return output::json(&json!({ "from": from, "to": to }));
         }

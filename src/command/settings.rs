@@ -12,8 +12,10 @@ use crate::model::id::CustomerId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::server::make_private_folder;
-use crate::store::reader::Reader;
-use crate::store::{Store, customers, remains};
+use crate::store::Store;
+use crate::store::accounts::customers;
+use crate::store::backup::remains;
+use crate::store::engine::reader::Reader;
 
 /// The configuration file that is taken when none is named.
 const FILE: &str = "kaiwa.toml";

@@ -13,8 +13,8 @@ use crate::model::id::EventId;
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook_delivery::{Delivery, DeliveryState};
-use crate::store::webhook_history::Filter;
-use crate::store::{webhook_endpoints, webhook_history};
+use crate::store::webhooks;
+use crate::store::webhooks::history::Filter;
 
 /// What customers are told of events, and with which secret.
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ impl List {
         let filter = Filter { state: self.state, conversation: None };
         let page = Page { size: self.limit, before: Timestamp::NEVER };
         let deliveries =
-            reader.read(|connection| webhook_history::page(connection, customer, filter, page))?;
+            reader.read(|connection| webhooks::history::page(connection, customer, filter, page))?;
         if deliveries.is_empty() && !self.endpoint.json {
             return output::line(self.nothing());
         }
@@ -108,7 +108,7 @@ impl Replay {
         let reader = place.reader()?;
         let customer = find_customer(&reader, &endpoint.customer)?.id;
         place.run::<()>(Operation::ReplayDelivery { customer, id })?;
-        let (delivery, _) = reader.read(|connection| webhook_history::get(connection, customer, id))?;
+        let (delivery, _) = reader.read(|connection| webhooks::history::get(connection, customer, id))?;
         show(&delivery, endpoint.json)
     }
 }
@@ -117,13 +117,13 @@ impl Endpoint {
     fn show_secret(self) -> Result<()> {
         let reader = self.settings.reader()?;
         let Customer { id, .. } = find_customer(&reader, &self.customer)?;
-        let secret = reader.read(|connection| webhook_endpoints::secret(connection, id))?;
+        let secret = reader.read(|connection| webhooks::endpoints::secret(connection, id))?;
         let none = || Error::Unusable("this customer has no secret yet; `rotate` makes one".to_owned());
         let secret = secret.ok_or_else(none)?;
         if !self.json {
             return output::line(secret.expose());
         }
-        let endpoint = reader.read(|connection| webhook_endpoints::get(connection, id))?;
+        let endpoint = reader.read(|connection| webhooks::endpoints::get(connection, id))?;
         output::json(&EndpointView::new(&endpoint, Some(&secret)))
     }
 

@@ -10,14 +10,15 @@ use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::sources::Source;
 use crate::model::timestamp::Timestamp;
-use crate::store::transaction::Transaction;
-use crate::store::{Store, accounts, customers, named, sources};
+use crate::store::accounts::{customers, declared, named};
+use crate::store::engine::transaction::Transaction;
+use crate::store::{Store, accounts};
 
 /// Saves them all, or none.
 pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
     let declared = config.clone();
     store.write_blocking(now, move |tx| {
-        sources::give_back(tx)?;
+        declared::give_back(tx)?;
         if !all_known(tx, &declared)? {
             named::require_all(tx)?;
         }

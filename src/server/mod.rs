@@ -34,7 +34,10 @@ use crate::server::acceptor::Holder;
 use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
 use crate::server::tls::Certificate;
-use crate::store::{Store, deliveries, fetches, inspection, remains, webhook_deliveries};
+use crate::store::backup::remains;
+use crate::store::files::fetches;
+use crate::store::outbox::deliveries;
+use crate::store::{Store, verify, webhooks};
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Pulse;
 use crate::worker::quotas::Quotas;
@@ -77,7 +80,7 @@ impl Server {
         let folder = store.open_folder(&config.data_directory)?;
         declared::save(&store, &config, clock.now())
             .and_then(|()| recover(&store, &clock))
-            .map_err(|error| inspection::explained(&config.database_path(), clock.now(), error))?;
+            .map_err(|error| verify::diagnostics::explained(&config.database_path(), clock.now(), error))?;
         folder.sweep_drafts()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let (feeds, limits) = (Feeds::new(&config.limits), Limits::new(&config.limits));
@@ -216,7 +219,7 @@ async fn keep_fresh(certificate: Option<Certificate>) {
 fn recover(store: &Store, clock: &Clock) -> Result<()> {
     store.write_blocking(clock.now(), deliveries::recover)?;
     store.write_blocking(clock.now(), fetches::recover)?;
-    store.write_blocking(clock.now(), webhook_deliveries::recover)
+    store.write_blocking(clock.now(), webhooks::deliveries::recover)
 }
 
 /// Opens the database, which is made where there never was one, and leaves its log to another process if that is

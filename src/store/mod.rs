@@ -4,66 +4,16 @@
 //! inside a write too. Nothing outside this folder knows SQL.
 
 pub mod accounts;
-pub mod backlog;
 pub mod backup;
-pub mod check;
-mod checkpoint;
-mod checksum;
-mod columns;
-mod connection;
-pub mod conversations;
-pub mod customers;
-pub mod damage;
-pub mod deliveries;
+pub mod chats;
+pub mod encryption;
+pub mod engine;
 pub mod erasure;
 pub mod events;
-mod failure;
-pub mod fetches;
-pub mod folder;
-mod forget;
-pub mod health;
-pub mod idempotency;
-pub mod inbound;
-pub mod inspection;
-mod keys;
-pub mod lanes;
-pub mod listeners;
-pub mod lock;
-pub mod lookups;
-pub mod medias;
-pub mod messages;
-pub mod named;
-pub mod participants;
-mod place;
-pub mod previews;
-mod quotes;
-pub mod reader;
-mod reconnection;
-pub mod remains;
-pub mod replays;
-pub mod retention;
-mod rows;
-mod said;
-pub mod schema;
-mod seal;
-pub mod sealing;
-pub mod sources;
-mod stamps;
-mod steps;
-pub mod subject;
-mod tables;
-pub mod tokens;
-pub mod traces;
-pub mod transaction;
-mod undeliverable;
-mod unreadable;
-pub mod uploads;
-mod values;
-pub mod webhook_deliveries;
-pub mod webhook_endpoints;
-pub mod webhook_history;
-pub mod webhook_lanes;
-mod writer;
+pub mod files;
+pub mod outbox;
+pub mod verify;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,19 +25,22 @@ use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
-use crate::store::backup::copy;
-use crate::store::checkpoint::{Checkpoints, Switch};
-use crate::store::connection::ReadOnly;
+use crate::store::backup::{copy, remains};
+use crate::store::encryption::sealer::Sealer;
+use crate::store::engine::checkpoint::{Checkpoints, Switch};
+use crate::store::engine::connection::ReadOnly;
+use crate::store::engine::health::Looks;
+use crate::store::engine::lock::Lock;
+use crate::store::engine::place::Place;
+use crate::store::engine::reader::Reader;
+use crate::store::engine::transaction::Transaction;
+use crate::store::engine::writer::{Watched, Writer};
+use crate::store::engine::{connection, failure, health, reader, schema, writer};
 use crate::store::events::Reading;
-use crate::store::folder::Folder;
-use crate::store::health::Looks;
-use crate::store::listeners::{Listener, Listeners};
-use crate::store::lock::Lock;
-use crate::store::place::Place;
-use crate::store::reader::Reader;
-use crate::store::sealing::Sealer;
-use crate::store::transaction::Transaction;
-use crate::store::writer::{Watched, Writer};
+use crate::store::events::listeners::{Listener, Listeners};
+use crate::store::files::media_store::Folder;
+use crate::store::files::medias;
+use crate::store::verify::diagnostics;
 
 /// The database of a running server. Copies are handles to the same one.
 ///
@@ -249,7 +202,7 @@ impl Store {
 
     /// How long the log beside the file is; 0 when there is none.
     pub fn log_bytes(&self) -> u64 {
-        inspection::log_bytes(&self.open.path)
+        diagnostics::log_bytes(&self.open.path)
     }
 
     /// How much room there is for this process on the disk of the file.

@@ -12,7 +12,7 @@ use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::rotation::Rotation;
 use crate::store::backup::{self, Cancel, Summary};
-use crate::store::folder::Folder;
+use crate::store::files::media_store::Folder;
 use crate::worker::PAUSE_MAX;
 use crate::worker::pulse::Beat;
 use crate::worker::wake::Stop;

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::fetch::{Obstacle, is_whole};
 use crate::model::id::MediaId;
 use crate::net::Response;
-use crate::store::folder::{Draft, Folder, Kept, Kind};
+use crate::store::files::media_store::{Draft, Folder, Kept, Kind};
 
 /// Bytes that are collected before they are written: a hop to another thread costs more than a small write.
 const BUFFER_BYTES: usize = 256 * 1024;

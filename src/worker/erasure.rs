@@ -8,9 +8,9 @@ use crate::model::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
+use crate::store::erasure::subject::{self, Subject};
 use crate::store::erasure::{self, Erased, Words};
-use crate::store::folder::Folder;
-use crate::store::subject::{self, Subject};
+use crate::store::files::media_store::Folder;
 
 /// Messages, or events of one conversation, in one transaction.
 const MESSAGES: usize = 100;

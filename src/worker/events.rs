@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::model::clock::Clock;
-use crate::store::Store;
-use crate::store::events;
-use crate::store::reader::Reader;
+use crate::store::engine::reader::Reader;
+use crate::store::{Store, events};
 use crate::worker::pulse::Beat;
 use crate::worker::rounds;
 use crate::worker::wake::{Stop, Wake};

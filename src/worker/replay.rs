@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::line::webhook;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
-use crate::store::replays::{self, Replayed};
+use crate::store::chats::replays::{self, Replayed};
 
 /// Events in one transaction.
 const PAGE: usize = 100;

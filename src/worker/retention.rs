@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
-use crate::store::retention::{self, Keep};
+use crate::store::erasure::retention::{self, Keep};
 use crate::worker::PAUSE_MAX;
 use crate::worker::pulse::Beat;
 use crate::worker::wake::Stop;

@@ -16,9 +16,9 @@ use crate::model::webhook::{self, AttemptError, Decision, Outcome};
 use crate::model::webhook_delivery::Attempt;
 use crate::net::outbound_client::OutboundClient;
 use crate::net::webhook_call::Call;
-use crate::store::reader::Reader;
-use crate::store::webhook_deliveries::{self, Claim};
-use crate::store::{Store, webhook_lanes};
+use crate::store::engine::reader::Reader;
+use crate::store::webhooks::deliveries::Claim;
+use crate::store::{Store, webhooks};
 use crate::worker::pulse::Beat;
 use crate::worker::under_way::UnderWay;
 use crate::worker::wake::{Stop, Wake};
@@ -94,7 +94,7 @@ impl WebhookWorker {
             return Ok(Vec::new());
         }
         let each = self.concurrency.div_ceil(SHARE);
-        self.store.write(clock.now(), move |tx| webhook_deliveries::claim(tx, room, each)).await
+        self.store.write(clock.now(), move |tx| webhooks::deliveries::claim(tx, room, each)).await
     }
 
     async fn claim_or_report(&self, clock: &Clock, room: Room) -> Vec<Claim> {
@@ -152,9 +152,9 @@ impl WebhookWorker {
             let again = claim.clone();
             let write = self.store.write(clock.now(), move |tx| {
                 if chained {
-                    return webhook_deliveries::record_and_go_on(tx, &again, &attempt, decision);
+                    return webhooks::deliveries::record_and_go_on(tx, &again, &attempt, decision);
                 }
-                webhook_deliveries::record(tx, &again, &attempt, decision).map(|()| None)
+                webhooks::deliveries::record(tx, &again, &attempt, decision).map(|()| None)
             });
             match write.await {
                 Ok(next) => return next,
@@ -173,21 +173,22 @@ impl WebhookWorker {
 
     async fn put_back(&self, claim: Claim, clock: &Clock) {
         let (id, at) = (claim.id, clock.now().after(PAUSE_AFTER_FAILED_RECORD));
-        let put = self.store.write(clock.now(), move |tx| webhook_deliveries::put_back(tx, &claim, at)).await;
+        let put =
+            self.store.write(clock.now(), move |tx| webhooks::deliveries::put_back(tx, &claim, at)).await;
         if let Err(error) = put {
             log::error!("webhooks: {id} waits for the next start: {}", error.chain());
         }
     }
 
     fn is_due(&self, clock: &Clock) -> Result<bool> {
-        let due = self.reader.read(webhook_lanes::next_due)?;
+        let due = self.reader.read(webhooks::lanes::next_due)?;
         // What is due later than any schedule has it was put off by a clock that was ahead.
         let now = clock.now();
         Ok(due.is_some_and(|due| due <= now || due > now.after(webhook::PAUSE_MAX)))
     }
 
     fn pause(&self, clock: &Clock) -> Duration {
-        match self.reader.read(webhook_lanes::next_due) {
+        match self.reader.read(webhooks::lanes::next_due) {
             Ok(due) => pause(due, clock.now()),
             Err(error) => {
                 log::error!("webhooks: {}", error.chain());

@@ -13,7 +13,7 @@ use kaiwa::line::signature;
 use kaiwa::model::id::CustomerId;
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::lock::{Lock, Search};
+use kaiwa::store::engine::lock::{Lock, Search};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use kaiwa::store::lock::Lock;
+use kaiwa::store::engine::lock::Lock;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

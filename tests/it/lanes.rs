@@ -9,7 +9,8 @@ use kaiwa::model::delivery::Policy;
 use kaiwa::model::room::Room;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::sandbox::records::Request;
-use kaiwa::store::{Store, deliveries};
+use kaiwa::store::Store;
+use kaiwa::store::outbox::deliveries;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

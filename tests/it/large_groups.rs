@@ -7,7 +7,7 @@ use kaiwa::model::conversation::Profile;
 use kaiwa::model::id::AccountId;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::Store;
-use kaiwa::store::{inbound, lookups};
+use kaiwa::store::chats::{inbound, lookups};
 use serde_json::{Value, json};
 
 use crate::harness::eventually_is;

@@ -7,8 +7,9 @@ use kaiwa::config::key_source::KeySource;
 use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::sources::Source;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::schema::current_version;
-use kaiwa::store::{Store, customers};
+use kaiwa::store::Store;
+use kaiwa::store::accounts::customers;
+use kaiwa::store::engine::schema::current_version;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 

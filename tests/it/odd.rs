@@ -8,7 +8,7 @@ use awc::http::Method;
 use kaiwa::line::webhook;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::Store;
-use kaiwa::store::inbound;
+use kaiwa::store::chats::inbound;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

@@ -230,7 +230,7 @@ fn versions_are_printed_for_people_and_for_programs() {
 
     assert!(succeed(folder.path(), &["version"]).starts_with("kaiwa 0."));
     let versions: Value = serde_json::from_str(&succeed(folder.path(), &["version", "--json"])).unwrap();
-    assert_eq!(versions["schema"], kaiwa::store::schema::current_version());
+    assert_eq!(versions["schema"], kaiwa::store::engine::schema::current_version());
 }
 
 /// A running sandbox.

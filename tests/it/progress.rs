@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
-use kaiwa::store::lock::Lock;
+use kaiwa::store::engine::lock::Lock;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::harness::eventually;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use kaiwa::store::lock::Lock;
+use kaiwa::store::engine::lock::Lock;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

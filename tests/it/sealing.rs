@@ -12,7 +12,8 @@ use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::id::{AccountId, CustomerId};
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::{Store, accounts, customers};
+use kaiwa::store::accounts::customers;
+use kaiwa::store::{Store, accounts};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -44,7 +45,7 @@ fn open(folder: &Path) -> Result<Store, Error> {
 fn fill(folder: &Path, count: usize) {
     let now = Timestamp::now();
     let customer = CustomerId::new(now);
-    let make = move |tx: &kaiwa::store::transaction::Transaction<'_>| {
+    let make = move |tx: &kaiwa::store::engine::transaction::Transaction<'_>| {
         customers::introduce(tx, customer, &ProfileChange::default())?;
         (0..count).try_for_each(|number| {
             let account = NewAccount {

@@ -8,7 +8,7 @@ use image::{ImageFormat, RgbImage};
 use kaiwa::error::Error;
 use kaiwa::model::id::{CustomerId, MediaId, MessageId};
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::messages::{self, NewMessage};
+use kaiwa::store::chats::messages::{self, NewMessage};
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;

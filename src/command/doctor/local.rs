@@ -8,8 +8,10 @@ use crate::config::Config;
 use crate::config::key_source::KeySource;
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
-use crate::store::reader::Reader;
-use crate::store::{health, inspection, remains, schema};
+use crate::store::backup::remains;
+use crate::store::engine::reader::Reader;
+use crate::store::engine::{health, schema};
+use crate::store::verify;
 
 /// Less room than this is soon used up by a log and a few files.
 const FREE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
@@ -43,7 +45,7 @@ pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
         findings.push(gone);
     } else if remains::require(&database).is_ok() {
         let remedy = "do not start the server on it before you have read docs/BACKUP.md";
-        let checked = inspection::database(&database, Timestamp::now())
+        let checked = verify::diagnostics::database(&database, Timestamp::now())
             .map(|()| Finding::ok("database", "it is whole"));
         findings.push(Finding::of("database", checked, remedy));
         findings.push(key(config));
@@ -90,7 +92,7 @@ fn sqlite() -> Finding {
 }
 
 fn file_system(folder: &Path) -> Result<Finding> {
-    Ok(match inspection::network(folder)? {
+    Ok(match verify::diagnostics::network(folder)? {
         None => Finding::ok("file system", "it is on this machine"),
         Some(kind) => Finding::fail(
             "file system",
@@ -112,7 +114,7 @@ fn disk(database: &Path) -> Result<Finding> {
 }
 
 fn modes(folder: &Path) -> Result<Finding> {
-    if inspection::open_to_others(folder)? == 0 {
+    if verify::diagnostics::open_to_others(folder)? == 0 {
         return Ok(Finding::ok("data directory", "it is for its owner alone"));
     }
     let message = format!("others than the owner may look into {}", folder.display());
@@ -120,7 +122,7 @@ fn modes(folder: &Path) -> Result<Finding> {
 }
 
 fn files(folder: &Path) -> Result<Finding> {
-    let open = inspection::open_entries(folder)?;
+    let open = verify::diagnostics::open_entries(folder)?;
     let Some(first) = open.first() else {
         return Ok(Finding::ok("files", "they are for their owner alone"));
     };
@@ -135,7 +137,7 @@ fn files(folder: &Path) -> Result<Finding> {
 /// A group may read it, such as that of the user who runs the server.
 fn configuration(file: &Path) -> Finding {
     let message = format!("everybody on this machine may read {}", file.display());
-    let found = inspection::open_to_others(file).map(|mode| match mode & EVERYBODY {
+    let found = verify::diagnostics::open_to_others(file).map(|mode| match mode & EVERYBODY {
         0 => Finding::ok("configuration", format!("{} can be used", file.display())),
         _ => Finding::warn(
             "configuration",
@@ -148,7 +150,7 @@ fn configuration(file: &Path) -> Finding {
 
 fn secret_file(file: &Path) -> Finding {
     let message = format!("everybody on this machine may read {}", file.display());
-    let found = inspection::open_to_others(file).map(|mode| match mode & EVERYBODY {
+    let found = verify::diagnostics::open_to_others(file).map(|mode| match mode & EVERYBODY {
         0 => Finding::ok("file of a secret", format!("{} is not for everybody", file.display())),
         _ => Finding::fail("file of a secret", message, format!("chmod o= {}", file.display())),
     });
@@ -176,7 +178,7 @@ fn key(config: &Config) -> Finding {
 }
 
 fn log(database: &Path) -> Finding {
-    let bytes = inspection::log_bytes(database);
+    let bytes = verify::diagnostics::log_bytes(database);
     let message = words::size(bytes);
     let finding = if bytes > LOG_BYTES_MAX {
         Finding::warn("log of the database", message, "find out which program reads the database for so long")

@@ -27,8 +27,10 @@ use crate::model::timestamp::Timestamp;
 use crate::sandbox::control::client;
 use crate::sandbox::platform::{Options, Platform};
 use crate::server::{Server, make_private_folder};
-use crate::store::lock::Lock;
-use crate::store::{Store, conversations, remains};
+use crate::store::Store;
+use crate::store::backup::remains;
+use crate::store::chats::conversations;
+use crate::store::engine::lock::Lock;
 
 /// The customer and the account of every sandbox, so that commands that were copied once work again.
 const CUSTOMER: &str = "5a6d0b9e-0000-4000-8000-000000000001";

@@ -12,7 +12,7 @@ use crate::model::progress;
 use crate::store::backup::Cancel;
 use crate::store::backup::manifest::{About, Content, Entry, MANIFEST, Missing, Name};
 use crate::store::backup::part::Part;
-use crate::store::failure;
+use crate::store::engine::failure;
 
 /// The name of the archive while it comes into being.
 pub const NAME: &str = "archive";

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
-use crate::store::folder::Kind;
+use crate::store::files::media_store::Kind;
 
 /// The name of the manifest, which is the last entry: then a backup that was cut off has none.
 pub const MANIFEST: &str = "manifest.jsonl";

@@ -8,6 +8,7 @@ pub mod archive;
 pub mod copy;
 pub mod manifest;
 mod part;
+pub mod remains;
 pub mod restore;
 pub mod rotation;
 mod waiting;
@@ -26,9 +27,9 @@ use crate::model::timestamp::Timestamp;
 use crate::store::backup::archive::Archive;
 use crate::store::backup::manifest::{About, Missing, Name};
 use crate::store::backup::part::Part;
-use crate::store::folder::{Folder, Kind};
-use crate::store::medias::{self, Stored};
-use crate::store::{connection, failure, schema};
+use crate::store::engine::{connection, failure, schema};
+use crate::store::files::media_store::{Folder, Kind};
+use crate::store::files::medias::{self, Stored};
 
 /// Files that are looked up in one read.
 const PAGE: usize = 500;

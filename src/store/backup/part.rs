@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::failure;
+use crate::store::engine::failure;
 
 /// The file within the folder that says that somebody works here.
 const LOCK: &str = "lock";

@@ -3,8 +3,9 @@
 use crate::error::Result;
 use crate::model::message::FailureReason;
 use crate::model::timestamp::Timestamp;
-use crate::store::transaction::Transaction;
-use crate::store::{deliveries, events};
+use crate::store::engine::transaction::Transaction;
+use crate::store::events;
+use crate::store::outbox::deliveries;
 
 /// What a message says that may have been sent after the copy was made.
 const UNKNOWN: &str =

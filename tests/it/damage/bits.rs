@@ -5,7 +5,8 @@ use std::path::Path;
 
 use kaiwa::config::key_source::KeySource;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::check::{self, Findings};
+use kaiwa::store;
+use kaiwa::store::verify::Findings;
 use rusqlite::Connection;
 
 use crate::damage::halt;
@@ -52,8 +53,8 @@ fn places(database: &[u8]) -> Vec<usize> {
 /// What is found; also that it cannot be opened is.
 pub fn found(database: &Path, keys: &KeySource) -> Vec<String> {
     let mut findings = Findings::default();
-    let looked = check::database(database, &mut findings)
-        .and_then(|_| check::rows(database, Some(keys), Timestamp::now(), &mut findings));
+    let looked = store::verify::database(database, &mut findings)
+        .and_then(|_| store::verify::rows(database, Some(keys), Timestamp::now(), &mut findings));
     match looked {
         Ok(()) => findings.list().to_vec(),
         Err(error) => vec![error.to_string()],

@@ -14,8 +14,8 @@ use kaiwa::config::section::Retention;
 use kaiwa::error::Error;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::server::Server;
-use kaiwa::store::inspection;
-use kaiwa::store::lock::Lock;
+use kaiwa::store::engine::lock::Lock;
+use kaiwa::store::verify;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -200,7 +200,7 @@ async fn what_shows_a_damaged_name_shows_everything_else() {
         let names = |found: &String| found.starts_with(table) && found.contains(&format!(": {column}: "));
         assert!(found.iter().any(names), "{table}.{column}: {found:?}");
     }
-    let doctor = inspection::database(&server.database(), Timestamp::now()).unwrap_err();
+    let doctor = verify::diagnostics::database(&server.database(), Timestamp::now()).unwrap_err();
     assert!(doctor.to_string().contains("is damaged"), "doctor finds it too: {doctor}");
     end(server);
 }

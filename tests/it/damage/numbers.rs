@@ -7,9 +7,11 @@ use kaiwa::error::{Error, Result};
 use kaiwa::model::id::{ConversationId, CustomerId};
 use kaiwa::model::page::Page;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::folder::Folder;
-use kaiwa::store::webhook_history::Filter;
-use kaiwa::store::{Store, accounts, conversations, customers, messages, webhook_history};
+use kaiwa::store::accounts::customers;
+use kaiwa::store::chats::{conversations, messages};
+use kaiwa::store::files::media_store::Folder;
+use kaiwa::store::webhooks::history::Filter;
+use kaiwa::store::{Store, accounts, webhooks};
 use kaiwa::worker::erasure::{self, FIRST, Whom};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
@@ -96,7 +98,7 @@ fn shown(connection: &Connection, customer: CustomerId, chats: &[ConversationId]
         conversations::page(connection, customer, PAGE)?.len(),
         count,
         accounts::page(connection, customer, PAGE)?.len(),
-        webhook_history::page(connection, customer, Filter::default(), PAGE)?.len(),
+        webhooks::history::page(connection, customer, Filter::default(), PAGE)?.len(),
     ])
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kaiwa::error::Error;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::inspection;
+use kaiwa::store::verify;
 
 use crate::damage::{end, found, halt, harm, kaiwa, refused_start};
 use crate::harness::eventually;
@@ -105,7 +105,8 @@ async fn whatever_bit_of_the_last_stamp_flips_later_messages_are_found_and_follo
         harm(&server, &format!("UPDATE clock SET last_stamp = last_stamp | (1 << {bit})"));
         let named = found(&server);
         assert!(named.iter().any(|found| found.contains("last_stamp")), "bit {bit}: {named:?}");
-        let doctor = inspection::database(&server.database(), server.clock.now()).unwrap_err().to_string();
+        let doctor =
+            verify::diagnostics::database(&server.database(), server.clock.now()).unwrap_err().to_string();
         assert!(doctor.contains("last_stamp"), "bit {bit}: {doctor}");
         server.restart();
         let text = format!("after bit {bit}");

@@ -2,7 +2,7 @@
 
 use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::customers;
+use kaiwa::store::accounts::customers;
 use serde_json::json;
 
 use crate::harness::eventually_is;

@@ -12,7 +12,7 @@ use kaiwa::config::Config;
 use kaiwa::line::signature;
 use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::webhook_endpoints;
+use kaiwa::store::webhooks;
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
@@ -99,6 +99,6 @@ impl Other {
 
 fn secret_of(server: &TestServer, customer: CustomerId) -> String {
     let reader = server.shared().store.reader().unwrap();
-    let secret = reader.read(|connection| webhook_endpoints::secret(connection, customer)).unwrap();
+    let secret = reader.read(|connection| webhooks::endpoints::secret(connection, customer)).unwrap();
     secret.unwrap().expose().to_owned()
 }

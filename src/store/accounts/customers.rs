@@ -1,0 +1,148 @@
+//! Customers.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Error, Resource, Result};
+use crate::model::customer::{Customer, MessageDays, Profile, ProfileChange};
+use crate::model::id::CustomerId;
+use crate::model::sources::{self, Held, Source, Sources};
+use crate::store::engine::damage::{get_or, sound, text};
+use crate::store::engine::transaction::Transaction;
+use crate::store::webhooks;
+
+/// Makes the customer known, by the names that its token has for it. Nothing changes for one who is known.
+pub fn introduce(tx: &Transaction<'_>, id: CustomerId, claim: &ProfileChange) -> Result<()> {
+    if find(tx, id)?.is_some() {
+        return Ok(());
+    }
+    let names =
+        ProfileChange { name: claim.name.clone(), detail: claim.detail.clone(), ..ProfileChange::default() };
+    set(tx, id, names, Source::Token).map(drop)
+}
+
+/// Changes a customer, or makes it known.
+///
+/// `Conflict` when a field is named that the configuration file declares.
+pub fn update(tx: &Transaction<'_>, id: CustomerId, change: ProfileChange) -> Result<()> {
+    sources::refuse("customers", &set(tx, id, change, Source::Call)?)
+}
+
+/// Takes what a token says about its customer, where nobody has said it whose word goes first. What was not taken
+/// although it is different is returned.
+pub fn take_claim(tx: &Transaction<'_>, id: CustomerId, claim: ProfileChange) -> Result<Vec<Held>> {
+    let known = find(tx, id)?.map(|known| known.profile).unwrap_or_default();
+    set(tx, id, claim.unlike(&known), Source::Token)
+}
+
+/// Sets what may be set by this source, of a customer who is made known with it, and returns what may not.
+pub fn set(
+    tx: &Transaction<'_>,
+    id: CustomerId,
+    mut change: ProfileChange,
+    source: Source,
+) -> Result<Vec<Held>> {
+    const SQL: &str = "SELECT sources FROM customers WHERE id = ?1";
+    let known = tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", Sources::default()));
+    let mut sources = known.optional()?.unwrap_or_default();
+    let mut held = Vec::new();
+    change.retain(|field| sources.take(field, source).map_err(|by| held.push(by)).is_ok());
+    save(tx, id, &change, &sources)?;
+    Ok(held)
+}
+
+fn save(tx: &Transaction<'_>, id: CustomerId, change: &ProfileChange, sources: &Sources) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO customers (id, name, detail, webhook_method, webhook_uri, tm_create, tm_update)
+        VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''), coalesce(?5, ''), ?6, ?6)
+        ON CONFLICT (id) DO UPDATE SET
+            name = coalesce(?2, name), detail = coalesce(?3, detail),
+            webhook_method = coalesce(?4, webhook_method), webhook_uri = coalesce(?5, webhook_uri), tm_update = ?7
+        WHERE (name, detail, webhook_method, webhook_uri) IS NOT
+            (coalesce(?2, name), coalesce(?3, detail), coalesce(?4, webhook_method), coalesce(?5, webhook_uri))";
+    const SQL_REST: &str = "
+        UPDATE customers SET message_days = iif(?2, ?3, iif(message_days >= 0, message_days, NULL)), sources = ?4
+        WHERE id = ?1 AND (message_days, sources) IS NOT (iif(?2, ?3, message_days), ?4)";
+    let ProfileChange { name, detail, webhook_method, webhook_uri, message_days } = change;
+    let before = webhook_uri_of(tx, id)?;
+    tx.prepare_cached(SQL)?.execute((
+        id,
+        name,
+        detail,
+        webhook_method,
+        webhook_uri,
+        tx.stamp()?,
+        tx.now(),
+    ))?;
+    let days = if let MessageDays::Days(days) = message_days { Some(days) } else { None };
+    tx.prepare_cached(SQL_REST)?.execute((id, *message_days != MessageDays::Keep, days, sources))?;
+    if webhook_uri_of(tx, id)? != before {
+        webhooks::endpoints::begin_anew(tx, key(tx, id)?)?;
+    }
+    Ok(())
+}
+
+/// The customer with this id.
+pub fn get(connection: &Connection, id: CustomerId) -> Result<Customer> {
+    find(connection, id)?.ok_or(Error::NotFound(Resource::Customer))
+}
+
+/// The customer with this id, if there is one.
+pub fn find(connection: &Connection, id: CustomerId) -> Result<Option<Customer>> {
+    const SQL: &str = "
+        SELECT id, name, detail, webhook_method, webhook_uri, message_days, tm_create, tm_update
+        FROM customers
+        WHERE id = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
+}
+
+/// All customers, oldest first.
+pub fn list(connection: &Connection) -> Result<Vec<Customer>> {
+    const SQL: &str = "
+        SELECT id, name, detail, webhook_method, webhook_uri, message_days, tm_create, tm_update
+        FROM customers
+        ORDER BY tm_create";
+    let mut statement = connection.prepare_cached(SQL)?;
+    Ok(sound(statement.query_map([], from_row)?, "customers").collect::<rusqlite::Result<_>>()?)
+}
+
+/// The id of the one customer with this name.
+///
+/// `Conflict` when several have it.
+pub fn find_by_name(connection: &Connection, name: &str) -> Result<CustomerId> {
+    const SQL: &str = "SELECT id FROM customers WHERE name = ?1 LIMIT 2";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let found: Vec<CustomerId> = sound(statement.query_map([name], |row| row.get(0))?, "customers")
+        .collect::<rusqlite::Result<_>>()?;
+    match found.as_slice() {
+        [] => Err(Error::NotFound(Resource::Customer)),
+        [only] => Ok(*only),
+        _ => Err(Error::Conflict(format!("several customers are named {name:?}; use the id"))),
+    }
+}
+
+/// The private key of a customer, for the rows that refer to it.
+pub(in crate::store) fn key(connection: &Connection, id: CustomerId) -> Result<i64> {
+    const SQL: &str = "SELECT key FROM customers WHERE id = ?1";
+    let found = connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?;
+    found.ok_or(Error::NotFound(Resource::Customer))
+}
+
+fn webhook_uri_of(connection: &Connection, id: CustomerId) -> Result<Option<String>> {
+    const SQL: &str = "SELECT webhook_uri FROM customers WHERE id = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([id], |row| text(row, "webhook_uri")).optional()?)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Customer> {
+    Ok(Customer {
+        id: row.get("id")?,
+        profile: Profile {
+            name: text(row, "name")?,
+            detail: text(row, "detail")?,
+            webhook_method: text(row, "webhook_method")?,
+            webhook_uri: text(row, "webhook_uri")?,
+        },
+        message_days: get_or(row, "message_days", None)?,
+        tm_create: row.get("tm_create")?,
+        tm_update: row.get("tm_update")?,
+    })
+}

@@ -1,0 +1,318 @@
+//! LINE accounts: what they are, what LINE said about them, and whether they are parked.
+
+pub mod customers;
+pub mod declared;
+pub mod named;
+pub mod tokens;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Error, Resource, Result};
+use crate::model::account::{
+    Account, AccountChange, Bot, Check, Credential, DeliveryMode, NewAccount, ParkReason, Parked,
+};
+use crate::model::id::{AccountId, CustomerId, MessageId};
+use crate::model::page::Page;
+use crate::model::secret::Secret;
+use crate::model::sources::{self, Held, Source, Sources};
+use crate::model::timestamp::Timestamp;
+use crate::store::chats::{lookups, reconnection};
+use crate::store::engine::damage::{SPARE, get_or, optional_text, size_of, sound, text};
+use crate::store::engine::transaction::Transaction;
+use crate::store::outbox::undeliverable;
+
+/// Connects a channel.
+pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO accounts (
+            id, customer, name, detail, secret, secret_next, token, delivery_mode, tm_create, tm_update)
+        VALUES (?1, ?2, ?3, ?4, seal(?5, 'accounts.secret', ?1), seal(?6, 'accounts.secret_next', ?1), '', ?7, ?8, ?8)";
+    let customer = customers::key(tx, customer)?;
+    let NewAccount { id, name, detail, secret, secret_next, credential, delivery_mode } = account;
+    let values = (id, customer, name, detail, secret, secret_next, delivery_mode, tx.stamp()?);
+    tx.prepare_cached(SQL)?.execute(values)?;
+    tokens::set(tx, *id, credential)
+}
+
+/// Connects a channel that is declared, or brings it up to date. What is absent stays as it is.
+///
+/// `Unusable` when the id belongs to another customer's account already.
+pub fn declare(
+    tx: &Transaction<'_>,
+    (customer, id): (CustomerId, AccountId),
+    change: AccountChange,
+    source: Source,
+) -> Result<()> {
+    revive(tx, id)?;
+    if find(tx, id)?.is_none() {
+        create(tx, customer, &NewAccount::of(id, change.clone())?)?;
+    }
+    let known = get(tx, customer, id)
+        .map_err(|_| Error::Unusable(format!("the account {id} belongs to another customer")))?;
+    let (change, _) = permitted(tx, id, change, source)?;
+    let change = change.unlike(&known);
+    if change == AccountChange::default() { Ok(()) } else { save(tx, known, &change) }
+}
+
+/// Connects a channel again that was removed, with the conversations that it had.
+fn revive(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
+    const SQL: &str =
+        "UPDATE accounts SET tm_update = ?2, tm_delete = NULL WHERE id = ?1 AND tm_delete IS NOT NULL";
+    tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
+    Ok(())
+}
+
+/// A page of a customer's accounts, newest first.
+pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Account>> {
+    const SQL: &str = "
+        SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
+            unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
+            unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
+            bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+            a.tm_create, a.tm_update
+        FROM customers c JOIN accounts a ON a.customer = c.key
+        WHERE c.id = ?1 AND a.tm_create < ?2 AND a.tm_delete IS NULL
+        ORDER BY a.tm_create DESC
+        LIMIT ?3";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let accounts = statement.query_map((customer, page.before, page.size + SPARE), from_row)?;
+    Ok(sound(accounts, "accounts").take(size_of(page)).collect::<rusqlite::Result<_>>()?)
+}
+
+/// All accounts of a customer, newest first. A read that may take long.
+pub fn all_of(connection: &Connection, customer: CustomerId) -> Result<Vec<Account>> {
+    let mut accounts = Vec::new();
+    let mut before = Timestamp::NEVER;
+    loop {
+        let next = page(connection, customer, Page { size: Page::SIZE_MAX, before })?;
+        let Some(last) = next.last() else { return Ok(accounts) };
+        before = last.tm_create;
+        accounts.extend(next);
+    }
+}
+
+/// All accounts of all customers, oldest first, for the operator.
+pub fn list(connection: &Connection) -> Result<Vec<Account>> {
+    const SQL: &str = "
+        SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
+            unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
+            unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
+            bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+            a.tm_create, a.tm_update
+        FROM customers c JOIN accounts a ON a.customer = c.key
+        WHERE a.tm_delete IS NULL
+        ORDER BY a.tm_create";
+    let mut statement = connection.prepare_cached(SQL)?;
+    Ok(sound(statement.query_map([], from_row)?, "accounts").collect::<rusqlite::Result<_>>()?)
+}
+
+/// A customer's account. Somebody else's is not found.
+pub fn get(connection: &Connection, customer: CustomerId, id: AccountId) -> Result<Account> {
+    let found = find(connection, id)?.filter(|account| account.customer == customer);
+    found.ok_or(Error::NotFound(Resource::Account))
+}
+
+/// The account with this id, whosever it is: for LINE's webhooks, which carry no token.
+pub fn find(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
+    const SQL: &str = "
+        SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
+            unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
+            unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
+            bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+            a.tm_create, a.tm_update
+        FROM accounts a JOIN customers c ON c.key = a.customer
+        WHERE a.id = ?1 AND a.tm_delete IS NULL";
+    Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
+}
+
+/// Changes an account. New credentials end what the old ones had parked.
+///
+/// `Conflict` when a field is named that the configuration file declares.
+pub fn update(
+    tx: &Transaction<'_>,
+    customer: CustomerId,
+    id: AccountId,
+    change: AccountChange,
+) -> Result<()> {
+    let known = get(tx, customer, id)?;
+    let (change, mut held) = permitted(tx, id, change, Source::Call)?;
+    for held in held.iter_mut().filter(|held| held.field == "token" && known.channel_id.is_some()) {
+        held.field = "channel_id";
+    }
+    sources::refuse("accounts", &held)?;
+    save(tx, known, &change)
+}
+
+/// What may be set by this source, which is noted, and what may not.
+fn permitted(
+    tx: &Transaction<'_>,
+    id: AccountId,
+    mut change: AccountChange,
+    source: Source,
+) -> Result<(AccountChange, Vec<Held>)> {
+    const SQL: &str = "SELECT sources FROM accounts WHERE id = ?1";
+    const SQL_NOTE: &str = "UPDATE accounts SET sources = ?2 WHERE id = ?1 AND sources <> ?2";
+    let mut sources =
+        tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", Sources::default()))?;
+    let mut held = Vec::new();
+    change.retain(|field| sources.take(field, source).map_err(|by| held.push(by)).is_ok());
+    tx.prepare_cached(SQL_NOTE)?.execute((id, sources))?;
+    Ok((change, held))
+}
+
+fn save(tx: &Transaction<'_>, known: Account, change: &AccountChange) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET
+            name = coalesce(?2, name), detail = coalesce(?3, detail),
+            secret = coalesce(seal(?4, 'accounts.secret', id), secret),
+            secret_next = seal(?5, 'accounts.secret_next', id),
+            delivery_mode = coalesce(?6, delivery_mode), tm_update = ?7
+        WHERE id = ?1";
+    let id = known.id;
+    let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } = change;
+    let next = secret_next.clone().apply(known.secret_next);
+    let values = (id, name, detail, secret, next, delivery_mode, tx.now());
+    tx.prepare_cached(SQL)?.execute(values)?;
+    // With a new secret LINE may give a token that it refused before.
+    let refetch = || secret.is_some().then(|| known.channel_id.map(Credential::ChannelId)).flatten();
+    if let Some(credential) = credential.clone().or_else(refetch) {
+        tokens::set(tx, id, &credential)?;
+        save_check(tx, id, &Check::Unchecked)?;
+        release(tx, key(tx, id)?)?;
+    }
+    Ok(())
+}
+
+/// Removes an account and its secrets. Its conversations stay readable, and go on when the channel is connected again; what
+/// waited to be sent has failed.
+///
+/// The messages that have failed by it are returned.
+pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Result<Vec<MessageId>> {
+    const SQL: &str = "
+        UPDATE accounts SET
+            secret = '', secret_next = NULL, token = '', channel_id = NULL, token_expires_at = NULL,
+            token_refresh_at = NULL, sources = '{}', tm_update = ?2, tm_delete = ?2
+        WHERE id = ?1";
+    get(tx, customer, id)?;
+    let key = key(tx, id)?;
+    lookups::cancel_all_of_account(tx, key)?;
+    let settled = undeliverable::end_all_of_account(tx, key)?;
+    tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
+    reconnection::go_on_elsewhere(tx, id)?;
+    Ok(settled)
+}
+
+/// Notes what LINE said about the token. When it is the bot of an account that was removed, its conversations go on.
+pub fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET check_state = ?2, check_message = ?3
+        WHERE id = ?1";
+    const SQL_BOT: &str = "
+        UPDATE accounts SET bot_user_id = ?2, bot_basic_id = ?3, bot_display_name = ?4, bot_chat_mode = ?5
+        WHERE id = ?1";
+    let (state, message) = match check {
+        Check::Unchecked => ("unchecked", ""),
+        Check::Good(_) => ("good", ""),
+        Check::Refused(message) => ("refused", message.as_str()),
+        Check::Unreachable(message) => ("unreachable", message.as_str()),
+    };
+    tx.prepare_cached(SQL)?.execute((id, state, message))?;
+    if let Check::Good(bot) = check {
+        let Bot { user_id, basic_id, display_name, chat_mode } = bot;
+        tx.prepare_cached(SQL_BOT)?.execute((id, user_id, basic_id, display_name, chat_mode))?;
+        reconnection::go_on(tx, id)?;
+    }
+    Ok(())
+}
+
+/// The private key of an account, for the rows that refer to it.
+pub(super) fn key(connection: &Connection, id: AccountId) -> Result<i64> {
+    const SQL: &str = "SELECT key FROM accounts WHERE id = ?1 AND tm_delete IS NULL";
+    let found = connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?;
+    found.ok_or(Error::NotFound(Resource::Account))
+}
+
+/// Lets an account's messages wait until LINE may take them again, unless it was given another token since this one was
+/// used: then LINE has said nothing yet about the account as it is.
+pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked, token: &Secret) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET parked_reason = ?2, parked_message = ?3, parked_until = ?4
+        WHERE key = ?1 AND (channel_id IS NOT NULL OR unseal(token, 'accounts.token', id) = ?5)";
+    tx.prepare_cached(SQL)?.execute((key, parked.reason, &parked.message, parked.until, token))?;
+    Ok(())
+}
+
+/// Whether an account's messages wait.
+pub(super) fn is_parked(connection: &Connection, key: i64) -> Result<bool> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM accounts WHERE key = ?1 AND parked_reason IS NOT NULL)";
+    Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
+}
+
+/// Puts off the next probe of a parked account, because one is under way.
+pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) -> Result<()> {
+    const SQL: &str = "UPDATE accounts SET parked_until = ?2 WHERE key = ?1 AND parked_reason IS NOT NULL";
+    tx.prepare_cached(SQL)?.execute((key, until))?;
+    Ok(())
+}
+
+/// Ends the waiting of an account's messages, because LINE took one. A reply takes nothing of a quota, so that it says
+/// nothing about a quota that was used up.
+pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET parked_reason = NULL, parked_message = '', parked_until = NULL
+        WHERE key = ?1 AND parked_reason IS NOT NULL AND parked_reason <> 'quota'";
+    if !was_reply {
+        return release(tx, key);
+    }
+    tx.prepare_cached(SQL)?.execute([key])?;
+    Ok(())
+}
+
+/// Ends the waiting of an account's messages.
+pub(super) fn release(tx: &Transaction<'_>, key: i64) -> Result<()> {
+    const SQL: &str = "
+        UPDATE accounts SET parked_reason = NULL, parked_message = '', parked_until = NULL
+        WHERE key = ?1 AND parked_reason IS NOT NULL";
+    tx.prepare_cached(SQL)?.execute([key])?;
+    Ok(())
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account {
+        id: row.get("id")?,
+        customer: row.get("customer")?,
+        name: text(row, "name")?,
+        detail: text(row, "detail")?,
+        secret: row.get("secret")?,
+        secret_next: row.get("secret_next")?,
+        token: row.get("token")?,
+        channel_id: optional_text(row, "channel_id")?,
+        delivery_mode: get_or(row, "delivery_mode", DeliveryMode::PreferReply)?,
+        check: check_from_row(row)?,
+        parked: parked_from_row(row)?,
+        tm_create: row.get("tm_create")?,
+        tm_update: row.get("tm_update")?,
+    })
+}
+
+fn check_from_row(row: &Row<'_>) -> rusqlite::Result<Check> {
+    let state = text(row, "check_state")?;
+    Ok(match state.as_str() {
+        "good" => Check::Good(Bot {
+            user_id: text(row, "bot_user_id")?,
+            basic_id: text(row, "bot_basic_id")?,
+            display_name: text(row, "bot_display_name")?,
+            chat_mode: text(row, "bot_chat_mode")?,
+        }),
+        "refused" => Check::Refused(text(row, "check_message")?),
+        "unreachable" => Check::Unreachable(text(row, "check_message")?),
+        _ => Check::Unchecked,
+    })
+}
+
+fn parked_from_row(row: &Row<'_>) -> rusqlite::Result<Option<Parked>> {
+    let reason: Option<ParkReason> = get_or(row, "parked_reason", None)?;
+    let until = get_or(row, "parked_until", None)?;
+    let Some((reason, until)) = reason.zip(until) else { return Ok(None) };
+    Ok(Some(Parked { reason, message: text(row, "parked_message")?, until }))
+}

@@ -1,0 +1,308 @@
+//! What is left of a database that is gone. Where there is something, no new database is begun: the old one was moved, or
+//! lies on a disk that is not mounted.
+//!
+//! Everything here looks before SQLite does, which deletes a log without its database.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::timestamp::Timestamp;
+use crate::store::backup::manifest::DATABASE;
+use crate::store::backup::restore::UNFINISHED;
+use crate::store::encryption::keys;
+use crate::store::engine::connection;
+use crate::store::engine::lock::Lock;
+use crate::store::engine::schema::APPLICATION_ID;
+use crate::store::files::media_store;
+
+/// Bytes of a file that tell what it is: the first header of a tar file has as many.
+const HEAD_BYTES: usize = 512;
+
+/// How a file of SQLite begins, and where it says whose it is.
+const SQLITE: (&[u8], usize) = (b"SQLite format 3\0", 68);
+
+/// Where the header of a tar file says that it is one.
+const TAR: (&[u8], usize) = (b"ustar", 257);
+
+/// How files begin that are compressed or encrypted: nobody looks into them without their program.
+const PACKED: [&[u8]; 6] =
+    [b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh", b"\x04\x22\x4d\x18", b"age-encryption.org/"];
+
+/// What the name of such a file has if it may be a backup or a database.
+const PACKED_NAMES: [&str; 3] = [".tar", ".tgz", ".db"];
+
+/// How folders begin that [`set_aside`] makes.
+const ASIDE: &str = "before-";
+
+/// What a check of the file system leaves in the root of a volume; nothing of ours.
+pub const LOST_AND_FOUND: &str = "lost+found";
+
+/// What only a running server needs, such as its socket. Nothing of a database is in it.
+pub const RUN: &str = "run";
+
+/// What files SQLite keeps beside a database that is in use.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Something that only a database can have left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    path: PathBuf,
+    what: &'static str,
+}
+
+/// Refuses to begin a database where there has been one. Nothing is touched.
+pub fn refuse(config: &Config) -> Result<()> {
+    match find(config)? {
+        Some(remains) => Err(remains.refused(&config.database_path())),
+        None => Ok(()),
+    }
+}
+
+/// What is left of the database of this configuration, if it is gone; nothing where it is there or never was.
+pub fn find(config: &Config) -> Result<Option<Remains>> {
+    let database = config.database_path();
+    if !is_gone(&database)? {
+        return Ok(None);
+    }
+    let beside = database.parent().unwrap_or(Path::new("")).to_owned();
+    let folders = [Some(&beside), Some(&config.data_directory), config.backup.directory.as_ref()];
+    if let Some(found) = companion(&database)? {
+        return Ok(Some(found));
+    }
+    for folder in folders.into_iter().flatten() {
+        if let Some(found) = copy_in(&entries(folder)?) {
+            return Ok(Some(found));
+        }
+    }
+    match part_in(config)? {
+        None => within(&config.data_directory),
+        found => Ok(found),
+    }
+}
+
+/// What else there is in the data folder of a database and nothing more of it.
+fn part_in(config: &Config) -> Result<Option<Remains>> {
+    let left = [
+        (config.data_directory.join(UNFINISHED), "a restored database that was not completed"),
+        (config.data_directory.join(media_store::NAME), "a folder with files of messages"),
+    ];
+    for (path, what) in left {
+        if entries(&path)?.iter().any(|entry| !is_lost_and_found(entry)) {
+            return Ok(Some(Remains { path, what }));
+        }
+    }
+    Ok(None)
+}
+
+/// Refuses a path without a database before anything opens it.
+pub fn require(database: &Path) -> Result<()> {
+    refuse_lost(database)?;
+    if is_gone(database)? {
+        return Err(Error::Unusable(format!("there is no database at {}", database.display())));
+    }
+    Ok(())
+}
+
+/// Refuses to open what is missing or empty although its log is there.
+pub fn refuse_lost(database: &Path) -> Result<()> {
+    if !is_gone(database)? {
+        return Ok(());
+    }
+    match companion(database)? {
+        Some(remains) => Err(remains.refused(database)),
+        None => Ok(()),
+    }
+}
+
+/// Makes room for a new database on purpose: what a new one would overwrite or take for its own is moved into a folder
+/// `before-…` beside it.
+///
+/// `Unusable` when there is a database, when a server that had it open still runs, or when none could be made; then nothing was
+/// moved.
+pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
+    let database = config.database_path();
+    if !is_gone(&database)? {
+        return Err(Error::Unusable(format!(
+            "there is a database at {}: `--new` begins one where none is",
+            database.display()
+        )));
+    }
+    refuse_hopeless(config, &database)?;
+    if find(config)?.is_none() {
+        return Ok(());
+    }
+    let _lock = match database.parent() {
+        Some(folder) if folder.is_dir() => Some(Lock::take(&database)?),
+        _ => None,
+    };
+    let media = config.data_directory.join(media_store::NAME);
+    let companions = COMPANIONS.map(|ending| connection::beside(&database, ending));
+    // The folders first: one that is a volume of its own cannot be moved.
+    let left = [media, config.data_directory.join(UNFINISHED)].into_iter().chain(companions);
+    let aside = config.data_directory.join(format!("{ASIDE}{}", now.as_file_name()));
+    for path in left.filter(|path| path.symlink_metadata().is_ok()) {
+        move_into(&aside, &path).map_err(|error| {
+            Error::Unusable(format!("cannot move {} into {}: {error}", path.display(), aside.display()))
+        })?;
+        log::warn!("storage: {} was moved into {}", path.display(), aside.display());
+    }
+    Ok(())
+}
+
+/// Refuses what a new database would fail for after the old one has made room.
+fn refuse_hopeless(config: &Config, database: &Path) -> Result<()> {
+    keys::read(&config.key_source())?;
+    if is_dangling(database)? {
+        return Err(Error::Unusable(format!(
+            "{} is a link that leads nowhere: mount what it leads to, or remove the link; nothing was touched",
+            database.display()
+        )));
+    }
+    match database.parent() {
+        Some(folder) if folder != config.data_directory && !folder.is_dir() => Err(Error::Unusable(format!(
+            "there is no folder {} for a database: make it, or mount it; nothing was touched",
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether this is what the file system itself has put into the root of a volume.
+pub fn is_lost_and_found(path: &Path) -> bool {
+    path.is_dir() && path.file_name().is_some_and(|name| name == LOST_AND_FOUND)
+}
+
+/// Whether this may lie in a folder of which nothing was kept yet.
+pub fn is_nothing_kept(path: &Path) -> bool {
+    is_lost_and_found(path) || path.is_dir() && path.file_name().is_some_and(|name| name == RUN)
+}
+
+impl Remains {
+    /// What there is, and where.
+    pub fn describe(&self) -> String {
+        format!("{}: {}", self.path.display(), self.what)
+    }
+
+    fn refused(&self, database: &Path) -> Error {
+        Error::Unusable(format!(
+            "there is no database at {}, and there has been one: {} is {}. Is a disk not mounted, or was the file moved? Put \
+             it back, or begin a new one on purpose with `kaiwa migrate --new`; nothing was touched",
+            database.display(),
+            self.path.display(),
+            self.what
+        ))
+    }
+}
+
+/// Whether there is no database here. An empty file is what a start that was cut off leaves, also one for which the disk was
+/// full; so it tells of no database, not even beside a key, which may have been laid there before the first start.
+fn is_gone(database: &Path) -> Result<bool> {
+    Ok(look(fs::metadata(database), database)?.is_none_or(|file| file.len() == 0))
+}
+
+/// What lies beside the path of a database for as long as there is one.
+fn companion(database: &Path) -> Result<Option<Remains>> {
+    if is_dangling(database)? {
+        return Ok(Some(Remains { path: database.to_owned(), what: "a link that leads nowhere" }));
+    }
+    let log = connection::beside(database, "-wal");
+    if look(fs::symlink_metadata(&log), &log)?.is_some() {
+        return Ok(Some(Remains { path: log, what: "the log of a database" }));
+    }
+    // A start that was cut off leaves a journal too, but beside an empty file.
+    let journal = connection::beside(database, "-journal");
+    let undoes = look(fs::metadata(&journal), &journal)?.is_some_and(|journal| journal.len() > 0);
+    if undoes && look(fs::metadata(database), database)?.is_none() {
+        return Ok(Some(Remains { path: journal, what: "the journal of a database" }));
+    }
+    Ok(None)
+}
+
+fn is_dangling(path: &Path) -> Result<bool> {
+    let link = look(fs::symlink_metadata(path), path)?.filter(Metadata::is_symlink);
+    Ok(link.is_some() && look(fs::metadata(path), path)?.is_none())
+}
+
+/// What lies one folder further down, as when a disk is mounted one folder off, or the old folder was moved into the new.
+fn within(data_directory: &Path) -> Result<Option<Remains>> {
+    let folders = entries(data_directory)?.into_iter().filter(|path| path.is_dir());
+    for folder in folders.filter(|path| path.file_name().is_none_or(|name| name != media_store::NAME)) {
+        // A folder that may not be read tells nothing, and is perhaps nobody's business here.
+        let entries = entries(&folder).unwrap_or_default();
+        let is_aside = folder.file_name().is_some_and(|name| name.as_bytes().starts_with(ASIDE.as_bytes()));
+        if is_aside && !entries.is_empty() {
+            let what = "a folder with what was moved aside for a database";
+            return Ok(Some(Remains { path: folder, what }));
+        }
+        if let Some(found) = copy_in(&entries) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// A database of ours that is not in its place, or a backup of one, whatever it is called.
+fn copy_in(entries: &[PathBuf]) -> Option<Remains> {
+    let found = entries.iter().find_map(|path| {
+        // A file that may not be read tells nothing.
+        let head = head(path).ok()?;
+        let packed =
+            || is_packed(path, &head).then_some("compressed, and by its name a database or a backup");
+        Some((path, kind_of(&head).or_else(packed)?))
+    });
+    found.map(|(path, what)| Remains { path: path.clone(), what })
+}
+
+fn is_packed(path: &Path, head: &[u8]) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    PACKED.iter().any(|start| head.starts_with(start)) && PACKED_NAMES.iter().any(|part| name.contains(part))
+}
+
+fn kind_of(head: &[u8]) -> Option<&'static str> {
+    let at = |(text, place): (&[u8], usize)| head.get(place..place + text.len()) == Some(text);
+    let ours = u32::try_from(APPLICATION_ID).map(u32::to_be_bytes).unwrap_or_default();
+    if at((SQLITE.0, 0)) && at((&ours, SQLITE.1)) {
+        return Some("a database of kaiwa that is not in its place");
+    }
+    let first = [DATABASE.as_bytes(), b"\0"].concat();
+    (at(TAR) && at((&first, 0))).then_some("a backup of a database")
+}
+
+/// The first bytes of a file; none of what is no file, which might make a reader wait.
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    if fs::metadata(path)?.is_file() {
+        File::open(path)?.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    }
+    Ok(head)
+}
+
+/// What is in a folder, in the order of names; nothing where there is none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Some(entries) = look(folder.read_dir(), folder)? else { return Ok(Vec::new()) };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
+    let mut paths = look(paths, folder)?.unwrap_or_default();
+    paths.sort();
+    Ok(paths)
+}
+
+/// What was found; nothing when it is not there. Whatever else goes wrong must not pass for that.
+fn look<T>(found: io::Result<T>, path: &Path) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::Unusable(format!("cannot look at {}: {error}", path.display()))),
+    }
+}
+
+fn move_into(folder: &Path, path: &Path) -> io::Result<()> {
+    let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
+    files::make_folder(folder)?;
+    files::rename(path, &folder.join(name))
+}

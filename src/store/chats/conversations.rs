@@ -1,0 +1,243 @@
+//! Conversations: their names, their states, and LINE's tokens for them.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::contract::views::ConversationView;
+use crate::error::{Error, Resource, Result};
+use crate::model::chat::{Chat, ChatKind, LineId};
+use crate::model::conversation::{Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach};
+use crate::model::delivery::Policy;
+use crate::model::event::EventKind;
+use crate::model::id::{AccountId, ConversationId, CustomerId};
+use crate::model::inbound::InboundEvent;
+use crate::model::page::Page;
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::store::chats::participants;
+use crate::store::engine::damage::{SPARE, get_or, size_of, sound, sound_one, text};
+use crate::store::engine::transaction::Transaction;
+use crate::store::events;
+use crate::store::events::Subject;
+
+/// A page of a customer's conversations, newest first. With up to a hundred members each it is a read that may take
+/// long.
+pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Conversation>> {
+    const SQL: &str = "
+        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
+            participant_count, v.tm_create, v.tm_update
+        FROM customers c
+        JOIN conversations v ON v.customer = c.key
+        JOIN accounts a ON a.key = v.account
+        WHERE c.id = ?1 AND v.tm_create < ?2
+        ORDER BY v.tm_create DESC
+        LIMIT ?3";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let rows = statement.query_map((customer, page.before, page.size + SPARE), from_row)?;
+    let rows = sound(rows, "conversations").take(size_of(page));
+    rows.map(|row| with_participants(connection, row?)).collect()
+}
+
+/// A customer's conversation. Somebody else's is not found.
+pub fn get(connection: &Connection, customer: CustomerId, id: ConversationId) -> Result<Conversation> {
+    const SQL: &str = "
+        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
+            participant_count, v.tm_create, v.tm_update
+        FROM conversations v
+        JOIN customers c ON c.key = v.customer
+        JOIN accounts a ON a.key = v.account
+        WHERE v.id = ?1 AND c.id = ?2";
+    let found = connection.prepare_cached(SQL)?.query_row((id, customer), from_row).optional()?;
+    with_participants(connection, found.ok_or(Error::NotFound(Resource::Conversation))?)
+}
+
+/// Renames a conversation.
+pub fn update(
+    tx: &Transaction<'_>,
+    customer: CustomerId,
+    id: ConversationId,
+    change: &ConversationChange,
+) -> Result<Conversation> {
+    const SQL: &str = "
+        UPDATE conversations SET name = coalesce(?2, name), detail = coalesce(?3, detail)
+        WHERE key = ?1";
+    let key = key(tx, customer, id)?;
+    tx.prepare_cached(SQL)?.execute((key, &change.name, &change.detail))?;
+    touch(tx, key)?;
+    get(tx, customer, id)
+}
+
+/// The private key of a customer's conversation.
+pub(in crate::store) fn key(
+    connection: &Connection,
+    customer: CustomerId,
+    id: ConversationId,
+) -> Result<i64> {
+    const SQL: &str = "
+        SELECT v.key
+        FROM conversations v JOIN customers c ON c.key = v.customer
+        WHERE v.id = ?1 AND c.id = ?2";
+    let found = connection.prepare_cached(SQL)?.query_row((id, customer), |row| row.get(0)).optional()?;
+    found.ok_or(Error::NotFound(Resource::Conversation))
+}
+
+/// The conversation of a chat, which begins now unless it has begun.
+pub(in crate::store) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i64> {
+    const SQL_FIND: &str = "SELECT key FROM conversations WHERE account = ?1 AND chat_id = ?2";
+    const SQL: &str = "
+        INSERT INTO conversations (id, customer, account, chat_kind, chat_id, name, detail, tm_create, tm_update)
+        SELECT ?1, customer, key, ?3, ?4, ?5, ?6, ?7, ?7
+        FROM accounts
+        WHERE key = ?2
+        RETURNING key";
+    let found = tx.prepare_cached(SQL_FIND)?.query_row((account, &chat.id), |row| row.get(0)).optional()?;
+    if let Some(key) = found {
+        return Ok(key);
+    }
+    let stamp = tx.stamp()?;
+    let values =
+        (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
+    let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
+    participants::add(tx, key, &chat.id, stamp)?;
+    announce(tx, key, EventKind::ConversationCreated)?;
+    Ok(key)
+}
+
+/// Whether another system has control of the chat, so that nothing may be sent.
+pub(in crate::store) fn is_standby(connection: &Connection, conversation: i64) -> Result<bool> {
+    const SQL: &str = "SELECT standby FROM conversations WHERE key = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([conversation], |row| row.get(0))?)
+}
+
+/// Keeps LINE's one-time tokens: the newest for a free reply, and the newest for marking as read.
+pub(in crate::store) fn keep_tokens(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    event: &InboundEvent,
+    at: Timestamp,
+) -> Result<()> {
+    const SQL_REPLY: &str = "
+        UPDATE conversations SET reply_token = ?2, reply_token_at = ?3
+        WHERE key = ?1";
+    const SQL_READ: &str = "
+        UPDATE conversations SET read_token = ?2, read_token_at = ?3
+        WHERE key = ?1 AND read_token_at <= ?3";
+    if let (Some(token), false) = (&event.reply_token, event.standby) {
+        tx.prepare_cached(SQL_REPLY)?.execute((conversation, token, tx.now()))?;
+    }
+    if let Some(token) = &event.read_token {
+        tx.prepare_cached(SQL_READ)?.execute((conversation, token, at))?;
+    }
+    Ok(())
+}
+
+/// LINE's token for marking a customer's conversation as read; nothing while no message brought one.
+pub fn read_token(
+    connection: &Connection,
+    customer: CustomerId,
+    id: ConversationId,
+) -> Result<Option<Secret>> {
+    const SQL: &str = "SELECT read_token FROM conversations WHERE key = ?1";
+    let key = key(connection, customer, id)?;
+    Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
+}
+
+/// Takes out the token for a free reply, for good, if there is one that LINE still takes and the account wants it.
+pub(in crate::store) fn take_reply_token(tx: &Transaction<'_>, conversation: i64) -> Result<Option<Secret>> {
+    const SQL: &str = "
+        SELECT reply_token
+        FROM conversations v JOIN accounts a ON a.key = v.account
+        WHERE v.key = ?1 AND reply_token IS NOT NULL AND reply_token_at BETWEEN ?2 AND ?3
+            AND delivery_mode = 'prefer_reply'";
+    const SQL_TAKE: &str =
+        "UPDATE conversations SET reply_token = NULL, reply_token_at = NULL WHERE key = ?1";
+    let values = (conversation, tx.now().before(Policy::REPLY_TOKEN_AGE_MAX), tx.now());
+    let token = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    if token.is_some() {
+        tx.prepare_cached(SQL_TAKE)?.execute([conversation])?;
+    }
+    Ok(token)
+}
+
+/// LINE told how many people a group or room has.
+pub(in crate::store) fn count_members(tx: &Transaction<'_>, conversation: i64, count: u32) -> Result<()> {
+    const SQL: &str = "UPDATE conversations SET member_count = ?2 WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, count))?;
+    Ok(())
+}
+
+/// Somebody came (1) or left (-1).
+pub(in crate::store) fn count_participants(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    change: i64,
+) -> Result<()> {
+    const SQL: &str = "UPDATE conversations SET participant_count = participant_count + ?2 WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, change))?;
+    Ok(())
+}
+
+/// An event told whether the chat can be reached (`None`: nothing about that) and whether another system has control
+/// of it. Events may arrive out of order: an older one than the last that told something tells nothing.
+pub(in crate::store) fn note_state(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    (reach, standby): (Option<Reach>, bool),
+    at: Timestamp,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE conversations SET
+            standby = iif(standby_at <= ?4, ?3, standby),
+            standby_at = max(standby_at, ?4),
+            reach = iif(?2 IS NOT NULL AND reach_at <= ?4, ?2, reach),
+            reach_at = iif(?2 IS NOT NULL, max(reach_at, ?4), reach_at)
+        WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, reach, standby, at))?;
+    Ok(())
+}
+
+/// What must follow whenever something changed that a conversation shows: it says when, and the customer is told.
+pub(in crate::store) fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL: &str = "UPDATE conversations SET tm_update = ?2 WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
+    announce(tx, conversation, EventKind::ConversationUpdated)
+}
+
+fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<()> {
+    const SQL: &str = "
+        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
+            participant_count, v.tm_create, v.tm_update, v.customer
+        FROM conversations v JOIN accounts a ON a.key = v.account
+        WHERE v.key = ?1";
+    let read = |row: &Row<'_>| Ok((row.get("customer")?, from_row(row)?));
+    let read = tx.prepare_cached(SQL)?.query_row([conversation], read);
+    let Some((customer, found)) = sound_one(read, "conversations")? else { return Ok(()) };
+    let shown = with_participants(tx, found)?;
+    let subject = Subject { customer, conversation, message: None };
+    events::append(tx, &subject, kind, &ConversationView::from(&shown))
+}
+
+fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Result<Conversation> {
+    let (key, conversation) = found;
+    Ok(Conversation { participants: participants::listed(connection, key)?, ..conversation })
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
+    let conversation = Conversation {
+        id: row.get("id")?,
+        // Of an account that cannot be named everything else is shown.
+        account: get_or(row, "account", AccountId::from_bytes([0; 16]))?,
+        name: text(row, "name")?,
+        detail: text(row, "detail")?,
+        chat: Chat {
+            kind: get_or(row, "chat_kind", ChatKind::User)?,
+            id: LineId::stored(text(row, "chat_id")?),
+        },
+        reach: get_or(row, "reach", Reach::Open)?,
+        standby: get_or(row, "standby", false)?,
+        participants: Vec::new(),
+        participant_count: 1 + get_or(row, "participant_count", 0_u32)?,
+        tm_create: row.get("tm_create")?,
+        tm_update: row.get("tm_update")?,
+    };
+    Ok((row.get("key")?, conversation))
+}

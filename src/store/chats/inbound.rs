@@ -1,0 +1,131 @@
+//! Taking in what LINE sends: each event once, in the journal and in its conversation.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::model::conversation::Reach;
+use crate::model::id::AccountId;
+use crate::model::inbound::{Change, InboundEvent};
+use crate::model::timestamp::Timestamp;
+use crate::store::chats::{conversations, lookups, participants, reconnection};
+use crate::store::engine::transaction::Transaction;
+use crate::store::{accounts, chats};
+
+/// What became of a webhook's events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Events that were stored.
+    pub stored: usize,
+    /// Events that had been stored before.
+    pub duplicates: usize,
+    /// Events that were stored without being understood or applied.
+    pub unread: usize,
+}
+
+/// Stores each event of a webhook that was not stored before. An odd event is kept as it came and costs no other. Who
+/// does something and was last asked for at LINE so long ago is asked for again (`profile_ttl`). `destination` is the bot that
+/// the webhook was for.
+///
+/// `Unavailable` when the storage fails: then nothing of the webhook is stored, and LINE may send it again.
+pub fn receive(
+    tx: &Transaction<'_>,
+    account: AccountId,
+    (destination, events): (&str, &[InboundEvent]),
+    profile_ttl: Duration,
+) -> Result<Received> {
+    reconnection::note_destination(tx, account, destination)?;
+    let account = accounts::key(tx, account)?;
+    let mut received = Received::default();
+    for event in in_order(events, tx.now()) {
+        if !journal(tx, account, event)? {
+            received.duplicates += 1;
+            continue;
+        }
+        received.stored += 1;
+        if !apply_or_keep(tx, account, event)? {
+            received.unread += 1;
+        }
+        participants::refresh(tx, account, event, profile_ttl)?;
+    }
+    Ok(received)
+}
+
+/// LINE may mix up what happened; within a webhook the order of events is mended. One that does not say when it happened
+/// stays behind the one before it.
+fn in_order(events: &[InboundEvent], now: Timestamp) -> Vec<&InboundEvent> {
+    let mut before = None;
+    let mut timed: Vec<(Option<Timestamp>, &InboundEvent)> = Vec::with_capacity(events.len());
+    for event in events {
+        before = event.occurred(now).or(before);
+        timed.push((before, event));
+    }
+    timed.sort_by_key(|(at, _)| *at);
+    timed.into_iter().map(|(_, event)| event).collect()
+}
+
+/// Writes an event down, and says whether it is new.
+fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
+    const SQL: &str = "
+        INSERT INTO webhook_events (account, event_id, kind, result, line_message_id, occurred_at, received_at, body,
+            checksum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, checksum(?2, ?7, ?8))
+        ON CONFLICT (account, event_id) DO NOTHING";
+    let InboundEvent { id, kind, message_id, change, body, .. } = event;
+    let result = if *change == Change::Unread { "unread" } else { "applied" };
+    let values = (account, id, kind, result, message_id, event.occurred(tx.now()), tx.now(), body);
+    Ok(tx.prepare_cached(SQL)?.execute(values)? > 0)
+}
+
+/// Applies an event; one that cannot be applied stays in the journal with the reason. Says whether it was understood.
+fn apply_or_keep(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
+    const SQL: &str =
+        "UPDATE webhook_events SET result = 'failed', error = ?3 WHERE account = ?1 AND event_id = ?2";
+    match tx.attempt(|tx| apply(tx, account, event)) {
+        Ok(()) => Ok(event.change != Change::Unread),
+        Err(Error::Unavailable(message)) => Err(Error::Unavailable(message)),
+        Err(error) => {
+            log::error!("webhook: an event of kind {:?} was kept unread: {}", event.kind, error.chain());
+            tx.prepare_cached(SQL)?.execute((account, &event.id, error.chain()))?;
+            Ok(false)
+        }
+    }
+}
+
+/// Does to its conversation what the event says.
+pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
+    let Some(chat) = &event.chat else { return Ok(()) };
+    let conversation = conversations::begin(tx, account, chat)?;
+    let at = event.at(tx.now());
+    conversations::note_state(tx, conversation, (reach(event), event.standby), at)?;
+    if let Some(speaker) = &event.speaker {
+        participants::join(tx, conversation, std::slice::from_ref(speaker), at)?;
+    }
+    conversations::keep_tokens(tx, conversation, event, at)?;
+    chats::received::forget_if_withdrawn(tx, account, event)?;
+    match &event.change {
+        Change::Said(saying) => chats::received::store(tx, (account, conversation), event, saying),
+        Change::Edited(saying) => chats::received::edit(tx, (account, conversation), event, saying),
+        Change::Unsend => chats::received::withdraw(tx, (account, conversation), event),
+        Change::Follow => lookups::enqueue(tx, conversation, &chat.id),
+        Change::MembersJoined(members) => {
+            participants::join(tx, conversation, members, at)?;
+            lookups::enqueue(tx, conversation, &chat.id)
+        }
+        Change::MembersLeft(members) => {
+            participants::part(tx, conversation, members, at)?;
+            lookups::enqueue(tx, conversation, &chat.id)
+        }
+        Change::Unfollow | Change::Join | Change::Leave | Change::Noted | Change::Unread => Ok(()),
+    }
+}
+
+/// What an event tells about whether the chat can be reached. Whoever writes to us can be written to, whatever events
+/// were lost before.
+fn reach(event: &InboundEvent) -> Option<Reach> {
+    match event.change {
+        Change::Follow | Change::Join | Change::Said(_) | Change::Edited(_) => Some(Reach::Open),
+        Change::Unfollow => Some(Reach::Blocked),
+        Change::Leave => Some(Reach::Left),
+        _ => None,
+    }
+}

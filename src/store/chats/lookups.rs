@@ -1,0 +1,139 @@
+//! Names and pictures that are to be asked for at LINE.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Row};
+
+use crate::error::Result;
+use crate::model::chat::{Chat, LineId};
+use crate::model::conversation::Profile;
+use crate::model::id::AccountId;
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::store::chats::participants;
+use crate::store::engine::damage::sound_one;
+use crate::store::engine::transaction::Transaction;
+use crate::store::engine::values::most;
+
+/// While a lookup is under way it is not due again for this long, so that a crash costs only the wait.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// A later time than this for a lookup can only come from a clock that was ahead.
+const WAIT_MAX: Duration = Duration::from_hours(48);
+
+/// Somebody whose name and picture to ask for.
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    conversation: i64,
+    /// The chat in which the name counts.
+    pub chat: Chat,
+    /// Whose name it is: the chat's own, or a member's.
+    pub target: LineId,
+    /// The account that asks.
+    pub account: AccountId,
+    /// The channel access token to ask with.
+    pub token: Secret,
+    /// Whether LINE was asked before, and has told or refused to.
+    pub is_refresh: bool,
+    /// Attempts so far, this one included.
+    pub attempts: u32,
+}
+
+/// Asks about somebody, or about the chat itself, now.
+pub(in crate::store) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO lookups (conversation, target, due_at)
+        VALUES (?1, ?2, ?3)
+        ON CONFLICT (conversation, target) DO UPDATE SET due_at = ?3, attempts = 0";
+    tx.prepare_cached(SQL)?.execute((conversation, target, tx.now()))?;
+    Ok(())
+}
+
+/// The key of a row, with the lookup if it can be read.
+type Due = ((i64, Option<Vec<u8>>), Option<Lookup>);
+
+/// Takes up to `limit` names that are due.
+pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
+    const SQL: &str = "
+        SELECT l.conversation, chat_kind, chat_id, l.target, a.id AS account,
+            unseal(a.token, 'accounts.token', a.id) AS token,
+            named_at IS NOT NULL AS is_refresh, l.attempts + 1 AS attempts
+        FROM (
+            SELECT conversation, target, due_at, attempts FROM lookups WHERE due_at <= ?1
+            UNION ALL
+            SELECT conversation, target, due_at, attempts FROM lookups WHERE due_at > ?2
+        ) l
+        JOIN participants p ON p.conversation = l.conversation AND p.target = l.target
+        JOIN conversations v ON v.key = l.conversation
+        JOIN accounts a ON a.key = v.account
+        WHERE a.tm_delete IS NULL
+        LIMIT ?3";
+    const SQL_LEASE: &str = "
+        UPDATE lookups SET due_at = ?3, attempts = attempts + 1
+        WHERE conversation = ?1 AND target = CAST(?2 AS TEXT)";
+    let limit = most(limit);
+    let mut statement = tx.prepare_cached(SQL)?;
+    let due = statement.query_map((tx.now(), tx.now().after(WAIT_MAX), limit), |row| {
+        let key = (row.get("conversation")?, row.get_ref("target")?.as_bytes_or_null()?.map(<[u8]>::to_vec));
+        Ok((key, sound_one(from_row(row), "lookups")?))
+    })?;
+    let due = due.collect::<rusqlite::Result<Vec<Due>>>()?;
+    // One that cannot be read waits for long, and keeps no other from its turn.
+    for ((conversation, target), lookup) in &due {
+        let lease = if lookup.is_some() { LEASE } else { WAIT_MAX };
+        tx.prepare_cached(SQL_LEASE)?.execute((conversation, target, tx.now().after(lease)))?;
+    }
+    Ok(due.into_iter().filter_map(|(_, lookup)| lookup).collect())
+}
+
+/// LINE told the name and the picture.
+pub fn resolve(tx: &Transaction<'_>, lookup: &Lookup, profile: &Profile) -> Result<()> {
+    participants::describe(tx, lookup.conversation, &lookup.target, Some(profile))?;
+    cancel(tx, lookup.conversation, &lookup.target)
+}
+
+/// Asks again later.
+pub fn postpone(tx: &Transaction<'_>, lookup: &Lookup, until: Timestamp) -> Result<()> {
+    const SQL: &str = "UPDATE lookups SET due_at = ?3 WHERE conversation = ?1 AND target = ?2";
+    tx.prepare_cached(SQL)?.execute((lookup.conversation, &lookup.target, until))?;
+    Ok(())
+}
+
+/// Asks no more, until it is time to ask again.
+pub fn give_up(tx: &Transaction<'_>, lookup: &Lookup) -> Result<()> {
+    participants::describe(tx, lookup.conversation, &lookup.target, None)?;
+    cancel(tx, lookup.conversation, &lookup.target)
+}
+
+/// Forgets that a name was to be asked for.
+pub(in crate::store) fn cancel(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
+    const SQL: &str = "DELETE FROM lookups WHERE conversation = ?1 AND target = ?2";
+    tx.prepare_cached(SQL)?.execute((conversation, target))?;
+    Ok(())
+}
+
+/// Forgets all names that an account was to ask for.
+pub(in crate::store) fn cancel_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<()> {
+    const SQL: &str =
+        "DELETE FROM lookups WHERE conversation IN (SELECT key FROM conversations WHERE account = ?1)";
+    tx.prepare_cached(SQL)?.execute([account])?;
+    Ok(())
+}
+
+/// When the next name is due. A short, indexed read.
+pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
+    const SQL: &str = "SELECT min(due_at) FROM lookups";
+    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Lookup> {
+    Ok(Lookup {
+        conversation: row.get("conversation")?,
+        chat: Chat { kind: row.get("chat_kind")?, id: row.get("chat_id")? },
+        target: row.get("target")?,
+        account: row.get("account")?,
+        token: row.get("token")?,
+        is_refresh: row.get("is_refresh")?,
+        attempts: row.get("attempts")?,
+    })
+}

@@ -1,0 +1,11 @@
+//! Conversations, who takes part in them, and what is said in them.
+
+pub mod conversations;
+pub mod inbound;
+pub mod lookups;
+pub mod messages;
+pub mod participants;
+pub(in crate::store) mod quotes;
+pub(in crate::store) mod received;
+pub(in crate::store) mod reconnection;
+pub mod replays;

@@ -1,0 +1,149 @@
+//! What people said: stored, edited and withdrawn, with the same end whatever the order in which the events arrive.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::{Error, Result};
+use crate::model::event::EventKind;
+use crate::model::id::MessageId;
+use crate::model::inbound::{InboundEvent, Saying};
+use crate::model::message::Status;
+use crate::model::timestamp::Timestamp;
+use crate::store::chats::{messages, quotes};
+use crate::store::engine::transaction::Transaction;
+use crate::store::events;
+use crate::store::files::medias;
+
+/// Stores what somebody said, unless an event that overtook this one has stored or withdrawn it.
+pub(in crate::store) fn store(
+    tx: &Transaction<'_>,
+    (account, conversation): (i64, i64),
+    event: &InboundEvent,
+    saying: &Saying,
+) -> Result<()> {
+    if withdrawn(tx, account, event)? {
+        insert(tx, conversation, event, &Saying::default())?;
+        return withdraw(tx, (account, conversation), event);
+    }
+    let Some(stamp) = insert(tx, conversation, event, saying)? else { return Ok(()) };
+    medias::expect(tx, (conversation, stamp), event.message_id.as_deref(), saying)
+}
+
+/// Changes a text, if this is the newest edit. An edit that overtakes its message stores it as edited.
+pub(in crate::store) fn edit(
+    tx: &Transaction<'_>,
+    (account, conversation): (i64, i64),
+    event: &InboundEvent,
+    saying: &Saying,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE messages SET text = ?3, edited_at = ?4, mentions = ?5
+        WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL AND (edited_at IS NULL OR edited_at < ?4)
+        RETURNING tm_create";
+    store(tx, (account, conversation), event, saying)?;
+    let at = event.at(tx.now());
+    let mentions = serde_json::to_string(&saying.mentions).map_err(Error::internal)?;
+    let values = (conversation, &event.message_id, &saying.text, at, mentions);
+    let stamp = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    stamp.map_or(Ok(()), |stamp| messages::touch(tx, (conversation, stamp)))
+}
+
+/// Removes what somebody withdrew: text, media, what events told of them, and LINE's copies in the journal.
+pub(in crate::store) fn withdraw(
+    tx: &Transaction<'_>,
+    (account, conversation): (i64, i64),
+    event: &InboundEvent,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE messages SET text = '', medias = '[]', mentions = '[]', quoted_line_id = NULL, tm_delete = ?3
+        WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL
+        RETURNING tm_create";
+    let values = (conversation, &event.message_id, tx.now());
+    let stamp: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    forget_bodies(tx, account, event)?;
+    tx.note_erasure();
+    let Some(stamp) = stamp else { return Ok(()) };
+    medias::withdraw(tx, (conversation, stamp))?;
+    messages::touch(tx, (conversation, stamp))?;
+    events::overwrite(tx, conversation, Some(stamp))
+}
+
+/// An event of any kind about a withdrawn message keeps nothing of it, although it comes late.
+pub(in crate::store) fn forget_if_withdrawn(
+    tx: &Transaction<'_>,
+    account: i64,
+    event: &InboundEvent,
+) -> Result<()> {
+    if event.message_id.is_some() && withdrawn(tx, account, event)? {
+        forget_bodies(tx, account, event)?;
+    }
+    Ok(())
+}
+
+fn forget_bodies(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
+    const SQL: &str = "
+        UPDATE webhook_events SET body = NULL
+        WHERE account = ?1 AND line_message_id = ?2 AND kind <> 'unsend'";
+    tx.prepare_cached(SQL)?.execute((account, &event.message_id))?;
+    Ok(())
+}
+
+/// The stamp of the new message; `None` when there is one with LINE's id already. That one may come from an edit that has
+/// overtaken it: then this is when it was said.
+fn insert(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    event: &InboundEvent,
+    saying: &Saying,
+) -> Result<Option<Timestamp>> {
+    const SQL: &str = "
+        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at,
+            quote_token, quoted_line_id, mentions, tm_update, checksum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?2, checksum2(
+            ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10, ?11, ?12, NULL, NULL, NULL, ?2, NULL))
+        ON CONFLICT (conversation, line_id) WHERE line_id IS NOT NULL DO UPDATE SET
+            occurred_at = excluded.occurred_at, quote_token = coalesce(excluded.quote_token, quote_token)
+            WHERE excluded.occurred_at < occurred_at
+        RETURNING tm_create";
+    let speaker = event.speaker.as_ref().map_or("", |speaker| speaker.as_str());
+    let medias = serde_json::to_string(&saying.medias).map_err(Error::internal)?;
+    let mentions = serde_json::to_string(&saying.mentions).map_err(Error::internal)?;
+    let stamp = tx.stamp()?;
+    let values = params![
+        conversation,
+        stamp,
+        MessageId::new(tx.now()),
+        Status::Received,
+        speaker,
+        saying.text,
+        medias,
+        event.message_id,
+        event.occurred(tx.now()),
+        saying.quote_token,
+        saying.quoted,
+        mentions,
+    ];
+    let stored: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    match stored {
+        Some(stored) if stored == stamp => begin(tx, (conversation, stamp)).map(Some),
+        Some(overtaken) => messages::touch(tx, (conversation, overtaken)).map(|()| None),
+        None => Ok(None),
+    }
+}
+
+/// Tells of a new message, and of those that quote it and have overtaken it.
+fn begin(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Result<Timestamp> {
+    messages::announce(tx, (conversation, stamp), EventKind::MessageCreated)?;
+    quotes::touch(tx, conversation, &quotes::quoting(tx, (conversation, stamp))?)?;
+    Ok(stamp)
+}
+
+/// Whether the message of this event was withdrawn by an event that overtook it.
+fn withdrawn(connection: &Connection, account: i64, event: &InboundEvent) -> Result<bool> {
+    const SQL: &str = "
+        SELECT 1
+        FROM webhook_events
+        WHERE account = ?1 AND line_message_id = ?2 AND kind = 'unsend'";
+    let found =
+        connection.prepare_cached(SQL)?.query_row((account, &event.message_id), |_| Ok(())).optional()?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,125 @@
+//! The keys that secrets are sealed with, in the configuration or in a file beside the database.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
+
+use aws_lc_rs::rand;
+
+use crate::config::key_source::KeySource;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::store::encryption::seal::{SealingKey, hex};
+use crate::store::engine::failure;
+
+/// More than a file of keys has; a larger one is something else.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// A key together with its digits, for whoever has to write them into a file.
+pub struct ListedKey {
+    /// The key.
+    pub key: SealingKey,
+    digits: String,
+}
+
+/// The keys that there are, in their order; none when there is no file of them.
+pub fn read(source: &KeySource) -> Result<Vec<ListedKey>> {
+    match source {
+        KeySource::Given(text) => parse(text.expose(), "storage.secret_key"),
+        KeySource::File(path) => match read_file(path) {
+            Ok(text) => parse(&text, &path.display().to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Error::Unusable(format!("cannot read {}: {error}", path.display()))),
+        },
+    }
+}
+
+/// The key for a database that has none yet. One is made, and is on disk when this returns, unless there are some.
+pub fn first(source: &KeySource) -> Result<SealingKey> {
+    let keys = read(source)?;
+    match (keys.into_iter().next(), source) {
+        (Some(first), _) => Ok(first.key),
+        (None, KeySource::File(path)) => {
+            let made = make()?;
+            write(path, &[&made])?;
+            log::info!(
+                "storage: secrets are sealed with the new key in {}: keep a copy of it",
+                path.display()
+            );
+            Ok(made.key)
+        }
+        (None, KeySource::Given(_)) => Err(no_key("storage.secret_key")),
+    }
+}
+
+/// The key that takes the place of `present` in a rotation. In a file of ours both stand from now on.
+///
+/// `Unusable` when the configuration names no other key first.
+pub fn successor(source: &KeySource, present: &str) -> Result<SealingKey> {
+    let mut listed = read(source)?;
+    match source {
+        KeySource::Given(_) => {
+            let first = listed.into_iter().next().filter(|first| first.key.id() != present);
+            first.map(|first| first.key).ok_or_else(|| {
+                Error::Unusable(
+                    "the first key of storage.secret_key is in use: put the new one before it, and rotate again"
+                        .to_owned(),
+                )
+            })
+        }
+        KeySource::File(path) => {
+            // A rotation that was cut off has left its new key in the first place.
+            let begun = listed.first().is_some_and(|first| first.key.id() != present);
+            let new = if begun { listed.remove(0) } else { make()? };
+            let old = listed.iter().filter(|known| known.key.id() == present);
+            write(path, &std::iter::once(&new).chain(old).collect::<Vec<_>>())?;
+            Ok(new.key)
+        }
+    }
+}
+
+/// Removes all keys but this one from a file of ours. What the configuration says is left to whoever wrote it.
+pub fn keep_only(source: &KeySource, id: &str) -> Result<()> {
+    let KeySource::File(path) = source else { return Ok(()) };
+    let listed = read(source)?;
+    write(path, &listed.iter().filter(|known| known.key.id() == id).collect::<Vec<_>>())
+}
+
+fn parse(text: &str, place: &str) -> Result<Vec<ListedKey>> {
+    let listed = |digits: &str| {
+        let key = SealingKey::parse(digits).ok_or_else(|| no_key(place))?;
+        Ok(ListedKey { key, digits: digits.to_owned() })
+    };
+    let keys = text.split_whitespace().map(listed).collect::<Result<Vec<_>>>()?;
+    if keys.is_empty() { Err(no_key(place)) } else { Ok(keys) }
+}
+
+fn no_key(place: &str) -> Error {
+    Error::Unusable(format!(
+        "{place} must hold keys of 64 hexadecimal digits, as `openssl rand -hex 32` makes them"
+    ))
+}
+
+fn make() -> Result<ListedKey> {
+    let mut bytes = [0; SealingKey::BYTES];
+    rand::fill(&mut bytes).map_err(|_| Error::internal("the system gives no random bytes"))?;
+    Ok(ListedKey { key: SealingKey::new(&bytes), digits: hex(&bytes) })
+}
+
+/// A text that nobody knows.
+pub fn random_text() -> Result<String> {
+    make().map(|made| made.digits)
+}
+
+fn read_file(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Writes the whole file anew, for those who could read it before: after a crash it is the old or the new one.
+fn write(path: &Path, keys: &[&ListedKey]) -> Result<()> {
+    let text: String = keys.iter().flat_map(|key| [key.digits.as_str(), "\n"]).collect();
+    let written = files::replace(path, |file| file.write_all(text.as_bytes()));
+    written.map_err(|error| failure::on_disk("write", path, &error))
+}

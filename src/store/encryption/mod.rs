@@ -1,0 +1,5 @@
+//! Secrets at rest: sealed before they are stored, opened when they are read.
+
+pub(in crate::store) mod keys;
+pub(in crate::store) mod seal;
+pub mod sealer;

@@ -1,0 +1,215 @@
+//! Moving what was committed from the log into the file, off the writer's path.
+//!
+//! A thread of its own copies what no reader needs any more (PASSIVE). Under steady load that never resets the log,
+//! so the writer does (RESTART) once the log has grown to [`FRAMES_MAX`]. After something was erased the thread empties
+//! the log (TRUNCATE), because older pages in it still hold what was erased.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::error::{Error, Result};
+use crate::store::engine::place::Place;
+use crate::store::engine::{connection, failure};
+
+/// The pause between two passes while commits go on.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Pages in the log from which the writer resets it: 128 MiB of 4 KiB pages.
+const FRAMES_MAX: i64 = 32_768;
+
+/// The length of a log from which it is trimmed here although that was left to another process: 1 GiB.
+const LEFT_BYTES_MAX: u64 = 1 << 30;
+
+/// The pause between two attempts to empty the log.
+const ERASURE_PAUSE: Duration = Duration::from_secs(2);
+
+/// For how long it is tried to empty the log while somebody waits for it.
+const EMPTY_TIME_MAX: Duration = Duration::from_mins(1);
+
+/// How long an attempt to empty the log waits for readers. The writer waits for as long, so it is short.
+const ERASURE_BUSY_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// The handle to the thread. Dropping it ends the thread.
+pub struct Checkpoints {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stopping: AtomicBool,
+    frames: AtomicI64,
+    /// Whether something was erased that may still be in the log.
+    erased: AtomicBool,
+    /// Whether another process trims the log.
+    is_left: AtomicBool,
+}
+
+/// Says who trims the log.
+pub struct Switch {
+    shared: Arc<Shared>,
+}
+
+impl Switch {
+    /// From now on another process does, also when this one ends.
+    pub fn leave_to_others(&self) {
+        self.shared.is_left.store(true, Ordering::Release);
+    }
+
+    /// Empties the log now, unless another process trims it.
+    pub fn empty_log(&self, path: &Path) -> Result<()> {
+        if self.shared.is_left.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let connection = connection::open_writing(path)?;
+        connection.busy_timeout(ERASURE_BUSY_TIMEOUT)?;
+        let limit = Instant::now() + EMPTY_TIME_MAX;
+        while Instant::now() < limit {
+            if truncate(&connection)? {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(Error::Unavailable(
+            "the log cannot be emptied: somebody reads an older state; try again later".to_owned(),
+        ))
+    }
+}
+
+impl Checkpoints {
+    /// Starts the thread with a connection of its own. It begins with an empty log: the process before may have ended
+    /// between an erasure and its checkpoint.
+    pub fn start(path: &Path) -> Result<Self> {
+        let connection = connection::open_writing(path)?;
+        connection.busy_timeout(ERASURE_BUSY_TIMEOUT)?;
+        let shared = Arc::new(Shared { erased: AtomicBool::new(true), ..Shared::default() });
+        let seen = Arc::clone(&shared);
+        let log = connection::log_path(path);
+        let thread = std::thread::Builder::new()
+            .name("checkpoints".to_owned())
+            .spawn(move || run(&connection, &log, &seen))
+            .map_err(Error::internal)?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Who trims the log can be changed.
+    pub fn switch(&self) -> Switch {
+        Switch { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Wakes the thread, and resets the log when it has grown too long. `erased` says that it has to be emptied.
+    pub fn after_commit(&self, connection: &Connection, erased: bool) {
+        if erased {
+            self.shared.erased.store(true, Ordering::Release);
+        }
+        if self.shared.frames.load(Ordering::Relaxed) > FRAMES_MAX {
+            // While somebody reads an old state the log grows on: writers do not wait for readers.
+            report(connection.busy_timeout(Duration::ZERO).and_then(|()| checkpoint(connection, "RESTART")));
+            report(connection.busy_timeout(connection::BUSY_TIMEOUT).map(|()| 0));
+            self.shared.frames.store(0, Ordering::Relaxed);
+        }
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+
+    /// Ends the thread and leaves a file without a log behind, when the server stops. A log that is left to another process
+    /// stays, and so do files that are not where they were.
+    pub fn fold_into_file(self, connection: &Connection, place: &Place) {
+        let is_left = self.shared.is_left.load(Ordering::Acquire);
+        drop(self);
+        let is_in_place = place.check().is_ok();
+        // A log without a name goes with this process: now or never.
+        if is_in_place && !is_left || !is_in_place && place.has_only_lost_its_log() {
+            report(checkpoint(connection, "TRUNCATE"));
+        }
+        if is_left || !is_in_place {
+            keep_log(connection);
+        }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        let Some(thread) = self.thread.take() else { return };
+        thread.thread().unpark();
+        if thread.join().is_err() {
+            log::error!("the checkpoint thread panicked");
+        }
+    }
+}
+
+fn run(connection: &Connection, log: &Path, shared: &Shared) {
+    let mut emptied = Instant::now();
+    while !shared.stopping.load(Ordering::Relaxed) {
+        if shared.erased.load(Ordering::Relaxed) {
+            std::thread::park_timeout(ERASURE_PAUSE);
+        } else {
+            std::thread::park();
+        }
+        std::thread::park_timeout(PAUSE);
+        if shared.is_left.load(Ordering::Acquire) && is_short_enough(log) {
+            keep_log(connection);
+            continue;
+        }
+        match checkpoint(connection, "PASSIVE") {
+            Ok(frames) => shared.frames.store(frames, Ordering::Relaxed),
+            failed => report(failed),
+        }
+        if emptied.elapsed() >= ERASURE_PAUSE && shared.erased.swap(false, Ordering::AcqRel) {
+            emptied = Instant::now();
+            empty_log(connection, shared);
+        }
+    }
+}
+
+/// Whether a log that another process trims is as short as it should be.
+fn is_short_enough(log: &Path) -> bool {
+    let length = std::fs::metadata(log).map_or(0, |log| log.len());
+    if length > LEFT_BYTES_MAX {
+        log::warn!("storage: nobody trims the log, which has {length} bytes: see storage.checkpoint");
+    }
+    length <= LEFT_BYTES_MAX
+}
+
+/// SQLite trims the log too when the last connection is closed, unless it is told not to.
+fn keep_log(connection: &Connection) {
+    report(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(|_| 0));
+}
+
+/// Empties the log, or leaves a note to try again: a reader may still need what is in it.
+fn empty_log(connection: &Connection, shared: &Shared) {
+    match truncate(connection) {
+        Ok(true) => shared.frames.store(0, Ordering::Relaxed),
+        Ok(false) => shared.erased.store(true, Ordering::Release),
+        Err(error) => {
+            shared.erased.store(true, Ordering::Release);
+            report(Err(error));
+        }
+    }
+}
+
+/// Empties the log; `false` when somebody still needs what is in it.
+fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
+    let is_blocked: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(!is_blocked)
+}
+
+/// Runs a checkpoint and tells how many pages are in the log.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
+}
+
+fn report(checkpoint: rusqlite::Result<i64>) {
+    if let Err(error) = checkpoint {
+        log::warn!("storage: checkpoint: {error}");
+        failure::exit_if_fatal(&error);
+    }
+}

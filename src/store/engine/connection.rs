@@ -1,0 +1,221 @@
+//! Connections with the settings that the promises rest on, read back to be sure.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use r2d2::{ManageConnection, Pool};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::config::seeded::SeededBug;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::store::backup::remains;
+use crate::store::encryption::sealer::Sealer;
+use crate::store::engine::place::Place;
+use crate::store::engine::{checksum, failure};
+
+/// The first SQLite without the WAL-reset bug, by which two connections can damage a file.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// How long a connection waits for another's lock.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `PRAGMA synchronous`: a commit is on disk when it returns.
+const FULL: &str = "2";
+
+/// Statements that each connection keeps prepared.
+const STATEMENTS_MAX: usize = 96;
+
+/// Connections for reads that may take long.
+const POOL_SIZE: u32 = 4;
+
+/// How long such a read waits for a connection.
+const POOL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The connection of the writer, on a file that is made when there is none.
+pub fn open_writing(path: &Path) -> Result<Connection> {
+    refuse_old_sqlite(rusqlite::version_number())?;
+    remains::refuse_lost(path)?;
+    make_private(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA secure_delete = ON;
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -32768;",
+    )?;
+    let synchronous = if SeededBug::NormalSynchronous.is_built_in() { "1" } else { FULL };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    for (pragma, expected) in [("journal_mode", "wal"), ("synchronous", synchronous), ("foreign_keys", "1")] {
+        require(&connection, pragma, expected)?;
+    }
+    Ok(connection)
+}
+
+/// A connection that can only read.
+pub fn open_reading(path: &Path) -> Result<Connection> {
+    remains::refuse_lost(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096;")?;
+    Ok(connection)
+}
+
+/// The connections for reads that may take long.
+pub fn pool(path: &Path, sealer: &Sealer, place: &Place) -> Result<Pool<ReadOnly>> {
+    Pool::builder()
+        .max_size(POOL_SIZE)
+        .min_idle(Some(0))
+        .max_lifetime(None)
+        .test_on_check_out(false)
+        .connection_timeout(POOL_TIMEOUT)
+        .build(ReadOnly { path: path.to_owned(), sealer: sealer.clone(), place: place.clone() })
+        .map_err(Error::internal)
+}
+
+/// How the pool makes and judges its connections.
+pub struct ReadOnly {
+    path: PathBuf,
+    sealer: Sealer,
+    place: Place,
+}
+
+impl ManageConnection for ReadOnly {
+    type Connection = Connection;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Connection> {
+        let connection = open_reading(&self.path)?;
+        self.place.check()?;
+        self.sealer.install(&connection)?;
+        Ok(connection)
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> Result<()> {
+        Ok(connection.execute_batch("SELECT 1")?)
+    }
+
+    /// A transaction that was left open costs the connection, not its next user.
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        !connection.is_autocommit()
+    }
+}
+
+/// Where SQLite keeps the log of a database.
+pub fn log_path(database: &Path) -> PathBuf {
+    beside(database, "-wal")
+}
+
+/// What has the name of a database with this ending, as SQLite sees it: beside the file that a link leads to.
+pub fn beside(database: &Path, ending: &str) -> PathBuf {
+    files::with_ending(&database.canonicalize().unwrap_or_else(|_| database.to_owned()), ending)
+}
+
+fn prepare(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.execute_batch(
+        "PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;
+         PRAGMA mmap_size = 0;",
+    )?;
+    checksum::install(connection)
+}
+
+fn refuse_old_sqlite(version: i32) -> Result<()> {
+    if version < SQLITE_VERSION_MIN {
+        let found = rusqlite::version();
+        return Err(Error::Unusable(format!(
+            "SQLite {found} can damage its files; 3.51.3 or newer is needed"
+        )));
+    }
+    Ok(())
+}
+
+/// What SQLite says of one of its settings on this file.
+pub fn setting(connection: &Connection, pragma: &str) -> Result<String> {
+    Ok(connection.pragma_query_value(None, pragma, |row| {
+        let value: rusqlite::types::Value = row.get(0)?;
+        Ok(match value {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => format!("{other:?}"),
+        })
+    })?)
+}
+
+/// `Unusable` when a setting did not hold, which SQLite does not say by itself.
+fn require(connection: &Connection, pragma: &str, expected: &str) -> Result<()> {
+    let found = setting(connection, pragma)?;
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Unusable(format!("SQLite has {pragma} = {found} on this file, and {expected} is needed")))
+}
+
+/// Makes the file before SQLite does, for the owner alone; SQLite gives its companions the same owner and mode. One that
+/// is there is not opened: closing it again would drop the locks of all connections that this process has to it.
+fn make_private(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    files::open_or_create(path).map(drop).map_err(|error| failure::on_disk("open", path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_sqlite_with_the_reset_bug_is_refused() {
+        assert!(refuse_old_sqlite(3_051_002).is_err());
+        assert!(refuse_old_sqlite(rusqlite::version_number()).is_ok());
+    }
+
+    #[test]
+    fn a_setting_that_does_not_hold_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writing(&folder.path().join("kaiwa.db")).unwrap();
+        connection.execute_batch("PRAGMA synchronous = NORMAL").unwrap();
+
+        let error = require(&connection, "synchronous", "2").unwrap_err();
+
+        assert!(error.to_string().contains("synchronous = 1"), "{error}");
+    }
+
+    #[test]
+    fn another_connection_leaves_the_first_its_locks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let first = open_writing(&path).unwrap();
+        first.execute_batch("CREATE TABLE t (a)").unwrap();
+        let of_file = format!(":{} ", path.metadata().unwrap().ino());
+        let is_locked = || {
+            let locks = std::fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().any(|lock| lock.contains("POSIX") && lock.contains(&of_file))
+        };
+        assert!(is_locked());
+
+        let others = (open_writing(&path).unwrap(), open_reading(&path).unwrap());
+
+        assert!(is_locked(), "another process could remove the log");
+        drop(others);
+        assert!(is_locked());
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        open_writing(&path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+
+        assert!(open_reading(&path).unwrap().execute_batch("INSERT INTO t VALUES (1)").is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! What an operation that writes is given.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::model::timestamp::Timestamp;
+use crate::store::engine::stamps::Stamps;
+
+/// A write that is undone as a whole when it fails.
+///
+/// It reads like a connection. It is committed together with others, after it ended.
+pub struct Transaction<'group> {
+    connection: &'group Connection,
+    stamps: &'group Stamps,
+    notes: &'group Notes,
+    now: Timestamp,
+}
+
+/// What a group has done that others must hear of after its commit.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Notes {
+    /// Whether something was erased.
+    pub(in crate::store) erased: Cell<bool>,
+    /// The private keys of the customers who have new events.
+    pub(in crate::store) told: RefCell<BTreeSet<i64>>,
+    /// Whether customers are to be called.
+    pub(in crate::store) webhooks: Cell<bool>,
+}
+
+impl<'group> Transaction<'group> {
+    pub(in crate::store) fn new(
+        connection: &'group Connection,
+        stamps: &'group Stamps,
+        notes: &'group Notes,
+        now: Timestamp,
+    ) -> Self {
+        Self { connection, stamps, notes, now }
+    }
+
+    /// Says that something was erased which must not stay in the log either: the log is emptied soon after the commit.
+    pub fn note_erasure(&self) {
+        self.notes.erased.set(true);
+    }
+
+    /// Says that a customer has a new event: whoever listens is told after the commit.
+    pub(in crate::store) fn note_event(&self, customer: i64) {
+        self.notes.told.borrow_mut().insert(customer);
+    }
+
+    /// Says that a customer is to be called: the worker for that is told after the commit.
+    pub(in crate::store) fn note_webhook(&self) {
+        self.notes.webhooks.set(true);
+    }
+
+    /// The time of the caller, which may repeat and go backwards.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A time for `tm_create`: now, or just after the last one that was handed out in this database.
+    ///
+    /// `Unavailable` when no page could show what has it.
+    pub fn stamp(&self) -> Result<Timestamp> {
+        self.stamps.next(self.now)
+    }
+
+    /// Uses up a stamp that nobody gets, so that the group changes a row whatever else it does.
+    pub(in crate::store) fn skip_stamp(&self) -> Result<()> {
+        self.stamps.next(self.stamps.last()).map(drop)
+    }
+
+    /// Runs a part of the operation that can fail without costing the rest.
+    pub fn attempt<T>(&self, part: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        self.execute_cached("SAVEPOINT attempt")?;
+        let outcome = catch_unwind(AssertUnwindSafe(|| part(self)))
+            .unwrap_or_else(|_| Err(Error::internal("an operation on the database panicked")));
+        match outcome {
+            Ok(answer) => {
+                self.execute_cached("RELEASE attempt")?;
+                Ok(answer)
+            }
+            Err(error) => Err(self.undo(error)),
+        }
+    }
+
+    /// Goes back to the savepoint, unless SQLite has already undone the whole transaction.
+    fn undo(&self, error: Error) -> Error {
+        if self.connection.is_autocommit() {
+            return error;
+        }
+        let undone =
+            self.execute_cached("ROLLBACK TO attempt").and_then(|()| self.execute_cached("RELEASE attempt"));
+        undone.err().unwrap_or(error)
+    }
+
+    fn execute_cached(&self, sql: &str) -> Result<()> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}

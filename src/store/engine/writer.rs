@@ -1,0 +1,388 @@
+//! The one thread that writes. Operations queue up; all that wait are run in one transaction, and answered after it
+//! was committed, so that each is durable and none pays for a disk write alone.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::config::seeded::SeededBug;
+use crate::error::{Error, Result};
+use crate::metrics::Commits;
+use crate::model::timestamp::Timestamp;
+use crate::store::engine::checkpoint::Checkpoints;
+use crate::store::engine::failure;
+use crate::store::engine::health::Looks;
+use crate::store::engine::place::Place;
+use crate::store::engine::stamps::Stamps;
+use crate::store::engine::transaction::{Notes, Transaction};
+use crate::store::events::listeners::Listeners;
+
+/// Operations in one commit: more gain no throughput and cost latency (measured).
+const GROUP_MAX: usize = 512;
+
+/// How long nothing is written before it is looked whether the files are still in their place.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
+
+/// What callers of a group that was not committed are told; the reason stands in the log.
+const NOT_COMMITTED: &str = "the storage did not take the write";
+
+/// Runs within the group, if there is one, and returns what tells the caller how it ended.
+type Operation = Box<dyn FnOnce(Option<&Group<'_>>) -> Answer + Send>;
+
+/// Tells the caller whether the group was committed, and what the operation had to say.
+type Answer = Box<dyn FnOnce(bool) + Send>;
+
+/// The handle to the thread. Dropping it lets the thread finish what is queued, and waits for that.
+pub struct Writer {
+    queue: Option<SyncSender<Operation>>,
+    commits: Commits,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why a group is not acknowledged.
+enum Refused {
+    /// The files are not where they were.
+    Place(Error),
+    /// SQLite did not take it.
+    Storage(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refused {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error)
+    }
+}
+
+struct Group<'group> {
+    connection: &'group Connection,
+    stamps: &'group Stamps,
+    /// What others must hear of after the commit.
+    notes: &'group Notes,
+    commits: &'group Commits,
+    watched: &'group Watched,
+}
+
+/// What tells whether writes can be trusted.
+#[derive(Clone)]
+pub struct Watched {
+    /// Whether the files are where they were.
+    pub place: Place,
+    /// Whether the disk has refused something since it was last looked at.
+    pub looks: Looks,
+}
+
+impl Writer {
+    /// Starts the thread, which tells these of its commits and writes only while the files are in their place; `queue`
+    /// operations may wait for it.
+    pub fn start(
+        connection: Connection,
+        told: (Checkpoints, Listeners, Watched),
+        queue: usize,
+        commits: Commits,
+    ) -> Result<Self> {
+        let stamps = Stamps::read(&connection)?;
+        let (sender, receiver) = sync_channel(queue);
+        let counted = commits.clone();
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || run(&connection, told, &receiver, (&stamps, &counted)))
+            .map_err(Error::internal)?;
+        Ok(Self { queue: Some(sender), commits, thread: Some(thread) })
+    }
+
+    /// Queues an operation. `Unavailable` when too many wait already.
+    pub fn submit<T: Send + 'static>(
+        &self,
+        now: Timestamp,
+        operation: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
+        let (sender, receiver) = oneshot::channel();
+        let run: Operation = Box::new(move |group| {
+            let outcome = group.map(|group| group.transaction(now)?.attempt(operation));
+            Box::new(move |committed| {
+                let failed = || Err(Error::Unavailable(NOT_COMMITTED.to_owned()));
+                // The caller may have gone away; what it asked for was done or undone all the same.
+                drop(sender.send(outcome.filter(|_| committed).unwrap_or_else(failed)));
+            })
+        });
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        match queue.try_send(run) {
+            Ok(()) => {
+                self.commits.queued();
+                Ok(receiver)
+            }
+            Err(TrySendError::Full(_)) => Err(Error::Unavailable("too many writes are waiting".to_owned())),
+            Err(TrySendError::Disconnected(_)) => Err(stopped()),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the writer thread panicked");
+        }
+    }
+}
+
+/// What callers are told once the writer has gone.
+pub fn stopped() -> Error {
+    Error::Unavailable("the server is stopping".to_owned())
+}
+
+fn run(
+    connection: &Connection,
+    (checkpoints, listeners, watched): (Checkpoints, Listeners, Watched),
+    queue: &Receiver<Operation>,
+    (stamps, commits): (&Stamps, &Commits),
+) {
+    let notes = Notes::default();
+    let group = Group { connection, stamps, notes: &notes, commits, watched: &watched };
+    while let Some(first) = next(queue, &watched.place) {
+        group.commit_with(first, queue);
+        listeners.tell(notes.told.take());
+        if notes.webhooks.take() {
+            listeners.tell_of_webhooks();
+        }
+        checkpoints.after_commit(connection, notes.erased.take());
+    }
+    checkpoints.fold_into_file(connection, &watched.place);
+}
+
+/// The next operation; none when the handle was dropped. While there is none the files are looked at.
+fn next(queue: &Receiver<Operation>, place: &Place) -> Option<Operation> {
+    loop {
+        match queue.recv_timeout(LOOK_PAUSE) {
+            Ok(operation) => return Some(operation),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            // What it finds it has told.
+            Err(RecvTimeoutError::Timeout) => drop(place.check()),
+        }
+    }
+}
+
+impl Group<'_> {
+    fn transaction(&self, now: Timestamp) -> Result<Transaction<'_>> {
+        self.stamps.judge(self.connection, now)?;
+        Ok(Transaction::new(self.connection, self.stamps, self.notes, now))
+    }
+
+    /// Runs the first operation and all that wait behind it, commits, and answers.
+    fn commit_with(&self, first: Operation, queue: &Receiver<Operation>) {
+        let stamp_before = self.stamps.last();
+        let begun = self.begin();
+        let mut answers = Vec::new();
+        for operation in std::iter::once(first).chain(queue.try_iter().take(GROUP_MAX - 1)) {
+            self.commits.taken();
+            answers.push(operation(begun.is_ok().then_some(self)));
+            // SQLite undoes the whole transaction for some errors (full disk, I/O): the group ends here.
+            if self.connection.is_autocommit() {
+                break;
+            }
+        }
+        if SeededBug::AnswerBeforeCommit.is_built_in() {
+            answers.drain(..).for_each(|answer| answer(true));
+            std::thread::sleep(SeededBug::MOMENT);
+        }
+        let start = Instant::now();
+        let committed = begun.and_then(|()| self.commit(stamp_before));
+        if committed.is_ok() {
+            self.commits.committed(answers.len(), start.elapsed());
+        }
+        match committed {
+            Ok(()) if self.stamps.last() != stamp_before => self.watched.looks.written(),
+            Ok(()) => {}
+            Err(_) => self.watched.looks.refused(),
+        }
+        for answer in answers {
+            answer(committed.is_ok());
+        }
+        if let Err(error) = committed {
+            self.give_up(&error);
+        }
+    }
+
+    fn begin(&self) -> std::result::Result<(), Refused> {
+        self.watched.place.check().map_err(Refused::Place)?;
+        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    fn commit(&self, stamp_before: Timestamp) -> std::result::Result<(), Refused> {
+        if self.stamps.last() != stamp_before {
+            self.stamps.write(self.connection)?;
+        }
+        self.connection.execute_batch("COMMIT")?;
+        // What was committed into files that are somewhere else is no promise.
+        self.watched.place.check().map_err(Refused::Place)
+    }
+
+    /// Leaves a failed group behind, or the process when its file cannot be trusted any more.
+    fn give_up(&self, refused: &Refused) {
+        match refused {
+            Refused::Place(error) => log::warn!("storage: a group was not taken: {error}"),
+            Refused::Storage(error) => {
+                log::error!("storage: a group was not committed: {error}");
+                failure::exit_if_fatal(error);
+            }
+        }
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            log::error!("storage: a failed group could not be undone: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::error::Resource;
+    use crate::store::engine::{connection, schema};
+
+    const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
+
+    fn start(path: &Path, queue: usize) -> Writer {
+        let mut connection = connection::open_writing(path).unwrap();
+        schema::bring_up_to_date(&mut connection).unwrap();
+        connection.busy_timeout(Duration::ZERO).unwrap();
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
+        std::fs::write(connection::beside(path, ".lock"), "").unwrap();
+        let told = (Checkpoints::start(path).unwrap(), Listeners::default(), watched(path));
+        Writer::start(connection, told, queue, Commits::default()).unwrap()
+    }
+
+    fn watched(path: &Path) -> Watched {
+        Watched { place: Place::of(path).unwrap(), looks: Looks::default() }
+    }
+
+    fn note(tx: &Transaction<'_>, text: &str) -> Result<()> {
+        tx.execute("INSERT INTO notes VALUES (?1)", [text])?;
+        Ok(())
+    }
+
+    fn notes(path: &Path) -> Vec<String> {
+        let connection = Connection::open(path).unwrap();
+        let mut statement = connection.prepare("SELECT text FROM notes ORDER BY rowid").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn an_operation_that_fails_or_panics_is_undone_and_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let writer = start(&path, 16);
+
+        let first = writer.submit(NOW, |tx| note(tx, "first")).unwrap();
+        let failing =
+            writer.submit(NOW, |tx| note(tx, "failing").and(Err::<(), _>(Error::NotFound(Resource::Route))));
+        let panicking =
+            writer.submit(NOW, |tx| note(tx, "panicking").map(|()| assert!(tx.now() < NOW, "on purpose")));
+        let last = writer.submit(NOW, |tx| note(tx, "last")).unwrap();
+
+        assert!(first.blocking_recv().unwrap().is_ok());
+        assert!(matches!(failing.unwrap().blocking_recv().unwrap(), Err(Error::NotFound(_))));
+        assert!(matches!(panicking.unwrap().blocking_recv().unwrap(), Err(Error::Internal(_))));
+        assert!(last.blocking_recv().unwrap().is_ok());
+        assert_eq!(notes(&path), ["first", "last"]);
+    }
+
+    #[test]
+    fn stamps_increase_whatever_the_clock_does_and_across_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let hour = Duration::from_hours(1);
+        let mut stamps = Vec::new();
+
+        for now in [NOW, NOW, NOW.before(hour), NOW.after(hour), NOW] {
+            let writer = start(&path, 16);
+            let two = writer.submit(now, |tx| Ok([tx.stamp()?, tx.stamp()?])).unwrap();
+            stamps.extend(two.blocking_recv().unwrap().unwrap());
+        }
+
+        assert!(stamps.is_sorted_by(|earlier, later| earlier < later), "{stamps:?}");
+        assert_eq!(stamps[6], NOW.after(hour), "the clock's own time where that is later");
+    }
+
+    #[test]
+    fn nothing_is_run_while_the_file_is_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let writer = start(&path, 16);
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+        let refused = writer.submit(NOW, |tx| note(tx, "refused")).unwrap().blocking_recv().unwrap();
+
+        assert!(matches!(refused, Err(Error::Unavailable(_))));
+        other.execute_batch("ROLLBACK").unwrap();
+        writer.submit(NOW, |tx| note(tx, "taken")).unwrap().blocking_recv().unwrap().unwrap();
+        assert_eq!(notes(&path), ["taken"]);
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_or_written_once_the_file_is_somewhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("kaiwa.db"), folder.path().join("moved.db"));
+        let writer = start(&path, 16);
+        writer.submit(NOW, |tx| note(tx, "first")).unwrap().blocking_recv().unwrap().unwrap();
+
+        let move_it = {
+            let (path, moved) = (path.clone(), moved.clone());
+            move |tx: &Transaction<'_>| {
+                std::fs::rename(path, moved).map_err(Error::internal)?;
+                note(tx, "while it is moved")
+            }
+        };
+        let during = writer.submit(NOW, move_it).unwrap().blocking_recv().unwrap();
+        let after = writer.submit(NOW, |tx| note(tx, "after")).unwrap().blocking_recv().unwrap();
+
+        assert!(matches!((during, after), (Err(Error::Unavailable(_)), Err(Error::Unavailable(_)))));
+        std::fs::rename(&moved, &path).unwrap();
+        let late = writer.submit(NOW, |tx| note(tx, "late")).unwrap().blocking_recv().unwrap();
+        assert!(late.is_err(), "what was lost once stays lost for this process");
+        drop(writer);
+        assert!(!notes(&path).iter().any(|note| note == "after" || note == "late"));
+    }
+
+    #[test]
+    fn too_many_waiting_operations_are_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(&folder.path().join("kaiwa.db"), 1);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let holding = move |_: &Transaction<'_>| {
+            tell.send(()).unwrap();
+            Ok(held.recv().is_ok())
+        };
+
+        let first = writer.submit(NOW, holding).unwrap();
+        told.recv().unwrap();
+        let second = writer.submit(NOW, |_| Ok(())).unwrap();
+        let third = writer.submit(NOW, |_| Ok(()));
+
+        assert!(matches!(third, Err(Error::Unavailable(_))));
+        release.send(()).unwrap();
+        assert!(first.blocking_recv().unwrap().unwrap());
+        second.blocking_recv().unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_is_queued_when_the_writer_ends_is_still_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kaiwa.db");
+        let writer = start(&path, 64);
+
+        let waiting: Vec<_> =
+            (0..50).map(|number| writer.submit(NOW, move |tx| note(tx, &number.to_string()))).collect();
+        drop(writer);
+
+        assert!(waiting.into_iter().all(|answer| answer.unwrap().blocking_recv().unwrap().is_ok()));
+        assert_eq!(notes(&path).len(), 50);
+    }
+}

@@ -1,0 +1,262 @@
+//! Proving that something was erased: the bytes of all files are searched for what it said.
+//!
+//! A word may also be somebody else's. So a copy of the database is made, which has what its rows say and nothing else: a word
+//! that is in the copy is said elsewhere; one that is only in a file is a trace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use aho_corasick::AhoCorasick;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::progress::{self, Unit};
+use crate::store::backup::{Cancel, copy, remains};
+use crate::store::erasure::Words;
+use crate::store::files::media_store::remove_if_any;
+
+/// Shorter words are in every file by chance.
+const WORD_BYTES_MIN: usize = 6;
+
+/// A longer text is looked for in pieces of so many bytes: a page of the database may end within it.
+const PIECE_BYTES: usize = 48;
+
+/// Pieces of one text that are looked for.
+const PIECES_MAX: usize = 64;
+
+/// Bytes that are searched at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Bytes of ids, names and texts that are looked for at once; each search reads all files.
+const WORDS_BYTES: usize = 1 << 20;
+
+/// What the name of the copy ends with.
+const COPY: &str = ".erasing";
+
+/// What a search has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Forms of ids, names and texts that were looked for.
+    pub searched: usize,
+    /// Names and texts that are too short to be looked for.
+    pub too_short: usize,
+    /// Names and texts that others have said or are called as well.
+    pub elsewhere: usize,
+    /// The files in which something is left, and how many forms.
+    pub left: BTreeMap<PathBuf, usize>,
+}
+
+/// The forms that are looked for.
+struct Forms {
+    automaton: AhoCorasick,
+    /// The longest of them, in bytes.
+    longest: usize,
+    /// From here on they may be somebody else's.
+    first_shared: usize,
+    count: usize,
+    too_short: usize,
+}
+
+/// Searches every file of the data directory. Another process may have the database open, with a log in which nothing is left;
+/// this one must not: closing a file of the database takes the locks of all its connections away.
+pub fn search(data_directory: &Path, database: &Path, words: Words) -> Result<Proof> {
+    let mut proof = Proof::default();
+    for part in words.into_parts(WORDS_BYTES) {
+        let Proof { searched, too_short, elsewhere, left } = search_for(data_directory, database, &part)?;
+        proof.searched += searched;
+        proof.too_short += too_short;
+        proof.elsewhere += elsewhere;
+        for (path, count) in left {
+            *proof.left.entry(path).or_default() += count;
+        }
+    }
+    Ok(proof)
+}
+
+fn search_for(data_directory: &Path, database: &Path, words: &Words) -> Result<Proof> {
+    let forms = Forms::new(words)?;
+    let files = files(data_directory)?;
+    let bytes = files.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
+    progress::begin("searching all files", Unit::Bytes, Some(bytes));
+    let found = files.into_iter().map(|path| forms.find_in(&path).map(|found| (path, found)));
+    let found = found.collect::<Result<Vec<_>>>()?;
+    // It comes last: what somebody says during the search is in the copy too.
+    let mut said = said_in(database, &forms)?;
+    let mut left = BTreeMap::new();
+    for (path, found) in found {
+        // A file that somebody sent may say anything, but not whose it was.
+        let is_sent = path.parent().is_some_and(|folder| folder.ends_with("media"));
+        if is_sent {
+            said.extend(found.iter().filter(|form| **form >= forms.first_shared));
+        }
+        let traces = found.iter().filter(|form| **form < forms.first_shared || !said.contains(form)).count();
+        if traces > 0 {
+            left.insert(path, traces);
+        }
+    }
+    let elsewhere = said.iter().filter(|form| **form >= forms.first_shared).count();
+    Ok(Proof { searched: forms.count, too_short: forms.too_short, elsewhere, left })
+}
+
+/// What the rows of the database still say.
+fn said_in(database: &Path, forms: &Forms) -> Result<BTreeSet<usize>> {
+    let copied = files::with_ending(database, COPY);
+    let found = copy::open(database, &Cancel::default())
+        .and_then(|connection| copy::into_new_file(&connection, &copied))
+        .and_then(|()| forms.find_in(&copied));
+    let removed = remove_if_any(&copied);
+    // Why nothing was found out says more than what is left of it.
+    let found = found?;
+    removed.map_err(Error::internal)?;
+    Ok(found)
+}
+
+/// All files within a folder, those of messages first.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match folder.read_dir() {
+            // Root's alone, in the root of a volume; nothing of ours was ever put there.
+            Err(error)
+                if error.kind() == ErrorKind::PermissionDenied && remains::is_lost_and_found(&folder) =>
+            {
+                continue;
+            }
+            entries => entries.map_err(Error::internal)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(Error::internal)?;
+            let kind = entry.file_type().map_err(Error::internal)?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort_by_key(|path| (!path.parent().is_some_and(|folder| folder.ends_with("media")), path.clone()));
+    Ok(files)
+}
+
+impl Forms {
+    fn new(words: &Words) -> Result<Self> {
+        let mut forms = BTreeSet::new();
+        for id in &words.ids {
+            forms.insert(id.to_vec());
+            forms.insert(Uuid::from_bytes(*id).to_string().into_bytes());
+        }
+        forms.extend(words.own.iter().map(|id| id.clone().into_bytes()));
+        let own: Vec<Vec<u8>> = forms.into_iter().filter(|form| form.len() >= WORD_BYTES_MIN).collect();
+        let shared: BTreeSet<&String> = words.shared.iter().filter(|text| !text.is_empty()).collect();
+        let too_short = shared.iter().filter(|text| text.len() < WORD_BYTES_MIN).count();
+        let shared: BTreeSet<Vec<u8>> = shared.into_iter().flat_map(|text| forms_of(text)).collect();
+        let first_shared = own.len();
+        let all: Vec<Vec<u8>> = own.into_iter().chain(shared).collect();
+        let longest = all.iter().map(Vec::len).max().unwrap_or(1);
+        let automaton = AhoCorasick::new(&all).map_err(Error::internal)?;
+        Ok(Self { automaton, longest, first_shared, count: all.len(), too_short })
+    }
+
+    /// Which forms are in a file; none in one that has gone meanwhile.
+    fn find_in(&self, path: &Path) -> Result<BTreeSet<usize>> {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            opened => opened.map_err(Error::internal)?,
+        };
+        let (mut found, mut window) = (BTreeSet::new(), Vec::with_capacity(CHUNK_BYTES + self.longest));
+        loop {
+            let chunk = u64::try_from(CHUNK_BYTES).map_err(Error::internal)?;
+            let count = file.by_ref().take(chunk).read_to_end(&mut window).map_err(Error::internal)?;
+            if count == 0 {
+                return Ok(found);
+            }
+            progress::advance(u64::try_from(count).map_err(Error::internal)?);
+            found.extend(
+                self.automaton.find_overlapping_iter(&window).map(|found| found.pattern().as_usize()),
+            );
+            // What a form may begin with is looked at again, together with what follows.
+            window.drain(..window.len().saturating_sub(self.longest - 1));
+        }
+    }
+}
+
+/// A text as it is, and as JSON writes it: with the least escapes, and in ASCII with digits of either case.
+fn forms_of(text: &str) -> Vec<Vec<u8>> {
+    let quoted = serde_json::Value::from(text).to_string();
+    let escaped = quoted[1..quoted.len() - 1].to_owned();
+    let lower = in_ascii(&escaped, |unit| format!("\\u{unit:04x}"));
+    let upper = in_ascii(&escaped, |unit| format!("\\u{unit:04X}"));
+    [text.to_owned(), escaped, lower, upper].iter().flat_map(|form| pieces(form.as_bytes())).collect()
+}
+
+fn in_ascii(text: &str, escape: impl Fn(u16) -> String) -> String {
+    let units = |character: char| character.encode_utf16(&mut [0; 2]).to_vec();
+    let escaped = text.chars().map(|character| {
+        if character.is_ascii() {
+            return character.to_string();
+        }
+        units(character).into_iter().map(&escape).collect()
+    });
+    escaped.collect()
+}
+
+fn pieces(text: &[u8]) -> Vec<Vec<u8>> {
+    let pieces = text.chunks(PIECE_BYTES).take(PIECES_MAX);
+    pieces.filter(|piece| piece.len() >= WORD_BYTES_MIN).map(<[u8]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_looked_for_as_it_is_and_as_json_writes_it() {
+        let forms = forms_of("say \"é😀\"");
+
+        for form in [
+            "say \"é😀\"",
+            r#"say \"é😀\""#,
+            r#"say \"\u00e9\ud83d\ude00\""#,
+            r#"say \"\u00E9\uD83D\uDE00\""#,
+        ] {
+            assert!(forms.contains(&form.as_bytes().to_vec()), "{form}");
+        }
+        assert!(forms_of("short").is_empty());
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_read_is_the_reason_and_nothing_is_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("kaiwa.db");
+        let forms = Forms::new(&Words::default()).unwrap();
+        for (bytes, reason) in
+            [(None, "there is no database"), (Some("no database ".repeat(100)), "not a database")]
+        {
+            if let Some(bytes) = bytes {
+                std::fs::write(&database, bytes).unwrap();
+            }
+
+            let error = said_in(&database, &forms).unwrap_err().chain();
+
+            assert!(error.contains(reason), "{error}");
+            assert!(!folder.path().join("kaiwa.db.erasing").exists());
+        }
+    }
+
+    #[test]
+    fn what_lies_across_two_chunks_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let forms = Forms::new(&Words { shared: vec!["a secret".to_owned()], ..Words::default() }).unwrap();
+        for before in [0, CHUNK_BYTES - 8, CHUNK_BYTES - 4, CHUNK_BYTES, 2 * CHUNK_BYTES - 1] {
+            std::fs::write(&path, [&vec![b' '; before], "a secret".as_bytes()].concat()).unwrap();
+            assert_eq!(forms.find_in(&path).unwrap().len(), 1, "{before}");
+        }
+        std::fs::write(&path, "another secret".repeat(100_000)).unwrap();
+        assert!(forms.find_in(&path).unwrap().is_empty());
+    }
+}

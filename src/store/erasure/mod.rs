@@ -1,0 +1,381 @@
+//! Erasing every trace of a chat or of a person, in parts, and the words with which its traces can be looked for.
+//!
+//! What has no index is found by a reader, and the writer is given keys: nobody waits long for it.
+
+pub mod audit;
+pub(in crate::store) mod forget;
+pub mod retention;
+pub mod subject;
+
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
+use rusqlite::{OptionalExtension, Params};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::model::chat::LineId;
+use crate::model::id::{ConversationId, MediaId};
+use crate::model::timestamp::Timestamp;
+use crate::store::chats::{conversations, messages, quotes};
+use crate::store::engine::damage::Text;
+use crate::store::engine::transaction::Transaction;
+use crate::store::engine::values::most;
+use crate::store::erasure::subject::{
+    Chat, Reference, Spot, Subject, by_id, events_of_chat, events_of_user, with_user,
+};
+use crate::store::events;
+use crate::store::files::uploads;
+use crate::store::outbox::undeliverable;
+
+/// What was erased in one part.
+#[derive(Debug, Clone, Default)]
+pub struct Erased {
+    /// Conversations.
+    pub conversations: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Events of the journal that have lost what they said.
+    pub events: u64,
+    /// Groups that the person was in, and messages of others that mentioned them.
+    pub references: u64,
+    /// Files that are now to be removed from the folder.
+    pub files: Vec<MediaId>,
+    /// With what its traces are looked for.
+    pub words: Words,
+}
+
+/// Ids and texts that were in the rows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Words {
+    /// Ids in their stored form, which nothing else has: they must be nowhere.
+    pub ids: Vec<[u8; 16]>,
+    /// LINE's ids, which must be nowhere either.
+    pub own: Vec<String>,
+    /// Names and texts, which may also be somebody else's.
+    pub shared: Vec<String>,
+}
+
+impl Words {
+    /// Adds others.
+    pub fn extend(&mut self, others: Self) {
+        self.ids.extend(others.ids);
+        self.own.extend(others.own);
+        self.shared.extend(others.shared);
+    }
+
+    /// The same, each once, in parts of about so many bytes: one at least.
+    pub(super) fn into_parts(mut self, bytes_max: usize) -> Vec<Self> {
+        self.ids.sort_unstable();
+        self.ids.dedup();
+        self.own.sort_unstable();
+        self.own.dedup();
+        self.shared.sort_unstable();
+        self.shared.dedup();
+        let ids = self.ids.into_iter().map(|id| Self { ids: vec![id], ..Self::default() });
+        let own = self.own.into_iter().map(|id| Self { own: vec![id], ..Self::default() });
+        let shared = self.shared.into_iter().map(|text| Self { shared: vec![text], ..Self::default() });
+        let (mut parts, mut part, mut bytes) = (Vec::new(), Self::default(), 0);
+        for word in ids.chain(own).chain(shared) {
+            bytes += word.bytes();
+            part.extend(word);
+            if bytes >= bytes_max {
+                parts.push(std::mem::take(&mut part));
+                bytes = 0;
+            }
+        }
+        parts.push(part);
+        parts
+    }
+
+    fn bytes(&self) -> usize {
+        let texts = self.own.iter().chain(&self.shared).map(String::len);
+        self.ids.len() * size_of::<[u8; 16]>() + texts.sum::<usize>()
+    }
+
+    /// A text that may also be somebody else's. Where it is damaged, other bytes stand in the files: its parts are looked
+    /// for.
+    fn share(&mut self, Text(text): Text) {
+        self.shared.extend(text.split(char::REPLACEMENT_CHARACTER).map(str::to_owned));
+    }
+}
+
+/// An id as it stands in a row that goes; none where it is damaged.
+struct Id(Option<[u8; 16]>);
+
+impl FromSql for Id {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self(value.as_bytes().ok().and_then(|bytes| bytes.try_into().ok())))
+    }
+}
+
+/// Empties these events of the journal.
+pub fn empty_events(tx: &Transaction<'_>, events: &[i64]) -> Result<Erased> {
+    const SQL: &str =
+        "UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = '' WHERE key = ?1";
+    let mut erased = Erased::default();
+    for event in events {
+        erased.events += count(tx.prepare_cached(SQL)?.execute([event])?);
+    }
+    tx.note_erasure();
+    Ok(erased)
+}
+
+/// Erases up to `limit` things of the chats of the subject, and says whether nothing of them is left. Events of the journal
+/// up to `journal` are empty already.
+pub fn chats(
+    tx: &Transaction<'_>,
+    subject: &Subject,
+    (journal, limit): (i64, usize),
+) -> Result<(Erased, bool)> {
+    let mut erased = Erased::default();
+    tx.note_erasure();
+    let chats = match subject {
+        Subject::Conversation(id) => by_id(tx, *id)?.into_iter().collect(),
+        Subject::User(user) => with_user(tx, user)?,
+    };
+    for chat in chats {
+        if messages_of(tx, &chat, limit, &mut erased)? || older_events(tx, chat.key, limit)? {
+            return Ok((erased, false));
+        }
+        let late = events_of_chat(tx, &chat, (journal, usize::MAX))?;
+        erased.events += empty_events(tx, &late)?.events;
+        conversation(tx, &chat, &mut erased)?;
+    }
+    Ok((erased, true))
+}
+
+/// Erases what a person said in groups, and what others said of them.
+pub fn references(tx: &Transaction<'_>, user: &LineId, references: &[Reference]) -> Result<Erased> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM messages WHERE conversation = ?1 AND tm_create = ?2)";
+    let mut erased = Erased::default();
+    for Reference { account, spot, is_own } in references {
+        // It may have gone meanwhile.
+        let is_there: bool = tx.prepare_cached(SQL)?.query_row(*spot, |row| row.get(0))?;
+        match is_there {
+            true if *is_own => message(tx, *account, *spot, &mut erased)?,
+            true => mention(tx, user, (*account, *spot), &mut erased)?,
+            false => {}
+        }
+    }
+    tx.note_erasure();
+    Ok(erased)
+}
+
+/// Erases that a person was in these groups.
+pub fn memberships(tx: &Transaction<'_>, user: &LineId, groups: &[i64]) -> Result<Erased> {
+    let mut erased = Erased::default();
+    for group in groups {
+        membership(tx, user, *group, &mut erased)?;
+    }
+    tx.note_erasure();
+    Ok(erased)
+}
+
+/// Ends it for a person: empties the events of the journal that came meanwhile.
+pub fn end(tx: &Transaction<'_>, user: &LineId, journal: i64) -> Result<Erased> {
+    let late = events_of_user(tx, user, (journal, usize::MAX))?;
+    let mut erased = empty_events(tx, &late)?;
+    events::forget_lost(tx, user.as_str())?;
+    erased.words.own.push(user.as_str().to_owned());
+    Ok(erased)
+}
+
+/// Erases the oldest messages of a chat, and says whether there may be more.
+fn messages_of(tx: &Transaction<'_>, chat: &Chat, limit: usize, erased: &mut Erased) -> Result<bool> {
+    const SQL: &str = "SELECT tm_create FROM messages WHERE conversation = ?1 ORDER BY tm_create LIMIT ?2";
+    idempotency_keys(tx, chat.key, limit)?;
+    let mut statement = tx.prepare_cached(SQL)?;
+    let stamps = statement.query_map((chat.key, most(limit)), |row| row.get(0))?;
+    let stamps: Vec<Timestamp> = stamps.collect::<rusqlite::Result<_>>()?;
+    for stamp in &stamps {
+        message(tx, chat.account, (chat.key, *stamp), erased)?;
+    }
+    Ok(stamps.len() == limit)
+}
+
+/// Removes the oldest of what was told of a conversation itself, and says whether there may be more. The newest stays for as
+/// long as the conversation does.
+fn older_events(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result<bool> {
+    const SQL: &str = "
+        DELETE FROM events
+        WHERE sequence IN (
+            SELECT sequence
+            FROM events
+            WHERE conversation = ?1 AND message_stamp IS NULL AND sequence < (
+                SELECT max(sequence) FROM events WHERE conversation = ?1 AND message_stamp IS NULL)
+            ORDER BY sequence
+            LIMIT ?2)";
+    Ok(tx.prepare_cached(SQL)?.execute((conversation, most(limit)))? == limit)
+}
+
+/// Erases what is left of a chat that has no messages any more.
+fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
+    const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
+    // What is left are pictures of those who take part.
+    const SQL_FILES: &str =
+        "DELETE FROM medias WHERE conversation = ?1 RETURNING id, filename, source_url, source_preview_url";
+    const SQL: &str = "DELETE FROM conversations WHERE key = ?1 RETURNING id, name, detail";
+    let mut statement = tx.prepare_cached(SQL_NAMES)?;
+    for name in statement.query_map([chat.key], |row| row.get(0))? {
+        erased.words.share(name?);
+    }
+    rows_of(tx, chat.key)?;
+    files(tx, SQL_FILES, [chat.key], erased)?;
+    let (id, name, detail): (Id, Text, Text) =
+        tx.prepare_cached(SQL)?.query_row([chat.key], |row| row.try_into())?;
+    erased.words.ids.extend(id.0);
+    if let Some(id) = id.0 {
+        events::forget_lost(tx, &ConversationId::from_bytes(id).to_string())?;
+    }
+    // A user may be somewhere else too; a group or room is nowhere else.
+    let line_ids = if chat.kind == "user" { &mut erased.words.shared } else { &mut erased.words.own };
+    line_ids.push(chat.line_id.clone());
+    erased.words.share(name);
+    erased.words.share(detail);
+    erased.conversations += 1;
+    Ok(())
+}
+
+/// Deletes what refers to a conversation, also what a flaw has parted from its message.
+fn rows_of(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
+    const SQL_DELETE: [&str; 8] = [
+        "DELETE FROM deliveries WHERE conversation = ?1",
+        "DELETE FROM sent_ids WHERE conversation = ?1",
+        "DELETE FROM message_uploads WHERE conversation = ?1",
+        "DELETE FROM webhook_deliveries WHERE conversation = ?1",
+        "DELETE FROM webhook_lanes WHERE conversation = ?1",
+        "DELETE FROM lanes WHERE conversation = ?1",
+        "DELETE FROM lookups WHERE conversation = ?1",
+        "DELETE FROM participants WHERE conversation = ?1",
+    ];
+    events::forget_all(tx, conversation)?;
+    for sql in SQL_DELETE {
+        tx.prepare_cached(sql)?.execute([conversation])?;
+    }
+    Ok(())
+}
+
+/// Forgets the keys of the requests that created what is about to go: the oldest messages, and files.
+fn idempotency_keys(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result<()> {
+    const SQL: &str = "
+        DELETE FROM idempotency_keys
+        WHERE created_id IN (SELECT id FROM messages WHERE conversation = ?1 ORDER BY tm_create LIMIT ?2)
+            OR created_id IN (SELECT id FROM medias WHERE conversation = ?1)
+            OR created_id IN (
+                SELECT id
+                FROM message_uploads u JOIN medias ON key = u.media
+                WHERE u.conversation = ?1 AND NOT EXISTS (
+                    SELECT 1 FROM message_uploads o WHERE o.media = u.media AND o.conversation <> ?1))";
+    tx.prepare_cached(SQL)?.execute((conversation, most(limit)))?;
+    Ok(())
+}
+
+/// That a person takes part or took part in a group or room.
+fn membership(tx: &Transaction<'_>, user: &LineId, group: i64, erased: &mut Erased) -> Result<()> {
+    const SQL_LOOKUP: &str = "DELETE FROM lookups WHERE conversation = ?1 AND target = ?2";
+    const SQL: &str = "
+        DELETE FROM participants WHERE conversation = ?1 AND target = ?2
+        RETURNING target_name, picture, present";
+    const SQL_FILES: &str =
+        "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
+    tx.prepare_cached(SQL_LOOKUP)?.execute((group, user))?;
+    let gone = tx.prepare_cached(SQL)?.query_row((group, user), |row| row.try_into()).optional()?;
+    let Some(gone) = gone else { return Ok(()) };
+    let (name, picture, present): (Text, Option<i64>, i64) = gone;
+    erased.references += 1;
+    conversations::count_participants(tx, group, -present)?;
+    erased.words.share(name);
+    files(tx, SQL_FILES, [picture], erased)?;
+    conversations::touch(tx, group)?;
+    events::overwrite(tx, group, None)
+}
+
+/// Where another has mentioned a person: that somebody is mentioned stays, as the text does.
+fn mention(
+    tx: &Transaction<'_>,
+    user: &LineId,
+    (account, (conversation, stamp)): (i64, Spot),
+    erased: &mut Erased,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE messages SET mentions = replace(mentions, json_quote(?1), 'null')
+        WHERE conversation = ?2 AND tm_create = ?3";
+    erased.references += count(tx.prepare_cached(SQL)?.execute((user, conversation, stamp))?);
+    undeliverable::give_up(tx, (conversation, stamp))?;
+    of_another(tx, account, (conversation, stamp), erased)
+}
+
+fn message(
+    tx: &Transaction<'_>,
+    account: i64,
+    (conversation, stamp): Spot,
+    erased: &mut Erased,
+) -> Result<()> {
+    const SQL: &str =
+        "SELECT id, text, line_id, failure_message FROM messages WHERE conversation = ?1 AND tm_create = ?2";
+    const SQL_MEDIAS: &str = "
+        DELETE FROM medias WHERE conversation = ?1 AND message_stamp = ?2
+        RETURNING id, filename, source_url, source_preview_url";
+    const SQL_UPLOAD: &str =
+        "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
+    const SQL_JOURNAL: &str = "
+        UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = ''
+        WHERE account = ?1 AND line_message_id = ?2";
+    let words = &mut erased.words;
+    let (id, text, line_id, failure): (Id, Text, Option<Text>, Option<Text>) =
+        tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.try_into())?;
+    words.ids.extend(id.0);
+    [Some(text), failure].into_iter().flatten().for_each(|text| words.share(text));
+    files(tx, SQL_MEDIAS, (conversation, stamp), erased)?;
+    for upload in uploads::release(tx, (conversation, stamp))? {
+        files(tx, SQL_UPLOAD, [upload], erased)?;
+    }
+    let quoting = quotes::quoting(tx, (conversation, stamp))?;
+    quotes::forget(tx, conversation, &quoting)?;
+    forget::message(tx, account, (conversation, stamp))?;
+    for quoting in quoting {
+        of_another(tx, account, (conversation, quoting), erased)?;
+    }
+    if let Some(Text(line_id)) = line_id {
+        erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, &line_id))?);
+        erased.words.own.push(line_id);
+    }
+    erased.messages += 1;
+    Ok(())
+}
+
+/// A message of somebody else, which has referred to what is erased: customers are told, no event tells it any more, and
+/// LINE's own words for it go.
+fn of_another(
+    tx: &Transaction<'_>,
+    account: i64,
+    (conversation, stamp): Spot,
+    erased: &mut Erased,
+) -> Result<()> {
+    const SQL_JOURNAL: &str = "
+        UPDATE webhook_events SET body = NULL, error = ''
+        WHERE account = ?1 AND body IS NOT NULL AND line_message_id = (
+            SELECT line_id FROM messages WHERE conversation = ?2 AND tm_create = ?3)";
+    messages::touch(tx, (conversation, stamp))?;
+    events::overwrite(tx, conversation, Some(stamp))?;
+    erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, conversation, stamp))?);
+    Ok(())
+}
+
+/// Deletes the rows of files. What is on disk is to be removed too.
+fn files(tx: &Transaction<'_>, sql: &str, values: impl Params, erased: &mut Erased) -> Result<()> {
+    let mut statement = tx.prepare_cached(sql)?;
+    for file in statement.query_map(values, |row| row.try_into())? {
+        let (id, filename, url, preview_url): (Id, Text, Option<Text>, Option<Text>) = file?;
+        // Of a row that does not name its file, the worker for media finds the file.
+        erased.files.extend(id.0.map(MediaId::from_bytes));
+        erased.words.ids.extend(id.0);
+        for text in [Some(filename), url, preview_url].into_iter().flatten() {
+            erased.words.share(text);
+        }
+    }
+    Ok(())
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,300 @@
+//! The folder of files: each is written under another name first, and has its own only once all of it is on disk.
+//!
+//! A file is named by its id and by nothing that anybody gave it. Everything here waits for the disk.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::content::{HEAD_BYTES, sniff};
+use crate::model::id::MediaId;
+use crate::model::timestamp::Timestamp;
+use crate::store::backup::remains;
+use crate::store::engine::failure;
+
+/// The folder within the data directory.
+pub const NAME: &str = "media";
+
+/// The ending of a preview.
+const PREVIEW: &str = ".preview";
+
+/// The ending of what is not complete.
+const PART: &str = ".part";
+
+/// The folder. Copies are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// Which of the files of a media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The file itself.
+    Whole,
+    /// A small picture of it.
+    Preview,
+}
+
+/// A file that is being written. What is dropped before it is kept leaves nothing behind.
+pub struct Draft {
+    file: File,
+    folder: Folder,
+    name: String,
+    size: u64,
+    head: Vec<u8>,
+    digest: Context,
+    is_kept: bool,
+}
+
+/// A file that is on disk, complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The length in bytes.
+    pub size: u64,
+    /// The SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+    /// What the first bytes tell.
+    pub content_type: &'static str,
+}
+
+impl Kind {
+    /// The name of this file of a media.
+    pub fn file_name(self, id: MediaId) -> String {
+        match self {
+            Self::Whole => id.to_string(),
+            Self::Preview => format!("{id}{PREVIEW}"),
+        }
+    }
+}
+
+impl Folder {
+    /// The folder within a data directory; it is made if there is none.
+    pub fn open(data_directory: &Path) -> Result<Self> {
+        let path = data_directory.join(NAME);
+        files::make_folder(&path).map_err(|error| {
+            Error::Unusable(format!("cannot make the media folder {}: {error}", path.display()))
+        })?;
+        Ok(Self { path })
+    }
+
+    /// The same for whoever only reads: nothing is made.
+    pub fn at(data_directory: &Path) -> Self {
+        Self { path: data_directory.join(NAME) }
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether no file is here, be it that the folder is missing too.
+    pub fn has_nothing(&self) -> Result<bool> {
+        match self.entries() {
+            Ok(entries) => Ok(entries.iter().all(|path| remains::is_lost_and_found(path))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(failure::on_disk("read", &self.path, &error)),
+        }
+    }
+
+    /// Says that files are missing. `Unusable` when the folder itself is: then it lies elsewhere, and what is written into a new
+    /// one would lie beside it.
+    pub fn miss(&self) -> Result<()> {
+        let path = self.path.display();
+        if self.path.exists() {
+            log::error!("media: {path} is empty, and the database lists files in it: is a disk not mounted?");
+            return Ok(());
+        }
+        Err(Error::Unusable(format!(
+            "there is no folder {path}, and the database lists files in it. Is a disk not mounted, or was the folder moved? Put \
+             it back, or make an empty one to go on without the files"
+        )))
+    }
+
+    /// Begins a file; what is left of an earlier attempt is overwritten.
+    pub fn begin(&self, id: MediaId, kind: Kind) -> io::Result<Draft> {
+        let name = kind.file_name(id);
+        let path = self.path.join(format!("{name}{PART}"));
+        let file = files::create(&path)?;
+        let (head, digest) = (Vec::with_capacity(HEAD_BYTES), Context::new(&SHA256));
+        Ok(Draft { file, folder: self.clone(), name, size: 0, head, digest, is_kept: false })
+    }
+
+    /// Where a complete file is.
+    pub fn path(&self, id: MediaId, kind: Kind) -> PathBuf {
+        self.path.join(kind.file_name(id))
+    }
+
+    /// Opens a complete file for reading.
+    pub fn read(&self, id: MediaId, kind: Kind) -> io::Result<File> {
+        File::open(self.path(id, kind))
+    }
+
+    /// Removes the file, its preview, and whatever is being written of the two.
+    pub fn remove(&self, id: MediaId) -> io::Result<()> {
+        for kind in [Kind::Whole, Kind::Preview] {
+            let name = kind.file_name(id);
+            remove_if_any(&self.path.join(format!("{name}{PART}")))?;
+            remove_if_any(&self.path.join(&name))?;
+        }
+        self.sync()
+    }
+
+    /// Removes what was being written when the process ended. To be called before anything is written.
+    pub fn sweep_drafts(&self) -> Result<()> {
+        for path in self.entries().map_err(Error::internal)? {
+            if path.extension().is_some_and(|ending| ending == PART.trim_start_matches('.')) {
+                remove_if_any(&path).map_err(Error::internal)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of all files that were last written before this time.
+    pub fn older_than(&self, time: Timestamp) -> io::Result<Vec<MediaId>> {
+        let mut ids: Vec<MediaId> = Vec::new();
+        for path in self.entries()? {
+            // What is no text is no name of ours.
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let id = name.split('.').next().and_then(|id| id.parse::<MediaId>().ok());
+            // Another thread may have removed it meanwhile.
+            let is_old = path.metadata().is_ok_and(|file| file.mtime() < time.as_seconds());
+            ids.extend(id.filter(|_| is_old));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    fn entries(&self) -> io::Result<Vec<PathBuf>> {
+        self.path.read_dir()?.map(|entry| Ok(entry?.path())).collect()
+    }
+
+    /// Makes names durable: a file's own sync does not cover the folder that lists it.
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+impl Draft {
+    /// Adds bytes. Fails when the file was removed meanwhile, because nobody wants it any more.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was withdrawn"));
+        }
+        self.file.write_all(bytes)?;
+        let missing = HEAD_BYTES.saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..missing]);
+        self.digest.update(bytes);
+        self.size += u64::try_from(bytes.len()).map_err(io::Error::other)?;
+        Ok(())
+    }
+
+    /// Bytes so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What the bytes so far tell.
+    pub fn content_type(&self) -> &'static str {
+        sniff(&self.head)
+    }
+
+    /// Gives the file its name, once every byte is on disk.
+    pub fn keep(mut self) -> io::Result<Kept> {
+        self.file.sync_all()?;
+        std::fs::rename(self.part(), self.folder.path.join(&self.name))?;
+        self.is_kept = true;
+        self.folder.sync()?;
+        let digest = self.digest.clone().finish();
+        let sha256 = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
+        Ok(Kept { size: self.size, sha256, content_type: self.content_type() })
+    }
+
+    fn part(&self) -> PathBuf {
+        self.folder.path.join(format!("{}{PART}", self.name))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_kept
+            && let Err(error) = remove_if_any(&self.part())
+        {
+            log::warn!("media: what was not complete could not be removed: {error}");
+        }
+    }
+}
+
+/// Removes a file; one that is not there is removed.
+pub(in crate::store) fn remove_if_any(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Folder) -> Vec<String> {
+        let names = folder.entries().unwrap().into_iter();
+        let mut names: Vec<_> =
+            names.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_once_it_is_complete() {
+        let data = tempfile::tempdir().unwrap();
+        let (folder, id) = (Folder::open(data.path()).unwrap(), MediaId::random());
+        let mut draft = folder.begin(id, Kind::Whole).unwrap();
+
+        draft.write(b"GIF89a").unwrap();
+        draft.write(&[7; 1_000]).unwrap();
+
+        assert!(folder.read(id, Kind::Whole).is_err());
+        assert_eq!(names(&folder), [format!("{id}.part")]);
+        let kept = draft.keep().unwrap();
+        assert_eq!((kept.size, kept.content_type), (1_006, "image/gif"));
+        assert_eq!(names(&folder), [id.to_string()]);
+        assert_eq!(folder.read(id, Kind::Whole).unwrap().metadata().unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_is_removed_while_it_is_written_takes_no_more_bytes_and_no_name() {
+        let data = tempfile::tempdir().unwrap();
+        let (folder, id) = (Folder::open(data.path()).unwrap(), MediaId::random());
+        let mut draft = folder.begin(id, Kind::Whole).unwrap();
+        draft.write(b"some").unwrap();
+
+        folder.remove(id).unwrap();
+
+        assert!(draft.write(b"more").is_err());
+        assert!(draft.keep().is_err());
+        assert_eq!(names(&folder), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_being_written_is_swept_and_what_is_complete_stays() {
+        let data = tempfile::tempdir().unwrap();
+        let (folder, id) = (Folder::open(data.path()).unwrap(), MediaId::random());
+        folder.begin(id, Kind::Whole).unwrap().keep().unwrap();
+        folder.begin(id, Kind::Preview).unwrap().keep().unwrap();
+        drop(folder.begin(MediaId::random(), Kind::Whole).unwrap());
+        std::fs::write(data.path().join("media/crashed.part"), "half").unwrap();
+
+        folder.sweep_drafts().unwrap();
+
+        assert_eq!(names(&folder), [id.to_string(), format!("{id}.preview")]);
+        assert_eq!(folder.older_than(Timestamp::NEVER).unwrap(), [id]);
+        assert_eq!(folder.older_than(Timestamp::from_microseconds(0)).unwrap(), []);
+    }
+}

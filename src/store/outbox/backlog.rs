@@ -1,0 +1,111 @@
+//! What waits to be sent, for an operator: read once in a while, over indexes that hold only what waits.
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::model::id::CustomerId;
+use crate::model::timestamp::Timestamp;
+use crate::store::engine::damage::text;
+
+/// What waits to be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Requests to LINE that are not decided.
+    pub deliveries: u64,
+    /// When the oldest of them was made.
+    pub oldest: Option<Timestamp>,
+    /// Chats of which a request is under way.
+    pub under_way: u64,
+    /// Chats that wait for their next request.
+    pub waiting: u64,
+    /// Chats among both that got no answer in time at their last attempt.
+    pub slow: u64,
+    /// How many accounts are parked for which reason.
+    pub parked: Vec<(String, u64)>,
+    /// Events that customers are still to be told.
+    pub untold: u64,
+    /// When the oldest of them happened.
+    pub oldest_untold: Option<Timestamp>,
+    /// How many customers are told nothing: `disabled`, `paused` as they asked; and `failing`, of those that are told.
+    pub receivers: [(&'static str, u64); 3],
+}
+
+/// What waits now.
+pub fn measure(connection: &Connection, now: Timestamp) -> Result<Backlog> {
+    const LANES: &str = "
+        SELECT count(*) FILTER (WHERE in_flight = 1), count(*) FILTER (WHERE in_flight = 0),
+            count(*) FILTER (WHERE slow = 1)
+        FROM lanes";
+    const DELIVERIES: &str =
+        "SELECT count(*), min(created_at) FROM deliveries WHERE state IN ('queued', 'sending')";
+    let (under_way, waiting, slow) = connection
+        .prepare_cached(LANES)?
+        .query_row([], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?))))?;
+    let (deliveries, oldest) = connection
+        .prepare_cached(DELIVERIES)?
+        .query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?;
+    let (untold, oldest_untold) = untold(connection)?;
+    let receivers = receivers(connection, now)?;
+    let parked = parked(connection)?;
+    Ok(Backlog { deliveries, oldest, under_way, waiting, slow, parked, untold, oldest_untold, receivers })
+}
+
+/// How many events customers are still to be told, and when the oldest of them happened.
+fn untold(connection: &Connection) -> Result<(u64, Option<Timestamp>)> {
+    // The index holds what waits; only the oldest is looked up.
+    const SQL: &str = "
+        SELECT waiting, (SELECT tm_create FROM webhook_deliveries WHERE event = oldest)
+        FROM (
+            SELECT count(*) AS waiting, min(event) AS oldest
+            FROM webhook_deliveries INDEXED BY webhook_deliveries_waiting
+            WHERE state IN ('waiting', 'sending')
+        )";
+    Ok(connection.prepare_cached(SQL)?.query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?)
+}
+
+fn receivers(connection: &Connection, now: Timestamp) -> Result<[(&'static str, u64); 3]> {
+    const SQL: &str = "
+        SELECT count(*) FILTER (WHERE disabled_at IS NOT NULL), count(*) FILTER (WHERE paused_until > ?1),
+            count(*) FILTER (WHERE disabled_at IS NULL AND failing_since IS NOT NULL)
+        FROM webhook_endpoints";
+    let [disabled, paused, failing] = connection
+        .prepare_cached(SQL)?
+        .query_row([now], |row| Ok([unsigned(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?)]))?;
+    Ok([("disabled", disabled), ("paused", paused), ("failing", failing)])
+}
+
+/// How many accounts are parked for which reason.
+pub fn parked(connection: &Connection) -> Result<Vec<(String, u64)>> {
+    const SQL: &str = "
+        SELECT parked_reason, count(*)
+        FROM accounts
+        WHERE parked_reason IS NOT NULL AND tm_delete IS NULL
+        GROUP BY parked_reason
+        ORDER BY parked_reason";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let rows = statement.query_map([], |row| Ok((text(row, "parked_reason")?, unsigned(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many messages of a customer are not decided; counting ends at `most`.
+pub fn of_customer(connection: &Connection, customer: CustomerId, most: u64) -> Result<u64> {
+    // From what waits, and not from all conversations of the customer: CROSS JOIN keeps the order.
+    const SQL: &str = "
+        SELECT count(*) FROM (
+            SELECT DISTINCT d.conversation, d.message_stamp
+            FROM customers c
+                CROSS JOIN accounts a ON a.customer = c.key
+                CROSS JOIN lanes l ON l.account = a.key
+                CROSS JOIN deliveries d ON d.conversation = l.conversation AND d.state IN ('queued', 'sending')
+            WHERE c.id = ?1
+            LIMIT ?2
+        )";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(SQL)?;
+    Ok(statement.query_row((customer, most), |row| Ok(unsigned(row.get(0)?)))?)
+}
+
+/// A count is never below zero.
+fn unsigned(count: i64) -> u64 {
+    count.unsigned_abs()
+}

@@ -1,0 +1,396 @@
+//! The outbox: what must reach LINE, in which order, and what came of it.
+//!
+//! Each conversation with something to deliver has a lane. Only the oldest delivery of a lane may be under way; lanes
+//! do not wait for each other, but those of a parked account wait for a single probe.
+
+use std::time::Duration;
+
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Error, Result};
+use crate::model::account::Parked;
+use crate::model::delivery::{Acceptance, Decision, Policy, Progress, REPLY_UNKNOWN};
+use crate::model::id::{AccountId, MessageId, RetryKey};
+use crate::model::message::FailureReason;
+use crate::model::room::Room;
+use crate::model::secret::Secret;
+use crate::model::timestamp::Timestamp;
+use crate::store::accounts;
+use crate::store::chats::{conversations, messages, quotes};
+use crate::store::engine::damage::{DAMAGED, only_its_own};
+use crate::store::engine::transaction::Transaction;
+use crate::store::outbox::lanes::{self, Lane};
+use crate::store::outbox::unreadable;
+
+/// After how long a chat that another system controls is looked at again.
+const STANDBY_PAUSE: Duration = Duration::from_mins(1);
+
+/// Why a message goes out no more that has mentioned somebody.
+pub(in crate::store) const NAMES_ERASED: &str = "it mentions somebody who was erased";
+
+/// A delivery that is under way: it is this caller's until it is recorded.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    key: i64,
+    lane: i64,
+    account: i64,
+    stamp: Timestamp,
+    /// Whether its lane got no answer in time at the last attempt.
+    pub slow: bool,
+    /// The exact bytes to send.
+    pub body: Vec<u8>,
+    /// With it the message goes out as a reply, once and never again; nothing for a push.
+    pub reply_token: Option<Secret>,
+    /// The same for every attempt with these bytes.
+    pub retry_key: RetryKey,
+    /// The account that sends it.
+    pub account_id: AccountId,
+    /// The channel access token.
+    pub token: Secret,
+    /// What a decision about it needs to know.
+    pub progress: Progress,
+}
+
+/// What a worker has to do next.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// Deliveries to attempt.
+    pub claims: Vec<Claim>,
+    /// Messages with an outcome, be it that they have to wait.
+    pub outcomes: Vec<MessageId>,
+}
+
+impl Claimed {
+    /// Nothing to attempt, and perhaps an outcome.
+    pub fn of_outcome(outcome: Option<MessageId>) -> Self {
+        Self { claims: Vec::new(), outcomes: outcome.into_iter().collect() }
+    }
+}
+
+/// Puts the requests that carry a message behind all others of its conversation.
+///
+/// `Conflict` when the account was removed.
+pub(in crate::store) fn enqueue(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    stamp: Timestamp,
+    requests: &[Vec<u8>],
+) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO deliveries (conversation, message_stamp, body, retry_key, created_at, checksum)
+        VALUES (?1, ?2, ?3, ?4, ?5, checksum2(?3, ?4))";
+    for request in requests {
+        tx.prepare_cached(SQL)?.execute((conversation, stamp, request, RetryKey::random(), tx.now()))?;
+    }
+    lanes::open(tx, conversation)
+}
+
+/// Whether an attempt of a message that failed may have been executed.
+pub(in crate::store) fn may_have_been_sent(
+    connection: &Connection,
+    conversation: i64,
+    stamp: Timestamp,
+) -> Result<bool> {
+    const SQL: &str = "
+        SELECT EXISTS (
+            SELECT 1
+            FROM deliveries
+            WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed' AND ambiguous = 1
+        )";
+    Ok(connection.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.get(0))?)
+}
+
+/// Puts what failed of a message behind all others of its conversation, as requests that LINE has never seen.
+///
+/// `Conflict` when the account was removed, or when what was stored to be sent is damaged or was erased.
+pub(in crate::store) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: Timestamp) -> Result<()> {
+    const SQL: &str = "
+        SELECT iif(coalesce(checksum = iif(checksum >> 32 = 0, checksum(body), checksum2(body, retry_key)), 1), body, NULL)
+        FROM deliveries
+        WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'
+        ORDER BY key";
+    const SQL_ERASED: &str = "
+        SELECT EXISTS (
+            SELECT 1
+            FROM deliveries
+            WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed' AND body IS NULL
+        )";
+    const SQL_DELETE: &str =
+        "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
+    if tx.prepare_cached(SQL_ERASED)?.query_row((conversation, stamp), |row| row.get(0))? {
+        return Err(Error::Conflict(format!("{NAMES_ERASED}; write it anew")));
+    }
+    let mut statement = tx.prepare_cached(SQL)?;
+    let bodies = statement.query_map((conversation, stamp), |row| row.get(0))?;
+    let bodies: Option<Vec<Vec<u8>>> = bodies.collect::<rusqlite::Result<_>>()?;
+    let bodies = bodies.ok_or_else(|| Error::Conflict(DAMAGED.to_owned()))?;
+    tx.prepare_cached(SQL_DELETE)?.execute((conversation, stamp))?;
+    enqueue(tx, conversation, stamp, &bodies)
+}
+
+/// Puts back what was under way when the process ended. LINE may have executed it: a push can be repeated under its key,
+/// a reply cannot and ends.
+pub fn recover(tx: &Transaction<'_>) -> Result<()> {
+    const SQL_REPLIES: &str = "
+        SELECT conversation, message_stamp
+        FROM deliveries INDEXED BY deliveries_waiting
+        WHERE state IN ('queued', 'sending') AND state = 'sending' AND reply_token IS NOT NULL";
+    const SQL: &str = "
+        UPDATE deliveries INDEXED BY deliveries_waiting SET state = 'queued', ambiguous = 1
+        WHERE state IN ('queued', 'sending') AND state = 'sending'";
+    lanes::recover(tx)?;
+    let mut statement = tx.prepare_cached(SQL_REPLIES)?;
+    let replies = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for message in replies.collect::<rusqlite::Result<Vec<(i64, Timestamp)>>>()? {
+        fail(tx, message, FailureReason::OutcomeUnknown, REPLY_UNKNOWN)?;
+    }
+    tx.prepare_cached(SQL)?.execute([])?;
+    Ok(())
+}
+
+/// Takes what is due, at most one delivery of each lane. What may not be tried any more is settled instead.
+pub fn claim(tx: &Transaction<'_>, room: Room, policy: &Policy) -> Result<Claimed> {
+    let mut claimed = Claimed::default();
+    let mut probed = None;
+    for lane in lanes::due(tx, room, policy.backoff_max)? {
+        let is_second_probe = lane.is_probe && probed == Some(lane.account);
+        if !is_second_probe && claim_head(tx, &lane, policy, &mut claimed)? && lane.is_probe {
+            probed = Some(lane.account);
+        }
+    }
+    Ok(claimed)
+}
+
+/// Writes down what follows from an attempt, and makes the lane's next delivery due.
+pub fn record(tx: &Transaction<'_>, claim: &Claim, decision: &Decision) -> Result<Option<MessageId>> {
+    match is_sending(tx, claim)? {
+        Some(true) => {}
+        Some(false) => return Ok(None),
+        None => return lanes::set_free(tx, claim.lane).map(|()| None),
+    }
+    match decision {
+        Decision::Accept(acceptance) => accept(tx, claim, acceptance),
+        Decision::Fail(reason, message) => fail(tx, (claim.lane, claim.stamp), *reason, message).map(Some),
+        Decision::Retry { at, ambiguous, slow, message } => {
+            put_back(tx, claim, *ambiguous, message)?;
+            lanes::wait(tx, claim.lane, *at, *slow)?;
+            message_of(tx, claim).map(Some)
+        }
+        Decision::Push { message } => {
+            put_back(tx, claim, false, message)?;
+            lanes::wait(tx, claim.lane, tx.now(), false)?;
+            // Whoever waits is told of the push, unless that has to wait itself.
+            if accounts::is_parked(tx, claim.account)? { message_of(tx, claim).map(Some) } else { Ok(None) }
+        }
+        Decision::Park { reason, until, message } => {
+            put_back(tx, claim, claim.progress.ambiguous, message)?;
+            forget_attempts(tx, claim)?;
+            lanes::wait(tx, claim.lane, tx.now(), false)?;
+            let parked = Parked { reason: *reason, message: message.clone(), until: *until };
+            accounts::park(tx, claim.account, &parked, &claim.token)?;
+            message_of(tx, claim).map(Some)
+        }
+    }
+}
+
+/// The same, and takes the lane's next delivery at once if it is due: one commit for a chat that has more to say.
+pub fn record_and_go_on(
+    tx: &Transaction<'_>,
+    claim: &Claim,
+    decision: &Decision,
+    policy: &Policy,
+) -> Result<Claimed> {
+    let mut claimed = Claimed::of_outcome(record(tx, claim, decision)?);
+    if let Some(lane) = lanes::due_alone(tx, claim.lane)? {
+        claim_head(tx, &lane, policy, &mut claimed)?;
+    }
+    Ok(claimed)
+}
+
+/// Takes the oldest delivery of a lane that may still be tried. One that is damaged has failed, and holds up no other. `false`
+/// when there is none, or when another system controls the chat at the moment.
+fn claim_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<bool> {
+    let mut taken = Claimed::default();
+    let outcome = tx.attempt(|tx| take_head(tx, lane, policy, &mut taken));
+    let Ok(is_taken) = only_its_own(outcome, "deliveries")? else {
+        claimed.outcomes.extend(unreadable::give_up_head(tx, lane.conversation)?);
+        return Ok(false);
+    };
+    claimed.claims.append(&mut taken.claims);
+    claimed.outcomes.append(&mut taken.outcomes);
+    Ok(is_taken)
+}
+
+/// Takes the oldest delivery of a lane that may still be tried, if there is one.
+fn take_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut Claimed) -> Result<bool> {
+    if conversations::is_standby(tx, lane.conversation)? {
+        lanes::wait(tx, lane.conversation, tx.now().after(STANDBY_PAUSE), lane.slow)?;
+        return Ok(false);
+    }
+    while let Some(claim) = head(tx, lane)? {
+        if !policy.expired(claim.progress, tx.now()) {
+            claimed.claims.push(start(tx, lane, claim, policy)?);
+            return Ok(true);
+        }
+        let message = "no attempt was answered while LINE still knew the retry key";
+        claimed.outcomes.push(fail(tx, (claim.lane, claim.stamp), FailureReason::OutcomeUnknown, message)?);
+    }
+    Ok(false)
+}
+
+/// The oldest delivery of a lane.
+fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
+    const SQL: &str = "
+        SELECT key, message_stamp, body, retry_key, attempts + 1 AS attempts, ambiguous,
+            coalesce(first_attempt_at, ?2) AS first_attempt_at,
+            coalesce(checksum = iif(checksum >> 32 = 0, checksum(body), checksum2(body, retry_key)), 1) AS is_whole
+        FROM deliveries
+        WHERE conversation = ?1 AND state IN ('queued', 'sending')
+        ORDER BY key
+        LIMIT 1";
+    let read = |row: &Row<'_>| from_row(row, lane);
+    Ok(tx.prepare_cached(SQL)?.query_row((lane.conversation, tx.now()), read).optional()?)
+}
+
+/// Notes that an attempt begins. A retry key that LINE may have forgotten is replaced, which is safe because no attempt
+/// with it can have been executed.
+fn start(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, policy: &Policy) -> Result<Claim> {
+    const SQL: &str = "
+        UPDATE deliveries
+        SET state = 'sending', attempts = attempts + 1, retry_key = ?2, first_attempt_at = ?3, last_attempt_at = ?4,
+            checksum = checksum2(body, ?2)
+        WHERE key = ?1";
+    if let Some(reply_token) = take_reply_token(tx, &claim)? {
+        return start_reply(tx, lane, claim, reply_token);
+    }
+    if policy.key_expired(claim.progress.first_attempt_at, tx.now()) {
+        claim.retry_key = RetryKey::random();
+        claim.progress.first_attempt_at = tx.now();
+    }
+    tx.prepare_cached(SQL)?.execute((
+        claim.key,
+        claim.retry_key,
+        claim.progress.first_attempt_at,
+        tx.now(),
+    ))?;
+    lanes::take(tx, lane)?;
+    Ok(claim)
+}
+
+/// The time for which an account is parked counts for nothing, unless an attempt may have been executed.
+fn forget_attempts(tx: &Transaction<'_>, claim: &Claim) -> Result<()> {
+    const SQL: &str = "
+        UPDATE deliveries SET attempts = 0, first_attempt_at = NULL, retry_key = ?2, checksum = iif(
+            checksum = iif(checksum >> 32 = 0, checksum(body), checksum2(body, retry_key)), checksum2(body, ?2), checksum)
+        WHERE key = ?1 AND ambiguous = 0";
+    tx.prepare_cached(SQL)?.execute((claim.key, RetryKey::random()))?;
+    Ok(())
+}
+
+/// The token for a free reply, which is gone from the conversation from now on. Only a first attempt may be a reply.
+fn take_reply_token(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<Secret>> {
+    if claim.progress.attempts > 1 { Ok(None) } else { conversations::take_reply_token(tx, claim.lane) }
+}
+
+/// Notes that a reply begins, before it does: whatever happens from now on, it is not repeated.
+fn start_reply(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, reply_token: Secret) -> Result<Claim> {
+    const SQL: &str = "
+        UPDATE deliveries SET state = 'sending', attempts = attempts + 1, reply_token = ?2, last_attempt_at = ?3
+        WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((claim.key, &reply_token, tx.now()))?;
+    lanes::take(tx, lane)?;
+    claim.reply_token = Some(reply_token);
+    Ok(claim)
+}
+
+/// Whether the delivery is still under way: the account may have been removed meanwhile. Nothing when it was erased.
+fn is_sending(connection: &Connection, claim: &Claim) -> Result<Option<bool>> {
+    const SQL: &str = "SELECT state = 'sending' FROM deliveries WHERE key = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([claim.key], |row| row.get(0)).optional()?)
+}
+
+fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Result<Option<MessageId>> {
+    const SQL: &str = "
+        UPDATE deliveries
+        SET state = 'accepted', body = NULL, request_id = ?2, accepted_request_id = ?3, line_message_ids = ?4,
+            cost = iif(reply_token IS NOT NULL, 0, (
+                SELECT iif(chat_kind = 'user', 1, member_count) FROM conversations v WHERE v.key = deliveries.conversation
+            ))
+        WHERE key = ?1";
+    let Acceptance { request_id, accepted_request_id, message_ids, quote_token } = acceptance;
+    quotes::note_sent(tx, (claim.lane, claim.stamp), message_ids)?;
+    let message_ids = serde_json::to_string(message_ids).map_err(Error::internal)?;
+    tx.prepare_cached(SQL)?.execute((claim.key, request_id, accepted_request_id, message_ids))?;
+    if let Some(quote_token) = quote_token {
+        messages::allow_quoting(tx, (claim.lane, claim.stamp), quote_token)?;
+    }
+    accounts::release_after(tx, claim.account, claim.reply_token.is_some())?;
+    lanes::advance(tx, claim.lane)?;
+    if more_of_message(tx, claim)? {
+        return Ok(None);
+    }
+    messages::settle(tx, (claim.lane, claim.stamp), None).map(Some)
+}
+
+/// Ends a delivery, and with it the later parts of the same message.
+pub(in crate::store) fn fail(
+    tx: &Transaction<'_>,
+    (lane, stamp): (i64, Timestamp),
+    reason: FailureReason,
+    message: &str,
+) -> Result<MessageId> {
+    const SQL: &str = "
+        UPDATE deliveries SET state = 'failed', last_error = ?3, ambiguous = max(ambiguous, ?4 AND state = 'sending')
+        WHERE conversation = ?1 AND message_stamp = ?2 AND state IN ('queued', 'sending')";
+    let is_unclear = matches!(reason, FailureReason::OutcomeUnknown | FailureReason::Internal);
+    tx.prepare_cached(SQL)?.execute((lane, stamp, message, is_unclear))?;
+    lanes::advance(tx, lane)?;
+    messages::settle(tx, (lane, stamp), Some((reason, message)))
+}
+
+fn put_back(tx: &Transaction<'_>, claim: &Claim, ambiguous: bool, error: &str) -> Result<()> {
+    const SQL: &str = "UPDATE deliveries SET state = 'queued', reply_token = NULL, ambiguous = ?2, last_error = ?3 WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((claim.key, ambiguous, error))?;
+    Ok(())
+}
+
+fn more_of_message(connection: &Connection, claim: &Claim) -> Result<bool> {
+    const SQL: &str = "
+        SELECT EXISTS (
+            SELECT 1
+            FROM deliveries
+            WHERE conversation = ?1 AND message_stamp = ?2 AND state IN ('queued', 'sending')
+        )";
+    Ok(connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?)
+}
+
+/// The message has to wait, which is an outcome for those who wait with it.
+fn message_of(connection: &Connection, claim: &Claim) -> Result<MessageId> {
+    const SQL: &str = "SELECT id FROM messages WHERE conversation = ?1 AND tm_create = ?2";
+    Ok(connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?)
+}
+
+/// What is not as it was written must not reach LINE.
+fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<Claim> {
+    if !row.get::<_, bool>("is_whole")? {
+        return Err(FromSqlError::InvalidType.into());
+    }
+    Ok(Claim {
+        key: row.get("key")?,
+        lane: lane.conversation,
+        account: lane.account,
+        stamp: row.get("message_stamp")?,
+        slow: lane.slow,
+        body: row.get::<_, Option<Vec<u8>>>("body")?.unwrap_or_default(),
+        reply_token: None,
+        retry_key: row.get("retry_key")?,
+        account_id: lane.account_id,
+        token: lane.token.clone(),
+        progress: Progress {
+            attempts: row.get("attempts")?,
+            ambiguous: row.get("ambiguous")?,
+            first_attempt_at: row.get("first_attempt_at")?,
+        },
+    })
+}

@@ -1,0 +1,57 @@
+//! What can be delivered no more: because its account was removed, or because it names somebody who was erased.
+
+use crate::error::Result;
+use crate::model::id::MessageId;
+use crate::model::message::FailureReason;
+use crate::model::timestamp::Timestamp;
+use crate::store::chats::messages;
+use crate::store::engine::transaction::Transaction;
+use crate::store::outbox::deliveries::{NAMES_ERASED, fail};
+use crate::store::outbox::lanes;
+
+/// Ends everything that waits to be sent by an account, and tells which messages that were. What may have been sent
+/// already ends as unknown.
+pub(in crate::store) fn end_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<Vec<MessageId>> {
+    const SQL_MESSAGES: &str = "
+        SELECT message_stamp, max(ambiguous OR state = 'sending')
+        FROM deliveries
+        WHERE conversation = ?1 AND state IN ('queued', 'sending')
+        GROUP BY message_stamp";
+    const SQL_FAIL: &str = "
+        UPDATE deliveries SET state = 'failed', ambiguous = max(ambiguous, state = 'sending')
+        WHERE conversation = ?1 AND state IN ('queued', 'sending')";
+    const REMOVED: &str = "the LINE account was removed before the message was sent";
+    const UNKNOWN: &str = "the LINE account was removed while the message was on its way";
+    let mut settled = Vec::new();
+    for lane in lanes::of_account(tx, account)? {
+        let mut statement = tx.prepare_cached(SQL_MESSAGES)?;
+        let rows = statement.query_map([lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let messages: Vec<(Timestamp, bool)> = rows.collect::<rusqlite::Result<_>>()?;
+        for (stamp, unclear) in messages {
+            let removed = (FailureReason::AccountRemoved, REMOVED);
+            let failure = if unclear { (FailureReason::OutcomeUnknown, UNKNOWN) } else { removed };
+            settled.push(messages::settle(tx, (lane, stamp), Some(failure))?);
+        }
+        tx.prepare_cached(SQL_FAIL)?.execute([lane])?;
+        lanes::advance(tx, lane)?;
+    }
+    Ok(settled)
+}
+
+/// What of a message was not accepted goes out no more, because its bytes name somebody who is erased.
+pub(in crate::store) fn give_up(tx: &Transaction<'_>, message: (i64, Timestamp)) -> Result<()> {
+    const SQL_WAITING: &str = "
+        SELECT max(ambiguous = 1 OR state = 'sending')
+        FROM deliveries
+        WHERE conversation = ?1 AND message_stamp = ?2 AND state IN ('queued', 'sending')";
+    const SQL: &str = "
+        UPDATE deliveries SET body = NULL, checksum = NULL
+        WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
+    let is_unclear: Option<bool> = tx.prepare_cached(SQL_WAITING)?.query_row(message, |row| row.get(0))?;
+    if let Some(is_unclear) = is_unclear {
+        let reason = if is_unclear { FailureReason::OutcomeUnknown } else { FailureReason::Refused };
+        fail(tx, message, reason, NAMES_ERASED)?;
+    }
+    tx.prepare_cached(SQL)?.execute(message)?;
+    Ok(())
+}

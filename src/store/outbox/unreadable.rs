@@ -1,0 +1,35 @@
+//! Deliveries that cannot be read any more.
+
+use rusqlite::OptionalExtension;
+
+use crate::error::Result;
+use crate::model::id::MessageId;
+use crate::model::message::FailureReason;
+use crate::model::timestamp::Timestamp;
+use crate::store::engine::damage::{DAMAGED, get_or, only_its_own};
+use crate::store::engine::transaction::Transaction;
+use crate::store::outbox::{deliveries, lanes};
+
+/// The oldest delivery of a conversation cannot be read: it has failed, and its message with it, if that is there.
+pub(in crate::store) fn give_up_head(tx: &Transaction<'_>, conversation: i64) -> Result<Option<MessageId>> {
+    const SQL: &str = "
+        SELECT key, message_stamp
+        FROM deliveries
+        WHERE conversation = ?1 AND state IN ('queued', 'sending')
+        ORDER BY key
+        LIMIT 1";
+    const SQL_END: &str = "UPDATE deliveries SET state = 'failed', last_error = ?2 WHERE key = ?1";
+    let found = tx.prepare_cached(SQL)?.query_row([conversation], |row| {
+        Ok((row.get::<_, i64>("key")?, get_or(row, "message_stamp", Timestamp::NEVER)?))
+    });
+    let Some((key, stamp)) = found.optional()? else {
+        return lanes::advance(tx, conversation).map(|()| None);
+    };
+    let end =
+        |tx: &Transaction<'_>| deliveries::fail(tx, (conversation, stamp), FailureReason::Internal, DAMAGED);
+    if let Ok(message) = only_its_own(tx.attempt(end), "messages")? {
+        return Ok(Some(message));
+    }
+    tx.prepare_cached(SQL_END)?.execute((key, DAMAGED))?;
+    lanes::advance(tx, conversation).map(|()| None)
+}

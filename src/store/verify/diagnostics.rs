@@ -1,0 +1,98 @@
+//! What an operator should know of a database and its disk, seen without its key and beside a running server.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rustix::fs::statfs;
+
+use crate::error::{Error, Result};
+use crate::model::timestamp::Timestamp;
+use crate::store;
+use crate::store::engine::{connection, failure, schema};
+use crate::store::verify::{Findings, rows};
+
+/// Kinds of file systems over a network, by the magic numbers of Linux (`statfs(2)`).
+const NETWORKS: [(i64, &str); 7] = [
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFF53_4D42, "CIFS"),
+    (0xFE53_4D42, "SMB2"),
+    (0x0102_1997, "9P"),
+    (0x00C3_6400, "Ceph"),
+    (0x5346_414F, "AFS"),
+];
+
+/// The network file system that this path is on; nothing for a disk of this machine.
+pub fn network(path: &Path) -> Result<Option<&'static str>> {
+    let kind = statfs(path).map_err(Error::internal)?.f_type;
+    Ok(NETWORKS.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name))
+}
+
+/// How long the log of a database is; 0 when there is none.
+pub fn log_bytes(database: &Path) -> u64 {
+    std::fs::metadata(connection::log_path(database)).map_or(0, |log| log.len())
+}
+
+/// The permissions of a file or folder beyond those of its owner.
+pub fn open_to_others(path: &Path) -> Result<u32> {
+    let mode = path.metadata().map_err(Error::internal)?.permissions().mode();
+    Ok(mode & 0o077)
+}
+
+/// What lies in the data directory and is open to others than its owner, by name.
+pub fn open_entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in folder.read_dir().map_err(Error::internal)? {
+        let path = entry.map_err(Error::internal)?.path();
+        // The log goes and comes while one looks.
+        if path.exists() && open_to_others(&path)? != 0 {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Looks at the pages and the rows of a database, and at its version.
+///
+/// `Unusable` when it is damaged, of another program, or not of the present version.
+pub fn database(path: &Path, now: Timestamp) -> Result<()> {
+    database_at(path, now).map_err(failure::named(path))
+}
+
+fn database_at(path: &Path, now: Timestamp) -> Result<()> {
+    schema::refuse_foreign(path)?;
+    let connection = connection::open_reading(path)?;
+    schema::require_current(&connection)?;
+    let found = pages(&connection)?;
+    if found != "ok" {
+        return Err(damaged(&found));
+    }
+    let mut findings = Findings::default();
+    rows::look(&connection, None, now, &mut findings)?;
+    store::verify::references(&connection, &mut findings)?;
+    findings.list().first().map_or(Ok(()), |found| Err(damaged(found)))
+}
+
+/// What the operator is told when the start failed: if something is damaged, that and what to do instead of the error.
+pub fn explained(path: &Path, now: Timestamp, error: Error) -> Error {
+    if !matches!(error, Error::Internal(_)) {
+        return error;
+    }
+    let Err(Error::Unusable(found)) = database(path, now) else { return error };
+    log::error!("storage: {}", error.chain());
+    Error::Unusable(format!(
+        "{}: {found}. Restore a backup; `kaiwa verify` tells what else is",
+        path.display()
+    ))
+}
+
+fn damaged(found: &str) -> Error {
+    Error::Unusable(format!("the database is damaged: {found}"))
+}
+
+fn pages(connection: &Connection) -> Result<String> {
+    const SQL: &str = "PRAGMA quick_check(1)";
+    Ok(connection.query_row(SQL, [], |row| row.get(0))?)
+}

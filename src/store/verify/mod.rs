@@ -1,0 +1,262 @@
+//! Whether a database and its files are what they promise to be. Everything here reads, and may take long.
+
+pub(in crate::store) mod columns;
+pub mod diagnostics;
+pub(in crate::store) mod rows;
+pub(in crate::store) mod tables;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::config::key_source::KeySource;
+use crate::error::{Error, Result};
+use crate::model::progress::{self, Unit};
+use crate::model::timestamp::Timestamp;
+use crate::store::backup::archive::{Hashing, hexadecimal};
+use crate::store::backup::{Cancel, remains};
+use crate::store::encryption::sealer::Sealer;
+use crate::store::engine::{connection, failure, schema};
+use crate::store::files::media_store::{Folder, Kind};
+use crate::store::files::medias::{self, Stored};
+
+/// Findings that are told; more are only counted.
+const FINDINGS_MAX: usize = 100;
+
+/// Files that are looked up in one read.
+const PAGE: usize = 500;
+
+/// What must not be found in a database of the present version, and how to look for it.
+const IMPOSSIBLE: [(&str, &str); 12] = [
+    (
+        "a lane without a waiting delivery",
+        "SELECT count(*) FROM lanes l WHERE NOT EXISTS (
+            SELECT 1 FROM deliveries d WHERE d.conversation = l.conversation AND d.state IN ('queued', 'sending'))",
+    ),
+    (
+        "a waiting delivery without a lane",
+        "SELECT count(*) FROM deliveries
+        WHERE state IN ('queued', 'sending') AND conversation NOT IN (SELECT conversation FROM lanes)",
+    ),
+    (
+        "two deliveries of one lane under way",
+        "SELECT count(*) FROM (
+            SELECT 1 FROM deliveries WHERE state = 'sending' GROUP BY conversation HAVING count(*) > 1)",
+    ),
+    (
+        "an outgoing message that is being sent by no delivery",
+        "SELECT count(*) FROM messages m WHERE status = 'sending' AND NOT EXISTS (
+            SELECT 1 FROM deliveries d
+            WHERE d.conversation = m.conversation AND d.message_stamp = m.tm_create
+                AND d.state IN ('queued', 'sending'))",
+    ),
+    (
+        "a message that was sent before all of its deliveries were accepted",
+        "SELECT count(*) FROM messages m JOIN deliveries d
+            ON d.conversation = m.conversation AND d.message_stamp = m.tm_create
+        WHERE m.status = 'sent' AND d.state <> 'accepted'",
+    ),
+    (
+        "an accepted delivery that has kept its body, or a waiting one without",
+        "SELECT count(*) FROM deliveries WHERE state <> 'failed' AND (state = 'accepted') <> (body IS NULL)",
+    ),
+    (
+        "a delivery that waits with a reply token of its own",
+        "SELECT count(*) FROM deliveries WHERE state = 'queued' AND reply_token IS NOT NULL",
+    ),
+    (
+        "a stored file without a length or a hash",
+        "SELECT count(*) FROM medias WHERE status = 'stored' AND (size IS NULL OR sha256 IS NULL)",
+    ),
+    (
+        "an upload that a message shows and that is not here",
+        "SELECT count(*) FROM message_uploads u JOIN medias m ON m.key = u.media
+        WHERE m.status <> 'stored' OR NOT m.sent",
+    ),
+    (
+        "an upload that was sent and that no message shows",
+        "SELECT count(*) FROM medias
+        WHERE sent AND status = 'stored' AND key NOT IN (SELECT media FROM message_uploads)",
+    ),
+    (
+        "a conversation that counts others than take part in it",
+        "SELECT count(*) FROM conversations v WHERE participant_count <> (
+            SELECT count(*) FROM participants p WHERE p.conversation = v.key AND present = 1)",
+    ),
+    (
+        "a message that is newer than the last stamp",
+        "SELECT count(*) FROM messages WHERE tm_create > (SELECT last_stamp FROM clock)",
+    ),
+];
+
+/// The same of what costs no more than a row.
+const MISCOUNTED: [(&str, &str); 3] = [
+    (
+        "an event, or a customer whose events are gone, beyond the last number that was given",
+        "SELECT (SELECT count(*) FROM events WHERE sequence > given) + (
+            SELECT count(*) FROM customers WHERE events_pruned > given)
+        FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS given)",
+    ),
+    (
+        "a customer whose files have another length than was counted",
+        "SELECT count(*)
+        FROM (SELECT customer, sum(size) AS bytes FROM medias WHERE status = 'stored' GROUP BY customer) m
+        FULL JOIN media_usage u ON u.customer = m.customer
+        WHERE coalesce(u.bytes, 0) <> coalesce(m.bytes, 0)",
+    ),
+    (
+        "a receiver that has not the id of its customer",
+        "SELECT count(*) FROM webhook_endpoints e JOIN customers c ON c.key = e.customer WHERE e.id <> c.id",
+    ),
+];
+
+/// What was found: each a sentence for a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    list: Vec<String>,
+    count: u64,
+}
+
+impl Findings {
+    /// Adds one.
+    pub fn add(&mut self, finding: impl Into<String>) {
+        self.count += 1;
+        if self.list.len() < FINDINGS_MAX {
+            self.list.push(finding.into());
+        }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The first of them.
+    pub fn list(&self) -> &[String] {
+        &self.list
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// Looks at a database as a whole: its pages, its references, and what the program promises. It may be in use.
+///
+/// `Unusable` when it is missing, of another program or of a newer version.
+pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
+    remains::require(path)?;
+    schema::refuse_foreign(path)?;
+    let connection = connection::open_reading(path)?;
+    let version = schema::version_of(&connection)?;
+    progress::begin("looking at the database", Unit::Bytes, None);
+    // A damaged file can be so damaged that looking at it fails.
+    match look(&connection, version, findings) {
+        // A disk that does not work says nothing of the file.
+        Err(error @ Error::Unavailable(_)) => return Err(failure::named(path)(error)),
+        Err(error) => findings.add(format!("the database cannot be read: {}", error.chain())),
+        Ok(()) => {}
+    }
+    Ok(version)
+}
+
+/// Looks at each row of a database of the present version: whether it can be read, and is what was written. It may be in
+/// use. Secrets are opened if their key is there.
+pub fn rows(path: &Path, keys: Option<&KeySource>, now: Timestamp, findings: &mut Findings) -> Result<()> {
+    progress::begin("reading every row", Unit::Bytes, None);
+    let connection = connection::open_reading(path)?;
+    if schema::version_of(&connection)? == schema::current_version() {
+        let sealer = keys.and_then(|keys| Sealer::unlock(&connection, keys).ok());
+        rows::look(&connection, sealer.as_ref(), now, findings).map_err(failure::named(path))?;
+        look_for(&MISCOUNTED, &connection, findings)?;
+    }
+    Ok(())
+}
+
+/// Looks at all files that the database promises, and tells how many there are.
+pub fn files(database: &Path, folder: &Folder, findings: &mut Findings) -> Result<u64> {
+    let connection = connection::open_reading(database)?;
+    progress::begin("looking at the files", Unit::Bytes, Some(medias::stored_bytes(&connection)?));
+    let mut count = 0;
+    each_stored(&connection, |stored| {
+        count += 1;
+        let found = hash_of(folder, stored)?;
+        // It may have been erased since it was looked up.
+        if found != Some((stored.size, hexadecimal(&stored.sha256)))
+            && medias::is_stored(&connection, stored.id)?
+        {
+            let is_missing = if found.is_none() { "is missing" } else { "is not what was stored" };
+            findings.add(format!("the file {} {is_missing}", stored.id));
+        }
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// Calls this with every file that the database promises, in the order of their keys. No view is held open meanwhile.
+pub fn each_stored(connection: &Connection, mut call: impl FnMut(&Stored) -> Result<()>) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let page = medias::stored_after(connection, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.key;
+        page.iter().try_for_each(&mut call)?;
+    }
+}
+
+fn look(connection: &Connection, version: i64, findings: &mut Findings) -> Result<()> {
+    const SQL_PAGES: &str = "SELECT integrity_check FROM pragma_integrity_check";
+    sentences(connection, SQL_PAGES)?
+        .into_iter()
+        .filter(|found| found != "ok")
+        .for_each(|found| findings.add(found));
+    references(connection, findings)?;
+    if version == schema::current_version() { look_for(&IMPOSSIBLE, connection, findings) } else { Ok(()) }
+}
+
+fn look_for(promises: &[(&str, &str)], connection: &Connection, findings: &mut Findings) -> Result<()> {
+    for (name, sql) in promises {
+        let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        if count > 0 {
+            findings.add(format!("{name} ({count})"));
+        }
+    }
+    Ok(())
+}
+
+/// Rows that refer to such as are not there. Those of a table without a key of its own are only counted.
+pub(super) fn references(connection: &Connection, findings: &mut Findings) -> Result<()> {
+    const SQL: &str = "
+        SELECT iif(c.rowid IS NULL, c.\"table\", c.\"table\" || ' with ' || (
+                SELECT name FROM pragma_table_info(c.\"table\") WHERE pk = 1) || ' ' || c.rowid)
+            || ': ' || (
+                SELECT group_concat(\"from\", ', ' ORDER BY seq)
+                FROM pragma_foreign_key_list(c.\"table\") WHERE id = c.fkid)
+            || ': ' || iif(c.rowid IS NULL, count(*) || ' rows refer', 'this refers')
+            || ' to what is not in ' || c.parent
+        FROM pragma_foreign_key_check c
+        GROUP BY c.\"table\", c.rowid, c.fkid";
+    sentences(connection, SQL)?.into_iter().for_each(|found| findings.add(found));
+    Ok(())
+}
+
+fn sentences(connection: &Connection, sql: &str) -> Result<Vec<String>> {
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Length and SHA-256 of the file as it is on disk.
+fn hash_of(folder: &Folder, stored: &Stored) -> Result<Option<(u64, String)>> {
+    let file: File = match folder.read(stored.id, Kind::Whole) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::internal(error)),
+    };
+    let mut bytes = Hashing::new(file, &Cancel::default());
+    io::copy(&mut bytes, &mut io::sink()).map_err(Error::internal)?;
+    Ok(Some(bytes.finish()))
+}

@@ -1,0 +1,245 @@
+//! How customers are told of events: the secrets that sign, and whether the receiver works.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::Result;
+use crate::model::id::CustomerId;
+use crate::model::secret::Secret;
+use crate::model::signing_secret;
+use crate::model::timestamp::Timestamp;
+use crate::model::webhook::{self, Effect, Failing, Outcome};
+use crate::model::webhook_delivery::Endpoint;
+use crate::store::accounts::customers;
+use crate::store::engine::damage::{get_or, sound, text};
+use crate::store::engine::transaction::Transaction;
+use crate::store::webhooks;
+
+/// For how long the secret before the present one signs too.
+pub const ROTATION_TIME: Duration = Duration::from_hours(24);
+
+/// The method of a customer who has named none.
+const METHOD: &str = "POST";
+
+/// What signs, and where it goes.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Receiver {
+    pub(in crate::store) customer: i64,
+    pub(in crate::store) uri: String,
+    pub(in crate::store) method: String,
+    pub(in crate::store) secrets: Vec<Secret>,
+    pub(in crate::store) slow: bool,
+    pub(in crate::store) paused_until: Option<Timestamp>,
+    /// Deliveries that are under way to it.
+    pub(in crate::store) under_way: usize,
+}
+
+/// The customer's endpoint; nowhere for a customer who is not known. A short, indexed read.
+pub fn get(connection: &Connection, customer: CustomerId) -> Result<Endpoint> {
+    const SQL: &str = "
+        SELECT webhook_uri, webhook_method, secret_previous_until, failing_since, failing_last, paused_until,
+            disabled_reason, disabled_at
+        FROM customers c LEFT JOIN webhook_endpoints e ON e.customer = c.key
+        WHERE c.id = ?1";
+    let found = connection.prepare_cached(SQL)?.query_row([customer], from_row).optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The secret with which the customer is told of events; `None` before there is one. A short, indexed read.
+pub fn secret(connection: &Connection, customer: CustomerId) -> Result<Option<Secret>> {
+    const SQL: &str = "
+        SELECT unseal(secret, 'webhook_endpoints.secret', id)
+        FROM webhook_endpoints
+        WHERE id = ?1";
+    Ok(connection.prepare_cached(SQL)?.query_row([customer], |row| row.get(0)).optional()?)
+}
+
+/// Makes sure that the customer has a secret, and says whether it is a new one.
+///
+/// `NotFound` for a customer who is not known.
+pub fn open(tx: &Transaction<'_>, customer: CustomerId) -> Result<bool> {
+    ensure(tx, customers::key(tx, customer)?)
+}
+
+/// Exchanges the secret. The one before signs too for [`ROTATION_TIME`], and no other does from now on. A customer
+/// without a secret gets one.
+pub fn rotate(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
+    const SQL: &str = "
+        UPDATE webhook_endpoints
+        SET secret = seal(?2, 'webhook_endpoints.secret', id), secret_previous_until = ?3, secret_previous = seal(
+            unseal(secret, 'webhook_endpoints.secret', id), 'webhook_endpoints.secret_previous', id)
+        WHERE customer = ?1";
+    let key = customers::key(tx, customer)?;
+    if ensure(tx, key)? {
+        return Ok(());
+    }
+    let until = tx.now().after(ROTATION_TIME);
+    tx.prepare_cached(SQL)?.execute((key, signing_secret::generate(), until))?;
+    Ok(())
+}
+
+/// Tells the endpoint again what it was not told, at once.
+pub fn enable(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
+    begin_anew(tx, customers::key(tx, customer)?)
+}
+
+/// The same where it was disabled.
+pub fn enable_if_disabled(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
+    match get(tx, customer)?.disabled {
+        Some(_) => enable(tx, customer),
+        None => Ok(()),
+    }
+}
+
+/// What was known of the old receiver does not hold for a new one.
+pub(in crate::store) fn begin_anew(tx: &Transaction<'_>, customer: i64) -> Result<()> {
+    const SQL: &str = "
+        UPDATE webhook_endpoints
+        SET slow = 0, failing_since = NULL, failing_last = NULL, paused_until = NULL, disabled_reason = NULL,
+            disabled_at = NULL
+        WHERE customer = ?1";
+    tx.prepare_cached(SQL)?.execute([customer])?;
+    webhooks::lanes::make_due(tx, customer)?;
+    tx.note_webhook();
+    Ok(())
+}
+
+/// Whether the customer has said where it wants to be told; then it has a secret from now on.
+pub(in crate::store) fn is_wanted(tx: &Transaction<'_>, customer: i64) -> Result<bool> {
+    const SQL: &str = "SELECT webhook_uri <> '' FROM customers WHERE key = ?1";
+    let is_wanted = tx.prepare_cached(SQL)?.query_row([customer], |row| row.get(0))?;
+    if is_wanted {
+        ensure(tx, customer)?;
+    }
+    Ok(is_wanted)
+}
+
+/// Gives a customer a secret, unless it has one; says whether it did. A row that has its id belongs to it, whatever a flaw
+/// has made of the number of its customer.
+fn ensure(tx: &Transaction<'_>, customer: i64) -> Result<bool> {
+    const SQL_LOOK: &str = "SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE customer = ?1)";
+    const SQL: &str = "
+        INSERT INTO webhook_endpoints (customer, id, secret)
+        SELECT key, id, seal(?2, 'webhook_endpoints.secret', id)
+        FROM customers
+        WHERE key = ?1
+        ON CONFLICT (id) DO UPDATE SET customer = excluded.customer";
+    let is_there: bool = tx.prepare_cached(SQL_LOOK)?.query_row([customer], |row| row.get(0))?;
+    if !is_there {
+        tx.prepare_cached(SQL)?.execute((customer, signing_secret::generate()))?;
+    }
+    Ok(!is_there)
+}
+
+/// The receivers that are to be told something, those with the least under way first.
+pub(in crate::store) fn with_lanes(connection: &Connection, now: Timestamp) -> Result<Vec<Receiver>> {
+    const SQL: &str = "
+        SELECT customer, webhook_uri, webhook_method, unseal(secret, 'webhook_endpoints.secret', e.id) AS secret,
+            unseal(secret_previous, 'webhook_endpoints.secret_previous', e.id) AS secret_previous,
+            secret_previous_until, slow, paused_until,
+            (SELECT count(*) FROM webhook_lanes l WHERE l.customer = e.customer AND in_flight = 1) AS under_way
+        FROM webhook_endpoints e JOIN customers c ON c.key = e.customer
+        WHERE disabled_at IS NULL AND webhook_uri <> ''
+            AND EXISTS (SELECT 1 FROM webhook_lanes l WHERE l.customer = e.customer)
+        ORDER BY under_way";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let receivers = statement.query_map([], |row| receiver(row, now))?;
+    Ok(sound(receivers, "webhook_endpoints").collect::<rusqlite::Result<_>>()?)
+}
+
+/// This receiver, if it may be told something.
+pub(in crate::store) fn open_to(
+    connection: &Connection,
+    customer: i64,
+    now: Timestamp,
+) -> Result<Option<Receiver>> {
+    const SQL: &str = "
+        SELECT customer, webhook_uri, webhook_method, unseal(secret, 'webhook_endpoints.secret', e.id) AS secret,
+            unseal(secret_previous, 'webhook_endpoints.secret_previous', e.id) AS secret_previous,
+            secret_previous_until, slow, paused_until,
+            0 AS under_way
+        FROM webhook_endpoints e JOIN customers c ON c.key = e.customer
+        WHERE customer = ?1 AND disabled_at IS NULL AND paused_until IS NULL AND webhook_uri <> ''";
+    Ok(connection.prepare_cached(SQL)?.query_row([customer], |row| receiver(row, now)).optional()?)
+}
+
+/// A delivery that goes first is under way: the next one would go first after this time.
+pub(in crate::store) fn put_off_probe(tx: &Transaction<'_>, customer: i64, until: Timestamp) -> Result<()> {
+    const SQL: &str = "UPDATE webhook_endpoints SET paused_until = ?2 WHERE customer = ?1";
+    tx.prepare_cached(SQL)?.execute((customer, until))?;
+    Ok(())
+}
+
+/// Notes what an attempt says about the receiver. A pause is over only when the delivery that went first says so: others
+/// may have left before it began.
+pub(in crate::store) fn note(
+    tx: &Transaction<'_>,
+    customer: i64,
+    outcome: Outcome,
+    went_first: bool,
+) -> Result<()> {
+    const SQL: &str = "
+        UPDATE webhook_endpoints
+        SET slow = ?2, failing_since = ?3, failing_last = ?4, paused_until = iif(?5, ?6, coalesce(?6, paused_until))
+        WHERE customer = ?1";
+    const SQL_DISABLE: &str =
+        "UPDATE webhook_endpoints SET disabled_reason = ?2, disabled_at = ?3 WHERE customer = ?1";
+    let failing = failing(tx, customer)?;
+    let effect = webhook::effect(failing, outcome, tx.now());
+    let failing = (effect != Effect::Working).then(|| webhook::fail(failing, tx.now()));
+    let paused_until = if let Effect::Pause(until) = effect { Some(until) } else { None };
+    let (since, last) = (failing.map(|failing| failing.since), failing.map(|failing| failing.last));
+    let slow = outcome.timed_out();
+    tx.prepare_cached(SQL)?.execute((customer, slow, since, last, went_first, paused_until))?;
+    if let Effect::Disable(reason) = effect {
+        tx.prepare_cached(SQL_DISABLE)?.execute((customer, reason, tx.now()))?;
+    }
+    Ok(())
+}
+
+fn failing(connection: &Connection, customer: i64) -> Result<Option<Failing>> {
+    const SQL: &str = "SELECT failing_since, failing_last FROM webhook_endpoints WHERE customer = ?1";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let (since, last) = statement.query_row([customer], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(joined(since, last))
+}
+
+fn joined(since: Option<Timestamp>, last: Option<Timestamp>) -> Option<Failing> {
+    since.zip(last).map(|(since, last)| Failing { since, last })
+}
+
+fn receiver(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Receiver> {
+    let previous_until: Option<Timestamp> = row.get("secret_previous_until")?;
+    let previous: Option<Secret> = row.get("secret_previous")?;
+    let previous = previous.filter(|_| previous_until.is_some_and(|until| until > now));
+    Ok(Receiver {
+        customer: row.get("customer")?,
+        uri: text(row, "webhook_uri")?,
+        method: method(row)?,
+        secrets: std::iter::once(row.get("secret")?).chain(previous).collect(),
+        slow: row.get("slow")?,
+        paused_until: get_or(row, "paused_until", None)?,
+        under_way: row.get::<_, u32>("under_way")?.try_into().unwrap_or(usize::MAX),
+    })
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
+    Ok(Endpoint {
+        uri: text(row, "webhook_uri")?,
+        method: method(row)?,
+        secret_previous_until: row.get("secret_previous_until")?,
+        failing: joined(row.get("failing_since")?, row.get("failing_last")?),
+        paused_until: row.get("paused_until")?,
+        disabled: get_or(row, "disabled_reason", None)?.zip(get_or::<Option<Timestamp>>(
+            row,
+            "disabled_at",
+            None,
+        )?),
+    })
+}
+
+fn method(row: &Row<'_>) -> rusqlite::Result<String> {
+    let method = text(row, "webhook_method")?;
+    Ok(if method.is_empty() { METHOD.to_owned() } else { method })
+}

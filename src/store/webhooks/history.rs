@@ -1,0 +1,153 @@
+//! What became of what customers are told: to be listed, and to be told once more.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Error, Resource, Result};
+use crate::model::id::{ConversationId, CustomerId, EventId};
+use crate::model::page::Page;
+use crate::model::webhook::Outcome;
+use crate::model::webhook_delivery::{Attempt, Delivery, DeliveryState};
+use crate::store::accounts::customers;
+use crate::store::chats::conversations;
+use crate::store::engine::damage::{SPARE, size_of, sound};
+use crate::store::engine::transaction::Transaction;
+use crate::store::webhooks;
+
+/// Which deliveries are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// Those in this state.
+    pub state: Option<DeliveryState>,
+    /// Those of this conversation.
+    pub conversation: Option<ConversationId>,
+}
+
+/// A page of a customer's deliveries, newest first. It may take long: those that the filter leaves out are read too.
+///
+/// `NotFound` for a conversation of somebody else.
+pub fn page(
+    connection: &Connection,
+    customer: CustomerId,
+    filter: Filter,
+    page: Page,
+) -> Result<Vec<Delivery>> {
+    const SQL: &str = "
+        SELECT event
+        FROM webhook_deliveries
+        WHERE customer = ?1 AND tm_create < ?2 AND (?3 IS NULL OR conversation = ?3)
+        ORDER BY tm_create DESC
+        LIMIT ?4";
+    const SQL_IN_STATE: &str = "
+        SELECT event
+        FROM webhook_deliveries
+        WHERE customer = ?1 AND tm_create < ?2 AND (?3 IS NULL OR conversation = ?3) AND state = ?5
+        ORDER BY tm_create DESC
+        LIMIT ?4";
+    let conversation =
+        filter.conversation.map(|id| conversations::key(connection, customer, id)).transpose()?;
+    // Somebody who is not known has been told nothing.
+    let customer = match customers::key(connection, customer) {
+        Err(Error::NotFound(_)) => return Ok(Vec::new()),
+        found => found?,
+    };
+    let read = |row: &Row<'_>| row.get(0);
+    let events: Vec<i64> = match filter.state {
+        None => connection
+            .prepare_cached(SQL)?
+            .query_map((customer, page.before, conversation, page.size + SPARE), read)?
+            .collect::<rusqlite::Result<_>>()?,
+        Some(state) => connection
+            .prepare_cached(SQL_IN_STATE)?
+            .query_map((customer, page.before, conversation, page.size + SPARE, state), read)?
+            .collect::<rusqlite::Result<_>>()?,
+    };
+    let deliveries = sound(events.into_iter().map(|event| one(connection, event)), "webhook_deliveries");
+    Ok(deliveries.take(size_of(page)).collect::<rusqlite::Result<_>>()?)
+}
+
+/// One delivery, with its attempts from the oldest to the newest. A short, indexed read.
+pub fn get(connection: &Connection, customer: CustomerId, id: EventId) -> Result<(Delivery, Vec<Attempt>)> {
+    const SQL: &str = "
+        SELECT number, started_at, duration_milliseconds, status, error
+        FROM webhook_attempts
+        WHERE event = ?1
+        ORDER BY number";
+    let event = find(connection, customer, id)?;
+    let mut statement = connection.prepare_cached(SQL)?;
+    let attempts = sound(statement.query_map([event], attempt)?, "webhook_attempts");
+    let attempts = attempts.collect::<rusqlite::Result<_>>()?;
+    Ok((one(connection, event)?, attempts))
+}
+
+/// Tells the customer once more of something that it was told, or could not be told. The schedule begins anew.
+///
+/// `Conflict` while it is under way.
+pub fn replay(tx: &Transaction<'_>, customer: CustomerId, id: EventId) -> Result<()> {
+    const SQL: &str = "
+        UPDATE webhook_deliveries SET state = 'waiting', tries = 0, first_attempt_at = NULL, tm_update = ?2
+        WHERE event = ?1 AND state <> 'sending'
+        RETURNING customer, conversation";
+    let event = find(tx, customer, id)?;
+    let place = tx.prepare_cached(SQL)?.query_row((event, tx.now()), |row| Ok((row.get(0)?, row.get(1)?)));
+    let under_way = || Error::Conflict("the delivery is under way".to_owned());
+    let (customer, conversation) = place.optional()?.ok_or_else(under_way)?;
+    webhooks::lanes::open(tx, customer, conversation)?;
+    webhooks::lanes::hurry(tx, conversation)?;
+    tx.note_webhook();
+    Ok(())
+}
+
+fn find(connection: &Connection, customer: CustomerId, id: EventId) -> Result<i64> {
+    const SQL: &str = "
+        SELECT event
+        FROM webhook_deliveries d JOIN customers c ON c.key = d.customer
+        WHERE d.id = ?1 AND c.id = ?2";
+    let found = connection.prepare_cached(SQL)?.query_row((id, customer), |row| row.get(0)).optional()?;
+    found.ok_or(Error::NotFound(Resource::WebhookDelivery))
+}
+
+fn one(connection: &Connection, event: i64) -> rusqlite::Result<Delivery> {
+    const SQL: &str = "
+        SELECT d.id, e.kind, v.id AS conversation, d.state, d.attempts, d.tm_create, d.tm_update, a.number, started_at,
+            duration_milliseconds, status, error, CASE WHEN d.state = 'waiting' AND d.event = (
+                SELECT min(event) FROM webhook_deliveries w
+                WHERE w.conversation = d.conversation AND w.state IN ('waiting', 'sending')
+            ) THEN (SELECT due_at FROM webhook_lanes l WHERE l.conversation = d.conversation) END AS due_at
+        FROM webhook_deliveries d
+        JOIN events e ON e.sequence = d.event
+        JOIN conversations v ON v.key = d.conversation
+        LEFT JOIN webhook_attempts a ON a.event = d.event AND a.number = d.attempts
+        WHERE d.event = ?1";
+    connection.prepare_cached(SQL)?.query_row([event], delivery)
+}
+
+fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let number: Option<u32> = row.get("number")?;
+    Ok(Delivery {
+        id: row.get("id")?,
+        kind: row.get("kind")?,
+        conversation: row.get("conversation")?,
+        state: row.get("state")?,
+        attempts: row.get("attempts")?,
+        last: number.map(|_| attempt(row)).transpose()?,
+        due_at: row.get("due_at")?,
+        tm_create: row.get("tm_create")?,
+        tm_update: row.get("tm_update")?,
+    })
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    let status: Option<u16> = row.get("status")?;
+    let milliseconds: i64 = row.get("duration_milliseconds")?;
+    Ok(Attempt {
+        number: row.get("number")?,
+        started_at: row.get("started_at")?,
+        duration: Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default()),
+        outcome: match status {
+            Some(status) => Outcome::Answered { status, retry_after: None },
+            None => Outcome::Failed(row.get("error")?),
+        },
+    })
+}
