@@ -17,6 +17,9 @@ const PERMISSIONS: u32 = 0o7777;
 /// What the name of a file ends with that takes the place of another.
 const DRAFT: &str = ".new";
 
+/// What a check of the file system leaves in the root of a volume; nothing of ours.
+const LOST_AND_FOUND: &str = "lost+found";
+
 /// What tells a file or folder from every other, by whatever path it is found: device and inode.
 pub fn identity(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
@@ -105,6 +108,16 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
 /// Gives a copy the owner and group of the file that it is made of.
 pub fn share_owner(copy: &File, original: &Path) -> io::Result<()> {
     adopt(&copy.metadata()?, &fs::metadata(original)?, |user, group| fchown(copy, user, group))
+}
+
+/// What has the name of this file with this ending, as SQLite sees it: beside the file that a link leads to.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    with_ending(&path.canonicalize().unwrap_or_else(|_| path.to_owned()), ending)
+}
+
+/// Whether this is what the file system itself has put into the root of a volume.
+pub fn is_lost_and_found(path: &Path) -> bool {
+    path.is_dir() && path.file_name().is_some_and(|name| name == LOST_AND_FOUND)
 }
 
 /// The path of a file with something behind its name, which need not be text.

@@ -23,7 +23,7 @@ use crate::contract::views::{EventView, ResetView, event_type};
 use crate::error::{Error, Result, Rule};
 use crate::model::event::{EventKind, EventRow};
 use crate::model::id::{ConversationId, CustomerId};
-use crate::store::events::listeners::Listener;
+use crate::store::engine::listeners::Listener;
 use crate::store::events::{self, Beginning, Progress, Reading};
 use crate::worker::wake::Stop;
 

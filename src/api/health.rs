@@ -23,7 +23,7 @@ pub async fn alive() -> HttpResponse {
 pub async fn ready(app: web::Data<App>) -> HttpResponse {
     let now = app.shared.clock.now();
     let storage = reason(in_time(app.shared.store.check_writable(now)).await);
-    let schema = reason(in_time(app.shared.store.read(health::check_schema)).await);
+    let schema = reason(in_time(app.shared.store.read(schema::require_current)).await);
     let workers = reason(app.shared.pulse.check());
     let ready = [&storage, &schema, &workers].iter().all(|state| *state == "ok");
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
 use crate::store::engine::lock::Lock;
-use crate::store::engine::reader::Reader;
+use crate::store::reader::Reader;
 
 /// Where a command does what it has to do.
 pub struct Place {

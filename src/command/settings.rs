@@ -15,7 +15,7 @@ use crate::server::make_private_folder;
 use crate::store::Store;
 use crate::store::accounts::customers;
 use crate::store::backup::remains;
-use crate::store::engine::reader::Reader;
+use crate::store::reader::Reader;
 
 /// The configuration file that is taken when none is named.
 const FILE: &str = "kaiwa.toml";

@@ -12,6 +12,7 @@ pub mod erasure;
 pub mod events;
 pub mod files;
 pub mod outbox;
+pub mod reader;
 pub mod verify;
 pub mod webhooks;
 
@@ -25,21 +26,21 @@ use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
-use crate::store::backup::{copy, remains};
+use crate::store::backup::copy;
 use crate::store::encryption::sealer::Sealer;
 use crate::store::engine::checkpoint::{Checkpoints, Switch};
-use crate::store::engine::connection::ReadOnly;
 use crate::store::engine::health::Looks;
+use crate::store::engine::listeners::{Listener, Listeners};
 use crate::store::engine::lock::Lock;
 use crate::store::engine::place::Place;
-use crate::store::engine::reader::Reader;
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::writer::{Watched, Writer};
-use crate::store::engine::{connection, failure, health, reader, schema, writer};
+use crate::store::engine::{connection, failure, health, lost, schema, writer};
 use crate::store::events::Reading;
-use crate::store::events::listeners::{Listener, Listeners};
 use crate::store::files::media_store::Folder;
 use crate::store::files::medias;
+use crate::store::reader::ReadOnly;
+use crate::store::reader::Reader;
 use crate::store::verify::diagnostics;
 
 /// The database of a running server. Copies are handles to the same one.
@@ -74,7 +75,7 @@ impl Store {
     }
 
     fn open_at(path: &Path, keys: &KeySource, queue: usize) -> Result<Self> {
-        remains::refuse_lost(path)?;
+        lost::refuse(path)?;
         let lock = Lock::take(path)?;
         schema::refuse_foreign(path)?;
         copy::before_migration(path)?;
@@ -91,7 +92,7 @@ impl Store {
         let watched = Watched { place: Place::of(path)?, looks: Looks::default() };
         let told = (checkpoints, listeners.clone(), watched.clone());
         let writer = Writer::start(writing, told, queue, commits.clone())?;
-        let pool = connection::pool(path, &sealer, &watched.place)?;
+        let pool = reader::pool(path, &sealer, &watched.place)?;
         let (path, checkpoints) = (path.to_owned(), switch);
         let open = Open { pool, writer, listeners, commits, checkpoints, path, watched, sealer, _lock: lock };
         Ok(Self { open: Arc::new(open) })

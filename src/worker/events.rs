@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::model::clock::Clock;
-use crate::store::engine::reader::Reader;
+use crate::store::reader::Reader;
 use crate::store::{Store, events};
 use crate::worker::pulse::Beat;
 use crate::worker::rounds;

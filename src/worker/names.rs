@@ -10,7 +10,7 @@ use crate::model::clock::Clock;
 use crate::model::secret::Secret;
 use crate::store::Store;
 use crate::store::chats::lookups::{self, Lookup};
-use crate::store::engine::reader::Reader;
+use crate::store::reader::Reader;
 use crate::worker::pulse::Beat;
 use crate::worker::rounds;
 use crate::worker::tokens::Tokens;

@@ -19,7 +19,7 @@ use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
 use crate::store::accounts::tokens::{self, Channel};
-use crate::store::engine::reader::Reader;
+use crate::store::reader::Reader;
 use crate::worker::pulse::Beat;
 use crate::worker::rounds;
 use crate::worker::wake::{Stop, Wake};

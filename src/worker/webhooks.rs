@@ -16,7 +16,7 @@ use crate::model::webhook::{self, AttemptError, Decision, Outcome};
 use crate::model::webhook_delivery::Attempt;
 use crate::net::outbound_client::OutboundClient;
 use crate::net::webhook_call::Call;
-use crate::store::engine::reader::Reader;
+use crate::store::reader::Reader;
 use crate::store::webhooks::deliveries::Claim;
 use crate::store::{Store, webhooks};
 use crate::worker::pulse::Beat;

@@ -7,7 +7,7 @@ use crate::model::account::{Account, Check};
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::store::accounts;
-use crate::store::engine::reader::Reader;
+use crate::store::reader::Reader;
 
 /// An account, as far as LINE is asked about it.
 pub struct Examined {

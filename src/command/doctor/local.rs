@@ -9,8 +9,8 @@ use crate::config::key_source::KeySource;
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::remains;
-use crate::store::engine::reader::Reader;
-use crate::store::engine::{health, schema};
+use crate::store::engine::{health, lost, schema};
+use crate::store::reader::Reader;
 use crate::store::verify;
 
 /// Less room than this is soon used up by a log and a few files.
@@ -43,7 +43,7 @@ pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     findings.push(key_place(config));
     if let Some(gone) = gone {
         findings.push(gone);
-    } else if remains::require(&database).is_ok() {
+    } else if lost::require(&database).is_ok() {
         let remedy = "do not start the server on it before you have read docs/BACKUP.md";
         let checked = verify::diagnostics::database(&database, Timestamp::now())
             .map(|()| Finding::ok("database", "it is whole"));

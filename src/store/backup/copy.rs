@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
-use crate::store::backup::{Cancel, remains, waiting};
+use crate::store::backup::{Cancel, waiting};
 use crate::store::engine::stamps::Stamps;
 use crate::store::engine::transaction::{Notes, Transaction};
-use crate::store::engine::{checksum, connection, failure, health, schema};
+use crate::store::engine::{checksum, connection, failure, health, lost, schema};
 
 /// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;
@@ -27,7 +27,7 @@ const PART: &str = ".part";
 
 /// A connection that only reads, from which copies can be made until that is cancelled.
 pub fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
-    remains::require(database)?;
+    lost::require(database)?;
     let mut connection = connection::open_reading(database)?;
     // The connection cannot write to the database, but has to write the copy.
     connection.execute_batch("PRAGMA query_only = OFF")?;

@@ -3,7 +3,7 @@
 //!
 //! Everything here looks before SQLite does, which deletes a log without its database.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use crate::model::timestamp::Timestamp;
 use crate::store::backup::manifest::DATABASE;
 use crate::store::backup::restore::UNFINISHED;
 use crate::store::encryption::keys;
-use crate::store::engine::connection;
 use crate::store::engine::lock::Lock;
+use crate::store::engine::lost::{Remains, companion, is_dangling, is_gone, look};
 use crate::store::engine::schema::APPLICATION_ID;
 use crate::store::files::media_store;
 
@@ -39,21 +39,11 @@ const PACKED_NAMES: [&str; 3] = [".tar", ".tgz", ".db"];
 /// How folders begin that [`set_aside`] makes.
 const ASIDE: &str = "before-";
 
-/// What a check of the file system leaves in the root of a volume; nothing of ours.
-pub const LOST_AND_FOUND: &str = "lost+found";
-
 /// What only a running server needs, such as its socket. Nothing of a database is in it.
 pub const RUN: &str = "run";
 
 /// What files SQLite keeps beside a database that is in use.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
-
-/// Something that only a database can have left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remains {
-    path: PathBuf,
-    what: &'static str,
-}
 
 /// Refuses to begin a database where there has been one. Nothing is touched.
 pub fn refuse(config: &Config) -> Result<()> {
@@ -92,31 +82,11 @@ fn part_in(config: &Config) -> Result<Option<Remains>> {
         (config.data_directory.join(media_store::NAME), "a folder with files of messages"),
     ];
     for (path, what) in left {
-        if entries(&path)?.iter().any(|entry| !is_lost_and_found(entry)) {
+        if entries(&path)?.iter().any(|entry| !files::is_lost_and_found(entry)) {
             return Ok(Some(Remains { path, what }));
         }
     }
     Ok(None)
-}
-
-/// Refuses a path without a database before anything opens it.
-pub fn require(database: &Path) -> Result<()> {
-    refuse_lost(database)?;
-    if is_gone(database)? {
-        return Err(Error::Unusable(format!("there is no database at {}", database.display())));
-    }
-    Ok(())
-}
-
-/// Refuses to open what is missing or empty although its log is there.
-pub fn refuse_lost(database: &Path) -> Result<()> {
-    if !is_gone(database)? {
-        return Ok(());
-    }
-    match companion(database)? {
-        Some(remains) => Err(remains.refused(database)),
-        None => Ok(()),
-    }
 }
 
 /// Makes room for a new database on purpose: what a new one would overwrite or take for its own is moved into a folder
@@ -141,7 +111,7 @@ pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
         _ => None,
     };
     let media = config.data_directory.join(media_store::NAME);
-    let companions = COMPANIONS.map(|ending| connection::beside(&database, ending));
+    let companions = COMPANIONS.map(|ending| files::beside(&database, ending));
     // The folders first: one that is a volume of its own cannot be moved.
     let left = [media, config.data_directory.join(UNFINISHED)].into_iter().chain(companions);
     let aside = config.data_directory.join(format!("{ASIDE}{}", now.as_file_name()));
@@ -172,60 +142,9 @@ fn refuse_hopeless(config: &Config, database: &Path) -> Result<()> {
     }
 }
 
-/// Whether this is what the file system itself has put into the root of a volume.
-pub fn is_lost_and_found(path: &Path) -> bool {
-    path.is_dir() && path.file_name().is_some_and(|name| name == LOST_AND_FOUND)
-}
-
 /// Whether this may lie in a folder of which nothing was kept yet.
 pub fn is_nothing_kept(path: &Path) -> bool {
-    is_lost_and_found(path) || path.is_dir() && path.file_name().is_some_and(|name| name == RUN)
-}
-
-impl Remains {
-    /// What there is, and where.
-    pub fn describe(&self) -> String {
-        format!("{}: {}", self.path.display(), self.what)
-    }
-
-    fn refused(&self, database: &Path) -> Error {
-        Error::Unusable(format!(
-            "there is no database at {}, and there has been one: {} is {}. Is a disk not mounted, or was the file moved? Put \
-             it back, or begin a new one on purpose with `kaiwa migrate --new`; nothing was touched",
-            database.display(),
-            self.path.display(),
-            self.what
-        ))
-    }
-}
-
-/// Whether there is no database here. An empty file is what a start that was cut off leaves, also one for which the disk was
-/// full; so it tells of no database, not even beside a key, which may have been laid there before the first start.
-fn is_gone(database: &Path) -> Result<bool> {
-    Ok(look(fs::metadata(database), database)?.is_none_or(|file| file.len() == 0))
-}
-
-/// What lies beside the path of a database for as long as there is one.
-fn companion(database: &Path) -> Result<Option<Remains>> {
-    if is_dangling(database)? {
-        return Ok(Some(Remains { path: database.to_owned(), what: "a link that leads nowhere" }));
-    }
-    let log = connection::beside(database, "-wal");
-    if look(fs::symlink_metadata(&log), &log)?.is_some() {
-        return Ok(Some(Remains { path: log, what: "the log of a database" }));
-    }
-    // A start that was cut off leaves a journal too, but beside an empty file.
-    let journal = connection::beside(database, "-journal");
-    let undoes = look(fs::metadata(&journal), &journal)?.is_some_and(|journal| journal.len() > 0);
-    if undoes && look(fs::metadata(database), database)?.is_none() {
-        return Ok(Some(Remains { path: journal, what: "the journal of a database" }));
-    }
-    Ok(None)
-}
-
-fn is_dangling(path: &Path) -> Result<bool> {
-    let link = look(fs::symlink_metadata(path), path)?.filter(Metadata::is_symlink);
-    Ok(link.is_some() && look(fs::metadata(path), path)?.is_none())
+    files::is_lost_and_found(path) || path.is_dir() && path.file_name().is_some_and(|name| name == RUN)
 }
 
 /// What lies one folder further down, as when a disk is mounted one folder off, or the old folder was moved into the new.
@@ -290,15 +209,6 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = look(paths, folder)?.unwrap_or_default();
     paths.sort();
     Ok(paths)
-}
-
-/// What was found; nothing when it is not there. Whatever else goes wrong must not pass for that.
-fn look<T>(found: io::Result<T>, path: &Path) -> Result<Option<T>> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::Unusable(format!("cannot look at {}: {error}", path.display()))),
-    }
 }
 
 fn move_into(folder: &Path, path: &Path) -> io::Result<()> {

@@ -14,11 +14,10 @@ use uuid::Uuid;
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
-use crate::store::backup::remains;
 use crate::store::encryption::seal::{Place, SealingKey};
 use crate::store::encryption::{keys, seal};
 use crate::store::engine::lock::Lock;
-use crate::store::engine::{connection, damage, failure, schema};
+use crate::store::engine::{connection, damage, failure, lost, schema};
 
 /// Every sealed column, a statement for each table: `reseal` gives what `seal` would, for the text that stands there.
 const RESEAL: &[&str] = &[
@@ -167,7 +166,7 @@ pub fn rotate(path: &Path, source: &KeySource) -> Result<Rotation> {
 }
 
 fn rotate_in(path: &Path, source: &KeySource) -> Result<Rotation> {
-    remains::require(path)?;
+    lost::require(path)?;
     let _lock = Lock::take(path)?;
     schema::refuse_foreign(path)?;
     let mut connection = connection::open_writing(path)?;

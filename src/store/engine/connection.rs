@@ -3,16 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use r2d2::{ManageConnection, Pool};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::backup::remains;
-use crate::store::encryption::sealer::Sealer;
-use crate::store::engine::place::Place;
-use crate::store::engine::{checksum, failure};
+use crate::store::engine::{checksum, failure, lost};
 
 /// The first SQLite without the WAL-reset bug, by which two connections can damage a file.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -26,16 +22,10 @@ const FULL: &str = "2";
 /// Statements that each connection keeps prepared.
 const STATEMENTS_MAX: usize = 96;
 
-/// Connections for reads that may take long.
-const POOL_SIZE: u32 = 4;
-
-/// How long such a read waits for a connection.
-const POOL_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The connection of the writer, on a file that is made when there is none.
 pub fn open_writing(path: &Path) -> Result<Connection> {
     refuse_old_sqlite(rusqlite::version_number())?;
-    remains::refuse_lost(path)?;
+    lost::refuse(path)?;
     make_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -58,7 +48,7 @@ pub fn open_writing(path: &Path) -> Result<Connection> {
 
 /// A connection that can only read.
 pub fn open_reading(path: &Path) -> Result<Connection> {
-    remains::refuse_lost(path)?;
+    lost::refuse(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;
@@ -66,54 +56,9 @@ pub fn open_reading(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// The connections for reads that may take long.
-pub fn pool(path: &Path, sealer: &Sealer, place: &Place) -> Result<Pool<ReadOnly>> {
-    Pool::builder()
-        .max_size(POOL_SIZE)
-        .min_idle(Some(0))
-        .max_lifetime(None)
-        .test_on_check_out(false)
-        .connection_timeout(POOL_TIMEOUT)
-        .build(ReadOnly { path: path.to_owned(), sealer: sealer.clone(), place: place.clone() })
-        .map_err(Error::internal)
-}
-
-/// How the pool makes and judges its connections.
-pub struct ReadOnly {
-    path: PathBuf,
-    sealer: Sealer,
-    place: Place,
-}
-
-impl ManageConnection for ReadOnly {
-    type Connection = Connection;
-    type Error = Error;
-
-    fn connect(&self) -> Result<Connection> {
-        let connection = open_reading(&self.path)?;
-        self.place.check()?;
-        self.sealer.install(&connection)?;
-        Ok(connection)
-    }
-
-    fn is_valid(&self, connection: &mut Connection) -> Result<()> {
-        Ok(connection.execute_batch("SELECT 1")?)
-    }
-
-    /// A transaction that was left open costs the connection, not its next user.
-    fn has_broken(&self, connection: &mut Connection) -> bool {
-        !connection.is_autocommit()
-    }
-}
-
 /// Where SQLite keeps the log of a database.
 pub fn log_path(database: &Path) -> PathBuf {
-    beside(database, "-wal")
-}
-
-/// What has the name of a database with this ending, as SQLite sees it: beside the file that a link leads to.
-pub fn beside(database: &Path, ending: &str) -> PathBuf {
-    files::with_ending(&database.canonicalize().unwrap_or_else(|_| database.to_owned()), ending)
+    files::beside(database, "-wal")
 }
 
 fn prepare(connection: &Connection) -> Result<()> {

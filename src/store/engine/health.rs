@@ -3,12 +3,10 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::model::rate::Rate;
 use crate::model::timestamp::Timestamp;
-use crate::store::engine::schema;
 use crate::store::engine::transaction::Transaction;
 
 /// Looks that write in a second; further ones go by what the last of them has found.
@@ -78,11 +76,6 @@ pub fn free_bytes(file: &Path) -> Result<u64> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let disk = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).map_err(Error::internal)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// `Unusable` when the file has another schema than this program.
-pub fn check_schema(connection: &Connection) -> Result<()> {
-    schema::require_current(connection)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::engine::{connection, failure};
+use crate::store::engine::failure;
 
 /// The right to write the database, for as long as it is held. The system takes it back when the process ends.
 pub struct Lock {
@@ -66,7 +66,7 @@ impl Drop for Held {
 
 /// A file of its own beside the database: closing a second handle of the database itself would drop SQLite's locks.
 fn lock_path(database: &Path) -> PathBuf {
-    connection::beside(database, ".lock")
+    files::beside(database, ".lock")
 }
 
 #[cfg(test)]

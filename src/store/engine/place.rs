@@ -10,8 +10,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
-use crate::files::identity;
-use crate::store::engine::connection;
+use crate::files::{self, identity};
 
 /// What has to be at its path while a database is open, beside the database itself.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", ".lock"];
@@ -39,7 +38,7 @@ struct Known {
 impl Place {
     /// What is at the paths of a database that was opened a moment ago.
     pub fn of(database: &Path) -> Result<Self> {
-        let companions = COMPANIONS.iter().map(|ending| Known::at(connection::beside(database, ending)));
+        let companions = COMPANIONS.iter().map(|ending| Known::at(files::beside(database, ending)));
         let companions = companions.collect::<Result<_>>()?;
         let (lost, _) = watch::channel(None);
         let shared =
@@ -129,6 +128,7 @@ fn given_up() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::engine::connection;
 
     fn opened(folder: &Path) -> (rusqlite::Connection, Place) {
         let database = folder.join("kaiwa.db");

@@ -15,10 +15,10 @@ use crate::model::timestamp::Timestamp;
 use crate::store::engine::checkpoint::Checkpoints;
 use crate::store::engine::failure;
 use crate::store::engine::health::Looks;
+use crate::store::engine::listeners::Listeners;
 use crate::store::engine::place::Place;
 use crate::store::engine::stamps::Stamps;
 use crate::store::engine::transaction::{Notes, Transaction};
-use crate::store::events::listeners::Listeners;
 
 /// Operations in one commit: more gain no throughput and cost latency (measured).
 const GROUP_MAX: usize = 512;
@@ -243,6 +243,7 @@ mod tests {
 
     use super::*;
     use crate::error::Resource;
+    use crate::files;
     use crate::store::engine::{connection, schema};
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
@@ -252,7 +253,7 @@ mod tests {
         schema::bring_up_to_date(&mut connection).unwrap();
         connection.busy_timeout(Duration::ZERO).unwrap();
         connection.execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
-        std::fs::write(connection::beside(path, ".lock"), "").unwrap();
+        std::fs::write(files::beside(path, ".lock"), "").unwrap();
         let told = (Checkpoints::start(path).unwrap(), Listeners::default(), watched(path));
         Writer::start(connection, told, queue, Commits::default()).unwrap()
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::progress::{self, Unit};
-use crate::store::backup::{Cancel, copy, remains};
+use crate::store::backup::{Cancel, copy};
 use crate::store::erasure::Words;
 use crate::store::files::media_store::remove_if_any;
 
@@ -122,7 +122,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         let entries = match folder.read_dir() {
             // Root's alone, in the root of a volume; nothing of ours was ever put there.
             Err(error)
-                if error.kind() == ErrorKind::PermissionDenied && remains::is_lost_and_found(&folder) =>
+                if error.kind() == ErrorKind::PermissionDenied && files::is_lost_and_found(&folder) =>
             {
                 continue;
             }

@@ -1,7 +1,5 @@
 //! What customers are told: each change of what the API shows, frozen in the transaction of its cause.
 
-pub mod listeners;
-
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;

@@ -14,7 +14,6 @@ use crate::files;
 use crate::model::content::{HEAD_BYTES, sniff};
 use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
-use crate::store::backup::remains;
 use crate::store::engine::failure;
 
 /// The folder within the data directory.
@@ -96,7 +95,7 @@ impl Folder {
     /// Whether no file is here, be it that the folder is missing too.
     pub fn has_nothing(&self) -> Result<bool> {
         match self.entries() {
-            Ok(entries) => Ok(entries.iter().all(|path| remains::is_lost_and_found(path))),
+            Ok(entries) => Ok(entries.iter().all(|path| files::is_lost_and_found(path))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(failure::on_disk("read", &self.path, &error)),
         }

@@ -15,10 +15,10 @@ use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
+use crate::store::backup::Cancel;
 use crate::store::backup::archive::{Hashing, hexadecimal};
-use crate::store::backup::{Cancel, remains};
 use crate::store::encryption::sealer::Sealer;
-use crate::store::engine::{connection, failure, schema};
+use crate::store::engine::{connection, failure, lost, schema};
 use crate::store::files::media_store::{Folder, Kind};
 use crate::store::files::medias::{self, Stored};
 
@@ -148,7 +148,7 @@ impl Findings {
 ///
 /// `Unusable` when it is missing, of another program or of a newer version.
 pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
-    remains::require(path)?;
+    lost::require(path)?;
     schema::refuse_foreign(path)?;
     let connection = connection::open_reading(path)?;
     let version = schema::version_of(&connection)?;

@@ -12,8 +12,8 @@ use kaiwa::model::page::Page;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::accounts::customers;
 use kaiwa::store::chats::{conversations, messages};
-use kaiwa::store::engine::reader::Reader;
 use kaiwa::store::events::{self, Beginning, Progress};
+use kaiwa::store::reader::Reader;
 use serde_json::Value;
 
 /// The account itself, the other side, and the first members.

@@ -1,15 +1,63 @@
-//! Short reads on the thread that asks for them.
+//! Connections that only read: those of the pool for reads that may take long, and short reads on the thread that asks for
+//! them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use r2d2::{ManageConnection, Pool};
 use rusqlite::Connection;
 
 use crate::config::key_source::KeySource;
-use crate::error::Result;
-use crate::store::backup::remains;
+use crate::error::{Error, Result};
 use crate::store::encryption::sealer::Sealer;
 use crate::store::engine::place::Place;
-use crate::store::engine::{connection, failure, schema};
+use crate::store::engine::{connection, failure, lost, schema};
+
+/// Connections for reads that may take long.
+const POOL_SIZE: u32 = 4;
+
+/// How long such a read waits for a connection.
+const POOL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The connections for reads that may take long.
+pub fn pool(path: &Path, sealer: &Sealer, place: &Place) -> Result<Pool<ReadOnly>> {
+    Pool::builder()
+        .max_size(POOL_SIZE)
+        .min_idle(Some(0))
+        .max_lifetime(None)
+        .test_on_check_out(false)
+        .connection_timeout(POOL_TIMEOUT)
+        .build(ReadOnly { path: path.to_owned(), sealer: sealer.clone(), place: place.clone() })
+        .map_err(Error::internal)
+}
+
+/// How the pool makes and judges its connections.
+pub struct ReadOnly {
+    path: PathBuf,
+    sealer: Sealer,
+    place: Place,
+}
+
+impl ManageConnection for ReadOnly {
+    type Connection = Connection;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Connection> {
+        let connection = connection::open_reading(&self.path)?;
+        self.place.check()?;
+        self.sealer.install(&connection)?;
+        Ok(connection)
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> Result<()> {
+        Ok(connection.execute_batch("SELECT 1")?)
+    }
+
+    /// A transaction that was left open costs the connection, not its next user.
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        !connection.is_autocommit()
+    }
+}
 
 /// A read-only connection of one thread.
 pub struct Reader {
@@ -29,7 +77,7 @@ impl Reader {
     }
 
     fn open_at(path: &Path, keys: &KeySource) -> Result<Self> {
-        remains::require(path)?;
+        lost::require(path)?;
         let connection = connection::open_reading(path)?;
         schema::require_current(&connection)?;
         Sealer::unlock(&connection, keys)?.install(&connection)?;

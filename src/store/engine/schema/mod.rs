@@ -1,24 +1,25 @@
 //! The versions of the database, and the way from an older one to the present.
 
+mod migrations;
+
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
-use crate::store::backup::remains;
-use crate::store::engine::migrations::STEPS;
-use crate::store::engine::{connection, failure};
+use crate::store::engine::schema::migrations::STEPS;
+use crate::store::engine::{connection, failure, lost};
 
 /// The present schema as one text: what a new file is made from.
-const SCHEMA: &str = include_str!("../../../schema.sql");
+const SCHEMA: &str = include_str!("../../../../schema.sql");
 
 /// "kaiw" in ASCII: how a file says that it is ours (`PRAGMA application_id`).
 pub const APPLICATION_ID: i64 = 0x6B61_6977;
 
 /// Refuses a file of a newer version or of another program before anything touches it.
 pub fn refuse_foreign(path: &Path) -> Result<()> {
-    remains::refuse_lost(path)?;
+    lost::refuse(path)?;
     if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return Ok(());
     }
