@@ -20,7 +20,8 @@ use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::store::accounts;
 use crate::store::accounts::customers;
-use crate::store::outbox::idempotency;
+use crate::store::chats::reconnection;
+use crate::store::outbox::{idempotency, removal};
 
 /// An account as a client writes it.
 #[derive(Default, Deserialize)]
@@ -96,7 +97,7 @@ pub async fn update(
 pub async fn remove(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
     let id: AccountId = id.parse()?;
     let now = app.shared.clock.now();
-    let remove = app.shared.store.write(now, move |tx| accounts::remove(tx, caller.customer, id));
+    let remove = app.shared.store.write(now, move |tx| removal::remove_account(tx, caller.customer, id));
     remove.await?.into_iter().for_each(|message| app.shared.outcomes.announce(message));
     Ok(HttpResponse::NoContent().finish())
 }
@@ -111,7 +112,10 @@ pub async fn check(app: &App, account: &Account) -> Result<Check> {
         Err(error) => Check::Unreachable(error.chain()),
     };
     let noted = check.clone();
-    app.shared.store.write(app.shared.clock.now(), move |tx| accounts::save_check(tx, id, &noted)).await?;
+    app.shared
+        .store
+        .write(app.shared.clock.now(), move |tx| reconnection::save_check(tx, id, &noted))
+        .await?;
     Ok(check)
 }
 

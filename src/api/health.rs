@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::api::app::App;
 use crate::error::{Error, Result};
-use crate::store::engine::{damage, health};
+use crate::store::engine::{damage, schema};
 use crate::store::outbox::backlog;
 
 /// How long each check may take.

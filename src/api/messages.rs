@@ -15,9 +15,9 @@ use crate::model::chat::ChatKind;
 use crate::model::conversation::Conversation;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, CustomerId, MessageId};
-use crate::store::chats::messages::NewMessage;
 use crate::store::chats::{conversations, messages};
-use crate::store::outbox::idempotency;
+use crate::store::outbox::sending::NewMessage;
+use crate::store::outbox::{idempotency, sending};
 
 /// Whose conversation, and which.
 type Of = (CustomerId, ConversationId);
@@ -65,7 +65,7 @@ pub async fn send(
     let now = app.shared.clock.now();
     let claim = once.claim();
     let send = app.shared.store.write(now, move |tx| {
-        messages::send(tx, of.0, of.1, &message)?;
+        sending::send(tx, of.0, of.1, &message)?;
         idempotency::note(tx, claim.as_ref(), Created::Message(id))
     });
     send.await?;

@@ -13,8 +13,8 @@ use crate::api::once::Once;
 use crate::error::Result;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, MessageId};
-use crate::store::chats::{conversations, messages};
-use crate::store::outbox::idempotency;
+use crate::store::chats::conversations;
+use crate::store::outbox::{idempotency, sending};
 
 /// How to send again.
 #[derive(Default, Deserialize)]
@@ -42,7 +42,7 @@ pub async fn create(
     let now = app.shared.clock.now();
     let claim = once.claim();
     let retry = app.shared.store.write(now, move |tx| {
-        messages::retry(tx, of, id, force)?;
+        sending::retry(tx, of, id, force)?;
         idempotency::note(tx, claim.as_ref(), Created::Message(id))
     });
     retry.await?;

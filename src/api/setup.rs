@@ -81,7 +81,7 @@ pub async fn create(
     let (claim, mut not_taken) = checked(profile, &Guard::new(&app.shared.config.limits.allowed_hosts));
     let save = app.shared.store.write(now, move |tx| {
         let held = customers::take_claim(tx, customer, claim)?;
-        webhooks::endpoints::enable_if_disabled(tx, customer)?;
+        webhooks::reset::enable_if_disabled(tx, customer)?;
         Ok(held)
     });
     not_taken.extend(save.await?.into_iter().map(NotTaken::from));

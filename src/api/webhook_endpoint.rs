@@ -50,7 +50,7 @@ pub async fn update(
         customers::introduce(tx, customer, &profile)?;
         customers::update(tx, customer, change)?;
         let is_new = webhooks::endpoints::open(tx, customer)?;
-        webhooks::endpoints::enable(tx, customer)?;
+        webhooks::reset::enable(tx, customer)?;
         Ok(is_new)
     });
     show(&app, customer, enable.await?)

@@ -103,6 +103,7 @@ mod tests {
     use crate::config::key_source::KeySource;
     use crate::model::account::{Account, DeliveryMode};
     use crate::model::customer::Profile;
+    use crate::store::outbox::removal;
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
@@ -300,7 +301,7 @@ mod tests {
         let config = declared("token");
         save(&store, &config, NOW).unwrap();
         let (customer, id) = (config.customers[0].id, config.accounts[0].id);
-        store.write_blocking(NOW, move |tx| accounts::remove(tx, customer, id)).unwrap();
+        store.write_blocking(NOW, move |tx| removal::remove_account(tx, customer, id)).unwrap();
 
         save(&store, &config, NOW).unwrap();
 

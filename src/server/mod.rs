@@ -35,7 +35,7 @@ use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
 use crate::server::tls::Certificate;
 use crate::store::backup::remains;
-use crate::store::files::fetches;
+use crate::store::chats::fetches;
 use crate::store::outbox::deliveries;
 use crate::store::{Store, verify, webhooks};
 use crate::worker::outcomes::Outcomes;

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod erasure;
 pub mod events;
 pub mod files;
+mod keys;
 pub mod outbox;
 pub mod reader;
 pub mod verify;

@@ -10,6 +10,7 @@ use crate::model::clock::Clock;
 use crate::model::secret::Secret;
 use crate::store::Store;
 use crate::store::chats::lookups::{self, Lookup};
+use crate::store::chats::members;
 use crate::store::reader::Reader;
 use crate::worker::pulse::Beat;
 use crate::worker::rounds;
@@ -77,10 +78,10 @@ impl NameWorker {
         let now = clock.now();
         self.store
             .write(now, move |tx| match answer {
-                Ok(profile) => lookups::resolve(tx, &lookup, &profile),
+                Ok(profile) => members::resolve(tx, &lookup, &profile),
                 Err(error) => match next_pause(&error, lookup.attempts, lookup.is_refresh) {
                     Some(pause) => lookups::postpone(tx, &lookup, now.after(pause)),
-                    None => lookups::give_up(tx, &lookup),
+                    None => members::give_up(tx, &lookup),
                 },
             })
             .await

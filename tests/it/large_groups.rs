@@ -7,7 +7,7 @@ use kaiwa::model::conversation::Profile;
 use kaiwa::model::id::AccountId;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::Store;
-use kaiwa::store::chats::{inbound, lookups};
+use kaiwa::store::chats::{inbound, lookups, members};
 use serde_json::{Value, json};
 
 use crate::harness::eventually_is;
@@ -37,7 +37,7 @@ async fn speak(store: &Store, account: AccountId, members: std::ops::Range<usize
         let asked = lookups::claim(tx, 10_000)?;
         for lookup in &asked {
             let name = Some(format!("Member {}", lookup.target.as_str()));
-            lookups::resolve(tx, lookup, &Profile { name, picture_url: None, member_count: None })?;
+            members::resolve(tx, lookup, &Profile { name, picture_url: None, member_count: None })?;
         }
         Ok(asked.len())
     });

@@ -8,7 +8,7 @@ use image::{ImageFormat, RgbImage};
 use kaiwa::error::Error;
 use kaiwa::model::id::{CustomerId, MediaId, MessageId};
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::store::chats::messages::{self, NewMessage};
+use kaiwa::store::outbox::sending::{self, NewMessage};
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
@@ -289,8 +289,7 @@ async fn a_message_whose_upload_expires_at_that_very_moment_is_not_stored() {
     };
 
     let now = shared.clock.now();
-    let stored =
-        shared.store.write(now, move |tx| messages::send(tx, customer, conversation, &message)).await;
+    let stored = shared.store.write(now, move |tx| sending::send(tx, customer, conversation, &message)).await;
 
     assert!(matches!(stored, Err(Error::Conflict(_))), "{stored:?}");
     assert_eq!(server.get(&path).await.json()["result"].as_array().unwrap().len(), 1);

@@ -8,7 +8,8 @@ use crate::model::id::CustomerId;
 use crate::model::sources::{self, Held, Source, Sources};
 use crate::store::engine::damage::{get_or, sound, text};
 use crate::store::engine::transaction::Transaction;
-use crate::store::webhooks;
+use crate::store::keys;
+use crate::store::webhooks::reset;
 
 /// Makes the customer known, by the names that its token has for it. Nothing changes for one who is known.
 pub fn introduce(tx: &Transaction<'_>, id: CustomerId, claim: &ProfileChange) -> Result<()> {
@@ -76,7 +77,7 @@ fn save(tx: &Transaction<'_>, id: CustomerId, change: &ProfileChange, sources: &
     let days = if let MessageDays::Days(days) = message_days { Some(days) } else { None };
     tx.prepare_cached(SQL_REST)?.execute((id, *message_days != MessageDays::Keep, days, sources))?;
     if webhook_uri_of(tx, id)? != before {
-        webhooks::endpoints::begin_anew(tx, key(tx, id)?)?;
+        reset::receiver(tx, keys::customer(tx, id)?)?;
     }
     Ok(())
 }
@@ -118,13 +119,6 @@ pub fn find_by_name(connection: &Connection, name: &str) -> Result<CustomerId> {
         [only] => Ok(*only),
         _ => Err(Error::Conflict(format!("several customers are named {name:?}; use the id"))),
     }
-}
-
-/// The private key of a customer, for the rows that refer to it.
-pub(in crate::store) fn key(connection: &Connection, id: CustomerId) -> Result<i64> {
-    const SQL: &str = "SELECT key FROM customers WHERE id = ?1";
-    let found = connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?;
-    found.ok_or(Error::NotFound(Resource::Customer))
 }
 
 fn webhook_uri_of(connection: &Connection, id: CustomerId) -> Result<Option<String>> {

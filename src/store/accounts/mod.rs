@@ -11,15 +11,14 @@ use crate::error::{Error, Resource, Result};
 use crate::model::account::{
     Account, AccountChange, Bot, Check, Credential, DeliveryMode, NewAccount, ParkReason, Parked,
 };
-use crate::model::id::{AccountId, CustomerId, MessageId};
+use crate::model::id::{AccountId, CustomerId};
 use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::model::sources::{self, Held, Source, Sources};
 use crate::model::timestamp::Timestamp;
-use crate::store::chats::{lookups, reconnection};
 use crate::store::engine::damage::{SPARE, get_or, optional_text, size_of, sound, text};
 use crate::store::engine::transaction::Transaction;
-use crate::store::outbox::undeliverable;
+use crate::store::keys;
 
 /// Connects a channel.
 pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
@@ -27,7 +26,7 @@ pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) 
         INSERT INTO accounts (
             id, customer, name, detail, secret, secret_next, token, delivery_mode, tm_create, tm_update)
         VALUES (?1, ?2, ?3, ?4, seal(?5, 'accounts.secret', ?1), seal(?6, 'accounts.secret_next', ?1), '', ?7, ?8, ?8)";
-    let customer = customers::key(tx, customer)?;
+    let customer = keys::customer(tx, customer)?;
     let NewAccount { id, name, detail, secret, secret_next, credential, delivery_mode } = account;
     let values = (id, customer, name, detail, secret, secret_next, delivery_mode, tx.stamp()?);
     tx.prepare_cached(SQL)?.execute(values)?;
@@ -178,32 +177,13 @@ fn save(tx: &Transaction<'_>, known: Account, change: &AccountChange) -> Result<
     if let Some(credential) = credential.clone().or_else(refetch) {
         tokens::set(tx, id, &credential)?;
         save_check(tx, id, &Check::Unchecked)?;
-        release(tx, key(tx, id)?)?;
+        release(tx, keys::account(tx, id)?)?;
     }
     Ok(())
 }
 
-/// Removes an account and its secrets. Its conversations stay readable, and go on when the channel is connected again; what
-/// waited to be sent has failed.
-///
-/// The messages that have failed by it are returned.
-pub fn remove(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Result<Vec<MessageId>> {
-    const SQL: &str = "
-        UPDATE accounts SET
-            secret = '', secret_next = NULL, token = '', channel_id = NULL, token_expires_at = NULL,
-            token_refresh_at = NULL, sources = '{}', tm_update = ?2, tm_delete = ?2
-        WHERE id = ?1";
-    get(tx, customer, id)?;
-    let key = key(tx, id)?;
-    lookups::cancel_all_of_account(tx, key)?;
-    let settled = undeliverable::end_all_of_account(tx, key)?;
-    tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
-    reconnection::go_on_elsewhere(tx, id)?;
-    Ok(settled)
-}
-
-/// Notes what LINE said about the token. When it is the bot of an account that was removed, its conversations go on.
-pub fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
+/// Notes what LINE said about the token.
+pub(super) fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET check_state = ?2, check_message = ?3
         WHERE id = ?1";
@@ -220,16 +200,8 @@ pub fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<
     if let Check::Good(bot) = check {
         let Bot { user_id, basic_id, display_name, chat_mode } = bot;
         tx.prepare_cached(SQL_BOT)?.execute((id, user_id, basic_id, display_name, chat_mode))?;
-        reconnection::go_on(tx, id)?;
     }
     Ok(())
-}
-
-/// The private key of an account, for the rows that refer to it.
-pub(super) fn key(connection: &Connection, id: AccountId) -> Result<i64> {
-    const SQL: &str = "SELECT key FROM accounts WHERE id = ?1 AND tm_delete IS NULL";
-    let found = connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0)).optional()?;
-    found.ok_or(Error::NotFound(Resource::Account))
 }
 
 /// Lets an account's messages wait until LINE may take them again, unless it was given another token since this one was

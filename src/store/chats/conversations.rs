@@ -16,8 +16,9 @@ use crate::model::timestamp::Timestamp;
 use crate::store::chats::participants;
 use crate::store::engine::damage::{SPARE, get_or, size_of, sound, sound_one, text};
 use crate::store::engine::transaction::Transaction;
-use crate::store::events;
 use crate::store::events::Subject;
+use crate::store::keys;
+use crate::store::webhooks::deliveries;
 
 /// A page of a customer's conversations, newest first. With up to a hundred members each it is a read that may take
 /// long.
@@ -60,24 +61,10 @@ pub fn update(
     const SQL: &str = "
         UPDATE conversations SET name = coalesce(?2, name), detail = coalesce(?3, detail)
         WHERE key = ?1";
-    let key = key(tx, customer, id)?;
+    let key = keys::conversation(tx, customer, id)?;
     tx.prepare_cached(SQL)?.execute((key, &change.name, &change.detail))?;
     touch(tx, key)?;
     get(tx, customer, id)
-}
-
-/// The private key of a customer's conversation.
-pub(in crate::store) fn key(
-    connection: &Connection,
-    customer: CustomerId,
-    id: ConversationId,
-) -> Result<i64> {
-    const SQL: &str = "
-        SELECT v.key
-        FROM conversations v JOIN customers c ON c.key = v.customer
-        WHERE v.id = ?1 AND c.id = ?2";
-    let found = connection.prepare_cached(SQL)?.query_row((id, customer), |row| row.get(0)).optional()?;
-    found.ok_or(Error::NotFound(Resource::Conversation))
 }
 
 /// The conversation of a chat, which begins now unless it has begun.
@@ -137,7 +124,7 @@ pub fn read_token(
     id: ConversationId,
 ) -> Result<Option<Secret>> {
     const SQL: &str = "SELECT read_token FROM conversations WHERE key = ?1";
-    let key = key(connection, customer, id)?;
+    let key = keys::conversation(connection, customer, id)?;
     Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
 }
 
@@ -156,24 +143,6 @@ pub(in crate::store) fn take_reply_token(tx: &Transaction<'_>, conversation: i64
         tx.prepare_cached(SQL_TAKE)?.execute([conversation])?;
     }
     Ok(token)
-}
-
-/// LINE told how many people a group or room has.
-pub(in crate::store) fn count_members(tx: &Transaction<'_>, conversation: i64, count: u32) -> Result<()> {
-    const SQL: &str = "UPDATE conversations SET member_count = ?2 WHERE key = ?1";
-    tx.prepare_cached(SQL)?.execute((conversation, count))?;
-    Ok(())
-}
-
-/// Somebody came (1) or left (-1).
-pub(in crate::store) fn count_participants(
-    tx: &Transaction<'_>,
-    conversation: i64,
-    change: i64,
-) -> Result<()> {
-    const SQL: &str = "UPDATE conversations SET participant_count = participant_count + ?2 WHERE key = ?1";
-    tx.prepare_cached(SQL)?.execute((conversation, change))?;
-    Ok(())
 }
 
 /// An event told whether the chat can be reached (`None`: nothing about that) and whether another system has control
@@ -213,7 +182,7 @@ fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<
     let Some((customer, found)) = sound_one(read, "conversations")? else { return Ok(()) };
     let shown = with_participants(tx, found)?;
     let subject = Subject { customer, conversation, message: None };
-    events::append(tx, &subject, kind, &ConversationView::from(&shown))
+    deliveries::announce(tx, &subject, kind, &ConversationView::from(&shown))
 }
 
 fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Result<Conversation> {

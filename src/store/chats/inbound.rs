@@ -7,9 +7,9 @@ use crate::model::conversation::Reach;
 use crate::model::id::AccountId;
 use crate::model::inbound::{Change, InboundEvent};
 use crate::model::timestamp::Timestamp;
-use crate::store::chats::{conversations, lookups, participants, reconnection};
+use crate::store::chats::{conversations, lookups, members, participants, received, reconnection};
 use crate::store::engine::transaction::Transaction;
-use crate::store::{accounts, chats};
+use crate::store::keys;
 
 /// What became of a webhook's events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn receive(
     profile_ttl: Duration,
 ) -> Result<Received> {
     reconnection::note_destination(tx, account, destination)?;
-    let account = accounts::key(tx, account)?;
+    let account = keys::account(tx, account)?;
     let mut received = Received::default();
     for event in in_order(events, tx.now()) {
         if !journal(tx, account, event)? {
@@ -98,21 +98,21 @@ pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &Inboun
     let at = event.at(tx.now());
     conversations::note_state(tx, conversation, (reach(event), event.standby), at)?;
     if let Some(speaker) = &event.speaker {
-        participants::join(tx, conversation, std::slice::from_ref(speaker), at)?;
+        members::join(tx, conversation, std::slice::from_ref(speaker), at)?;
     }
     conversations::keep_tokens(tx, conversation, event, at)?;
-    chats::received::forget_if_withdrawn(tx, account, event)?;
+    received::forget_if_withdrawn(tx, account, event)?;
     match &event.change {
-        Change::Said(saying) => chats::received::store(tx, (account, conversation), event, saying),
-        Change::Edited(saying) => chats::received::edit(tx, (account, conversation), event, saying),
-        Change::Unsend => chats::received::withdraw(tx, (account, conversation), event),
+        Change::Said(saying) => received::store(tx, (account, conversation), event, saying),
+        Change::Edited(saying) => received::edit(tx, (account, conversation), event, saying),
+        Change::Unsend => received::withdraw(tx, (account, conversation), event),
         Change::Follow => lookups::enqueue(tx, conversation, &chat.id),
         Change::MembersJoined(members) => {
-            participants::join(tx, conversation, members, at)?;
+            members::join(tx, conversation, members, at)?;
             lookups::enqueue(tx, conversation, &chat.id)
         }
         Change::MembersLeft(members) => {
-            participants::part(tx, conversation, members, at)?;
+            members::part(tx, conversation, members, at)?;
             lookups::enqueue(tx, conversation, &chat.id)
         }
         Change::Unfollow | Change::Join | Change::Leave | Change::Noted | Change::Unread => Ok(()),

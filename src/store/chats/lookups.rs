@@ -6,11 +6,9 @@ use rusqlite::{Connection, Row};
 
 use crate::error::Result;
 use crate::model::chat::{Chat, LineId};
-use crate::model::conversation::Profile;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::chats::participants;
 use crate::store::engine::damage::sound_one;
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
@@ -24,7 +22,7 @@ const WAIT_MAX: Duration = Duration::from_hours(48);
 /// Somebody whose name and picture to ask for.
 #[derive(Debug, Clone)]
 pub struct Lookup {
-    conversation: i64,
+    pub(in crate::store) conversation: i64,
     /// The chat in which the name counts.
     pub chat: Chat,
     /// Whose name it is: the chat's own, or a member's.
@@ -86,23 +84,11 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     Ok(due.into_iter().filter_map(|(_, lookup)| lookup).collect())
 }
 
-/// LINE told the name and the picture.
-pub fn resolve(tx: &Transaction<'_>, lookup: &Lookup, profile: &Profile) -> Result<()> {
-    participants::describe(tx, lookup.conversation, &lookup.target, Some(profile))?;
-    cancel(tx, lookup.conversation, &lookup.target)
-}
-
 /// Asks again later.
 pub fn postpone(tx: &Transaction<'_>, lookup: &Lookup, until: Timestamp) -> Result<()> {
     const SQL: &str = "UPDATE lookups SET due_at = ?3 WHERE conversation = ?1 AND target = ?2";
     tx.prepare_cached(SQL)?.execute((lookup.conversation, &lookup.target, until))?;
     Ok(())
-}
-
-/// Asks no more, until it is time to ask again.
-pub fn give_up(tx: &Transaction<'_>, lookup: &Lookup) -> Result<()> {
-    participants::describe(tx, lookup.conversation, &lookup.target, None)?;
-    cancel(tx, lookup.conversation, &lookup.target)
 }
 
 /// Forgets that a name was to be asked for.

@@ -1,27 +1,19 @@
-//! Messages: a page of them, one of them, and sending one.
+//! Messages: a page of them, one of them, and what has become of one that was sent.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::contract::views::MessageView;
 use crate::error::{Error, Resource, Result};
 use crate::model::event::EventKind;
-use crate::model::id::{ConversationId, CustomerId, MediaId, MessageId};
-use crate::model::media::Media;
-use crate::model::mention::Mention;
+use crate::model::id::{ConversationId, CustomerId, MessageId};
 use crate::model::message::{Failure, FailureReason, MessageRow, Quote, Status};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
-use crate::store::chats::conversations;
 use crate::store::engine::damage::{SPARE, get_or, json, optional_text, shown, size_of, sound, sound_one};
 use crate::store::engine::transaction::Transaction;
-use crate::store::events;
 use crate::store::events::Subject;
-use crate::store::files::uploads;
-use crate::store::outbox::deliveries;
-
-/// What somebody has to know before sending again what may have been sent.
-const MAY_DOUBLE: &str = "the message may have been sent although no clear answer came, so that sending it again may show \
-    it twice; send `\"force\": true` to do so all the same";
+use crate::store::keys;
+use crate::store::webhooks::deliveries;
 
 /// What a message shows, in the order in which [`show`] reads it, of those that this condition names.
 macro_rules! shown {
@@ -45,25 +37,6 @@ macro_rules! shown {
     };
 }
 
-/// A message that is to be sent.
-#[derive(Debug, Clone)]
-pub struct NewMessage {
-    /// Its id, made by the caller so that it can wait for the outcome.
-    pub id: MessageId,
-    /// What it says.
-    pub text: String,
-    /// Who is named in that.
-    pub mentions: Vec<Mention>,
-    /// The message that it quotes.
-    pub quoted: Option<MessageId>,
-    /// What else it carries, as messages show it.
-    pub medias: Vec<Media>,
-    /// The uploads among them and beside them: LINE and its users may fetch them from now on.
-    pub uploads: Vec<MediaId>,
-    /// The requests that carry it to LINE, in order: exactly these bytes are sent.
-    pub requests: Vec<Vec<u8>>,
-}
-
 /// Shows each message of a page, newest first, to `visit`. A short, clustered read.
 pub fn page(
     connection: &Connection,
@@ -76,7 +49,7 @@ pub fn page(
         ORDER BY m.tm_create DESC
         LIMIT ?3"
     );
-    let key = conversations::key(connection, customer, conversation)?;
+    let key = keys::conversation(connection, customer, conversation)?;
     let mut statement = connection.prepare_cached(SQL)?;
     let rows = statement.query_map((key, page.before, page.size + SPARE), |row| show(row, &mut visit))?;
     sound(rows, "messages").take(size_of(page)).try_for_each(|row| Ok(row?))
@@ -90,7 +63,7 @@ pub fn get<T>(
     view: impl FnOnce(&MessageRow<'_>) -> T,
 ) -> Result<T> {
     const SQL: &str = shown!("WHERE m.id = ?1 AND v.key = ?2");
-    let key = conversations::key(connection, customer, conversation)?;
+    let key = keys::conversation(connection, customer, conversation)?;
     let shown = connection.prepare_cached(SQL)?.query_row((id, key), |row| show(row, view)).optional()?;
     shown.ok_or(Error::NotFound(Resource::Message))
 }
@@ -105,43 +78,9 @@ pub fn quote_token(
         SELECT quote_token
         FROM messages
         WHERE id = ?1 AND conversation = ?2 AND tm_delete IS NULL";
-    let key = conversations::key(connection, customer, conversation)?;
+    let key = keys::conversation(connection, customer, conversation)?;
     let found = connection.prepare_cached(SQL)?.query_row((id, key), |row| optional_text(row, "quote_token"));
     Ok(found.optional()?.flatten())
-}
-
-/// Stores a message and what carries it to LINE, which is tried from then on until it is decided.
-///
-/// `Conflict` when the account of the conversation was removed.
-pub fn send(
-    tx: &Transaction<'_>,
-    customer: CustomerId,
-    conversation: ConversationId,
-    message: &NewMessage,
-) -> Result<()> {
-    const SQL: &str = "
-        INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, mentions,
-            quoted_line_id, tm_update, checksum)
-        SELECT ?1, ?2, ?3, ?4, '', ?5, ?6, ?7, quoted, ?2, checksum2(
-            ?1, ?2, ?3, ?4, '', ?5, ?6, NULL, NULL, NULL, NULL, quoted, ?7, NULL, NULL, NULL, ?2, NULL)
-        FROM (SELECT (
-            SELECT coalesce(line_id, (
-                SELECT min(line_id)
-                FROM sent_ids s
-                WHERE s.conversation = q.conversation AND s.message_stamp = q.tm_create))
-            FROM messages q
-            WHERE q.id = ?8 AND q.conversation = ?1
-        ) AS quoted)";
-    let key = conversations::key(tx, customer, conversation)?;
-    let medias = serde_json::to_string(&message.medias).map_err(Error::internal)?;
-    let mentions = serde_json::to_string(&message.mentions).map_err(Error::internal)?;
-    let stamp = tx.stamp()?;
-    let status = Status::Sending;
-    let values = (key, stamp, message.id, status, &message.text, medias, mentions, message.quoted);
-    tx.prepare_cached(SQL)?.execute(values)?;
-    uploads::publish(tx, (key, stamp), &message.uploads, &message.requests)?;
-    deliveries::enqueue(tx, key, stamp, &message.requests)?;
-    announce(tx, (key, stamp), EventKind::MessageCreated)
 }
 
 /// What must follow whenever something of a message changed: it says when, its checksum fits, and the customer is told.
@@ -166,7 +105,7 @@ pub(in crate::store) fn announce(
     let mut rows = statement.query((conversation, stamp))?;
     let row = rows.next()?.ok_or(Error::NotFound(Resource::Message))?;
     let subject = Subject { customer: row.get("customer")?, conversation, message: Some(stamp) };
-    let told = show(row, |message| events::append(tx, &subject, kind, &MessageView::from(message)));
+    let told = show(row, |message| deliveries::announce(tx, &subject, kind, &MessageView::from(message)));
     sound_one(told, "messages")?.unwrap_or(Ok(()))
 }
 
@@ -183,34 +122,6 @@ pub(in crate::store) fn allow_quoting(
         WHERE conversation = ?1 AND tm_create = ?2 AND quote_token IS NULL";
     tx.prepare_cached(SQL)?.execute((conversation, stamp, quote_token))?;
     Ok(())
-}
-
-/// Sends a message again that has failed, behind all others of its conversation.
-///
-/// `Conflict` when it has not failed, when its account was removed, and, unless `force` is given, when it may have been
-/// sent: then it may arrive twice.
-pub fn retry(
-    tx: &Transaction<'_>,
-    (customer, conversation): (CustomerId, ConversationId),
-    id: MessageId,
-    force: bool,
-) -> Result<()> {
-    const SQL_FIND: &str = "SELECT tm_create, status FROM messages WHERE id = ?1 AND conversation = ?2";
-    const SQL: &str = "
-        UPDATE messages SET status = ?3, failure_reason = NULL, failure_message = NULL
-        WHERE conversation = ?1 AND tm_create = ?2";
-    let key = conversations::key(tx, customer, conversation)?;
-    let found = tx.prepare_cached(SQL_FIND)?.query_row((id, key), |row| Ok((row.get(0)?, row.get(1)?)));
-    let (stamp, status): (Timestamp, Status) = found.optional()?.ok_or(Error::NotFound(Resource::Message))?;
-    if status != Status::Failed {
-        return Err(Error::Conflict("only a message that has failed can be sent again".to_owned()));
-    }
-    if !force && deliveries::may_have_been_sent(tx, key, stamp)? {
-        return Err(Error::Conflict(MAY_DOUBLE.to_owned()));
-    }
-    tx.prepare_cached(SQL)?.execute((key, stamp, Status::Sending))?;
-    deliveries::requeue(tx, key, stamp)?;
-    touch(tx, (key, stamp))
 }
 
 /// Ends the sending of a message, one way or the other, and tells which message it was.

@@ -1,11 +1,13 @@
 //! Conversations, who takes part in them, and what is said in them.
 
 pub mod conversations;
+pub mod fetches;
 pub mod inbound;
 pub mod lookups;
+pub mod members;
 pub mod messages;
 pub mod participants;
 pub(in crate::store) mod quotes;
 pub(in crate::store) mod received;
-pub(in crate::store) mod reconnection;
+pub mod reconnection;
 pub mod replays;

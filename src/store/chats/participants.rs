@@ -6,16 +6,17 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Result;
 use crate::model::chat::LineId;
-use crate::model::conversation::{MEMBERS_LISTED_MAX, Participant, Profile, TARGET_NAME_UNKNOWN};
+use crate::model::conversation::{MEMBERS_LISTED_MAX, Participant, TARGET_NAME_UNKNOWN};
 use crate::model::id::{ConversationId, CustomerId};
 use crate::model::inbound::InboundEvent;
 use crate::model::media::MediaStatus;
 use crate::model::page::ParticipantPage;
 use crate::model::timestamp::Timestamp;
-use crate::store::chats::{conversations, lookups};
+use crate::store::chats::lookups;
 use crate::store::engine::damage::{get_or, sound, text};
 use crate::store::engine::transaction::Transaction;
 use crate::store::files::medias;
+use crate::store::keys;
 
 /// The other side and the first members are listed with their conversation.
 const LISTED_MAX: u32 = 1 + MEMBERS_LISTED_MAX;
@@ -33,7 +34,7 @@ pub fn page(
     (customer, conversation): (CustomerId, ConversationId),
     page: ParticipantPage,
 ) -> Result<Vec<(u32, Participant)>> {
-    let conversation = conversations::key(connection, customer, conversation)?;
+    let conversation = keys::conversation(connection, customer, conversation)?;
     let size = page.size - u32::from(page.after.is_none());
     behind(connection, conversation, page.after.unwrap_or(0), size)
 }
@@ -83,20 +84,6 @@ pub(in crate::store) fn is_listed(
     Ok(found.unwrap_or(false))
 }
 
-/// These people took part at this time of LINE's, and their names will be asked for.
-pub(in crate::store) fn join(
-    tx: &Transaction<'_>,
-    conversation: i64,
-    targets: &[LineId],
-    at: Timestamp,
-) -> Result<()> {
-    let mut is_changed = false;
-    for target in targets {
-        is_changed |= add(tx, conversation, target, at)? && is_listed(tx, conversation, target)?;
-    }
-    if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
-}
-
 /// Notes that somebody took part at this time of LINE's, and says whether that is new. LINE will be asked about them.
 pub(in crate::store) fn add(
     tx: &Transaction<'_>,
@@ -123,30 +110,21 @@ pub(in crate::store) fn add(
         }
     };
     if is_new {
-        conversations::count_participants(tx, conversation, 1)?;
+        count_participants(tx, conversation, 1)?;
         lookups::enqueue(tx, conversation, target)?;
     }
     Ok(is_new)
 }
 
-/// These people left at this time of LINE's. What they said keeps their ids.
-pub(in crate::store) fn part(
-    tx: &Transaction<'_>,
-    conversation: i64,
-    targets: &[LineId],
-    at: Timestamp,
-) -> Result<()> {
-    let mut is_changed = false;
-    for target in targets {
-        is_changed |= remove(tx, conversation, target, at)?;
-    }
-    if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
-}
-
 /// Notes that somebody left at this time of LINE's, and says whether they were listed until now. Their place is kept
 /// without picture, because LINE may tell what they did before only after that, and with their name, which what they said
 /// shows.
-fn remove(tx: &Transaction<'_>, conversation: i64, target: &LineId, at: Timestamp) -> Result<bool> {
+pub(in crate::store) fn remove(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    target: &LineId,
+    at: Timestamp,
+) -> Result<bool> {
     const SQL: &str = "
         UPDATE participants SET present = 0, present_at = ?3, named_at = NULL, picture = NULL
         WHERE conversation = ?1 AND target = ?2";
@@ -156,7 +134,7 @@ fn remove(tx: &Transaction<'_>, conversation: i64, target: &LineId, at: Timestam
         None => (add(tx, conversation, target, at)?, false, None),
     };
     if was_present {
-        conversations::count_participants(tx, conversation, -1)?;
+        count_participants(tx, conversation, -1)?;
     }
     lookups::cancel(tx, conversation, target)?;
     tx.prepare_cached(SQL)?.execute((conversation, target, at))?;
@@ -188,6 +166,24 @@ fn find(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<Opti
     Ok(known.optional()?)
 }
 
+/// LINE told how many people a group or room has.
+pub(in crate::store) fn count_members(tx: &Transaction<'_>, conversation: i64, count: u32) -> Result<()> {
+    const SQL: &str = "UPDATE conversations SET member_count = ?2 WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, count))?;
+    Ok(())
+}
+
+/// Somebody came (1) or left (-1).
+pub(in crate::store) fn count_participants(
+    tx: &Transaction<'_>,
+    conversation: i64,
+    change: i64,
+) -> Result<()> {
+    const SQL: &str = "UPDATE conversations SET participant_count = participant_count + ?2 WHERE key = ?1";
+    tx.prepare_cached(SQL)?.execute((conversation, change))?;
+    Ok(())
+}
+
 /// Runs with every event, so it looks at one participant, however many the chat has.
 const SQL_REFRESH: &str = "
     INSERT INTO lookups (conversation, target, due_at)
@@ -214,34 +210,14 @@ pub(in crate::store) fn refresh(
     Ok(())
 }
 
-/// LINE told the name and the picture of somebody who takes part; nothing when it refused to.
-pub(in crate::store) fn describe(
+/// Another address is another picture: the old one goes, and the new one is shown once it is here. One that could not be
+/// fetched is tried again. Says whether one was shown that is shown no longer.
+pub(in crate::store) fn set_picture(
     tx: &Transaction<'_>,
     conversation: i64,
     target: &LineId,
-    profile: Option<&Profile>,
-) -> Result<()> {
-    const SQL: &str = "UPDATE participants SET named_at = ?3 WHERE conversation = ?1 AND target = ?2";
-    const SQL_NAME: &str = "
-        UPDATE participants SET target_name = ?3
-        WHERE conversation = ?1 AND target = ?2 AND target_name <> ?3";
-    let found = tx.prepare_cached(SQL)?.execute((conversation, target, tx.now()))?;
-    let Some(profile) = profile.filter(|_| found > 0) else { return Ok(()) };
-    let renamed = match &profile.name {
-        Some(name) => tx.prepare_cached(SQL_NAME)?.execute((conversation, target, name))?,
-        None => 0,
-    };
-    if let Some(count) = profile.member_count {
-        conversations::count_members(tx, conversation, count)?;
-    }
-    let lost_picture = set_picture(tx, conversation, target, profile.picture_url.as_deref())?;
-    let is_changed = (renamed > 0 || lost_picture) && is_listed(tx, conversation, target)?;
-    if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
-}
-
-/// Another address is another picture: the old one goes, and the new one is shown once it is here. One that could not be
-/// fetched is tried again. Says whether one was shown that is shown no longer.
-fn set_picture(tx: &Transaction<'_>, conversation: i64, target: &LineId, url: Option<&str>) -> Result<bool> {
+    url: Option<&str>,
+) -> Result<bool> {
     const SQL_KNOWN: &str = "
         SELECT m.key, source_url, status
         FROM participants p JOIN medias m ON m.key = p.picture

@@ -7,8 +7,10 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Result;
+use crate::model::account::Check;
 use crate::model::chat::LineId;
 use crate::model::id::AccountId;
+use crate::store::accounts;
 use crate::store::engine::transaction::Transaction;
 
 /// Rows of the journal that are changed at once: more would hold up the writer.
@@ -27,8 +29,14 @@ pub(in crate::store) fn note_destination(
     if tx.prepare_cached(SQL)?.execute((id, bot))? > 0 { go_on(tx, id) } else { Ok(()) }
 }
 
+/// Notes what LINE said about an account's token. When it is the bot of an account that was removed, its conversations go on.
+pub fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
+    accounts::save_check(tx, id, check)?;
+    if matches!(check, Check::Good(_)) { go_on(tx, id) } else { Ok(()) }
+}
+
 /// Lets the conversations of removed accounts of the same bot go on with this one, those of the last removed first.
-pub(in crate::store) fn go_on(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
+fn go_on(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
     const SQL: &str = "
         SELECT old.key
         FROM accounts new JOIN accounts old ON old.customer = new.customer AND old.bot_user_id = new.bot_user_id

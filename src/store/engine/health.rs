@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-
 use crate::error::{Error, Result};
 use crate::model::rate::Rate;
 use crate::model::timestamp::Timestamp;

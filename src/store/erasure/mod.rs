@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::model::chat::LineId;
 use crate::model::id::{ConversationId, MediaId};
 use crate::model::timestamp::Timestamp;
-use crate::store::chats::{conversations, messages, quotes};
+use crate::store::chats::{conversations, messages, participants, quotes};
 use crate::store::engine::damage::Text;
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
@@ -282,7 +282,7 @@ fn membership(tx: &Transaction<'_>, user: &LineId, group: i64, erased: &mut Eras
     let Some(gone) = gone else { return Ok(()) };
     let (name, picture, present): (Text, Option<i64>, i64) = gone;
     erased.references += 1;
-    conversations::count_participants(tx, group, -present)?;
+    participants::count_participants(tx, group, -present)?;
     erased.words.share(name);
     files(tx, SQL_FILES, [picture], erased)?;
     conversations::touch(tx, group)?;

@@ -8,12 +8,10 @@ use crate::error::{Error, Result};
 use crate::model::event::{EventKind, EventRow};
 use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::timestamp::Timestamp;
-use crate::store::accounts::customers;
-use crate::store::chats::conversations;
 use crate::store::engine::damage::{is_json, report, shown, sound_one};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
-use crate::store::webhooks;
+use crate::store::keys;
 
 /// Rows that are looked at in one read.
 const ROWS_MAX: i64 = 256;
@@ -63,13 +61,14 @@ pub enum Progress {
     Lost,
 }
 
-/// Writes down what something has become. Whoever listens to the customer is told after the commit.
+/// Writes down what something has become, and gives the event's sequence number and id. Whoever listens to the customer is
+/// told after the commit.
 pub(super) fn append(
     tx: &Transaction<'_>,
     subject: &Subject,
     kind: EventKind,
     shown: &impl Serialize,
-) -> Result<()> {
+) -> Result<(i64, EventId)> {
     const SQL: &str = "
         INSERT INTO events (id, customer, conversation, message_stamp, kind, created_at, data, checksum)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7))";
@@ -78,9 +77,8 @@ pub(super) fn append(
     let id = EventId::new(tx.now());
     let values = (id, customer, conversation, message, kind, tx.now(), data);
     tx.prepare_cached(SQL)?.execute(values)?;
-    webhooks::deliveries::enqueue(tx, (tx.last_insert_rowid(), id), (*customer, *conversation))?;
     tx.note_event(*customer);
-    Ok(())
+    Ok((tx.last_insert_rowid(), id))
 }
 
 /// Lets all events of a message, or of the conversation itself, show what the newest one shows: nothing older is left of
@@ -158,8 +156,8 @@ pub fn open(
     const SQL: &str = "
         SELECT coalesce((SELECT max(sequence) FROM events WHERE customer = ?1 AND sequence <= given), 0), given
         FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS given)";
-    let conversation = conversation.map(|id| conversations::key(connection, customer, id)).transpose()?;
-    let customer = customers::key(connection, customer)?;
+    let conversation = conversation.map(|id| keys::conversation(connection, customer, id)).transpose()?;
+    let customer = keys::customer(connection, customer)?;
     // The newest event may have been erased with what it was about.
     let (newest, given): (i64, i64) =
         connection.prepare_cached(SQL)?.query_row([customer], |row| row.try_into())?;

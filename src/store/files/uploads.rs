@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::media::{MediaStatus, MediaType, StoredFile, Upload, addressed};
 use crate::model::timestamp::Timestamp;
-use crate::store::accounts::customers;
 use crate::store::engine::damage::text;
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
 use crate::store::files::medias;
+use crate::store::keys;
 
 /// Notes a file that is on disk.
 ///
@@ -29,7 +29,7 @@ pub fn add(
     const SQL: &str = "
         INSERT INTO medias (id, customer, kind, status, filename, content_type, size, sha256, tm_create)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let customer = customers::key(tx, customer)?;
+    let customer = keys::customer(tx, customer)?;
     let room = customer_bytes_max.saturating_sub(medias::used_bytes(tx, customer)?);
     if upload.size > room {
         return Err(Error::FileTooLarge(format!("there is room for {room} more bytes of files")));

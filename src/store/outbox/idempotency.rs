@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::model::created::Created;
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
-use crate::store::accounts::customers;
 use crate::store::engine::transaction::Transaction;
+use crate::store::keys;
 
 /// Rows of forgotten keys that each new one removes: more than come, so that they do not pile up.
 const FORGET_MAX: i64 = 100;
@@ -52,7 +52,7 @@ pub fn note(tx: &Transaction<'_>, claim: Option<&Claim>, created: Created) -> Re
     let forgotten = tx.now().before(*keep);
     forget(tx, forgotten)?;
     let (kind, id) = created.parts();
-    let values = (customers::key(tx, *customer)?, name, request, kind, id, tx.now(), forgotten);
+    let values = (keys::customer(tx, *customer)?, name, request, kind, id, tx.now(), forgotten);
     if tx.prepare_cached(SQL)?.execute(values)? == 0 { Err(Error::KeyInUse) } else { Ok(()) }
 }
 

@@ -4,5 +4,7 @@ pub mod backlog;
 pub mod deliveries;
 pub mod idempotency;
 pub mod lanes;
+pub mod removal;
+pub mod sending;
 pub(in crate::store) mod undeliverable;
 pub(in crate::store) mod unreadable;

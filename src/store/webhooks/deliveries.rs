@@ -2,9 +2,11 @@
 //! taken it or the schedule ends.
 
 use rusqlite::Row;
+use serde::Serialize;
 
 use crate::contract::views::EventView;
 use crate::error::{Error, Result};
+use crate::model::event::EventKind;
 use crate::model::id::EventId;
 use crate::model::room::Room;
 use crate::model::secret::Secret;
@@ -13,8 +15,9 @@ use crate::model::webhook::{AttemptError, Decision, Outcome, Progress};
 use crate::model::webhook_delivery::{Attempt, DeliveryState};
 use crate::store::engine::damage::{only_its_own, sound};
 use crate::store::engine::transaction::Transaction;
+use crate::store::events::{self, Subject};
 use crate::store::webhooks::lanes::Lane;
-use crate::store::{events, webhooks};
+use crate::store::webhooks::{endpoints, lanes};
 
 /// Of each delivery the newest attempts are kept: as many as the schedule has, and those of four replays.
 const ATTEMPTS_MAX: u32 = 50;
@@ -44,8 +47,19 @@ pub struct Claim {
     pub number: u32,
 }
 
+/// Tells a customer what something has become: an event for those who read, and a delivery if it has said where.
+pub(in crate::store) fn announce(
+    tx: &Transaction<'_>,
+    subject: &Subject,
+    kind: EventKind,
+    shown: &impl Serialize,
+) -> Result<()> {
+    let event = events::append(tx, subject, kind, shown)?;
+    enqueue(tx, event, (subject.customer, subject.conversation))
+}
+
 /// Lets a customer be told of an event, if it has said where.
-pub(in crate::store) fn enqueue(
+fn enqueue(
     tx: &Transaction<'_>,
     (event, id): (i64, EventId),
     (customer, conversation): (i64, i64),
@@ -53,11 +67,11 @@ pub(in crate::store) fn enqueue(
     const SQL: &str = "
         INSERT INTO webhook_deliveries (event, id, customer, conversation, tm_create, tm_update)
         VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-    if !webhooks::endpoints::is_wanted(tx, customer)? {
+    if !endpoints::is_wanted(tx, customer)? {
         return Ok(());
     }
     tx.prepare_cached(SQL)?.execute((event, id, customer, conversation, tx.stamp()?))?;
-    webhooks::lanes::open(tx, customer, conversation)?;
+    lanes::open(tx, customer, conversation)?;
     tx.note_webhook();
     Ok(())
 }
@@ -65,7 +79,7 @@ pub(in crate::store) fn enqueue(
 /// Takes what is due, at most one delivery of each lane, and no more of one customer than `each` at once.
 pub fn claim(tx: &Transaction<'_>, room: Room, each: usize) -> Result<Vec<Claim>> {
     let mut claims = Vec::new();
-    for lane in webhooks::lanes::due(tx, room, each)? {
+    for lane in lanes::due(tx, room, each)? {
         claims.extend(claim_head(tx, &lane)?);
     }
     Ok(claims)
@@ -89,10 +103,10 @@ pub fn record(tx: &Transaction<'_>, claim: &Claim, attempt: &Attempt, decision: 
     if is_there {
         keep(tx, claim.event, attempt)?;
     }
-    webhooks::endpoints::note(tx, claim.customer, attempt.outcome, claim.goes_first)?;
+    endpoints::note(tx, claim.customer, attempt.outcome, claim.goes_first)?;
     match due {
-        Some(at) if is_there => webhooks::lanes::wait(tx, claim.lane, at),
-        _ => webhooks::lanes::advance(tx, claim.lane),
+        Some(at) if is_there => lanes::wait(tx, claim.lane, at),
+        _ => lanes::advance(tx, claim.lane),
     }
 }
 
@@ -101,7 +115,7 @@ pub fn put_back(tx: &Transaction<'_>, claim: &Claim, at: Timestamp) -> Result<()
     const SQL: &str =
         "UPDATE webhook_deliveries SET state = 'waiting' WHERE event = ?1 AND state = 'sending'";
     tx.prepare_cached(SQL)?.execute([claim.event])?;
-    webhooks::lanes::wait(tx, claim.lane, at)
+    lanes::wait(tx, claim.lane, at)
 }
 
 /// The same, and takes the lane's next delivery at once if it is due.
@@ -112,7 +126,7 @@ pub fn record_and_go_on(
     decision: Decision,
 ) -> Result<Option<Claim>> {
     record(tx, claim, attempt, decision)?;
-    match webhooks::lanes::due_alone(tx, claim.customer, claim.lane)? {
+    match lanes::due_alone(tx, claim.customer, claim.lane)? {
         Some(lane) => claim_head(tx, &lane),
         None => Ok(None),
     }
@@ -133,7 +147,7 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
         let duration = tx.now().since(started_at);
         keep(tx, event, &Attempt { number, started_at, duration, outcome })?;
     }
-    webhooks::lanes::recover(tx)
+    lanes::recover(tx)
 }
 
 /// Takes the oldest delivery of a lane. One that is damaged has failed, and holds up no other.
@@ -154,7 +168,7 @@ fn give_up_head(tx: &Transaction<'_>, lane: &Lane) -> Result<()> {
             WHERE conversation = ?1 AND state IN ('waiting', 'sending')
         )";
     tx.prepare_cached(SQL)?.execute((lane.conversation, tx.now()))?;
-    webhooks::lanes::advance(tx, lane.conversation)
+    lanes::advance(tx, lane.conversation)
 }
 
 /// Takes the oldest delivery of a lane; a lane without one ends.
@@ -163,11 +177,11 @@ fn take_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
         UPDATE webhook_deliveries SET state = 'sending', last_attempt_at = ?2, first_attempt_at = ?3
         WHERE event = ?1";
     let Some(claim) = head(tx, lane)? else {
-        webhooks::lanes::advance(tx, lane.conversation)?;
+        lanes::advance(tx, lane.conversation)?;
         return Ok(None);
     };
     tx.prepare_cached(SQL)?.execute((claim.event, tx.now(), claim.progress.first_attempt_at))?;
-    webhooks::lanes::take(tx, lane)?;
+    lanes::take(tx, lane)?;
     Ok(Some(claim))
 }
 

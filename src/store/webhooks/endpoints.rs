@@ -11,10 +11,9 @@ use crate::model::signing_secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{self, Effect, Failing, Outcome};
 use crate::model::webhook_delivery::Endpoint;
-use crate::store::accounts::customers;
 use crate::store::engine::damage::{get_or, sound, text};
 use crate::store::engine::transaction::Transaction;
-use crate::store::webhooks;
+use crate::store::keys;
 
 /// For how long the secret before the present one signs too.
 pub const ROTATION_TIME: Duration = Duration::from_hours(24);
@@ -59,7 +58,7 @@ pub fn secret(connection: &Connection, customer: CustomerId) -> Result<Option<Se
 ///
 /// `NotFound` for a customer who is not known.
 pub fn open(tx: &Transaction<'_>, customer: CustomerId) -> Result<bool> {
-    ensure(tx, customers::key(tx, customer)?)
+    ensure(tx, keys::customer(tx, customer)?)
 }
 
 /// Exchanges the secret. The one before signs too for [`ROTATION_TIME`], and no other does from now on. A customer
@@ -70,38 +69,12 @@ pub fn rotate(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
         SET secret = seal(?2, 'webhook_endpoints.secret', id), secret_previous_until = ?3, secret_previous = seal(
             unseal(secret, 'webhook_endpoints.secret', id), 'webhook_endpoints.secret_previous', id)
         WHERE customer = ?1";
-    let key = customers::key(tx, customer)?;
+    let key = keys::customer(tx, customer)?;
     if ensure(tx, key)? {
         return Ok(());
     }
     let until = tx.now().after(ROTATION_TIME);
     tx.prepare_cached(SQL)?.execute((key, signing_secret::generate(), until))?;
-    Ok(())
-}
-
-/// Tells the endpoint again what it was not told, at once.
-pub fn enable(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
-    begin_anew(tx, customers::key(tx, customer)?)
-}
-
-/// The same where it was disabled.
-pub fn enable_if_disabled(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
-    match get(tx, customer)?.disabled {
-        Some(_) => enable(tx, customer),
-        None => Ok(()),
-    }
-}
-
-/// What was known of the old receiver does not hold for a new one.
-pub(in crate::store) fn begin_anew(tx: &Transaction<'_>, customer: i64) -> Result<()> {
-    const SQL: &str = "
-        UPDATE webhook_endpoints
-        SET slow = 0, failing_since = NULL, failing_last = NULL, paused_until = NULL, disabled_reason = NULL,
-            disabled_at = NULL
-        WHERE customer = ?1";
-    tx.prepare_cached(SQL)?.execute([customer])?;
-    webhooks::lanes::make_due(tx, customer)?;
-    tx.note_webhook();
     Ok(())
 }
 

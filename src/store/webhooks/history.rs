@@ -9,11 +9,10 @@ use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::page::Page;
 use crate::model::webhook::Outcome;
 use crate::model::webhook_delivery::{Attempt, Delivery, DeliveryState};
-use crate::store::accounts::customers;
-use crate::store::chats::conversations;
 use crate::store::engine::damage::{SPARE, size_of, sound};
 use crate::store::engine::transaction::Transaction;
-use crate::store::webhooks;
+use crate::store::keys;
+use crate::store::webhooks::lanes;
 
 /// Which deliveries are asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,9 +45,9 @@ pub fn page(
         ORDER BY tm_create DESC
         LIMIT ?4";
     let conversation =
-        filter.conversation.map(|id| conversations::key(connection, customer, id)).transpose()?;
+        filter.conversation.map(|id| keys::conversation(connection, customer, id)).transpose()?;
     // Somebody who is not known has been told nothing.
-    let customer = match customers::key(connection, customer) {
+    let customer = match keys::customer(connection, customer) {
         Err(Error::NotFound(_)) => return Ok(Vec::new()),
         found => found?,
     };
@@ -93,8 +92,8 @@ pub fn replay(tx: &Transaction<'_>, customer: CustomerId, id: EventId) -> Result
     let place = tx.prepare_cached(SQL)?.query_row((event, tx.now()), |row| Ok((row.get(0)?, row.get(1)?)));
     let under_way = || Error::Conflict("the delivery is under way".to_owned());
     let (customer, conversation) = place.optional()?.ok_or_else(under_way)?;
-    webhooks::lanes::open(tx, customer, conversation)?;
-    webhooks::lanes::hurry(tx, conversation)?;
+    lanes::open(tx, customer, conversation)?;
+    lanes::hurry(tx, conversation)?;
     tx.note_webhook();
     Ok(())
 }

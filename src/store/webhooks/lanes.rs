@@ -13,7 +13,7 @@ use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{ASKED_PAUSE_MAX, PAUSE_MAX};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
-use crate::store::webhooks;
+use crate::store::webhooks::endpoints;
 use crate::store::webhooks::endpoints::Receiver;
 
 /// After a pause one delivery goes first; another one only after this time, which is longer than any attempt.
@@ -40,7 +40,7 @@ pub(in crate::store) fn open(tx: &Transaction<'_>, customer: i64, conversation: 
 ///
 /// A wait that ends later than any schedule has it can only come from a clock that was ahead; it has ended.
 pub(in crate::store) fn due(tx: &Transaction<'_>, mut room: Room, each: usize) -> Result<Vec<Lane>> {
-    let receivers = webhooks::endpoints::with_lanes(tx, tx.now())?;
+    let receivers = endpoints::with_lanes(tx, tx.now())?;
     let count = receivers.len();
     let mut lanes = Vec::new();
     for (index, receiver) in receivers.into_iter().enumerate() {
@@ -71,7 +71,7 @@ pub(in crate::store) fn due_alone(
     if !is_due {
         return Ok(None);
     }
-    let receiver = webhooks::endpoints::open_to(tx, customer, tx.now())?;
+    let receiver = endpoints::open_to(tx, customer, tx.now())?;
     Ok(receiver.map(|receiver| Lane { conversation, receiver, goes_first: false }))
 }
 
@@ -79,7 +79,7 @@ pub(in crate::store) fn due_alone(
 pub(in crate::store) fn take(tx: &Transaction<'_>, lane: &Lane) -> Result<()> {
     const SQL: &str = "UPDATE webhook_lanes SET in_flight = 1 WHERE conversation = ?1";
     if lane.goes_first {
-        webhooks::endpoints::put_off_probe(tx, lane.receiver.customer, tx.now().after(PROBE_TIME))?;
+        endpoints::put_off_probe(tx, lane.receiver.customer, tx.now().after(PROBE_TIME))?;
     }
     tx.prepare_cached(SQL)?.execute([lane.conversation])?;
     Ok(())

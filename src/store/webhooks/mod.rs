@@ -4,3 +4,4 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod history;
 pub mod lanes;
+pub mod reset;
