@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
 use crate::store;
 use crate::store::backup::restore::{self, Judged};
-use crate::store::backup::{self, Cancel, Summary};
+use crate::store::backup::{self, Summary};
+use crate::store::files::hashing::Cancel;
 use crate::store::files::media_store::Folder;
 use crate::store::verify::Findings;
 

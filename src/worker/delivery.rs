@@ -17,7 +17,7 @@ use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::store::Store;
 use crate::store::outbox::deliveries::{self, Claim, Claimed};
-use crate::store::outbox::lanes;
+use crate::store::outbox::{claims, lanes};
 use crate::store::reader::Reader;
 use crate::worker::outcomes::Outcomes;
 use crate::worker::pulse::Beat;
@@ -92,7 +92,7 @@ impl DeliveryWorker {
             return Ok(Vec::new());
         }
         let policy = self.policy;
-        let claimed = self.store.write(clock.now(), move |tx| deliveries::claim(tx, room, &policy)).await?;
+        let claimed = self.store.write(clock.now(), move |tx| claims::claim(tx, room, &policy)).await?;
         self.announce(&claimed);
         Ok(claimed.claims)
     }
@@ -212,7 +212,7 @@ impl DeliveryWorker {
     ) -> Result<Claimed> {
         let (claim, decision) = (claim.clone(), decision.clone());
         let write = self.store.write(clock.now(), move |tx| match &policy {
-            Some(policy) => deliveries::record_and_go_on(tx, &claim, &decision, policy),
+            Some(policy) => claims::record_and_go_on(tx, &claim, &decision, policy),
             None => deliveries::record(tx, &claim, &decision).map(Claimed::of_outcome),
         });
         write.await

@@ -10,7 +10,7 @@ use kaiwa::model::room::Room;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::sandbox::records::Request;
 use kaiwa::store::Store;
-use kaiwa::store::outbox::deliveries;
+use kaiwa::store::outbox::claims;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ async fn chats_of_five_accounts_that_hang_leave_three_quarters_to_the_sixth() {
     let (mut taken, mut slow) = (0, 0);
     loop {
         let room = Room::left(40, taken, slow);
-        let claim = store.write(Timestamp::now(), move |tx| deliveries::claim(tx, room, &policy));
+        let claim = store.write(Timestamp::now(), move |tx| claims::claim(tx, room, &policy));
         let claims = claim.await.unwrap().claims;
         if claims.is_empty() {
             break;

@@ -3,16 +3,14 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IntoInnerError, Read, Seek, Write};
 
-use aws_lc_rs::digest::{Context, SHA256};
 use serde::Serialize;
 use tar::{Builder, Header};
 
 use crate::error::{Error, Result};
-use crate::model::progress;
-use crate::store::backup::Cancel;
 use crate::store::backup::manifest::{About, Content, Entry, MANIFEST, Missing, Name};
 use crate::store::backup::part::Part;
 use crate::store::engine::failure;
+use crate::store::files::hashing::{Cancel, Hashing};
 
 /// The name of the archive while it comes into being.
 pub const NAME: &str = "archive";
@@ -25,14 +23,6 @@ pub struct Archive<'part> {
     part: &'part Part,
     builder: Builder<BufWriter<File>>,
     manifest: BufWriter<File>,
-    cancel: Cancel,
-}
-
-/// Takes the hash and the length of what is read through it.
-pub struct Hashing<R> {
-    inner: R,
-    digest: Context,
-    size: u64,
     cancel: Cancel,
 }
 
@@ -84,37 +74,6 @@ impl<'part> Archive<'part> {
         let line = serde_json::to_string(line).map_err(Error::internal)?;
         writeln!(self.manifest, "{line}").map_err(self.failed())
     }
-}
-
-impl<R: Read> Hashing<R> {
-    /// Reads from `inner` until that is cancelled.
-    pub fn new(inner: R, cancel: &Cancel) -> Self {
-        Self { inner, digest: Context::new(&SHA256), size: 0, cancel: cancel.clone() }
-    }
-
-    /// How many bytes were read, and their SHA-256 in hexadecimal digits.
-    pub fn finish(self) -> (u64, String) {
-        (self.size, hexadecimal(self.digest.finish().as_ref()))
-    }
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.cancel.is_requested() {
-            return Err(io::Error::other("the backup is not wanted any more"));
-        }
-        let count = self.inner.read(buffer)?;
-        self.digest.update(&buffer[..count]);
-        let bytes = u64::try_from(count).map_err(io::Error::other)?;
-        self.size += bytes;
-        progress::advance(bytes);
-        Ok(count)
-    }
-}
-
-/// Bytes as they stand in a manifest.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn append(builder: &mut Builder<BufWriter<File>>, name: &str, size: u64, bytes: impl Read) -> io::Result<()> {

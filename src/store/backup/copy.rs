@@ -11,10 +11,11 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
-use crate::store::backup::{Cancel, waiting};
+use crate::store::backup::waiting;
 use crate::store::engine::stamps::Stamps;
 use crate::store::engine::transaction::{Notes, Transaction};
 use crate::store::engine::{checksum, connection, failure, health, lost, schema};
+use crate::store::files::hashing::Cancel;
 
 /// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;

@@ -16,8 +16,6 @@ mod waiting;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 
@@ -28,17 +26,12 @@ use crate::store::backup::archive::Archive;
 use crate::store::backup::manifest::{About, Missing, Name};
 use crate::store::backup::part::Part;
 use crate::store::engine::{connection, failure, schema};
+use crate::store::files::hashing::Cancel;
 use crate::store::files::media_store::{Folder, Kind};
 use crate::store::files::medias::{self, Stored};
 
 /// Files that are looked up in one read.
 const PAGE: usize = 500;
-
-/// Asks a backup that is being made to end. Copies are the same request.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel {
-    requested: Arc<AtomicBool>,
-}
 
 /// What a backup holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,18 +46,6 @@ pub struct Summary {
     pub media_erased: u64,
     /// Files that the database promises and that are not on disk.
     pub media_lost: u64,
-}
-
-impl Cancel {
-    /// Asks.
-    pub fn request(&self) {
-        self.requested.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked.
-    pub fn is_requested(&self) -> bool {
-        self.requested.load(Ordering::Relaxed)
-    }
 }
 
 /// Writes a backup of the database and its folder of files into a new file, with what is known at `now`.

@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::manifest::DATABASE;
-use crate::store::backup::restore::UNFINISHED;
 use crate::store::encryption::keys;
 use crate::store::engine::lock::Lock;
 use crate::store::engine::lost::{Remains, companion, is_dangling, is_gone, look};
@@ -35,6 +34,9 @@ const PACKED: [&[u8]; 6] =
 
 /// What the name of such a file has if it may be a backup or a database.
 const PACKED_NAMES: [&str; 3] = [".tar", ".tgz", ".db"];
+
+/// The folder within a data directory in which a database is put together.
+pub const UNFINISHED: &str = "unfinished";
 
 /// How folders begin that [`set_aside`] makes.
 const ASIDE: &str = "before-";

@@ -9,22 +9,20 @@ use tar::{Entry as Packed, EntryType};
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
-use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::backup::manifest::{About, Content, DATABASE, Entry, MANIFEST, Missing, Name};
 use crate::store::backup::part::Part;
-use crate::store::backup::{Cancel, Summary, remains};
+use crate::store::backup::remains::UNFINISHED;
+use crate::store::backup::{Summary, remains};
 use crate::store::engine::{connection, failure};
+use crate::store::files::hashing::{Cancel, Hashing, hexadecimal};
 use crate::store::files::media_store::Kind;
-use crate::store::verify::Findings;
-use crate::{files, store};
+use crate::store::verify::{self, Findings};
 
 /// The list of what was found, in the form of a manifest.
 const FOUND: &str = "found.jsonl";
-
-/// The folder within a data directory in which a database is put together.
-pub const UNFINISHED: &str = "unfinished";
 
 /// Bytes that are read from disk at once.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -65,7 +63,7 @@ pub fn verify(file: &Path, keys: &KeySource, now: Timestamp) -> Result<Judged> {
     let scratch = part.path("");
     let about = unpack(file, &scratch, None)?;
     let mut judged = judge(file, about, &scratch)?;
-    store::verify::rows(&scratch.join(DATABASE), Some(keys), now, &mut judged.findings)?;
+    verify::rows(&scratch.join(DATABASE), Some(keys), now, &mut judged.findings)?;
     Ok(judged)
 }
 
@@ -98,7 +96,7 @@ fn into_directory(
 fn tell_of_damage(database: &Path, now: Timestamp) -> Result<()> {
     let mut damage = Findings::default();
     // The key is kept elsewhere, and need not be here yet.
-    store::verify::rows(database, None, now, &mut damage)?;
+    verify::rows(database, None, now, &mut damage)?;
     damage.list().iter().for_each(|found| log::warn!("restore: {found}"));
     Ok(())
 }
@@ -217,7 +215,7 @@ fn judge(file: &Path, about: About, scratch: &Path) -> Result<Judged> {
     let mut summary = Summary { size, schema: about.schema, ..Summary::default() };
     compare_with_manifest(scratch, &mut summary, &mut findings)?;
     let database = scratch.join(DATABASE);
-    if store::verify::database(&database, &mut findings)? != about.schema {
+    if verify::database(&database, &mut findings)? != about.schema {
         findings.add("the database has another version than the manifest says");
     }
     if findings.is_empty() {
@@ -256,7 +254,7 @@ fn compare_with_database(scratch: &Path, database: &Path, findings: &mut Finding
     };
     let mut listed = entries(&scratch.join(MANIFEST), 1)?.filter(is_whole).peekable();
     let connection = connection::open_reading(database)?;
-    store::verify::each_stored(&connection, |stored| {
+    verify::each_stored(&connection, |stored| {
         let name = Name::Media(stored.id, Kind::Whole).to_string();
         let promised = Content::Present { size: stored.size, sha256: hexadecimal(&stored.sha256) };
         match next_of(&mut listed, &name)? {

@@ -14,8 +14,9 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::progress::{self, Unit};
-use crate::store::backup::{Cancel, copy};
+use crate::store::backup::copy;
 use crate::store::erasure::Words;
+use crate::store::files::hashing::Cancel;
 use crate::store::files::media_store::remove_if_any;
 
 /// Shorter words are in every file by chance.

@@ -8,9 +8,8 @@ use rustix::fs::statfs;
 
 use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
-use crate::store;
 use crate::store::engine::{connection, failure, schema};
-use crate::store::verify::{Findings, rows};
+use crate::store::verify::{Findings, references, rows};
 
 /// Kinds of file systems over a network, by the magic numbers of Linux (`statfs(2)`).
 const NETWORKS: [(i64, &str); 7] = [
@@ -71,7 +70,7 @@ fn database_at(path: &Path, now: Timestamp) -> Result<()> {
     }
     let mut findings = Findings::default();
     rows::look(&connection, None, now, &mut findings)?;
-    store::verify::references(&connection, &mut findings)?;
+    references(&connection, &mut findings)?;
     findings.list().first().map_or(Ok(()), |found| Err(damaged(found)))
 }
 

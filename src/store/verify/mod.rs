@@ -15,10 +15,9 @@ use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
-use crate::store::backup::Cancel;
-use crate::store::backup::archive::{Hashing, hexadecimal};
 use crate::store::encryption::sealer::Sealer;
 use crate::store::engine::{connection, failure, lost, schema};
+use crate::store::files::hashing::{Cancel, Hashing, hexadecimal};
 use crate::store::files::media_store::{Folder, Kind};
 use crate::store::files::medias::{self, Stored};
 
