@@ -113,7 +113,7 @@ fn shown_in(store: &Store, chats: &[ConversationId]) -> Result<[usize; 4]> {
     })
 }
 
-/// Erases all users, one after the other: on a thread, since each step waits for the writer.
+/// Erases users, one after the other: on a thread, since each step waits for the writer.
 fn erase(store: &Store, folder: &Path, users: &[String]) -> Result<()> {
     let folder = Folder::open(folder)?;
     let erase = || {
@@ -147,7 +147,7 @@ async fn a_number_with_a_flipped_bit_is_found_and_costs_at_most_its_own_row() {
     assert!(numbers.len() > 80, "{}", numbers.len());
 
     let mut wrong = Vec::new();
-    for (table, column) in numbers {
+    for (index, (table, column)) in numbers.into_iter().enumerate() {
         std::fs::copy(&whole, &flipped).unwrap();
         flip(&flipped, &table, &column);
         if found(&flipped, &keys).is_empty() {
@@ -162,7 +162,7 @@ async fn a_number_with_a_flipped_bit_is_found_and_costs_at_most_its_own_row() {
             Ok([left, ..]) if table == "conversations" && left + 1 >= all[0] => {}
             Ok(left) => wrong.push(format!("{table}.{column} costs more than its row: {left:?} of {all:?}")),
         }
-        let erased = erase(&store, folder.path(), &users);
+        let erased = erase(&store, folder.path(), std::slice::from_ref(&users[index % users.len()]));
         if let (Err(error), false) = (erased, OWNERS.contains(&table.as_str())) {
             wrong.push(format!("{table}.{column} costs an erasure: {}", error.chain()));
         }
