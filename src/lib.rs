@@ -1,7 +1,7 @@
 //! kaiwa (会話, "conversation"): a self-hosted conversation server in one binary and one SQLite file.
 //!
 //! The layers, each of which uses only those before it:
-//! `error < {model, files} < {contract, config, net} < store < line < worker <
+//! `error < {model, files} < {contract, config, net} < store < line < runtime < worker <
 //! {api, sandbox} < admin < server < command`.
 
 pub mod admin;
@@ -15,6 +15,7 @@ pub mod line;
 pub mod metrics;
 pub mod model;
 pub mod net;
+pub mod runtime;
 pub mod sandbox;
 pub mod server;
 pub mod store;

@@ -12,8 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::admin::operation::Operation;
 use crate::admin::socket::Socket;
 use crate::admin::wire::{self, Asked, Outcome, VERSION};
-use crate::api::app::Shared;
 use crate::error::{Error, Result};
+use crate::runtime::app::Shared;
 
 /// Connections at once; more wait.
 const CONNECTIONS_MAX: usize = 16;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 
-use crate::api::FILES;
+use crate::contract::paths::FILES;
 use crate::metrics::Metrics;
 
 /// A request that is being answered.

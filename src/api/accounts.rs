@@ -3,13 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
-use crate::api::conversations::checked;
-use crate::api::field::Field;
-use crate::api::once::Once;
-use crate::api::{JSON, query};
+use crate::api::field::{Field, checked};
+use crate::api::idempotency::Once;
+use crate::api::json::JSON;
+use crate::api::query;
 use crate::contract::views::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::error::{Error, Result, Rule};
 use crate::model::account::{
@@ -18,6 +17,7 @@ use crate::model::account::{
 use crate::model::created::Created;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
+use crate::runtime::app::App;
 use crate::store::accounts;
 use crate::store::accounts::customers;
 use crate::store::chats::reconnection;

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::api::app::App;
 use crate::error::{Error, InvalidProperty, Result};
 use crate::line::outgoing::link_text;
 use crate::line::validation::links::is_loopback;
 use crate::model::content;
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::media::{Media, MediaType, PUBLIC_PATH, Upload};
+use crate::runtime::app::App;
 use crate::store::files::media_store::{Folder, Kind};
 use crate::store::files::previews::PREVIEW_BYTES_MAX;
 use crate::store::files::uploads;

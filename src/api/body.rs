@@ -11,11 +11,11 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 
-use crate::api::app::App;
 use crate::api::deadline;
-use crate::api::once::Once;
+use crate::api::idempotency::Once;
 use crate::error::{Error, Result, Rule};
 use crate::model::object::object;
+use crate::runtime::app::App;
 
 /// A body of JSON, in the shape that a route expects.
 pub struct Json<T>(pub T);

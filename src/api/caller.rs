@@ -7,14 +7,13 @@ use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
-use crate::api::app::App;
-use crate::api::token::{Bearer, Verified};
 use crate::api::{query, same_origin};
 use crate::error::{Error, Result};
-use crate::model::clock::Clock;
 use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;
-use crate::model::timestamp::Timestamp;
+use crate::runtime::app::App;
+use crate::runtime::bearer::{Bearer, Verified};
+use crate::runtime::grant::Grant;
 
 /// The customer in whose name a request is made.
 #[derive(Clone)]
@@ -25,26 +24,6 @@ pub struct Caller {
     pub profile: ProfileChange,
     /// How long the caller may go on.
     pub grant: Grant,
-}
-
-/// What a caller was let in with, for those who stay longer than a request. A key or a session that can be taken back will
-/// be asked here, so that whoever stays is told of both ends in one place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// From when on it lets nobody in.
-    pub expires_at: Timestamp,
-}
-
-impl Grant {
-    /// Whether it lets the caller go on.
-    pub fn holds(self, now: Timestamp) -> bool {
-        now < self.expires_at
-    }
-
-    /// Waits until it does not.
-    pub async fn ended(self, clock: &Clock) {
-        clock.reaches(self.expires_at).await;
-    }
 }
 
 impl FromRequest for Caller {

@@ -3,19 +3,17 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
-use crate::api::field::Field;
-use crate::api::{JSON, query};
+use crate::api::field::{Field, checked};
+use crate::api::json::JSON;
+use crate::api::query;
 use crate::contract::views::{ConversationView, ListBody};
-use crate::error::{Error, Result, Rule};
+use crate::error::Result;
 use crate::model::conversation::ConversationChange;
 use crate::model::id::ConversationId;
+use crate::runtime::app::App;
 use crate::store::chats::conversations;
-
-/// As many characters as a name or a note may have.
-const TEXT_CHARACTERS_MAX: usize = 1_000;
 
 /// A rename: what is absent stays.
 #[derive(Default, Deserialize)]
@@ -63,13 +61,4 @@ pub async fn update(
     let update =
         app.shared.store.write(now, move |tx| conversations::update(tx, caller.customer, id, &change));
     Ok(HttpResponse::Ok().json(ConversationView::from(&update.await?)))
-}
-
-/// A name or note of a length that a list can bear.
-pub fn checked(text: Option<String>, field: &str) -> Result<Option<String>> {
-    if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARACTERS_MAX) {
-        let message = format!("`{field}` may have at most {TEXT_CHARACTERS_MAX} characters");
-        return Err(Error::invalid(Rule::Argument, message));
-    }
-    Ok(text)
 }

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::JSON;
+use crate::api::json::JSON;
 use crate::error::{Error, InvalidProperty, Resource, Rule};
 
 /// At most so many details are shown: one request can have very many.

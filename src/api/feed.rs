@@ -15,17 +15,18 @@ use futures_util::Stream;
 use futures_util::stream::{self, unfold};
 use tokio::time::{Instant, sleep_until};
 
-use crate::api::app::App;
-use crate::api::caller::{Caller, Grant};
-use crate::api::feeds::Place;
+use crate::api::caller::Caller;
 use crate::api::query;
 use crate::contract::views::{EventView, ResetView, event_type};
 use crate::error::{Error, Result, Rule};
 use crate::model::event::{EventKind, EventRow};
 use crate::model::id::{ConversationId, CustomerId};
+use crate::runtime::app::App;
+use crate::runtime::feeds::Place;
+use crate::runtime::grant::Grant;
+use crate::runtime::wake::Stop;
 use crate::store::engine::listeners::Listener;
 use crate::store::events::{self, Beginning, Progress, Reading};
-use crate::worker::wake::Stop;
 
 /// The header with which a client takes up where it ended.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

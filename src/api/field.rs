@@ -6,6 +6,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Result, Rule};
 
+/// As many characters as a name or a note may have.
+const TEXT_CHARACTERS_MAX: usize = 1_000;
+
 /// A field of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Field<T> {
@@ -64,6 +67,15 @@ where
     T: Default + Deserialize<'de>,
 {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A name or note of a length that a list can bear.
+pub fn checked(text: Option<String>, field: &str) -> Result<Option<String>> {
+    if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARACTERS_MAX) {
+        let message = format!("`{field}` may have at most {TEXT_CHARACTERS_MAX} characters");
+        return Err(Error::invalid(Rule::Argument, message));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

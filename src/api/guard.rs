@@ -11,14 +11,15 @@ use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::api::access::Access;
-use crate::api::app::App;
 use crate::api::error::{respond, translate};
 use crate::api::progress::Progress;
 use crate::api::remote::Remote;
 use crate::api::webhook::Signed;
-use crate::api::{UPLOADS, base_path, deadline, framing, remote, webhook};
+use crate::api::{base_path, deadline, framing, remote, webhook};
 use crate::config::Config;
+use crate::contract::paths::UPLOADS;
 use crate::error::{Error, Resource as Missing};
+use crate::runtime::app::App;
 
 /// The header that names a request, for the client and for the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -6,8 +6,8 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-use crate::api::app::App;
 use crate::error::{Error, Result};
+use crate::runtime::app::App;
 use crate::store::engine::{damage, schema};
 use crate::store::outbox::backlog;
 

@@ -13,13 +13,13 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use futures_util::stream::{self, Stream};
 
-use crate::api::app::App;
 use crate::api::caller::Caller;
 use crate::api::range::{Selection, select};
 use crate::error::{Error, Resource, Result};
 use crate::model::content::{self, HEAD_BYTES};
 use crate::model::id::MediaId;
 use crate::model::media::StoredFile;
+use crate::runtime::app::App;
 use crate::store::files::media_store::Kind;
 use crate::store::files::medias;
 

@@ -2,12 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
-use crate::api::once::Once;
+use crate::api::capacity;
+use crate::api::idempotency::Once;
+use crate::api::json::JSON;
 use crate::api::outgoing::{self, SendMessage};
-use crate::api::{JSON, attachments, limits, query};
+use crate::api::{attachments, query};
 use crate::contract::views::{ListBody, MessageView};
 use crate::error::{Error, InvalidProperty, Result};
 use crate::line::push;
@@ -15,6 +16,7 @@ use crate::model::chat::ChatKind;
 use crate::model::conversation::Conversation;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, CustomerId, MessageId};
+use crate::runtime::app::App;
 use crate::store::chats::{conversations, messages};
 use crate::store::outbox::sending::NewMessage;
 use crate::store::outbox::{idempotency, sending};
@@ -59,7 +61,7 @@ pub async fn send(
     let of = (caller.customer, id.parse::<ConversationId>()?);
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
     let message = prepare(message, &conversation, of, &app)?;
-    limits::require_room(&app, caller.customer)?;
+    capacity::require_room(&app, caller.customer)?;
     let id = message.id;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();

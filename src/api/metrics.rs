@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 
-use crate::api::app::Shared;
 use crate::api::route::Route;
-use crate::api::route_not_found;
+use crate::api::routes::route_not_found;
 use crate::error::Result;
 use crate::metrics::page::{CONTENT_TYPE, Page};
+use crate::runtime::app::Shared;
 use crate::store::engine::{damage, schema};
 use crate::store::outbox::backlog;
 

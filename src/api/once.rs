@@ -4,27 +4,27 @@
 //! transaction of what they create; nothing else is left to them. No body is kept, only hashes.
 
 use std::cell::Cell;
-use std::collections::HashSet;
-use std::future::{Ready, ready};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::api::app::{App, Shared};
 use crate::api::caller::Caller;
 use crate::api::file_body::FileBody;
-use crate::api::{UPLOADS, accounts, deadline, messages, uploads};
+use crate::api::idempotency::{Hash, KEY_BYTES_MAX, Keyed, Once, hash, is_key};
+use crate::api::{accounts, deadline, messages, uploads};
+use crate::contract::paths::UPLOADS;
 use crate::error::{Error, Result, Rule};
 use crate::model::created::Created;
 use crate::model::id::CustomerId;
-use crate::store::outbox::idempotency::{self, Claim};
+use crate::runtime::app::App;
+use crate::store::outbox::idempotency;
 
 /// The client's name for what it wants done once.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -34,84 +34,6 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// No route takes more: the largest file that can be uploaded.
 const BODY_BYTES_MAX: usize = 200_000_000;
-
-/// The longest key.
-const KEY_BYTES_MAX: usize = 255;
-
-type Hash = [u8; 32];
-
-/// The keys of requests that are being answered.
-#[derive(Default)]
-pub struct UnderWay {
-    keys: Mutex<HashSet<(CustomerId, Hash)>>,
-}
-
-/// What a handler has to know of the key of its request, if it has one.
-#[derive(Clone, Default)]
-pub struct Once {
-    request: Option<Rc<Keyed>>,
-}
-
-struct Keyed {
-    customer: CustomerId,
-    name: Hash,
-    /// Of method, path and query.
-    target: Hash,
-    /// Of the body, once it was read.
-    body: Cell<Hash>,
-    shared: Arc<Shared>,
-}
-
-impl Once {
-    /// What is known of the key of this request.
-    pub fn of(request: &HttpRequest) -> Self {
-        request.extensions().get::<Self>().cloned().unwrap_or_default()
-    }
-
-    /// The body is this, as far as it was read as a whole.
-    pub fn saw(&self, body: &[u8]) {
-        if let Some(request) = &self.request {
-            request.body.set(hash(body));
-        }
-    }
-
-    /// The body has this SHA-256.
-    pub fn saw_hash(&self, body: Hash) {
-        if let Some(request) = &self.request {
-            request.body.set(body);
-        }
-    }
-
-    /// What is to be noted in the transaction of what is created; nothing without a key.
-    pub fn claim(&self) -> Option<Claim> {
-        self.request.as_ref().map(|request| Claim {
-            customer: request.customer,
-            name: request.name,
-            request: request.fingerprint(request.body.get()),
-            keep: request.shared.config.limits.idempotency_keep,
-        })
-    }
-}
-
-impl FromRequest for Once {
-    type Error = Error;
-    type Future = Ready<Result<Self>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::of(request)))
-    }
-}
-
-impl Keyed {
-    fn fingerprint(&self, body: Hash) -> Hash {
-        hash(&[self.target, body].concat())
-    }
-}
-
-/// Whether this can be a key: 1 to 255 printable ASCII characters.
-pub fn is_key(key: &[u8]) -> bool {
-    (1..=KEY_BYTES_MAX).contains(&key.len()) && key.iter().all(|byte| (b' '..=b'~').contains(byte))
-}
 
 /// Goes around a route that creates something, and lets each key through once.
 pub async fn once(
@@ -123,11 +45,13 @@ pub async fn once(
         Ok(None) => return next.call(request).await.map(ServiceResponse::map_into_boxed_body),
         Err(error) => return Ok(refuse(request, error)),
     };
-    let Some(_turn) = Turn::take(&keyed) else { return Ok(refuse(request, Error::KeyInUse)) };
+    let Some(_lock) = keyed.shared.key_locks.lock((keyed.customer, keyed.name)) else {
+        return Ok(refuse(request, Error::KeyInUse));
+    };
     match replay(&mut request, &keyed).await {
         Ok(Some(answer)) => Ok(request.into_response(answer)),
         Ok(None) => {
-            request.extensions_mut().insert(Once { request: Some(keyed) });
+            request.extensions_mut().insert(Once::with(keyed));
             next.call(request).await.map(ServiceResponse::map_into_boxed_body)
         }
         Err(error) => Ok(refuse(request, error)),
@@ -205,30 +129,6 @@ async fn hash_of_body(request: &mut ServiceRequest, app: &App) -> Result<Hash> {
     Ok(hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes"))
 }
 
-/// One of the requests with a key, until it was answered or its client has gone away.
-struct Turn {
-    shared: Arc<Shared>,
-    key: (CustomerId, Hash),
-}
-
-impl Turn {
-    fn take(keyed: &Keyed) -> Option<Self> {
-        let (shared, key) = (Arc::clone(&keyed.shared), (keyed.customer, keyed.name));
-        let is_free = shared.under_way.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
-        is_free.then_some(Self { shared, key })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.shared.under_way.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
-    }
-}
-
 fn app(request: &ServiceRequest) -> &web::Data<App> {
     request.app_data().expect("every server is given an App")
-}
-
-fn hash(bytes: &[u8]) -> Hash {
-    digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

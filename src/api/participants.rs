@@ -2,12 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::api::app::App;
 use crate::api::caller::Caller;
-use crate::api::{JSON, query};
+use crate::api::json::JSON;
+use crate::api::query;
 use crate::contract::views::{AddressView, ListBody};
 use crate::error::Result;
 use crate::model::id::ConversationId;
+use crate::runtime::app::App;
 use crate::store::chats::participants;
 
 /// The place of the account itself, before all others.

@@ -5,11 +5,11 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::api::app::App;
 use crate::api::medias;
 use crate::error::{Error, Resource, Result};
 use crate::model::id::MediaId;
 use crate::model::media::StoredFile;
+use crate::runtime::app::App;
 use crate::store::files::media_store::Kind;
 use crate::store::files::uploads;
 

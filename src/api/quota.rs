@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 
-use crate::api::app::App;
 use crate::api::caller::Caller;
 use crate::contract::views::QuotaView;
 use crate::error::Result;
 use crate::model::id::AccountId;
+use crate::runtime::app::App;
 use crate::store::accounts;
 
 /// LINE is asked again after this long.

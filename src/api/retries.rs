@@ -3,16 +3,16 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::app::App;
 use crate::api::body::MaybeJson;
 use crate::api::caller::Caller;
+use crate::api::capacity;
 use crate::api::field::or_default;
-use crate::api::limits;
+use crate::api::idempotency::Once;
 use crate::api::messages::{prefers_no_wait, show};
-use crate::api::once::Once;
 use crate::error::Result;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, MessageId};
+use crate::runtime::app::App;
 use crate::store::chats::conversations;
 use crate::store::outbox::{idempotency, sending};
 
@@ -37,7 +37,7 @@ pub async fn create(
     let id: MessageId = ids.1.parse()?;
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
     conversation.check_sendable(force)?;
-    limits::require_room(&app, caller.customer)?;
+    capacity::require_room(&app, caller.customer)?;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();
     let claim = once.claim();

@@ -4,8 +4,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use url::Url;
 
-use crate::api::app::App;
 use crate::error::{Error, Result};
+use crate::runtime::app::App;
 
 /// Where a request comes from, as the browser says and no page can change (W3C, Fetch Metadata).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

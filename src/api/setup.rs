@@ -4,7 +4,6 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use crate::api::accounts as account_api;
-use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::webhook_endpoint::check_method;
@@ -17,6 +16,7 @@ use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::sources::{Held, Source};
 use crate::net::ssrf_guard::Guard;
+use crate::runtime::app::App;
 use crate::store::accounts::customers;
 use crate::store::{accounts, webhooks};
 

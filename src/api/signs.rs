@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::app::App;
 use crate::api::body::MaybeJson;
 use crate::api::caller::Caller;
 use crate::error::{Error, Result, Rule};
@@ -11,6 +10,7 @@ use crate::model::account::Account;
 use crate::model::chat::ChatKind;
 use crate::model::conversation::Conversation;
 use crate::model::id::ConversationId;
+use crate::runtime::app::App;
 use crate::store::accounts;
 use crate::store::chats::conversations;
 

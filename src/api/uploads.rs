@@ -7,17 +7,18 @@ use actix_web::web::{Bytes, BytesMut, Data, Payload, block};
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::Semaphore;
 
-use crate::api::app::App;
 use crate::api::caller::Caller;
+use crate::api::capacity;
 use crate::api::file_body::{FileBody, OTHER_BYTES_MAX};
-use crate::api::once::Once;
-use crate::api::{body, deadline, limits, query};
+use crate::api::idempotency::Once;
+use crate::api::{body, deadline, query};
 use crate::error::{Error, Resource, Result, Rule};
 use crate::line::said;
 use crate::model::content;
 use crate::model::created::Created;
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::media::{Media, MediaType, Upload};
+use crate::runtime::app::App;
 use crate::store::accounts::customers;
 use crate::store::files::media_store::{Draft, Folder, Kept, Kind};
 use crate::store::files::previews::{self, PREVIEW_BYTES_MAX};
@@ -57,7 +58,7 @@ pub async fn create(
     if announced > FILM_BYTES_MAX.max(FILE_BYTES_MAX) + OTHER_BYTES_MAX as u64 {
         return Err(too_large(MediaType::File));
     }
-    limits::require_disk(&app)?;
+    capacity::require_disk(&app)?;
     let body = FileBody::open(&request, payload.into_inner(), deadline::UPLOAD.as_secs()).await?;
     let named = query::parameter(&request, "filename").filter(|name| !name.is_empty());
     let filename = named.map(Cow::into_owned).or_else(|| body.filename.clone()).unwrap_or_default();

@@ -6,13 +6,14 @@ use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
-use crate::api::app::App;
+use crate::api::body;
 use crate::api::remote::Remote;
-use crate::api::{WEBHOOK, body};
+use crate::contract::paths::WEBHOOK;
 use crate::error::{Error, Result};
 use crate::line::{signature, webhook};
 use crate::model::account::{Account, Check, ParkReason};
 use crate::model::id::AccountId;
+use crate::runtime::app::App;
 use crate::store::accounts;
 use crate::store::chats::inbound;
 

@@ -2,14 +2,15 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::api::app::App;
 use crate::api::caller::Caller;
-use crate::api::{JSON, query};
+use crate::api::json::JSON;
+use crate::api::query;
 use crate::contract::views::ListBody;
 use crate::contract::webhook_views::{DeliveryView, DeliveryWithAttemptsView};
 use crate::error::{Error, Result, Rule};
 use crate::model::id::{CustomerId, EventId};
 use crate::model::webhook_delivery::DeliveryState;
+use crate::runtime::app::App;
 use crate::store::webhooks;
 use crate::store::webhooks::history::Filter;
 

@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::app::App;
 use crate::api::body::Json;
 use crate::api::caller::Caller;
 use crate::api::field::Field;
@@ -12,6 +11,7 @@ use crate::error::{Error, Result, Rule};
 use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;
 use crate::net::ssrf_guard::Guard;
+use crate::runtime::app::App;
 use crate::store::accounts::customers;
 use crate::store::webhooks;
 

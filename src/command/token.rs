@@ -5,7 +5,6 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use crate::api::token::{Bearer, sign};
 use crate::command::output;
 use crate::command::settings::{Settings, find_customer, jwt_key};
 use crate::config::Config;
@@ -13,6 +12,7 @@ use crate::config::customer::DeclaredCustomer;
 use crate::error::{Error, Result};
 use crate::model::customer::{Profile, ProfileChange};
 use crate::model::timestamp::Timestamp;
+use crate::runtime::bearer::{Bearer, sign};
 
 /// Longer than anybody should be able to hold a token.
 const LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);

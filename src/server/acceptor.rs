@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
-use crate::worker::wake::Stop;
+use crate::runtime::wake::Stop;
 
 /// How long nothing is taken when the system has no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(500);

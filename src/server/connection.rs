@@ -16,7 +16,7 @@ use tokio_util::either::Either;
 
 use crate::api::progress::Progress;
 use crate::net::listening::Lines;
-use crate::worker::wake::Stop;
+use crate::runtime::wake::Stop;
 
 /// For so long after the stop a request is awaited on a connection that has none. Whoever uses a connection all the time has
 /// an answer by then which says that it is the last one.

@@ -11,9 +11,9 @@ use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::api;
-use crate::api::app::Shared;
 use crate::error::{Error, Result};
 use crate::net::listening::{self, Listening};
+use crate::runtime::app::Shared;
 use crate::server::acceptor::{Acceptor, Holder};
 use crate::server::threads;
 

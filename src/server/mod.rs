@@ -16,13 +16,6 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use crate::admin::server::Listening;
-use crate::api::app::Shared;
-use crate::api::counters::Counters;
-use crate::api::feeds::Feeds;
-use crate::api::limits::Limits;
-use crate::api::once::UnderWay;
-use crate::api::tickets::Tickets;
-use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::config::section::Checkpoint;
 use crate::config::supervisor::Supervisor;
@@ -30,6 +23,18 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::metrics::Metrics;
 use crate::model::clock::Clock;
+use crate::runtime::app::Shared;
+use crate::runtime::bearer::Verifier;
+use crate::runtime::counters::Counters;
+use crate::runtime::feeds::Feeds;
+use crate::runtime::key_locks::KeyLocks;
+use crate::runtime::limits::Limits;
+use crate::runtime::outcomes::Outcomes;
+use crate::runtime::pulse::Pulse;
+use crate::runtime::quotas::Quotas;
+use crate::runtime::tickets::Tickets;
+use crate::runtime::tokens::Renewals;
+use crate::runtime::wake::{Alarms, End};
 use crate::server::acceptor::Holder;
 use crate::server::http::{Http, listen, take_over};
 use crate::server::notify::Notify;
@@ -38,11 +43,6 @@ use crate::store::backup::remains;
 use crate::store::chats::fetches;
 use crate::store::outbox::deliveries;
 use crate::store::{Store, verify, webhooks};
-use crate::worker::outcomes::Outcomes;
-use crate::worker::pulse::Pulse;
-use crate::worker::quotas::Quotas;
-use crate::worker::tokens::Renewals;
-use crate::worker::wake::{Alarms, End};
 
 /// Threads that have ended give back what they held within this time.
 const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(2);
@@ -96,7 +96,7 @@ impl Server {
             alarms: Alarms::default(),
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),
-            under_way: UnderWay::default(),
+            key_locks: KeyLocks::default(),
             quotas: Quotas::default(),
             feeds,
             tickets: Tickets::default(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::supervisor::Supervisor;
-use crate::worker::pulse::Pulse;
+use crate::runtime::pulse::Pulse;
 
 /// The service manager, if there is one that wants to be told.
 pub struct Notify {

@@ -21,9 +21,9 @@ use tokio::sync::oneshot;
 use tokio_util::either::Either;
 
 use crate::api;
-use crate::api::app::{App, Shared};
 use crate::api::guard::guard;
 use crate::error::{Error, Result};
+use crate::runtime::app::{App, Shared};
 use crate::server::acceptor::Accepted;
 use crate::server::connection::Connection;
 
@@ -69,8 +69,10 @@ pub async fn spawn(shared: &Arc<Shared>, tls: Option<&ServerConfig>, number: usi
 
 async fn run(app: App, tls: Option<ServerConfig>, given: UnboundedReceiver<Accepted>) {
     let shared = Arc::clone(&app.shared);
-    let routes =
-        Routes::new().app_data(web::Data::new(app)).wrap(middleware::from_fn(guard)).configure(api::routes);
+    let routes = Routes::new()
+        .app_data(web::Data::new(app))
+        .wrap(middleware::from_fn(guard))
+        .configure(api::routes::routes);
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(shared.config.limits.request_timeout)

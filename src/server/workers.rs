@@ -4,13 +4,15 @@ use actix_web::rt;
 use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
 
-use crate::api::app::Shared;
 use crate::error::Result;
 use crate::line::client::Client;
 use crate::model::delivery::Policy;
 use crate::model::room::crowd;
 use crate::net::outbound_client::OutboundClient;
 use crate::net::ssrf_guard::Guard;
+use crate::runtime::app::Shared;
+use crate::runtime::tokens::Tokens;
+use crate::runtime::wake::Stop;
 use crate::worker::backups::BackupWorker;
 use crate::worker::delivery::DeliveryWorker;
 use crate::worker::events::EventWorker;
@@ -18,8 +20,7 @@ use crate::worker::media::{self, MediaWorker, Sources};
 use crate::worker::names::NameWorker;
 use crate::worker::quotas::QuotaWorker;
 use crate::worker::retention::RetentionWorker;
-use crate::worker::tokens::{TokenWorker, Tokens};
-use crate::worker::wake::Stop;
+use crate::worker::tokens::TokenWorker;
 use crate::worker::webhooks::WebhookWorker;
 
 /// Starts all of them. Ready when all have ended, or when the first of them has failed.

@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::metrics::Backups;
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
+use crate::runtime::pulse::Beat;
+use crate::runtime::wake::Stop;
 use crate::store::backup::rotation::Rotation;
 use crate::store::backup::{self, Summary};
 use crate::store::files::hashing::Cancel;
 use crate::store::files::media_store::Folder;
 use crate::worker::PAUSE_MAX;
-use crate::worker::pulse::Beat;
-use crate::worker::wake::Stop;
 
 /// The pause after a backup that failed, or less if backups are made more often.
 const PAUSE_AFTER_FAILED_BACKUP: Duration = Duration::from_mins(10);

@@ -15,15 +15,15 @@ use crate::model::delivery::{Acceptance, Decision, Outcome, Policy};
 use crate::model::id::RetryKey;
 use crate::model::room::Room;
 use crate::model::secret::Secret;
+use crate::runtime::in_flight::UnderWay;
+use crate::runtime::outcomes::Outcomes;
+use crate::runtime::pulse::Beat;
+use crate::runtime::tokens::{NO_TOKEN, Tokens};
+use crate::runtime::wake::{Stop, Wake};
 use crate::store::Store;
 use crate::store::outbox::deliveries::{self, Claim, Claimed};
 use crate::store::outbox::{claims, lanes};
 use crate::store::reader::Reader;
-use crate::worker::outcomes::Outcomes;
-use crate::worker::pulse::Beat;
-use crate::worker::tokens::{NO_TOKEN, Tokens};
-use crate::worker::under_way::UnderWay;
-use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
 
 /// A chat with more to say goes on at once up to this many messages; then others have their turn.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::model::clock::Clock;
+use crate::runtime::pulse::Beat;
+use crate::runtime::wake::{Stop, Wake};
 use crate::store::reader::Reader;
 use crate::store::{Store, events};
-use crate::worker::pulse::Beat;
 use crate::worker::rounds;
-use crate::worker::wake::{Stop, Wake};
 
 /// The worker that removes old events, a few in each step, so that nobody else waits for long.
 #[derive(Clone)]

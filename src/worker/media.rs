@@ -18,6 +18,9 @@ use crate::model::media::MediaType;
 use crate::model::timestamp::Timestamp;
 use crate::net::Response;
 use crate::net::outbound_client::OutboundClient;
+use crate::runtime::pulse::Beat;
+use crate::runtime::tokens::{NO_TOKEN, Tokens};
+use crate::runtime::wake::{Stop, Wake};
 use crate::store::Store;
 use crate::store::chats::fetches::{self, Fetch};
 use crate::store::engine::transaction::Transaction;
@@ -25,9 +28,6 @@ use crate::store::files::media_store::{Folder, Kept, Kind};
 use crate::store::files::uploads;
 use crate::store::reader::Reader;
 use crate::worker::download::{self, Limit};
-use crate::worker::pulse::Beat;
-use crate::worker::tokens::{NO_TOKEN, Tokens};
-use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
 /// Files that are removed at once.

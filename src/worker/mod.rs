@@ -10,14 +10,10 @@ pub mod erasure;
 pub mod events;
 pub mod media;
 pub mod names;
-pub mod outcomes;
-pub mod pulse;
 pub mod quotas;
 pub mod replay;
 pub mod retention;
 pub mod tokens;
-mod under_way;
-pub mod wake;
 pub mod webhooks;
 
 use std::time::Duration;
@@ -27,8 +23,8 @@ use uuid::Uuid;
 use crate::error::Result;
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
-use crate::worker::pulse::Beat;
-use crate::worker::wake::{Stop, Wake};
+use crate::runtime::pulse::Beat;
+use crate::runtime::wake::{Stop, Wake};
 
 /// A worker looks again after this long at the latest, whether or not it was woken or the clock is right.
 const PAUSE_MAX: Duration = Duration::from_secs(5);

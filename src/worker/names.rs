@@ -8,14 +8,14 @@ use futures_util::future::join_all;
 use crate::error::{Error, Result};
 use crate::model::clock::Clock;
 use crate::model::secret::Secret;
+use crate::runtime::pulse::Beat;
+use crate::runtime::tokens::Tokens;
+use crate::runtime::wake::{Stop, Wake};
 use crate::store::Store;
 use crate::store::chats::lookups::{self, Lookup};
 use crate::store::chats::members;
 use crate::store::reader::Reader;
-use crate::worker::pulse::Beat;
 use crate::worker::rounds;
-use crate::worker::tokens::Tokens;
-use crate::worker::wake::{Stop, Wake};
 
 /// LINE does not tell the name of those who blocked the account or never agreed; it is asked this often in all.
 const REFUSED_ATTEMPTS_MAX: u32 = 3;

@@ -1,29 +1,19 @@
-//! How much of the month's messages each account has used, as LINE said last.
+//! Asks LINE how much of the month's messages each account has used, where a monitoring system reads it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::model::account::{Account, Quota};
 use crate::model::clock::Clock;
-use crate::model::id::AccountId;
 use crate::model::timestamp::Timestamp;
-use crate::store::Store;
-use crate::store::accounts;
+use crate::runtime::pulse::Beat;
+use crate::runtime::quotas::Quotas;
+use crate::runtime::tokens::Tokens;
+use crate::runtime::wake::Stop;
+use crate::store::{Store, accounts};
 use crate::worker::PAUSE_MAX;
-use crate::worker::pulse::Beat;
-use crate::worker::tokens::Tokens;
-use crate::worker::wake::Stop;
 
 /// LINE is asked again for a monitoring system after this long.
 const PERIOD: Duration = Duration::from_mins(10);
-
-/// What LINE said about accounts, and when. Copies know the same.
-#[derive(Debug, Clone, Default)]
-pub struct Quotas {
-    known: Arc<Mutex<HashMap<AccountId, (Timestamp, Quota)>>>,
-}
 
 /// The worker that asks, for the numbers of a monitoring system.
 #[derive(Clone)]
@@ -33,33 +23,6 @@ pub struct QuotaWorker {
     quotas: Quotas,
     /// Whether anybody reads the numbers; else LINE is left alone.
     wanted: bool,
-}
-
-impl Quotas {
-    /// What LINE said last about each account.
-    pub fn known(&self) -> Vec<(AccountId, Quota)> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().map(|(account, (_, quota))| (*account, *quota)).collect()
-    }
-
-    /// What LINE said and when, if that is not older than this. What seems to be of the future is no answer: the clock was
-    /// ahead.
-    pub fn fresh(&self, id: AccountId, now: Timestamp, age_max: Duration) -> Option<(Timestamp, Quota)> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = |(at, _): &(Timestamp, Quota)| *at <= now && now.since(*at) < age_max;
-        known.get(&id).copied().filter(is_fresh)
-    }
-
-    /// LINE has said this.
-    pub fn note(&self, id: AccountId, known: (Timestamp, Quota)) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id, known);
-    }
-
-    /// Forgets all accounts but these.
-    fn keep_only(&self, accounts: &[Account]) {
-        let is_there = |id: &AccountId| accounts.iter().any(|account| account.id == *id);
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| is_there(id));
-    }
 }
 
 impl QuotaWorker {

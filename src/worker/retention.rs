@@ -6,11 +6,11 @@ use crate::config::section;
 use crate::error::Result;
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
+use crate::runtime::pulse::Beat;
+use crate::runtime::wake::Stop;
 use crate::store::Store;
 use crate::store::erasure::retention::{self, Keep};
 use crate::worker::PAUSE_MAX;
-use crate::worker::pulse::Beat;
-use crate::worker::wake::Stop;
 
 /// Things of each kind that are removed in one transaction.
 const BATCH: usize = 100;

@@ -16,12 +16,12 @@ use crate::model::webhook::{self, AttemptError, Decision, Outcome};
 use crate::model::webhook_delivery::Attempt;
 use crate::net::outbound_client::OutboundClient;
 use crate::net::webhook_call::Call;
+use crate::runtime::in_flight::UnderWay;
+use crate::runtime::pulse::Beat;
+use crate::runtime::wake::{Stop, Wake};
 use crate::store::reader::Reader;
 use crate::store::webhooks::deliveries::Claim;
 use crate::store::{Store, webhooks};
-use crate::worker::pulse::Beat;
-use crate::worker::under_way::UnderWay;
-use crate::worker::wake::{Stop, Wake};
 use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
 
 /// Of all calls at once, the part that one customer may have.

@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use awc::http::Method;
-use kaiwa::api::token::{Bearer, sign};
 use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::secret::Secret;
+use kaiwa::runtime::bearer::{Bearer, sign};
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;

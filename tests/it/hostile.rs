@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use actix_web::http::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use actix_web::test::TestRequest;
-use kaiwa::api::token::{Bearer, Verifier, sign};
-use kaiwa::api::{feed, medias, once, query, range};
+use kaiwa::api::{feed, idempotency, medias, query, range};
 use kaiwa::line::answer::Answer;
 use kaiwa::line::{said, signature, webhook};
 use kaiwa::model::content;
@@ -19,6 +18,7 @@ use kaiwa::model::page::Page;
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::net::ssrf_guard::Guard;
+use kaiwa::runtime::bearer::{Bearer, Verifier, sign};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -191,7 +191,7 @@ proptest! {
         let text = std::str::from_utf8(&key).ok();
         let is_printable = text.is_some_and(|text| text.chars().all(|sign| (' '..='~').contains(&sign)));
 
-        prop_assert_eq!(once::is_key(&key), is_printable && !key.is_empty() && key.len() < 256);
+        prop_assert_eq!(idempotency::is_key(&key), is_printable && !key.is_empty() && key.len() < 256);
     }
 
     #[test]

@@ -24,7 +24,7 @@ async fn paths(server: &TestServer) -> Vec<String> {
         };
         path.replace("{id}", &id).replace("{message_id}", &message).replace("{name}", "a.txt")
     };
-    kaiwa::api::all()
+    kaiwa::api::routes::all()
         .iter()
         .filter(|route| route.allow().contains("GET"))
         .map(|route| filled(route.path()))
@@ -64,7 +64,7 @@ async fn a_parameter_that_a_call_does_not_know_is_refused_and_so_is_one_that_com
     let server = TestServer::start();
     let id = "01a20644-f95c-7717-97b7-0888b5389fe6";
 
-    for route in kaiwa::api::all().iter().filter(|route| route.path().starts_with("/v1.0/")) {
+    for route in kaiwa::api::routes::all().iter().filter(|route| route.path().starts_with("/v1.0/")) {
         let path = route.path().replace("{id}", id).replace("{message_id}", id).replace("{account_id}", id);
         for method in route.allow().split(", ") {
             let method: Method = method.parse().unwrap();

@@ -7,8 +7,8 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, web};
 
-use crate::api::JSON;
-use crate::api::app::App;
+use crate::api::json::JSON;
+use crate::runtime::app::App;
 
 /// OpenAPI 3.1, but for the two words that [`render`] replaces.
 const DOCUMENT: &str = include_str!("document.json");

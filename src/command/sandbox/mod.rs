@@ -10,7 +10,6 @@ use std::time::Duration;
 use actix_web::rt::{self, System};
 use clap::{Args, Subcommand};
 
-use crate::api::token::{Bearer, sign};
 use crate::command::sandbox::greeting::Greeting;
 use crate::command::serve::asked_to_stop;
 use crate::command::settings::begin_anew;
@@ -24,6 +23,7 @@ use crate::model::customer::ProfileChange;
 use crate::model::id::{AccountId, ConversationId, CustomerId};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
+use crate::runtime::bearer::{Bearer, sign};
 use crate::sandbox::control::client;
 use crate::sandbox::platform::{Options, Platform};
 use crate::server::{Server, make_private_folder};

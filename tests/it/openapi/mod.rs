@@ -31,7 +31,7 @@ fn every_route_is_an_operation_and_every_operation_a_route() {
         .filter(|(_, method, _)| *method != "head")
         .map(|(path, method, _)| format!("{} {path}", method.to_uppercase()))
         .collect();
-    let served: BTreeSet<String> = kaiwa::api::all()
+    let served: BTreeSet<String> = kaiwa::api::routes::all()
         .iter()
         .flat_map(|route| {
             let methods = route.allow().split(", ").map(str::to_owned).collect::<BTreeSet<_>>();

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use awc::http::Method;
-use kaiwa::api::token::{Bearer, sign};
 use kaiwa::model::customer::ProfileChange;
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
+use kaiwa::runtime::bearer::{Bearer, sign};
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;

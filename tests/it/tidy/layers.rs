@@ -5,12 +5,13 @@ use crate::tidy::tree::{File, source_files};
 use crate::tidy::{Finding, hold};
 
 /// A file uses its own layer and the rows above that one. The layers of one row do not know each other.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["error"],
     &["model", "files"],
     &["contract", "config", "net", "metrics"],
     &["store"],
     &["line"],
+    &["runtime"],
     &["worker"],
     &["api", "inbox", "sandbox"],
     &["admin"],
@@ -157,7 +158,7 @@ fn a_path_to_a_later_layer_or_to_a_stranger_is_found() {
 
     let model = file("src/model/id.rs", "use crate::error::Error;\nuse crate::{\n    store::Store,\n};");
     let line = file("src/line/client.rs", "// crate::store\nfn a() { crate::store::open() }");
-    let api = file("src/api/app.rs", "use crate::{inbox, store, sandbox::x};");
+    let api = file("src/runtime/app.rs", "use crate::{inbox, store, sandbox::x};");
 
     assert_eq!(wrong(&model), [(3, "crate::store::Store".to_owned())]);
     assert_eq!(wrong(&line), [(2, "crate::store::open".to_owned())]);

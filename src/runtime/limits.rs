@@ -6,13 +6,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::api::app::App;
 use crate::config::section;
 use crate::error::{Error, Result};
 use crate::model::id::CustomerId;
 use crate::model::rate::{Lately, Rate, Table};
 use crate::model::timestamp::Timestamp;
-use crate::store::outbox::backlog;
 
 /// How long a count of waiting messages holds; what was added since is added to it.
 const COUNT_AGE_MAX: Duration = Duration::from_secs(2);
@@ -92,7 +90,7 @@ impl Limits {
     }
 
     /// Counts one more message of a customer, unless `most` wait already.
-    fn add_message(
+    pub fn add_message(
         &self,
         customer: CustomerId,
         most: u64,
@@ -116,26 +114,6 @@ impl Limits {
         let message = format!("{most} messages of this customer wait to be sent already");
         Err(Error::TooMany { message, wait: OUTBOX_PAUSE })
     }
-}
-
-/// There is room for another message of this customer, in its outbox and on the disk.
-///
-/// `TooMany` beyond the customer's share, `Unavailable` when the disk is nearly full.
-pub fn require_room(app: &App, customer: CustomerId) -> Result<()> {
-    require_disk(app)?;
-    let most = app.shared.config.limits.pending_messages;
-    let count = || app.reader.read(|connection| backlog::of_customer(connection, customer, most));
-    app.shared.limits.add_message(customer, most, app.shared.clock.now(), count)
-}
-
-/// `Unavailable` when the disk is nearly full: what is left of it is for what LINE sends.
-pub fn require_disk(app: &App) -> Result<()> {
-    let least = app.shared.config.limits.disk_free_bytes;
-    if least == 0 || app.shared.store.free_bytes()? >= least {
-        return Ok(());
-    }
-    log::error!("storage: the disk has less than {least} bytes left: nothing is taken to be sent");
-    Err(Error::Unavailable("the server's disk is nearly full".to_owned()))
 }
 
 fn take<K: Eq + std::hash::Hash>(

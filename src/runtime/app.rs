@@ -3,12 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::counters::Counters;
-use crate::api::feeds::Feeds;
-use crate::api::limits::Limits;
-use crate::api::once::UnderWay;
-use crate::api::tickets::Tickets;
-use crate::api::token::Verifier;
 use crate::config::Config;
 use crate::error::Result;
 use crate::line::client::Client;
@@ -16,15 +10,21 @@ use crate::metrics::Metrics;
 use crate::model::clock::Clock;
 use crate::model::id::AccountId;
 use crate::model::timestamp::Timestamp;
+use crate::runtime::bearer::Verifier;
+use crate::runtime::counters::Counters;
+use crate::runtime::feeds::Feeds;
+use crate::runtime::key_locks::KeyLocks;
+use crate::runtime::limits::Limits;
+use crate::runtime::outcomes::Outcomes;
+use crate::runtime::pulse::Pulse;
+use crate::runtime::quotas::Quotas;
+use crate::runtime::tickets::Tickets;
+use crate::runtime::tokens::{Renewals, Tokens};
+use crate::runtime::wake::{Alarms, End};
 use crate::store::Store;
 use crate::store::chats::inbound::Received;
 use crate::store::files::media_store::Folder;
 use crate::store::reader::Reader;
-use crate::worker::outcomes::Outcomes;
-use crate::worker::pulse::Pulse;
-use crate::worker::quotas::Quotas;
-use crate::worker::tokens::{Renewals, Tokens};
-use crate::worker::wake::{Alarms, End};
 
 /// Connections to LINE of one HTTP thread, for the few calls that a caller waits for.
 const LINE_CONNECTIONS: usize = 16;
@@ -64,7 +64,7 @@ pub struct Shared {
     /// Tells callers of outcomes.
     pub outcomes: Outcomes,
     /// Which idempotency keys are being answered.
-    pub under_way: UnderWay,
+    pub key_locks: KeyLocks,
     /// What LINE said about quotas.
     pub quotas: Quotas,
     /// The live feeds that are open.

@@ -1,0 +1,117 @@
+//! The list of all routes.
+
+use actix_web::web;
+
+use crate::api::route::Route;
+use crate::api::{
+    accounts, conversations, feed, health, medias, messages, openapi, participants, public_files, quota,
+    retries, setup, signs, tickets, uploads, webhook, webhook_deliveries, webhook_endpoint,
+};
+use crate::contract::paths::{UPLOADS, WEBHOOK};
+use crate::error::{Error, Resource as Missing};
+
+/// The parameters of every list.
+const PAGE: &[&str] = &["page_size", "page_token"];
+
+/// Those of the list of deliveries.
+const DELIVERIES: &[&str] = &["page_size", "page_token", "state", "conversation_id"];
+
+/// Lets the server answer every route, and all else with what is wrong with it.
+pub fn routes(service: &mut web::ServiceConfig) {
+    for route in all() {
+        route.register(service);
+    }
+    service.default_service(web::to(route_not_found));
+}
+
+/// Every route of the server; `openapi/document.json` describes the same ones.
+pub fn all() -> Vec<Route> {
+    [conversations(), line_accounts(), events(), files(), webhooks(), about()].into_iter().flatten().collect()
+}
+
+fn conversations() -> Vec<Route> {
+    vec![
+        Route::at("/v1.0/conversations/setup").post(setup::create),
+        Route::at("/v1.0/conversations").get(conversations::list).takes(PAGE),
+        Route::at("/v1.0/conversations/{id}").get(conversations::get).put(conversations::update),
+        Route::at("/v1.0/conversations/{id}/messages")
+            .get(messages::list)
+            .takes(PAGE)
+            .post(messages::send)
+            .once(),
+        Route::at("/v1.0/conversations/{id}/messages/{message_id}").get(messages::get),
+        Route::at("/v1.0/conversations/{id}/messages/{message_id}/retry").post(retries::create).once(),
+        Route::at("/v1.0/conversations/{id}/participants").get(participants::list).takes(PAGE),
+        Route::at("/v1.0/conversations/{id}/read").post(signs::read),
+        Route::at("/v1.0/conversations/{id}/typing").post(signs::typing),
+    ]
+}
+
+/// LINE accounts of customers, and LINE itself.
+fn line_accounts() -> Vec<Route> {
+    vec![
+        Route::at("/v1.0/conversation_accounts")
+            .get(accounts::list)
+            .takes(PAGE)
+            .post(accounts::create)
+            .once(),
+        Route::at("/v1.0/conversation_accounts/{id}")
+            .get(accounts::get)
+            .put(accounts::update)
+            .delete(accounts::remove),
+        Route::at("/v1.0/conversation_accounts/{id}/quota").get(quota::get),
+        Route::at(WEBHOOK).post(webhook::receive).takes_anything(),
+    ]
+}
+
+/// The live feed.
+fn events() -> Vec<Route> {
+    vec![
+        Route::at("/v1.0/events").get(feed::read).takes(&[
+            "conversation_id",
+            "type",
+            "last_event_id",
+            "ticket",
+        ]),
+        Route::at("/v1.0/events/tickets").post(tickets::create),
+    ]
+}
+
+/// Files: taken from customers, given to LINE and its users.
+fn files() -> Vec<Route> {
+    vec![
+        Route::at(UPLOADS).post(uploads::create).takes(&["filename"]).once(),
+        Route::at("/v1.0/medias/{id}").get(medias::get),
+        Route::at("/v1.0/medias/{id}/preview").get(medias::preview),
+        Route::at("/m/{id}/{name}").get(public_files::whole),
+        Route::at("/m/{id}/preview/{name}").get(public_files::preview),
+    ]
+}
+
+/// What customers are told, and where.
+fn webhooks() -> Vec<Route> {
+    vec![
+        Route::at("/v1.0/webhook").get(webhook_endpoint::get).put(webhook_endpoint::update),
+        Route::at("/v1.0/webhook/rotate").post(webhook_endpoint::rotate),
+        Route::at("/v1.0/webhook_deliveries").get(webhook_deliveries::list).takes(DELIVERIES),
+        Route::at("/v1.0/webhook_deliveries/{id}").get(webhook_deliveries::get),
+        Route::at("/v1.0/webhook_deliveries/{id}/replay").post(webhook_deliveries::replay),
+    ]
+}
+
+/// The server itself: how it is, and what it can do.
+fn about() -> Vec<Route> {
+    vec![
+        Route::at("/healthz").get(health::alive),
+        Route::at("/readyz").get(health::ready),
+        Route::at("/openapi.json").get(openapi::document),
+        Route::at("/docs").get(openapi::page),
+        Route::at("/docs/page.css").get(openapi::style),
+        Route::at("/docs/page.js").get(openapi::script),
+    ]
+}
+
+/// Says that nothing is at this path.
+pub async fn route_not_found() -> Result<&'static str, Error> {
+    Err(Error::NotFound(Missing::Route))
+}
