@@ -4,8 +4,8 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpRequest, Responder, web};
 
-use crate::api::once;
-use crate::api::query::Parameters;
+use crate::api::middleware::once;
+use crate::api::request::query::Parameters;
 use crate::error::Error;
 
 /// Calls of the interface know their parameters. Pages and files, and what others call, do not mind any.

@@ -2,11 +2,13 @@
 
 use actix_web::web;
 
+use crate::api::accounts::{quota, setup, webhook};
+use crate::api::conversations::{messages, participants, retries, signs};
+use crate::api::events::{feed, tickets};
+use crate::api::files::{medias, public_files, uploads};
+use crate::api::operator::health;
 use crate::api::route::Route;
-use crate::api::{
-    accounts, conversations, feed, health, medias, messages, openapi, participants, public_files, quota,
-    retries, setup, signs, tickets, uploads, webhook, webhook_deliveries, webhook_endpoint,
-};
+use crate::api::{accounts, conversations, openapi, webhooks};
 use crate::contract::paths::{UPLOADS, WEBHOOK};
 use crate::error::{Error, Resource as Missing};
 
@@ -91,11 +93,11 @@ fn files() -> Vec<Route> {
 /// What customers are told, and where.
 fn webhooks() -> Vec<Route> {
     vec![
-        Route::at("/v1.0/webhook").get(webhook_endpoint::get).put(webhook_endpoint::update),
-        Route::at("/v1.0/webhook/rotate").post(webhook_endpoint::rotate),
-        Route::at("/v1.0/webhook_deliveries").get(webhook_deliveries::list).takes(DELIVERIES),
-        Route::at("/v1.0/webhook_deliveries/{id}").get(webhook_deliveries::get),
-        Route::at("/v1.0/webhook_deliveries/{id}/replay").post(webhook_deliveries::replay),
+        Route::at("/v1.0/webhook").get(webhooks::endpoint::get).put(webhooks::endpoint::update),
+        Route::at("/v1.0/webhook/rotate").post(webhooks::endpoint::rotate),
+        Route::at("/v1.0/webhook_deliveries").get(webhooks::deliveries::list).takes(DELIVERIES),
+        Route::at("/v1.0/webhook_deliveries/{id}").get(webhooks::deliveries::get),
+        Route::at("/v1.0/webhook_deliveries/{id}/replay").post(webhooks::deliveries::replay),
     ]
 }
 

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 use tokio_util::either::Either;
 
-use crate::api::progress::Progress;
+use crate::api::middleware::progress::Progress;
 use crate::net::listening::Lines;
 use crate::runtime::wake::Stop;
 

@@ -80,7 +80,7 @@ fn serve_metrics(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> 
         on_connect: |_, _| {},
     };
     let routes = move |service: &mut web::ServiceConfig| {
-        service.app_data(web::Data::new(Arc::clone(&shared))).configure(api::metrics::routes);
+        service.app_data(web::Data::new(Arc::clone(&shared))).configure(api::operator::metrics::routes);
     };
     listening::serve(listener, listening, routes).map_err(Error::internal)
 }

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio_util::either::Either;
 
 use crate::api;
-use crate::api::guard::guard;
+use crate::api::middleware::guard::guard;
 use crate::error::{Error, Result};
 use crate::runtime::app::{App, Shared};
 use crate::server::acceptor::Accepted;

@@ -8,7 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::test;
 use actix_web::web::{self, Data};
 use awc::http::Method;
-use kaiwa::api::guard::guard;
+use kaiwa::api::middleware::guard::guard;
 use kaiwa::runtime::app::App;
 use serde_json::json;
 

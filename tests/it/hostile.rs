@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use actix_web::http::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use actix_web::test::TestRequest;
-use kaiwa::api::{feed, idempotency, medias, query, range};
+use kaiwa::api::events::feed;
+use kaiwa::api::files::{medias, range};
+use kaiwa::api::request::{idempotency, query};
 use kaiwa::line::answer::Answer;
 use kaiwa::line::{said, signature, webhook};
 use kaiwa::model::content;

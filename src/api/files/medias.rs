@@ -13,8 +13,8 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use futures_util::stream::{self, Stream};
 
-use crate::api::caller::Caller;
-use crate::api::range::{Selection, select};
+use crate::api::files::range::{Selection, select};
+use crate::api::request::caller::Caller;
 use crate::error::{Error, Resource, Result};
 use crate::model::content::{self, HEAD_BYTES};
 use crate::model::id::MediaId;

@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::api::caller::Caller;
 use crate::api::json::JSON;
-use crate::api::query;
+use crate::api::request::caller::Caller;
+use crate::api::request::query;
 use crate::contract::views::{AddressView, ListBody};
 use crate::error::Result;
 use crate::model::id::ConversationId;

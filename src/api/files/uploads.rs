@@ -7,11 +7,10 @@ use actix_web::web::{Bytes, BytesMut, Data, Payload, block};
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::Semaphore;
 
-use crate::api::caller::Caller;
-use crate::api::capacity;
-use crate::api::file_body::{FileBody, OTHER_BYTES_MAX};
-use crate::api::idempotency::Once;
-use crate::api::{body, deadline, query};
+use crate::api::request::caller::Caller;
+use crate::api::request::file_body::{FileBody, OTHER_BYTES_MAX};
+use crate::api::request::idempotency::Once;
+use crate::api::request::{body, capacity, deadline, query};
 use crate::error::{Error, Resource, Result, Rule};
 use crate::line::said;
 use crate::model::content;

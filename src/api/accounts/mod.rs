@@ -1,14 +1,18 @@
 //! LINE accounts: connect, list, read, change, remove. Credentials go in and never come out.
 
+pub mod quota;
+pub mod setup;
+pub mod webhook;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::body::Json;
-use crate::api::caller::Caller;
-use crate::api::field::{Field, checked};
-use crate::api::idempotency::Once;
 use crate::api::json::JSON;
-use crate::api::query;
+use crate::api::request::body::Json;
+use crate::api::request::caller::Caller;
+use crate::api::request::field::{Field, checked};
+use crate::api::request::idempotency::Once;
+use crate::api::request::query;
 use crate::contract::views::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::error::{Error, Result, Rule};
 use crate::model::account::{

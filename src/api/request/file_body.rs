@@ -11,7 +11,7 @@ use actix_web::http::header::{
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
-use crate::api::body;
+use crate::api::request::body;
 use crate::error::{Error, Result, Rule};
 
 /// The name under which a part is the file though it has no name of a file, when no other part has one.

@@ -4,9 +4,9 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use crate::api::accounts as account_api;
-use crate::api::body::Json;
-use crate::api::caller::Caller;
-use crate::api::webhook_endpoint::check_method;
+use crate::api::request::body::Json;
+use crate::api::request::caller::Caller;
+use crate::api::webhooks::endpoint::check_method;
 use crate::contract::views::{BotView, REFERENCE_TYPE};
 use crate::error::{Error, Result, Rule};
 use crate::line::told::{WebhookEndpoint, WebhookTest};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 
-use crate::api::caller::Caller;
+use crate::api::request::caller::Caller;
 use crate::contract::views::QuotaView;
 use crate::error::Result;
 use crate::model::id::AccountId;

@@ -15,8 +15,8 @@ use futures_util::Stream;
 use futures_util::stream::{self, unfold};
 use tokio::time::{Instant, sleep_until};
 
-use crate::api::caller::Caller;
-use crate::api::query;
+use crate::api::request::caller::Caller;
+use crate::api::request::query;
 use crate::contract::views::{EventView, ResetView, event_type};
 use crate::error::{Error, Result, Rule};
 use crate::model::event::{EventKind, EventRow};

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 
-use crate::api::caller::Caller;
+use crate::api::request::caller::Caller;
 use crate::contract::views::TicketView;
 use crate::error::Result;
 use crate::runtime::app::App;

@@ -1,13 +1,20 @@
 //! Conversations: list, read, rename.
 
+pub mod attachments;
+pub mod messages;
+pub mod outgoing;
+pub mod participants;
+pub mod retries;
+pub mod signs;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::body::Json;
-use crate::api::caller::Caller;
-use crate::api::field::{Field, checked};
 use crate::api::json::JSON;
-use crate::api::query;
+use crate::api::request::body::Json;
+use crate::api::request::caller::Caller;
+use crate::api::request::field::{Field, checked};
+use crate::api::request::query;
 use crate::contract::views::{ConversationView, ListBody};
 use crate::error::Result;
 use crate::model::conversation::ConversationChange;

@@ -3,9 +3,9 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::body::Json;
-use crate::api::caller::Caller;
-use crate::api::field::Field;
+use crate::api::request::body::Json;
+use crate::api::request::caller::Caller;
+use crate::api::request::field::Field;
 use crate::contract::webhook_views::EndpointView;
 use crate::error::{Error, Result, Rule};
 use crate::model::customer::ProfileChange;

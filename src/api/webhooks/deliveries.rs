@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::api::caller::Caller;
 use crate::api::json::JSON;
-use crate::api::query;
+use crate::api::request::caller::Caller;
+use crate::api::request::query;
 use crate::contract::views::ListBody;
 use crate::contract::webhook_views::{DeliveryView, DeliveryWithAttemptsView};
 use crate::error::{Error, Result, Rule};

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::api::field::or_default;
+use crate::api::request::field::or_default;
 use crate::error::{Error, InvalidProperty, Result, Rule};
 use crate::line::outgoing::link_text;
 use crate::model::id::{MediaId, MessageId};

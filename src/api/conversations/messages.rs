@@ -2,13 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::api::body::Json;
-use crate::api::caller::Caller;
-use crate::api::capacity;
-use crate::api::idempotency::Once;
+use crate::api::conversations::attachments;
+use crate::api::conversations::outgoing::{self, SendMessage};
 use crate::api::json::JSON;
-use crate::api::outgoing::{self, SendMessage};
-use crate::api::{attachments, query};
+use crate::api::request::body::Json;
+use crate::api::request::caller::Caller;
+use crate::api::request::idempotency::Once;
+use crate::api::request::{capacity, query};
 use crate::contract::views::{ListBody, MessageView};
 use crate::error::{Error, InvalidProperty, Result};
 use crate::line::push;

@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
-use crate::api::{query, same_origin};
+use crate::api::request::{query, same_origin};
 use crate::error::{Error, Result};
 use crate::model::customer::ProfileChange;
 use crate::model::id::CustomerId;

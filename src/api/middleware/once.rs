@@ -15,10 +15,13 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::api::caller::Caller;
-use crate::api::file_body::FileBody;
-use crate::api::idempotency::{Hash, KEY_BYTES_MAX, Keyed, Once, hash, is_key};
-use crate::api::{accounts, deadline, messages, uploads};
+use crate::api::accounts;
+use crate::api::conversations::messages;
+use crate::api::files::uploads;
+use crate::api::request::caller::Caller;
+use crate::api::request::deadline;
+use crate::api::request::file_body::FileBody;
+use crate::api::request::idempotency::{Hash, KEY_BYTES_MAX, Keyed, Once, hash, is_key};
 use crate::contract::paths::UPLOADS;
 use crate::error::{Error, Result, Rule};
 use crate::model::created::Created;

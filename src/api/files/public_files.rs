@@ -5,7 +5,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::api::medias;
+use crate::api::files::medias;
 use crate::error::{Error, Resource, Result};
 use crate::model::id::MediaId;
 use crate::model::media::StoredFile;

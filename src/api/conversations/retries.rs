@@ -3,12 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::body::MaybeJson;
-use crate::api::caller::Caller;
-use crate::api::capacity;
-use crate::api::field::or_default;
-use crate::api::idempotency::Once;
-use crate::api::messages::{prefers_no_wait, show};
+use crate::api::conversations::messages::{prefers_no_wait, show};
+use crate::api::request::body::MaybeJson;
+use crate::api::request::caller::Caller;
+use crate::api::request::capacity;
+use crate::api::request::field::or_default;
+use crate::api::request::idempotency::Once;
 use crate::error::Result;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, MessageId};

@@ -11,8 +11,8 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 
-use crate::api::deadline;
-use crate::api::idempotency::Once;
+use crate::api::request::deadline;
+use crate::api::request::idempotency::Once;
 use crate::error::{Error, Result, Rule};
 use crate::model::object::object;
 use crate::runtime::app::App;

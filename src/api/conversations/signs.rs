@@ -3,8 +3,8 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::body::MaybeJson;
-use crate::api::caller::Caller;
+use crate::api::request::body::MaybeJson;
+use crate::api::request::caller::Caller;
 use crate::error::{Error, Result, Rule};
 use crate::model::account::Account;
 use crate::model::chat::ChatKind;

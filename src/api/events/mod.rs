@@ -1,0 +1,4 @@
+//! The live feed.
+
+pub mod feed;
+pub mod tickets;
