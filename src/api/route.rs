@@ -6,7 +6,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, Responder, web};
 
 use crate::api::middleware::once;
 use crate::api::request::query::Parameters;
-use crate::error::Error;
+use crate::error::{Error, Resource};
 
 /// Calls of the interface know their parameters. Pages and files, and what others call, do not mind any.
 const INTERFACE: &str = "/v1.0/";
@@ -123,4 +123,9 @@ impl Route {
         self.methods.push((method.clone(), web::method(method).to(handler)));
         self
     }
+}
+
+/// Says that nothing is at this path.
+pub async fn route_not_found() -> Result<&'static str, Error> {
+    Err(Error::NotFound(Resource::Route))
 }

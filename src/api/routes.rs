@@ -7,10 +7,9 @@ use crate::api::conversations::{messages, participants, retries, signs};
 use crate::api::events::{feed, tickets};
 use crate::api::files::{medias, public_files, uploads};
 use crate::api::operator::health;
-use crate::api::route::Route;
+use crate::api::route::{Route, route_not_found};
 use crate::api::{accounts, conversations, openapi, webhooks};
 use crate::contract::paths::{UPLOADS, WEBHOOK};
-use crate::error::{Error, Resource as Missing};
 
 /// The parameters of every list.
 const PAGE: &[&str] = &["page_size", "page_token"];
@@ -113,7 +112,3 @@ fn about() -> Vec<Route> {
     ]
 }
 
-/// Says that nothing is at this path.
-pub async fn route_not_found() -> Result<&'static str, Error> {
-    Err(Error::NotFound(Missing::Route))
-}

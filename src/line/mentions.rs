@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 
 use crate::line::lenient;
-use crate::line::validation::schema::{Path, Problems, report};
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::model::chat::LineId;
 use crate::model::mention::{Mention, MentionKind};
 

@@ -5,8 +5,9 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 
 use crate::line::mentions;
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
-use crate::line::validation::schema::{Field, Path, Problems, Rule, check, optional, report, required};
+use crate::line::validation::schema::{Field, Rule, check, optional, required};
 use crate::model::mention::Mention;
 use crate::model::outgoing::Outgoing;
 use crate::model::text::Text;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::line::validation::schema::Path;
-use crate::sandbox::chats::ChatMessage;
+use crate::line::validation::problems::Path;
+use crate::sandbox::chats::{ChatMessage, Chats};
 
 /// Where the quick replies stand in a message.
 const QUICK_REPLY: &str = "quickReply";
@@ -29,8 +29,13 @@ impl Button {
     }
 }
 
+/// What can be pressed in a chat, the newest message first.
+pub fn of_chat(chats: &Chats, chat: &str) -> Vec<Button> {
+    chats.of_bot(chat).flat_map(buttons).collect()
+}
+
 /// What can be pressed in this message, in its order.
-pub fn buttons(shown: &ChatMessage) -> Vec<Button> {
+fn buttons(shown: &ChatMessage) -> Vec<Button> {
     let mut buttons = Vec::new();
     collect(&shown.message, &Path::Root, &mut |path, action| {
         let label = action["label"].as_str().map(str::to_owned);

@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::buttons::{Button, buttons};
 use crate::sandbox::media::{Link, links};
 use crate::sandbox::phone::Seen;
 
@@ -97,11 +96,6 @@ impl Chats {
         }
     }
 
-    /// What can be pressed in a chat, the newest message first.
-    pub fn buttons(&self, chat: &str) -> Vec<Button> {
-        self.of_bot(chat).flat_map(buttons).collect()
-    }
-
     /// What the phone has not loaded of a chat, or tried in vain.
     pub fn missing(&self, chat: &str) -> Vec<Link> {
         let links = self.of_bot(chat).flat_map(|message| {
@@ -123,7 +117,7 @@ impl Chats {
     }
 
     /// The messages of the bot in a chat, newest first.
-    fn of_bot(&self, chat: &str) -> impl Iterator<Item = &ChatMessage> {
+    pub fn of_bot(&self, chat: &str) -> impl Iterator<Item = &ChatMessage> {
         let messages = self.chats.get(chat).into_iter().flatten().rev();
         messages.filter(|message| message.from.is_none())
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::line::validation::schema::Problems;
+use crate::line::validation::problems::Problems;
 use crate::sandbox::call::Answer;
 
 /// A refusal with this status and text.

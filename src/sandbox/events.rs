@@ -11,7 +11,8 @@ use crate::sandbox::random;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::state::State;
 use crate::sandbox::tokens;
-use crate::sandbox::webhooks::{self, Webhook, event};
+use crate::sandbox::webhook::Webhook;
+use crate::sandbox::webhooks::{self, event};
 
 /// The kinds of messages whose content the bot fetches.
 const MEDIA: [&str; 4] = ["image", "video", "audio", "file"];
@@ -221,7 +222,7 @@ pub fn place(state: &State, user_id: &str, group: Option<&str>) -> Result<Place,
 
 fn happened(state: &mut State, source: &Value, own: &Value, now: Timestamp) -> Happened {
     let event = event(state, source, own, now);
-    Happened { webhook: Webhook::new(state, vec![event]), message_id: None }
+    Happened { webhook: Webhook::new(state.kept(), vec![event]), message_id: None }
 }
 
 /// The message as the bot gets it: with what LINE adds to it.

@@ -19,7 +19,7 @@ use crate::sandbox::hangup::hang_up;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::records::{Request, ViolationKind};
 use crate::sandbox::state::State;
-use crate::sandbox::webhooks::Webhook;
+use crate::sandbox::webhook::Webhook;
 use crate::sandbox::{errors, sender};
 
 /// More than LINE takes, so that a body past LINE's limit gets LINE's answer and no closed connection.

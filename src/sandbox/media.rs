@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::line::validation::links::is_loopback;
-use crate::line::validation::schema::Path;
+use crate::line::validation::problems::Path;
 
 /// What LINE's apps take at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,7 @@ pub mod faults;
 pub mod hangup;
 pub mod history;
 pub mod media;
+pub mod options;
 pub mod people;
 pub mod persistence;
 pub mod phone;
@@ -35,6 +36,7 @@ pub mod state;
 pub mod stateless;
 pub mod taps;
 pub mod tokens;
+pub mod webhook;
 pub mod webhooks;
 
 #[cfg(test)]

@@ -91,8 +91,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::sandbox::options::Options;
     use crate::sandbox::people::GroupKind;
-    use crate::sandbox::platform::Options;
 
     fn kept() -> Kept {
         let mut kept = Options::generate().kept();

@@ -11,7 +11,8 @@ use crate::model::timestamp::Timestamp;
 use crate::net::{self, FailureKind, Request, Settings};
 use crate::sandbox::platform::Platform;
 use crate::sandbox::records::Attempt;
-use crate::sandbox::webhooks::Webhook;
+use crate::sandbox::webhook::Webhook;
+use crate::sandbox::webhooks;
 
 /// LINE waits for so long for the head of the answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -140,8 +141,8 @@ async fn redeliver(platform: Platform, client: net::Client, webhook: Webhook) {
     for number in 0..attempts {
         let Some(pause) = pause(&platform, number) else { return };
         rt::time::sleep(pause).await;
-        let (again, is_doubled) =
-            platform.with(|state| (webhook.again(state, Timestamp::now()), state.redelivery.duplicate));
+        let (again, is_doubled) = platform
+            .with(|state| (webhooks::again(state, &webhook, Timestamp::now()), state.redelivery.duplicate));
         let copies = if is_doubled { 2 } else { 1 };
         if join_all((0..copies).map(|_| attempt(&platform, &client, &again))).await[0].is_success() {
             return;

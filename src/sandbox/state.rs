@@ -9,16 +9,16 @@ use crate::sandbox::chats::Chats;
 use crate::sandbox::contents::Contents;
 use crate::sandbox::faults::Faults;
 use crate::sandbox::history::History;
+use crate::sandbox::options::Options;
 use crate::sandbox::people::People;
 use crate::sandbox::persistence::Kept;
-use crate::sandbox::platform::Options;
 use crate::sandbox::quota::Quota;
 use crate::sandbox::random::Generator;
 use crate::sandbox::records::{Attempt, Executed, Request, Violation};
 use crate::sandbox::reply_tokens::ReplyTokens;
 use crate::sandbox::retry_keys::RetryKeys;
 use crate::sandbox::stateless::StatelessTokens;
-use crate::sandbox::webhooks::Webhook;
+use crate::sandbox::webhook::Webhook;
 
 /// LINE's undisclosed schedule of redeliveries, in a form that a person can watch.
 const REDELIVERY_SCHEDULE_MS: [u64; 4] = [1_000, 5_000, 30_000, 120_000];

@@ -6,7 +6,7 @@ use time::macros::format_description;
 use time::{Date, PrimitiveDateTime, Time};
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::buttons::Button;
+use crate::sandbox::buttons::{self, Button};
 use crate::sandbox::chats::ChatMessage;
 use crate::sandbox::events::{self, Happened, Place, Writing};
 use crate::sandbox::refusal::Refusal;
@@ -49,13 +49,13 @@ pub enum Tapped {
 
 /// What a person can press in a chat, the newest message first.
 pub fn buttons(state: &State, user: &str, group: Option<&str>) -> Result<Vec<Button>, Refusal> {
-    Ok(state.chats.buttons(&events::place(state, user, group)?.chat))
+    Ok(buttons::of_chat(&state.chats, &events::place(state, user, group)?.chat))
 }
 
 /// A person presses something.
 pub fn tap(state: &mut State, tap: &Tap<'_>, now: Timestamp) -> Result<Tapped, Refusal> {
     let place = events::place(state, tap.user, tap.group)?;
-    let button = chosen(state.chats.buttons(&place.chat), tap)?;
+    let button = chosen(buttons::of_chat(&state.chats, &place.chat), tap)?;
     let action = &button.action;
     let text = |name: &str| action[name].as_str().unwrap_or_default();
     let tapped = match text("type") {

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::random;
 use crate::sandbox::state::State;
+use crate::sandbox::webhook::Webhook;
 
 /// The kinds of events that can be replied to.
 const REPLIABLE: [&str; 9] = [
@@ -19,61 +19,6 @@ const REPLIABLE: [&str; 9] = [
     "accountLink",
     "membership",
 ];
-
-/// Events on their way to the bot.
-#[derive(Debug, Clone)]
-pub struct Webhook {
-    /// Where to; without it nothing is sent.
-    pub endpoint: Option<String>,
-    /// The bot.
-    pub destination: String,
-    /// What it is signed with.
-    pub secret: Secret,
-    /// The events.
-    pub events: Vec<Value>,
-}
-
-impl Webhook {
-    /// These events for the bot, to where webhooks go now.
-    pub fn new(state: &State, events: Vec<Value>) -> Self {
-        let kept = state.kept();
-        Self {
-            endpoint: kept.webhook.endpoint.clone().filter(|_| kept.webhook.active),
-            destination: kept.bot.user_id.clone(),
-            secret: kept.channel.secret.clone(),
-            events,
-        }
-    }
-
-    /// The body, byte for byte.
-    pub fn body(&self) -> Vec<u8> {
-        json!({ "destination": self.destination, "events": self.events }).to_string().into_bytes()
-    }
-
-    /// The ids of the events.
-    pub fn event_ids(&self) -> Vec<String> {
-        let ids = self.events.iter().filter_map(|event| event["webhookEventId"].as_str());
-        ids.map(str::to_owned).collect()
-    }
-
-    /// Whether it is sent again.
-    pub fn is_redelivery(&self) -> bool {
-        self.events.first().is_some_and(|event| event["deliveryContext"]["isRedelivery"] == true)
-    }
-
-    /// The same events once more; their reply tokens live anew.
-    pub fn again(&self, state: &mut State, now: Timestamp) -> Self {
-        let mut events = self.events.clone();
-        for event in &mut events {
-            event["deliveryContext"]["isRedelivery"] = Value::Bool(true);
-            state.reply_tokens.redelivered(event["replyToken"].as_str().unwrap_or_default(), now);
-        }
-        if state.redelivery.shuffle {
-            state.generator.shuffle(&mut events);
-        }
-        Self::new(state, events)
-    }
-}
 
 /// An event of this kind with its own properties, and with all that every event has.
 pub fn event(state: &mut State, source: &Value, own: &Value, now: Timestamp) -> Value {
@@ -101,6 +46,19 @@ pub fn completed(state: &mut State, mut event: Map<String, Value>, now: Timestam
     Value::Object(event)
 }
 
+/// The same events once more; their reply tokens live anew.
+pub fn again(state: &mut State, webhook: &Webhook, now: Timestamp) -> Webhook {
+    let mut events = webhook.events.clone();
+    for event in &mut events {
+        event["deliveryContext"]["isRedelivery"] = Value::Bool(true);
+        state.reply_tokens.redelivered(event["replyToken"].as_str().unwrap_or_default(), now);
+    }
+    if state.redelivery.shuffle {
+        state.generator.shuffle(&mut events);
+    }
+    Webhook::new(state.kept(), events)
+}
+
 /// The id of the chat that a source stands for.
 pub fn chat(source: &Value) -> Option<&str> {
     ["groupId", "roomId", "userId"].iter().find_map(|name| source[*name].as_str())
@@ -124,7 +82,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sandbox::platform::Options;
+    use crate::sandbox::options::Options;
 
     const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
 
@@ -179,11 +137,11 @@ mod tests {
             .map(|number| json!({ "type": "follow", "number": number }))
             .map(|own| event(&mut state, &source, &own, NOW))
             .collect();
-        let webhook = Webhook::new(&state, events);
+        let webhook = Webhook::new(state.kept(), events);
         let later = NOW.after(Duration::from_mins(5));
         state.redelivery.shuffle = true;
 
-        let again = webhook.again(&mut state, later);
+        let again = again(&mut state, &webhook, later);
 
         assert!(again.is_redelivery() && !webhook.is_redelivery());
         assert_ne!(again.event_ids(), webhook.event_ids());

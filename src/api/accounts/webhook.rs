@@ -6,8 +6,8 @@ use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
-use crate::api::middleware::remote::Remote;
 use crate::api::request::body;
+use crate::api::request::remote::Remote;
 use crate::contract::paths::WEBHOOK;
 use crate::error::{Error, Result};
 use crate::line::{signature, webhook};

@@ -6,4 +6,3 @@ pub mod framing;
 pub mod guard;
 pub mod once;
 pub mod progress;
-pub mod remote;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, web};
 
 use crate::api::route::Route;
-use crate::api::routes::route_not_found;
+use crate::api::route::route_not_found;
 use crate::error::Result;
 use crate::metrics::page::{CONTENT_TYPE, Page};
 use crate::runtime::app::Shared;

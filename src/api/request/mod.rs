@@ -9,3 +9,4 @@ pub mod file_body;
 pub mod idempotency;
 pub mod query;
 pub mod same_origin;
+pub mod remote;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::command::sandbox::{account_id, customer_id, key, summary_path};
+use crate::command::sandbox::key;
+use crate::command::sandbox::names::{account_id, customer_id, summary_path};
 use crate::error::{Error, Result};
 use crate::model::id::{AccountId, ConversationId, CustomerId};
 use crate::sandbox::platform::Platform;

@@ -2,6 +2,7 @@
 
 mod greeting;
 mod key;
+mod names;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use actix_web::rt::{self, System};
 use clap::{Args, Subcommand};
 
 use crate::command::sandbox::greeting::Greeting;
+use crate::command::sandbox::names::{account_id, customer_id, summary_path};
 use crate::command::serve::asked_to_stop;
 use crate::command::settings::begin_anew;
 use crate::command::{logging, output};
@@ -20,21 +22,18 @@ use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::model::clock::Clock;
 use crate::model::customer::ProfileChange;
-use crate::model::id::{AccountId, ConversationId, CustomerId};
+use crate::model::id::ConversationId;
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::runtime::bearer::{Bearer, sign};
 use crate::sandbox::control::client;
-use crate::sandbox::platform::{Options, Platform};
+use crate::sandbox::options::Options;
+use crate::sandbox::platform::Platform;
 use crate::server::{Server, make_private_folder};
 use crate::store::Store;
 use crate::store::backup::remains;
 use crate::store::chats::conversations;
 use crate::store::engine::lock::Lock;
-
-/// The customer and the account of every sandbox, so that commands that were copied once work again.
-const CUSTOMER: &str = "5a6d0b9e-0000-4000-8000-000000000001";
-const ACCOUNT: &str = "5a6d0b9e-0000-4000-8000-000000000002";
 
 /// The one who has written first.
 const FIRST_USER: &str = "Alice";
@@ -237,14 +236,6 @@ fn bind(port: u16) -> Result<TcpListener> {
     Ok(listener)
 }
 
-fn customer_id() -> CustomerId {
-    CUSTOMER.parse().expect("the constant is a UUID")
-}
-
-fn account_id() -> AccountId {
-    ACCOUNT.parse().expect("the constant is a UUID")
-}
-
 fn customer() -> DeclaredCustomer {
     DeclaredCustomer {
         id: customer_id(),
@@ -274,9 +265,4 @@ fn account(platform: &Platform) -> DeclaredAccount {
         delivery_mode: None,
         is_beginning: true,
     }
-}
-
-/// Where a running sandbox tells other commands how to reach it.
-fn summary_path(data: &Path) -> PathBuf {
-    data.join("sandbox.json")
 }

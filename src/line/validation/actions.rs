@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::{Graphemes, Units};
-use crate::line::validation::schema::{Field, Path, Problems, Rule, length, optional, report, required};
+use crate::line::validation::schema::{Field, Rule, length, optional, required};
 
 /// An action of any kind; whether it needs a label, and of which length, depends on where it stands.
 pub static ACTION: Rule = Rule::Variant(&[

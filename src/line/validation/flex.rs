@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use crate::line::validation::actions::{AREA_ACTION, BUTTON_ACTION};
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
-use crate::line::validation::schema::{Field, Path, Problems, Rule, optional, report, required};
+use crate::line::validation::schema::{Field, Rule, optional, required};
 
 /// LINE takes at most so many bytes of JSON in one bubble.
 const BUBBLE_BYTES_MAX: usize = 30 * 1024;

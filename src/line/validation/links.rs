@@ -3,7 +3,7 @@
 use serde_json::Value;
 use url::{Host, Url};
 
-use crate::line::validation::schema::{Path, Problems, report};
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::model::address::is_plain;
 use crate::model::text::units;
 

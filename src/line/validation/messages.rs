@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::line::validation::actions::QUICK_REPLY;
 use crate::line::validation::flex::CONTENTS;
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::{Graphemes, Units};
-use crate::line::validation::schema::{Field, Path, Problems, Rule, optional, report, required};
+use crate::line::validation::schema::{Field, Rule, optional, required};
 use crate::line::validation::template::TEMPLATE;
 use crate::line::validation::text::{EMOJI, emojis_stand_at_dollars, placeholders_are_filled};
 

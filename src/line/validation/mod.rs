@@ -5,6 +5,7 @@ pub mod actions;
 pub mod flex;
 pub mod links;
 pub mod messages;
+pub mod problems;
 pub mod schema;
 pub mod template;
 pub mod text;
@@ -15,8 +16,9 @@ mod tests;
 use serde_json::Value;
 
 use crate::line::validation::messages::MESSAGE;
+use crate::line::validation::problems::{Path, Problems};
 use crate::line::validation::schema::Measure::Units;
-use crate::line::validation::schema::{Field, Path, Problems, Rule, check, optional, required};
+use crate::line::validation::schema::{Field, Rule, check, optional, required};
 
 /// LINE takes at most so many recipients in one multicast.
 const RECIPIENTS_MAX: usize = 500;

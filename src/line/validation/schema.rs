@@ -1,12 +1,10 @@
 //! The rules of JSON objects as tables, and the one function that holds a value against them.
 
-use std::fmt;
-
-use serde::Serialize;
 use serde_json::{Map, Value};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::line::validation::links;
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::model::text::units;
 
 /// What a value must be.
@@ -67,29 +65,6 @@ pub const fn optional(name: &'static str, rule: Rule) -> Field {
     Field { name, required: false, rule }
 }
 
-/// Where in the request body a value stands, written like `messages[0].text`.
-#[derive(Debug, Clone, Copy)]
-pub enum Path<'a> {
-    /// The body itself.
-    Root,
-    /// A property of what stands there.
-    Name(&'a Path<'a>, &'a str),
-    /// An entry of the list that stands there.
-    Index(&'a Path<'a>, usize),
-}
-
-/// One thing that is wrong with a request, as LINE words it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Detail {
-    /// What is wrong.
-    pub message: String,
-    /// Where.
-    pub property: String,
-}
-
-/// All that is wrong with a request.
-pub type Problems = Vec<Detail>;
-
 /// Holds the value against the rule and adds what is wrong.
 pub fn check(rule: &Rule, value: &Value, path: &Path<'_>, problems: &mut Problems) {
     match rule {
@@ -110,11 +85,6 @@ pub fn check(rule: &Rule, value: &Value, path: &Path<'_>, problems: &mut Problem
         }
         Rule::Boolean | Rule::Any => {}
     }
-}
-
-/// Adds a problem.
-pub fn report(problems: &mut Problems, path: &Path<'_>, message: impl Into<String>) {
-    problems.push(Detail { message: message.into(), property: path.to_string() });
 }
 
 /// The length of a text.
@@ -221,16 +191,5 @@ fn variant(variants: &[(&str, &'static [Field])], value: &Value, path: &Path<'_>
     let known = |name: &str| name == "type" || fields.iter().any(|field| field.name == name);
     for name in object.keys().filter(|name| !known(name)) {
         report(problems, &Path::Name(path, name), "unknown property");
-    }
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Path::Root => Ok(()),
-            Path::Name(Path::Root, name) => formatter.write_str(name),
-            Path::Name(parent, name) => write!(formatter, "{parent}.{name}"),
-            Path::Index(parent, index) => write!(formatter, "{parent}[{index}]"),
-        }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::line::validation::actions::{AREA_ACTION, PICTURE_ACTION, TEMPLATE_ACTION};
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::{Graphemes, Units};
-use crate::line::validation::schema::{Field, Path, Problems, Rule, length, optional, report, required};
+use crate::line::validation::schema::{Field, Rule, length, optional, required};
 
 /// The `template` of a template message.
 pub static TEMPLATE: Rule = Rule::Checked(&KINDS, texts_beside_pictures_are_shorter);

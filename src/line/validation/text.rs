@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
-use crate::line::validation::schema::{Field, Path, Problems, Rule, check, report, required};
+use crate::line::validation::schema::{Field, Rule, check, required};
 
 /// LINE takes at most so many placeholders in one text.
 const SUBSTITUTIONS_MAX: usize = 100;

@@ -10,7 +10,8 @@ use crate::net;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::sender::{self, Signature};
-use crate::sandbox::webhooks::{Webhook, completed};
+use crate::sandbox::webhook::Webhook;
+use crate::sandbox::webhooks::completed;
 
 /// A webhook comes at most so often at once.
 const COPIES_MAX: usize = 100;
@@ -45,7 +46,7 @@ pub async fn events(
     let now = Timestamp::now();
     let webhook = platform.with(|state| {
         let events = events.into_iter().map(|event| completed(state, event, now)).collect();
-        Webhook::new(state, events)
+        Webhook::new(state.kept(), events)
     });
     let ids = webhook.event_ids();
     let deliveries = (0..copies).map(|_| sender::deliver(&platform, &client, webhook.clone()));
@@ -60,7 +61,7 @@ pub async fn raw(
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Json<Value> {
-    let webhook = platform.with(|state| Webhook::new(state, Vec::new()));
+    let webhook = platform.with(|state| Webhook::new(state.kept(), Vec::new()));
     Json(json!(sender::send(&client, &webhook, body.to_vec(), query.signature).await))
 }
 

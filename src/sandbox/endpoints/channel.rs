@@ -12,7 +12,7 @@ use crate::sandbox::endpoints::{Visit, admit, body};
 use crate::sandbox::errors;
 use crate::sandbox::sender::Outcome;
 use crate::sandbox::state::State;
-use crate::sandbox::webhooks::Webhook;
+use crate::sandbox::webhook::Webhook;
 
 static ENDPOINT: Rule = Rule::Object(&[required("endpoint", Rule::Text(Units, 1, 500))]);
 static TEST: Rule = Rule::Object(&[optional("endpoint", Rule::Text(Units, 1, 500))]);
@@ -40,7 +40,7 @@ pub fn set_endpoint(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answ
 /// The empty webhook with which an endpoint is tested.
 pub fn test(state: &mut State, call: &Call, now: Timestamp) -> Result<Webhook, Answer> {
     admit(state, call, now)?;
-    let mut webhook = Webhook::new(state, Vec::new());
+    let mut webhook = Webhook::new(state.kept(), Vec::new());
     webhook.endpoint.clone_from(&state.kept().webhook.endpoint);
     if !call.body.is_empty()
         && let Some(endpoint) = body(call, &TEST)?["endpoint"].as_str()

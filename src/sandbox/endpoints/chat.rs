@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
-use crate::line::validation::schema::{Path, Problems, Rule, optional, report, required};
+use crate::line::validation::schema::{Rule, optional, required};
 use crate::sandbox::call::Answer;
 use crate::sandbox::endpoints::{Visit, body};
 use crate::sandbox::errors;

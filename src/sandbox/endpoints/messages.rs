@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::line::validation::schema::{Detail, Rule};
+use crate::line::validation::problems::Detail;
+use crate::line::validation::schema::Rule;
 use crate::line::validation::{MULTICAST, PUSH, REPLY, VALIDATE};
 use crate::model::secret::Secret;
 use crate::sandbox::call::Answer;

@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use crate::line::signature;
 use crate::sandbox::faults::Fault;
-use crate::sandbox::platform::{Options, Platform};
+use crate::sandbox::options::Options;
+use crate::sandbox::platform::Platform;
 use crate::sandbox::serve;
 
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::sandbox::faults::{Fault, FaultKind};
-use kaiwa::sandbox::platform::Options;
+use kaiwa::sandbox::options::Options;
 use kaiwa::sandbox::random::Generator;
 
 use crate::crash::listed::{Listed, identify, is_undecided, read_all, read_files, undecided, unknown};

@@ -4,8 +4,9 @@ use std::net::TcpListener;
 
 use actix_web::rt::System;
 use kaiwa::sandbox;
+use kaiwa::sandbox::options::Options;
 use kaiwa::sandbox::people::Friendship;
-use kaiwa::sandbox::platform::{Options, Platform};
+use kaiwa::sandbox::platform::Platform;
 
 /// A running sandbox. It ends with the test process.
 pub struct Line {
