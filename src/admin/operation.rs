@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::model::account::{Credential, DeliveryMode, NewAccount};
-use crate::model::customer::{MessageDays, ProfileChange};
+use crate::model::accounts::account::{Credential, DeliveryMode, NewAccount};
+use crate::model::accounts::customer::{MessageDays, ProfileChange};
 use crate::model::id::{AccountId, CustomerId, EventId};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;

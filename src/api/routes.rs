@@ -111,4 +111,3 @@ fn about() -> Vec<Route> {
         Route::at("/docs/page.js").get(openapi::script),
     ]
 }
-

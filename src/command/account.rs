@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, Subcommand};
 
 use crate::admin::operation::{Channel, Operation};
-use crate::command::output;
 use crate::command::place::Place;
 use crate::command::settings::{Settings, find_customer};
+use crate::command::terminal::output;
 use crate::contract::views::AccountView;
 use crate::error::{Error, Result};
-use crate::model::account::Account;
+use crate::model::accounts::account::Account;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::command::confirmation::Confirmation;
 use crate::command::settings::Settings;
-use crate::command::words::{self, counted};
-use crate::command::{output, progress};
+use crate::command::terminal::confirmation::Confirmation;
+use crate::command::terminal::words::{self, counted};
+use crate::command::terminal::{output, progress};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;

@@ -4,11 +4,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::admin::operation::Operation;
-use crate::command::output;
 use crate::command::place::Place;
 use crate::command::settings::Settings;
+use crate::command::terminal::output;
 use crate::error::Result;
-use crate::model::customer::{Customer, MessageDays};
+use crate::model::accounts::customer::{Customer, MessageDays};
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts::customers;

@@ -4,13 +4,13 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use crate::admin::operation::Operation;
-use crate::command::confirmation::Confirmation;
 use crate::command::place::Place;
 use crate::command::settings::Settings;
-use crate::command::words::counted;
-use crate::command::{output, progress};
+use crate::command::terminal::confirmation::Confirmation;
+use crate::command::terminal::words::counted;
+use crate::command::terminal::{output, progress};
 use crate::error::{Error, Resource, Result};
-use crate::model::chat::LineId;
+use crate::model::chats::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::progress::{Unit, advance, begin};
 use crate::store::engine::lock::Search;

@@ -4,9 +4,9 @@ use actix_web::rt::System;
 use clap::Args;
 use serde_json::Value;
 
-use crate::command::output;
 use crate::command::own_server::{self, Request};
 use crate::command::settings::Settings;
+use crate::command::terminal::output;
 use crate::error::{Error, Result};
 
 /// Asks `/readyz` of the server that listens where the configuration says.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::command::settings::{Settings, begin_anew};
-use crate::command::{output, progress};
+use crate::command::terminal::{output, progress};
 use crate::error::Result;
 use crate::store::engine::schema;
 

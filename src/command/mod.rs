@@ -5,31 +5,29 @@
 
 mod account;
 mod backup;
-mod confirmation;
 mod customer;
 mod doctor;
 mod erase;
-mod hardening;
 mod healthcheck;
-mod logging;
 mod migrate;
-mod output;
 mod own_server;
 mod place;
-mod progress;
+pub mod process;
 mod replay;
 mod sandbox;
 mod secrets;
 mod serve;
 mod settings;
+pub mod terminal;
 mod token;
 mod webhooks;
-mod words;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::command::process::hardening;
+use crate::command::terminal::output;
 use crate::error::{Error, Result};
 
 /// `EX_CONFIG` of sysexits.h: a person has to change something before another try can succeed.

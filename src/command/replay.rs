@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::admin::operation::Operation;
 use crate::command::place::Place;
 use crate::command::settings::Settings;
-use crate::command::{output, progress};
+use crate::command::terminal::{output, progress};
 use crate::error::Result;
 use crate::model::progress::{Unit, advance, begin};
 use crate::model::timestamp::Timestamp;

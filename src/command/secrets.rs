@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::command::output;
 use crate::command::settings::Settings;
+use crate::command::terminal::output;
 use crate::error::Result;
 use crate::store::encryption;
 use crate::store::encryption::sealer::Rotation;

@@ -4,7 +4,7 @@ use actix_web::rt::System;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::command::logging;
+use crate::command::process::logging;
 use crate::command::settings::{Settings, begin_anew, jwt_key};
 use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};

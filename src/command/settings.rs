@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::command::output;
+use crate::command::terminal::output;
 use crate::config::{self, Config};
 use crate::error::{Error, Resource, Result};
-use crate::model::customer::Customer;
+use crate::model::accounts::customer::Customer;
 use crate::model::id::CustomerId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use crate::command::output;
 use crate::command::settings::{Settings, find_customer, jwt_key};
+use crate::command::terminal::output;
 use crate::config::Config;
 use crate::config::customer::DeclaredCustomer;
 use crate::error::{Error, Result};
-use crate::model::customer::{Profile, ProfileChange};
+use crate::model::accounts::customer::{Profile, ProfileChange};
 use crate::model::timestamp::Timestamp;
 use crate::runtime::bearer::{Bearer, sign};
 

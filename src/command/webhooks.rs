@@ -5,14 +5,14 @@ use clap::{Args, Subcommand};
 use crate::admin::operation::Operation;
 use crate::command::place::Place;
 use crate::command::settings::{Settings, find_customer};
-use crate::command::{output, words};
+use crate::command::terminal::{output, words};
 use crate::contract::webhook_views::{DeliveryView, EndpointView};
 use crate::error::{Error, Result};
-use crate::model::customer::Customer;
+use crate::model::accounts::customer::Customer;
 use crate::model::id::EventId;
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook_delivery::{Delivery, DeliveryState};
+use crate::model::webhooks::webhook_delivery::{Delivery, DeliveryState};
 use crate::store::webhooks;
 use crate::store::webhooks::history::Filter;
 

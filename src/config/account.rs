@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::model::account::{Credential, DeliveryMode};
+use crate::model::accounts::account::{Credential, DeliveryMode};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 

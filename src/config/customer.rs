@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::web_address;
+use crate::config::values::web_address;
 use crate::model::id::CustomerId;
 
 /// A customer that is created or updated at start.

@@ -2,13 +2,11 @@
 
 pub mod account;
 pub mod customer;
-mod duration;
 #[cfg(test)]
 mod example;
 mod file;
 mod key;
 pub mod key_source;
-mod network;
 mod overlay;
 mod secret_file;
 pub mod section;
@@ -16,7 +14,7 @@ pub mod seeded;
 mod service_link;
 pub mod supervisor;
 mod value;
-mod web_address;
+pub mod values;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -41,7 +39,7 @@ pub struct Config {
     /// Where the server listens: `host:port`; port 0 takes a free one. Default `127.0.0.1:8080`.
     pub listen: String,
     /// The address under which LINE reaches this server, with neither query nor fragment. Default none.
-    #[serde(deserialize_with = "web_address::deserialize_some")]
+    #[serde(deserialize_with = "values::web_address::deserialize_some")]
     pub public_url: Option<Url>,
     /// The path under which the server sees its routes, without a slash at the end. Default none.
     pub base_path: String,

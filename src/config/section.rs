@@ -7,7 +7,7 @@ use log::LevelFilter;
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::{duration, network, web_address};
+use crate::config::values::{duration, network, web_address};
 use crate::model::network::Network;
 use crate::model::secret::Secret;
 

@@ -7,7 +7,7 @@ use toml::Value;
 use uuid::Uuid;
 
 use crate::config::key::Kind;
-use crate::config::{duration, web_address};
+use crate::config::values::{duration, web_address};
 use crate::model::network::Network;
 
 /// Checks a text of the file, or says what was expected and, unless it is secret, what was found.

@@ -6,12 +6,12 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::model::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parked, Quota};
-use crate::model::conversation::{Conversation, Participant};
-use crate::model::event::{EventKind, EventRow};
+use crate::model::accounts::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parked, Quota};
+use crate::model::chats::conversation::{Conversation, Participant};
+use crate::model::chats::message::{Failure, FailureReason, MessageRow, Quote, Status};
 use crate::model::id::{AccountId, ConversationId, MediaId, MessageId};
-use crate::model::message::{Failure, FailureReason, MessageRow, Quote, Status};
 use crate::model::timestamp::Timestamp;
+use crate::model::webhooks::event::{EventKind, EventRow};
 
 /// The only kind of channel there is.
 pub const REFERENCE_TYPE: &str = "line";

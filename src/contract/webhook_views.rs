@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::contract::views::{Time, event_type};
 use crate::model::id::{ConversationId, EventId};
 use crate::model::secret::Secret;
-use crate::model::webhook::{AttemptError, DisabledReason, Outcome};
-use crate::model::webhook_delivery::{Attempt, Delivery, Endpoint};
+use crate::model::webhooks::webhook::{AttemptError, DisabledReason, Outcome};
+use crate::model::webhooks::webhook_delivery::{Attempt, Delivery, Endpoint};
 
 /// Where a customer is told.
 #[derive(Serialize)]

@@ -4,7 +4,7 @@ use actix_web::web::Bytes;
 use serde_json::Value;
 
 use crate::line::lenient;
-use crate::model::account::ParkReason;
+use crate::model::accounts::account::ParkReason;
 use crate::model::delivery::{Acceptance, Outcome};
 
 /// As much of LINE's own words as is kept, in bytes.

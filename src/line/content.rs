@@ -1,7 +1,7 @@
 //! The content of messages: pictures, films, sounds and files, from LINE's host for them.
 
 use crate::line::client::Client;
-use crate::model::fetch::Obstacle;
+use crate::model::files::fetch::Obstacle;
 use crate::model::secret::Secret;
 use crate::net::Response;
 

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::line::lenient;
 use crate::line::validation::problems::{Path, Problems, report};
-use crate::model::chat::LineId;
-use crate::model::mention::{Mention, MentionKind};
+use crate::model::chats::chat::LineId;
+use crate::model::chats::mention::{Mention, MentionKind};
 
 /// The longest mention that is sent, in UTF-16 code units: a name, and no text of its own.
 const LENGTH_MAX: u32 = 1_000;

@@ -8,9 +8,9 @@ use crate::line::mentions;
 use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
 use crate::line::validation::schema::{Field, Rule, check, optional, required};
-use crate::model::mention::Mention;
-use crate::model::outgoing::Outgoing;
-use crate::model::text::Text;
+use crate::model::chats::mention::Mention;
+use crate::model::chats::outgoing::Outgoing;
+use crate::model::chats::text::Text;
 
 /// Our name of a property and LINE's, where a dot leads into an object. LINE is not told what has no name there.
 type Fields = &'static [(&'static str, &'static str)];

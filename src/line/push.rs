@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::error::{Error, InvalidProperty, Result};
 use crate::line::outgoing::{self, Bubble};
 use crate::line::validation::{self, PUSH};
-use crate::model::chat::LineId;
-use crate::model::outgoing::Outgoing;
-use crate::model::text::BUBBLES_PER_REQUEST_MAX;
+use crate::model::chats::chat::LineId;
+use crate::model::chats::outgoing::Outgoing;
+use crate::model::chats::text::BUBBLES_PER_REQUEST_MAX;
 
 /// The requests that carry a message to a chat, in order. Their bytes are frozen: every attempt sends the same.
 ///

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::line::client::{Client, without};
 use crate::line::lenient;
-use crate::model::account::Quota;
+use crate::model::accounts::account::Quota;
 use crate::model::secret::Secret;
 use crate::net::Method;
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::line::{lenient, mentions};
-use crate::model::inbound::Saying;
-use crate::model::media::{ImageSet, Media, MediaSource, MediaStatus, MediaType};
+use crate::model::chats::inbound::Saying;
+use crate::model::files::media::{ImageSet, Media, MediaSource, MediaStatus, MediaType};
 
 /// The longest file name that is kept, in characters: names are users' input.
 const FILENAME_CHARACTERS_MAX: usize = 255;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::line::client::Client;
-use crate::model::chat::LineId;
+use crate::model::chats::chat::LineId;
 use crate::model::secret::Secret;
 use crate::net::Method;
 use crate::net::header::CONTENT_TYPE;

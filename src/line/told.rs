@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::line::lenient;
-use crate::model::account::Bot;
-use crate::model::conversation::Profile;
+use crate::model::accounts::account::Bot;
+use crate::model::chats::conversation::Profile;
 
 /// As much of a name as is kept; LINE's own are far shorter.
 const NAME_CHARACTERS_MAX: usize = 1_000;

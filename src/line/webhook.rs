@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result, Rule};
 use crate::line::{lenient, said};
-use crate::model::chat::{Chat, ChatKind, LineId};
-use crate::model::inbound::{Change, InboundEvent};
+use crate::model::chats::chat::{Chat, ChatKind, LineId};
+use crate::model::chats::inbound::{Change, InboundEvent};
 use crate::model::timestamp::Timestamp;
 
 /// LINE's event ids have 26 characters.
@@ -177,7 +177,7 @@ fn members(change: &Value) -> Vec<LineId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::inbound::Saying;
+    use crate::model::chats::inbound::Saying;
 
     const USER: &str = "Ud871bcaf7c3ad13d2a0b0d78a42a287f";
 

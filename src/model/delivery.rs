@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::model::account::ParkReason;
-use crate::model::message::FailureReason;
+use crate::model::accounts::account::ParkReason;
+use crate::model::chats::message::FailureReason;
 use crate::model::timestamp::Timestamp;
 
 /// What LINE's answer, or its absence, means for one attempt.

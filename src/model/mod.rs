@@ -1,32 +1,18 @@
 //! The words of the domain: values that were checked once, and decisions that need nothing but values.
 
-pub mod account;
-pub mod address;
-pub mod chat;
+pub mod accounts;
+pub mod chats;
 pub mod clock;
-pub mod content;
-pub mod conversation;
 pub mod created;
-pub mod customer;
 pub mod delivery;
-pub mod event;
-pub mod fetch;
+pub mod files;
 pub mod id;
-pub mod inbound;
-pub mod media;
-pub mod mention;
-pub mod message;
 pub mod network;
 pub mod object;
-pub mod outgoing;
 pub mod page;
 pub mod progress;
 pub mod rate;
 pub mod room;
 pub mod secret;
-pub mod signing_secret;
-pub mod sources;
-pub mod text;
 pub mod timestamp;
-pub mod webhook;
-pub mod webhook_delivery;
+pub mod webhooks;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::fetch::Obstacle;
+use crate::model::files::fetch::Obstacle;
 use crate::net::ssrf_guard::{Guard, NOT_PUBLIC};
 use crate::net::{self, Failure, FailureKind, Request, Response, Settings};
 

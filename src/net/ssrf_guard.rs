@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
-use crate::model::address::{is_plain, receiver_fault};
+use crate::model::chats::address::{is_plain, receiver_fault};
 
 /// What may be spoken to. Copies share the list.
 #[derive(Debug, Clone)]
@@ -131,7 +131,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::address::RECEIVER_BYTES_MAX;
+    use crate::model::chats::address::RECEIVER_BYTES_MAX;
 
     fn guard(allowed: &[&str]) -> Guard {
         Guard::new(&allowed.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>())

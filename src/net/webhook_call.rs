@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{AttemptError, Outcome};
+use crate::model::webhooks::webhook::{AttemptError, Outcome};
 use crate::net;
 use crate::net::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use crate::net::outbound_client::OutboundClient;

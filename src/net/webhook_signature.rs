@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::model::secret::Secret;
-use crate::model::signing_secret;
+use crate::model::webhooks::signing_secret;
 
 /// The header `webhook-signature`: one signature for each secret, separated by spaces. `seconds` is the header
 /// `webhook-timestamp`. A text that is no secret signs nothing.

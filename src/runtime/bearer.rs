@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::customer::ProfileChange;
+use crate::model::accounts::customer::ProfileChange;
 use crate::model::id::CustomerId;
 use crate::model::object::object;
 use crate::model::secret::Secret;

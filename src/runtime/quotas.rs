@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::model::account::{Account, Quota};
+use crate::model::accounts::account::{Account, Quota};
 use crate::model::id::AccountId;
 use crate::model::timestamp::Timestamp;
 

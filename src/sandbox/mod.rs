@@ -6,39 +6,17 @@
 //! - `media` and `phone`: what a phone loads of a message; `buttons` and `taps`: what a person presses.
 //! - `control`: how people, faults and everything else are moved from outside; documented in `docs/SANDBOX.md`.
 
-pub mod buttons;
-pub mod call;
-pub mod chats;
-pub mod contents;
 pub mod control;
 pub mod endpoints;
-pub mod errors;
-pub mod events;
-pub mod exchange;
-pub mod faults;
-pub mod hangup;
-pub mod history;
-pub mod media;
+pub mod line;
 pub mod options;
-pub mod people;
-pub mod persistence;
-pub mod phone;
 pub mod platform;
-pub mod png;
-pub mod quota;
-pub mod random;
-pub mod records;
-pub mod refusal;
-pub mod reply_tokens;
-pub mod retry_keys;
-pub mod sender;
 pub mod state;
-pub mod stateless;
-pub mod taps;
-pub mod tokens;
 pub mod webhook;
-pub mod webhooks;
 
+pub mod people;
+pub mod phone;
+pub mod records;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +28,7 @@ use actix_web::web::{Data, ServiceConfig, ThinData, resource, to};
 
 use crate::error::{Error, Result};
 use crate::net::listening::{self, Listening};
+use crate::sandbox::line::{hangup, http, sender};
 use crate::sandbox::phone::Phone;
 use crate::sandbox::platform::Platform;
 
@@ -71,7 +50,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .app_data(ThinData(sender::client()))
         .app_data(ThinData(Phone::default()))
         .configure(control::routes)
-        .service(resource("/{path:.*}").route(to(exchange::answer)));
+        .service(resource("/{path:.*}").route(to(http::answer)));
 }
 
 /// The platform on this address until the server is stopped; to be called within a runtime.

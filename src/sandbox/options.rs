@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::model::secret::Secret;
 use crate::sandbox::people::People;
-use crate::sandbox::persistence::{Bot, Channel, Endpoint, Kept};
-use crate::sandbox::random::{bytes, hexadecimal};
+use crate::sandbox::people::persistence::{Bot, Channel, Endpoint, Kept};
+use crate::sandbox::records::random::{bytes, hexadecimal};
 
 /// A reply token lives for so long, as LINE recommends not to count on more.
 const REPLY_TOKEN_LIFE: Duration = Duration::from_mins(1);

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
-use crate::sandbox::faults::Fault;
 use crate::sandbox::options::Options;
-use crate::sandbox::persistence::{self, Bot, Channel};
-use crate::sandbox::quota::Quota;
+use crate::sandbox::people::persistence::{self, Bot, Channel};
+use crate::sandbox::records::faults::Fault;
+use crate::sandbox::records::quota::Quota;
 use crate::sandbox::records::{Attempt, Executed, Request, Violation};
 use crate::sandbox::state::{Redelivery, State};
 

@@ -5,19 +5,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::chats::Chats;
-use crate::sandbox::contents::Contents;
-use crate::sandbox::faults::Faults;
-use crate::sandbox::history::History;
 use crate::sandbox::options::Options;
 use crate::sandbox::people::People;
-use crate::sandbox::persistence::Kept;
-use crate::sandbox::quota::Quota;
-use crate::sandbox::random::Generator;
+use crate::sandbox::people::chats::Chats;
+use crate::sandbox::people::persistence::Kept;
+use crate::sandbox::records::access_tokens::StatelessTokens;
+use crate::sandbox::records::contents::Contents;
+use crate::sandbox::records::faults::Faults;
+use crate::sandbox::records::history::History;
+use crate::sandbox::records::quota::Quota;
+use crate::sandbox::records::random::Generator;
+use crate::sandbox::records::reply_tokens::ReplyTokens;
+use crate::sandbox::records::retry_keys::RetryKeys;
 use crate::sandbox::records::{Attempt, Executed, Request, Violation};
-use crate::sandbox::reply_tokens::ReplyTokens;
-use crate::sandbox::retry_keys::RetryKeys;
-use crate::sandbox::stateless::StatelessTokens;
 use crate::sandbox::webhook::Webhook;
 
 /// LINE's undisclosed schedule of redeliveries, in a form that a person can watch.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::model::secret::Secret;
-use crate::sandbox::persistence::Kept;
+use crate::sandbox::people::persistence::Kept;
 
 /// Events on their way to the bot.
 #[derive(Debug, Clone)]

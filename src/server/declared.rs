@@ -4,11 +4,11 @@ use crate::config::Config;
 use crate::config::account::{CustomerReference, DeclaredAccount};
 use crate::config::customer::DeclaredCustomer;
 use crate::error::{Error, Result};
-use crate::model::account::{AccountChange, Credential, SecretChange};
-use crate::model::customer::{MessageDays, ProfileChange};
+use crate::model::accounts::account::{AccountChange, Credential, SecretChange};
+use crate::model::accounts::customer::{MessageDays, ProfileChange};
+use crate::model::accounts::sources::Source;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
-use crate::model::sources::Source;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts::{customers, declared, named};
 use crate::store::engine::transaction::Transaction;
@@ -101,8 +101,8 @@ fn resolve(tx: &Transaction<'_>, config: &Config, reference: &CustomerReference)
 mod tests {
     use super::*;
     use crate::config::key_source::KeySource;
-    use crate::model::account::{Account, DeliveryMode};
-    use crate::model::customer::Profile;
+    use crate::model::accounts::account::{Account, DeliveryMode};
+    use crate::model::accounts::customer::Profile;
     use crate::store::outbox::removal;
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
-use crate::model::account::ParkReason;
+use crate::model::accounts::account::ParkReason;
 use crate::model::clock::Clock;
 use crate::model::delivery::{Acceptance, Decision, Outcome, Policy};
 use crate::model::id::RetryKey;

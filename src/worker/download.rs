@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::model::fetch::{Obstacle, is_whole};
+use crate::model::files::fetch::{Obstacle, is_whole};
 use crate::model::id::MediaId;
 use crate::net::Response;
 use crate::store::files::media_store::{Draft, Folder, Kept, Kind};

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::chat::LineId;
+use crate::model::chats::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;

@@ -11,7 +11,7 @@ use kaiwa::config::key_source::KeySource;
 use kaiwa::config::section::Checkpoint;
 use kaiwa::error::Error;
 use kaiwa::metrics::Backups;
-use kaiwa::model::account::DeliveryMode;
+use kaiwa::model::accounts::account::DeliveryMode;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::backup::restore::{restore, verify};
 use kaiwa::store::backup::{self, Summary};

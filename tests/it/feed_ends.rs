@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use awc::http::Method;
-use kaiwa::model::customer::ProfileChange;
+use kaiwa::model::accounts::customer::ProfileChange;
 use kaiwa::model::secret::Secret;
 use kaiwa::runtime::bearer::{Bearer, sign};
 use serde_json::{Value, json};

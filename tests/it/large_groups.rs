@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kaiwa::line::webhook;
-use kaiwa::model::conversation::Profile;
+use kaiwa::model::chats::conversation::Profile;
 use kaiwa::model::id::AccountId;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::Store;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use kaiwa::config::key_source::KeySource;
-use kaiwa::model::customer::ProfileChange;
-use kaiwa::model::sources::Source;
+use kaiwa::model::accounts::customer::ProfileChange;
+use kaiwa::model::accounts::sources::Source;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::Store;
 use kaiwa::store::accounts::customers;

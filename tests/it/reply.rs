@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use awc::http::Method;
 use kaiwa::config::Config;
-use kaiwa::model::account::DeliveryMode;
+use kaiwa::model::accounts::account::DeliveryMode;
 use kaiwa::sandbox::control::client;
 use serde_json::{Value, json};
 

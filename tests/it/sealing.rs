@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use kaiwa::config::key_source::KeySource;
 use kaiwa::error::Error;
-use kaiwa::model::account::{Account, Credential, DeliveryMode, NewAccount};
-use kaiwa::model::customer::ProfileChange;
+use kaiwa::model::accounts::account::{Account, Credential, DeliveryMode, NewAccount};
+use kaiwa::model::accounts::customer::ProfileChange;
 use kaiwa::model::id::{AccountId, CustomerId};
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;

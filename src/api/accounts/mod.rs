@@ -15,7 +15,7 @@ use crate::api::request::idempotency::Once;
 use crate::api::request::query;
 use crate::contract::views::{AccountView, ListBody, REFERENCE_TYPE};
 use crate::error::{Error, Result, Rule};
-use crate::model::account::{
+use crate::model::accounts::account::{
     Account, AccountChange, Check, Credential, DeliveryMode, NewAccount, SecretChange,
 };
 use crate::model::created::Created;

@@ -11,7 +11,7 @@ use crate::api::request::remote::Remote;
 use crate::contract::paths::WEBHOOK;
 use crate::error::{Error, Result};
 use crate::line::{signature, webhook};
-use crate::model::account::{Account, Check, ParkReason};
+use crate::model::accounts::account::{Account, Check, ParkReason};
 use crate::model::id::AccountId;
 use crate::runtime::app::App;
 use crate::store::accounts;

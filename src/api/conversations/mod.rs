@@ -17,7 +17,7 @@ use crate::api::request::field::{Field, checked};
 use crate::api::request::query;
 use crate::contract::views::{ConversationView, ListBody};
 use crate::error::Result;
-use crate::model::conversation::ConversationChange;
+use crate::model::chats::conversation::ConversationChange;
 use crate::model::id::ConversationId;
 use crate::runtime::app::App;
 use crate::store::chats::conversations;

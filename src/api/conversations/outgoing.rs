@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use crate::api::request::field::or_default;
 use crate::error::{Error, InvalidProperty, Result, Rule};
 use crate::line::outgoing::link_text;
+use crate::model::chats::mention::{Mention, MentionKind};
+use crate::model::chats::outgoing::Outgoing;
+use crate::model::files::media::{Media, MediaType};
 use crate::model::id::{MediaId, MessageId};
-use crate::model::media::{Media, MediaType};
-use crate::model::mention::{Mention, MentionKind};
-use crate::model::outgoing::Outgoing;
 
 /// A message to send.
 #[derive(Deserialize)]

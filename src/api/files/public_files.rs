@@ -7,8 +7,8 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::api::files::medias;
 use crate::error::{Error, Resource, Result};
+use crate::model::files::media::StoredFile;
 use crate::model::id::MediaId;
-use crate::model::media::StoredFile;
 use crate::runtime::app::App;
 use crate::store::files::media_store::Kind;
 use crate::store::files::uploads;

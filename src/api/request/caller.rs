@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use crate::api::request::{query, same_origin};
 use crate::error::{Error, Result};
-use crate::model::customer::ProfileChange;
+use crate::model::accounts::customer::ProfileChange;
 use crate::model::id::CustomerId;
 use crate::runtime::app::App;
 use crate::runtime::bearer::{Bearer, Verified};

@@ -8,5 +8,5 @@ pub mod field;
 pub mod file_body;
 pub mod idempotency;
 pub mod query;
-pub mod same_origin;
 pub mod remote;
+pub mod same_origin;

@@ -9,7 +9,7 @@ use crate::contract::views::ListBody;
 use crate::contract::webhook_views::{DeliveryView, DeliveryWithAttemptsView};
 use crate::error::{Error, Result, Rule};
 use crate::model::id::{CustomerId, EventId};
-use crate::model::webhook_delivery::DeliveryState;
+use crate::model::webhooks::webhook_delivery::DeliveryState;
 use crate::runtime::app::App;
 use crate::store::webhooks;
 use crate::store::webhooks::history::Filter;

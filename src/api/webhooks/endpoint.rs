@@ -8,7 +8,7 @@ use crate::api::request::caller::Caller;
 use crate::api::request::field::Field;
 use crate::contract::webhook_views::EndpointView;
 use crate::error::{Error, Result, Rule};
-use crate::model::customer::ProfileChange;
+use crate::model::accounts::customer::ProfileChange;
 use crate::model::id::CustomerId;
 use crate::net::ssrf_guard::Guard;
 use crate::runtime::app::App;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::command::doctor::examined::{self, Examined};
 use crate::command::doctor::finding::Finding;
 use crate::command::own_server::{self, Request};
-use crate::command::words::counted;
+use crate::command::terminal::words::counted;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::line::client::Client;
 use crate::line::signature;
 use crate::line::told::{WebhookEndpoint, WebhookTest};
-use crate::model::account::{Bot, Quota};
+use crate::model::accounts::account::{Bot, Quota};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::config::account::DeclaredAccount;
 use crate::error::Result;
-use crate::model::account::{Account, Check};
+use crate::model::accounts::account::{Account, Check};
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::store::accounts;

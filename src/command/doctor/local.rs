@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::command::doctor::finding::Finding;
-use crate::command::{settings, words};
+use crate::command::settings;
+use crate::command::terminal::words;
 use crate::config::Config;
 use crate::config::key_source::KeySource;
 use crate::error::Result;

@@ -11,8 +11,8 @@ use actix_web::rt::System;
 use clap::Args;
 
 use crate::command::doctor::finding::{Finding, Level};
-use crate::command::output;
 use crate::command::settings::Settings;
+use crate::command::terminal::output;
 use crate::config::Config;
 use crate::error::{Error, Result};
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::line::webhook;
-use crate::model::inbound::Change;
+use crate::model::chats::inbound::Change;
 
 #[track_caller]
 fn check(json: impl AsRef<[u8]>, expected: &Value) {

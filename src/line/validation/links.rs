@@ -4,8 +4,8 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use crate::line::validation::problems::{Path, Problems, report};
-use crate::model::address::is_plain;
-use crate::model::text::units;
+use crate::model::chats::address::is_plain;
+use crate::model::chats::text::units;
 
 /// LINE takes at most so many UTF-16 code units in the address of a picture or a video.
 const URL_UNITS_MAX: usize = 2_000;

@@ -5,7 +5,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::line::validation::links;
 use crate::line::validation::problems::{Path, Problems, report};
-use crate::model::text::units;
+use crate::model::chats::text::units;
 
 /// What a value must be.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Json, Path, Query, ThinData};
 use serde::Deserialize;
 
-use crate::sandbox::chats::ChatMessage;
+use crate::sandbox::people::chats::ChatMessage;
 use crate::sandbox::phone::{Phone, Seen};
 use crate::sandbox::platform::Platform;
 

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::model::timestamp::Timestamp;
 use crate::net;
 use crate::sandbox::control::{happen, told};
-use crate::sandbox::events;
+use crate::sandbox::line::events;
+use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::people::{Group, GroupKind};
 use crate::sandbox::platform::Platform;
-use crate::sandbox::refusal::Refusal;
 
 /// A new group with the bot in it.
 #[derive(Debug, Deserialize)]

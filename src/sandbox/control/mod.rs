@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::events::Happened;
+use crate::sandbox::line::events::Happened;
+use crate::sandbox::line::refusal::Refusal;
+use crate::sandbox::line::sender;
 use crate::sandbox::platform::Platform;
-use crate::sandbox::refusal::Refusal;
-use crate::sandbox::sender;
 use crate::sandbox::state::State;
 
 /// Pictures come as base64 within JSON.

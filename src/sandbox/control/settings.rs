@@ -7,11 +7,11 @@ use actix_web::web::{Bytes, Data, Header, Json, Path};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::sandbox::contents::{Content, Readiness};
-use crate::sandbox::faults::Fault;
+use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::platform::Platform;
-use crate::sandbox::quota::Quota;
-use crate::sandbox::refusal::Refusal;
+use crate::sandbox::records::contents::{Content, Readiness};
+use crate::sandbox::records::faults::Fault;
+use crate::sandbox::records::quota::Quota;
 use crate::sandbox::state::Redelivery;
 
 /// A schedule of redeliveries has at most so many entries.

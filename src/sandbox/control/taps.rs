@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::buttons::Button;
 use crate::sandbox::control::told;
+use crate::sandbox::line::refusal::Refusal;
+use crate::sandbox::line::taps::{self, Tapped};
+use crate::sandbox::people::buttons::Button;
 use crate::sandbox::platform::Platform;
-use crate::sandbox::refusal::Refusal;
-use crate::sandbox::taps::{self, Tapped};
 
 /// In which chat.
 #[derive(Debug, Deserialize)]

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::contents::Content;
 use crate::sandbox::control::{happen, told};
-use crate::sandbox::events::{self, Writing};
+use crate::sandbox::line::events::{self, Writing};
+use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::people::{Friendship, User};
 use crate::sandbox::platform::Platform;
-use crate::sandbox::refusal::Refusal;
+use crate::sandbox::records::contents::Content;
 
 /// LINE's apps let nobody choose more pictures at once.
 const ALBUM_IMAGES_MAX: usize = 50;

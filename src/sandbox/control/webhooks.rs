@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
+use crate::sandbox::line::refusal::Refusal;
+use crate::sandbox::line::sender::{self, Signature};
+use crate::sandbox::line::webhooks::completed;
 use crate::sandbox::platform::Platform;
-use crate::sandbox::refusal::Refusal;
-use crate::sandbox::sender::{self, Signature};
 use crate::sandbox::webhook::Webhook;
-use crate::sandbox::webhooks::completed;
 
 /// A webhook comes at most so often at once.
 const COPIES_MAX: usize = 100;

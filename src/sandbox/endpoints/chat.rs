@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
 use crate::line::validation::schema::{Rule, optional, required};
-use crate::sandbox::call::Answer;
 use crate::sandbox::endpoints::{Visit, body};
-use crate::sandbox::errors;
+use crate::sandbox::line::errors;
 use crate::sandbox::people::is_id;
+use crate::sandbox::records::call::Answer;
+use crate::sandbox::records::tokens;
 use crate::sandbox::state::State;
-use crate::sandbox::tokens;
 
 static LOADING: Rule = Rule::Object(&[
     required("chatId", Rule::Text(Units, 1, 33)),

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::sandbox::call::Answer;
-use crate::sandbox::contents::{Content, Readiness};
 use crate::sandbox::endpoints::Visit;
-use crate::sandbox::errors::{not_found, refusal};
-use crate::sandbox::png::green_square;
+use crate::sandbox::line::errors::{not_found, refusal};
+use crate::sandbox::records::call::Answer;
+use crate::sandbox::records::contents::{Content, Readiness};
+use crate::sandbox::records::png::green_square;
 use crate::sandbox::state::State;
 
 /// The content itself.

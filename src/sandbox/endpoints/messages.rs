@@ -7,15 +7,14 @@ use crate::line::validation::problems::Detail;
 use crate::line::validation::schema::Rule;
 use crate::line::validation::{MULTICAST, PUSH, REPLY, VALIDATE};
 use crate::model::secret::Secret;
-use crate::sandbox::call::Answer;
-use crate::sandbox::chats::ChatMessage;
 use crate::sandbox::endpoints::{Visit, body, retry_key, violation};
-use crate::sandbox::errors;
+use crate::sandbox::line::errors;
+use crate::sandbox::people::chats::ChatMessage;
 use crate::sandbox::people::{Reach, is_id};
-use crate::sandbox::records::{Executed, ViolationKind};
-use crate::sandbox::retry_keys::{Accepted, SentMessage};
+use crate::sandbox::records::call::Answer;
+use crate::sandbox::records::retry_keys::{Accepted, SentMessage};
+use crate::sandbox::records::{Executed, ViolationKind, tokens};
 use crate::sandbox::state::State;
-use crate::sandbox::tokens;
 
 const VALIDATED: [&str; 5] = ["reply", "push", "multicast", "narrowcast", "broadcast"];
 /// A parsed body weighs about so many times as much as its bytes.

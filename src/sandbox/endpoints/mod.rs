@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::line::validation::problems;
 use crate::line::validation::schema::Rule;
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::call::{Answer, Call};
-use crate::sandbox::errors;
+use crate::sandbox::line::errors;
+use crate::sandbox::records::call::{Answer, Call};
 use crate::sandbox::records::{Violation, ViolationKind};
 use crate::sandbox::state::State;
 

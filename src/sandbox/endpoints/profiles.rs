@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::sandbox::call::Answer;
 use crate::sandbox::endpoints::Visit;
-use crate::sandbox::errors;
-use crate::sandbox::events;
+use crate::sandbox::line::{errors, events};
 use crate::sandbox::people::{Group, GroupKind, User, is_id};
+use crate::sandbox::records::call::Answer;
 use crate::sandbox::state::State;
 
 /// One page of member ids has at most so many.

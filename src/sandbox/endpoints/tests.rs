@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::call::{Answer, Call};
-use crate::sandbox::contents::{Content, Readiness};
 use crate::sandbox::endpoints::answer;
-use crate::sandbox::events::{self, Writing};
+use crate::sandbox::line::events::{self, Writing};
 use crate::sandbox::options::Options;
 use crate::sandbox::people::GroupKind;
-use crate::sandbox::quota::Quota;
 use crate::sandbox::records::ViolationKind;
+use crate::sandbox::records::call::{Answer, Call};
+use crate::sandbox::records::contents::{Content, Readiness};
+use crate::sandbox::records::quota::Quota;
 use crate::sandbox::state::State;
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use crate::sandbox::call::Answer;
 use crate::sandbox::endpoints::Visit;
-use crate::sandbox::errors;
+use crate::sandbox::line::errors;
+use crate::sandbox::records::access_tokens::LIFE;
+use crate::sandbox::records::call::Answer;
 use crate::sandbox::state::State;
-use crate::sandbox::stateless::LIFE;
 
 /// Issues a token for the channel's id and secret.
 pub fn issue(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::line::signature;
 use crate::sandbox::control::client::say;
-use crate::sandbox::faults::{Fault, FaultKind};
+use crate::sandbox::records::faults::{Fault, FaultKind};
 use crate::sandbox::state::Redelivery;
 use crate::sandbox::tests::{Sandbox, bot, next};
 

@@ -18,9 +18,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
 use crate::line::signature;
-use crate::sandbox::faults::Fault;
 use crate::sandbox::options::Options;
 use crate::sandbox::platform::Platform;
+use crate::sandbox::records::faults::Fault;
 use crate::sandbox::serve;
 
 const PATIENCE: Duration = Duration::from_secs(10);

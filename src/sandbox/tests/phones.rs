@@ -7,7 +7,7 @@ use actix_web::{App, HttpResponse, HttpServer, rt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::sandbox::png::green_square;
+use crate::sandbox::records::png::green_square;
 use crate::sandbox::tests::{PUSH, Sandbox, bot, next};
 
 /// The address of somebody who serves files; some of them as LINE takes them.

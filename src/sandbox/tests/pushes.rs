@@ -4,8 +4,8 @@ use actix_web::rt::time::timeout;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::sandbox::faults::{Fault, FaultKind};
 use crate::sandbox::records::ViolationKind;
+use crate::sandbox::records::faults::{Fault, FaultKind};
 use crate::sandbox::tests::{PATIENCE, PUSH, Sandbox};
 
 #[actix_web::test]

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::customer::{Customer, MessageDays, Profile, ProfileChange};
+use crate::model::accounts::customer::{Customer, MessageDays, Profile, ProfileChange};
+use crate::model::accounts::sources::{self, Held, Source, Sources};
 use crate::model::id::CustomerId;
-use crate::model::sources::{self, Held, Source, Sources};
 use crate::store::engine::damage::{get_or, sound, text};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;

@@ -8,13 +8,13 @@ pub mod tokens;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::account::{
+use crate::model::accounts::account::{
     Account, AccountChange, Bot, Check, Credential, DeliveryMode, NewAccount, ParkReason, Parked,
 };
+use crate::model::accounts::sources::{self, Held, Source, Sources};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::page::Page;
 use crate::model::secret::Secret;
-use crate::model::sources::{self, Held, Source, Sources};
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::{SPARE, get_or, optional_text, size_of, sound, text};
 use crate::store::engine::transaction::Transaction;

@@ -1,7 +1,7 @@
 //! What waits to be sent in a copy of the database. The server that it was copied from goes on sending.
 
 use crate::error::Result;
-use crate::model::message::FailureReason;
+use crate::model::chats::message::FailureReason;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::transaction::Transaction;
 use crate::store::events;

@@ -4,15 +4,17 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::contract::views::ConversationView;
 use crate::error::{Error, Resource, Result};
-use crate::model::chat::{Chat, ChatKind, LineId};
-use crate::model::conversation::{Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach};
+use crate::model::chats::chat::{Chat, ChatKind, LineId};
+use crate::model::chats::conversation::{
+    Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach,
+};
+use crate::model::chats::inbound::InboundEvent;
 use crate::model::delivery::Policy;
-use crate::model::event::EventKind;
 use crate::model::id::{AccountId, ConversationId, CustomerId};
-use crate::model::inbound::InboundEvent;
 use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+use crate::model::webhooks::event::EventKind;
 use crate::store::chats::participants;
 use crate::store::engine::damage::{SPARE, get_or, size_of, sound, sound_one, text};
 use crate::store::engine::transaction::Transaction;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
-use crate::model::chat::LineId;
-use crate::model::fetch::Errand;
+use crate::model::chats::chat::LineId;
+use crate::model::files::fetch::Errand;
+use crate::model::files::media::{Media, MediaStatus, MediaType};
 use crate::model::id::{AccountId, MediaId};
-use crate::model::media::{Media, MediaStatus, MediaType};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::{conversations, messages, participants};

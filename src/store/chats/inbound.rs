@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::model::conversation::Reach;
+use crate::model::chats::conversation::Reach;
+use crate::model::chats::inbound::{Change, InboundEvent};
 use crate::model::id::AccountId;
-use crate::model::inbound::{Change, InboundEvent};
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::{conversations, lookups, members, participants, received, reconnection};
 use crate::store::engine::transaction::Transaction;

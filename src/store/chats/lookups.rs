@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row};
 
 use crate::error::Result;
-use crate::model::chat::{Chat, LineId};
+use crate::model::chats::chat::{Chat, LineId};
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;

@@ -1,8 +1,8 @@
 //! Who comes, who leaves, and what LINE says of their names and pictures: the conversation shows it, and the customer is told.
 
 use crate::error::Result;
-use crate::model::chat::LineId;
-use crate::model::conversation::Profile;
+use crate::model::chats::chat::LineId;
+use crate::model::chats::conversation::Profile;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::lookups::{self, Lookup};
 use crate::store::chats::{conversations, participants};

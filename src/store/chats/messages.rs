@@ -4,11 +4,11 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::contract::views::MessageView;
 use crate::error::{Error, Resource, Result};
-use crate::model::event::EventKind;
+use crate::model::chats::message::{Failure, FailureReason, MessageRow, Quote, Status};
 use crate::model::id::{ConversationId, CustomerId, MessageId};
-use crate::model::message::{Failure, FailureReason, MessageRow, Quote, Status};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
+use crate::model::webhooks::event::EventKind;
 use crate::store::engine::damage::{SPARE, get_or, json, optional_text, shown, size_of, sound, sound_one};
 use crate::store::engine::transaction::Transaction;
 use crate::store::events::Subject;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Result;
-use crate::model::chat::LineId;
-use crate::model::conversation::{MEMBERS_LISTED_MAX, Participant, TARGET_NAME_UNKNOWN};
+use crate::model::chats::chat::LineId;
+use crate::model::chats::conversation::{MEMBERS_LISTED_MAX, Participant, TARGET_NAME_UNKNOWN};
+use crate::model::chats::inbound::InboundEvent;
+use crate::model::files::media::MediaStatus;
 use crate::model::id::{ConversationId, CustomerId};
-use crate::model::inbound::InboundEvent;
-use crate::model::media::MediaStatus;
 use crate::model::page::ParticipantPage;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::lookups;

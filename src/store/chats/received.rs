@@ -3,11 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Error, Result};
-use crate::model::event::EventKind;
+use crate::model::chats::inbound::{InboundEvent, Saying};
+use crate::model::chats::message::Status;
 use crate::model::id::MessageId;
-use crate::model::inbound::{InboundEvent, Saying};
-use crate::model::message::Status;
 use crate::model::timestamp::Timestamp;
+use crate::model::webhooks::event::EventKind;
 use crate::store::chats::{messages, quotes};
 use crate::store::engine::transaction::Transaction;
 use crate::store::events;

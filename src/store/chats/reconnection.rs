@@ -7,8 +7,8 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Result;
-use crate::model::account::Check;
-use crate::model::chat::LineId;
+use crate::model::accounts::account::Check;
+use crate::model::chats::chat::LineId;
 use crate::model::id::AccountId;
 use crate::store::accounts;
 use crate::store::engine::transaction::Transaction;

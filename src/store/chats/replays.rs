@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::model::inbound::{Change, InboundEvent};
+use crate::model::chats::inbound::{Change, InboundEvent};
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::inbound;
 use crate::store::engine::damage::{sound, text};

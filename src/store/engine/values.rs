@@ -2,19 +2,19 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use crate::model::account::{DeliveryMode, ParkReason};
-use crate::model::chat::{ChatKind, LineId};
-use crate::model::conversation::Reach;
-use crate::model::event::EventKind;
-use crate::model::fetch::Errand;
+use crate::model::accounts::account::{DeliveryMode, ParkReason};
+use crate::model::accounts::sources::Sources;
+use crate::model::chats::chat::{ChatKind, LineId};
+use crate::model::chats::conversation::Reach;
+use crate::model::chats::message::{FailureReason, Status};
+use crate::model::files::fetch::Errand;
+use crate::model::files::media::{MediaStatus, MediaType};
 use crate::model::id::{AccountId, ConversationId, CustomerId, EventId, MediaId, MessageId, RetryKey};
-use crate::model::media::{MediaStatus, MediaType};
-use crate::model::message::{FailureReason, Status};
 use crate::model::secret::Secret;
-use crate::model::sources::Sources;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{AttemptError, DisabledReason};
-use crate::model::webhook_delivery::DeliveryState;
+use crate::model::webhooks::event::EventKind;
+use crate::model::webhooks::webhook::{AttemptError, DisabledReason};
+use crate::model::webhooks::webhook_delivery::DeliveryState;
 use crate::store::engine::damage::Text;
 
 /// So many rows at most, as SQLite takes it.

@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, Params};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::model::chat::LineId;
+use crate::model::chats::chat::LineId;
 use crate::model::id::{ConversationId, MediaId};
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::{conversations, messages, participants, quotes};

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::Result;
-use crate::model::chat::LineId;
+use crate::model::chats::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::Text;

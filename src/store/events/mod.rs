@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::model::event::{EventKind, EventRow};
 use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::timestamp::Timestamp;
+use crate::model::webhooks::event::{EventKind, EventRow};
 use crate::store::engine::damage::{is_json, report, shown, sound_one};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;

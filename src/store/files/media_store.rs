@@ -11,7 +11,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::content::{HEAD_BYTES, sniff};
+use crate::model::files::content::{HEAD_BYTES, sniff};
 use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::failure;

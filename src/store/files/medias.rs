@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
+use crate::model::chats::inbound::Saying;
+use crate::model::files::media::{MediaSource, MediaStatus, MediaType, StoredFile};
 use crate::model::id::{CustomerId, MediaId};
-use crate::model::inbound::Saying;
-use crate::model::media::{MediaSource, MediaStatus, MediaType, StoredFile};
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::{SPARE, sound, text};
 use crate::store::engine::transaction::Transaction;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
+use crate::model::files::media::{MediaStatus, MediaType, StoredFile, Upload, addressed};
 use crate::model::id::{CustomerId, MediaId};
-use crate::model::media::{MediaStatus, MediaType, StoredFile, Upload, addressed};
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::text;
 use crate::store::engine::transaction::Transaction;

@@ -6,9 +6,9 @@ use rusqlite::types::FromSqlError;
 use rusqlite::{OptionalExtension, Row};
 
 use crate::error::Result;
+use crate::model::chats::message::FailureReason;
 use crate::model::delivery::{Decision, Policy, Progress};
 use crate::model::id::RetryKey;
-use crate::model::message::FailureReason;
 use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::store::chats::conversations;

@@ -6,10 +6,10 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Error, Result};
-use crate::model::account::Parked;
+use crate::model::accounts::account::Parked;
+use crate::model::chats::message::FailureReason;
 use crate::model::delivery::{Acceptance, Decision, Progress, REPLY_UNKNOWN};
 use crate::model::id::{AccountId, MessageId, RetryKey};
-use crate::model::message::FailureReason;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
-use crate::model::account::ParkReason;
+use crate::model::accounts::account::ParkReason;
 use crate::model::delivery::Policy;
 use crate::model::id::AccountId;
 use crate::model::room::Room;

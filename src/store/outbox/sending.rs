@@ -3,12 +3,12 @@
 use rusqlite::OptionalExtension;
 
 use crate::error::{Error, Resource, Result};
-use crate::model::event::EventKind;
+use crate::model::chats::mention::Mention;
+use crate::model::chats::message::Status;
+use crate::model::files::media::Media;
 use crate::model::id::{ConversationId, CustomerId, MediaId, MessageId};
-use crate::model::media::Media;
-use crate::model::mention::Mention;
-use crate::model::message::Status;
 use crate::model::timestamp::Timestamp;
+use crate::model::webhooks::event::EventKind;
 use crate::store::chats::messages::{announce, touch};
 use crate::store::engine::transaction::Transaction;
 use crate::store::files::uploads;

@@ -1,8 +1,8 @@
 //! What can be delivered no more: because its account was removed, or because it names somebody who was erased.
 
 use crate::error::Result;
+use crate::model::chats::message::FailureReason;
 use crate::model::id::MessageId;
-use crate::model::message::FailureReason;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::messages;
 use crate::store::engine::transaction::Transaction;

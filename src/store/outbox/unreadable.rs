@@ -3,8 +3,8 @@
 use rusqlite::OptionalExtension;
 
 use crate::error::Result;
+use crate::model::chats::message::FailureReason;
 use crate::model::id::MessageId;
-use crate::model::message::FailureReason;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::{DAMAGED, get_or, only_its_own};
 use crate::store::engine::transaction::Transaction;

@@ -3,18 +3,18 @@
 use rusqlite::types::{FromSql, ValueRef};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::model::account::{DeliveryMode, ParkReason};
-use crate::model::chat::{ChatKind, LineId};
-use crate::model::conversation::Reach;
-use crate::model::event::EventKind;
+use crate::model::accounts::account::{DeliveryMode, ParkReason};
+use crate::model::accounts::sources::Sources;
+use crate::model::chats::chat::{ChatKind, LineId};
+use crate::model::chats::conversation::Reach;
+use crate::model::chats::mention::Mention;
+use crate::model::chats::message::{FailureReason, Status};
+use crate::model::files::media::{Media, MediaStatus, MediaType};
 use crate::model::id::{AccountId, ConversationId, CustomerId, EventId, MediaId, MessageId, RetryKey};
-use crate::model::media::{Media, MediaStatus, MediaType};
-use crate::model::mention::Mention;
-use crate::model::message::{FailureReason, Status};
-use crate::model::sources::Sources;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{AttemptError, DisabledReason};
-use crate::model::webhook_delivery::DeliveryState;
+use crate::model::webhooks::event::EventKind;
+use crate::model::webhooks::webhook::{AttemptError, DisabledReason};
+use crate::model::webhooks::webhook_delivery::DeliveryState;
 use crate::store::encryption::seal;
 
 /// What a value must be beyond its type, where it is not NULL.

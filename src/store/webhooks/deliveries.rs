@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::contract::views::EventView;
 use crate::error::{Error, Result};
-use crate::model::event::EventKind;
 use crate::model::id::EventId;
 use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{AttemptError, Decision, Outcome, Progress};
-use crate::model::webhook_delivery::{Attempt, DeliveryState};
+use crate::model::webhooks::event::EventKind;
+use crate::model::webhooks::webhook::{AttemptError, Decision, Outcome, Progress};
+use crate::model::webhooks::webhook_delivery::{Attempt, DeliveryState};
 use crate::store::engine::damage::{only_its_own, sound};
 use crate::store::engine::transaction::Transaction;
 use crate::store::events::{self, Subject};

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::Result;
 use crate::model::room::Room;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{ASKED_PAUSE_MAX, PAUSE_MAX};
+use crate::model::webhooks::webhook::{ASKED_PAUSE_MAX, PAUSE_MAX};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
 use crate::store::webhooks::endpoints;

@@ -9,7 +9,7 @@ use awc::ClientRequest;
 use awc::http::Method;
 use aws_lc_rs::digest::{Context, SHA256, digest};
 use futures_util::StreamExt;
-use kaiwa::sandbox::contents::Content;
+use kaiwa::sandbox::records::contents::Content;
 use serde_json::{Value, json};
 
 use crate::crash::process::{Api, Installation, Process};

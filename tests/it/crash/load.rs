@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use futures_util::future::join_all;
 use kaiwa::sandbox::platform::Platform;
-use kaiwa::sandbox::random::Generator;
+use kaiwa::sandbox::records::random::Generator;
 use serde_json::{Value, json};
 
 use crate::crash::people::{People, bytes_of};

@@ -17,9 +17,9 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::sandbox::faults::{Fault, FaultKind};
 use kaiwa::sandbox::options::Options;
-use kaiwa::sandbox::random::Generator;
+use kaiwa::sandbox::records::faults::{Fault, FaultKind};
+use kaiwa::sandbox::records::random::Generator;
 
 use crate::crash::listed::{Listed, identify, is_undecided, read_all, read_files, undecided, unknown};
 use crate::crash::load::{Chat, Ledger, Load, generator, open_chats};

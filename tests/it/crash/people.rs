@@ -1,9 +1,9 @@
 //! What people write, send, change and take back, and the events that LINE makes of it.
 
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::sandbox::contents::{Content, Readiness};
 use kaiwa::sandbox::platform::Platform;
-use kaiwa::sandbox::random::Generator;
+use kaiwa::sandbox::records::contents::{Content, Readiness};
+use kaiwa::sandbox::records::random::Generator;
 use serde_json::{Value, json};
 
 use crate::harness::server::text_event;

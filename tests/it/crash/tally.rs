@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use kaiwa::sandbox::faults::FaultKind;
 use kaiwa::sandbox::platform::Platform;
+use kaiwa::sandbox::records::faults::FaultKind;
 
 use crate::crash::load::Ledger;
 use crate::crash::people::Event;

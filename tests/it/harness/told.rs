@@ -5,11 +5,11 @@ use std::path::Path;
 
 use kaiwa::config::key_source::KeySource;
 use kaiwa::contract::views::{ConversationView, MessageView};
-use kaiwa::model::event::EventKind;
+use kaiwa::model::chats::message::MessageRow;
 use kaiwa::model::id::{ConversationId, CustomerId};
-use kaiwa::model::message::MessageRow;
 use kaiwa::model::page::Page;
 use kaiwa::model::timestamp::Timestamp;
+use kaiwa::model::webhooks::event::EventKind;
 use kaiwa::store::accounts::customers;
 use kaiwa::store::chats::{conversations, messages};
 use kaiwa::store::events::{self, Beginning, Progress};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kaiwa::sandbox::contents::Readiness;
+use kaiwa::sandbox::records::contents::Readiness;
 use serde_json::json;
 
 use crate::harness::eventually;

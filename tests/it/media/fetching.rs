@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::sandbox::contents::{Content, Readiness};
+use kaiwa::sandbox::records::contents::{Content, Readiness};
 use serde_json::{Value, json};
 
 use crate::harness::eventually;

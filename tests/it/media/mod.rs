@@ -7,7 +7,7 @@ mod serving;
 
 use awc::http::Method;
 use awc::http::header::HeaderMap;
-use kaiwa::sandbox::contents::{Content, Readiness};
+use kaiwa::sandbox::records::contents::{Content, Readiness};
 use serde_json::{Value, json};
 
 use crate::harness::eventually_is;

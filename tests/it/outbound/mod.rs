@@ -4,7 +4,7 @@ mod counts;
 mod lengths;
 mod shapes;
 
-use kaiwa::sandbox::tokens;
+use kaiwa::sandbox::records::tokens;
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;

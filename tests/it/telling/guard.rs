@@ -1,6 +1,6 @@
 //! Addresses that are not spoken to, whoever names them.
 
-use kaiwa::model::customer::ProfileChange;
+use kaiwa::model::accounts::customer::ProfileChange;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::accounts::customers;
 use serde_json::json;

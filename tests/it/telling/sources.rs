@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use awc::http::Method;
-use kaiwa::model::customer::ProfileChange;
+use kaiwa::model::accounts::customer::ProfileChange;
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::runtime::bearer::{Bearer, sign};

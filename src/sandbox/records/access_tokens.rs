@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::random;
+use crate::sandbox::records::random;
 
 /// How long such a token lives.
 pub const LIFE: Duration = Duration::from_mins(15);

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::line::signature::{HEADER, sign};
 use crate::model::timestamp::Timestamp;
 use crate::net::{self, FailureKind, Request, Settings};
+use crate::sandbox::line::webhooks;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::records::Attempt;
 use crate::sandbox::webhook::Webhook;
-use crate::sandbox::webhooks;
 
 /// LINE waits for so long for the head of the answer.
 const TIMEOUT: Duration = Duration::from_secs(2);

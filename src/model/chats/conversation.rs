@@ -1,7 +1,7 @@
 //! A conversation: everything that is said in one chat of one LINE account.
 
 use crate::error::{Error, Result};
-use crate::model::chat::{Chat, LineId};
+use crate::model::chats::chat::{Chat, LineId};
 use crate::model::id::{AccountId, ConversationId, MediaId};
 use crate::model::timestamp::Timestamp;
 

@@ -4,15 +4,14 @@ use serde_json::{Value, json};
 
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::chats::ChatMessage;
-use crate::sandbox::contents::{Content, Readiness};
+use crate::sandbox::line::refusal::Refusal;
+use crate::sandbox::line::webhooks::{self, event};
+use crate::sandbox::people::chats::ChatMessage;
 use crate::sandbox::people::{Friendship, Group, GroupKind, User};
-use crate::sandbox::random;
-use crate::sandbox::refusal::Refusal;
+use crate::sandbox::records::contents::{Content, Readiness};
+use crate::sandbox::records::{random, tokens};
 use crate::sandbox::state::State;
-use crate::sandbox::tokens;
 use crate::sandbox::webhook::Webhook;
-use crate::sandbox::webhooks::{self, event};
 
 /// The kinds of messages whose content the bot fetches.
 const MEDIA: [&str; 4] = ["image", "video", "audio", "file"];

@@ -1,6 +1,6 @@
 //! What a file is, by its first bytes: what anybody says about it is not believed.
 
-use crate::model::media::MediaType;
+use crate::model::files::media::MediaType;
 
 /// As many bytes as are looked at.
 pub const HEAD_BYTES: usize = 64;

@@ -12,15 +12,15 @@ use uuid::Uuid;
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::call::{Answer, Call};
 use crate::sandbox::endpoints::{self, WEBHOOK_TEST, channel};
-use crate::sandbox::faults::{Fault, FaultKind};
-use crate::sandbox::hangup::hang_up;
+use crate::sandbox::line::hangup::hang_up;
+use crate::sandbox::line::{errors, sender};
 use crate::sandbox::platform::Platform;
+use crate::sandbox::records::call::{Answer, Call};
+use crate::sandbox::records::faults::{Fault, FaultKind};
 use crate::sandbox::records::{Request, ViolationKind};
 use crate::sandbox::state::State;
 use crate::sandbox::webhook::Webhook;
-use crate::sandbox::{errors, sender};
 
 /// More than LINE takes, so that a body past LINE's limit gets LINE's answer and no closed connection.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

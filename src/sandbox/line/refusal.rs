@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-use crate::sandbox::buttons::Button;
+use crate::sandbox::people::buttons::Button;
 
 /// A status and the reason for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! A phone that loads what it is shown, as LINE's apps do: without redirects, without cookies, piece by piece.
 
+pub mod media;
+
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -7,10 +9,10 @@ use futures_util::stream;
 use serde::Serialize;
 use url::Url;
 
-use crate::model::content::{HEAD_BYTES, sniff};
+use crate::model::files::content::{HEAD_BYTES, sniff};
 use crate::net::header::CONTENT_TYPE;
 use crate::net::{self, Request, Response, Settings};
-use crate::sandbox::media::{Format, Link, permitted};
+use crate::sandbox::phone::media::{Format, Link, permitted};
 
 /// An address has to be loaded within so long.
 const TIMEOUT: Duration = Duration::from_secs(30);

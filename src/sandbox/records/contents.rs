@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use actix_web::web::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::png;
+use crate::sandbox::records::png;
 
 /// At most so many contents are kept; the oldest is forgotten, as with LINE.
 const CONTENTS_MAX: usize = 10_000;

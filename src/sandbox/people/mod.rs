@@ -1,5 +1,9 @@
 //! The people and groups of the platform, and whom a message to an id reaches.
 
+pub mod buttons;
+pub mod chats;
+pub mod persistence;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,7 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::random::hexadecimal;
+use crate::sandbox::records::random::hexadecimal;
 
 /// Who is not a friend is reached for so long after having written.
 const STRANGER_REACHABLE: Duration = Duration::from_hours(7 * 24);

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::media::{Link, links};
 use crate::sandbox::phone::Seen;
+use crate::sandbox::phone::media::{Link, links};
 
 /// A chat remembers at most so many messages.
 const MESSAGES_MAX: usize = 1_000;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::model::chat::{Chat, LineId};
-use crate::model::media::{Media, MediaSource};
-use crate::model::mention::Mention;
+use crate::model::chats::chat::{Chat, LineId};
+use crate::model::chats::mention::Mention;
+use crate::model::files::media::{Media, MediaSource};
 use crate::model::timestamp::Timestamp;
 
 /// LINE's clock and ours are never so far apart. A time that is further ahead would have whatever happens until then

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::model::event::EventKind;
 use crate::model::id::{ConversationId, EventId};
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{DisabledReason, Failing, Outcome};
+use crate::model::webhooks::event::EventKind;
+use crate::model::webhooks::webhook::{DisabledReason, Failing, Outcome};
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::line::validation::problems::Problems;
-use crate::sandbox::call::Answer;
+use crate::sandbox::records::call::Answer;
 
 /// A refusal with this status and text.
 pub fn refusal(status: u16, message: &str) -> Answer {

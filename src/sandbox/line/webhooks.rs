@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::random;
+use crate::sandbox::records::random;
 use crate::sandbox::state::State;
 use crate::sandbox::webhook::Webhook;
 

@@ -6,10 +6,10 @@ use time::macros::format_description;
 use time::{Date, PrimitiveDateTime, Time};
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::buttons::{self, Button};
-use crate::sandbox::chats::ChatMessage;
-use crate::sandbox::events::{self, Happened, Place, Writing};
-use crate::sandbox::refusal::Refusal;
+use crate::sandbox::line::events::{self, Happened, Place, Writing};
+use crate::sandbox::line::refusal::Refusal;
+use crate::sandbox::people::buttons::{self, Button};
+use crate::sandbox::people::chats::ChatMessage;
 use crate::sandbox::state::State;
 
 /// A refusal lists at most so many buttons.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::model::mention::Mention;
-use crate::model::text::Text;
+use crate::model::chats::mention::Mention;
+use crate::model::chats::text::Text;
 
 /// A message as its caller wants it. What LINE has rules for is still plain JSON: the rules are held against the message
 /// objects that become of it, so that there is one set of them.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::line::validation::problems::Path;
-use crate::sandbox::chats::{ChatMessage, Chats};
+use crate::sandbox::people::chats::{ChatMessage, Chats};
 
 /// Where the quick replies stand in a message.
 const QUICK_REPLY: &str = "quickReply";

@@ -1,10 +1,22 @@
 //! What the sandbox remembers of the requests to it, for whoever looks at it from outside.
 
+pub mod access_tokens;
+pub mod call;
+pub mod contents;
+pub mod faults;
+pub mod history;
+pub mod png;
+pub mod quota;
+pub mod random;
+pub mod reply_tokens;
+pub mod retry_keys;
+pub mod tokens;
+
 use actix_web::web::Bytes;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::sandbox::retry_keys::SentMessage;
+use crate::sandbox::records::retry_keys::SentMessage;
 
 /// A request to send messages that was executed: with LINE, what really went out.
 #[derive(Debug, Clone, Serialize)]

@@ -4,7 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::model::address::{is_plain, receiver_fault};
+use crate::model::chats::address::{is_plain, receiver_fault};
 
 /// The address that the text names; the error says what was expected.
 fn parse(text: &str) -> Result<Url, String> {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::call::Call;
-use crate::sandbox::random::Generator;
+use crate::sandbox::records::call::Call;
+use crate::sandbox::records::random::Generator;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,6 @@
+//! What customers are notified of.
+
+pub mod event;
+pub mod signing_secret;
+pub mod webhook;
+pub mod webhook_delivery;
