@@ -7,7 +7,6 @@
 //! - `control`: how people, faults and everything else are moved from outside; documented in `docs/SANDBOX.md`.
 
 pub mod control;
-pub mod endpoints;
 pub mod line;
 pub mod options;
 pub mod platform;

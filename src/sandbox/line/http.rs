@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::endpoints::{self, WEBHOOK_TEST, channel};
+use crate::sandbox::line::endpoints::{self, WEBHOOK_TEST, channel};
 use crate::sandbox::line::hangup::hang_up;
 use crate::sandbox::line::{errors, sender};
 use crate::sandbox::platform::Platform;

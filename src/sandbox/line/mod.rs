@@ -1,5 +1,6 @@
 //! LINE's side of the wire: its API as it answers, and the webhooks that it sends.
 
+pub mod endpoints;
 pub mod errors;
 pub mod events;
 pub mod hangup;

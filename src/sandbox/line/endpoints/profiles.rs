@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::sandbox::endpoints::Visit;
+use crate::sandbox::line::endpoints::Visit;
 use crate::sandbox::line::{errors, events};
 use crate::sandbox::people::{Group, GroupKind, User, is_id};
 use crate::sandbox::records::call::Answer;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::sandbox::endpoints::Visit;
+use crate::sandbox::line::endpoints::Visit;
 use crate::sandbox::line::errors::{not_found, refusal};
 use crate::sandbox::records::call::Answer;
 use crate::sandbox::records::contents::{Content, Readiness};

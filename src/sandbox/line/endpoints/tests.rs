@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::endpoints::answer;
+use crate::sandbox::line::endpoints::answer;
 use crate::sandbox::line::events::{self, Writing};
 use crate::sandbox::options::Options;
 use crate::sandbox::people::GroupKind;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use crate::sandbox::endpoints::Visit;
+use crate::sandbox::line::endpoints::Visit;
 use crate::sandbox::line::errors;
 use crate::sandbox::records::access_tokens::LIFE;
 use crate::sandbox::records::call::Answer;

@@ -5,10 +5,9 @@ pub mod chat;
 pub mod content;
 pub mod messages;
 pub mod profiles;
-pub mod token;
-
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 use serde_json::Value;
 use uuid::Uuid;

@@ -7,7 +7,7 @@ use crate::line::validation::problems::Detail;
 use crate::line::validation::schema::Rule;
 use crate::line::validation::{MULTICAST, PUSH, REPLY, VALIDATE};
 use crate::model::secret::Secret;
-use crate::sandbox::endpoints::{Visit, body, retry_key, violation};
+use crate::sandbox::line::endpoints::{Visit, body, retry_key, violation};
 use crate::sandbox::line::errors;
 use crate::sandbox::people::chats::ChatMessage;
 use crate::sandbox::people::{Reach, is_id};

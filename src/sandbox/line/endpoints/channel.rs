@@ -7,7 +7,7 @@ use crate::line::validation::links::is_loopback;
 use crate::line::validation::schema::Measure::Units;
 use crate::line::validation::schema::{Rule, optional, required};
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::endpoints::{Visit, admit, body};
+use crate::sandbox::line::endpoints::{Visit, admit, body};
 use crate::sandbox::line::errors;
 use crate::sandbox::line::sender::Outcome;
 use crate::sandbox::records::call::{Answer, Call};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
 use crate::line::validation::schema::{Rule, optional, required};
-use crate::sandbox::endpoints::{Visit, body};
+use crate::sandbox::line::endpoints::{Visit, body};
 use crate::sandbox::line::errors;
 use crate::sandbox::people::is_id;
 use crate::sandbox::records::call::Answer;
