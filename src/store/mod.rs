@@ -1,6 +1,6 @@
 //! The SQLite file: one writer that commits in groups, readers beside it, and the operations of the domain.
 //!
-//! Operations that write take a [`transaction::Transaction`]; those that read take a connection, so that they work
+//! Operations that write take a [`engine::transaction::Transaction`]; those that read take a connection, so that they work
 //! inside a write too. Nothing outside this folder knows SQL.
 
 pub mod accounts;
