@@ -84,7 +84,7 @@ pub(super) fn is_unheard(error: &SendRequestError) -> bool {
     let (SendRequestError::Send(error) | SendRequestError::Response(ParseError::Io(error))) = error else {
         return false;
     };
-    error.get_ref().is_some_and(|cause| cause.is::<Unheard>())
+    error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Unheard>)
 }
 
 /// The words of all causes. Each is said once, though some libraries repeat those of what is beneath.

@@ -158,7 +158,7 @@ fn mended(json: &str) -> String {
             _ if is_no_number(token) => mended.push_str("null"),
             _ if token.starts_with('"') => mend_text(token, &mut mended),
             _ if is_like_number(token) && serde_json::from_str::<Value>(token).is_err() => {
-                mended.push_str("null")
+                mended.push_str("null");
             }
             _ => mended.push_str(token),
         }

@@ -43,11 +43,11 @@ fn uses(files: &[File]) -> Uses {
     let files: Vec<_> = files.iter().filter(|file| !is_test(&file.path)).collect();
     let modules: BTreeMap<String, &str> =
         files.iter().map(|file| (module(&file.path), file.path.as_str())).collect();
-    let used = |file: &&File| {
+    let of_file = |file: &&File| {
         let targets = targets(&file.text, &modules).into_iter().filter(|target| *target != file.path);
         (file.path.clone(), targets.collect())
     };
-    files.iter().map(used).collect()
+    files.iter().map(of_file).collect()
 }
 
 fn is_test(path: &str) -> bool {
@@ -64,13 +64,13 @@ fn module(path: &str) -> String {
 fn targets(text: &str, modules: &BTreeMap<String, &str>) -> BTreeSet<String> {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let named: Vec<_> = paths(&without_visibilities(&code(text))).into_iter().map(|(_, path)| path).collect();
-    let names: BTreeMap<&str, &str> = named
+    let imports: BTreeMap<&str, &str> = named
         .iter()
         .filter_map(|path| path.starts_with("crate::").then(|| imported(path)).flatten())
         .collect();
     let full = |path: &String| match path.split_once("::") {
         Some((name, rest)) => {
-            names.get(name).map_or_else(|| path.clone(), |whole| format!("{whole}::{rest}"))
+            imports.get(name).map_or_else(|| path.clone(), |whole| format!("{whole}::{rest}"))
         }
         None => path.clone(),
     };
@@ -119,13 +119,10 @@ fn within(uses: &Uses, folder: &Path) -> Uses {
 /// Those that are part of a circle, or lie between two.
 fn in_circles(mut uses: Uses) -> Vec<String> {
     loop {
-        let used: BTreeSet<String> = uses.values().flatten().cloned().collect();
+        let targets: BTreeSet<String> = uses.values().flatten().cloned().collect();
         let left: BTreeSet<String> = uses.keys().cloned().collect();
-        let before = uses.len();
-        uses.retain(|file, targets| {
-            used.contains(file) && targets.iter().any(|target| left.contains(target))
-        });
-        if uses.len() == before {
+        uses.retain(|file, own| targets.contains(file) && own.iter().any(|target| left.contains(target)));
+        if uses.len() == left.len() {
             return uses.into_keys().collect();
         }
     }
