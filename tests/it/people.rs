@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kaiwa::sandbox::people::Friendship;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::harness::server::{TestServer, text_event};
@@ -90,6 +91,21 @@ async fn a_name_is_asked_for_once_and_again_with_the_first_event_after_a_day() {
     eventually_is(json!("Alicia"), async || name(&server, &alice).await).await;
     assert_eq!(asked(&server, &alice), 2);
     assert_ne!(server.get(&conversation).await.json()["tm_update"], first["tm_update"]);
+}
+
+#[actix_web::test]
+async fn an_event_that_has_read_the_clock_before_the_name_came_asks_no_more() {
+    let server = TestServer::start();
+    let alice = server.user("Alice");
+    writes(&server, &alice).await;
+    eventually_is(json!("Alice"), async || name(&server, &alice).await).await;
+    let later = "UPDATE participants SET named_at = named_at + 1000000";
+    Connection::open(server.database()).unwrap().execute(later, []).unwrap();
+
+    writes(&server, &alice).await;
+    all_are_asked_for(&server, "Bob").await;
+
+    assert_eq!(asked(&server, &alice), 1);
 }
 
 #[actix_web::test]

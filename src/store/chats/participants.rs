@@ -184,16 +184,19 @@ pub(in crate::store) fn count_participants(
     Ok(())
 }
 
+/// Operations run in another order than that in which they read the clock: a name may have come a moment later than now.
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
+
 /// Runs with every event, so it looks at one participant, however many the chat has.
 const SQL_REFRESH: &str = "
     INSERT INTO lookups (conversation, target, due_at)
     SELECT p.conversation, p.target, ?4
     FROM conversations v JOIN participants p ON p.conversation = v.key
-    WHERE v.account = ?1 AND v.chat_id = ?2 AND p.target = ?3 AND named_at NOT BETWEEN ?5 AND ?4
+    WHERE v.account = ?1 AND v.chat_id = ?2 AND p.target = ?3 AND named_at NOT BETWEEN ?5 AND ?6
     ON CONFLICT (conversation, target) DO NOTHING";
 
 /// Something happened: LINE is asked again for name and picture of the chat and the speaker if it last was so long ago, or
-/// later than now, which can only come from a clock that was ahead.
+/// later than [`CLOCK_SKEW`] from now, which can only come from a clock that was ahead.
 pub(in crate::store) fn refresh(
     tx: &Transaction<'_>,
     account: i64,
@@ -201,11 +204,12 @@ pub(in crate::store) fn refresh(
     after: Duration,
 ) -> Result<()> {
     let Some(chat) = &event.chat else { return Ok(()) };
-    let fresh_since = tx.now().before(after).next();
+    let now = tx.now();
+    let fresh_since = now.before(after).next();
     // One after the other: with `IN` SQLite reads all participants of the chat.
     let mut statement = tx.prepare_cached(SQL_REFRESH)?;
     for target in std::iter::once(&chat.id).chain(&event.speaker) {
-        statement.execute((account, &chat.id, target, tx.now(), fresh_since))?;
+        statement.execute((account, &chat.id, target, now, fresh_since, now.after(CLOCK_SKEW)))?;
     }
     Ok(())
 }
