@@ -49,8 +49,7 @@ pub async fn get(
     request: HttpRequest,
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
-    let id: MediaId = id.parse()?;
-    let stored = app.reader.read(|connection| medias::get(connection, caller.customer, id))?;
+    let stored = stored(&app, &caller, &id)?;
     serve(&app, &request, stored, Kind::Whole).await
 }
 
@@ -61,9 +60,14 @@ pub async fn preview(
     request: HttpRequest,
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
-    let id: MediaId = id.parse()?;
-    let stored = app.reader.read(|connection| medias::get(connection, caller.customer, id))?;
+    let stored = stored(&app, &caller, &id)?;
     serve(&app, &request, stored, Kind::Preview).await
+}
+
+/// The caller's file with this id.
+fn stored(app: &App, caller: &Caller, id: &str) -> Result<StoredFile> {
+    let id: MediaId = id.parse()?;
+    app.reader.read(|connection| medias::get(connection, caller.customer, id))
 }
 
 /// As much of a file, or of its small picture, as is asked for.

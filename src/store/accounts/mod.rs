@@ -20,6 +20,21 @@ use crate::store::engine::damage::{SPARE, get_or, optional_text, size_of, sound,
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 
+/// What an account is read from, as [`from_row`] reads it, of those that this condition names.
+macro_rules! read {
+    ($condition:literal) => {
+        concat!(
+            "SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
+                unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
+                unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
+                bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+                a.tm_create, a.tm_update
+            FROM ",
+            $condition
+        )
+    };
+}
+
 /// Connects a channel.
 pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) -> Result<()> {
     const SQL: &str = "
@@ -63,16 +78,12 @@ fn revive(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
 
 /// A page of a customer's accounts, newest first.
 pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Account>> {
-    const SQL: &str = "
-        SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
-            unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
-            unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
-            bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
-            a.tm_create, a.tm_update
-        FROM customers c JOIN accounts a ON a.customer = c.key
+    const SQL: &str = read!(
+        "customers c JOIN accounts a ON a.customer = c.key
         WHERE c.id = ?1 AND a.tm_create < ?2 AND a.tm_delete IS NULL
         ORDER BY a.tm_create DESC
-        LIMIT ?3";
+        LIMIT ?3"
+    );
     let mut statement = connection.prepare_cached(SQL)?;
     let accounts = statement.query_map((customer, page.before, page.size + SPARE), from_row)?;
     Ok(sound(accounts, "accounts").take(size_of(page)).collect::<rusqlite::Result<_>>()?)
@@ -92,15 +103,11 @@ pub fn all_of(connection: &Connection, customer: CustomerId) -> Result<Vec<Accou
 
 /// All accounts of all customers, oldest first, for the operator.
 pub fn list(connection: &Connection) -> Result<Vec<Account>> {
-    const SQL: &str = "
-        SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
-            unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
-            unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
-            bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
-            a.tm_create, a.tm_update
-        FROM customers c JOIN accounts a ON a.customer = c.key
+    const SQL: &str = read!(
+        "customers c JOIN accounts a ON a.customer = c.key
         WHERE a.tm_delete IS NULL
-        ORDER BY a.tm_create";
+        ORDER BY a.tm_create"
+    );
     let mut statement = connection.prepare_cached(SQL)?;
     Ok(sound(statement.query_map([], from_row)?, "accounts").collect::<rusqlite::Result<_>>()?)
 }
@@ -113,14 +120,10 @@ pub fn get(connection: &Connection, customer: CustomerId, id: AccountId) -> Resu
 
 /// The account with this id, whosever it is: for LINE's webhooks, which carry no token.
 pub fn find(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
-    const SQL: &str = "
-        SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
-            unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
-            unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
-            bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
-            a.tm_create, a.tm_update
-        FROM accounts a JOIN customers c ON c.key = a.customer
-        WHERE a.id = ?1 AND a.tm_delete IS NULL";
+    const SQL: &str = read!(
+        "accounts a JOIN customers c ON c.key = a.customer
+        WHERE a.id = ?1 AND a.tm_delete IS NULL"
+    );
     Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
 }
 
