@@ -19,7 +19,7 @@ fn lock(server: &TestServer) -> Connection {
 async fn a_webhook_that_cannot_be_stored_in_time_is_refused_within_two_seconds() {
     let limit = Config::default().limits.webhook_timeout;
     assert!(limit <= Duration::from_millis(1_500), "LINE waits two seconds, and the answer has a way to go");
-    let server = TestServer::start_with(|config| config.limits.webhook_timeout = limit / 10);
+    let server = TestServer::start_with(|config| config.limits.webhook_timeout = limit);
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
     let event = text_event(&user, "while locked");
