@@ -14,7 +14,7 @@ pub enum Error {
     #[error("{message}")]
     Invalid {
         /// Which rule was broken.
-        rule: Rule,
+        rule: InvalidRule,
         /// What was expected, for a person.
         message: String,
     },
@@ -120,7 +120,7 @@ pub struct InvalidProperty {
 
 /// The rules that a request can break, each with its own reason in the HTTP contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
+pub enum InvalidRule {
     /// The body is not JSON, or not the JSON that this path takes.
     JsonBody,
     /// An identifier in the path is not a UUID.
@@ -165,7 +165,7 @@ impl InvalidProperty {
 
 impl Error {
     /// A broken rule, with what was expected.
-    pub fn invalid(rule: Rule, message: impl Into<String>) -> Self {
+    pub fn invalid(rule: InvalidRule, message: impl Into<String>) -> Self {
         Self::Invalid { rule, message: message.into() }
     }
 

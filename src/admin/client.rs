@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
-use crate::admin::operation::Operation;
+use crate::admin::operation::AdminOperation;
 use crate::admin::socket;
-use crate::admin::wire::{self, Asked, Outcome, VERSION};
+use crate::admin::wire::{self, Asked, VERSION, WireOutcome};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -28,7 +28,7 @@ pub fn is_there(data_directory: &Path) -> Result<bool> {
 }
 
 /// Lets the running server do it, and returns what there is to say of it.
-pub fn ask(config: &Config, operation: &Operation) -> Result<Value> {
+pub fn ask(config: &Config, operation: &AdminOperation) -> Result<Value> {
     let path = config.database_path();
     let gone = |error| {
         Error::Unusable(format!("a server runs, and its database is not at {}: {error}", path.display()))
@@ -48,6 +48,6 @@ pub fn ask(config: &Config, operation: &Operation) -> Result<Value> {
         .and_then(|()| wire::write(&stream, &asked))
         .and_then(|()| wire::read(&stream, ANSWER_BYTES_MAX))
         .map_err(|error| silent(&error))?;
-    let outcome: Outcome = serde_json::from_str(&answer).map_err(|_| silent(&"it said nothing"))?;
+    let outcome: WireOutcome = serde_json::from_str(&answer).map_err(|_| silent(&"it said nothing"))?;
     outcome.into()
 }

@@ -13,14 +13,14 @@ use crate::model::id::{AccountId, CustomerId, EventId};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts::customers;
-use crate::store::files::media_store::Folder;
+use crate::store::files::media_store::MediaStore;
 use crate::store::{Store, accounts, webhooks};
 use crate::worker::{erasure, replay};
 
 /// An operation, with everything that it needs to know.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Operation {
+pub enum AdminOperation {
     /// Adds a customer, or changes the one with this id.
     SetCustomer {
         /// The id that tokens carry.
@@ -37,7 +37,7 @@ pub enum Operation {
         /// Whose channel it is.
         customer: CustomerId,
         /// The channel.
-        channel: Channel,
+        channel: NewChannel,
     },
     /// Tells a customer once more of an event.
     ReplayDelivery {
@@ -70,7 +70,7 @@ pub enum Operation {
 
 /// A LINE channel as it travels over the socket, which only its owner may open.
 #[derive(Serialize, Deserialize)]
-pub struct Channel {
+pub struct NewChannel {
     /// The id of the account.
     pub id: AccountId,
     /// The name for people.
@@ -89,7 +89,7 @@ pub struct Channel {
     pub push_only: bool,
 }
 
-impl Operation {
+impl AdminOperation {
     /// Which command begins with it; nothing for what only goes on.
     pub fn begun(&self) -> Option<&'static str> {
         match self {
@@ -130,7 +130,7 @@ impl Operation {
                 done(replay::page(store, Timestamp::from_microseconds(since), after, now))
             }
             Self::Erase { whom, step } => {
-                let folder = Folder::open(data_directory)?;
+                let folder = MediaStore::open(data_directory)?;
                 done(erasure::step(store, &folder, &whom, step, now))
             }
         }
@@ -146,7 +146,7 @@ fn done(outcome: Result<impl Serialize>) -> Result<Value> {
     serde_json::to_value(outcome?).map_err(Error::internal)
 }
 
-impl Channel {
+impl NewChannel {
     fn account(self) -> Result<NewAccount> {
         let secret = |text: String| {
             let unfit = || Error::Unusable("a secret or token is none".to_owned());

@@ -9,9 +9,9 @@ use actix_web::rt::task::JoinHandle;
 use tokio::net::UnixListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::admin::operation::Operation;
+use crate::admin::operation::AdminOperation;
 use crate::admin::socket::Socket;
-use crate::admin::wire::{self, Asked, Outcome, VERSION};
+use crate::admin::wire::{self, Asked, VERSION, WireOutcome};
 use crate::error::{Error, Result};
 use crate::runtime::app::Shared;
 
@@ -34,7 +34,7 @@ struct Owner {
 }
 
 /// A socket whose commands wait until they are answered.
-pub struct Listening {
+pub struct AdminListener {
     socket: Socket,
     listener: std::os::unix::net::UnixListener,
     owner: Owner,
@@ -46,7 +46,7 @@ pub struct Answering {
     task: JoinHandle<()>,
 }
 
-impl Listening {
+impl AdminListener {
     /// Begins to listen in the data folder of this process.
     pub fn begin(data_directory: &std::path::Path) -> Result<Self> {
         let (socket, listener) = Socket::listen(data_directory).map_err(Error::internal)?;
@@ -118,7 +118,7 @@ fn answer(stream: &UnixStream, is_known: bool, shared: &Shared) -> std::io::Resu
         shared.alarms.wake_all();
         done
     });
-    wire::write(stream, &Outcome::from(outcome))
+    wire::write(stream, &WireOutcome::from(outcome))
 }
 
 fn stranger() -> Error {
@@ -127,7 +127,7 @@ fn stranger() -> Error {
 }
 
 /// What is wanted, when it can be done now. What was sent is not repeated: there may be secrets in it.
-fn understand(line: &str, shared: &Shared) -> Result<Operation> {
+fn understand(line: &str, shared: &Shared) -> Result<AdminOperation> {
     let unknown =
         |_| Error::Unusable("the running server does not know this command: start it anew".to_owned());
     let Asked { version, database, operation } = serde_json::from_str(line).map_err(unknown)?;

@@ -23,7 +23,7 @@ pub struct Socket {
 }
 
 /// A path that is short enough, for as long as this is held.
-struct Reach {
+struct SocketPath {
     path: PathBuf,
     _folder: Option<File>,
 }
@@ -38,7 +38,7 @@ impl Socket {
         if path.symlink_metadata().is_ok() {
             std::fs::remove_file(&path)?;
         }
-        let reach = Reach::of(&folder)?;
+        let reach = SocketPath::of(&folder)?;
         let listener = UnixListener::bind(&reach.path)?;
         files::leave_to_owner(&path)?;
         Ok((Self { identity: identity(&path)?, path }, listener))
@@ -66,7 +66,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 /// A connection to the server that has this data folder; none when no server runs on it.
 pub fn connect(data_directory: &Path) -> io::Result<Option<UnixStream>> {
-    let connected = Reach::of(&data_directory.join(RUN)).and_then(|reach| UnixStream::connect(&reach.path));
+    let connected =
+        SocketPath::of(&data_directory.join(RUN)).and_then(|reach| UnixStream::connect(&reach.path));
     match connected {
         Ok(stream) => Ok(Some(stream)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -76,7 +77,7 @@ pub fn connect(data_directory: &Path) -> io::Result<Option<UnixStream>> {
     }
 }
 
-impl Reach {
+impl SocketPath {
     /// A folder that lies too deep is reached through a descriptor of this process.
     fn of(folder: &Path) -> io::Result<Self> {
         let path = folder.join(NAME);

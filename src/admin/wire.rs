@@ -29,7 +29,7 @@ pub struct Asked<'a> {
 /// What came of it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum WireOutcome {
     /// It is done; this is what there is to say of it.
     Done(Value),
     /// It failed, and a person has to change something before another try can succeed.
@@ -60,7 +60,7 @@ pub fn read(stream: &UnixStream, bytes_max: u64) -> io::Result<String> {
     Err(io::Error::new(ErrorKind::InvalidData, "the line has no end"))
 }
 
-impl From<Result<Value>> for Outcome {
+impl From<Result<Value>> for WireOutcome {
     fn from(outcome: Result<Value>) -> Self {
         match outcome {
             Ok(said) => Self::Done(said),
@@ -70,12 +70,12 @@ impl From<Result<Value>> for Outcome {
     }
 }
 
-impl From<Outcome> for Result<Value> {
-    fn from(outcome: Outcome) -> Self {
+impl From<WireOutcome> for Result<Value> {
+    fn from(outcome: WireOutcome) -> Self {
         match outcome {
-            Outcome::Done(said) => Ok(said),
-            Outcome::Unusable(message) => Err(Error::Unusable(message)),
-            Outcome::Failed(message) => Err(Error::Conflict(message)),
+            WireOutcome::Done(said) => Ok(said),
+            WireOutcome::Unusable(message) => Err(Error::Unusable(message)),
+            WireOutcome::Failed(message) => Err(Error::Conflict(message)),
         }
     }
 }

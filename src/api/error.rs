@@ -8,20 +8,20 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::json::JSON;
-use crate::error::{Error, InvalidProperty, Resource, Rule};
+use crate::api::json::JSON_TYPE;
+use crate::error::{Error, InvalidProperty, InvalidRule, Resource};
 
 /// At most so many details are shown: one request can have very many.
 const DETAILS_MAX: usize = 100;
 
 /// The body of every failure.
 #[derive(Serialize)]
-struct Envelope<'a> {
-    error: Failure<'a>,
+struct ErrorEnvelope<'a> {
+    error: ErrorBody<'a>,
 }
 
 #[derive(Serialize)]
-struct Failure<'a> {
+struct ErrorBody<'a> {
     status: &'static str,
     reason: &'static str,
     message: &'a str,
@@ -34,10 +34,10 @@ struct Failure<'a> {
 pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     let (code, status, reason) = entry(error);
     let failure =
-        Failure { status, reason, message: &error.to_string(), request_id, details: details(error) };
-    let body = serde_json::to_vec(&Envelope { error: failure }).expect("the envelope is always JSON");
+        ErrorBody { status, reason, message: &error.to_string(), request_id, details: details(error) };
+    let body = serde_json::to_vec(&ErrorEnvelope { error: failure }).expect("the envelope is always JSON");
     let mut response = HttpResponse::build(code);
-    response.insert_header((CONTENT_TYPE, JSON));
+    response.insert_header((CONTENT_TYPE, JSON_TYPE));
     match error {
         Error::MethodNotAllowed { allow } => drop(response.insert_header((ALLOW, allow.as_str()))),
         // HTTP wants every 401 to say what would be taken (RFC 9110, 15.5.2).
@@ -66,7 +66,7 @@ pub fn translate(code: StatusCode) -> Error {
     match code {
         StatusCode::NOT_FOUND => Error::NotFound(Resource::Route),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Error::UnsupportedMediaType("this body is not taken here"),
-        _ if code.is_client_error() => Error::invalid(Rule::Argument, "the request cannot be read"),
+        _ if code.is_client_error() => Error::invalid(InvalidRule::Argument, "the request cannot be read"),
         _ => Error::internal(format!("the framework answered {code}")),
     }
 }
@@ -86,7 +86,9 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as Code;
     match error {
         Error::Invalid { rule, .. } => (Code::BAD_REQUEST, "INVALID_ARGUMENT", rule_reason(*rule)),
-        Error::InvalidProperties(_) => (Code::BAD_REQUEST, "INVALID_ARGUMENT", rule_reason(Rule::Argument)),
+        Error::InvalidProperties(_) => {
+            (Code::BAD_REQUEST, "INVALID_ARGUMENT", rule_reason(InvalidRule::Argument))
+        }
         Error::NoCredentials => (Code::UNAUTHORIZED, "UNAUTHENTICATED", "AUTHENTICATION_REQUIRED"),
         Error::BadCredentials(_) => (Code::UNAUTHORIZED, "UNAUTHENTICATED", "INVALID_CREDENTIALS"),
         Error::Forbidden(_) => (Code::FORBIDDEN, "PERMISSION_DENIED", "PERMISSION_DENIED"),
@@ -117,15 +119,15 @@ fn entry(error: &Error) -> (StatusCode, &'static str, &'static str) {
     }
 }
 
-fn rule_reason(rule: Rule) -> &'static str {
+fn rule_reason(rule: InvalidRule) -> &'static str {
     match rule {
-        Rule::JsonBody => "INVALID_JSON_BODY",
-        Rule::Id => "INVALID_ID",
-        Rule::Argument => "INVALID_ARGUMENT",
-        Rule::PageToken => "INVALID_PAGE_TOKEN",
-        Rule::TextLength => "TEXT_TOO_LONG",
-        Rule::ReferenceType => "UNSUPPORTED_REFERENCE_TYPE",
-        Rule::LineAccount => "LINE_ACCOUNT_NOT_CONFIGURED",
+        InvalidRule::JsonBody => "INVALID_JSON_BODY",
+        InvalidRule::Id => "INVALID_ID",
+        InvalidRule::Argument => "INVALID_ARGUMENT",
+        InvalidRule::PageToken => "INVALID_PAGE_TOKEN",
+        InvalidRule::TextLength => "TEXT_TOO_LONG",
+        InvalidRule::ReferenceType => "UNSUPPORTED_REFERENCE_TYPE",
+        InvalidRule::LineAccount => "LINE_ACCOUNT_NOT_CONFIGURED",
     }
 }
 

@@ -3,4 +3,4 @@
 use actix_web::http::header::HeaderValue;
 
 /// Bodies of this server are JSON and nobody else's business.
-pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub const JSON_TYPE: HeaderValue = HeaderValue::from_static("application/json");

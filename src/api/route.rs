@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpRequest, Responder, web};
 
-use crate::api::middleware::once;
+use crate::api::middleware::idempotency;
 use crate::api::request::query::Parameters;
 use crate::error::{Error, Resource};
 
@@ -77,7 +77,7 @@ impl Route {
     }
 
     /// What `POST` creates there is created once for each `Idempotency-Key`.
-    pub fn once(mut self) -> Self {
+    pub fn idempotent(mut self) -> Self {
         self.is_once = true;
         self
     }
@@ -106,7 +106,7 @@ impl Route {
         let resource = methods.fold(resource, |resource, (_, method)| resource.route(method));
         let resource = resource.app_data(Parameters(self.queries));
         if self.is_once {
-            service.service(resource.wrap(from_fn(once::once)));
+            service.service(resource.wrap(from_fn(idempotency::idempotent)));
         } else {
             service.service(resource);
         }

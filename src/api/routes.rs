@@ -3,7 +3,7 @@
 use actix_web::web;
 
 use crate::api::accounts::{quota, setup, webhook};
-use crate::api::conversations::{messages, participants, retries, signs};
+use crate::api::conversations::{messages, participants, read_and_typing, retries};
 use crate::api::events::{feed, tickets};
 use crate::api::files::{medias, public_files, uploads};
 use crate::api::operator::health;
@@ -39,12 +39,12 @@ fn conversations() -> Vec<Route> {
             .get(messages::list)
             .takes(PAGE)
             .post(messages::send)
-            .once(),
+            .idempotent(),
         Route::at("/v1.0/conversations/{id}/messages/{message_id}").get(messages::get),
-        Route::at("/v1.0/conversations/{id}/messages/{message_id}/retry").post(retries::create).once(),
+        Route::at("/v1.0/conversations/{id}/messages/{message_id}/retry").post(retries::create).idempotent(),
         Route::at("/v1.0/conversations/{id}/participants").get(participants::list).takes(PAGE),
-        Route::at("/v1.0/conversations/{id}/read").post(signs::read),
-        Route::at("/v1.0/conversations/{id}/typing").post(signs::typing),
+        Route::at("/v1.0/conversations/{id}/read").post(read_and_typing::read),
+        Route::at("/v1.0/conversations/{id}/typing").post(read_and_typing::typing),
     ]
 }
 
@@ -55,7 +55,7 @@ fn line_accounts() -> Vec<Route> {
             .get(accounts::list)
             .takes(PAGE)
             .post(accounts::create)
-            .once(),
+            .idempotent(),
         Route::at("/v1.0/conversation_accounts/{id}")
             .get(accounts::get)
             .put(accounts::update)
@@ -81,7 +81,7 @@ fn events() -> Vec<Route> {
 /// Files: taken from customers, given to LINE and its users.
 fn files() -> Vec<Route> {
     vec![
-        Route::at(UPLOADS).post(uploads::create).takes(&["filename"]).once(),
+        Route::at(UPLOADS).post(uploads::create).takes(&["filename"]).idempotent(),
         Route::at("/v1.0/medias/{id}").get(medias::get),
         Route::at("/v1.0/medias/{id}/preview").get(medias::preview),
         Route::at("/m/{id}/{name}").get(public_files::whole),

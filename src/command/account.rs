@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use crate::admin::operation::{Channel, Operation};
-use crate::command::place::Place;
-use crate::command::settings::{Settings, find_customer};
+use crate::admin::operation::{AdminOperation, NewChannel};
+use crate::command::settings::{CommonArguments, find_customer};
+use crate::command::target::Target;
 use crate::command::terminal::output;
 use crate::contract::views::AccountView;
 use crate::error::{Error, Result};
@@ -20,22 +20,22 @@ use crate::store::accounts;
 #[derive(Debug, Args)]
 pub struct AccountCommand {
     #[command(subcommand)]
-    action: Action,
+    action: AccountAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum AccountAction {
     /// Connect a LINE channel; also while the server runs.
-    Add(Add),
+    Add(AddAccount),
     /// List all LINE accounts, without their credentials.
-    List(List),
+    List(ListAccounts),
 }
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("credential").args(["token_file", "channel_id"]).required(true)))]
-struct Add {
+struct AddAccount {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// The customer: an id or a name.
     #[arg(long, value_name = "ID|NAME", allow_hyphen_values = true)]
     customer: String,
@@ -66,9 +66,9 @@ struct Add {
 }
 
 #[derive(Debug, Args)]
-struct List {
+struct ListAccounts {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// Print JSON, one line for each account.
     #[arg(long)]
     json: bool,
@@ -78,16 +78,16 @@ impl AccountCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         match self.action {
-            Action::Add(add) => add.run(),
-            Action::List(list) => list.run(),
+            AccountAction::Add(add) => add.run(),
+            AccountAction::List(list) => list.run(),
         }
     }
 }
 
-impl Add {
+impl AddAccount {
     fn run(self) -> Result<()> {
         let id = AccountId::new(Timestamp::now());
-        let channel = Channel {
+        let channel = NewChannel {
             id,
             name: self.name,
             detail: self.detail,
@@ -97,14 +97,14 @@ impl Add {
             channel_id: self.channel_id,
             push_only: self.push_only,
         };
-        let place = Place::of(&self.settings)?;
+        let place = Target::of(&self.settings)?;
         let customer = find_customer(&place.reader()?, &self.customer)?.id;
-        place.run::<()>(Operation::ConnectAccount { customer, channel })?;
+        place.run::<()>(AdminOperation::ConnectAccount { customer, channel })?;
         show(&place.reader()?.read(|connection| accounts::get(connection, customer, id))?, self.json)
     }
 }
 
-impl List {
+impl ListAccounts {
     fn run(self) -> Result<()> {
         let found = self.settings.reader()?.read(accounts::list)?;
         if found.is_empty() && !self.json {

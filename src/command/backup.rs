@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::command::settings::Settings;
+use crate::command::settings::CommonArguments;
 use crate::command::terminal::confirmation::Confirmation;
 use crate::command::terminal::words::{self, counted};
 use crate::command::terminal::{output, progress};
@@ -14,16 +14,16 @@ use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
 use crate::store;
 use crate::store::backup::restore::{self, Judged};
-use crate::store::backup::{self, Summary};
+use crate::store::backup::{self, BackupSummary};
 use crate::store::files::hashing::Cancel;
-use crate::store::files::media_store::Folder;
+use crate::store::files::media_store::MediaStore;
 use crate::store::verify::Findings;
 
 /// Writes database and files into one file; also while the server runs.
 #[derive(Debug, Args)]
-pub struct Backup {
+pub struct BackupCommand {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// The file to write. There must be none of this name.
     file: PathBuf,
     /// Print JSON.
@@ -35,7 +35,7 @@ pub struct Backup {
 #[derive(Debug, Args)]
 pub struct Restore {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// The backup.
     file: PathBuf,
     /// The data directory to make. It must be empty or not there.
@@ -52,7 +52,7 @@ pub struct Restore {
 #[derive(Debug, Args)]
 pub struct Verify {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// A backup, or a data directory.
     path: PathBuf,
     /// Print JSON.
@@ -60,11 +60,11 @@ pub struct Verify {
     json: bool,
 }
 
-impl Backup {
+impl BackupCommand {
     /// Runs the command. `Unusable` also when files are lost: then the backup was written without them.
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
-        let (now, folder) = (Timestamp::now(), Folder::at(&config.data_directory));
+        let (now, folder) = (Timestamp::now(), MediaStore::at(&config.data_directory));
         let (database, cancel) = (config.database_path(), Cancel::default());
         let summary = progress::during("making the backup", || {
             backup::write(&database, &folder, &self.file, now, &cancel)
@@ -90,7 +90,7 @@ impl Backup {
 impl Restore {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let database_file = self.settings.load_if_sound()?.database_file;
+        let database_file = self.settings.load_if_valid()?.database_file;
         let question = format!("Restore {} into {}?", self.file.display(), self.data.display());
         self.confirmation.ask(&question)?;
         let now = Timestamp::now();
@@ -110,7 +110,7 @@ impl Restore {
 impl Verify {
     /// Runs the command. `Unusable` when something was found.
     pub fn run(self) -> Result<()> {
-        let mut config = self.settings.load_if_sound()?;
+        let mut config = self.settings.load_if_valid()?;
         let (findings, mut shown) = if self.path.is_dir() {
             config.data_directory.clone_from(&self.path);
             progress::during("looking at the folder", || verify_directory(&config))?
@@ -144,7 +144,8 @@ fn verify_directory(config: &Config) -> Result<(Findings, Value)> {
     let (database, mut findings) = (config.database_path(), Findings::default());
     let schema = store::verify::database(&database, &mut findings)?;
     store::verify::rows(&database, Some(&config.key_source()), Timestamp::now(), &mut findings)?;
-    let media_files = store::verify::files(&database, &Folder::at(&config.data_directory), &mut findings)?;
+    let media_files =
+        store::verify::files(&database, &MediaStore::at(&config.data_directory), &mut findings)?;
     Ok((findings, json!({ "schema": schema, "media_files": media_files })))
 }
 
@@ -155,16 +156,16 @@ fn shown_judged(judged: &Judged) -> Value {
     shown
 }
 
-fn shown(summary: &Summary) -> Value {
-    let Summary { size, schema, media_files, media_erased, media_lost } = summary;
+fn shown(summary: &BackupSummary) -> Value {
+    let BackupSummary { size, schema, media_files, media_erased, media_lost } = summary;
     json!({
         "size": size, "schema": schema, "media_files": media_files, "media_erased": media_erased,
         "media_lost": media_lost,
     })
 }
 
-fn in_words(summary: &Summary) -> String {
-    let Summary { size, schema, media_files, media_lost, .. } = summary;
+fn in_words(summary: &BackupSummary) -> String {
+    let BackupSummary { size, schema, media_files, media_lost, .. } = summary;
     let lost = if *media_lost > 0 { format!(", {media_lost} lost") } else { String::new() };
     let (size, files) = (words::size(*size), counted(*media_files, "file"));
     format!("{size}, schema version {schema}, {files}{lost}")

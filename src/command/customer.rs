@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::admin::operation::Operation;
-use crate::command::place::Place;
-use crate::command::settings::Settings;
+use crate::admin::operation::AdminOperation;
+use crate::command::settings::CommonArguments;
+use crate::command::target::Target;
 use crate::command::terminal::output;
 use crate::error::Result;
 use crate::model::accounts::customer::{Customer, MessageDays};
@@ -20,21 +20,21 @@ const DAYS_MAX: u32 = 36_500;
 #[derive(Debug, Args)]
 pub struct CustomerCommand {
     #[command(subcommand)]
-    action: Action,
+    action: CustomerAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum CustomerAction {
     /// Add a customer, or change the one with the same id; also while the server runs.
-    Add(Add),
+    Add(AddCustomer),
     /// List all customers.
-    List(List),
+    List(ListCustomers),
 }
 
 #[derive(Debug, Args)]
-struct Add {
+struct AddCustomer {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// A name for people. Of a customer who is there already it may be left out, and stays.
     #[arg(long, allow_hyphen_values = true, required_unless_present = "id")]
     name: Option<String>,
@@ -53,9 +53,9 @@ struct Add {
 }
 
 #[derive(Debug, Args)]
-struct List {
+struct ListCustomers {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// Print JSON, one line for each customer.
     #[arg(long)]
     json: bool,
@@ -65,24 +65,24 @@ impl CustomerCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         match self.action {
-            Action::Add(add) => add.run(),
-            Action::List(list) => list.run(),
+            CustomerAction::Add(add) => add.run(),
+            CustomerAction::List(list) => list.run(),
         }
     }
 }
 
-impl Add {
+impl AddCustomer {
     fn run(self) -> Result<()> {
         let id = self.id.unwrap_or_else(|| CustomerId::new(Timestamp::now()));
         let Self { name, detail, message_days, .. } = self;
-        let place = Place::of(&self.settings)?;
+        let place = Target::of(&self.settings)?;
         let message_days = message_days.unwrap_or_default();
-        place.run::<()>(Operation::SetCustomer { id, name, detail, message_days })?;
+        place.run::<()>(AdminOperation::SetCustomer { id, name, detail, message_days })?;
         show(&place.reader()?.read(|connection| customers::get(connection, id))?, self.json)
     }
 }
 
-impl List {
+impl ListCustomers {
     fn run(self) -> Result<()> {
         let found = self.settings.reader()?.read(customers::list)?;
         if found.is_empty() && !self.json {

@@ -3,9 +3,9 @@
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use crate::admin::operation::Operation;
-use crate::command::place::Place;
-use crate::command::settings::Settings;
+use crate::admin::operation::AdminOperation;
+use crate::command::settings::CommonArguments;
+use crate::command::target::Target;
 use crate::command::terminal::confirmation::Confirmation;
 use crate::command::terminal::words::counted;
 use crate::command::terminal::{output, progress};
@@ -24,7 +24,7 @@ use crate::worker::erasure::{Done, FIRST, Whom};
 #[command(group(ArgGroup::new("subject").args(["conversation", "user"]).required(true)))]
 pub struct Erase {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// The conversation to erase.
     #[arg(long, value_name = "ID")]
     conversation: Option<ConversationId>,
@@ -48,7 +48,7 @@ impl Erase {
         };
         let folder = self.settings.load()?.data_directory;
         self.confirmation.ask(&format!("Erase {} in {} for ever?", self.named(), folder.display()))?;
-        let place = Place::of(&self.settings)?;
+        let place = Target::of(&self.settings)?;
         let _search = Search::begin(&folder)?;
         let (erased, proof) = progress::during("erasing", || {
             let mut erased = erase(&place, &whom)?;
@@ -61,7 +61,7 @@ impl Erase {
         if erased.is_nothing() && proof.left.is_empty() {
             return Err(Error::NotFound(Resource::Conversation));
         }
-        self.tell(&erased, &proof)?;
+        self.report(&erased, &proof)?;
         match proof.left.first_key_value() {
             None => Ok(()),
             Some((path, _)) => Err(Error::Unusable(format!(
@@ -82,7 +82,7 @@ impl Erase {
     }
 
     /// What was erased is not told again: only how much it was.
-    fn tell(&self, erased: &Done, proof: &Proof) -> Result<()> {
+    fn report(&self, erased: &Done, proof: &Proof) -> Result<()> {
         let Done { conversations, messages, events, files, .. } = erased;
         let Proof { searched, too_short, elsewhere, left } = proof;
         if self.json {
@@ -111,11 +111,11 @@ impl Erase {
 }
 
 /// Does all steps, also when there is nothing of it: the log may still hold what an earlier attempt has erased.
-fn erase(place: &Place, whom: &Whom) -> Result<Done> {
+fn erase(place: &Target, whom: &Whom) -> Result<Done> {
     let (mut erased, mut next) = (Done { words: whom.words(), ..Done::default() }, Some(FIRST));
     begin("erasing", Unit::Pieces, None);
     while let Some(step) = next {
-        let done: Done = place.run(Operation::Erase { whom: whom.clone(), step })?;
+        let done: Done = place.run(AdminOperation::Erase { whom: whom.clone(), step })?;
         advance(done.messages + done.events);
         next = done.next;
         erased.add(done);

@@ -4,8 +4,8 @@ use actix_web::rt::System;
 use clap::Args;
 use serde_json::Value;
 
-use crate::command::own_server::{self, Request};
-use crate::command::settings::Settings;
+use crate::command::local_client::{self, Request};
+use crate::command::settings::CommonArguments;
 use crate::command::terminal::output;
 use crate::error::{Error, Result};
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Args)]
 pub struct Healthcheck {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// Print the server's whole answer as JSON.
     #[arg(long)]
     json: bool,
@@ -24,7 +24,7 @@ impl Healthcheck {
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
         let request = Request { method: "GET", path: "/readyz", header: None, body: "" };
-        let (status, body) = System::new().block_on(own_server::ask(&config, &request))?;
+        let (status, body) = System::new().block_on(local_client::ask(&config, &request))?;
         let foreign = |_| Error::Unavailable(format!("{} is answered by something else", config.listen));
         let body: Value = serde_json::from_str(&body).map_err(foreign)?;
         if self.json {

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::command::settings::{Settings, begin_anew};
+use crate::command::settings::{CommonArguments, require_new_database};
 use crate::command::terminal::{output, progress};
 use crate::error::Result;
 use crate::store::engine::schema;
@@ -12,7 +12,7 @@ use crate::store::engine::schema;
 #[derive(Debug, Args)]
 pub struct Migrate {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// Make a new database although there has been one here; what is left of that is moved aside.
     #[arg(long)]
     new: bool,
@@ -34,7 +34,7 @@ impl Migrate {
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
         if self.new {
-            begin_anew(&config)?;
+            require_new_database(&config)?;
         } else {
             drop(progress::during("opening the database", || self.settings.store())?);
         }

@@ -9,15 +9,15 @@ mod customer;
 mod doctor;
 mod erase;
 mod healthcheck;
+mod local_client;
 mod migrate;
-mod own_server;
-mod place;
 pub mod process;
 mod replay;
 mod sandbox;
 mod secrets;
 mod serve;
 mod settings;
+mod target;
 pub mod terminal;
 mod token;
 mod webhooks;
@@ -49,11 +49,11 @@ enum Command {
     /// Run the server.
     Serve(serve::Serve),
     /// Run the server together with a LINE of its own, with nothing to configure.
-    Sandbox(sandbox::Sandbox),
+    Sandbox(sandbox::SandboxCommand),
     /// Ask the running server whether it can do its work: 0 if so, 1 if not.
     Healthcheck(healthcheck::Healthcheck),
     /// Print a token with which a customer can use the HTTP interface.
-    Token(token::Token),
+    Token(token::TokenCommand),
     /// Add or list customers.
     Customer(customer::CustomerCommand),
     /// Add or list LINE accounts.
@@ -67,11 +67,11 @@ enum Command {
     /// Make the database, or carry an older one up to the present schema.
     Migrate(migrate::Migrate),
     /// Apply events of the journal that an earlier version did not understand or could not apply.
-    Replay(replay::Replay),
+    Replay(replay::ReplayCommand),
     /// Erase every trace of a conversation or of a person, and prove it.
     Erase(erase::Erase),
     /// Write database and files into one file, also while the server runs.
-    Backup(backup::Backup),
+    Backup(backup::BackupCommand),
     /// Make a data directory of a backup.
     Restore(backup::Restore),
     /// Look whether a backup or a data directory is whole.

@@ -3,21 +3,21 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::admin::operation::Operation;
-use crate::command::place::Place;
-use crate::command::settings::Settings;
+use crate::admin::operation::AdminOperation;
+use crate::command::settings::CommonArguments;
+use crate::command::target::Target;
 use crate::command::terminal::{output, progress};
 use crate::error::Result;
 use crate::model::progress::{Unit, advance, begin};
 use crate::model::timestamp::Timestamp;
-use crate::worker::replay::{Page, Tally};
+use crate::worker::replay::{ReplayPage, Tally};
 
 /// Reads the journal again: applies events that an earlier version did not understand, or could not apply; also while the
 /// server runs.
 #[derive(Debug, Args)]
-pub struct Replay {
+pub struct ReplayCommand {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// Events that were received since then: 2026-11-25, "2026-11-25 03:18:14.000000" (UTC), or for how long, such as 7d.
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Timestamp,
@@ -26,10 +26,10 @@ pub struct Replay {
     json: bool,
 }
 
-impl Replay {
+impl ReplayCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let place = Place::of(&self.settings)?;
+        let place = Target::of(&self.settings)?;
         let tally = progress::during("applying events", || self.apply(&place))?;
         let Tally { applied, unread, failed } = tally;
         if self.json {
@@ -38,12 +38,12 @@ impl Replay {
         output::line(&format!("{applied} applied, {unread} not understood, {failed} failed"))
     }
 
-    fn apply(&self, place: &Place) -> Result<Tally> {
+    fn apply(&self, place: &Target) -> Result<Tally> {
         let since = self.since.as_microseconds();
         let (mut tally, mut next) = (Tally::default(), Some(0));
         begin("applying events", Unit::Pieces, None);
         while let Some(after) = next {
-            let page: Page = place.run(Operation::ReplayJournal { since, after })?;
+            let page: ReplayPage = place.run(AdminOperation::ReplayJournal { since, after })?;
             advance(page.events);
             tally.add(page.tally);
             next = page.next;

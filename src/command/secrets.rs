@@ -3,21 +3,21 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::command::settings::Settings;
+use crate::command::settings::CommonArguments;
 use crate::command::terminal::output;
 use crate::error::Result;
 use crate::store::encryption;
-use crate::store::encryption::sealer::Rotation;
+use crate::store::encryption::sealer::KeyRotation;
 
 /// The secrets in the database: channel secrets and tokens.
 #[derive(Debug, Args)]
 pub struct SecretsCommand {
     #[command(subcommand)]
-    action: Action,
+    action: SecretsAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum SecretsAction {
     /// Seal all secrets with another key. The server must not be running.
     Rotate(Rotate),
 }
@@ -25,7 +25,7 @@ enum Action {
 #[derive(Debug, Args)]
 struct Rotate {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -35,7 +35,7 @@ impl SecretsCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         match self.action {
-            Action::Rotate(rotate) => rotate.run(),
+            SecretsAction::Rotate(rotate) => rotate.run(),
         }
     }
 }
@@ -43,7 +43,7 @@ impl SecretsCommand {
 impl Rotate {
     fn run(self) -> Result<()> {
         let config = self.settings.load()?;
-        let Rotation { from, to } =
+        let KeyRotation { from, to } =
             encryption::sealer::rotate(&config.database_path(), &config.key_source())?;
         if self.json {
             return output::json(&json!({ "from": from, "to": to }));

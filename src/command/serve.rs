@@ -5,7 +5,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::command::process::logging;
-use crate::command::settings::{Settings, begin_anew, jwt_key};
+use crate::command::settings::{CommonArguments, jwt_key, require_new_database};
 use crate::config::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::model::clock::Clock;
@@ -15,7 +15,7 @@ use crate::server::Server;
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// Begin with a new database although there has been one here; what is left of that is moved aside.
     #[arg(long)]
     new: bool,
@@ -28,7 +28,7 @@ impl Serve {
         jwt_key(&config, self.settings.file())?;
         logging::start(&config.log);
         if self.new {
-            begin_anew(&config)?;
+            require_new_database(&config)?;
         }
         let server = Server::bind_under(Supervisor::of_this_process()?, config, Clock::default())?;
         if let Some(address) = server.metrics_address()? {

@@ -11,7 +11,7 @@ use crate::model::accounts::customer::Customer;
 use crate::model::id::CustomerId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::server::make_private_folder;
+use crate::server::make_data_directory;
 use crate::store::Store;
 use crate::store::accounts::customers;
 use crate::store::backup::remains;
@@ -25,14 +25,14 @@ const KNOWN_MAX: usize = 20;
 
 /// Where the settings come from.
 #[derive(Debug, Args)]
-pub struct Settings {
+pub struct CommonArguments {
     /// The configuration file; see config.example.toml. Without this option it is kaiwa.toml of this folder, if there is one.
     /// `KAIWA_…` variables go before it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-impl Settings {
+impl CommonArguments {
     /// The settings of the file, of the environment and of nothing else.
     pub fn load(&self) -> Result<Config> {
         config::load_with_process_environment(self.file(), &[])
@@ -40,7 +40,7 @@ impl Settings {
 
     /// The same for a command that is told what it works on: a broken file that merely lies in this folder does not stop it. It is
     /// told and left aside.
-    pub fn load_if_sound(&self) -> Result<Config> {
+    pub fn load_if_valid(&self) -> Result<Config> {
         match self.load() {
             Err(error) if self.config.is_none() && self.file().is_some() => {
                 let without = config::load_with_process_environment(None, &[])?;
@@ -73,13 +73,13 @@ impl Settings {
 }
 
 /// Makes a database where one is gone, on purpose: what is left of the old one is moved aside.
-pub fn begin_anew(config: &Config) -> Result<()> {
+pub fn require_new_database(config: &Config) -> Result<()> {
     remains::set_aside(config, Timestamp::now())?;
     open(config).map(drop)
 }
 
 fn open(config: &Config) -> Result<Store> {
-    make_private_folder(&config.data_directory)?;
+    make_data_directory(&config.data_directory)?;
     Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)
 }
 

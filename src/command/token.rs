@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use crate::command::settings::{Settings, find_customer, jwt_key};
+use crate::command::settings::{CommonArguments, find_customer, jwt_key};
 use crate::command::terminal::output;
 use crate::config::Config;
-use crate::config::customer::DeclaredCustomer;
+use crate::config::customer::ProvisionedCustomer;
 use crate::error::{Error, Result};
-use crate::model::accounts::customer::{Profile, ProfileChange};
+use crate::model::accounts::customer::{CustomerProfile, ProfileChange};
 use crate::model::timestamp::Timestamp;
 use crate::runtime::bearer::{Bearer, sign};
 
@@ -22,9 +22,9 @@ const LIFE_MIN: Duration = Duration::from_secs(1);
 
 /// Prints a token for a known customer.
 #[derive(Debug, Args)]
-pub struct Token {
+pub struct TokenCommand {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// The customer: an id or a name.
     #[arg(long, value_name = "ID|NAME", allow_hyphen_values = true)]
     customer: String,
@@ -36,7 +36,7 @@ pub struct Token {
     json: bool,
 }
 
-impl Token {
+impl TokenCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
@@ -53,7 +53,7 @@ impl Token {
 
     /// Who is known, else who is declared: before the first start there may be no database yet.
     fn bearer(&self, config: &Config) -> Result<Bearer> {
-        let declared = declared(config, &self.customer);
+        let declared = configured_bearer(config, &self.customer);
         if let (Some(declared), false) = (&declared, config.database_path().exists()) {
             return Ok(declared.clone());
         }
@@ -61,7 +61,7 @@ impl Token {
             (Err(Error::NotHere(..)), Some(declared)) => Ok(declared),
             // Where the customer is told is not part of it: that may have changed long before the token is used.
             (known, _) => known.map(|known| {
-                let Profile { name, detail, .. } = known.profile;
+                let CustomerProfile { name, detail, .. } = known.profile;
                 let (name, detail) = (Some(name), Some(detail));
                 Bearer {
                     customer: known.id,
@@ -73,9 +73,9 @@ impl Token {
 }
 
 /// A customer of the configuration, who becomes known at the next start.
-fn declared(config: &Config, id_or_name: &str) -> Option<Bearer> {
+fn configured_bearer(config: &Config, id_or_name: &str) -> Option<Bearer> {
     let id = id_or_name.parse().ok();
-    let is_meant = |one: &&DeclaredCustomer| Some(one.id) == id || one.name.as_deref() == Some(id_or_name);
+    let is_meant = |one: &&ProvisionedCustomer| Some(one.id) == id || one.name.as_deref() == Some(id_or_name);
     let found = config.customers.iter().find(is_meant)?;
     let profile = ProfileChange { name: found.name.clone(), ..ProfileChange::default() };
     Some(Bearer { customer: found.id, profile })

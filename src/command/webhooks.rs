@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use crate::admin::operation::Operation;
-use crate::command::place::Place;
-use crate::command::settings::{Settings, find_customer};
+use crate::admin::operation::AdminOperation;
+use crate::command::settings::{CommonArguments, find_customer};
+use crate::command::target::Target;
 use crate::command::terminal::{output, words};
 use crate::contract::webhook_views::{DeliveryView, EndpointView};
 use crate::error::{Error, Result};
@@ -12,33 +12,33 @@ use crate::model::accounts::customer::Customer;
 use crate::model::id::EventId;
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhooks::webhook_delivery::{Delivery, DeliveryState};
+use crate::model::webhooks::webhook_delivery::{DeliveryState, WebhookDelivery};
 use crate::store::webhooks;
-use crate::store::webhooks::history::Filter;
+use crate::store::webhooks::history::DeliveryFilter;
 
 /// What customers are told of events, and with which secret.
 #[derive(Debug, Args)]
 pub struct WebhooksCommand {
     #[command(subcommand)]
-    action: Action,
+    action: WebhooksAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum WebhooksAction {
     /// List the newest deliveries of a customer; also while the server runs.
-    List(List),
+    List(ListDeliveries),
     /// Tell a customer once more of an event; also while the server runs.
-    Replay(Replay),
+    Replay(ReplayDelivery),
     /// Print the secret with which the customer's deliveries are signed; also while the server runs.
-    Secret(Endpoint),
+    Secret(ShowEndpoint),
     /// Exchange the secret and print the new one; also while the server runs.
-    Rotate(Endpoint),
+    Rotate(ShowEndpoint),
 }
 
 #[derive(Debug, Args)]
-struct List {
+struct ListDeliveries {
     #[command(flatten)]
-    endpoint: Endpoint,
+    endpoint: ShowEndpoint,
     /// Only those in this state: waiting, sending, delivered or failed.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     state: Option<DeliveryState>,
@@ -48,17 +48,17 @@ struct List {
 }
 
 #[derive(Debug, Args)]
-struct Replay {
+struct ReplayDelivery {
     #[command(flatten)]
-    endpoint: Endpoint,
+    endpoint: ShowEndpoint,
     /// The id of the delivery, as `list` prints it and as the header `webhook-id` has it.
     id: EventId,
 }
 
 #[derive(Debug, Args)]
-struct Endpoint {
+struct ShowEndpoint {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// The customer: an id or a name.
     #[arg(long, value_name = "ID|NAME", allow_hyphen_values = true)]
     customer: String,
@@ -71,19 +71,19 @@ impl WebhooksCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         match self.action {
-            Action::List(list) => list.run(),
-            Action::Replay(replay) => replay.run(),
-            Action::Secret(endpoint) => endpoint.show_secret(),
-            Action::Rotate(endpoint) => endpoint.rotate(),
+            WebhooksAction::List(list) => list.run(),
+            WebhooksAction::Replay(replay) => replay.run(),
+            WebhooksAction::Secret(endpoint) => endpoint.show_secret(),
+            WebhooksAction::Rotate(endpoint) => endpoint.rotate(),
         }
     }
 }
 
-impl List {
+impl ListDeliveries {
     fn run(self) -> Result<()> {
         let reader = self.endpoint.settings.reader()?;
         let customer = find_customer(&reader, &self.endpoint.customer)?.id;
-        let filter = Filter { state: self.state, conversation: None };
+        let filter = DeliveryFilter { state: self.state, conversation: None };
         let page = Page { size: self.limit, before: Timestamp::NEVER };
         let deliveries =
             reader.read(|connection| webhooks::history::page(connection, customer, filter, page))?;
@@ -101,19 +101,19 @@ impl List {
     }
 }
 
-impl Replay {
+impl ReplayDelivery {
     fn run(self) -> Result<()> {
         let Self { endpoint, id } = self;
-        let place = Place::of(&endpoint.settings)?;
+        let place = Target::of(&endpoint.settings)?;
         let reader = place.reader()?;
         let customer = find_customer(&reader, &endpoint.customer)?.id;
-        place.run::<()>(Operation::ReplayDelivery { customer, id })?;
+        place.run::<()>(AdminOperation::ReplayDelivery { customer, id })?;
         let (delivery, _) = reader.read(|connection| webhooks::history::get(connection, customer, id))?;
         show(&delivery, endpoint.json)
     }
 }
 
-impl Endpoint {
+impl ShowEndpoint {
     fn show_secret(self) -> Result<()> {
         let reader = self.settings.reader()?;
         let Customer { id, .. } = find_customer(&reader, &self.customer)?;
@@ -128,20 +128,20 @@ impl Endpoint {
     }
 
     fn rotate(self) -> Result<()> {
-        let place = Place::of(&self.settings)?;
+        let place = Target::of(&self.settings)?;
         let customer = find_customer(&place.reader()?, &self.customer)?.id;
-        place.run::<()>(Operation::RotateSecret { customer })?;
+        place.run::<()>(AdminOperation::RotateSecret { customer })?;
         drop(place);
         self.show_secret()
     }
 }
 
-fn show(delivery: &Delivery, as_json: bool) -> Result<()> {
+fn show(delivery: &WebhookDelivery, as_json: bool) -> Result<()> {
     let view = DeliveryView::from(delivery);
     if as_json {
         return output::json(&view);
     }
-    let Delivery { id, state, attempts, tm_create, .. } = delivery;
+    let WebhookDelivery { id, state, attempts, tm_create, .. } = delivery;
     let (time, attempts) = (words::time(*tm_create), words::counted(u64::from(*attempts), "attempt"));
     output::line(&format!("{id}  {time}  {:9}  {attempts}  {}", state.as_word(), view.kind()))
 }

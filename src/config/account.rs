@@ -11,7 +11,7 @@ use crate::model::secret::Secret;
 /// A LINE account that is created or updated at start.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DeclaredAccount {
+pub struct ProvisionedAccount {
     /// The id that stands in the webhook's path.
     pub id: AccountId,
     /// Whose account it is.
@@ -52,7 +52,7 @@ pub struct DeclaredAccount {
     pub is_beginning: bool,
 }
 
-impl DeclaredAccount {
+impl ProvisionedAccount {
     /// How it speaks to LINE.
     pub fn credential(&self) -> Credential {
         match &self.channel_id {

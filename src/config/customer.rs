@@ -9,7 +9,7 @@ use crate::model::id::CustomerId;
 /// A customer that is created or updated at start.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DeclaredCustomer {
+pub struct ProvisionedCustomer {
     /// The id that tokens carry.
     pub id: CustomerId,
     /// What the customer is called; distinct within the file. Default none: as it is.

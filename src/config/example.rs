@@ -5,7 +5,7 @@ use std::fs;
 use toml::{Table, Value};
 
 use crate::config::account::CustomerReference;
-use crate::config::key::{KEYS, Key, Kind};
+use crate::config::key::{ConfigKey, KEYS, ValueKind};
 use crate::config::{Config, load};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -27,7 +27,7 @@ fn load_text(text: &str) -> Config {
 }
 
 /// The comment above the line that sets this key.
-fn comment_of(key: &Key) -> String {
+fn comment_of(key: &ConfigKey) -> String {
     let (section, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
     let header = [format!("[{section}]\n"), format!("[[{section}]]\n")];
     let start = header.iter().find_map(|header| EXAMPLE.find(header));
@@ -39,7 +39,7 @@ fn comment_of(key: &Key) -> String {
 }
 
 #[track_caller]
-fn check_limits(key: &Key, limits: &str) {
+fn check_limits(key: &ConfigKey, limits: &str) {
     let comment = comment_of(key);
 
     assert!(comment.contains(limits), "{}: {limits:?} is not in {comment:?}", key.name);
@@ -85,8 +85,8 @@ fn the_example_mentions_every_key() {
 fn the_example_tells_the_limits() {
     for key in KEYS {
         match key.kind {
-            Kind::Number(least, most) => check_limits(key, &format!("{least} to {most}")),
-            Kind::Duration(least, most) => {
+            ValueKind::Number(least, most) => check_limits(key, &format!("{least} to {most}")),
+            ValueKind::Duration(least, most) => {
                 let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
                 check_limits(key, &format!("{least} to {most}"));
             }

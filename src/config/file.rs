@@ -7,12 +7,12 @@ use std::path::Path;
 use toml::de::{DeInteger, DeTable, DeValue};
 use toml::{Spanned, Table};
 
-use crate::config::key::{self, KEYS, Key, Kind};
+use crate::config::key::{self, ConfigKey, KEYS, ValueKind};
 use crate::config::value;
 use crate::error::{Error, Result};
 
 /// What is wrong, and where in the file.
-type Fault = (Range<usize>, String);
+type FileFault = (Range<usize>, String);
 
 /// The file's settings, all of them known and within their limits.
 pub fn read(path: &Path) -> Result<Table> {
@@ -24,7 +24,7 @@ pub fn read(path: &Path) -> Result<Table> {
     })
 }
 
-fn parse(text: &str) -> Result<Table, Fault> {
+fn parse(text: &str) -> Result<Table, FileFault> {
     // Only the message of an error: its display also quotes the line, which may hold a secret.
     let fault = |error: toml::de::Error| (error.span().unwrap_or(0..0), error.message().to_owned());
     let document = DeTable::parse(text).map_err(fault)?;
@@ -32,11 +32,11 @@ fn parse(text: &str) -> Result<Table, Fault> {
     toml::from_str(text).map_err(fault)
 }
 
-fn check_table(table: &DeTable<'_>, section: &str) -> Result<(), Fault> {
+fn check_table(table: &DeTable<'_>, section: &str) -> Result<(), FileFault> {
     for (name, found) in table {
         let full = full_name(section, name.get_ref());
         match key::find(&full) {
-            Some(key) if matches!(key.kind, Kind::Tables) => check_tables(key, found)?,
+            Some(key) if matches!(key.kind, ValueKind::Tables) => check_tables(key, found)?,
             Some(key) => check_value(key, found)?,
             None if key::is_section(&full) => check_section(&full, found)?,
             None => return Err((name.span(), unknown(&full, found.get_ref()))),
@@ -45,14 +45,14 @@ fn check_table(table: &DeTable<'_>, section: &str) -> Result<(), Fault> {
     check_files(table, section)
 }
 
-fn check_section(name: &str, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
+fn check_section(name: &str, found: &Spanned<DeValue<'_>>) -> Result<(), FileFault> {
     match found.get_ref().as_table() {
         Some(table) => check_table(table, name),
         None => Err((found.span(), format!(r#""{name}" is a section: write [{name}] and its keys below"#))),
     }
 }
 
-fn check_tables(key: &Key, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
+fn check_tables(key: &ConfigKey, found: &Spanned<DeValue<'_>>) -> Result<(), FileFault> {
     let wrong =
         |at: &Spanned<_>| (at.span(), format!(r#""{0}" is a list: write [[{0}]] for each"#, key.name));
     let list = found.get_ref().as_array().ok_or_else(|| wrong(found))?;
@@ -65,7 +65,7 @@ fn check_tables(key: &Key, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_value(key: &Key, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
+fn check_value(key: &ConfigKey, found: &Spanned<DeValue<'_>>) -> Result<(), FileFault> {
     let checked = match found.get_ref() {
         DeValue::Array(list) if value::is_list(key.kind) => {
             let each = list.iter().map(|one| one.get_ref().as_str().map(str::trim));
@@ -86,7 +86,7 @@ fn check_value(key: &Key, found: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
 /// Everything that each `[[section]]` needs is there.
 fn check_needed(table: &DeTable<'_>, section: &str) -> Result<(), String> {
     let has = |name: &str| table.keys().any(|key| full_name(section, key.get_ref()) == name);
-    let needed = KEYS.iter().filter(|key| matches!(key.kind, Kind::Needed(_)));
+    let needed = KEYS.iter().filter(|key| matches!(key.kind, ValueKind::Needed(_)));
     for key in needed.filter(|key| key.section() == Some(section)) {
         match key.file() {
             _ if has(key.name) => {}
@@ -114,7 +114,7 @@ fn check_alternatives(table: &DeTable<'_>, section: &str) -> Result<(), String> 
 }
 
 /// No secret is given twice, as a value and as a file.
-fn check_files(table: &DeTable<'_>, section: &str) -> Result<(), Fault> {
+fn check_files(table: &DeTable<'_>, section: &str) -> Result<(), FileFault> {
     for name in table.keys() {
         let secret = key::find(&full_name(section, name.get_ref()));
         let Some((key, file)) = secret.and_then(|key| Some((key, key.file()?))) else { continue };

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 /// Something that can be set.
-pub struct Key {
+pub struct ConfigKey {
     /// The sections and the name, joined by dots.
     pub name: &'static str,
     /// What its values look like.
-    pub kind: Kind,
+    pub kind: ValueKind,
 }
 
 /// What the values of a key look like.
 #[derive(Clone, Copy)]
-pub enum Kind {
+pub enum ValueKind {
     /// Any text.
     Text,
     /// A text that is never shown.
@@ -51,7 +51,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const GIVE_UP_AFTER_MAX: Duration = Duration::from_hours(23);
 
 /// Longer than any client repeats a request; each key is a row.
-const IDEMPOTENCY_KEEP_MAX: Duration = Duration::from_hours(30 * 24);
+const IDEMPOTENCY_RETENTION_MAX: Duration = Duration::from_hours(30 * 24);
 
 /// LINE takes a webhook call for failed after 2 seconds.
 const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
@@ -63,7 +63,7 @@ const EVENTS_MIN: Duration = Duration::from_hours(4 * 24);
 const EVENTS_MAX: Duration = Duration::from_hours(8_766);
 
 /// A hundred years; 0 is for ever.
-const DAYS: Kind = Kind::Number(0, 36_500);
+const DAYS: ValueKind = ValueKind::Number(0, 36_500);
 
 /// A name that is older than this is of no use to anybody.
 const PROFILE_TTL_MAX: Duration = Duration::from_hours(30 * 24);
@@ -72,88 +72,100 @@ const PROFILE_TTL_MAX: Duration = Duration::from_hours(30 * 24);
 const UPLOAD_TTL_MAX: Duration = Duration::from_hours(30 * 24);
 
 /// Everything that can be set.
-pub const KEYS: &[Key] = &[
-    Key::new("listen", Kind::Listen),
-    Key::new("public_url", Kind::Base),
-    Key::new("base_path", Kind::BasePath),
-    Key::new("data_directory", Kind::Path),
-    Key::new("database_file", Kind::Path),
-    Key::new("workers", Kind::Number(1, 64)),
-    Key::new("auth.jwt_key", Kind::Secret),
-    Key::new("auth.jwt_key_file", Kind::Path),
-    Key::new("tls.certificate_file", Kind::Path),
-    Key::new("tls.key_file", Kind::Path),
-    Key::new("proxies.trusted", Kind::Networks),
-    Key::new("storage.secret_key", Kind::Secret),
-    Key::new("storage.secret_key_file", Kind::Path),
-    Key::new("storage.checkpoint", Kind::Word(&["internal", "external"])),
-    Key::new("line.api_base", Kind::Base),
-    Key::new("line.data_base", Kind::Base),
-    Key::new("line.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
-    Key::new("line.connect_timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
-    Key::new("line.profile_ttl", Kind::Duration(Duration::from_mins(1), PROFILE_TTL_MAX)),
-    Key::new("delivery.wait", Kind::Duration(Duration::ZERO, Duration::from_mins(1))),
-    Key::new("delivery.concurrency", Kind::Number(1, 1024)),
-    Key::new("delivery.backoff_first", Kind::Duration(SHORTEST, Duration::from_hours(1))),
-    Key::new("delivery.backoff_max", Kind::Duration(SHORTEST, GIVE_UP_AFTER_MAX)),
-    Key::new("delivery.give_up_after", Kind::Duration(SHORTEST, GIVE_UP_AFTER_MAX)),
-    Key::new("webhooks.concurrency", Kind::Number(1, 1024)),
-    Key::new("webhooks.timeout", Kind::Duration(SHORTEST, Duration::from_mins(1))),
-    Key::new("limits.body_bytes", Kind::Number(1024, 16 * 1024 * 1024)),
-    Key::new("limits.webhook_body_bytes", Kind::Number(1024, 16 * 1024 * 1024)),
-    Key::new("limits.request_timeout", Kind::Duration(SHORTEST, Duration::from_mins(5))),
-    Key::new("limits.webhook_timeout", Kind::Duration(SHORTEST, WEBHOOK_TIMEOUT_MAX)),
-    Key::new("limits.connections", Kind::Number(1, 1_000_000)),
-    Key::new("limits.write_queue", Kind::Number(1, 100_000)),
-    Key::new("limits.idempotency_keep", Kind::Duration(Duration::from_hours(24), IDEMPOTENCY_KEEP_MAX)),
-    Key::new("limits.shutdown_timeout", Kind::Duration(Duration::ZERO, Duration::from_mins(5))),
-    Key::new("limits.stall_timeout", Kind::Duration(Duration::from_secs(1), Duration::from_mins(5))),
-    Key::new("limits.feed_heartbeat", Kind::Duration(Duration::from_secs(1), Duration::from_mins(1))),
-    Key::new("limits.feeds", Kind::Number(1, 1_000_000)),
-    Key::new("limits.customer_feeds", Kind::Number(1, 1_000_000)),
-    Key::new("limits.media_bytes", Kind::Number(1024, 4 * 1024 * 1024 * 1024)),
-    Key::new("limits.media_customer_bytes", Kind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
-    Key::new("limits.upload_ttl", Kind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
-    Key::new("limits.token_requests_per_second", Kind::Number(0, 1_000_000)),
-    Key::new("limits.token_requests_burst", Kind::Number(1, 1_000_000)),
-    Key::new("limits.address_requests_per_second", Kind::Number(0, 1_000_000)),
-    Key::new("limits.address_requests_burst", Kind::Number(1, 1_000_000)),
-    Key::new("limits.pending_messages", Kind::Number(1, 10_000_000)),
-    Key::new("limits.disk_free_bytes", Kind::Number(0, 1024 * 1024 * 1024 * 1024)),
-    Key::new("limits.allowed_hosts", Kind::Hosts),
-    Key::new("metrics.listen", Kind::Listen),
-    Key::new("backup.directory", Kind::Path),
-    Key::new("backup.every", Kind::Duration(Duration::from_mins(1), Duration::from_hours(30 * 24))),
-    Key::new("backup.keep", Kind::Number(1, 1000)),
-    Key::new("retention.events", Kind::Duration(EVENTS_MIN, EVENTS_MAX)),
-    Key::new("retention.message_days", DAYS),
-    Key::new("retention.webhook_body_days", DAYS),
-    Key::new("log.level", Kind::Word(&["error", "warn", "info", "debug", "trace"])),
-    Key::new("log.format", Kind::Word(&["text", "json"])),
-    Key::new("customers", Kind::Tables),
-    Key::new("customers.id", Kind::Needed(&Kind::Id)),
-    Key::new("customers.name", Kind::Text),
-    Key::new("customers.detail", Kind::Text),
-    Key::new("customers.webhook_method", Kind::Word(&["GET", "POST", "PUT", "DELETE"])),
-    Key::new("customers.webhook_uri", Kind::Receiver),
-    Key::new("customers.message_days", DAYS),
-    Key::new("accounts", Kind::Tables),
-    Key::new("accounts.id", Kind::Needed(&Kind::Id)),
-    Key::new("accounts.customer", Kind::Needed(&Kind::Text)),
-    Key::new("accounts.name", Kind::Text),
-    Key::new("accounts.detail", Kind::Text),
-    Key::new("accounts.secret", Kind::Needed(&Kind::Secret)),
-    Key::new("accounts.secret_file", Kind::Path),
-    Key::new("accounts.secret_next", Kind::Secret),
-    Key::new("accounts.secret_next_file", Kind::Path),
-    Key::new("accounts.token", Kind::Secret),
-    Key::new("accounts.token_file", Kind::Path),
-    Key::new("accounts.channel_id", Kind::Text),
-    Key::new("accounts.delivery_mode", Kind::Word(&["prefer_reply", "push_only"])),
+pub const KEYS: &[ConfigKey] = &[
+    ConfigKey::new("listen", ValueKind::Listen),
+    ConfigKey::new("public_url", ValueKind::Base),
+    ConfigKey::new("base_path", ValueKind::BasePath),
+    ConfigKey::new("data_directory", ValueKind::Path),
+    ConfigKey::new("database_file", ValueKind::Path),
+    ConfigKey::new("workers", ValueKind::Number(1, 64)),
+    ConfigKey::new("auth.jwt_key", ValueKind::Secret),
+    ConfigKey::new("auth.jwt_key_file", ValueKind::Path),
+    ConfigKey::new("tls.certificate_file", ValueKind::Path),
+    ConfigKey::new("tls.key_file", ValueKind::Path),
+    ConfigKey::new("proxies.trusted", ValueKind::Networks),
+    ConfigKey::new("storage.secret_key", ValueKind::Secret),
+    ConfigKey::new("storage.secret_key_file", ValueKind::Path),
+    ConfigKey::new("storage.checkpoint", ValueKind::Word(&["internal", "external"])),
+    ConfigKey::new("line.api_base", ValueKind::Base),
+    ConfigKey::new("line.data_base", ValueKind::Base),
+    ConfigKey::new("line.timeout", ValueKind::Duration(SHORTEST, Duration::from_mins(1))),
+    ConfigKey::new("line.connect_timeout", ValueKind::Duration(SHORTEST, Duration::from_mins(1))),
+    ConfigKey::new("line.profile_ttl", ValueKind::Duration(Duration::from_mins(1), PROFILE_TTL_MAX)),
+    ConfigKey::new("delivery.wait", ValueKind::Duration(Duration::ZERO, Duration::from_mins(1))),
+    ConfigKey::new("delivery.concurrency", ValueKind::Number(1, 1024)),
+    ConfigKey::new("delivery.backoff_first", ValueKind::Duration(SHORTEST, Duration::from_hours(1))),
+    ConfigKey::new("delivery.backoff_max", ValueKind::Duration(SHORTEST, GIVE_UP_AFTER_MAX)),
+    ConfigKey::new("delivery.give_up_after", ValueKind::Duration(SHORTEST, GIVE_UP_AFTER_MAX)),
+    ConfigKey::new("webhooks.concurrency", ValueKind::Number(1, 1024)),
+    ConfigKey::new("webhooks.timeout", ValueKind::Duration(SHORTEST, Duration::from_mins(1))),
+    ConfigKey::new("limits.body_bytes", ValueKind::Number(1024, 16 * 1024 * 1024)),
+    ConfigKey::new("limits.webhook_body_bytes", ValueKind::Number(1024, 16 * 1024 * 1024)),
+    ConfigKey::new("limits.request_timeout", ValueKind::Duration(SHORTEST, Duration::from_mins(5))),
+    ConfigKey::new("limits.webhook_timeout", ValueKind::Duration(SHORTEST, WEBHOOK_TIMEOUT_MAX)),
+    ConfigKey::new("limits.connections", ValueKind::Number(1, 1_000_000)),
+    ConfigKey::new("limits.write_queue", ValueKind::Number(1, 100_000)),
+    ConfigKey::new(
+        "limits.idempotency_keep",
+        ValueKind::Duration(Duration::from_hours(24), IDEMPOTENCY_RETENTION_MAX),
+    ),
+    ConfigKey::new("limits.shutdown_timeout", ValueKind::Duration(Duration::ZERO, Duration::from_mins(5))),
+    ConfigKey::new(
+        "limits.stall_timeout",
+        ValueKind::Duration(Duration::from_secs(1), Duration::from_mins(5)),
+    ),
+    ConfigKey::new(
+        "limits.feed_heartbeat",
+        ValueKind::Duration(Duration::from_secs(1), Duration::from_mins(1)),
+    ),
+    ConfigKey::new("limits.feeds", ValueKind::Number(1, 1_000_000)),
+    ConfigKey::new("limits.customer_feeds", ValueKind::Number(1, 1_000_000)),
+    ConfigKey::new("limits.media_bytes", ValueKind::Number(1024, 4 * 1024 * 1024 * 1024)),
+    ConfigKey::new("limits.media_customer_bytes", ValueKind::Number(1024, 1024 * 1024 * 1024 * 1024 * 1024)),
+    ConfigKey::new("limits.upload_ttl", ValueKind::Duration(Duration::from_mins(1), UPLOAD_TTL_MAX)),
+    ConfigKey::new("limits.token_requests_per_second", ValueKind::Number(0, 1_000_000)),
+    ConfigKey::new("limits.token_requests_burst", ValueKind::Number(1, 1_000_000)),
+    ConfigKey::new("limits.address_requests_per_second", ValueKind::Number(0, 1_000_000)),
+    ConfigKey::new("limits.address_requests_burst", ValueKind::Number(1, 1_000_000)),
+    ConfigKey::new("limits.pending_messages", ValueKind::Number(1, 10_000_000)),
+    ConfigKey::new("limits.disk_free_bytes", ValueKind::Number(0, 1024 * 1024 * 1024 * 1024)),
+    ConfigKey::new("limits.allowed_hosts", ValueKind::Hosts),
+    ConfigKey::new("metrics.listen", ValueKind::Listen),
+    ConfigKey::new("backup.directory", ValueKind::Path),
+    ConfigKey::new(
+        "backup.every",
+        ValueKind::Duration(Duration::from_mins(1), Duration::from_hours(30 * 24)),
+    ),
+    ConfigKey::new("backup.keep", ValueKind::Number(1, 1000)),
+    ConfigKey::new("retention.events", ValueKind::Duration(EVENTS_MIN, EVENTS_MAX)),
+    ConfigKey::new("retention.message_days", DAYS),
+    ConfigKey::new("retention.webhook_body_days", DAYS),
+    ConfigKey::new("log.level", ValueKind::Word(&["error", "warn", "info", "debug", "trace"])),
+    ConfigKey::new("log.format", ValueKind::Word(&["text", "json"])),
+    ConfigKey::new("customers", ValueKind::Tables),
+    ConfigKey::new("customers.id", ValueKind::Needed(&ValueKind::Id)),
+    ConfigKey::new("customers.name", ValueKind::Text),
+    ConfigKey::new("customers.detail", ValueKind::Text),
+    ConfigKey::new("customers.webhook_method", ValueKind::Word(&["GET", "POST", "PUT", "DELETE"])),
+    ConfigKey::new("customers.webhook_uri", ValueKind::Receiver),
+    ConfigKey::new("customers.message_days", DAYS),
+    ConfigKey::new("accounts", ValueKind::Tables),
+    ConfigKey::new("accounts.id", ValueKind::Needed(&ValueKind::Id)),
+    ConfigKey::new("accounts.customer", ValueKind::Needed(&ValueKind::Text)),
+    ConfigKey::new("accounts.name", ValueKind::Text),
+    ConfigKey::new("accounts.detail", ValueKind::Text),
+    ConfigKey::new("accounts.secret", ValueKind::Needed(&ValueKind::Secret)),
+    ConfigKey::new("accounts.secret_file", ValueKind::Path),
+    ConfigKey::new("accounts.secret_next", ValueKind::Secret),
+    ConfigKey::new("accounts.secret_next_file", ValueKind::Path),
+    ConfigKey::new("accounts.token", ValueKind::Secret),
+    ConfigKey::new("accounts.token_file", ValueKind::Path),
+    ConfigKey::new("accounts.channel_id", ValueKind::Text),
+    ConfigKey::new("accounts.delivery_mode", ValueKind::Word(&["prefer_reply", "push_only"])),
 ];
 
-impl Key {
-    const fn new(name: &'static str, kind: Kind) -> Self {
+impl ConfigKey {
+    const fn new(name: &'static str, kind: ValueKind) -> Self {
         Self { name, kind }
     }
 
@@ -165,18 +177,18 @@ impl Key {
     /// Whether it is set by one variable or one flag, and not only in the tables of a file.
     pub fn is_single(&self) -> bool {
         let tables = find(self.section().unwrap_or(self.name)).map(|key| key.kind);
-        !matches!(tables, Some(Kind::Tables))
+        !matches!(tables, Some(ValueKind::Tables))
     }
 
     /// The name of the file that can stand in for a secret; none for everything else.
     pub fn file(&self) -> Option<String> {
-        let is_secret = matches!(self.kind, Kind::Secret | Kind::Needed(Kind::Secret));
+        let is_secret = matches!(self.kind, ValueKind::Secret | ValueKind::Needed(ValueKind::Secret));
         is_secret.then(|| format!("{}_file", self.name))
     }
 }
 
 /// The key of this name.
-pub fn find(name: &str) -> Option<&'static Key> {
+pub fn find(name: &str) -> Option<&'static ConfigKey> {
     KEYS.iter().find(|key| key.name == name)
 }
 
@@ -212,10 +224,11 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use crate::config::Config;
-    use crate::config::account::DeclaredAccount;
-    use crate::config::customer::DeclaredCustomer;
+    use crate::config::account::ProvisionedAccount;
+    use crate::config::customer::ProvisionedCustomer;
     use crate::config::section::{
-        Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Retention, Storage, Tls, Webhooks,
+        Auth, BackupSettings, DeliverySettings, LimitSettings, LineSettings, Log, MetricsSettings, Proxies,
+        RetentionSettings, Storage, Tls, WebhookSettings,
     };
 
     use super::*;
@@ -235,16 +248,16 @@ mod tests {
             fields::<Tls>("tls."),
             fields::<Proxies>("proxies."),
             fields::<Storage>("storage."),
-            fields::<Line>("line."),
-            fields::<Delivery>("delivery."),
-            fields::<Webhooks>("webhooks."),
-            fields::<Limits>("limits."),
-            fields::<Retention>("retention."),
-            fields::<Metrics>("metrics."),
-            fields::<Backup>("backup."),
+            fields::<LineSettings>("line."),
+            fields::<DeliverySettings>("delivery."),
+            fields::<WebhookSettings>("webhooks."),
+            fields::<LimitSettings>("limits."),
+            fields::<RetentionSettings>("retention."),
+            fields::<MetricsSettings>("metrics."),
+            fields::<BackupSettings>("backup."),
             fields::<Log>("log."),
-            fields::<DeclaredCustomer>("customers."),
-            fields::<DeclaredAccount>("accounts."),
+            fields::<ProvisionedCustomer>("customers."),
+            fields::<ProvisionedAccount>("accounts."),
         ]
         .concat();
         taken.retain(|name| !is_section(name) || find(name).is_some());
@@ -258,7 +271,7 @@ mod tests {
 
     #[test]
     fn every_secret_can_stand_in_a_file() {
-        let files: Vec<_> = KEYS.iter().filter_map(Key::file).collect();
+        let files: Vec<_> = KEYS.iter().filter_map(ConfigKey::file).collect();
 
         assert_eq!(
             files,

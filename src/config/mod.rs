@@ -23,11 +23,12 @@ use serde::Deserialize;
 use toml::Table;
 use url::Url;
 
-use crate::config::account::DeclaredAccount;
-use crate::config::customer::DeclaredCustomer;
+use crate::config::account::ProvisionedAccount;
+use crate::config::customer::ProvisionedCustomer;
 use crate::config::key_source::KeySource;
 use crate::config::section::{
-    Auth, Backup, Delivery, Limits, Line, Log, Metrics, Proxies, Retention, Storage, Tls, Webhooks,
+    Auth, BackupSettings, DeliverySettings, LimitSettings, LineSettings, Log, MetricsSettings, Proxies,
+    RetentionSettings, Storage, Tls, WebhookSettings,
 };
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
@@ -58,25 +59,25 @@ pub struct Config {
     /// How the database is kept and protected.
     pub storage: Storage,
     /// How LINE is reached.
-    pub line: Line,
+    pub line: LineSettings,
     /// How messages leave.
-    pub delivery: Delivery,
+    pub delivery: DeliverySettings,
     /// How customers are told of events.
-    pub webhooks: Webhooks,
+    pub webhooks: WebhookSettings,
     /// What one caller may take.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// How long things are kept.
-    pub retention: Retention,
+    pub retention: RetentionSettings,
     /// Where the numbers for a monitoring system are served.
-    pub metrics: Metrics,
+    pub metrics: MetricsSettings,
     /// Backups that are made by themselves.
-    pub backup: Backup,
+    pub backup: BackupSettings,
     /// What is written to standard error.
     pub log: Log,
     /// The customers that are created or updated at start. Default none.
-    pub customers: Vec<DeclaredCustomer>,
+    pub customers: Vec<ProvisionedCustomer>,
     /// The LINE accounts that are created or updated at start. Default none.
-    pub accounts: Vec<DeclaredAccount>,
+    pub accounts: Vec<ProvisionedAccount>,
 }
 
 impl Config {
@@ -141,13 +142,13 @@ impl Default for Config {
             tls: Tls::default(),
             proxies: Proxies::default(),
             storage: Storage::default(),
-            line: Line::default(),
-            delivery: Delivery::default(),
-            webhooks: Webhooks::default(),
-            limits: Limits::default(),
-            retention: Retention::default(),
-            metrics: Metrics::default(),
-            backup: Backup::default(),
+            line: LineSettings::default(),
+            delivery: DeliverySettings::default(),
+            webhooks: WebhookSettings::default(),
+            limits: LimitSettings::default(),
+            retention: RetentionSettings::default(),
+            metrics: MetricsSettings::default(),
+            backup: BackupSettings::default(),
             log: Log::default(),
             customers: Vec::new(),
             accounts: Vec::new(),
@@ -184,7 +185,7 @@ pub fn load(
 
 /// The rules that join several settings.
 fn check_together(config: &Config) -> Result<()> {
-    let Delivery { backoff_first, backoff_max, .. } = config.delivery;
+    let DeliverySettings { backoff_first, backoff_max, .. } = config.delivery;
     if backoff_first > backoff_max {
         return Err(Error::Unusable(format!(
             "delivery.backoff_first ({}) must not be more than delivery.backoff_max ({})",
@@ -258,7 +259,7 @@ mod tests {
         assert_eq!(config.delivery.wait, Duration::from_secs(3));
         assert_eq!(config.delivery.concurrency, 7);
         assert_eq!(config.delivery.backoff_first, Duration::from_secs(9));
-        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.limits, LimitSettings::default());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::env;
 
 use toml::{Table, Value};
 
-use crate::config::key::{self, KEYS, Key};
+use crate::config::key::{self, ConfigKey, KEYS};
 use crate::config::service_link::is_service_link;
 use crate::config::value;
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ const PREFIX: &str = "KAIWA_";
 
 /// One value from outside the file, checked.
 pub struct Setting {
-    key: &'static Key,
+    key: &'static ConfigKey,
     value: Value,
     /// How the one who set it calls it.
     origin: String,
@@ -77,11 +77,11 @@ pub fn lay(table: &mut Table, settings: &[Setting]) -> Result<()> {
     Ok(())
 }
 
-fn singles() -> impl Iterator<Item = &'static Key> {
+fn singles() -> impl Iterator<Item = &'static ConfigKey> {
     KEYS.iter().filter(|key| key.is_single())
 }
 
-fn setting(key: &'static Key, text: &str, origin: String) -> Result<Setting> {
+fn setting(key: &'static ConfigKey, text: &str, origin: String) -> Result<Setting> {
     match value::from_text(key.kind, text) {
         Ok(value) => Ok(Setting { key, value, origin }),
         Err(message) => Err(Error::Unusable(format!("{origin} {message}"))),
@@ -98,7 +98,7 @@ fn check_rival(setting: &Setting, settings: &[Setting]) -> Result<()> {
 }
 
 /// Whether one of the two is a secret and the other the file that holds it.
-fn are_rivals(one: &Key, other: &Key) -> bool {
+fn are_rivals(one: &ConfigKey, other: &ConfigKey) -> bool {
     one.file().is_some_and(|file| file == other.name) || other.file().is_some_and(|file| file == one.name)
 }
 

@@ -55,7 +55,7 @@ pub struct Storage {
 /// `[line]`: how LINE is reached.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Line {
+pub struct LineSettings {
     /// Where the Messaging API is. Default `https://api.line.me`.
     #[serde(deserialize_with = "web_address::deserialize")]
     pub api_base: Url,
@@ -76,7 +76,7 @@ pub struct Line {
 /// `[delivery]`: how messages leave.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Delivery {
+pub struct DeliverySettings {
     /// How long the sender of a message waits for LINE's first answer. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub wait: Duration,
@@ -96,7 +96,7 @@ pub struct Delivery {
 /// `[limits]`: what one caller may take.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct LimitSettings {
     /// The largest body of a JSON call, in bytes. Default 262,144.
     pub body_bytes: usize,
     /// The largest body of a webhook call, in bytes. Default 1,048,576.
@@ -154,7 +154,7 @@ pub struct Limits {
 /// `[webhooks]`: how customers are told of events.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Webhooks {
+pub struct WebhookSettings {
     /// Calls at once. Default 64.
     pub concurrency: usize,
     /// The longest that one call may take. Default 15 s.
@@ -165,7 +165,7 @@ pub struct Webhooks {
 /// `[metrics]`: the numbers for a monitoring system.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Metrics {
+pub struct MetricsSettings {
     /// Where they are served: `host:port`. Default nowhere.
     pub listen: Option<String>,
 }
@@ -184,7 +184,7 @@ pub enum Checkpoint {
 /// `[backup]`: backups that are made by themselves.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Backup {
+pub struct BackupSettings {
     /// Where they are kept. Default none: then none are made.
     pub directory: Option<PathBuf>,
     /// How long after the last one the next is made. Default 24 h.
@@ -197,7 +197,7 @@ pub struct Backup {
 /// `[retention]`: how long things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Retention {
+pub struct RetentionSettings {
     /// Events, which a reader of the live feed can take up again. Default 7 days.
     #[serde(deserialize_with = "duration::deserialize")]
     pub events: Duration,
@@ -259,7 +259,7 @@ pub enum LogFormat {
     Json,
 }
 
-impl Default for Line {
+impl Default for LineSettings {
     fn default() -> Self {
         let constant = |text| Url::parse(text).expect("LINE's own address is an address");
         Self {
@@ -272,7 +272,7 @@ impl Default for Line {
     }
 }
 
-impl Default for Delivery {
+impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
             wait: Duration::from_secs(10),
@@ -284,25 +284,25 @@ impl Default for Delivery {
     }
 }
 
-impl Default for Webhooks {
+impl Default for WebhookSettings {
     fn default() -> Self {
         Self { concurrency: 64, timeout: Duration::from_secs(15) }
     }
 }
 
-impl Default for Retention {
+impl Default for RetentionSettings {
     fn default() -> Self {
         Self { events: Duration::from_hours(7 * 24), message_days: 0, webhook_body_days: 0 }
     }
 }
 
-impl Default for Backup {
+impl Default for BackupSettings {
     fn default() -> Self {
         Self { directory: None, every: Duration::from_hours(24), keep: 7 }
     }
 }
 
-impl Default for Limits {
+impl Default for LimitSettings {
     fn default() -> Self {
         Self {
             body_bytes: 256 * 1024,

@@ -6,41 +6,41 @@ use std::time::Duration;
 use toml::Value;
 use uuid::Uuid;
 
-use crate::config::key::Kind;
+use crate::config::key::ValueKind;
 use crate::config::values::{duration, web_address};
 use crate::model::network::Network;
 
 /// Checks a text of the file, or says what was expected and, unless it is secret, what was found.
-pub fn check_text(kind: Kind, text: &str) -> Result<(), String> {
+pub fn check_text(kind: ValueKind, text: &str) -> Result<(), String> {
     let wrong = |expected: &str| Err(format!("must be {expected}, found {text:?}"));
     match kind {
-        Kind::Needed(_) | Kind::Secret | Kind::Path if text.trim().is_empty() => {
+        ValueKind::Needed(_) | ValueKind::Secret | ValueKind::Path if text.trim().is_empty() => {
             Err("must not be empty".to_owned())
         }
-        Kind::Needed(kind) => check_text(*kind, text),
-        Kind::Text | Kind::Secret | Kind::Path => Ok(()),
-        Kind::Id if Uuid::try_parse(text).is_ok() => Ok(()),
-        Kind::Id => wrong("a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f"),
-        Kind::Listen if is_listen(text) => Ok(()),
-        Kind::Listen => wrong(r#"an address and a port such as "127.0.0.1:8080""#),
-        Kind::Receiver => web_address::parse_receiver(text).map(drop),
-        Kind::Base => web_address::parse_base(text).map(drop),
-        Kind::Word(words) if words.contains(&text) => Ok(()),
-        Kind::Word(words) => wrong(&format!("one of {}", words.join(", "))),
-        Kind::Duration(least, most) => check_duration(least, most, text),
-        Kind::Number(..) => wrong("a whole number without quotes"),
-        Kind::Hosts if text.split(',').all(|host| text.is_empty() || is_host(host.trim())) => Ok(()),
-        Kind::Hosts => wrong("names or addresses of hosts, without scheme and port"),
-        Kind::Networks => text.split(',').filter(|_| !text.is_empty()).try_for_each(check_network),
-        Kind::BasePath if is_base_path(text) => Ok(()),
-        Kind::BasePath => wrong(r#"nothing, or a path such as "/kaiwa" of letters, digits and .-_~"#),
-        Kind::Tables => wrong("tables"),
+        ValueKind::Needed(kind) => check_text(*kind, text),
+        ValueKind::Text | ValueKind::Secret | ValueKind::Path => Ok(()),
+        ValueKind::Id if Uuid::try_parse(text).is_ok() => Ok(()),
+        ValueKind::Id => wrong("a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f"),
+        ValueKind::Listen if is_listen(text) => Ok(()),
+        ValueKind::Listen => wrong(r#"an address and a port such as "127.0.0.1:8080""#),
+        ValueKind::Receiver => web_address::parse_receiver(text).map(drop),
+        ValueKind::Base => web_address::parse_base(text).map(drop),
+        ValueKind::Word(words) if words.contains(&text) => Ok(()),
+        ValueKind::Word(words) => wrong(&format!("one of {}", words.join(", "))),
+        ValueKind::Duration(least, most) => check_duration(least, most, text),
+        ValueKind::Number(..) => wrong("a whole number without quotes"),
+        ValueKind::Hosts if text.split(',').all(|host| text.is_empty() || is_host(host.trim())) => Ok(()),
+        ValueKind::Hosts => wrong("names or addresses of hosts, without scheme and port"),
+        ValueKind::Networks => text.split(',').filter(|_| !text.is_empty()).try_for_each(check_network),
+        ValueKind::BasePath if is_base_path(text) => Ok(()),
+        ValueKind::BasePath => wrong(r#"nothing, or a path such as "/kaiwa" of letters, digits and .-_~"#),
+        ValueKind::Tables => wrong("tables"),
     }
 }
 
 /// Checks a whole number of the file.
-pub fn check_number(kind: Kind, number: i64) -> Result<(), String> {
-    let Kind::Number(least, most) = kind else {
+pub fn check_number(kind: ValueKind, number: i64) -> Result<(), String> {
+    let ValueKind::Number(least, most) = kind else {
         return Err(format!("{}, found a number", text_expected(kind)));
     };
     let fits = u64::try_from(number).is_ok_and(|number| (least..=most).contains(&number));
@@ -48,20 +48,20 @@ pub fn check_number(kind: Kind, number: i64) -> Result<(), String> {
 }
 
 /// What to write for a key that wants text; for one that wants a number, that.
-pub fn text_expected(kind: Kind) -> String {
+pub fn text_expected(kind: ValueKind) -> String {
     match kind {
-        Kind::Needed(kind) => text_expected(*kind),
-        Kind::Duration(..) => r#"must be a duration in quotes such as "10s""#.to_owned(),
-        Kind::Number(least, most) => format!("must be a whole number, {least} to {most}"),
-        Kind::Hosts => r#"must be a list of hosts such as ["files.internal"]"#.to_owned(),
-        Kind::Networks => r#"must be a list of networks such as ["10.0.0.0/8"]"#.to_owned(),
+        ValueKind::Needed(kind) => text_expected(*kind),
+        ValueKind::Duration(..) => r#"must be a duration in quotes such as "10s""#.to_owned(),
+        ValueKind::Number(least, most) => format!("must be a whole number, {least} to {most}"),
+        ValueKind::Hosts => r#"must be a list of hosts such as ["files.internal"]"#.to_owned(),
+        ValueKind::Networks => r#"must be a list of networks such as ["10.0.0.0/8"]"#.to_owned(),
         _ => "must be text in quotes".to_owned(),
     }
 }
 
 /// The value that this text of a variable or a flag stands for, checked.
-pub fn from_text(kind: Kind, text: &str) -> Result<Value, String> {
-    if matches!(kind, Kind::Number(..)) {
+pub fn from_text(kind: ValueKind, text: &str) -> Result<Value, String> {
+    if matches!(kind, ValueKind::Number(..)) {
         let number = text.parse().map_err(|_| format!("{}, found {text:?}", text_expected(kind)))?;
         return check_number(kind, number).map(|()| Value::Integer(number));
     }
@@ -74,8 +74,8 @@ pub fn from_text(kind: Kind, text: &str) -> Result<Value, String> {
 }
 
 /// Whether a file has a list of such values.
-pub fn is_list(kind: Kind) -> bool {
-    matches!(kind, Kind::Hosts | Kind::Networks)
+pub fn is_list(kind: ValueKind) -> bool {
+    matches!(kind, ValueKind::Hosts | ValueKind::Networks)
 }
 
 fn check_network(text: &str) -> Result<(), String> {
@@ -173,7 +173,7 @@ mod tests {
             &["", "files.internal", "127.0.0.1", "::1, [::1]", "a.example,10.0.0.1"],
             &["http://files.internal", "files.internal:80", "a b", "a,,b"],
         );
-        let hosts = from_text(Kind::Hosts, "files.internal, 127.0.0.1").unwrap();
+        let hosts = from_text(ValueKind::Hosts, "files.internal, 127.0.0.1").unwrap();
         assert_eq!(hosts, Value::from(vec!["files.internal", "127.0.0.1"]));
     }
 

@@ -6,9 +6,11 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::model::accounts::account::{Account, Bot, Check, DeliveryMode, ParkReason, Parked, Quota};
+use crate::model::accounts::account::{
+    Account, Bot, Check, DeliveryMode, Quota, Suspension, SuspensionReason,
+};
 use crate::model::chats::conversation::{Conversation, Participant};
-use crate::model::chats::message::{Failure, FailureReason, MessageRow, Quote, Status};
+use crate::model::chats::message::{FailureReason, MessageFailure, MessageRow, Quote, Status};
 use crate::model::id::{AccountId, ConversationId, MediaId, MessageId};
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::{EventKind, EventRow};
@@ -116,7 +118,7 @@ pub struct AccountView<'a> {
     detail: &'a str,
     webhook_uri: Option<String>,
     line: CheckView<'a>,
-    parked: Option<ParkedView<'a>>,
+    parked: Option<SuspensionView<'a>>,
     tm_create: Time,
     tm_update: Time,
     tm_delete: Time,
@@ -143,7 +145,7 @@ pub struct BotView<'a> {
 }
 
 #[derive(Serialize)]
-struct ParkedView<'a> {
+struct SuspensionView<'a> {
     reason: &'static str,
     message: &'a str,
     until: Time,
@@ -247,8 +249,8 @@ fn media_uri(id: MediaId) -> String {
     format!("/v1.0/medias/{id}")
 }
 
-impl<'a> From<&Failure<'a>> for FailureView<'a> {
-    fn from(failure: &Failure<'a>) -> Self {
+impl<'a> From<&MessageFailure<'a>> for FailureView<'a> {
+    fn from(failure: &MessageFailure<'a>) -> Self {
         let reason = match failure.reason {
             FailureReason::Refused => "LINE_REFUSED",
             FailureReason::Unreachable => "LINE_UNREACHABLE",
@@ -293,7 +295,7 @@ impl<'a> AccountView<'a> {
             detail: &account.detail,
             webhook_uri,
             line: CheckView::from(&account.check),
-            parked: account.parked.as_ref().map(ParkedView::from),
+            parked: account.suspension.as_ref().map(SuspensionView::from),
             tm_create: Time(account.tm_create),
             tm_update: Time(account.tm_update),
             tm_delete: Time(Timestamp::NEVER),
@@ -326,13 +328,13 @@ impl<'a> From<&'a Bot> for BotView<'a> {
     }
 }
 
-impl<'a> From<&'a Parked> for ParkedView<'a> {
-    fn from(parked: &'a Parked) -> Self {
+impl<'a> From<&'a Suspension> for SuspensionView<'a> {
+    fn from(parked: &'a Suspension) -> Self {
         let reason = match parked.reason {
-            ParkReason::Token => "token",
-            ParkReason::Permission => "permission",
-            ParkReason::Quota => "quota",
-            ParkReason::Redirect => "redirect",
+            SuspensionReason::Token => "token",
+            SuspensionReason::Permission => "permission",
+            SuspensionReason::Quota => "quota",
+            SuspensionReason::Redirect => "redirect",
         };
         Self { reason, message: &parked.message, until: Time(parked.until) }
     }

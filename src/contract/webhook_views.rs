@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::contract::views::{Time, event_type};
 use crate::model::id::{ConversationId, EventId};
 use crate::model::secret::Secret;
-use crate::model::webhooks::webhook::{AttemptError, DisabledReason, Outcome};
-use crate::model::webhooks::webhook_delivery::{Attempt, Delivery, Endpoint};
+use crate::model::webhooks::webhook::{AttemptError, DisabledReason, WebhookOutcome};
+use crate::model::webhooks::webhook_delivery::{WebhookAttempt, WebhookDelivery, WebhookEndpoint};
 
 /// Where a customer is told.
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ struct AttemptView {
 
 impl<'a> EndpointView<'a> {
     /// The endpoint, and its secret where it is shown.
-    pub fn new(endpoint: &'a Endpoint, secret: Option<&'a Secret>) -> Self {
+    pub fn new(endpoint: &'a WebhookEndpoint, secret: Option<&'a Secret>) -> Self {
         Self {
             uri: &endpoint.uri,
             method: &endpoint.method,
@@ -79,8 +79,8 @@ impl<'a> EndpointView<'a> {
     }
 }
 
-impl From<&Delivery> for DeliveryView {
-    fn from(delivery: &Delivery) -> Self {
+impl From<&WebhookDelivery> for DeliveryView {
+    fn from(delivery: &WebhookDelivery) -> Self {
         Self {
             id: delivery.id,
             r#type: event_type(delivery.kind),
@@ -104,16 +104,16 @@ impl DeliveryView {
 
 impl DeliveryWithAttemptsView {
     /// A delivery with these attempts.
-    pub fn new(delivery: &Delivery, attempts: &[Attempt]) -> Self {
+    pub fn new(delivery: &WebhookDelivery, attempts: &[WebhookAttempt]) -> Self {
         Self { delivery: delivery.into(), attempts: attempts.iter().map(AttemptView::from).collect() }
     }
 }
 
-impl From<&Attempt> for AttemptView {
-    fn from(attempt: &Attempt) -> Self {
+impl From<&WebhookAttempt> for AttemptView {
+    fn from(attempt: &WebhookAttempt) -> Self {
         let (status, error) = match attempt.outcome {
-            Outcome::Answered { status, .. } => (Some(status), None),
-            Outcome::Failed(error) => (None, Some(error_word(error))),
+            WebhookOutcome::Answered { status, .. } => (Some(status), None),
+            WebhookOutcome::Failed(error) => (None, Some(error_word(error))),
         };
         Self {
             number: attempt.number,

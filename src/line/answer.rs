@@ -4,15 +4,15 @@ use actix_web::web::Bytes;
 use serde_json::Value;
 
 use crate::line::lenient;
-use crate::model::accounts::account::ParkReason;
-use crate::model::delivery::{Acceptance, Outcome};
+use crate::model::accounts::account::SuspensionReason;
+use crate::model::delivery::{Acceptance, PushOutcome};
 
 /// As much of LINE's own words as is kept, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// What LINE answered.
 #[derive(Debug, Clone, Default)]
-pub struct Answer {
+pub struct LineAnswer {
     /// The HTTP status.
     pub status: u16,
     /// `x-line-request-id`.
@@ -23,29 +23,29 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Answer {
+impl LineAnswer {
     /// What this answer means for a push that carried a retry key.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> PushOutcome {
         let message = self.message();
         match self.status {
-            200..=299 => Outcome::Accepted(self.acceptance()),
-            409 if self.accepted_request_id.is_some() => Outcome::Accepted(self.acceptance()),
-            300..=399 => Outcome::Parked(ParkReason::Redirect, message),
-            401 => Outcome::Parked(ParkReason::Token, message),
-            403 => Outcome::Parked(ParkReason::Permission, message),
+            200..=299 => PushOutcome::Accepted(self.acceptance()),
+            409 if self.accepted_request_id.is_some() => PushOutcome::Accepted(self.acceptance()),
+            300..=399 => PushOutcome::Parked(SuspensionReason::Redirect, message),
+            401 => PushOutcome::Parked(SuspensionReason::Token, message),
+            403 => PushOutcome::Parked(SuspensionReason::Permission, message),
             429 => self.limit(message),
             // 409 without LINE's header is a proxy's; it says nothing about the message.
-            409 | 500.. => Outcome::Ambiguous { timed_out: false, message },
-            400..=499 => Outcome::Refused(message),
-            _ => Outcome::Ambiguous { timed_out: false, message },
+            409 | 500.. => PushOutcome::Ambiguous { timed_out: false, message },
+            400..=499 => PushOutcome::Refused(message),
+            _ => PushOutcome::Ambiguous { timed_out: false, message },
         }
     }
 
     /// What this answer means for a reply, which carried a token in place of a retry key.
-    pub fn reply_outcome(&self) -> Outcome {
+    pub fn reply_outcome(&self) -> PushOutcome {
         match self.outcome() {
-            Outcome::Refused(message) if self.status == 400 && self.names_token() => {
-                Outcome::TokenSpent(message)
+            PushOutcome::Refused(message) if self.status == 400 && self.names_token() => {
+                PushOutcome::TokenSpent(message)
             }
             outcome => outcome,
         }
@@ -66,9 +66,13 @@ impl Answer {
     }
 
     /// The text alone tells the two kinds of 429 apart here; where it is new, the caller asks for the quota.
-    fn limit(&self, message: String) -> Outcome {
+    fn limit(&self, message: String) -> PushOutcome {
         let monthly = words(&self.body).to_lowercase().contains("monthly limit");
-        if monthly { Outcome::Parked(ParkReason::Quota, message) } else { Outcome::TooFast(message) }
+        if monthly {
+            PushOutcome::Parked(SuspensionReason::Quota, message)
+        } else {
+            PushOutcome::TooFast(message)
+        }
     }
 
     /// Whether this is a 429 in words that do not tell which limit it is.
@@ -120,17 +124,17 @@ fn shorten(text: &mut String) {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, body: body.to_owned().into(), ..Answer::default() }
+    fn answer(status: u16, body: &str) -> LineAnswer {
+        LineAnswer { status, body: body.to_owned().into(), ..LineAnswer::default() }
     }
 
     #[track_caller]
-    fn check(status: u16, body: &str, expected: &Outcome) {
+    fn check(status: u16, body: &str, expected: &PushOutcome) {
         assert_eq!(&answer(status, body).outcome(), expected, "{status} {body}");
     }
 
-    fn ambiguous(message: &str) -> Outcome {
-        Outcome::Ambiguous { timed_out: false, message: message.to_owned() }
+    fn ambiguous(message: &str) -> PushOutcome {
+        PushOutcome::Ambiguous { timed_out: false, message: message.to_owned() }
     }
 
     #[test]
@@ -144,24 +148,26 @@ mod tests {
         check(
             200,
             r#"{"sentMessages":[{"id":"45"},{"id":"46","quoteToken":"q"},{"id":47,"quoteToken":"r"}],"new":1}"#,
-            &Outcome::Accepted(quotable),
+            &PushOutcome::Accepted(quotable),
         );
         check(
             200,
             r#"{"sentMessages":[null,{"id":"45\ud83d"},{"id":null,"quoteToken":7},{"quoteToken":"q"},[1e400]]}"#,
-            &Outcome::Accepted(Acceptance { quote_token: Some("q".to_owned()), ..ids(&[]) }),
+            &PushOutcome::Accepted(Acceptance { quote_token: Some("q".to_owned()), ..ids(&[]) }),
         );
-        check(200, r#"{"sentMessages":{}}"#, &Outcome::Accepted(ids(&[])));
-        check(200, "<html>", &Outcome::Accepted(ids(&[])));
-        check(202, "{}", &Outcome::Accepted(ids(&[])));
+        check(200, r#"{"sentMessages":{}}"#, &PushOutcome::Accepted(ids(&[])));
+        check(200, "<html>", &PushOutcome::Accepted(ids(&[])));
+        check(202, "{}", &PushOutcome::Accepted(ids(&[])));
     }
 
     #[test]
     fn a_known_retry_key_is_an_acceptance_only_with_the_header_of_line() {
         let body = r#"{"message":"The retry key is already accepted","sentMessages":[{"id":"46"}]}"#;
-        let accepted = Answer { accepted_request_id: Some("first".to_owned()), ..answer(409, body) };
+        let accepted = LineAnswer { accepted_request_id: Some("first".to_owned()), ..answer(409, body) };
 
-        let Outcome::Accepted(acceptance) = accepted.outcome() else { panic!("it was not an acceptance") };
+        let PushOutcome::Accepted(acceptance) = accepted.outcome() else {
+            panic!("it was not an acceptance")
+        };
 
         assert_eq!(acceptance.message_ids, ["46"]);
         assert_eq!(acceptance.accepted_request_id.as_deref(), Some("first"));
@@ -170,8 +176,8 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_consequence() {
-        let parked = |reason, message: &str| Outcome::Parked(reason, message.to_owned());
-        let refused = |message: &str| Outcome::Refused(message.to_owned());
+        let parked = |reason, message: &str| PushOutcome::Parked(reason, message.to_owned());
+        let refused = |message: &str| PushOutcome::Refused(message.to_owned());
         let details = r#"{"message":"The request body has 1 error(s)","details":[{"message":"May not be empty","property":"messages[0].text"}]}"#;
 
         check(
@@ -190,13 +196,13 @@ mod tests {
         check(
             401,
             r#"{"message":"Authentication failed"}"#,
-            &parked(ParkReason::Token, "401 Authentication failed"),
+            &parked(SuspensionReason::Token, "401 Authentication failed"),
         );
-        check(403, r#"{"message":"Forbidden"}"#, &parked(ParkReason::Permission, "403 Forbidden"));
-        check(302, "", &parked(ParkReason::Redirect, "302"));
+        check(403, r#"{"message":"Forbidden"}"#, &parked(SuspensionReason::Permission, "403 Forbidden"));
+        check(302, "", &parked(SuspensionReason::Redirect, "302"));
         let monthly = r#"{"message":"You have reached your monthly limit."}"#;
-        check(429, monthly, &parked(ParkReason::Quota, "429 You have reached your monthly limit."));
-        check(429, "slow down", &Outcome::TooFast("429 slow down".to_owned()));
+        check(429, monthly, &parked(SuspensionReason::Quota, "429 You have reached your monthly limit."));
+        check(429, "slow down", &PushOutcome::TooFast("429 slow down".to_owned()));
         assert!(answer(429, "slow down").is_unknown_limit());
         assert!(
             !answer(429, r#"{"message":"The API rate limit has been exceeded. Try again later."}"#)

@@ -7,20 +7,20 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
-use crate::config::section::Line;
+use crate::config::section::LineSettings;
 use crate::error::{Error, Result};
-use crate::line::answer::Answer;
-use crate::line::told::{self, WebhookEndpoint, WebhookTest};
-use crate::model::accounts::account::{Bot, ParkReason};
+use crate::line::answer::LineAnswer;
+use crate::line::responses::{self, WebhookEndpoint, WebhookTest};
+use crate::model::accounts::account::{Bot, SuspensionReason};
 use crate::model::chats::chat::{Chat, ChatKind, LineId};
-use crate::model::chats::conversation::Profile;
-use crate::model::delivery::Outcome;
-use crate::model::files::fetch::Obstacle;
+use crate::model::chats::conversation::LineProfile;
+use crate::model::delivery::PushOutcome;
+use crate::model::files::fetch::FetchError;
 use crate::model::id::RetryKey;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::net::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
-use crate::net::{self, Failure, FailureKind, Method, Request, Response, Settings};
+use crate::net::{self, FailureKind, Method, Request, RequestFailure, Response, Settings};
 
 /// The longest answer that is read; LINE's are far shorter.
 const ANSWER_BYTES_MAX: usize = 256 * 1_024;
@@ -33,16 +33,16 @@ const WEBHOOK_PATH: &str = "/v2/bot/channel/webhook/endpoint";
 
 /// Speaks to LINE's API for any account; each call is given the token to use.
 #[derive(Clone)]
-pub struct Client {
+pub struct LineClient {
     http: net::Client,
     api_base: String,
     data_base: String,
     timeout: Duration,
 }
 
-impl Client {
+impl LineClient {
     /// A client with the configured addresses and times, for up to `connections` requests at once.
-    pub fn new(settings: &Line, connections: usize) -> Self {
+    pub fn new(settings: &LineSettings, connections: usize) -> Self {
         let (api_base, data_base, timeout) =
             (base(&settings.api_base), base(&settings.data_base), settings.timeout);
         let settings = Settings { idle: KEEP_ALIVE, ..Settings::new(settings.connect_timeout, connections) };
@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// Pushes exactly these bytes, and says what that means for the message.
-    pub async fn push(&self, token: &Secret, body: &[u8], retry_key: RetryKey) -> Outcome {
+    pub async fn push(&self, token: &Secret, body: &[u8], retry_key: RetryKey) -> PushOutcome {
         let request = self
             .request(Method::POST, "/v2/bot/message/push", token)
             .header(CONTENT_TYPE, "application/json")
@@ -71,7 +71,7 @@ impl Client {
 
     /// The bot behind a token: the best test of a token that LINE offers.
     pub async fn bot(&self, token: &Secret) -> Result<Bot> {
-        Ok(told::bot(&self.ask(self.request(Method::GET, "/v2/bot/info", token), b"").await?))
+        Ok(responses::bot(&self.ask(self.request(Method::GET, "/v2/bot/info", token), b"").await?))
     }
 
     /// Tells LINE where to send webhooks.
@@ -84,19 +84,19 @@ impl Client {
 
     /// Where LINE sends webhooks.
     pub async fn webhook(&self, token: &Secret) -> Result<WebhookEndpoint> {
-        Ok(told::webhook_endpoint(&self.ask(self.request(Method::GET, WEBHOOK_PATH, token), b"").await?))
+        Ok(responses::webhook_endpoint(&self.ask(self.request(Method::GET, WEBHOOK_PATH, token), b"").await?))
     }
 
     /// Lets LINE send a webhook without events, now.
     pub async fn test_webhook(&self, token: &Secret) -> Result<WebhookTest> {
         let request = self.request(Method::POST, "/v2/bot/channel/webhook/test", token);
         let request = request.header(CONTENT_TYPE, "application/json");
-        Ok(told::webhook_test(&self.ask(request, b"{}").await?))
+        Ok(responses::webhook_test(&self.ask(request, b"{}").await?))
     }
 
     /// Name and picture of a user, a group or a member, and how many a group or room has. `LineRefused` with 404 when
     /// LINE does not tell.
-    pub async fn profile(&self, token: &Secret, chat: &Chat, target: &LineId) -> Result<Profile> {
+    pub async fn profile(&self, token: &Secret, chat: &Chat, target: &LineId) -> Result<LineProfile> {
         let (chat_id, target_id) = (chat.id.as_str(), target.as_str());
         let mut member_count = None;
         if chat.kind != ChatKind::User && chat.id == *target {
@@ -107,12 +107,12 @@ impl Client {
             ChatKind::Group if chat.id == *target => format!("/v2/bot/group/{chat_id}/summary"),
             ChatKind::Group => format!("/v2/bot/group/{chat_id}/member/{target_id}"),
             ChatKind::Room if chat.id == *target => {
-                return Ok(Profile { name: None, picture_url: None, member_count });
+                return Ok(LineProfile { name: None, picture_url: None, member_count });
             }
             ChatKind::Room => format!("/v2/bot/room/{chat_id}/member/{target_id}"),
         };
         let answer = self.ask(self.request(Method::GET, &path, token), b"").await?;
-        Ok(Profile { member_count, ..told::profile(&answer) })
+        Ok(LineProfile { member_count, ..responses::profile(&answer) })
     }
 
     /// How many people are in a group or room besides the account; nothing when that cannot be read.
@@ -120,14 +120,14 @@ impl Client {
         let kind = if chat.kind == ChatKind::Room { "room" } else { "group" };
         let path = format!("/v2/bot/{kind}/{}/members/count", chat.id.as_str());
         let answer = self.ask(self.request(Method::GET, &path, token), b"").await?;
-        Ok(told::member_count(&answer))
+        Ok(responses::member_count(&answer))
     }
 
     /// LINE may reword its errors, so a 429 in new words is checked against the quota itself.
-    async fn settle_limit(&self, token: &Secret, answer: &Answer) -> Outcome {
+    async fn settle_limit(&self, token: &Secret, answer: &LineAnswer) -> PushOutcome {
         let used_up = async || self.quota(token).await.is_ok_and(|quota| quota.remaining() == Some(0));
         if answer.is_unknown_limit() && used_up().await {
-            return Outcome::Parked(ParkReason::Quota, answer.message());
+            return PushOutcome::Parked(SuspensionReason::Quota, answer.message());
         }
         answer.outcome()
     }
@@ -143,14 +143,14 @@ impl Client {
     }
 
     /// The head of an answer of LINE's host for content; its body is still to come.
-    pub(super) async fn open_content(&self, token: &Secret, path: &str) -> Result<Response, Obstacle> {
+    pub(super) async fn open_content(&self, token: &Secret, path: &str) -> Result<Response, FetchError> {
         let request = authorized(Request::new().uri(format!("{}{path}", self.data_base)), token);
         let sent = self.http.send(request, "", self.timeout).await;
-        sent.map_err(|failure| Obstacle::NotYet(failure.message))
+        sent.map_err(|failure| FetchError::NotYet(failure.message))
     }
 
     /// The rest of an answer that is no content.
-    pub(super) async fn read_answer(&self, mut response: Response) -> Answer {
+    pub(super) async fn read_answer(&self, mut response: Response) -> LineAnswer {
         let body = tokio::time::timeout(self.timeout, response.whole(ANSWER_BYTES_MAX)).await;
         // The status says enough where the words are missing.
         answer(&response, body.ok().and_then(Result::ok).unwrap_or_default())
@@ -165,7 +165,7 @@ impl Client {
     }
 
     /// A call that may be repeated freely: its answer, when that is a good one.
-    pub(super) async fn call(&self, request: Request, body: &[u8]) -> Result<Answer> {
+    pub(super) async fn call(&self, request: Request, body: &[u8]) -> Result<LineAnswer> {
         let answer = self.send(request.repeatable(), body).await.map_err(unavailable)?;
         match answer.status {
             200..=299 => Ok(answer),
@@ -175,7 +175,7 @@ impl Client {
     }
 
     /// One request and its whole answer within the configured time.
-    pub(super) async fn send(&self, request: Request, body: &[u8]) -> Result<Answer, Failure> {
+    pub(super) async fn send(&self, request: Request, body: &[u8]) -> Result<LineAnswer, RequestFailure> {
         let exchange = async {
             let mut response = self.http.send(request, body.to_vec(), self.timeout).await?;
             let body = match response.whole(ANSWER_BYTES_MAX).await {
@@ -186,7 +186,7 @@ impl Client {
             whole(&response, &body)?;
             Ok(answer(&response, body))
         };
-        let late = |_| Failure::new(FailureKind::Late, "no answer in time");
+        let late = |_| RequestFailure::new(FailureKind::Late, "no answer in time");
         tokio::time::timeout(self.timeout, exchange).await.map_err(late)?
     }
 }
@@ -197,24 +197,28 @@ pub(super) fn without(name: &str) -> Error {
 }
 
 /// What no answer means for a message.
-pub(super) fn without_answer(failure: Failure) -> Outcome {
+pub(super) fn without_answer(failure: RequestFailure) -> PushOutcome {
     let timed_out = failure.timed_out();
     if failure.is_unsent() {
-        return Outcome::NotSent(failure.message);
+        return PushOutcome::NotSent(failure.message);
     }
-    Outcome::Ambiguous { timed_out, message: failure.message }
+    PushOutcome::Ambiguous { timed_out, message: failure.message }
 }
 
 /// A success whose body ends with the connection is whole when it is JSON, as all of LINE's are: half an object is none.
 /// Of a refusal the status says enough.
-fn whole(response: &Response, body: &[u8]) -> Result<(), Failure> {
+fn whole(response: &Response, body: &[u8]) -> Result<(), RequestFailure> {
     let is_whole = !response.ends_by_closing()
         || !(200..300).contains(&response.status())
         || serde_json::from_slice::<IgnoredAny>(body).is_ok();
-    if is_whole { Ok(()) } else { Err(Failure::new(FailureKind::Broken, "half an answer: it is no JSON")) }
+    if is_whole {
+        Ok(())
+    } else {
+        Err(RequestFailure::new(FailureKind::Broken, "half an answer: it is no JSON"))
+    }
 }
 
-fn unavailable(failure: Failure) -> Error {
+fn unavailable(failure: RequestFailure) -> Error {
     Error::LineUnavailable(failure.message)
 }
 
@@ -222,9 +226,9 @@ fn authorized(request: Request, token: &Secret) -> Request {
     request.header(AUTHORIZATION, format!("Bearer {}", token.expose()))
 }
 
-fn answer(response: &Response, body: Bytes) -> Answer {
+fn answer(response: &Response, body: Bytes) -> LineAnswer {
     let text = |name| response.header(name).map(str::to_owned);
-    Answer {
+    LineAnswer {
         status: response.status(),
         request_id: text("x-line-request-id"),
         accepted_request_id: text("x-line-accepted-request-id"),

@@ -7,24 +7,24 @@ use serde_json::{Map, Value, json};
 use crate::line::mentions;
 use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
-use crate::line::validation::schema::{Field, Rule, check, optional, required};
+use crate::line::validation::schema::{FieldRule, ObjectRule, check, optional, required};
 use crate::model::chats::mention::Mention;
 use crate::model::chats::outgoing::Outgoing;
 use crate::model::chats::text::Text;
 
 /// Our name of a property and LINE's, where a dot leads into an object. LINE is not told what has no name there.
-type Fields = &'static [(&'static str, &'static str)];
+type BubbleFields = &'static [(&'static str, &'static str)];
 
 /// One message object, and where its properties come from.
 #[derive(Debug, Clone)]
 pub struct Bubble {
     object: Map<String, Value>,
     origin: String,
-    fields: Fields,
+    fields: BubbleFields,
 }
 
 /// The kinds of media, named alike here and there, but for the file: LINE has none, so it becomes a text with a link.
-const KINDS: [(&str, Fields); 9] = [
+const KINDS: [(&str, BubbleFields); 9] = [
     ("image", &[("uri", "originalContentUrl"), ("preview_uri", "previewImageUrl"), FILENAME]),
     ("video", &[("uri", "originalContentUrl"), ("preview_uri", "previewImageUrl"), DURATION, FILENAME]),
     ("audio", &[("uri", "originalContentUrl"), ("duration_ms", "duration"), FILENAME]),
@@ -37,24 +37,24 @@ const KINDS: [(&str, Fields); 9] = [
 ];
 
 /// LINE wants a preview of every picture; whether it is small enough to be its own only the caller knows.
-const OWN_PREVIEW: Fields = &[("uri", "originalContentUrl"), ("uri", "previewImageUrl")];
+const OWN_PREVIEW: BubbleFields = &[("uri", "originalContentUrl"), ("uri", "previewImageUrl")];
 const FILENAME: (&str, &str) = ("filename", "");
 const DURATION: (&str, &str) = ("duration_ms", "");
 const TITLE: (&str, &str) = ("title", "title");
 const ALTERNATIVE: (&str, &str) = ("alt_text", "altText");
 /// An imagemap has its contents beside the alternative text, not in an object of their own.
-const IMAGEMAP: Fields = &[
+const IMAGEMAP: BubbleFields = &[
     ALTERNATIVE,
     ("contents.baseUrl", "baseUrl"),
     ("contents.baseSize", "baseSize"),
     ("contents.actions", "actions"),
     ("contents.video", "video"),
 ];
-const TEXT: Fields = &[("text", "text")];
-const MENTIONING: Fields = &[("text", "text"), ("mentions", "substitution")];
-const SENDER: Fields = &[("name", "name"), ("icon_uri", "iconUrl")];
+const TEXT: BubbleFields = &[("text", "text")];
+const MENTIONING: BubbleFields = &[("text", "text"), ("mentions", "substitution")];
+const SENDER: BubbleFields = &[("name", "name"), ("icon_uri", "iconUrl")];
 /// What does not belong to a media but to the whole message.
-const WHOLE: Fields = &[
+const WHOLE: BubbleFields = &[
     ("quick_replies", "quickReply.items"),
     ("quote", "quoteToken"),
     ("sender.icon_uri", "sender.iconUrl"),
@@ -65,12 +65,12 @@ const WHOLE: Fields = &[
 const QUOTING: [&str; 3] = ["text", "textV2", "sticker"];
 
 /// What LINE cannot check because it is not told, or told in other words.
-static OURS: Rule = Rule::Object(&[
-    optional("filename", Rule::Text(Units, 0, 255)),
-    optional("duration_ms", Rule::Integer(1, i64::MAX)),
+static OURS: ObjectRule = ObjectRule::Object(&[
+    optional("filename", ObjectRule::Text(Units, 0, 255)),
+    optional("duration_ms", ObjectRule::Integer(1, i64::MAX)),
 ]);
-static LINK: Rule = Rule::Object(&[URI]);
-const URI: Field = required("uri", Rule::Url);
+static LINK: ObjectRule = ObjectRule::Object(&[URI]);
+const URI: FieldRule = required("uri", ObjectRule::Url);
 
 /// The message objects in order, with all that is wrong before LINE's rules are asked.
 pub fn bubbles(outgoing: &Outgoing, problems: &mut Problems) -> Vec<Bubble> {
@@ -142,7 +142,7 @@ impl Bubble {
         Value::Object(self.object.clone())
     }
 
-    fn new(kind: &str, origin: String, fields: Fields) -> Self {
+    fn new(kind: &str, origin: String, fields: BubbleFields) -> Self {
         let mut bubble = Self { object: Map::new(), origin, fields };
         bubble.set("type", kind.into());
         bubble
@@ -176,7 +176,7 @@ impl Bubble {
 }
 
 /// The property in our words, when one of these fields leads to it.
-fn renamed(lines: &str, fields: Fields) -> Option<String> {
+fn renamed(lines: &str, fields: BubbleFields) -> Option<String> {
     fields.iter().filter(|(_, name)| !name.is_empty()).find_map(|(ours, name)| {
         let rest = lines.strip_prefix(name)?;
         (rest.is_empty() || rest.starts_with(['.', '['])).then(|| format!("{ours}{rest}"))
@@ -237,7 +237,12 @@ fn check_ours(media: &Map<String, Value>, path: &Path<'_>, problems: &mut Proble
     check(&OURS, &values.into(), path, problems);
 }
 
-fn refuse_unknown(media: &Map<String, Value>, fields: Fields, path: &Path<'_>, problems: &mut Problems) {
+fn refuse_unknown(
+    media: &Map<String, Value>,
+    fields: BubbleFields,
+    path: &Path<'_>,
+    problems: &mut Problems,
+) {
     for name in media.keys().filter(|name| *name != "type") {
         let path = Path::Name(path, name);
         if fields.iter().any(|(ours, _)| ours == name) {

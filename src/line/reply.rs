@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::line::client::{Client, without_answer};
-use crate::model::delivery::Outcome;
+use crate::line::client::{LineClient, without_answer};
+use crate::model::delivery::PushOutcome;
 use crate::model::secret::Secret;
 use crate::net::Method;
 use crate::net::header::CONTENT_TYPE;
@@ -28,9 +28,9 @@ struct Reply<'a> {
     notification_disabled: Option<bool>,
 }
 
-impl Client {
+impl LineClient {
     /// Replies with what this push says, and says what LINE's answer means for the message.
-    pub async fn reply(&self, token: &Secret, push: &[u8], reply_token: &Secret) -> Outcome {
+    pub async fn reply(&self, token: &Secret, push: &[u8], reply_token: &Secret) -> PushOutcome {
         let request = self
             .request(Method::POST, "/v2/bot/message/reply", token)
             .header(CONTENT_TYPE, "application/json")

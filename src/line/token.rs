@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use crate::error::Result;
-use crate::line::client::{Client, without};
+use crate::line::client::{LineClient, without};
 use crate::line::lenient;
 use crate::model::secret::Secret;
 use crate::net::Method;
@@ -27,7 +27,7 @@ pub struct Issued {
     pub life: Duration,
 }
 
-impl Client {
+impl LineClient {
     /// A new token for a channel. `LineRefused` when the id and the secret do not belong together.
     pub async fn issue_token(&self, channel_id: &str, secret: &Secret) -> Result<Issued> {
         let form = Serializer::new(String::new())

@@ -11,10 +11,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Result, Rule};
-use crate::line::{lenient, said};
+use crate::error::{Error, InvalidRule, Result};
+use crate::line::{lenient, received_message};
 use crate::model::chats::chat::{Chat, ChatKind, LineId};
-use crate::model::chats::inbound::{Change, InboundEvent};
+use crate::model::chats::inbound::{InboundChange, InboundEvent};
 use crate::model::timestamp::Timestamp;
 
 /// LINE's event ids have 26 characters.
@@ -22,7 +22,7 @@ const EVENT_ID_BYTES_MAX: usize = 128;
 
 /// The body of one webhook.
 #[derive(Debug)]
-pub struct Webhook {
+pub struct ParsedWebhook {
     /// The user id of the bot that it is for.
     pub destination: String,
     /// Its events, in the order in which they came; none when LINE only tests the connection.
@@ -39,15 +39,18 @@ struct Envelope<'body> {
 }
 
 /// Reads a body whose signature was verified. Fails only when it is no JSON with an array of `events`.
-pub fn parse(body: &[u8]) -> Result<Webhook> {
+pub fn parse(body: &[u8]) -> Result<ParsedWebhook> {
     let expected =
-        |error| Error::invalid(Rule::JsonBody, format!("a webhook is JSON with `events`: {error}"));
+        |error| Error::invalid(InvalidRule::JsonBody, format!("a webhook is JSON with `events`: {error}"));
     read(body).or_else(|_| read(lenient::text(body).as_bytes())).map_err(expected)
 }
 
-fn read(body: &[u8]) -> serde_json::Result<Webhook> {
+fn read(body: &[u8]) -> serde_json::Result<ParsedWebhook> {
     let Envelope { destination, events } = serde_json::from_slice(body)?;
-    Ok(Webhook { destination, events: events.into_iter().map(|event| parse_event(event.get())).collect() })
+    Ok(ParsedWebhook {
+        destination,
+        events: events.into_iter().map(|event| parse_event(event.get())).collect(),
+    })
 }
 
 impl<'body> Deserialize<'body> for Envelope<'body> {
@@ -148,24 +151,30 @@ fn message_id(event: &Value) -> Option<String> {
     lenient::id(id)
 }
 
-fn change(event: &Value) -> Change {
+fn change(event: &Value) -> InboundChange {
     match event["type"].as_str().unwrap_or_default() {
-        "message" => said::message(&event["message"]).map_or(Change::Unread, Change::Said),
-        "postback" => said::postback(&event["postback"]).map_or(Change::Unread, Change::Said),
+        "message" => {
+            received_message::message(&event["message"]).map_or(InboundChange::Unread, InboundChange::Said)
+        }
+        "postback" => {
+            received_message::postback(&event["postback"]).map_or(InboundChange::Unread, InboundChange::Said)
+        }
         // Without an id nobody knows what was edited: what is said now is shown as something new.
         "messageEdited" if message_id(event).is_none() => {
-            said::message(&event["message"]).map_or(Change::Unread, Change::Said)
+            received_message::message(&event["message"]).map_or(InboundChange::Unread, InboundChange::Said)
         }
-        "messageEdited" => said::message(&event["message"]).map_or(Change::Unread, Change::Edited),
-        "unsend" if message_id(event).is_some() => Change::Unsend,
-        "follow" => Change::Follow,
-        "unfollow" => Change::Unfollow,
-        "join" => Change::Join,
-        "leave" => Change::Leave,
-        "memberJoined" => Change::MembersJoined(members(&event["joined"])),
-        "memberLeft" => Change::MembersLeft(members(&event["left"])),
-        "videoPlayComplete" | "beacon" | "accountLink" | "membership" => Change::Noted,
-        _ => Change::Unread,
+        "messageEdited" => {
+            received_message::message(&event["message"]).map_or(InboundChange::Unread, InboundChange::Edited)
+        }
+        "unsend" if message_id(event).is_some() => InboundChange::Unsend,
+        "follow" => InboundChange::Follow,
+        "unfollow" => InboundChange::Unfollow,
+        "join" => InboundChange::Join,
+        "leave" => InboundChange::Leave,
+        "memberJoined" => InboundChange::MembersJoined(members(&event["joined"])),
+        "memberLeft" => InboundChange::MembersLeft(members(&event["left"])),
+        "videoPlayComplete" | "beacon" | "accountLink" | "membership" => InboundChange::Noted,
+        _ => InboundChange::Unread,
     }
 }
 
@@ -177,7 +186,7 @@ fn members(change: &Value) -> Vec<LineId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::chats::inbound::Saying;
+    use crate::model::chats::inbound::ReceivedMessage;
 
     const USER: &str = "Ud871bcaf7c3ad13d2a0b0d78a42a287f";
 
@@ -187,7 +196,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(kind: &str, expected: &Change) {
+    fn check(kind: &str, expected: &InboundChange) {
         let event = only(&format!(r#"{{{kind},"webhookEventId":"01","timestamp":1655445974446}}"#));
 
         assert_eq!(&event.change, expected, "{kind}");
@@ -202,7 +211,7 @@ mod tests {
         ));
 
         assert_eq!(event.id, "01FZ74A0TDDPYRVKNK77XKC3ZR");
-        let Change::Said(saying) = event.change else { panic!("it is not a message") };
+        let InboundChange::Said(saying) = event.change else { panic!("it is not a message") };
         assert_eq!((saying.text.as_str(), saying.quote_token.as_deref()), ("hi 😀", Some("q")));
         assert_eq!(event.reply_token.as_deref(), Some("r"));
         assert_eq!(event.message_id.as_deref(), Some("468789"));
@@ -214,27 +223,30 @@ mod tests {
 
     #[test]
     fn each_modelled_kind_has_its_meaning_and_every_other_is_kept() {
-        check(r#""type":"follow""#, &Change::Follow);
-        check(r#""type":"unfollow""#, &Change::Unfollow);
-        check(r#""type":"join""#, &Change::Join);
-        check(r#""type":"leave""#, &Change::Leave);
-        check(r#""type":"unsend","unsend":{"messageId":"1"}"#, &Change::Unsend);
-        check(r#""type":"unsend""#, &Change::Unread);
-        check(r#""type":"message","message":{"type":"hologram","id":"1"}"#, &Change::Unread);
-        check(r#""type":"message","message":"?""#, &Change::Unread);
-        check(r#""type":"beacon""#, &Change::Noted);
-        check(r#""type":"membership""#, &Change::Noted);
-        let joined = Change::MembersJoined(vec![LineId::parse(USER).unwrap()]);
+        check(r#""type":"follow""#, &InboundChange::Follow);
+        check(r#""type":"unfollow""#, &InboundChange::Unfollow);
+        check(r#""type":"join""#, &InboundChange::Join);
+        check(r#""type":"leave""#, &InboundChange::Leave);
+        check(r#""type":"unsend","unsend":{"messageId":"1"}"#, &InboundChange::Unsend);
+        check(r#""type":"unsend""#, &InboundChange::Unread);
+        check(r#""type":"message","message":{"type":"hologram","id":"1"}"#, &InboundChange::Unread);
+        check(r#""type":"message","message":"?""#, &InboundChange::Unread);
+        check(r#""type":"beacon""#, &InboundChange::Noted);
+        check(r#""type":"membership""#, &InboundChange::Noted);
+        let joined = InboundChange::MembersJoined(vec![LineId::parse(USER).unwrap()]);
         check(
             &format!(
                 r#""type":"memberJoined","joined":{{"members":[{{"type":"user","userId":"{USER}"}},7]}}"#
             ),
             &joined,
         );
-        let said = Saying { text: "no id".to_owned(), ..Saying::default() };
-        check(r#""type":"messageEdited","message":{"type":"text","text":"no id"}"#, &Change::Said(said));
-        check(r#""type":"teleport""#, &Change::Unread);
-        check(r#""type":7"#, &Change::Unread);
+        let said = ReceivedMessage { text: "no id".to_owned(), ..ReceivedMessage::default() };
+        check(
+            r#""type":"messageEdited","message":{"type":"text","text":"no id"}"#,
+            &InboundChange::Said(said),
+        );
+        check(r#""type":"teleport""#, &InboundChange::Unread);
+        check(r#""type":7"#, &InboundChange::Unread);
     }
 
     #[test]
@@ -245,9 +257,11 @@ mod tests {
 
         assert_eq!(events.len(), 6);
         assert!(
-            events[..5].iter().all(|event| event.change == Change::Unread && event.id.starts_with("sha256:"))
+            events[..5]
+                .iter()
+                .all(|event| event.change == InboundChange::Unread && event.id.starts_with("sha256:"))
         );
-        assert_eq!(events[5].change, Change::Follow);
+        assert_eq!(events[5].change, InboundChange::Follow);
     }
 
     #[test]
@@ -301,14 +315,14 @@ mod tests {
             let body =
                 format!("{{{envelope}}}").replace("EVENTS", r#"[{"type":"follow"}]"#).replace("DEEP", &deep);
             let events = parse(body.as_bytes()).unwrap().events;
-            assert!(events.iter().map(|event| &event.change).eq([&Change::Follow]), "{envelope}");
+            assert!(events.iter().map(|event| &event.change).eq([&InboundChange::Follow]), "{envelope}");
         }
     }
 
     #[test]
     fn what_is_kept_of_an_event_says_what_came_also_where_it_is_no_text() {
         let text = |event: &InboundEvent| match &event.change {
-            Change::Said(saying) => saying.text.clone(),
+            InboundChange::Said(saying) => saying.text.clone(),
             other => panic!("{other:?}"),
         };
         let said = |words: &[u8]| {
@@ -354,8 +368,8 @@ mod tests {
 
         let events = parse(body).unwrap().events;
 
-        let Change::Said(saying) = &events[1].change else { panic!("it is not a message") };
-        assert_eq!((&events[0].change, saying.text.as_str()), (&Change::Follow, "hi �q �u12"));
+        let InboundChange::Said(saying) = &events[1].change else { panic!("it is not a message") };
+        assert_eq!((&events[0].change, saying.text.as_str()), (&InboundChange::Follow, "hi �q �u12"));
         assert_eq!(&parse_event(&events[1].body), &events[1], "it is read again as it was read first");
     }
 

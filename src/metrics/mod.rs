@@ -41,7 +41,7 @@ pub struct Metrics {
     commits: Commits,
     deliveries: Deliveries,
     fetches: Fetches,
-    told: Told,
+    told: WebhookDeliveries,
     backups: Backups,
 }
 
@@ -59,7 +59,7 @@ pub struct Deliveries(Family<Labels<2>, Total>);
 
 /// What becomes of attempts to tell customers.
 #[derive(Debug, Clone, Default)]
-pub struct Told(Family<Labels<1>, Total>);
+pub struct WebhookDeliveries(Family<Labels<1>, Total>);
 
 /// What becomes of the backups that are made by themselves.
 #[derive(Debug, Clone, Default)]
@@ -97,7 +97,7 @@ impl Metrics {
             commits,
             deliveries: Deliveries::default(),
             fetches: Fetches::default(),
-            told: Told::default(),
+            told: WebhookDeliveries::default(),
             backups: Backups::default(),
         }
     }
@@ -122,7 +122,7 @@ impl Metrics {
     }
 
     /// The count of attempts to tell customers.
-    pub fn told(&self) -> Told {
+    pub fn webhook_deliveries(&self) -> WebhookDeliveries {
         self.told.clone()
     }
 
@@ -172,7 +172,7 @@ impl Deliveries {
     }
 }
 
-impl Told {
+impl WebhookDeliveries {
     /// An attempt came to this outcome.
     pub fn add(&self, outcome: &'static str) {
         self.0.get_or_create(&[("outcome", outcome.into())]).inc();

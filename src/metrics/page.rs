@@ -18,7 +18,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 const PREFIX: &str = "kaiwa";
 
 /// A page that is being written.
-pub struct Page {
+pub struct MetricsPage {
     registry: Registry,
 }
 
@@ -37,7 +37,7 @@ impl TypedMetric for Counter {
     const TYPE: MetricType = MetricType::Counter;
 }
 
-impl Page {
+impl MetricsPage {
     /// A page with everything that was counted.
     pub fn new(metrics: &Metrics) -> Self {
         let mut page = Self { registry: Registry::with_prefix(PREFIX) };

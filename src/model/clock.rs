@@ -42,15 +42,15 @@ impl Clock {
 
     /// Turns the hands forward by this much, for every copy.
     pub fn advance(&self, duration: Duration) {
-        self.turn(microseconds(duration));
+        self.shift(microseconds(duration));
     }
 
     /// Turns the hands back by this much, for every copy.
     pub fn set_back(&self, duration: Duration) {
-        self.turn(-microseconds(duration));
+        self.shift(-microseconds(duration));
     }
 
-    fn turn(&self, microseconds: i64) {
+    fn shift(&self, microseconds: i64) {
         self.correction_microseconds.fetch_add(microseconds, Ordering::Relaxed);
         self.turned.notify_waiters();
     }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::model::accounts::account::ParkReason;
+use crate::model::accounts::account::SuspensionReason;
 use crate::model::chats::message::FailureReason;
 use crate::model::timestamp::Timestamp;
 
 /// What LINE's answer, or its absence, means for one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PushOutcome {
     /// LINE has accepted the request, now or by an earlier attempt.
     Accepted(Acceptance),
     /// LINE refuses this request for good.
@@ -16,7 +16,7 @@ pub enum Outcome {
     /// LINE refuses the reply token, which is used or too old; nothing was sent.
     TokenSpent(String),
     /// LINE takes nothing from this account at present; the request was certainly not executed.
-    Parked(ParkReason, String),
+    Parked(SuspensionReason, String),
     /// LINE takes nothing for this chat or at this pace at present; the request was certainly not executed.
     TooFast(String),
     /// The request certainly did not reach LINE.
@@ -47,7 +47,7 @@ pub struct Acceptance {
 
 /// A delivery as far as a decision about it needs to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct DeliveryProgress {
     /// Attempts so far, this one included.
     pub attempts: u32,
     /// Whether an earlier attempt may have been executed.
@@ -58,7 +58,7 @@ pub struct Progress {
 
 /// What follows from an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum DeliveryDecision {
     /// It is done.
     Accept(Acceptance),
     /// It is over.
@@ -80,9 +80,9 @@ pub enum Decision {
         message: String,
     },
     /// The whole account waits.
-    Park {
+    Suspend {
         /// What kind of obstacle it is.
-        reason: ParkReason,
+        reason: SuspensionReason,
         /// When one message is tried again.
         until: Timestamp,
         /// LINE's own words.
@@ -112,27 +112,33 @@ impl Policy {
     pub const CRASHED_ATTEMPTS_MAX: u32 = 10;
 
     /// What follows from this outcome. `jitter`, from 0 to 1, spreads attempts that failed together.
-    pub fn decide(&self, progress: Progress, outcome: Outcome, now: Timestamp, jitter: f64) -> Decision {
+    pub fn decide(
+        &self,
+        progress: DeliveryProgress,
+        outcome: PushOutcome,
+        now: Timestamp,
+        jitter: f64,
+    ) -> DeliveryDecision {
         match outcome {
-            Outcome::Accepted(acceptance) => Decision::Accept(acceptance),
-            Outcome::Refused(message) | Outcome::TokenSpent(message) => {
-                Decision::Fail(FailureReason::Refused, message)
+            PushOutcome::Accepted(acceptance) => DeliveryDecision::Accept(acceptance),
+            PushOutcome::Refused(message) | PushOutcome::TokenSpent(message) => {
+                DeliveryDecision::Fail(FailureReason::Refused, message)
             }
-            Outcome::Parked(reason, message) => {
-                Decision::Park { reason, until: now.after(park_time(reason)), message }
+            PushOutcome::Parked(reason, message) => {
+                DeliveryDecision::Suspend { reason, until: now.after(suspension_time(reason)), message }
             }
-            Outcome::TooFast(message) => {
+            PushOutcome::TooFast(message) => {
                 let at = now.after(self.backoff(progress.attempts, jitter));
-                Decision::Retry { at, ambiguous: progress.ambiguous, slow: false, message }
+                DeliveryDecision::Retry { at, ambiguous: progress.ambiguous, slow: false, message }
             }
-            Outcome::NotSent(message) => {
+            PushOutcome::NotSent(message) => {
                 self.retry(progress, Again { timed_out: false, message }, now, jitter)
             }
-            Outcome::Ambiguous { timed_out, message } => {
-                let progress = Progress { ambiguous: true, ..progress };
+            PushOutcome::Ambiguous { timed_out, message } => {
+                let progress = DeliveryProgress { ambiguous: true, ..progress };
                 self.retry(progress, Again { timed_out, message }, now, jitter)
             }
-            Outcome::Crashed => self.after_crash(progress, now, jitter),
+            PushOutcome::Crashed => self.after_crash(progress, now, jitter),
         }
     }
 
@@ -140,35 +146,37 @@ impl Policy {
     /// replies have no retry key, and "invalid token" is also what LINE says when the first one worked.
     pub fn decide_reply(
         &self,
-        progress: Progress,
-        outcome: Outcome,
+        progress: DeliveryProgress,
+        outcome: PushOutcome,
         now: Timestamp,
         jitter: f64,
-    ) -> Decision {
+    ) -> DeliveryDecision {
         match outcome {
-            Outcome::TokenSpent(message)
-            | Outcome::TooFast(message)
-            | Outcome::Parked(ParkReason::Quota, message) => Decision::Push { message },
-            Outcome::Ambiguous { message, .. } => {
+            PushOutcome::TokenSpent(message)
+            | PushOutcome::TooFast(message)
+            | PushOutcome::Parked(SuspensionReason::Quota, message) => DeliveryDecision::Push { message },
+            PushOutcome::Ambiguous { message, .. } => {
                 let message = format!("{REPLY_UNKNOWN}: {message}");
-                Decision::Fail(FailureReason::OutcomeUnknown, message)
+                DeliveryDecision::Fail(FailureReason::OutcomeUnknown, message)
             }
-            Outcome::Crashed => Decision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned()),
+            PushOutcome::Crashed => {
+                DeliveryDecision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned())
+            }
             other => self.decide(progress, other, now, jitter),
         }
     }
 
     /// What stands in for an outcome that cannot be written down: LINE may have executed it, and may not.
-    pub fn unrecorded(&self, is_reply: bool, now: Timestamp) -> Decision {
+    pub fn unrecorded(&self, is_reply: bool, now: Timestamp) -> DeliveryDecision {
         if is_reply {
-            return Decision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned());
+            return DeliveryDecision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned());
         }
         let message = "what came of it could not be recorded".to_owned();
-        Decision::Retry { at: now.after(self.backoff_max), ambiguous: true, slow: false, message }
+        DeliveryDecision::Retry { at: now.after(self.backoff_max), ambiguous: true, slow: false, message }
     }
 
     /// Whether a delivery that is about to be tried must not be: LINE may have forgotten its retry key.
-    pub fn expired(&self, progress: Progress, now: Timestamp) -> bool {
+    pub fn expired(&self, progress: DeliveryProgress, now: Timestamp) -> bool {
         progress.ambiguous && now >= progress.first_attempt_at.after(self.give_up_after)
     }
 
@@ -177,22 +185,33 @@ impl Policy {
         now >= first_attempt_at.after(self.give_up_after)
     }
 
-    fn after_crash(&self, progress: Progress, now: Timestamp, jitter: f64) -> Decision {
+    fn after_crash(&self, progress: DeliveryProgress, now: Timestamp, jitter: f64) -> DeliveryDecision {
         let message = "the server failed during the attempt".to_owned();
         if progress.attempts >= Self::CRASHED_ATTEMPTS_MAX {
-            return Decision::Fail(FailureReason::Internal, message);
+            return DeliveryDecision::Fail(FailureReason::Internal, message);
         }
-        self.retry(Progress { ambiguous: true, ..progress }, Again { timed_out: false, message }, now, jitter)
+        self.retry(
+            DeliveryProgress { ambiguous: true, ..progress },
+            Again { timed_out: false, message },
+            now,
+            jitter,
+        )
     }
 
-    fn retry(&self, progress: Progress, again: Again, now: Timestamp, jitter: f64) -> Decision {
-        let Progress { attempts, ambiguous, first_attempt_at } = progress;
+    fn retry(
+        &self,
+        progress: DeliveryProgress,
+        again: Again,
+        now: Timestamp,
+        jitter: f64,
+    ) -> DeliveryDecision {
+        let DeliveryProgress { attempts, ambiguous, first_attempt_at } = progress;
         let at = now.after(self.backoff(attempts, jitter));
         if at >= first_attempt_at.after(self.give_up_after) {
             let reason = if ambiguous { FailureReason::OutcomeUnknown } else { FailureReason::Unreachable };
-            return Decision::Fail(reason, again.message);
+            return DeliveryDecision::Fail(reason, again.message);
         }
-        Decision::Retry { at, ambiguous, slow: again.timed_out, message: again.message }
+        DeliveryDecision::Retry { at, ambiguous, slow: again.timed_out, message: again.message }
     }
 
     /// Doubles from the first wait up to the longest, of which the second half is left to chance.
@@ -204,10 +223,10 @@ impl Policy {
 }
 
 /// After how long one message is tried again to see whether the obstacle is gone.
-fn park_time(reason: ParkReason) -> Duration {
+fn suspension_time(reason: SuspensionReason) -> Duration {
     match reason {
-        ParkReason::Token | ParkReason::Redirect => Duration::from_mins(5),
-        ParkReason::Permission | ParkReason::Quota => Duration::from_hours(1),
+        SuspensionReason::Token | SuspensionReason::Redirect => Duration::from_mins(5),
+        SuspensionReason::Permission | SuspensionReason::Quota => Duration::from_hours(1),
     }
 }
 
@@ -230,14 +249,15 @@ mod tests {
         backoff_max: Duration::from_mins(10),
         give_up_after: Duration::from_hours(23),
     };
-    const FIRST: Progress = Progress { attempts: 1, ambiguous: false, first_attempt_at: START };
+    const FIRST: DeliveryProgress =
+        DeliveryProgress { attempts: 1, ambiguous: false, first_attempt_at: START };
 
-    fn lost() -> Outcome {
-        Outcome::Ambiguous { timed_out: true, message: "no answer".to_owned() }
+    fn lost() -> PushOutcome {
+        PushOutcome::Ambiguous { timed_out: true, message: "no answer".to_owned() }
     }
 
-    fn not_sent() -> Outcome {
-        Outcome::NotSent("connection refused".to_owned())
+    fn not_sent() -> PushOutcome {
+        PushOutcome::NotSent("connection refused".to_owned())
     }
 
     #[test]
@@ -247,17 +267,17 @@ mod tests {
         let at = START.after(Duration::from_secs(1));
         assert_eq!(
             decision,
-            Decision::Retry { at, ambiguous: true, slow: true, message: "no answer".to_owned() }
+            DeliveryDecision::Retry { at, ambiguous: true, slow: true, message: "no answer".to_owned() }
         );
     }
 
     #[test]
     fn an_ambiguous_delivery_stays_ambiguous_when_a_later_attempt_was_not_sent() {
-        let progress = Progress { ambiguous: true, attempts: 2, ..FIRST };
+        let progress = DeliveryProgress { ambiguous: true, attempts: 2, ..FIRST };
 
         let decision = POLICY.decide(progress, not_sent(), START, 0.0);
 
-        assert!(matches!(decision, Decision::Retry { ambiguous: true, slow: false, .. }));
+        assert!(matches!(decision, DeliveryDecision::Retry { ambiguous: true, slow: false, .. }));
     }
 
     #[test]
@@ -266,8 +286,8 @@ mod tests {
 
         let decision = POLICY.decide(FIRST, lost(), late, 1.0);
 
-        assert!(matches!(decision, Decision::Fail(FailureReason::OutcomeUnknown, _)));
-        assert!(POLICY.expired(Progress { ambiguous: true, ..FIRST }, START.after(23 * HOUR)));
+        assert!(matches!(decision, DeliveryDecision::Fail(FailureReason::OutcomeUnknown, _)));
+        assert!(POLICY.expired(DeliveryProgress { ambiguous: true, ..FIRST }, START.after(23 * HOUR)));
         assert!(!POLICY.expired(FIRST, START.after(23 * HOUR)));
     }
 
@@ -275,39 +295,44 @@ mod tests {
     fn what_certainly_was_not_sent_ends_as_unreachable() {
         let decision = POLICY.decide(FIRST, not_sent(), START.after(23 * HOUR), 0.0);
 
-        assert!(matches!(decision, Decision::Fail(FailureReason::Unreachable, _)));
+        assert!(matches!(decision, DeliveryDecision::Fail(FailureReason::Unreachable, _)));
     }
 
     #[test]
     fn a_parked_account_fails_no_message_however_late_it_is() {
-        for reason in [ParkReason::Token, ParkReason::Permission, ParkReason::Quota, ParkReason::Redirect] {
-            let outcome = Outcome::Parked(reason, "no".to_owned());
+        for reason in [
+            SuspensionReason::Token,
+            SuspensionReason::Permission,
+            SuspensionReason::Quota,
+            SuspensionReason::Redirect,
+        ] {
+            let outcome = PushOutcome::Parked(reason, "no".to_owned());
 
             let decision = POLICY.decide(FIRST, outcome, START.after(100 * HOUR), 0.5);
 
-            assert!(matches!(decision, Decision::Park { .. }), "{reason:?} failed the message");
+            assert!(matches!(decision, DeliveryDecision::Suspend { .. }), "{reason:?} failed the message");
         }
     }
 
     #[test]
     fn a_chat_that_is_written_to_too_fast_waits_and_never_fails() {
         let decision =
-            POLICY.decide(FIRST, Outcome::TooFast("slow down".to_owned()), START.after(100 * HOUR), 0.0);
+            POLICY.decide(FIRST, PushOutcome::TooFast("slow down".to_owned()), START.after(100 * HOUR), 0.0);
 
-        assert!(matches!(decision, Decision::Retry { ambiguous: false, slow: false, .. }));
+        assert!(matches!(decision, DeliveryDecision::Retry { ambiguous: false, slow: false, .. }));
     }
 
     #[test]
     fn a_delivery_that_fells_the_server_is_given_up_in_the_end() {
-        let tenth = Progress { attempts: 10, ..FIRST };
+        let tenth = DeliveryProgress { attempts: 10, ..FIRST };
 
         assert!(matches!(
-            POLICY.decide(FIRST, Outcome::Crashed, START, 0.0),
-            Decision::Retry { ambiguous: true, .. }
+            POLICY.decide(FIRST, PushOutcome::Crashed, START, 0.0),
+            DeliveryDecision::Retry { ambiguous: true, .. }
         ));
         assert!(matches!(
-            POLICY.decide(tenth, Outcome::Crashed, START, 0.0),
-            Decision::Fail(FailureReason::Internal, _)
+            POLICY.decide(tenth, PushOutcome::Crashed, START, 0.0),
+            DeliveryDecision::Fail(FailureReason::Internal, _)
         ));
     }
 
@@ -316,18 +341,18 @@ mod tests {
         let decide = |outcome| POLICY.decide_reply(FIRST, outcome, START, 0.0);
 
         for outcome in [
-            Outcome::TokenSpent("spent".to_owned()),
-            Outcome::TooFast("spent".to_owned()),
-            Outcome::Parked(ParkReason::Quota, "spent".to_owned()),
+            PushOutcome::TokenSpent("spent".to_owned()),
+            PushOutcome::TooFast("spent".to_owned()),
+            PushOutcome::Parked(SuspensionReason::Quota, "spent".to_owned()),
         ] {
-            assert_eq!(decide(outcome), Decision::Push { message: "spent".to_owned() });
+            assert_eq!(decide(outcome), DeliveryDecision::Push { message: "spent".to_owned() });
         }
-        for outcome in [lost(), Outcome::Crashed] {
-            assert!(matches!(decide(outcome), Decision::Fail(FailureReason::OutcomeUnknown, _)));
+        for outcome in [lost(), PushOutcome::Crashed] {
+            assert!(matches!(decide(outcome), DeliveryDecision::Fail(FailureReason::OutcomeUnknown, _)));
         }
-        let token = Outcome::Parked(ParkReason::Token, String::new());
-        assert!(matches!(decide(token), Decision::Park { .. }));
-        assert!(matches!(decide(not_sent()), Decision::Retry { ambiguous: false, .. }));
+        let token = PushOutcome::Parked(SuspensionReason::Token, String::new());
+        assert!(matches!(decide(token), DeliveryDecision::Suspend { .. }));
+        assert!(matches!(decide(not_sent()), DeliveryDecision::Retry { ambiguous: false, .. }));
     }
 
     proptest! {
@@ -345,8 +370,8 @@ mod tests {
         let reply = POLICY.unrecorded(true, START);
         let push = POLICY.unrecorded(false, START);
 
-        assert_eq!(reply, Decision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned()));
-        let Decision::Retry { at, ambiguous, .. } = push else { panic!("{push:?}") };
+        assert_eq!(reply, DeliveryDecision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned()));
+        let DeliveryDecision::Retry { at, ambiguous, .. } = push else { panic!("{push:?}") };
         assert_eq!((at, ambiguous), (START.after(POLICY.backoff_max), true));
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::{Error, Rule};
+use crate::error::{Error, InvalidRule};
 use crate::model::timestamp::Timestamp;
 
 macro_rules! identifier {
@@ -98,7 +98,7 @@ ordered!(CustomerId, AccountId, ConversationId, MessageId, EventId);
 random!(MediaId, RetryKey);
 
 fn not_an_id() -> Error {
-    Error::invalid(Rule::Id, "an id is a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f")
+    Error::invalid(InvalidRule::Id, "an id is a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f")
 }
 
 fn ordered_uuid(now: Timestamp) -> Uuid {

@@ -1,6 +1,7 @@
 //! The words of the domain: values that were checked once, and decisions that need nothing but values.
 
 pub mod accounts;
+pub mod capacity;
 pub mod chats;
 pub mod clock;
 pub mod created;
@@ -12,7 +13,6 @@ pub mod object;
 pub mod page;
 pub mod progress;
 pub mod rate;
-pub mod room;
 pub mod secret;
 pub mod timestamp;
 pub mod webhooks;

@@ -17,16 +17,16 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize)]
-    struct Said {
+    struct Fields {
         text: Option<String>,
     }
 
     #[test]
     fn a_list_of_fields_is_no_object() {
-        let said = |text: &str| object::<Said>(text.as_bytes()).ok();
+        let said = |text: &str| object::<Fields>(text.as_bytes()).ok();
 
-        assert_eq!(said(r#" {"text": "hi"}"#), Some(Said { text: Some("hi".to_owned()) }));
-        assert_eq!(said("{}"), Some(Said { text: None }));
+        assert_eq!(said(r#" {"text": "hi"}"#), Some(Fields { text: Some("hi".to_owned()) }));
+        assert_eq!(said("{}"), Some(Fields { text: None }));
         for text in [r#"["hi"]"#, "\r\n\t [null]", "[]", "null", "\"hi\"", "1", ""] {
             assert_eq!(said(text), None, "{text}");
         }

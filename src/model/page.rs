@@ -1,6 +1,6 @@
 //! One page of a list that is read newest first.
 
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 use crate::model::timestamp::Timestamp;
 
 /// Which rows of a list are asked for: up to `size` of those created strictly before `before`.
@@ -25,7 +25,7 @@ impl ParticipantPage {
     /// Reads `page_size` and `page_token` of a query.
     pub fn parse(size: Option<&str>, token: Option<&str>) -> Result<Self> {
         let size = size.map_or(Ok(Page::SIZE_MAX), parse_size)?;
-        Ok(Self { size, after: parse_place(token.unwrap_or_default())? })
+        Ok(Self { size, after: parse_position(token.unwrap_or_default())? })
     }
 }
 
@@ -44,7 +44,7 @@ impl Page {
 
 /// A larger number than [`Page::SIZE_MAX`] means that, however large it is.
 fn parse_size(text: &str) -> Result<u32> {
-    let expected = || Error::invalid(Rule::Argument, "`page_size` is a number from 1 to 100");
+    let expected = || Error::invalid(InvalidRule::Argument, "`page_size` is a number from 1 to 100");
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(expected());
     }
@@ -62,16 +62,16 @@ fn parse_token(text: &str) -> Result<Timestamp> {
     }
     let expected =
         "`page_token` is the `next_page_token` of an earlier answer, such as 2022-06-17 06:06:14.446158";
-    text.parse().map_err(|_| Error::invalid(Rule::PageToken, expected))
+    text.parse().map_err(|_| Error::invalid(InvalidRule::PageToken, expected))
 }
 
-fn parse_place(text: &str) -> Result<Option<u32>> {
+fn parse_position(text: &str) -> Result<Option<u32>> {
     if text.is_empty() {
         return Ok(None);
     }
     let expected = || {
         Error::invalid(
-            Rule::PageToken,
+            InvalidRule::PageToken,
             "`page_token` is the `next_page_token` of an earlier answer, such as 100",
         )
     };

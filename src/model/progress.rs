@@ -21,18 +21,18 @@ pub enum Unit {
     Pieces,
 }
 
-type Listener = Arc<dyn Fn(Report) + Send + Sync>;
+type ProgressListener = Arc<dyn Fn(Report) + Send + Sync>;
 
-static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
+static LISTENER: Mutex<Option<ProgressListener>> = Mutex::new(None);
 
 /// Listening ends when this is dropped.
 #[derive(Debug)]
-pub struct Listening(());
+pub struct ListenGuard(());
 
 /// Calls this with every report, whichever thread makes it.
-pub fn listen(listener: impl Fn(Report) + Send + Sync + 'static) -> Listening {
+pub fn listen(listener: impl Fn(Report) + Send + Sync + 'static) -> ListenGuard {
     replace(Some(Arc::new(listener)));
-    Listening(())
+    ListenGuard(())
 }
 
 /// This begins, and so much of it has to be done, if that is known.
@@ -45,13 +45,13 @@ pub fn advance(count: u64) {
     report(Report::Done(count));
 }
 
-impl Drop for Listening {
+impl Drop for ListenGuard {
     fn drop(&mut self) {
         replace(None);
     }
 }
 
-fn replace(listener: Option<Listener>) {
+fn replace(listener: Option<ProgressListener>) {
     *LISTENER.lock().unwrap_or_else(PoisonError::into_inner) = listener;
 }
 

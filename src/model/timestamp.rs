@@ -6,7 +6,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use crate::error::{Error, Rule};
+use crate::error::{Error, InvalidRule};
 
 /// UTC, six decimals: the only way in which times appear in the HTTP contract.
 const FORMAT: &[BorrowedFormatItem<'static>] =
@@ -123,7 +123,7 @@ impl FromStr for Timestamp {
             .and_then(|time| i64::try_from(time.assume_utc().unix_timestamp_nanos() / 1_000).ok())
             .map(Self)
             .ok_or_else(|| {
-                Error::invalid(Rule::Argument, "a time is written like 2022-06-17 06:06:14.446158")
+                Error::invalid(InvalidRule::Argument, "a time is written like 2022-06-17 06:06:14.446158")
             })
     }
 }

@@ -19,13 +19,13 @@ use crate::net::framing::Framing;
 const READ_BYTES: usize = 16 * 1024;
 
 /// A connection with or without TLS.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
+pub trait AnswerStream: AsyncRead + AsyncWrite + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream for S {}
 
 /// The connection.
-pub struct Answers {
-    stream: Box<dyn Stream>,
+pub struct FramedAnswers {
+    stream: Box<dyn AnswerStream>,
     framing: Framing,
     came: BytesMut,
     told: BytesMut,
@@ -35,8 +35,8 @@ pub struct Answers {
 #[derive(Debug)]
 pub struct Unheard(io::Error);
 
-impl Answers {
-    pub fn new(stream: Box<dyn Stream>) -> Self {
+impl FramedAnswers {
+    pub fn new(stream: Box<dyn AnswerStream>) -> Self {
         Self { stream, framing: Framing::default(), came: BytesMut::new(), told: BytesMut::new() }
     }
 
@@ -55,7 +55,7 @@ impl Answers {
     }
 }
 
-impl AsyncRead for Answers {
+impl AsyncRead for FramedAnswers {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -78,7 +78,7 @@ impl AsyncRead for Answers {
     }
 }
 
-impl AsyncWrite for Answers {
+impl AsyncWrite for FramedAnswers {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.framing.asked(bytes);
@@ -96,7 +96,7 @@ impl AsyncWrite for Answers {
 }
 
 /// awc asks for it and never uses it.
-impl ActixStream for Answers {
+impl ActixStream for FramedAnswers {
     fn poll_read_ready(&self, _: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         Poll::Ready(Ok(Ready::READABLE))
     }
@@ -106,7 +106,7 @@ impl ActixStream for Answers {
     }
 }
 
-impl fmt::Debug for Answers {
+impl fmt::Debug for FramedAnswers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Answers")
     }

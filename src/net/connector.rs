@@ -12,8 +12,8 @@ use actix_tls::connect::{self, ConnectError, ConnectInfo, Connection, ConnectorS
 use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
 
-use crate::net::Filter;
-use crate::net::answers::{Answers, Stream};
+use crate::net::AddressFilter;
+use crate::net::answers::{AnswerStream, FramedAnswers};
 
 /// Makes connections, within TLS or without.
 #[derive(Clone)]
@@ -25,22 +25,22 @@ pub struct Connector {
 /// Resolves names; what the filter does not let pass is not among the addresses. A name is judged when it is resolved for
 /// the connection, so that it cannot change its meaning in between.
 struct Resolver {
-    filter: Filter,
+    filter: AddressFilter,
 }
 
 /// No address of the name passes the filter.
 #[derive(Debug)]
-pub struct Refused;
+pub struct RefusedAddress;
 
 impl Connector {
-    pub fn new(tls: Option<Arc<rustls::ClientConfig>>, filter: Filter) -> Self {
+    pub fn new(tls: Option<Arc<rustls::ClientConfig>>, filter: AddressFilter) -> Self {
         let resolver = connect::Resolver::custom(Resolver { filter });
         Self { tcp: connect::Connector::new(resolver).service(), tls: tls.map(TlsConnector::service) }
     }
 }
 
 impl Service<ConnectInfo<Uri>> for Connector {
-    type Response = Connection<Uri, Answers>;
+    type Response = Connection<Uri, FramedAnswers>;
     type Error = ConnectError;
     type Future = LocalBoxFuture<'static, Result<Self::Response, ConnectError>>;
 
@@ -52,7 +52,7 @@ impl Service<ConnectInfo<Uri>> for Connector {
         let (connected, tls) = (self.tcp.call(wanted), self.tls.clone());
         Box::pin(async move {
             let connected = connected.await?;
-            let (stream, connection): (Box<dyn Stream>, _) = if let Some(tls) = tls {
+            let (stream, connection): (Box<dyn AnswerStream>, _) = if let Some(tls) = tls {
                 let secured = tls.call(connected).await.map_err(ConnectError::Io)?;
                 let (stream, connection) = secured.replace_io(());
                 (Box::new(stream), connection)
@@ -60,7 +60,7 @@ impl Service<ConnectInfo<Uri>> for Connector {
                 let (stream, connection) = connected.replace_io(());
                 (Box::new(stream), connection)
             };
-            Ok(connection.replace_io(Answers::new(stream)).1)
+            Ok(connection.replace_io(FramedAnswers::new(stream)).1)
         })
     }
 }
@@ -74,18 +74,18 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?;
             let passing: Vec<_> = found.filter(|address| (self.filter)(host, address.ip())).collect();
-            if passing.is_empty() { Err(Refused.into()) } else { Ok(passing) }
+            if passing.is_empty() { Err(RefusedAddress.into()) } else { Ok(passing) }
         })
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RefusedAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("no address of this name may be connected to")
     }
 }
 
-impl Error for Refused {}
+impl Error for RefusedAddress {}
 
 /// TLS with the certificate authorities of the web, for any client.
 pub fn tls() -> rustls::ClientConfig {

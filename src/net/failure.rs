@@ -8,11 +8,11 @@ use actix_web::error::PayloadError;
 use awc::error::{ConnectError, SendRequestError};
 
 use crate::net::answers::Unheard;
-use crate::net::connector::Refused;
+use crate::net::connector::RefusedAddress;
 
 /// What went wrong, with words for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct RequestFailure {
     /// What it was.
     pub kind: FailureKind,
     /// More about it.
@@ -38,7 +38,7 @@ pub enum FailureKind {
     Unreadable,
 }
 
-impl Failure {
+impl RequestFailure {
     /// A failure of this kind.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
@@ -55,10 +55,10 @@ impl Failure {
         matches!(self.kind, FailureKind::ConnectedLate | FailureKind::Late)
     }
 
-    pub(super) fn of_exchange(error: &SendRequestError) -> Self {
+    pub(super) fn of_send_error(error: &SendRequestError) -> Self {
         let kind = match error {
             SendRequestError::Url(_) | SendRequestError::Http(_) => FailureKind::Address,
-            SendRequestError::Connect(ConnectError::Resolver(cause)) if cause.is::<Refused>() => {
+            SendRequestError::Connect(ConnectError::Resolver(cause)) if cause.is::<RefusedAddress>() => {
                 FailureKind::Refused
             }
             SendRequestError::Connect(ConnectError::Timeout) => FailureKind::ConnectedLate,
@@ -104,10 +104,10 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for RequestFailure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.message)
     }
 }
 
-impl Error for Failure {}
+impl Error for RequestFailure {}

@@ -13,7 +13,7 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 128;
 
 /// The headers that are told on, beside the one word on the length. awc takes fewer than come.
-const TOLD: [&str; 8] = [
+const FORWARDED_HEADERS: [&str; 8] = [
     "connection",
     "content-encoding",
     "content-type",
@@ -25,12 +25,12 @@ const TOLD: [&str; 8] = [
 ];
 
 /// As many of them as are told on, some of which may stand there twice; awc takes 96.
-const TOLD_MAX: usize = 64;
+const FORWARDED_HEADER_BYTES_MAX: usize = 64;
 
 /// Follows the answers on a connection.
 #[derive(Debug, Default)]
 pub struct Framing {
-    state: State,
+    state: FramingState,
     /// The answer is to `HEAD`, and has no body whatever its head says.
     is_bare: bool,
     was_asked: bool,
@@ -39,7 +39,7 @@ pub struct Framing {
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum State {
+enum FramingState {
     /// Nothing was asked, and nothing may come.
     #[default]
     Idle,
@@ -55,7 +55,7 @@ enum State {
 
 /// What a head says of the end of its body.
 #[derive(Debug, PartialEq, Eq)]
-enum Body {
+enum BodyLength {
     None,
     Length(u64),
     Chunked,
@@ -65,8 +65,8 @@ enum Body {
 impl Framing {
     /// A request, or a part of it, is sent.
     pub fn asked(&mut self, bytes: &[u8]) {
-        if self.state == State::Idle && !bytes.is_empty() {
-            self.state = State::Head;
+        if self.state == FramingState::Idle && !bytes.is_empty() {
+            self.state = FramingState::Head;
             self.is_bare = bytes.starts_with("HEAD ".as_bytes());
             self.is_unheard = std::mem::replace(&mut self.was_asked, true);
         }
@@ -81,7 +81,7 @@ impl Framing {
     pub fn read(&mut self, came: &mut BytesMut, told: &mut BytesMut) -> io::Result<()> {
         self.is_unheard &= came.is_empty();
         // What follows an answer is not told on with it.
-        while self.step(came, told)? && (self.state != State::Idle || told.is_empty()) {}
+        while self.step(came, told)? && (self.state != FramingState::Idle || told.is_empty()) {}
         Ok(())
     }
 
@@ -90,28 +90,28 @@ impl Framing {
         match self.state {
             _ if came.is_empty() => Ok(false),
             // It is nobody's, and the connection is of no more use: whoever has it finds that out by it.
-            State::Idle | State::UntilClosed => Ok(take(came, told, u64::MAX) > 0),
-            State::Head => self.head(came, told),
-            State::Length(left) => {
+            FramingState::Idle | FramingState::UntilClosed => Ok(take(came, told, u64::MAX) > 0),
+            FramingState::Head => self.head(came, told),
+            FramingState::Length(left) => {
                 let left = left - take(came, told, left);
-                self.state = if left == 0 { State::Idle } else { State::Length(left) };
+                self.state = if left == 0 { FramingState::Idle } else { FramingState::Length(left) };
                 Ok(true)
             }
-            State::ChunkSize => self.chunk_size(came, told),
-            State::Chunk(left) => {
+            FramingState::ChunkSize => self.chunk_size(came, told),
+            FramingState::Chunk(left) => {
                 let left = left - take(came, told, left);
-                self.state = if left == 0 { State::ChunkSize } else { State::Chunk(left) };
+                self.state = if left == 0 { FramingState::ChunkSize } else { FramingState::Chunk(left) };
                 Ok(true)
             }
-            State::Trailers => self.trailers(came, told),
+            FramingState::Trailers => self.trailers(came, told),
         }
     }
 
     /// The connection has ended. `UnexpectedEof` when an answer has not.
     pub fn end(&self, came: &BytesMut) -> io::Result<()> {
         match self.state {
-            State::Idle | State::UntilClosed => Ok(()),
-            State::Head if came.is_empty() && !self.is_unheard => Ok(()),
+            FramingState::Idle | FramingState::UntilClosed => Ok(()),
+            FramingState::Head if came.is_empty() && !self.is_unheard => Ok(()),
             _ => Err(io::Error::new(ErrorKind::UnexpectedEof, "the connection ended before the answer")),
         }
     }
@@ -131,18 +131,18 @@ impl Framing {
         let (code, version) = (response.code.unwrap_or_default(), response.version.unwrap_or_default());
         if !(100..=199).contains(&code) || code == 101 {
             let body = if self.is_bare || matches!(code, 204 | 304) {
-                Body::None
+                BodyLength::None
             } else if code == 101 {
-                Body::UntilClosed
+                BodyLength::UntilClosed
             } else {
                 body(response.headers, version)?
             };
-            tell_head(told, (code, version), response.headers, &body);
+            write_head(told, (code, version), response.headers, &body);
             self.state = match body {
-                Body::None | Body::Length(0) => State::Idle,
-                Body::Length(length) => State::Length(length),
-                Body::Chunked => State::ChunkSize,
-                Body::UntilClosed => State::UntilClosed,
+                BodyLength::None | BodyLength::Length(0) => FramingState::Idle,
+                BodyLength::Length(length) => FramingState::Length(length),
+                BodyLength::Chunked => FramingState::ChunkSize,
+                BodyLength::UntilClosed => FramingState::UntilClosed,
             };
         }
         drop(came.split_to(length));
@@ -154,10 +154,10 @@ impl Framing {
             Ok(Status::Complete((length, size))) => {
                 drop(came.split_to(length));
                 if size == 0 {
-                    self.state = State::Trailers;
+                    self.state = FramingState::Trailers;
                 } else {
                     told.extend_from_slice(format!("{size:x}\r\n").as_bytes());
-                    self.state = State::Chunk(size.saturating_add(2));
+                    self.state = FramingState::Chunk(size.saturating_add(2));
                 }
                 Ok(true)
             }
@@ -172,7 +172,7 @@ impl Framing {
             Some(0) => {
                 drop(came.split_to(2));
                 told.extend_from_slice(b"0\r\n\r\n");
-                self.state = State::Idle;
+                self.state = FramingState::Idle;
                 Ok(true)
             }
             Some(length) => {
@@ -193,52 +193,54 @@ fn take(came: &mut BytesMut, told: &mut BytesMut, most: u64) -> u64 {
 }
 
 /// RFC 9112, 6.3. The coding goes before the length.
-fn body(headers: &[Header<'_>], version: u8) -> io::Result<Body> {
-    let codings: Vec<_> = words(headers, "transfer-encoding")
+fn body(headers: &[Header<'_>], version: u8) -> io::Result<BodyLength> {
+    let codings: Vec<_> = comma_separated(headers, "transfer-encoding")
         .filter(|coding| !coding.eq_ignore_ascii_case(b"identity"))
         .collect();
     match codings[..] {
         [] => {}
-        [coding] if coding.eq_ignore_ascii_case(b"chunked") && version == 1 => return Ok(Body::Chunked),
+        [coding] if coding.eq_ignore_ascii_case(b"chunked") && version == 1 => {
+            return Ok(BodyLength::Chunked);
+        }
         _ => return Err(no_answer("a transfer coding that was not asked for")),
     }
-    let mut lengths = words(headers, "content-length");
-    let Some(length) = lengths.next() else { return Ok(Body::UntilClosed) };
+    let mut lengths = comma_separated(headers, "content-length");
+    let Some(length) = lengths.next() else { return Ok(BodyLength::UntilClosed) };
     let number = Some(length).filter(|length| length.iter().all(u8::is_ascii_digit));
     let number = number.and_then(|length| std::str::from_utf8(length).ok()?.parse().ok());
     match number {
-        Some(number) if lengths.all(|other| other == length) => Ok(Body::Length(number)),
+        Some(number) if lengths.all(|other| other == length) => Ok(BodyLength::Length(number)),
         _ => Err(no_answer("a length that is none, or several")),
     }
 }
 
 /// The values of a list that may stand in one header or in several.
-fn words<'a>(headers: &'a [Header<'_>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+fn comma_separated<'a>(headers: &'a [Header<'_>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
     named.flat_map(|header| header.value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// One word on the length, or version 1.0, with which awc reads until the connection is closed.
-fn tell_head(told: &mut BytesMut, (code, version): (u16, u8), headers: &[Header<'_>], body: &Body) {
-    let version = if *body == Body::UntilClosed && code != 101 { 0 } else { version };
+fn write_head(told: &mut BytesMut, (code, version): (u16, u8), headers: &[Header<'_>], body: &BodyLength) {
+    let version = if *body == BodyLength::UntilClosed && code != 101 { 0 } else { version };
     told.extend_from_slice(format!("HTTP/1.{version} {code} \r\n").as_bytes());
-    for header in headers.iter().filter(|header| is_told(header.name)).take(TOLD_MAX) {
+    for header in headers.iter().filter(|header| is_forwarded(header.name)).take(FORWARDED_HEADER_BYTES_MAX) {
         for part in [header.name.as_bytes(), b": ", header.value, b"\r\n"] {
             told.extend_from_slice(part);
         }
     }
     let word = match body {
-        Body::None => "content-length: 0\r\n\r\n".to_owned(),
-        Body::Length(length) => format!("content-length: {length}\r\n\r\n"),
-        Body::Chunked => "transfer-encoding: chunked\r\n\r\n".to_owned(),
-        Body::UntilClosed => "\r\n".to_owned(),
+        BodyLength::None => "content-length: 0\r\n\r\n".to_owned(),
+        BodyLength::Length(length) => format!("content-length: {length}\r\n\r\n"),
+        BodyLength::Chunked => "transfer-encoding: chunked\r\n\r\n".to_owned(),
+        BodyLength::UntilClosed => "\r\n".to_owned(),
     };
     told.extend_from_slice(word.as_bytes());
 }
 
 /// Whether a header of this name is told on as it came.
-pub fn is_told(name: &str) -> bool {
-    TOLD.iter().any(|told| name.eq_ignore_ascii_case(told))
+pub fn is_forwarded(name: &str) -> bool {
+    FORWARDED_HEADERS.iter().any(|told| name.eq_ignore_ascii_case(told))
 }
 
 fn no_answer(reason: impl std::fmt::Display) -> io::Error {

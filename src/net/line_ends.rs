@@ -8,7 +8,7 @@ const NAME_BYTES_MAX: usize = 64;
 /// Reads along with the parser, and makes unreadable what it should refuse.
 #[derive(Debug)]
 pub struct LineEnds {
-    place: Place,
+    place: Position,
     /// How the present line of a head begins.
     line: Vec<u8>,
     is_after_cr: bool,
@@ -28,7 +28,7 @@ enum Announced {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     /// In a head, or before one.
     Head,
     /// In a body that has so many bytes to come.
@@ -46,7 +46,7 @@ enum Place {
 impl Default for LineEnds {
     fn default() -> Self {
         Self {
-            place: Place::Head,
+            place: Position::Head,
             line: Vec::new(),
             is_after_cr: false,
             has_begun: false,
@@ -62,18 +62,18 @@ impl LineEnds {
     pub fn read(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             match self.place {
-                Place::Unknown => return,
-                Place::Body(to_come) => {
+                Position::Unknown => return,
+                Position::Body(to_come) => {
                     let (rest, left) = skip(bytes, to_come);
-                    self.place = if left == 0 { Place::Head } else { Place::Body(left) };
+                    self.place = if left == 0 { Position::Head } else { Position::Body(left) };
                     bytes = rest;
                 }
-                Place::Chunk(to_come) => {
+                Position::Chunk(to_come) => {
                     let (rest, left) = skip(bytes, to_come);
-                    self.place = if left == 0 { Place::Size } else { Place::Chunk(left) };
+                    self.place = if left == 0 { Position::Size } else { Position::Chunk(left) };
                     bytes = rest;
                 }
-                Place::Head | Place::Size | Place::Trailer => {
+                Position::Head | Position::Size | Position::Trailer => {
                     let (byte, rest) = bytes.split_first_mut().expect("it is not empty");
                     self.read_line(byte);
                     if self.has_refused {
@@ -95,15 +95,15 @@ impl LineEnds {
             b'\n' if self.is_after_cr => self.end_line(),
             b'\n' => {
                 match self.place {
-                    Place::Head => *byte = 0,
-                    Place::Trailer => {
+                    Position::Head => *byte = 0,
+                    Position::Trailer => {
                         *byte = b'\r';
                         self.has_refused = true;
                     }
                     // The parser refuses it by itself.
                     _ => {}
                 }
-                self.place = Place::Unknown;
+                self.place = Position::Unknown;
             }
             b'\r' => self.is_after_cr = true,
             other => {
@@ -119,10 +119,10 @@ impl LineEnds {
         self.is_after_cr = false;
         let line = std::mem::take(&mut self.line);
         match self.place {
-            Place::Size => self.place = behind_size(&line),
-            Place::Trailer if line.is_empty() => self.place = Place::Head,
-            Place::Head if line.is_empty() => self.end_head(),
-            Place::Head => {
+            Position::Size => self.place = behind_size(&line),
+            Position::Trailer if line.is_empty() => self.place = Position::Head,
+            Position::Head if line.is_empty() => self.end_head(),
+            Position::Head => {
                 self.has_begun = true;
                 self.announced = announced(self.announced, &line);
             }
@@ -136,10 +136,10 @@ impl LineEnds {
             return;
         }
         self.place = match std::mem::replace(&mut self.announced, Announced::Length(0)) {
-            Announced::Length(0) => Place::Head,
-            Announced::Length(length) => Place::Body(length),
-            Announced::Chunks => Place::Size,
-            Announced::Unknown => Place::Unknown,
+            Announced::Length(0) => Position::Head,
+            Announced::Length(length) => Position::Body(length),
+            Announced::Chunks => Position::Size,
+            Announced::Unknown => Position::Unknown,
         };
     }
 }
@@ -163,13 +163,13 @@ fn announced(before: Announced, line: &[u8]) -> Announced {
 }
 
 /// Where the line before a chunk leads: its digits are hexadecimal, and extensions may follow them.
-fn behind_size(line: &[u8]) -> Place {
+fn behind_size(line: &[u8]) -> Position {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let size = std::str::from_utf8(&line[..digits]).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
     match size {
-        None => Place::Unknown,
-        Some(0) => Place::Trailer,
-        Some(size) => Place::Chunk(size.saturating_add(2)),
+        None => Position::Unknown,
+        Some(0) => Position::Trailer,
+        Some(size) => Position::Chunk(size.saturating_add(2)),
     }
 }
 

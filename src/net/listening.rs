@@ -27,7 +27,7 @@ pub struct Lines<S> {
 
 /// How a server listens.
 #[derive(Debug, Clone, Copy)]
-pub struct Listening {
+pub struct LineEndStream {
     /// So many threads answer.
     pub threads: usize,
     /// So many connections may be open on each of them.
@@ -45,10 +45,10 @@ pub struct Listening {
 /// Answers at this address until the server is stopped; to be called within a runtime.
 pub fn serve(
     listener: TcpListener,
-    listening: Listening,
+    listening: LineEndStream,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
-    let Listening { threads, connections_max, keep_alive, request_timeout, shutdown_seconds, on_connect } =
+    let LineEndStream { threads, connections_max, keep_alive, request_timeout, shutdown_seconds, on_connect } =
         listening;
     let service = move || {
         let http = HttpService::build()

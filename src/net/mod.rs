@@ -35,12 +35,12 @@ use request::Sending;
 pub use awc::http::Method;
 pub use awc::http::header;
 pub use connector::tls;
-pub use failure::{Failure, FailureKind};
+pub use failure::{FailureKind, RequestFailure};
 pub use request::Request;
 pub use response::Response;
 
 /// Says of a host and an address that its name stands for whether it may be connected to.
-pub type Filter = Arc<dyn Fn(&str, IpAddr) -> bool>;
+pub type AddressFilter = Arc<dyn Fn(&str, IpAddr) -> bool>;
 
 /// How connections are made and kept.
 pub struct Settings {
@@ -53,7 +53,7 @@ pub struct Settings {
     /// So many requests may be under way at once; more wait.
     pub connections: usize,
     /// Which addresses of names may be connected to. An address that stands in a URL as numbers is not asked about.
-    pub filter: Filter,
+    pub filter: AddressFilter,
 }
 
 /// Asks any server. It follows no redirect, has no cookies, and takes no encoding of bodies. It is bound to the thread that made
@@ -79,7 +79,7 @@ struct Pool {
 impl Settings {
     /// The certificate authorities of the web, connections that are not kept, and any address.
     pub fn new(connect_timeout: Duration, connections: usize) -> Self {
-        let filter: Filter = Arc::new(|_, _| true);
+        let filter: AddressFilter = Arc::new(|_, _| true);
         Self { tls: tls(), connect_timeout, idle: Duration::ZERO, connections, filter }
     }
 }
@@ -117,14 +117,15 @@ impl Client {
         request: Request,
         body: impl Into<Bytes>,
         within: Duration,
-    ) -> Result<Response, Failure> {
-        let late = |_| Failure::new(FailureKind::Late, "no answer in time");
-        tokio::time::timeout(within, self.exchange(request, body.into())).await.map_err(late)?
+    ) -> Result<Response, RequestFailure> {
+        let late = |_| RequestFailure::new(FailureKind::Late, "no answer in time");
+        tokio::time::timeout(within, self.send_once(request, body.into())).await.map_err(late)?
     }
 
-    async fn exchange(&self, request: Request, body: Bytes) -> Result<Response, Failure> {
+    async fn send_once(&self, request: Request, body: Bytes) -> Result<Response, RequestFailure> {
         let place = Arc::clone(&self.places).acquire_owned().await;
-        let place = place.map_err(|error| Failure::new(FailureKind::Unconnected, error.to_string()))?;
+        let place =
+            place.map_err(|error| RequestFailure::new(FailureKind::Unconnected, error.to_string()))?;
         let sending = request.into_parts()?;
         let kept = self.kept.as_ref().filter(|_| !sending.is_alone);
         if kept.is_some() {
@@ -135,7 +136,9 @@ impl Client {
         if sending.is_repeatable && answer.as_ref().is_err_and(failure::is_unheard) {
             answer = self.alone.send(&sending, body).await;
         }
-        answer.map(|answer| Response::new(answer, place)).map_err(|error| Failure::of_exchange(&error))
+        answer
+            .map(|answer| Response::new(answer, place))
+            .map_err(|error| RequestFailure::of_send_error(&error))
     }
 }
 

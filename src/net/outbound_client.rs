@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::files::fetch::Obstacle;
-use crate::net::ssrf_guard::{Guard, NOT_PUBLIC};
-use crate::net::{self, Failure, FailureKind, Request, Response, Settings};
+use crate::model::files::fetch::FetchError;
+use crate::net::ssrf_guard::{NOT_PUBLIC, SsrfGuard};
+use crate::net::{self, FailureKind, Request, RequestFailure, Response, Settings};
 
 /// The longest that connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,39 +17,39 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub struct OutboundClient {
     pub(super) http: net::Client,
-    pub(super) guard: Guard,
+    pub(super) guard: SsrfGuard,
 }
 
 impl OutboundClient {
     /// A client with up to so many connections at once, that connects to nothing that the guard refuses. Each request has a
     /// connection of its own: an idle one would be looked at only when the same host is asked again.
-    pub fn new(guard: Guard, connections: usize) -> Self {
+    pub fn new(guard: SsrfGuard, connections: usize) -> Self {
         let names = guard.clone();
-        let filter: net::Filter = Arc::new(move |host, address| names.passes(host, address));
+        let filter: net::AddressFilter = Arc::new(move |host, address| names.passes(host, address));
         let settings = Settings { filter, ..Settings::new(CONNECT_TIMEOUT, connections) };
         Self { http: net::Client::new(settings), guard }
     }
 
     /// What stands at an address, whose bytes are still to come.
-    pub async fn content(&self, url: &str) -> Result<Response, Obstacle> {
-        let url = self.guard.check(url).map_err(|reason| Obstacle::Final(reason.to_owned()))?;
+    pub async fn content(&self, url: &str) -> Result<Response, FetchError> {
+        let url = self.guard.check(url).map_err(|reason| FetchError::Final(reason.to_owned()))?;
         let response = self.http.send(Request::new().uri(url.as_str()), "", HEAD_TIMEOUT).await;
-        let response = response.map_err(|failure| obstacle(&failure))?;
+        let response = response.map_err(|failure| fetch_error(&failure))?;
         let answered = format!("the address answered {}", response.status());
         match response.status() {
             200 => Ok(response),
-            404 | 410 => Err(Obstacle::Final(answered)),
-            202 | 408 | 425 | 429 | 500.. => Err(Obstacle::NotYet(answered)),
-            _ => Err(Obstacle::Refused(answered)),
+            404 | 410 => Err(FetchError::Final(answered)),
+            202 | 408 | 425 | 429 | 500.. => Err(FetchError::NotYet(answered)),
+            _ => Err(FetchError::Refused(answered)),
         }
     }
 }
 
-fn obstacle(failure: &Failure) -> Obstacle {
+fn fetch_error(failure: &RequestFailure) -> FetchError {
     match failure.kind {
-        FailureKind::Refused => Obstacle::Final(NOT_PUBLIC.to_owned()),
-        FailureKind::Address => Obstacle::Final("this is no web address".to_owned()),
-        _ => Obstacle::NotYet(format!("the address cannot be reached: {failure}")),
+        FailureKind::Refused => FetchError::Final(NOT_PUBLIC.to_owned()),
+        FailureKind::Address => FetchError::Final("this is no web address".to_owned()),
+        _ => FetchError::NotYet(format!("the address cannot be reached: {failure}")),
     }
 }
 
@@ -57,9 +57,9 @@ fn obstacle(failure: &Failure) -> Obstacle {
 mod tests {
     use super::*;
 
-    async fn ask(url: &str, allowed: &[&str]) -> Failure {
+    async fn ask(url: &str, allowed: &[&str]) -> RequestFailure {
         let allowed: Vec<_> = allowed.iter().map(|host| (*host).to_owned()).collect();
-        let client = OutboundClient::new(Guard::new(&allowed), 1);
+        let client = OutboundClient::new(SsrfGuard::new(&allowed), 1);
         client.http.send(Request::new().uri(url), "", HEAD_TIMEOUT).await.err().unwrap()
     }
 
@@ -71,7 +71,7 @@ mod tests {
         for name in ["localhost", "LocalHost", "127.1"] {
             let refused = ask(&format!("http://{name}:{free}/"), &[]).await;
 
-            assert_eq!(obstacle(&refused), Obstacle::Final(NOT_PUBLIC.to_owned()), "{name}: {refused}");
+            assert_eq!(fetch_error(&refused), FetchError::Final(NOT_PUBLIC.to_owned()), "{name}: {refused}");
         }
         let asked = ask(&format!("http://localhost:{free}/"), &["localhost"]).await;
         assert_eq!(asked.kind, FailureKind::Unconnected, "{asked}");

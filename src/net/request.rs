@@ -5,7 +5,7 @@ use awc::http::header::{HOST, HeaderMap, HeaderValue, TryIntoHeaderPair};
 use awc::http::uri::{Authority, Scheme};
 
 use crate::net::Method;
-use crate::net::failure::{Failure, FailureKind};
+use crate::net::failure::{FailureKind, RequestFailure};
 
 /// A request without its body. What is no method, address or header is noticed when it is sent.
 #[derive(Default)]
@@ -71,9 +71,9 @@ impl Request {
     }
 
     /// `Address` for what cannot be sent.
-    pub(super) fn into_parts(self) -> Result<Sending, Failure> {
+    pub(super) fn into_parts(self) -> Result<Sending, RequestFailure> {
         let Self { method, uri, mut headers, is_wrong, is_alone, is_repeatable } = self;
-        let wrong = || Failure::new(FailureKind::Address, "this is no request to a web address");
+        let wrong = || RequestFailure::new(FailureKind::Address, "this is no request to a web address");
         let mut parts = uri.parse::<Uri>().map_err(|_| wrong())?.into_parts();
         let is_secure = match &parts.scheme {
             Some(scheme) if *scheme == Scheme::HTTPS => true,

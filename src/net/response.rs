@@ -6,7 +6,7 @@ use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, TRANSFER_E
 use futures_util::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::net::failure::{Failure, FailureKind};
+use crate::net::failure::{FailureKind, RequestFailure};
 use crate::net::framing;
 
 /// An answer. Its place among the connections is free once it is dropped.
@@ -28,7 +28,10 @@ impl Response {
     /// The text of a header, if it is one. `framing` lists those that are told on.
     pub fn header(&self, name: impl TryInto<HeaderName>) -> Option<&str> {
         let name = name.try_into().ok()?;
-        debug_assert!(name == CONTENT_LENGTH || framing::is_told(name.as_str()), "{name} is not told on");
+        debug_assert!(
+            name == CONTENT_LENGTH || framing::is_forwarded(name.as_str()),
+            "{name} is not told on"
+        );
         self.answer.headers().get(name)?.to_str().ok()
     }
 
@@ -51,21 +54,21 @@ impl Response {
 
     /// The next piece of the body, or nothing at its end. `Broken` when it ends before its end, `Unreadable` when it is in a
     /// coding.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, RequestFailure> {
         if self.is_coded() {
             let message = "the answer is in a content coding that was not asked for";
-            return Err(Failure::new(FailureKind::Unreadable, message));
+            return Err(RequestFailure::new(FailureKind::Unreadable, message));
         }
-        self.answer.next().await.transpose().map_err(|error| Failure::of_body(&error))
+        self.answer.next().await.transpose().map_err(|error| RequestFailure::of_body(&error))
     }
 
     /// The whole body. `Broken` when it ends before its end or has more than `bytes_max`, `Unreadable` when it is in a coding.
-    pub async fn whole(&mut self, bytes_max: usize) -> Result<Bytes, Failure> {
+    pub async fn whole(&mut self, bytes_max: usize) -> Result<Bytes, RequestFailure> {
         let mut whole = BytesMut::new();
         while let Some(piece) = self.next().await? {
             if whole.len() + piece.len() > bytes_max {
                 let message = format!("the answer is longer than {bytes_max} bytes");
-                return Err(Failure::new(FailureKind::Broken, message));
+                return Err(RequestFailure::new(FailureKind::Broken, message));
             }
             whole.extend_from_slice(&piece);
         }

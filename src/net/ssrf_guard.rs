@@ -12,11 +12,11 @@ use crate::model::chats::address::{is_plain, receiver_fault};
 
 /// What may be spoken to. Copies share the list.
 #[derive(Debug, Clone)]
-pub struct Guard {
+pub struct SsrfGuard {
     allowed: Arc<[String]>,
 }
 
-impl Guard {
+impl SsrfGuard {
     /// A guard that lets these hosts pass whatever their address is, also without TLS.
     pub fn new(allowed: &[String]) -> Self {
         let plain = |host: &String| plain(host);
@@ -133,8 +133,8 @@ mod tests {
     use super::*;
     use crate::model::chats::address::RECEIVER_BYTES_MAX;
 
-    fn guard(allowed: &[&str]) -> Guard {
-        Guard::new(&allowed.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>())
+    fn guard(allowed: &[&str]) -> SsrfGuard {
+        SsrfGuard::new(&allowed.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]

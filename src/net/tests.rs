@@ -80,14 +80,14 @@ fn client(idle: Duration) -> Client {
     Client::new(Settings { idle, ..Settings::new(PATIENCE, 8) })
 }
 
-async fn ask(client: &Client, url: &str) -> Result<(u16, Bytes, bool), Failure> {
+async fn ask(client: &Client, url: &str) -> Result<(u16, Bytes, bool), RequestFailure> {
     let mut response = client.send(Request::new().uri(url), "", PATIENCE).await?;
     let body = response.whole(1_024).await?;
     Ok((response.status(), body, response.ends_by_closing()))
 }
 
 /// Asks for all of them, and lets each be judged by its number.
-async fn ask_all(answers: Vec<Vec<u8>>, judge: impl Fn(usize, Result<(u16, Bytes, bool), Failure>)) {
+async fn ask_all(answers: Vec<Vec<u8>>, judge: impl Fn(usize, Result<(u16, Bytes, bool), RequestFailure>)) {
     let (count, url, client) = (answers.len(), answering(answers), client(Duration::ZERO));
     let asked =
         stream::iter(0..count).map(async |number| (number, ask(&client, &format!("{url}{number}")).await));

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhooks::webhook::{AttemptError, Outcome};
+use crate::model::webhooks::webhook::{AttemptError, WebhookOutcome};
 use crate::net;
 use crate::net::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use crate::net::outbound_client::OutboundClient;
-use crate::net::{Failure, FailureKind, Method, Request, Response};
+use crate::net::{FailureKind, Method, Request, RequestFailure, Response};
 
 /// Of an answer's body so much is taken, so that the receiver can end it in peace; nothing is made of it.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -18,7 +18,7 @@ const AGENT: &str = concat!("kaiwa/", env!("CARGO_PKG_VERSION"));
 
 /// What is told, where, and with which secrets it is signed.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct WebhookCall<'a> {
     /// Where.
     pub uri: &'a str,
     /// `GET`, `POST`, `PUT` or `DELETE`; everything else means `POST`.
@@ -35,15 +35,15 @@ pub struct Call<'a> {
 
 impl OutboundClient {
     /// Makes a call, which takes at most so long. No redirect is followed.
-    pub async fn tell(&self, call: Call<'_>, time_limit: Duration) -> Outcome {
+    pub async fn deliver(&self, call: WebhookCall<'_>, time_limit: Duration) -> WebhookOutcome {
         let made = tokio::time::timeout(time_limit, self.answer(call, time_limit)).await;
-        made.unwrap_or(Outcome::Failed(AttemptError::Timeout))
+        made.unwrap_or(WebhookOutcome::Failed(AttemptError::Timeout))
     }
 
-    async fn answer(&self, call: Call<'_>, time_limit: Duration) -> Outcome {
-        let Call { uri, method, id, at, secrets, body } = call;
+    async fn answer(&self, call: WebhookCall<'_>, time_limit: Duration) -> WebhookOutcome {
+        let WebhookCall { uri, method, id, at, secrets, body } = call;
         let Ok(url) = self.guard.check(uri) else {
-            return Outcome::Failed(AttemptError::AddressRefused);
+            return WebhookOutcome::Failed(AttemptError::AddressRefused);
         };
         let seconds = at.as_seconds();
         let request = Request::new()
@@ -56,13 +56,13 @@ impl OutboundClient {
             .header("webhook-signature", net::webhook_signature::sign(secrets, id, seconds, body));
         let mut response = match self.http.send(request, body.to_vec(), time_limit).await {
             Ok(response) => response,
-            Err(failure) => return Outcome::Failed(attempt_error(&failure)),
+            Err(failure) => return WebhookOutcome::Failed(attempt_error(&failure)),
         };
         let retry_after = response.header(RETRY_AFTER).and_then(|text| retry_after(text, at));
-        let outcome = Outcome::Answered { status: response.status(), retry_after };
+        let outcome = WebhookOutcome::Answered { status: response.status(), retry_after };
         match rest(&mut response).await {
             // Who says that it has it, and breaks off before it has said so to the end, may have broken down.
-            Err(_) if outcome.is_success() => Outcome::Failed(AttemptError::AnswerUnreadable),
+            Err(_) if outcome.is_success() => WebhookOutcome::Failed(AttemptError::AnswerUnreadable),
             _ => outcome,
         }
     }
@@ -70,7 +70,7 @@ impl OutboundClient {
 
 /// Takes what follows the head, up to the most that is taken. Nobody can tell of what ends with the connection whether it is
 /// whole, so that it always is.
-async fn rest(response: &mut Response) -> Result<(), Failure> {
+async fn rest(response: &mut Response) -> Result<(), RequestFailure> {
     let mut taken = 0;
     while taken <= BODY_BYTES_MAX {
         match response.next().await {
@@ -102,7 +102,7 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     Timestamp::from_http_date(text).map(|date| date.since(now))
 }
 
-fn attempt_error(failure: &Failure) -> AttemptError {
+fn attempt_error(failure: &RequestFailure) -> AttemptError {
     match failure.kind {
         FailureKind::Address | FailureKind::Refused => AttemptError::AddressRefused,
         FailureKind::ConnectedLate | FailureKind::Late => AttemptError::Timeout,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::line::client::Client;
+use crate::line::client::LineClient;
 use crate::metrics::Metrics;
 use crate::model::clock::Clock;
 use crate::model::id::AccountId;
@@ -13,17 +13,17 @@ use crate::model::timestamp::Timestamp;
 use crate::runtime::bearer::Verifier;
 use crate::runtime::counters::Counters;
 use crate::runtime::feeds::Feeds;
+use crate::runtime::heartbeats::Heartbeats;
 use crate::runtime::key_locks::KeyLocks;
-use crate::runtime::limits::Limits;
+use crate::runtime::limits::RateLimits;
 use crate::runtime::outcomes::Outcomes;
-use crate::runtime::pulse::Pulse;
 use crate::runtime::quotas::Quotas;
 use crate::runtime::tickets::Tickets;
 use crate::runtime::tokens::{Renewals, Tokens};
-use crate::runtime::wake::{Alarms, End};
+use crate::runtime::wakers::{End, Wakers};
 use crate::store::Store;
-use crate::store::chats::inbound::Received;
-use crate::store::files::media_store::Folder;
+use crate::store::chats::inbound::InboundBatch;
+use crate::store::files::media_store::MediaStore;
 use crate::store::reader::Reader;
 
 /// Connections to LINE of one HTTP thread, for the few calls that a caller waits for.
@@ -36,7 +36,7 @@ pub struct App {
     /// For short, indexed reads.
     pub reader: Reader,
     /// For the few calls to LINE that a caller waits for.
-    pub line: Client,
+    pub line: LineClient,
     /// The tokens for those calls.
     pub tokens: Tokens,
 }
@@ -50,15 +50,15 @@ pub struct Shared {
     /// The database.
     pub store: Store,
     /// The folder of files.
-    pub folder: Folder,
+    pub folder: MediaStore,
     /// The clock.
     pub clock: Clock,
     /// Checks tokens.
     pub verifier: Verifier,
     /// Whether the workers are alive.
-    pub pulse: Pulse,
+    pub pulse: Heartbeats,
     /// Wakes the workers.
-    pub alarms: Alarms,
+    pub alarms: Wakers,
     /// Whose token is being fetched.
     pub renewals: Renewals,
     /// Tells callers of outcomes.
@@ -72,7 +72,7 @@ pub struct Shared {
     /// The tickets for live feeds.
     pub tickets: Tickets,
     /// What one caller may take.
-    pub limits: Limits,
+    pub limits: RateLimits,
     /// Counts what an operator should see.
     pub counters: Counters,
     /// Counts and times what a monitoring system should see.
@@ -87,7 +87,7 @@ impl App {
     /// What one HTTP thread works with.
     pub fn new(shared: Arc<Shared>) -> Result<Self> {
         let reader = shared.store.reader()?;
-        let line = Client::new(&shared.config.line, LINE_CONNECTIONS);
+        let line = LineClient::new(&shared.config.line, LINE_CONNECTIONS);
         let Shared { store, clock, renewals, .. } = shared.as_ref();
         let tokens = Tokens::new(store.clone(), line.clone(), clock.clone(), renewals.clone());
         Ok(Self { shared, reader, line, tokens })
@@ -101,7 +101,7 @@ impl Shared {
     }
 
     /// Counts what became of a webhook's events, and, when they are new, how long after they had happened they came.
-    pub fn count(&self, received: Received, lags: &[Duration]) {
+    pub fn count(&self, received: InboundBatch, lags: &[Duration]) {
         self.counters.events_stored.add(received.stored);
         self.counters.events_duplicate.add(received.duplicates);
         self.counters.events_unread.add(received.unread);

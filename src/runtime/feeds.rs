@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::config::section::Limits;
+use crate::config::section::LimitSettings;
 use crate::error::{Error, Result};
 use crate::model::id::CustomerId;
 
@@ -14,28 +14,28 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// The open feeds of a server.
 #[derive(Debug)]
 pub struct Feeds {
-    open: Arc<Mutex<Open>>,
+    open: Arc<Mutex<OpenFeeds>>,
     all_max: usize,
     customer_max: usize,
 }
 
 /// How many are open, of each customer and in all.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenFeeds {
     of_customers: HashMap<CustomerId, usize>,
     all: usize,
 }
 
 /// One open feed. Dropping it makes room for another.
 #[derive(Debug)]
-pub struct Place {
-    open: Arc<Mutex<Open>>,
+pub struct FeedPermit {
+    open: Arc<Mutex<OpenFeeds>>,
     customer: CustomerId,
 }
 
 impl Feeds {
     /// No feed is open, and so many may be.
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &LimitSettings) -> Self {
         let (all_max, customer_max) = (limits.feeds, limits.customer_feeds);
         Self { open: Arc::default(), all_max, customer_max }
     }
@@ -43,7 +43,7 @@ impl Feeds {
     /// Takes a place for a feed of this customer.
     ///
     /// `TooMany` when the customer has as many as one may have, `Unavailable` when the server has.
-    pub fn enter(&self, customer: CustomerId) -> Result<Place> {
+    pub fn enter(&self, customer: CustomerId) -> Result<FeedPermit> {
         let mut open = lock(&self.open);
         let own = open.of_customers.get(&customer).copied().unwrap_or(0);
         if own >= self.customer_max {
@@ -55,7 +55,7 @@ impl Feeds {
         }
         open.of_customers.insert(customer, own + 1);
         open.all += 1;
-        Ok(Place { open: Arc::clone(&self.open), customer })
+        Ok(FeedPermit { open: Arc::clone(&self.open), customer })
     }
 
     /// How many feeds are open.
@@ -64,7 +64,7 @@ impl Feeds {
     }
 }
 
-impl Drop for Place {
+impl Drop for FeedPermit {
     fn drop(&mut self) {
         let mut open = lock(&self.open);
         open.all -= 1;
@@ -77,7 +77,7 @@ impl Drop for Place {
 }
 
 /// A panic elsewhere leaves the numbers whole: nothing in between can fail.
-fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
+fn lock(open: &Mutex<OpenFeeds>) -> MutexGuard<'_, OpenFeeds> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_customer_and_the_server_have_only_so_many_feeds_and_places_come_back() {
-        let feeds = Feeds::new(&Limits { feeds: 3, customer_feeds: 2, ..Limits::default() });
+        let feeds = Feeds::new(&LimitSettings { feeds: 3, customer_feeds: 2, ..LimitSettings::default() });
         let (one, other) = (CustomerId::new(NOW), CustomerId::new(NOW));
 
         let (first, _second) = (feeds.enter(one).unwrap(), feeds.enter(one).unwrap());

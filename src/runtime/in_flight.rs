@@ -11,21 +11,21 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-use crate::model::room::Room;
+use crate::model::capacity::Capacity;
 
 /// Whoever has given no answer for so long counts as slow already, before the attempt has ended.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
 /// Attempts that have begun and not ended.
-pub struct UnderWay {
+pub struct InFlight {
     /// Each gives its number in the end.
     tasks: FuturesUnordered<LocalBoxFuture<'static, u64>>,
-    attempts: HashMap<u64, Attempt>,
+    attempts: HashMap<u64, Running>,
     next: u64,
     concurrency: usize,
 }
 
-struct Attempt {
+struct Running {
     /// Whether it is with somebody who was slow before.
     slow: bool,
     since: Since,
@@ -37,27 +37,27 @@ pub struct Since(Rc<Cell<Instant>>);
 
 impl Since {
     /// The task begins its next attempt.
-    pub fn begin_anew(&self) {
+    pub fn restart(&self) {
         self.0.set(Instant::now());
     }
 }
 
-impl UnderWay {
+impl InFlight {
     /// Nothing yet, and up to `concurrency` at once.
     pub fn new(concurrency: usize) -> Self {
         Self { tasks: FuturesUnordered::new(), attempts: HashMap::new(), next: 0, concurrency }
     }
 
     /// How many more may begin.
-    pub fn room(&self) -> Room {
-        self.room_at(Instant::now())
+    pub fn capacity(&self) -> Capacity {
+        self.capacity_at(Instant::now())
     }
 
-    fn room_at(&self, now: Instant) -> Room {
-        let is_slow = |attempt: &&Attempt| {
+    fn capacity_at(&self, now: Instant) -> Capacity {
+        let is_slow = |attempt: &&Running| {
             attempt.slow || now.saturating_duration_since(attempt.since.0.get()) >= SLOW_AFTER
         };
-        Room::left(self.concurrency, self.attempts.len(), self.attempts.values().filter(is_slow).count())
+        Capacity::left(self.concurrency, self.attempts.len(), self.attempts.values().filter(is_slow).count())
     }
 
     /// Begins on a task of its own, so that no attempt waits for the worker. The task says when it begins another attempt.
@@ -66,7 +66,7 @@ impl UnderWay {
         let task = rt::spawn(attempts(since.clone()));
         let number = self.next;
         self.next += 1;
-        self.attempts.insert(number, Attempt { slow, since });
+        self.attempts.insert(number, Running { slow, since });
         let ended = async move {
             // A panic outside of an attempt ends the worker, as it would have without the task.
             task.await.expect("an attempt catches its own panics");
@@ -98,28 +98,28 @@ mod tests {
 
     #[actix_web::test]
     async fn places_are_taken_and_are_free_again_afterwards() {
-        let mut under_way = UnderWay::new(8);
-        assert_eq!(under_way.room(), Room { any: 8, slow: 2 });
+        let mut under_way = InFlight::new(8);
+        assert_eq!(under_way.capacity(), Capacity { any: 8, slow: 2 });
         let mut ends = Vec::new();
         for slow in [true, false, true] {
             let (end, ended) = channel::<()>();
             under_way.begin(slow, |_| async { drop(ended.await) });
             ends.push(end);
         }
-        assert_eq!(under_way.room(), Room { any: 5, slow: 0 });
+        assert_eq!(under_way.capacity(), Capacity { any: 5, slow: 0 });
         assert!(under_way.ended().now_or_never().is_none());
 
         drop(ends.remove(0));
         under_way.ended().await;
 
-        assert_eq!(under_way.room(), Room { any: 6, slow: 1 });
+        assert_eq!(under_way.capacity(), Capacity { any: 6, slow: 1 });
         ends.clear();
         under_way.all_ended().await;
     }
 
     #[actix_web::test]
     async fn who_gives_no_answer_for_a_second_is_slow_until_the_next_attempt_begins() {
-        let mut under_way = UnderWay::new(8);
+        let mut under_way = InFlight::new(8);
         let (mut ends, mut begun) = (Vec::new(), Vec::new());
         for _ in 0..8 {
             let (end, ended) = channel::<()>();
@@ -129,15 +129,15 @@ mod tests {
             });
             ends.push(end);
         }
-        assert_eq!(under_way.room(), Room { any: 0, slow: 0 });
+        assert_eq!(under_way.capacity(), Capacity { any: 0, slow: 0 });
 
         let now = Instant::now() + SLOW_AFTER;
-        assert_eq!(under_way.room_at(now), Room { any: 6, slow: 0 });
+        assert_eq!(under_way.capacity_at(now), Capacity { any: 6, slow: 0 });
 
         for since in &begun[1..] {
             since.0.set(now);
         }
-        assert_eq!(under_way.room_at(now), Room { any: 0, slow: 0 });
+        assert_eq!(under_way.capacity_at(now), Capacity { any: 0, slow: 0 });
         ends.clear();
         under_way.all_ended().await;
     }

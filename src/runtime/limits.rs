@@ -22,7 +22,7 @@ const OUTBOX_PAUSE: Duration = Duration::from_secs(5);
 const SENDER_AGE_MAX: Duration = Duration::from_hours(24);
 
 /// The limits of all callers. None is limited by what another one takes.
-pub struct Limits {
+pub struct RateLimits {
     tokens: Option<Mutex<Table<u64>>>,
     addresses: Option<Mutex<Table<IpAddr>>>,
     /// Webhooks that are read before it is known who has signed them.
@@ -32,19 +32,19 @@ pub struct Limits {
     /// Tokens are not kept, and nobody can choose two that meet in one number.
     numbers: RandomState,
     /// Each customer's count has a lock of its own: nobody waits while somebody else's messages are counted.
-    waiting: Mutex<HashMap<CustomerId, Arc<Mutex<Option<Waiting>>>>>,
+    waiting: Mutex<HashMap<CustomerId, Arc<Mutex<Option<WaitingCount>>>>>,
 }
 
 /// How many messages of a customer wait: the number at a time, and those since.
 #[derive(Debug, Clone, Copy)]
-struct Waiting {
+struct WaitingCount {
     counted_at: Timestamp,
     count: u64,
 }
 
-impl Limits {
+impl RateLimits {
     /// With the configured rates.
-    pub fn new(limits: &section::Limits) -> Self {
+    pub fn new(limits: &section::LimitSettings) -> Self {
         let tokens = Rate::new(limits.token_requests_per_second, limits.token_requests_burst);
         let addresses = Rate::new(limits.address_requests_per_second, limits.address_requests_burst);
         Self {
@@ -99,11 +99,12 @@ impl Limits {
     ) -> Result<()> {
         let known = Arc::clone(lock(&self.waiting).entry(customer).or_default());
         let mut known = lock(&known);
-        let is_fresh =
-            |waiting: &Waiting| waiting.counted_at <= now && now.since(waiting.counted_at) < COUNT_AGE_MAX;
+        let is_fresh = |waiting: &WaitingCount| {
+            waiting.counted_at <= now && now.since(waiting.counted_at) < COUNT_AGE_MAX
+        };
         let mut waiting = match known.filter(is_fresh) {
             Some(waiting) => waiting,
-            None => Waiting { counted_at: now, count: count()? },
+            None => WaitingCount { counted_at: now, count: count()? },
         };
         let has_room = waiting.count < most;
         waiting.count += u64::from(has_room);
@@ -151,13 +152,13 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
-    fn limits() -> Limits {
-        Limits::new(&section::Limits {
+    fn limits() -> RateLimits {
+        RateLimits::new(&section::LimitSettings {
             token_requests_per_second: 1,
             token_requests_burst: 2,
             address_requests_per_second: 1,
             address_requests_burst: 2,
-            ..section::Limits::default()
+            ..section::LimitSettings::default()
         })
     }
 

@@ -8,19 +8,19 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::metrics::Deliveries;
-use crate::model::delivery::Decision;
+use crate::model::delivery::DeliveryDecision;
 use crate::model::id::MessageId;
 
 /// The callers that wait. What they are told is only to look: the truth is in the rows.
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: Arc<Mutex<Callers>>,
     counted: Deliveries,
 }
 
 /// Those who wait for each message, by the number of their wait.
 #[derive(Debug, Default)]
-struct Waiting {
+struct Callers {
     last_number: u64,
     callers: HashMap<MessageId, HashMap<u64, oneshot::Sender<()>>>,
 }
@@ -41,13 +41,13 @@ impl Outcomes {
     }
 
     /// Counts what follows from an attempt, which was a reply or a push.
-    pub fn count(&self, is_reply: bool, decision: &Decision) {
+    pub fn count(&self, is_reply: bool, decision: &DeliveryDecision) {
         let outcome = match decision {
-            Decision::Accept(_) => "accepted",
-            Decision::Fail(..) => "failed",
-            Decision::Retry { .. } => "retried",
-            Decision::Push { .. } => "pushed_instead",
-            Decision::Park { .. } => "parked",
+            DeliveryDecision::Accept(_) => "accepted",
+            DeliveryDecision::Fail(..) => "failed",
+            DeliveryDecision::Retry { .. } => "retried",
+            DeliveryDecision::Push { .. } => "pushed_instead",
+            DeliveryDecision::Suspend { .. } => "parked",
         };
         self.counted.add(if is_reply { "reply" } else { "push" }, outcome);
     }
@@ -72,7 +72,7 @@ impl Outcomes {
     }
 
     /// A panic elsewhere leaves it whole: whoever has it does nothing that can fail.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Callers> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,12 +23,12 @@ const ALL_MAX: usize = 100_000;
 /// The tickets that wait. They are in memory only: after a restart a client asks for a new one, as after each use.
 #[derive(Default)]
 pub struct Tickets {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<PendingTicket>,
 }
 
 /// By the ticket; whoever knows one may read the customer's feed once.
 #[derive(Default)]
-struct Waiting {
+struct PendingTicket {
     tickets: HashMap<String, Ticket>,
     of_customers: HashMap<CustomerId, usize>,
 }
@@ -76,7 +76,7 @@ impl Tickets {
     }
 
     /// A panic elsewhere leaves the maps whole: nothing in between can fail.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, PendingTicket> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,7 +87,7 @@ fn good(ticket: Option<Ticket>, now: Timestamp) -> Result<(CustomerId, Grant)> {
     known.map(|known| (known.customer, known.grant))
 }
 
-impl Waiting {
+impl PendingTicket {
     fn own(&self, customer: CustomerId) -> usize {
         self.of_customers.get(&customer).copied().unwrap_or(0)
     }

@@ -8,32 +8,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::line::client::Client;
+use crate::line::client::LineClient;
 use crate::line::token::Issued;
 use crate::model::clock::Clock;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
-use crate::store::accounts::tokens::{self, Channel};
+use crate::store::accounts::tokens::{self, TokenChannel};
 
 /// Why nothing is asked in the name of an account that has got no token yet.
 pub const NO_TOKEN: &str = "the account has no token yet";
 
 /// When LINE last failed to give an account a token; locked while somebody asks.
-type Turn = Arc<tokio::sync::Mutex<Option<Failed>>>;
+type RefreshLock = Arc<tokio::sync::Mutex<Option<Failed>>>;
 
 /// Whose token is being fetched, for all threads.
 #[derive(Debug, Clone, Default)]
 pub struct Renewals {
-    turns: Arc<Mutex<HashMap<AccountId, Turn>>>,
+    turns: Arc<Mutex<HashMap<AccountId, RefreshLock>>>,
 }
 
 /// Gives out tokens.
 #[derive(Clone)]
 pub struct Tokens {
     store: Store,
-    line: Client,
+    line: LineClient,
     clock: Clock,
     renewals: Renewals,
 }
@@ -47,7 +47,7 @@ struct Failed {
 
 impl Tokens {
     /// Tokens that are fetched with this client.
-    pub fn new(store: Store, line: Client, clock: Clock, renewals: Renewals) -> Self {
+    pub fn new(store: Store, line: LineClient, clock: Clock, renewals: Renewals) -> Self {
         Self { store, line, clock, renewals }
     }
 
@@ -62,7 +62,7 @@ impl Tokens {
     }
 
     /// The client that tokens are fetched with, for calls with them.
-    pub fn line(&self) -> &Client {
+    pub fn line(&self) -> &LineClient {
         &self.line
     }
 
@@ -93,7 +93,7 @@ impl Tokens {
     /// `LineRefused` when LINE gives none, `LineUnavailable` when it cannot be asked.
     pub async fn renewed(&self, account: AccountId, refused: &Secret) -> Result<Option<Secret>> {
         let began = Instant::now();
-        let turn = self.renewals.turn(account);
+        let turn = self.renewals.refresh_lock(account);
         let mut failed = turn.lock().await;
         let channel = self.store.read(move |connection| tokens::channel(connection, account)).await?;
         let Some(channel) = channel else { return Ok(None) };
@@ -109,7 +109,7 @@ impl Tokens {
         fetched.map(Some)
     }
 
-    async fn fetch(&self, account: AccountId, channel: &Channel, now: Timestamp) -> Result<Secret> {
+    async fn fetch(&self, account: AccountId, channel: &TokenChannel, now: Timestamp) -> Result<Secret> {
         let Issued { token, life } = self.issue(channel).await?;
         let times = (now.after(life.mul_f64(2.0 / 3.0)), now.after(life));
         let (channel, kept) = (channel.clone(), token.clone());
@@ -118,7 +118,7 @@ impl Tokens {
     }
 
     /// A token for the channel secret, or for the one that takes its place: LINE knows one of them.
-    async fn issue(&self, channel: &Channel) -> Result<Issued> {
+    async fn issue(&self, channel: &TokenChannel) -> Result<Issued> {
         let issued = self.line.issue_token(&channel.id, &channel.secret).await;
         match (&issued, &channel.secret_next) {
             (Err(Error::LineRefused { .. }), Some(next)) => self.line.issue_token(&channel.id, next).await,
@@ -148,7 +148,7 @@ impl Failed {
 }
 
 impl Renewals {
-    fn turn(&self, account: AccountId) -> Turn {
+    fn refresh_lock(&self, account: AccountId) -> RefreshLock {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(account).or_default())
     }

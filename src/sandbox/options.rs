@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::secret::Secret;
 use crate::sandbox::people::People;
-use crate::sandbox::people::persistence::{Bot, Channel, Endpoint, Kept};
+use crate::sandbox::people::persistence::{SavedBot, SavedChannel, SavedEndpoint, SavedState};
 use crate::sandbox::records::random::{bytes, hexadecimal};
 
 /// A reply token lives for so long, as LINE recommends not to count on more.
@@ -24,7 +24,7 @@ pub struct Options {
     /// The long-lived channel access token.
     pub channel_token: Secret,
     /// The bot.
-    pub bot: Bot,
+    pub bot: SavedBot,
     /// The file that keeps people and settings; what it holds is stronger than these options.
     pub persist: Option<PathBuf>,
     /// How long a reply token lives after a delivery.
@@ -44,7 +44,7 @@ impl Options {
             channel_id: (2_000_000_000 + u32::from_le_bytes(bytes()) % 1_000_000_000).to_string(),
             channel_secret: Secret::new(hexadecimal(&bytes::<16>())),
             channel_token: Secret::new(hexadecimal(&bytes::<86>())),
-            bot: Bot {
+            bot: SavedBot {
                 user_id: format!("U{}", hexadecimal(&bytes::<16>())),
                 basic_id: format!("@{}", hexadecimal(&bytes::<4>())),
                 display_name: "Sandbox".to_owned(),
@@ -60,15 +60,15 @@ impl Options {
     }
 
     /// What these options keep on disk at the beginning.
-    pub fn kept(&self) -> Kept {
-        Kept {
-            channel: Channel {
+    pub fn saved_state(&self) -> SavedState {
+        SavedState {
+            channel: SavedChannel {
                 id: self.channel_id.clone(),
                 secret: self.channel_secret.clone(),
                 token: self.channel_token.clone(),
             },
             bot: self.bot.clone(),
-            webhook: Endpoint { endpoint: None, active: true },
+            webhook: SavedEndpoint { endpoint: None, active: true },
             people: People::default(),
         }
     }

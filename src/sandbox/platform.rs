@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::sandbox::options::Options;
-use crate::sandbox::people::persistence::{self, Bot, Channel};
-use crate::sandbox::records::faults::Fault;
-use crate::sandbox::records::quota::Quota;
-use crate::sandbox::records::{Attempt, Executed, Request, Violation};
-use crate::sandbox::state::{Redelivery, State};
+use crate::sandbox::people::persistence::{self, SavedBot, SavedChannel};
+use crate::sandbox::records::faults::FaultRule;
+use crate::sandbox::records::quota::MonthlyQuota;
+use crate::sandbox::records::{Executed, RequestRecord, Violation, WebhookRecord};
+use crate::sandbox::state::{PlatformData, Redelivery};
 
 /// The whole platform, cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Platform {
-    shared: Arc<Shared>,
+    shared: Arc<PlatformState>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct PlatformState {
+    state: Mutex<PlatformData>,
     persist: Option<PathBuf>,
 }
 
@@ -27,15 +27,15 @@ impl Platform {
     /// A platform; fails when its file exists and cannot be used.
     pub fn new(options: Options) -> Result<Self> {
         let kept = options.persist.as_deref().map(persistence::load).transpose()?.flatten();
-        let state = State::new(kept.unwrap_or_else(|| options.kept()), &options);
-        let shared = Shared { state: Mutex::new(state), persist: options.persist };
+        let state = PlatformData::new(kept.unwrap_or_else(|| options.saved_state()), &options);
+        let shared = PlatformState { state: Mutex::new(state), persist: options.persist };
         let platform = Self { shared: Arc::new(shared) };
         platform.with(|_| ());
         Ok(platform)
     }
 
     /// Does something with the state, alone; writes to disk what has to be kept of it.
-    pub fn with<T>(&self, operation: impl FnOnce(&mut State) -> T) -> T {
+    pub fn with<T>(&self, operation: impl FnOnce(&mut PlatformData) -> T) -> T {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = operation(&mut state);
         if let Some(path) = &self.shared.persist
@@ -48,13 +48,13 @@ impl Platform {
     }
 
     /// The channel with its secrets.
-    pub fn channel(&self) -> Channel {
-        self.with(|state| state.kept().channel.clone())
+    pub fn channel(&self) -> SavedChannel {
+        self.with(|state| state.saved().channel.clone())
     }
 
     /// The bot.
-    pub fn bot(&self) -> Bot {
-        self.with(|state| state.kept().bot.clone())
+    pub fn bot(&self) -> SavedBot {
+        self.with(|state| state.saved().bot.clone())
     }
 
     /// All requests to send messages that were executed, oldest first.
@@ -63,7 +63,7 @@ impl Platform {
     }
 
     /// All requests to LINE's API, oldest first.
-    pub fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<RequestRecord> {
         self.with(|state| state.requests.to_vec())
     }
 
@@ -73,12 +73,12 @@ impl Platform {
     }
 
     /// All attempts to deliver webhooks, oldest first.
-    pub fn attempts(&self) -> Vec<Attempt> {
+    pub fn attempts(&self) -> Vec<WebhookRecord> {
         self.with(|state| state.attempts.to_vec())
     }
 
     /// Exchanges all faults.
-    pub fn set_faults(&self, faults: Vec<Fault>) {
+    pub fn set_faults(&self, faults: Vec<FaultRule>) {
         self.with(|state| state.faults.set(faults));
     }
 
@@ -89,12 +89,12 @@ impl Platform {
 
     /// Exchanges the webhook endpoint.
     pub fn set_webhook(&self, endpoint: Option<String>) {
-        self.with(|state| state.kept_mut().webhook.endpoint = endpoint);
+        self.with(|state| state.saved_mut().webhook.endpoint = endpoint);
     }
 
     /// How many messages a month may be sent, and how many were.
     pub fn set_quota(&self, value: Option<u64>, used: u64) {
-        self.with(|state| state.quota = Quota { value, used });
+        self.with(|state| state.quota = MonthlyQuota { value, used });
     }
 
     /// Forgets what was recorded.

@@ -8,25 +8,25 @@ use crate::model::timestamp::Timestamp;
 use crate::sandbox::options::Options;
 use crate::sandbox::people::People;
 use crate::sandbox::people::chats::Chats;
-use crate::sandbox::people::persistence::Kept;
-use crate::sandbox::records::access_tokens::StatelessTokens;
+use crate::sandbox::people::persistence::SavedState;
+use crate::sandbox::records::access_tokens::AccessTokens;
 use crate::sandbox::records::contents::Contents;
 use crate::sandbox::records::faults::Faults;
 use crate::sandbox::records::history::History;
-use crate::sandbox::records::quota::Quota;
+use crate::sandbox::records::quota::MonthlyQuota;
 use crate::sandbox::records::random::Generator;
 use crate::sandbox::records::reply_tokens::ReplyTokens;
 use crate::sandbox::records::retry_keys::RetryKeys;
-use crate::sandbox::records::{Attempt, Executed, Request, Violation};
-use crate::sandbox::webhook::Webhook;
+use crate::sandbox::records::{Executed, RequestRecord, Violation, WebhookRecord};
+use crate::sandbox::webhook::EmittedWebhook;
 
 /// LINE's undisclosed schedule of redeliveries, in a form that a person can watch.
 const REDELIVERY_SCHEDULE_MS: [u64; 4] = [1_000, 5_000, 30_000, 120_000];
 
 /// What the platform knows: a part that is kept on disk, and a part that ends with the process.
 #[derive(Debug)]
-pub struct State {
-    kept: Kept,
+pub struct PlatformData {
+    kept: SavedState,
     unsaved: bool,
     last_message_id: i64,
     /// Keys of requests that were accepted.
@@ -34,9 +34,9 @@ pub struct State {
     /// Tokens that came with events.
     pub reply_tokens: ReplyTokens,
     /// Channel access tokens that were issued for a short time.
-    pub stateless_tokens: StatelessTokens,
+    pub stateless_tokens: AccessTokens,
     /// The month's plan.
-    pub quota: Quota,
+    pub quota: MonthlyQuota,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// How webhooks are sent again.
@@ -48,15 +48,15 @@ pub struct State {
     /// What the phones show.
     pub chats: Chats,
     /// Webhooks that come of a call of the bot, until they are on their way.
-    pub untold: Vec<Webhook>,
+    pub untold: Vec<EmittedWebhook>,
     /// Requests that were executed.
     pub executed: History<Executed>,
     /// All requests to LINE's API.
-    pub requests: History<Request>,
+    pub requests: History<RequestRecord>,
     /// What the bot did against the rules.
     pub violations: History<Violation>,
     /// All attempts to deliver webhooks.
-    pub attempts: History<Attempt>,
+    pub attempts: History<WebhookRecord>,
     /// How long the connection stays open where a fault never answers.
     pub silence: Duration,
 }
@@ -82,17 +82,17 @@ impl Default for Redelivery {
     }
 }
 
-impl State {
+impl PlatformData {
     /// A platform with what was kept, and nothing that has happened yet.
-    pub fn new(kept: Kept, options: &Options) -> Self {
+    pub fn new(kept: SavedState, options: &Options) -> Self {
         Self {
             kept,
             unsaved: true,
             last_message_id: 0,
             retry_keys: RetryKeys::default(),
             reply_tokens: ReplyTokens::new(options.reply_token_life),
-            stateless_tokens: StatelessTokens::default(),
-            quota: Quota { value: options.quota, used: 0 },
+            stateless_tokens: AccessTokens::default(),
+            quota: MonthlyQuota { value: options.quota, used: 0 },
             faults: Faults::new(options.seed),
             redelivery: Redelivery::default(),
             generator: Generator::new(options.seed),
@@ -108,12 +108,12 @@ impl State {
     }
 
     /// What is kept on disk.
-    pub fn kept(&self) -> &Kept {
+    pub fn saved(&self) -> &SavedState {
         &self.kept
     }
 
     /// What is kept on disk, for changing.
-    pub fn kept_mut(&mut self) -> &mut Kept {
+    pub fn saved_mut(&mut self) -> &mut SavedState {
         self.unsaved = true;
         &mut self.kept
     }
@@ -125,11 +125,11 @@ impl State {
 
     /// Everybody on the platform, for changing.
     pub fn people_mut(&mut self) -> &mut People {
-        &mut self.kept_mut().people
+        &mut self.saved_mut().people
     }
 
     /// What has to be written to disk since this was last asked.
-    pub fn take_unsaved(&mut self) -> Option<&Kept> {
+    pub fn take_unsaved(&mut self) -> Option<&SavedState> {
         std::mem::take(&mut self.unsaved).then_some(&self.kept)
     }
 

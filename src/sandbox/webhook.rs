@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::model::secret::Secret;
-use crate::sandbox::people::persistence::Kept;
+use crate::sandbox::people::persistence::SavedState;
 
 /// Events on their way to the bot.
 #[derive(Debug, Clone)]
-pub struct Webhook {
+pub struct EmittedWebhook {
     /// Where to; without it nothing is sent.
     pub endpoint: Option<String>,
     /// The bot.
@@ -18,9 +18,9 @@ pub struct Webhook {
     pub events: Vec<Value>,
 }
 
-impl Webhook {
+impl EmittedWebhook {
     /// These events for the bot, to where webhooks go now.
-    pub fn new(kept: &Kept, events: Vec<Value>) -> Self {
+    pub fn new(kept: &SavedState, events: Vec<Value>) -> Self {
         Self {
             endpoint: kept.webhook.endpoint.clone().filter(|_| kept.webhook.active),
             destination: kept.bot.user_id.clone(),

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
-use crate::runtime::wake::Stop;
+use crate::runtime::wakers::Stop;
 
 /// How long nothing is taken when the system has no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -34,7 +34,7 @@ pub enum Holder {
 }
 
 /// A connection on its way to an HTTP thread.
-pub struct Accepted {
+pub struct AcceptedSocket {
     /// The connection.
     pub stream: TcpStream,
     /// Its place among those that may be open; what is taken at the end needs none.
@@ -50,7 +50,7 @@ pub struct Acceptor {
     /// How many connections may be open.
     pub connections_max: usize,
     /// The HTTP threads.
-    pub threads: Vec<UnboundedSender<Accepted>>,
+    pub threads: Vec<UnboundedSender<AcceptedSocket>>,
     /// When to stop.
     pub stop: Stop,
 }
@@ -85,7 +85,7 @@ async fn accept_until(
     mut stop: Stop,
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-    give: &mut impl FnMut(Accepted),
+    give: &mut impl FnMut(AcceptedSocket),
 ) {
     loop {
         tokio::select! {
@@ -97,11 +97,11 @@ async fn accept_until(
 }
 
 /// The next connection, once there is room for it. Nothing is lost when this is not waited for to the end.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> AcceptedSocket {
     let place = Arc::clone(room).acquire_owned().await.ok();
     loop {
         match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => return Accepted { stream, place },
+            Ok(stream) => return AcceptedSocket { stream, place },
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
                 log::error!("no connection can be taken: {error}");
@@ -113,7 +113,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {
 
 /// What came before the end and was not taken yet. The filter comes first: a connection that the kernel completes after the
 /// last look would be reset unanswered, and without an answer to its first packet the client meets the next server, or none.
-fn accept_the_rest(listener: TcpListener, give: &mut impl FnMut(Accepted)) {
+fn accept_the_rest(listener: TcpListener, give: &mut impl FnMut(AcceptedSocket)) {
     let Ok(listener) = listener.into_std() else { return };
     if let Err(error) = SockRef::from(&listener).attach_filter(&[DROP_ALL]) {
         log::warn!("connections that come at this moment may be reset: {error}");
@@ -122,7 +122,7 @@ fn accept_the_rest(listener: TcpListener, give: &mut impl FnMut(Accepted)) {
         let accepted =
             listener.accept().and_then(|(stream, _)| stream.set_nonblocking(true).map(|()| stream));
         match accepted {
-            Ok(stream) => give(Accepted { stream, place: None }),
+            Ok(stream) => give(AcceptedSocket { stream, place: None }),
             Err(error) if is_of_connection(&error) => {}
             Err(_) => return,
         }

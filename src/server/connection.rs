@@ -14,41 +14,41 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 use tokio_util::either::Either;
 
-use crate::api::middleware::progress::Progress;
+use crate::api::middleware::connection_progress::ConnectionProgress;
 use crate::net::listening::Lines;
-use crate::runtime::wake::Stop;
+use crate::runtime::wakers::Stop;
 
 /// For so long after the stop a request is awaited on a connection that has none. Whoever uses a connection all the time has
 /// an answer by then which says that it is the last one.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// What is below HTTP, with or without TLS.
-pub type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+pub type ConnectionStream = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// One connection.
-pub struct Connection {
-    stream: Lines<Stream>,
-    progress: Progress,
+pub struct ServedConnection {
+    stream: Lines<ConnectionStream>,
+    progress: ConnectionProgress,
     /// Ready when nothing more is awaited; then nothing.
     last_call: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
-impl Connection {
+impl ServedConnection {
     /// Over this stream, until the stop is given.
-    pub fn new(stream: Stream, mut stop: Stop) -> Self {
+    pub fn new(stream: ConnectionStream, mut stop: Stop) -> Self {
         let last_call = async move {
             stop.requested().await;
             sleep(LAST_CALL).await;
         };
         Self {
             stream: Lines::new(stream),
-            progress: Progress::default(),
+            progress: ConnectionProgress::default(),
             last_call: Some(Box::pin(last_call)),
         }
     }
 
     /// How far it has come.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ConnectionProgress {
         self.progress.clone()
     }
 
@@ -59,11 +59,11 @@ impl Connection {
             self.last_call = None;
         }
         // The answer to what is under way ends the connection, and the parser looks again after it.
-        if self.progress.is_under_way() { Poll::Pending } else { Poll::Ready(()) }
+        if self.progress.is_in_flight() { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for ServedConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -82,7 +82,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for ServedConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

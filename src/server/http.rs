@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::api;
 use crate::error::{Error, Result};
-use crate::net::listening::{self, Listening};
+use crate::net::listening::{self, LineEndStream};
 use crate::runtime::app::Shared;
 use crate::server::acceptor::{Acceptor, Holder};
 use crate::server::threads;
@@ -49,7 +49,7 @@ impl Http {
             connections.push(thread.connections);
             threads.push(thread.handle);
         }
-        let (connections_max, stop) = (limits.connections, shared.end.told());
+        let (connections_max, stop) = (limits.connections, shared.end.stop());
         threads.push(Acceptor { listener, holder, connections_max, threads: connections, stop }.spawn()?);
         let metrics = metrics.map(|listener| serve_metrics(shared, listener)).transpose()?;
         let metrics = metrics.map(|server| (server.handle(), rt::spawn(server)));
@@ -71,7 +71,7 @@ impl Http {
 
 fn serve_metrics(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> {
     let shared = Arc::clone(shared);
-    let listening = Listening {
+    let listening = LineEndStream {
         threads: 1,
         connections_max: METRICS_CONNECTIONS,
         keep_alive: METRICS_KEEP_ALIVE,

@@ -2,9 +2,9 @@
 
 mod acceptor;
 mod connection;
-mod declared;
 mod http;
-mod notify;
+mod provisioning;
+mod service_manager;
 mod threads;
 mod tls;
 mod workers;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::admin::server::Listening;
+use crate::admin::server::AdminListener;
 use crate::config::Config;
 use crate::config::section::Checkpoint;
 use crate::config::supervisor::Supervisor;
@@ -27,20 +27,20 @@ use crate::runtime::app::Shared;
 use crate::runtime::bearer::Verifier;
 use crate::runtime::counters::Counters;
 use crate::runtime::feeds::Feeds;
+use crate::runtime::heartbeats::Heartbeats;
 use crate::runtime::key_locks::KeyLocks;
-use crate::runtime::limits::Limits;
+use crate::runtime::limits::RateLimits;
 use crate::runtime::outcomes::Outcomes;
-use crate::runtime::pulse::Pulse;
 use crate::runtime::quotas::Quotas;
 use crate::runtime::tickets::Tickets;
 use crate::runtime::tokens::Renewals;
-use crate::runtime::wake::{Alarms, End};
+use crate::runtime::wakers::{End, Wakers};
 use crate::server::acceptor::Holder;
 use crate::server::http::{Http, listen, take_over};
-use crate::server::notify::Notify;
+use crate::server::service_manager::ServiceManager;
 use crate::server::tls::Certificate;
 use crate::store::backup::remains;
-use crate::store::chats::fetches;
+use crate::store::chats::fetch_jobs;
 use crate::store::outbox::deliveries;
 use crate::store::{Store, verify, webhooks};
 
@@ -56,9 +56,9 @@ pub struct Server {
     listener: TcpListener,
     holder: Holder,
     metrics: Option<TcpListener>,
-    commands: Option<Listening>,
+    commands: Option<AdminListener>,
     certificate: Option<Certificate>,
-    notify: Notify,
+    notify: ServiceManager,
 }
 
 impl Server {
@@ -72,19 +72,19 @@ impl Server {
     /// The same under a service manager: a socket that it hands over takes the place of the configured one.
     pub fn bind_under(supervisor: Supervisor, config: Config, clock: Clock) -> Result<Self> {
         let (started, verifier) = (clock.now(), Verifier::new(config.require_jwt_key()?));
-        let notify = Notify::new(&supervisor);
+        let notify = ServiceManager::new(&supervisor);
         let certificate = Certificate::open(&config.tls)?;
         let (listener, holder) = listener_of(supervisor, &config)?;
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         let store = open_store(&config)?;
-        let folder = store.open_folder(&config.data_directory)?;
-        declared::save(&store, &config, clock.now())
+        let folder = store.open_media_store(&config.data_directory)?;
+        provisioning::save(&store, &config, clock.now())
             .and_then(|()| recover(&store, &clock))
             .map_err(|error| verify::diagnostics::explained(&config.database_path(), clock.now(), error))?;
-        folder.sweep_drafts()?;
+        folder.remove_partial_files()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
-        let (feeds, limits) = (Feeds::new(&config.limits), Limits::new(&config.limits));
-        let (pulse, metrics) = (Pulse::new(config.line.timeout), Metrics::new(store.commits().clone()));
+        let (feeds, limits) = (Feeds::new(&config.limits), RateLimits::new(&config.limits));
+        let (pulse, metrics) = (Heartbeats::new(config.line.timeout), Metrics::new(store.commits().clone()));
         let shared = Shared {
             config,
             public_url,
@@ -93,7 +93,7 @@ impl Server {
             clock,
             verifier,
             pulse,
-            alarms: Alarms::default(),
+            alarms: Wakers::default(),
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),
             key_locks: KeyLocks::default(),
@@ -148,7 +148,7 @@ impl Server {
         let limit = self.shared.config.limits.shutdown_timeout;
         let holders = Arc::strong_count(&self.shared);
         let end_of_workers = End::default();
-        let workers = workers::spawn(&self.shared, &end_of_workers.told())?;
+        let workers = workers::spawn(&self.shared, &end_of_workers.stop())?;
         let mut workers = std::pin::pin!(workers);
         let settings = self.certificate.as_ref().map(Certificate::settings);
         let listening = (self.listener, self.holder, settings);
@@ -160,8 +160,8 @@ impl Server {
             // A worker ends before it is told to only when it panics: a new start is the only remedy.
             () = &mut workers => Err(Error::internal("a worker has ended")),
             () = self.shared.store.lost() => Ok(()),
-            () = self.notify.keep_watch(&self.shared.pulse) => Ok(()),
-            () = keep_fresh(self.certificate) => Ok(()),
+            () = self.notify.run_watchdog(&self.shared.pulse) => Ok(()),
+            () = watch_certificate(self.certificate) => Ok(()),
         };
         log::info!("stopping");
         self.notify.stopping();
@@ -189,8 +189,8 @@ fn listener_of(supervisor: Supervisor, config: &Config) -> Result<(TcpListener, 
 }
 
 /// A server without its socket works; only commands that write have to wait until it is stopped.
-fn listen_to_commands(config: &Config) -> Option<Listening> {
-    match Listening::begin(&config.data_directory) {
+fn listen_to_commands(config: &Config) -> Option<AdminListener> {
+    match AdminListener::begin(&config.data_directory) {
         Ok(listening) => Some(listening),
         Err(error) => {
             log::warn!("commands cannot reach this server, its socket cannot be made: {}", error.chain());
@@ -208,9 +208,9 @@ async fn given_back(shared: &Arc<Shared>, holders: usize) {
     }
 }
 
-async fn keep_fresh(certificate: Option<Certificate>) {
+async fn watch_certificate(certificate: Option<Certificate>) {
     match certificate {
-        Some(certificate) => certificate.keep_fresh().await,
+        Some(certificate) => certificate.watch().await,
         None => std::future::pending().await,
     }
 }
@@ -218,7 +218,7 @@ async fn keep_fresh(certificate: Option<Certificate>) {
 /// What was under way when the process before this one ended is taken up again.
 fn recover(store: &Store, clock: &Clock) -> Result<()> {
     store.write_blocking(clock.now(), deliveries::recover)?;
-    store.write_blocking(clock.now(), fetches::recover)?;
+    store.write_blocking(clock.now(), fetch_jobs::recover)?;
     store.write_blocking(clock.now(), webhooks::deliveries::recover)
 }
 
@@ -226,7 +226,7 @@ fn recover(store: &Store, clock: &Clock) -> Result<()> {
 /// configured.
 fn open_store(config: &Config) -> Result<Store> {
     remains::refuse(config)?;
-    make_private_folder(&config.data_directory)?;
+    make_data_directory(&config.data_directory)?;
     let store = Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)?;
     if config.storage.checkpoint == Checkpoint::External {
         store.leave_checkpoints_to_others();
@@ -235,7 +235,7 @@ fn open_store(config: &Config) -> Result<Store> {
 }
 
 /// Makes the folder of the data, for its owner alone.
-pub fn make_private_folder(path: &std::path::Path) -> Result<()> {
+pub fn make_data_directory(path: &std::path::Path) -> Result<()> {
     files::make_folder(path).map_err(|error| {
         Error::Unusable(format!("cannot make the data directory {}: {error}", path.display()))
     })

@@ -21,11 +21,11 @@ use tokio::sync::oneshot;
 use tokio_util::either::Either;
 
 use crate::api;
-use crate::api::middleware::guard::guard;
+use crate::api::middleware::envelope::wrap;
 use crate::error::{Error, Result};
 use crate::runtime::app::{App, Shared};
-use crate::server::acceptor::Accepted;
-use crate::server::connection::Connection;
+use crate::server::acceptor::AcceptedSocket;
+use crate::server::connection::ServedConnection;
 
 /// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -39,7 +39,7 @@ const BLOCKING_THREADS_MAX: usize = 512;
 /// One HTTP thread.
 pub struct Thread {
     /// Takes its connections. It ends when there is no such end any more and all of them are done.
-    pub connections: UnboundedSender<Accepted>,
+    pub connections: UnboundedSender<AcceptedSocket>,
     /// The thread itself.
     pub handle: JoinHandle<()>,
 }
@@ -67,17 +67,17 @@ pub async fn spawn(shared: &Arc<Shared>, tls: Option<&ServerConfig>, number: usi
     Ok(Thread { connections, handle })
 }
 
-async fn run(app: App, tls: Option<ServerConfig>, given: UnboundedReceiver<Accepted>) {
+async fn run(app: App, tls: Option<ServerConfig>, given: UnboundedReceiver<AcceptedSocket>) {
     let shared = Arc::clone(&app.shared);
     let routes = Routes::new()
         .app_data(web::Data::new(app))
-        .wrap(middleware::from_fn(guard))
+        .wrap(middleware::from_fn(wrap))
         .configure(api::routes::routes);
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(shared.config.limits.request_timeout)
         .client_disconnect_timeout(GOODBYE)
-        .on_connect_ext(|connection: &Connection, data| drop(data.insert(connection.progress())))
+        .on_connect_ext(|connection: &ServedConnection, data| drop(data.insert(connection.progress())))
         .h1(map_config(routes, |()| AppConfig::default()));
     let tls = match tls {
         Some(settings) => {
@@ -93,15 +93,19 @@ async fn run(app: App, tls: Option<ServerConfig>, given: UnboundedReceiver<Accep
 }
 
 /// Serves what is given until no more comes, and then until all of it has ended or its time is over.
-async fn serve<H>(http: Rc<H>, tls: Option<Rc<Tls>>, shared: &Shared, mut given: UnboundedReceiver<Accepted>)
-where
-    H: Service<(Connection, Option<SocketAddr>)> + 'static,
+async fn serve<H>(
+    http: Rc<H>,
+    tls: Option<Rc<Tls>>,
+    shared: &Shared,
+    mut given: UnboundedReceiver<AcceptedSocket>,
+) where
+    H: Service<(ServedConnection, Option<SocketAddr>)> + 'static,
 {
     let (open, mut all_ended) = mpsc::channel::<Infallible>(1);
     while let Some(accepted) = given.recv().await {
-        let (http, tls, stop, open) = (Rc::clone(&http), tls.clone(), shared.end.told(), open.clone());
+        let (http, tls, stop, open) = (Rc::clone(&http), tls.clone(), shared.end.stop(), open.clone());
         rt::spawn(async move {
-            let Accepted { stream, place } = accepted;
+            let AcceptedSocket { stream, place } = accepted;
             let Ok(stream) = TcpStream::from_std(stream) else { return };
             let peer = stream.peer_addr().ok();
             let stream = match tls {
@@ -113,7 +117,7 @@ where
             };
             if poll_fn(|context| http.poll_ready(context)).await.is_ok() {
                 // How a connection ended is nothing that anybody could act on.
-                drop(http.call((Connection::new(stream, stop), peer)).await);
+                drop(http.call((ServedConnection::new(stream, stop), peer)).await);
             }
             drop((open, place));
         });

@@ -62,7 +62,7 @@ impl Certificate {
 
     /// Looks at the files again and again; never ends. What cannot be used is logged once, and the certificate that there
     /// is stays.
-    pub async fn keep_fresh(mut self) {
+    pub async fn watch(mut self) {
         loop {
             tokio::time::sleep(PAUSE).await;
             let files = self.files.clone();
@@ -71,13 +71,13 @@ impl Certificate {
                 continue;
             };
             if found != self.seen {
-                self.exchange(&found);
+                self.replace(&found);
                 self.seen = found;
             }
         }
     }
 
-    fn exchange(&self, found: &[Vec<u8>; 2]) {
+    fn replace(&self, found: &[Vec<u8>; 2]) {
         match pair(found, &self.provider) {
             Ok(pair) => {
                 *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
@@ -164,12 +164,12 @@ mod tests {
             [[good.clone(), first[1].clone()], [good.clone(), b"no key".to_vec()], [Vec::new(), key.clone()]]
         {
             write(&files, &bad);
-            certificate.exchange(&read_both(&files).unwrap());
+            certificate.replace(&read_both(&files).unwrap());
             assert_eq!(shown(&certificate), before);
         }
 
         write(&files, &second);
-        certificate.exchange(&read_both(&files).unwrap());
+        certificate.replace(&read_both(&files).unwrap());
         assert_ne!(shown(&certificate), before);
         assert!(matches!(Certificate::open(&Tls { key_file: None, ..files }), Ok(None)));
     }

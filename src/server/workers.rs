@@ -5,18 +5,18 @@ use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
 
 use crate::error::Result;
-use crate::line::client::Client;
+use crate::line::client::LineClient;
+use crate::model::capacity::crowd;
 use crate::model::delivery::Policy;
-use crate::model::room::crowd;
 use crate::net::outbound_client::OutboundClient;
-use crate::net::ssrf_guard::Guard;
+use crate::net::ssrf_guard::SsrfGuard;
 use crate::runtime::app::Shared;
 use crate::runtime::tokens::Tokens;
-use crate::runtime::wake::Stop;
+use crate::runtime::wakers::Stop;
 use crate::worker::backups::BackupWorker;
 use crate::worker::delivery::DeliveryWorker;
 use crate::worker::events::EventWorker;
-use crate::worker::media::{self, MediaWorker, Sources};
+use crate::worker::media::{self, MediaSources, MediaWorker};
 use crate::worker::names::NameWorker;
 use crate::worker::quotas::QuotaWorker;
 use crate::worker::retention::RetentionWorker;
@@ -27,7 +27,7 @@ use crate::worker::webhooks::WebhookWorker;
 pub fn spawn(shared: &Shared, stop: &Stop) -> Result<impl Future<Output = ()> + use<>> {
     let mut workers = senders(shared, stop)?;
     workers.extend([medias(shared, stop)?, webhooks(shared, stop)?]);
-    workers.extend(keepers(shared, stop)?);
+    workers.extend(maintenance(shared, stop)?);
     Ok(async move {
         if try_join_all(workers).await.is_err() {
             log::error!("a worker panicked");
@@ -66,9 +66,9 @@ fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     let Shared { config, store, folder, clock, alarms, pulse, metrics, .. } = shared;
     // One more than there are files: a token may be needed while all of them are under way.
     let tokens = tokens(shared, media::FROM_LINE + 1);
-    let guard = Guard::new(&config.limits.allowed_hosts);
+    let guard = SsrfGuard::new(&config.limits.allowed_hosts);
     let outbound = OutboundClient::new(guard, media::FROM_ELSEWHERE);
-    let sources = Sources::new(tokens, outbound, &config.limits, metrics.fetches());
+    let sources = MediaSources::new(tokens, outbound, &config.limits, metrics.fetches());
     let worker = MediaWorker::new(store.clone(), folder.clone(), sources)?;
     Ok(rt::spawn(worker.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone())))
 }
@@ -76,14 +76,14 @@ fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
 /// The worker that tells customers speaks to addresses that they chose.
 fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     let Shared { config, store, clock, alarms, pulse, metrics, .. } = shared;
-    let guard = Guard::new(&config.limits.allowed_hosts);
+    let guard = SsrfGuard::new(&config.limits.allowed_hosts);
     let outbound = OutboundClient::new(guard, crowd(config.webhooks.concurrency));
-    let worker = WebhookWorker::new(store.clone(), outbound, &config.webhooks, metrics.told())?;
+    let worker = WebhookWorker::new(store.clone(), outbound, &config.webhooks, metrics.webhook_deliveries())?;
     Ok(rt::spawn(worker.run(clock.clone(), alarms.webhooks.clone(), pulse.webhooks.clone(), stop.clone())))
 }
 
 /// Those that remove what is old and make backups.
-fn keepers(shared: &Shared, stop: &Stop) -> Result<[JoinHandle<()>; 3]> {
+fn maintenance(shared: &Shared, stop: &Stop) -> Result<[JoinHandle<()>; 3]> {
     let Shared { config, store, folder, clock, alarms, pulse, metrics, .. } = shared;
     let events = EventWorker::new(store.clone(), config.retention.events)?;
     let backups = BackupWorker::new(config, folder, metrics.backups())?;
@@ -97,6 +97,6 @@ fn keepers(shared: &Shared, stop: &Stop) -> Result<[JoinHandle<()>; 3]> {
 
 /// A client of LINE with up to `connections` requests at once, and the tokens that it needs.
 fn tokens(shared: &Shared, connections: usize) -> Tokens {
-    let line = Client::new(&shared.config.line, connections);
+    let line = LineClient::new(&shared.config.line, connections);
     Tokens::new(shared.store.clone(), line, shared.clock.clone(), shared.renewals.clone())
 }

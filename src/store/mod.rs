@@ -31,14 +31,14 @@ use crate::store::backup::copy;
 use crate::store::encryption::sealer::Sealer;
 use crate::store::engine::checkpoint::{Checkpoints, Switch};
 use crate::store::engine::health::Looks;
-use crate::store::engine::listeners::{Listener, Listeners};
+use crate::store::engine::listeners::{EventListener, Listeners};
+use crate::store::engine::location::DatabaseLocation;
 use crate::store::engine::lock::Lock;
-use crate::store::engine::place::Place;
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::writer::{Watched, Writer};
 use crate::store::engine::{connection, failure, health, lost, schema, writer};
-use crate::store::events::Reading;
-use crate::store::files::media_store::Folder;
+use crate::store::events::EventCursor;
+use crate::store::files::media_store::MediaStore;
 use crate::store::files::medias;
 use crate::store::reader::ReadOnly;
 use crate::store::reader::Reader;
@@ -49,11 +49,11 @@ use crate::store::verify::diagnostics;
 /// When the last handle goes, what is queued is committed, the log is folded into the file and the lock is given back.
 #[derive(Clone)]
 pub struct Store {
-    open: Arc<Open>,
+    open: Arc<OpenStore>,
 }
 
 /// Fields are dropped in this order: the readers first, so that the writer can remove the log; the lock last.
-struct Open {
+struct OpenStore {
     pool: Pool<ReadOnly>,
     writer: Writer,
     listeners: Listeners,
@@ -90,12 +90,13 @@ impl Store {
         let checkpoints = Checkpoints::start(path)?;
         let switch = checkpoints.switch();
         let (listeners, commits) = (Listeners::default(), Commits::default());
-        let watched = Watched { place: Place::of(path)?, looks: Looks::default() };
+        let watched = Watched { place: DatabaseLocation::of(path)?, looks: Looks::default() };
         let told = (checkpoints, listeners.clone(), watched.clone());
         let writer = Writer::start(writing, told, queue, commits.clone())?;
         let pool = reader::pool(path, &sealer, &watched.place)?;
         let (path, checkpoints) = (path.to_owned(), switch);
-        let open = Open { pool, writer, listeners, commits, checkpoints, path, watched, sealer, _lock: lock };
+        let open =
+            OpenStore { pool, writer, listeners, commits, checkpoints, path, watched, sealer, _lock: lock };
         Ok(Self { open: Arc::new(open) })
     }
 
@@ -150,7 +151,7 @@ impl Store {
     }
 
     /// Begins to listen for further events of the customer whose events are read.
-    pub fn listen(&self, reading: &Reading) -> Listener {
+    pub fn listen(&self, reading: &EventCursor) -> EventListener {
         self.open.listeners.listen(reading.customer)
     }
 
@@ -182,12 +183,12 @@ impl Store {
     /// database are watched.
     ///
     /// `Unusable` when the folder is gone although files are kept in it.
-    pub fn open_folder(&self, data_directory: &Path) -> Result<Folder> {
-        let folder = Folder::at(data_directory);
+    pub fn open_media_store(&self, data_directory: &Path) -> Result<MediaStore> {
+        let folder = MediaStore::at(data_directory);
         if folder.has_nothing()? && self.reader()?.read(medias::is_any_stored)? {
             folder.miss()?;
         }
-        let folder = Folder::open(data_directory)?;
+        let folder = MediaStore::open(data_directory)?;
         self.open.watched.place.watch_medias(folder.location())?;
         Ok(folder)
     }

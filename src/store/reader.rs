@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::store::encryption::sealer::Sealer;
-use crate::store::engine::place::Place;
+use crate::store::engine::location::DatabaseLocation;
 use crate::store::engine::{connection, failure, lost, schema};
 
 /// Connections for reads that may take long.
@@ -20,7 +20,7 @@ const POOL_SIZE: u32 = 4;
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The connections for reads that may take long.
-pub fn pool(path: &Path, sealer: &Sealer, place: &Place) -> Result<Pool<ReadOnly>> {
+pub fn pool(path: &Path, sealer: &Sealer, place: &DatabaseLocation) -> Result<Pool<ReadOnly>> {
     Pool::builder()
         .max_size(POOL_SIZE)
         .min_idle(Some(0))
@@ -35,7 +35,7 @@ pub fn pool(path: &Path, sealer: &Sealer, place: &Place) -> Result<Pool<ReadOnly
 pub struct ReadOnly {
     path: PathBuf,
     sealer: Sealer,
-    place: Place,
+    place: DatabaseLocation,
 }
 
 impl ManageConnection for ReadOnly {
@@ -85,7 +85,7 @@ impl Reader {
     }
 
     /// The same for a database that is open.
-    pub(in crate::store) fn with(path: &Path, sealer: &Sealer, place: &Place) -> Result<Self> {
+    pub(in crate::store) fn with(path: &Path, sealer: &Sealer, place: &DatabaseLocation) -> Result<Self> {
         let connection = connection::open_reading(path)?;
         place.check()?;
         schema::require_current(&connection)?;

@@ -10,12 +10,12 @@ use crate::error::{Error, Result};
 use crate::metrics::Backups;
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
-use crate::runtime::pulse::Beat;
-use crate::runtime::wake::Stop;
-use crate::store::backup::rotation::Rotation;
-use crate::store::backup::{self, Summary};
+use crate::runtime::heartbeats::Heartbeat;
+use crate::runtime::wakers::Stop;
+use crate::store::backup::rotation::BackupRotation;
+use crate::store::backup::{self, BackupSummary};
 use crate::store::files::hashing::Cancel;
-use crate::store::files::media_store::Folder;
+use crate::store::files::media_store::MediaStore;
 use crate::worker::PAUSE_MAX;
 
 /// The pause after a backup that failed, or less if backups are made more often.
@@ -25,9 +25,9 @@ const PAUSE_AFTER_FAILED_BACKUP: Duration = Duration::from_mins(10);
 #[derive(Debug, Clone)]
 pub struct BackupWorker {
     database: PathBuf,
-    folder: Folder,
+    folder: MediaStore,
     /// None when no directory is configured: then there is nothing to do.
-    rotation: Option<Rotation>,
+    rotation: Option<BackupRotation>,
     every: Duration,
     keep: usize,
     metrics: Backups,
@@ -35,18 +35,18 @@ pub struct BackupWorker {
 
 impl BackupWorker {
     /// A worker that follows the settings.
-    pub fn new(config: &Config, folder: &Folder, metrics: Backups) -> Result<Self> {
-        let rotation = config.backup.directory.as_deref().map(Rotation::open).transpose()?;
+    pub fn new(config: &Config, folder: &MediaStore, metrics: Backups) -> Result<Self> {
+        let rotation = config.backup.directory.as_deref().map(BackupRotation::open).transpose()?;
         let (database, folder) = (config.database_path(), folder.clone());
         Ok(Self { database, folder, rotation, every: config.backup.every, keep: config.backup.keep, metrics })
     }
 
     /// Makes a backup if one is due, and removes those that are too many then, as far as that can be done. Waits for the disk.
-    pub fn step(&self, now: Timestamp, cancel: &Cancel) -> Result<Option<Summary>> {
+    pub fn step(&self, now: Timestamp, cancel: &Cancel) -> Result<Option<BackupSummary>> {
         let Some(rotation) = self.rotation.as_ref().filter(|_| self.is_due(now)) else { return Ok(None) };
         let (file, began) = (rotation.path(now), Instant::now());
         let summary = backup::write(&self.database, &self.folder, &file, now, cancel)?;
-        let Summary { size, media_files, media_lost, .. } = summary;
+        let BackupSummary { size, media_files, media_lost, .. } = summary;
         self.metrics.made(now.as_seconds(), size, began.elapsed());
         log::info!("backup: {} has {size} bytes and {media_files} files", file.display());
         if media_lost > 0 {
@@ -57,9 +57,9 @@ impl BackupWorker {
     }
 
     /// Removes what is too much beside the backup that was made. What stays is found again at the next one.
-    fn tidy(&self, rotation: &Rotation, made: Timestamp) {
+    fn tidy(&self, rotation: &BackupRotation, made: Timestamp) {
         let keep = self.keep;
-        match rotation.keep_newest(keep, made) {
+        match rotation.retain_newest(keep, made) {
             Ok(surplus) => {
                 for (path, removed) in surplus {
                     let path = path.display();
@@ -74,7 +74,7 @@ impl BackupWorker {
     }
 
     /// Makes backups until it is stopped. One that is being made then is given up.
-    pub async fn run(self, clock: Clock, beat: Beat, mut stop: Stop) {
+    pub async fn run(self, clock: Clock, beat: Heartbeat, mut stop: Stop) {
         let mut not_before = clock.now();
         if let Some(last) = self.last(not_before) {
             self.metrics.found(last.as_seconds());
@@ -97,7 +97,7 @@ impl BackupWorker {
     }
 
     /// One step on a thread for such work, with signs of life meanwhile.
-    async fn attempt(&self, now: Timestamp, beat: &Beat, stop: &mut Stop) -> Result<()> {
+    async fn attempt(&self, now: Timestamp, beat: &Heartbeat, stop: &mut Stop) -> Result<()> {
         let (worker, cancel) = (self.clone(), Cancel::default());
         let requested = cancel.clone();
         let mut making = tokio::task::spawn_blocking(move || worker.step(now, &requested));

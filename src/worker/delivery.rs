@@ -9,19 +9,19 @@ use futures_util::future::join_all;
 
 use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
-use crate::model::accounts::account::ParkReason;
+use crate::model::accounts::account::SuspensionReason;
+use crate::model::capacity::Capacity;
 use crate::model::clock::Clock;
-use crate::model::delivery::{Acceptance, Decision, Outcome, Policy};
+use crate::model::delivery::{Acceptance, DeliveryDecision, Policy, PushOutcome};
 use crate::model::id::RetryKey;
-use crate::model::room::Room;
 use crate::model::secret::Secret;
-use crate::runtime::in_flight::UnderWay;
+use crate::runtime::heartbeats::Heartbeat;
+use crate::runtime::in_flight::InFlight;
 use crate::runtime::outcomes::Outcomes;
-use crate::runtime::pulse::Beat;
 use crate::runtime::tokens::{NO_TOKEN, Tokens};
-use crate::runtime::wake::{Stop, Wake};
+use crate::runtime::wakers::{Stop, Waker};
 use crate::store::Store;
-use crate::store::outbox::deliveries::{self, Claim, Claimed};
+use crate::store::outbox::deliveries::{self, Claimed, ClaimedDelivery};
 use crate::store::outbox::{claims, lanes};
 use crate::store::reader::Reader;
 use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
@@ -55,23 +55,23 @@ impl DeliveryWorker {
 
     /// Delivers everything that is due once, and says how many attempts that were.
     pub async fn step(&self, clock: &Clock) -> Result<usize> {
-        let claims = self.claim(clock, UnderWay::new(self.concurrency).room()).await?;
+        let claims = self.claim(clock, InFlight::new(self.concurrency).capacity()).await?;
         let attempts = claims.len();
         join_all(claims.into_iter().map(|claim| self.deliver(claim, clock, || false))).await;
         Ok(attempts)
     }
 
     /// Delivers until it is stopped; what is under way then is finished.
-    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
-        let mut under_way = UnderWay::new(self.concurrency);
+    pub async fn run(self, clock: Clock, alarm: Waker, beat: Heartbeat, mut stop: Stop) {
+        let mut under_way = InFlight::new(self.concurrency);
         loop {
             beat.beat();
-            for claim in self.claim_or_report(&clock, under_way.room()).await {
+            for claim in self.claim_or_report(&clock, under_way.capacity()).await {
                 let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
                 let slow = claim.slow;
                 under_way.begin(slow, |since| async move {
                     let go_on = || {
-                        since.begin_anew();
+                        since.restart();
                         !stop.is_requested()
                     };
                     worker.deliver(claim, &clock, go_on).await;
@@ -87,7 +87,7 @@ impl DeliveryWorker {
         under_way.all_ended().await;
     }
 
-    async fn claim(&self, clock: &Clock, room: Room) -> Result<Vec<Claim>> {
+    async fn claim(&self, clock: &Clock, room: Capacity) -> Result<Vec<ClaimedDelivery>> {
         if room.any == 0 {
             return Ok(Vec::new());
         }
@@ -97,7 +97,7 @@ impl DeliveryWorker {
         Ok(claimed.claims)
     }
 
-    async fn claim_or_report(&self, clock: &Clock, room: Room) -> Vec<Claim> {
+    async fn claim_or_report(&self, clock: &Clock, room: Capacity) -> Vec<ClaimedDelivery> {
         match self.claim(clock, room).await {
             Ok(claims) => claims,
             Err(error) => {
@@ -109,7 +109,7 @@ impl DeliveryWorker {
     }
 
     /// Attempts until the lane has nothing due, or `go_on` or the chain's length says that it is enough.
-    async fn deliver(&self, first: Claim, clock: &Clock, go_on: impl Fn() -> bool) {
+    async fn deliver(&self, first: ClaimedDelivery, clock: &Clock, go_on: impl Fn() -> bool) {
         let mut claim = first;
         for left in (0..CHAIN_MAX).rev() {
             let decision = self.attempt(&claim, clock).await;
@@ -120,17 +120,17 @@ impl DeliveryWorker {
     }
 
     /// One attempt, and what follows from it.
-    async fn attempt(&self, claim: &Claim, clock: &Clock) -> Decision {
+    async fn attempt(&self, claim: &ClaimedDelivery, clock: &Clock) -> DeliveryDecision {
         if SeededBug::SentBeforeSending.is_built_in() {
             let (worker, claim) = (self.clone(), claim.clone());
             drop(rt::spawn(async move {
                 tokio::time::sleep(SeededBug::MOMENT).await;
                 worker.send(&claim).await
             }));
-            return Decision::Accept(Acceptance::default());
+            return DeliveryDecision::Accept(Acceptance::default());
         }
         let sending = AssertUnwindSafe(self.send(claim));
-        let outcome = sending.catch_unwind().await.unwrap_or(Outcome::Crashed);
+        let outcome = sending.catch_unwind().await.unwrap_or(PushOutcome::Crashed);
         let decide = if claim.reply_token.is_some() { Policy::decide_reply } else { Policy::decide };
         let decision = decide(&self.policy, claim.progress, outcome, clock.now(), jitter());
         self.outcomes.count(claim.reply_token.is_some(), &decision);
@@ -139,24 +139,24 @@ impl DeliveryWorker {
     }
 
     /// Sends, and once more with a new token when LINE refuses the one it had, or there was none: a refused token executes nothing.
-    async fn send(&self, claim: &Claim) -> Outcome {
+    async fn send(&self, claim: &ClaimedDelivery) -> PushOutcome {
         let outcome = if claim.token.is_empty() {
-            Outcome::Parked(ParkReason::Token, NO_TOKEN.to_owned())
+            PushOutcome::Parked(SuspensionReason::Token, NO_TOKEN.to_owned())
         } else {
             self.send_with(claim, &claim.token).await
         };
-        if !matches!(outcome, Outcome::Parked(ParkReason::Token, _)) {
+        if !matches!(outcome, PushOutcome::Parked(SuspensionReason::Token, _)) {
             return outcome;
         }
         match self.tokens.renewed(claim.account_id, &claim.token).await {
             Ok(Some(token)) => self.send_with(claim, &token).await,
             Ok(None) => outcome,
-            Err(Error::LineRefused { message, .. }) => Outcome::Parked(ParkReason::Token, message),
-            Err(error) => Outcome::NotSent(error.chain()),
+            Err(Error::LineRefused { message, .. }) => PushOutcome::Parked(SuspensionReason::Token, message),
+            Err(error) => PushOutcome::NotSent(error.chain()),
         }
     }
 
-    async fn send_with(&self, claim: &Claim, token: &Secret) -> Outcome {
+    async fn send_with(&self, claim: &ClaimedDelivery, token: &Secret) -> PushOutcome {
         let line = self.tokens.line();
         match &claim.reply_token {
             Some(reply_token) => line.reply(token, &claim.body, reply_token).await,
@@ -169,11 +169,11 @@ impl DeliveryWorker {
     /// taken at once if there is one.
     async fn record(
         &self,
-        claim: Claim,
-        mut decision: Decision,
+        claim: ClaimedDelivery,
+        mut decision: DeliveryDecision,
         policy: Option<Policy>,
         clock: &Clock,
-    ) -> Option<Claim> {
+    ) -> Option<ClaimedDelivery> {
         let mut is_spare = false;
         loop {
             match self.write_down(&claim, &decision, policy, clock).await {
@@ -205,8 +205,8 @@ impl DeliveryWorker {
 
     async fn write_down(
         &self,
-        claim: &Claim,
-        decision: &Decision,
+        claim: &ClaimedDelivery,
+        decision: &DeliveryDecision,
         policy: Option<Policy>,
         clock: &Clock,
     ) -> Result<Claimed> {
@@ -236,24 +236,24 @@ impl DeliveryWorker {
 }
 
 /// The key that makes every attempt with these bytes one message.
-fn retry_key(claim: &Claim) -> RetryKey {
+fn retry_key(claim: &ClaimedDelivery) -> RetryKey {
     if SeededBug::NewRetryKeys.is_built_in() { RetryKey::random() } else { claim.retry_key }
 }
 
 /// What an operator should know of.
-fn report(claim: &Claim, decision: &Decision) {
+fn report(claim: &ClaimedDelivery, decision: &DeliveryDecision) {
     match decision {
-        Decision::Accept(_) => log::debug!("delivery: {} accepted", claim.retry_key),
-        Decision::Fail(reason, message) => {
+        DeliveryDecision::Accept(_) => log::debug!("delivery: {} accepted", claim.retry_key),
+        DeliveryDecision::Fail(reason, message) => {
             log::warn!("delivery: {} failed: {reason:?}: {message}", claim.retry_key);
         }
-        Decision::Retry { at, message, .. } => {
+        DeliveryDecision::Retry { at, message, .. } => {
             log::info!("delivery: {} again at {at}: {message}", claim.retry_key);
         }
-        Decision::Push { message } => {
+        DeliveryDecision::Push { message } => {
             log::info!("delivery: {} goes out as a push: {message}", claim.retry_key);
         }
-        Decision::Park { reason, until, message } => {
+        DeliveryDecision::Suspend { reason, until, message } => {
             log::warn!("delivery: the account is parked until {until} for {reason:?}: {message}");
         }
     }

@@ -4,10 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::model::files::fetch::{Obstacle, is_whole};
+use crate::model::files::fetch::{FetchError, is_whole};
 use crate::model::id::MediaId;
 use crate::net::Response;
-use crate::store::files::media_store::{Draft, Folder, Kept, Kind};
+use crate::store::files::media_store::{CompleteFile, MediaStore, PartialFile, Variant};
 
 /// Bytes that are collected before they are written: a hop to another thread costs more than a small write.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -17,11 +17,11 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// How much of it is taken.
 #[derive(Debug, Clone)]
-pub struct Limit {
+pub struct DownloadLimit {
     /// The most bytes.
     pub bytes: u64,
     /// What follows from more.
-    pub past: Obstacle,
+    pub past: FetchError,
     /// Whether nothing but a picture is taken.
     pub only_pictures: bool,
     /// How many bytes it was said to have where it was named.
@@ -29,13 +29,17 @@ pub struct Limit {
 }
 
 /// Begins a file on disk.
-pub async fn begin(folder: &Folder, id: MediaId, kind: Kind) -> Result<Draft, Obstacle> {
+pub async fn begin(folder: &MediaStore, id: MediaId, kind: Variant) -> Result<PartialFile, FetchError> {
     let folder = folder.clone();
     on_disk(move || folder.begin(id, kind)).await
 }
 
 /// Writes what arrives, and gives the file its name once all of it is there. Of a failure nothing is left.
-pub async fn keep(draft: Draft, mut response: Response, limit: &Limit) -> Result<Kept, Obstacle> {
+pub async fn store(
+    draft: PartialFile,
+    mut response: Response,
+    limit: &DownloadLimit,
+) -> Result<CompleteFile, FetchError> {
     if response.length().is_some_and(|length| length > limit.bytes) {
         discard(draft).await;
         return Err(limit.past.clone());
@@ -46,13 +50,13 @@ pub async fn keep(draft: Draft, mut response: Response, limit: &Limit) -> Result
     match ended {
         Ok(()) if !is_whole(size, limit.announced, response.ends_by_closing()) => {
             discard(draft).await;
-            Err(Obstacle::NotYet(format!("perhaps half an answer: {size} bytes")))
+            Err(FetchError::NotYet(format!("perhaps half an answer: {size} bytes")))
         }
         Ok(()) if limit.only_pictures && !draft.content_type().starts_with("image/") => {
             discard(draft).await;
-            Err(Obstacle::Final("it is no picture".to_owned()))
+            Err(FetchError::Final("it is no picture".to_owned()))
         }
-        Ok(()) => on_disk(move || draft.keep()).await,
+        Ok(()) => on_disk(move || draft.finish()).await,
         Err(obstacle) => {
             discard(draft).await;
             Err(obstacle)
@@ -62,10 +66,10 @@ pub async fn keep(draft: Draft, mut response: Response, limit: &Limit) -> Result
 
 /// Writes until the end of the body, or until something is in the way. The draft is gone when the disk has failed.
 async fn receive(
-    mut draft: Draft,
+    mut draft: PartialFile,
     response: &mut Response,
-    limit: &Limit,
-) -> (Option<Draft>, Result<(), Obstacle>) {
+    limit: &DownloadLimit,
+) -> (Option<PartialFile>, Result<(), FetchError>) {
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
     loop {
         let chunk = match tokio::time::timeout(SILENCE_MAX, response.next()).await {
@@ -91,7 +95,7 @@ async fn receive(
     }
 }
 
-async fn write(mut draft: Draft, mut buffer: Vec<u8>) -> Result<(Draft, Vec<u8>), Obstacle> {
+async fn write(mut draft: PartialFile, mut buffer: Vec<u8>) -> Result<(PartialFile, Vec<u8>), FetchError> {
     on_disk(move || match draft.write(&buffer) {
         Ok(()) => {
             buffer.clear();
@@ -102,7 +106,7 @@ async fn write(mut draft: Draft, mut buffer: Vec<u8>) -> Result<(Draft, Vec<u8>)
     .await
 }
 
-async fn discard(draft: Draft) {
+async fn discard(draft: PartialFile) {
     let removed = on_disk(move || {
         drop(draft);
         Ok(())
@@ -115,22 +119,22 @@ async fn discard(draft: Draft) {
 /// Does what waits for the disk on a thread for that. A disk that fails may be mended.
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, Obstacle> {
+) -> Result<T, FetchError> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|_| lost())?;
-    done.map_err(|error| Obstacle::NotYet(format!("the disk did not take it: {error}")))
+    done.map_err(|error| FetchError::NotYet(format!("the disk did not take it: {error}")))
 }
 
 /// Removes all files of a media.
-pub async fn remove(folder: &Folder, id: MediaId) -> Result<()> {
+pub async fn remove(folder: &MediaStore, id: MediaId) -> Result<()> {
     let folder = folder.clone();
     let removed = tokio::task::spawn_blocking(move || folder.remove(id)).await.map_err(Error::internal)?;
     removed.map_err(Error::internal)
 }
 
-fn not_yet(reason: String) -> Result<(), Obstacle> {
-    Err(Obstacle::NotYet(reason))
+fn not_yet(reason: String) -> Result<(), FetchError> {
+    Err(FetchError::NotYet(reason))
 }
 
-fn lost() -> Obstacle {
-    Obstacle::NotYet("writing it to disk failed".to_owned())
+fn lost() -> FetchError {
+    FetchError::NotYet("writing it to disk failed".to_owned())
 }

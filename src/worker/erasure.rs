@@ -8,9 +8,9 @@ use crate::model::chats::chat::LineId;
 use crate::model::id::ConversationId;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
-use crate::store::erasure::subject::{self, Subject};
+use crate::store::erasure::subject::{self, ErasureSubject};
 use crate::store::erasure::{self, Erased, Words};
-use crate::store::files::media_store::Folder;
+use crate::store::files::media_store::MediaStore;
 
 /// Messages, or events of one conversation, in one transaction.
 const MESSAGES: usize = 100;
@@ -70,14 +70,16 @@ pub struct Done {
 pub const FIRST: Step = Step::Journal(0);
 
 /// Does one step. Waits for the disk: not for a thread that answers requests.
-pub fn step(store: &Store, folder: &Folder, whom: &Whom, step: Step, now: Timestamp) -> Result<Done> {
+pub fn step(store: &Store, folder: &MediaStore, whom: &Whom, step: Step, now: Timestamp) -> Result<Done> {
     let subject = whom.subject()?;
     let (erased, next) = match (step, subject) {
         (Step::Journal(after), subject) => journal(store, &subject, after, now)?,
         (Step::Chats(journal), subject) => chats(store, subject, journal, now)?,
-        (Step::Groups(journal, after), Subject::User(user)) => groups(store, user, (journal, after), now)?,
-        (Step::Memberships(journal), Subject::User(user)) => memberships(store, user, journal, now)?,
-        (Step::Groups(..) | Step::Memberships(_), Subject::Conversation(_)) => {
+        (Step::Groups(journal, after), ErasureSubject::User(user)) => {
+            groups(store, user, (journal, after), now)?
+        }
+        (Step::Memberships(journal), ErasureSubject::User(user)) => memberships(store, user, journal, now)?,
+        (Step::Groups(..) | Step::Memberships(_), ErasureSubject::Conversation(_)) => {
             (Erased::default(), Some(Step::Log))
         }
         (Step::Log, _) => {
@@ -93,26 +95,26 @@ pub fn step(store: &Store, folder: &Folder, whom: &Whom, step: Step, now: Timest
     Ok(Done { conversations, messages, events, references, files, words, next })
 }
 
-type Part = Result<(Erased, Option<Step>)>;
+type StepResult = Result<(Erased, Option<Step>)>;
 
-fn journal(store: &Store, subject: &Subject, after: i64, now: Timestamp) -> Part {
+fn journal(store: &Store, subject: &ErasureSubject, after: i64, now: Timestamp) -> StepResult {
     let found = store.reader()?.read(|connection| subject::events(connection, subject, (after, EVENTS)))?;
     let next = if found.keys.len() == EVENTS { Step::Journal } else { Step::Chats }(found.seen);
     let erased = store.write_blocking(now, move |tx| erasure::empty_events(tx, &found.keys))?;
     Ok((erased, Some(next)))
 }
 
-fn chats(store: &Store, subject: Subject, journal: i64, now: Timestamp) -> Part {
+fn chats(store: &Store, subject: ErasureSubject, journal: i64, now: Timestamp) -> StepResult {
     let after = match &subject {
-        Subject::Conversation(_) => Step::Log,
-        Subject::User(_) => Step::Groups(journal, (0, 0)),
+        ErasureSubject::Conversation(_) => Step::Log,
+        ErasureSubject::User(_) => Step::Groups(journal, (0, 0)),
     };
     let chats = store.write_blocking(now, move |tx| erasure::chats(tx, &subject, (journal, MESSAGES)));
     let (erased, is_done) = chats?;
     Ok((erased, Some(if is_done { after } else { Step::Chats(journal) })))
 }
 
-fn groups(store: &Store, user: LineId, (journal, after): (i64, (i64, i64)), now: Timestamp) -> Part {
+fn groups(store: &Store, user: LineId, (journal, after): (i64, (i64, i64)), now: Timestamp) -> StepResult {
     let after = (after.0, Timestamp::from_microseconds(after.1));
     let reader = store.reader()?;
     let found = reader.read(|connection| subject::references(connection, &user, (after, MESSAGES)))?;
@@ -124,7 +126,7 @@ fn groups(store: &Store, user: LineId, (journal, after): (i64, (i64, i64)), now:
     Ok((erased, Some(next)))
 }
 
-fn memberships(store: &Store, user: LineId, journal: i64, now: Timestamp) -> Part {
+fn memberships(store: &Store, user: LineId, journal: i64, now: Timestamp) -> StepResult {
     let found = store.reader()?.read(|connection| subject::memberships(connection, &user, GROUPS))?;
     if !found.is_empty() {
         let erased = store.write_blocking(now, move |tx| erasure::memberships(tx, &user, &found))?;
@@ -160,11 +162,11 @@ impl Whom {
         }
     }
 
-    fn subject(&self) -> Result<Subject> {
+    fn subject(&self) -> Result<ErasureSubject> {
         let unknown = || Error::Unusable("this is no id of LINE's".to_owned());
         match self {
-            Self::Conversation(id) => Ok(Subject::Conversation(*id)),
-            Self::User(id) => LineId::parse(id).map(Subject::User).ok_or_else(unknown),
+            Self::Conversation(id) => Ok(ErasureSubject::Conversation(*id)),
+            Self::User(id) => LineId::parse(id).map(ErasureSubject::User).ok_or_else(unknown),
         }
     }
 }

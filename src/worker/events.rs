@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::model::clock::Clock;
-use crate::runtime::pulse::Beat;
-use crate::runtime::wake::{Stop, Wake};
+use crate::runtime::heartbeats::Heartbeat;
+use crate::runtime::wakers::{Stop, Waker};
 use crate::store::reader::Reader;
 use crate::store::{Store, events};
 use crate::worker::rounds;
@@ -37,7 +37,7 @@ impl EventWorker {
     }
 
     /// Removes old events until it is stopped.
-    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, stop: Stop) {
+    pub async fn run(self, clock: Clock, alarm: Waker, beat: Heartbeat, stop: Stop) {
         let round = async || {
             self.step(&clock).await?;
             Ok(self.reader.read(events::oldest)?.map(|oldest| oldest.after(self.retention)))

@@ -8,26 +8,26 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinHandle;
 
-use crate::config::section::Limits;
+use crate::config::section::LimitSettings;
 use crate::error::{Error, Result};
-use crate::line::content::Part;
+use crate::line::content::ContentPart;
 use crate::metrics::Fetches;
 use crate::model::clock::Clock;
-use crate::model::files::fetch::{Errand, Obstacle};
+use crate::model::files::fetch::{FetchError, MediaTask};
 use crate::model::files::media::MediaType;
 use crate::model::timestamp::Timestamp;
 use crate::net::Response;
 use crate::net::outbound_client::OutboundClient;
-use crate::runtime::pulse::Beat;
+use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::tokens::{NO_TOKEN, Tokens};
-use crate::runtime::wake::{Stop, Wake};
+use crate::runtime::wakers::{Stop, Waker};
 use crate::store::Store;
-use crate::store::chats::fetches::{self, Fetch};
+use crate::store::chats::fetch_jobs::{self, FetchJob};
 use crate::store::engine::transaction::Transaction;
-use crate::store::files::media_store::{Folder, Kept, Kind};
+use crate::store::files::media_store::{CompleteFile, MediaStore, Variant};
 use crate::store::files::uploads;
 use crate::store::reader::Reader;
-use crate::worker::download::{self, Limit};
+use crate::worker::download::{self, DownloadLimit};
 use crate::worker::{PAUSE_AFTER_FAILURE, pause};
 
 /// Files that are removed at once.
@@ -65,7 +65,7 @@ const ORPHAN_AGE: Duration = Duration::from_hours(1);
 
 /// The two clients and what they may bring.
 #[derive(Clone)]
-pub struct Sources {
+pub struct MediaSources {
     /// Speaks to LINE, with the tokens of the accounts.
     pub tokens: Tokens,
     /// Speaks to addresses that somebody else chose.
@@ -85,15 +85,15 @@ pub struct Sources {
 pub struct MediaWorker {
     store: Store,
     reader: Rc<Reader>,
-    folder: Folder,
-    sources: Sources,
+    folder: MediaStore,
+    sources: MediaSources,
 }
 
 /// How many more files may be under way. Each errand has places of its own, so that a slow host delays no file from LINE, and
 /// neither of them the removal of what was taken back.
 #[derive(Clone, Copy)]
-struct Room {
-    places: [(Errand, usize); 3],
+struct Permits {
+    places: [(MediaTask, usize); 3],
 }
 
 /// When uploads that nobody sent and files without a row were looked for last, and the task that does it.
@@ -103,9 +103,9 @@ struct Sweeper {
     task: Option<JoinHandle<()>>,
 }
 
-impl Sources {
+impl MediaSources {
     /// These clients, with the configured limits.
-    pub fn new(tokens: Tokens, outbound: OutboundClient, limits: &Limits, counted: Fetches) -> Self {
+    pub fn new(tokens: Tokens, outbound: OutboundClient, limits: &LimitSettings, counted: Fetches) -> Self {
         let (file_bytes, customer_bytes) = (limits.media_bytes, limits.media_customer_bytes);
         Self { tokens, outbound, file_bytes, customer_bytes, upload_ttl: limits.upload_ttl, counted }
     }
@@ -113,15 +113,15 @@ impl Sources {
 
 impl MediaWorker {
     /// A worker that brings files from these sources into this folder.
-    pub fn new(store: Store, folder: Folder, sources: Sources) -> Result<Self> {
+    pub fn new(store: Store, folder: MediaStore, sources: MediaSources) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
         Ok(Self { store, reader, folder, sources })
     }
 
     /// Fetches and removes until it is stopped. What is under way then is begun again at the next start.
-    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
+    pub async fn run(self, clock: Clock, alarm: Waker, beat: Heartbeat, mut stop: Stop) {
         let mut under_way = FuturesUnordered::new();
-        let mut room = Room::new();
+        let mut room = Permits::new();
         let mut sweeper = Sweeper::default();
         loop {
             beat.beat();
@@ -148,17 +148,17 @@ impl MediaWorker {
         }
     }
 
-    async fn claim(&self, clock: &Clock, room: Room) -> Result<Vec<Fetch>> {
+    async fn claim(&self, clock: &Clock, room: Permits) -> Result<Vec<FetchJob>> {
         let claim = move |tx: &Transaction<'_>| {
-            room.free().map(|(errand, places)| fetches::claim(tx, errand, places)).collect()
+            room.free().map(|(errand, places)| fetch_jobs::claim(tx, errand, places)).collect()
         };
-        let due: Vec<Vec<Fetch>> = self.store.write(clock.now(), claim).await?;
+        let due: Vec<Vec<FetchJob>> = self.store.write(clock.now(), claim).await?;
         Ok(due.into_iter().flatten().collect())
     }
 
-    fn pause(&self, clock: &Clock, room: Room) -> Duration {
+    fn pause(&self, clock: &Clock, room: Permits) -> Duration {
         let next: Result<Vec<_>> = self.reader.read(|connection| {
-            room.free().map(|(errand, _)| fetches::next_due(connection, errand)).collect()
+            room.free().map(|(errand, _)| fetch_jobs::next_due(connection, errand)).collect()
         });
         next.map_or_else(
             |error| {
@@ -170,50 +170,50 @@ impl MediaWorker {
     }
 
     /// Does what is due for one file, and says whose place it has had.
-    async fn work(&self, fetch: Fetch, clock: &Clock) -> Errand {
+    async fn work(&self, fetch: FetchJob, clock: &Clock) -> MediaTask {
         let errand = fetch.errand;
-        let done = if errand == Errand::Remove {
+        let done = if errand == MediaTask::Remove {
             self.remove(fetch, clock).await
         } else {
-            self.bring(fetch, clock).await
+            self.fetch_and_record(fetch, clock).await
         };
         done.unwrap_or_else(|error| report(&error));
         errand
     }
 
-    async fn remove(&self, fetch: Fetch, clock: &Clock) -> Result<()> {
+    async fn remove(&self, fetch: FetchJob, clock: &Clock) -> Result<()> {
         download::remove(&self.folder, fetch.id).await?;
-        self.store.write(clock.now(), move |tx| fetches::removed(tx, &fetch)).await
+        self.store.write(clock.now(), move |tx| fetch_jobs::removed(tx, &fetch)).await
     }
 
-    async fn bring(&self, fetch: Fetch, clock: &Clock) -> Result<()> {
+    async fn fetch_and_record(&self, fetch: FetchJob, clock: &Clock) -> Result<()> {
         let attempt = tokio::time::timeout(ATTEMPT_MAX, self.fetch(&fetch)).await;
-        match attempt.unwrap_or_else(|_| Err(Obstacle::NotYet("it took too long".to_owned()))) {
+        match attempt.unwrap_or_else(|_| Err(FetchError::NotYet("it took too long".to_owned()))) {
             Ok((kept, has_preview)) => self.record(fetch, kept, has_preview, clock).await,
             Err(obstacle) => self.put_off(fetch, &obstacle, clock).await,
         }
     }
 
     /// Brings the file to disk, and its preview if there is one.
-    async fn fetch(&self, fetch: &Fetch) -> Result<(Kept, bool), Obstacle> {
+    async fn fetch(&self, fetch: &FetchJob) -> Result<(CompleteFile, bool), FetchError> {
         let limit = self.limit(fetch)?;
         let response = self.open(fetch).await?;
-        let draft = download::begin(&self.folder, fetch.id, Kind::Whole).await?;
+        let draft = download::begin(&self.folder, fetch.id, Variant::Whole).await?;
         // From here on a withdrawal removes the draft; before, it left nothing to remove.
-        let is_wanted = self.reader.read(|connection| fetches::is_wanted(connection, fetch));
-        if !is_wanted.map_err(|error| Obstacle::NotYet(error.chain()))? {
-            return Err(Obstacle::Final("withdrawn".to_owned()));
+        let is_wanted = self.reader.read(|connection| fetch_jobs::is_wanted(connection, fetch));
+        if !is_wanted.map_err(|error| FetchError::NotYet(error.chain()))? {
+            return Err(FetchError::Final("withdrawn".to_owned()));
         }
-        let kept = download::keep(draft, response, &limit).await?;
+        let kept = download::store(draft, response, &limit).await?;
         let preview = tokio::time::timeout(PREVIEW_MAX, self.preview(fetch)).await;
         Ok((kept, preview.is_ok_and(|preview| preview.is_ok())))
     }
 
     /// How much may come: what a file may have, and what the customer has room for.
-    fn limit(&self, fetch: &Fetch) -> Result<Limit, Obstacle> {
-        let used = self.reader.read(|connection| fetches::used_bytes(connection, fetch));
-        let used = used.map_err(|error| Obstacle::NotYet(error.chain()))?;
-        let Sources { mut file_bytes, customer_bytes, .. } = self.sources;
+    fn limit(&self, fetch: &FetchJob) -> Result<DownloadLimit, FetchError> {
+        let used = self.reader.read(|connection| fetch_jobs::used_bytes(connection, fetch));
+        let used = used.map_err(|error| FetchError::NotYet(error.chain()))?;
+        let MediaSources { mut file_bytes, customer_bytes, .. } = self.sources;
         let (only_pictures, announced) = (fetch.is_picture, fetch.announced);
         if only_pictures {
             file_bytes = file_bytes.min(PICTURE_BYTES_MAX);
@@ -222,26 +222,26 @@ impl MediaWorker {
         if room < file_bytes {
             let no_room = format!("the customer's files may have {customer_bytes} bytes and have {used}");
             return if room == 0 {
-                Err(Obstacle::NoRoom(no_room))
+                Err(FetchError::NoRoom(no_room))
             } else {
-                Ok(Limit { bytes: room, past: Obstacle::NoRoom(no_room), only_pictures, announced })
+                Ok(DownloadLimit { bytes: room, past: FetchError::NoRoom(no_room), only_pictures, announced })
             };
         }
         let too_large = format!("it has more than {file_bytes} bytes");
-        Ok(Limit { bytes: file_bytes, past: Obstacle::Final(too_large), only_pictures, announced })
+        Ok(DownloadLimit { bytes: file_bytes, past: FetchError::Final(too_large), only_pictures, announced })
     }
 
     /// Asks for the file where it is. The token goes to LINE and to nobody else.
-    async fn open(&self, fetch: &Fetch) -> Result<Response, Obstacle> {
+    async fn open(&self, fetch: &FetchJob) -> Result<Response, FetchError> {
         if let Some(url) = &fetch.url {
             return self.sources.outbound.content(url).await;
         }
-        self.ask_line(fetch, Part::Whole).await
+        self.ask_line(fetch, ContentPart::Whole).await
     }
 
     /// Asks LINE, once more with a new token when it refuses the one that the account had.
-    async fn ask_line(&self, fetch: &Fetch, part: Part) -> Result<Response, Obstacle> {
-        let none = |reason: &str| Obstacle::Final(reason.to_owned());
+    async fn ask_line(&self, fetch: &FetchJob, part: ContentPart) -> Result<Response, FetchError> {
+        let none = |reason: &str| FetchError::Final(reason.to_owned());
         let (account, token) = fetch.access.as_ref().ok_or_else(|| none("the LINE account was removed"))?;
         let id = fetch.message_id.as_ref().ok_or_else(|| none("LINE gave no id that could be asked for"))?;
         let line = self.sources.tokens.line();
@@ -249,23 +249,23 @@ impl MediaWorker {
             NO_TOKEN.to_owned()
         } else {
             match line.content(token, id, part).await {
-                Err(Obstacle::Token(reason)) => reason,
+                Err(FetchError::Token(reason)) => reason,
                 answer => return answer,
             }
         };
         match self.sources.tokens.renewed(*account, token).await {
             Ok(Some(token)) => line.content(&token, id, part).await,
-            Ok(None) | Err(_) => Err(Obstacle::Token(refused)),
+            Ok(None) | Err(_) => Err(FetchError::Token(refused)),
         }
     }
 
     /// Brings the small picture of a picture or film to disk, in a few attempts. The file does without one.
-    async fn preview(&self, fetch: &Fetch) -> Result<(), Obstacle> {
+    async fn preview(&self, fetch: &FetchJob) -> Result<(), FetchError> {
         let mut attempts = 1;
         loop {
-            let brought = self.bring_preview(fetch).await;
+            let brought = self.fetch_preview(fetch).await;
             match &brought {
-                Err(obstacle @ Obstacle::NotYet(_)) if attempts < PREVIEW_ATTEMPTS_MAX => {
+                Err(obstacle @ FetchError::NotYet(_)) if attempts < PREVIEW_ATTEMPTS_MAX => {
                     tokio::time::sleep(obstacle.pause(attempts, Duration::ZERO).unwrap_or_default()).await;
                     attempts += 1;
                 }
@@ -275,25 +275,33 @@ impl MediaWorker {
     }
 
     /// Asks for the small picture: LINE, or the address where it is.
-    async fn bring_preview(&self, fetch: &Fetch) -> Result<(), Obstacle> {
-        let none = Obstacle::Final("there is no preview".to_owned());
+    async fn fetch_preview(&self, fetch: &FetchJob) -> Result<(), FetchError> {
+        let none = FetchError::Final("there is no preview".to_owned());
         if !matches!(fetch.kind, MediaType::Image | MediaType::Video) {
             return Err(none);
         }
         let response = match (&fetch.url, &fetch.preview_url) {
-            (None, _) => self.ask_line(fetch, Part::Preview).await?,
+            (None, _) => self.ask_line(fetch, ContentPart::Preview).await?,
             (Some(_), Some(url)) => self.sources.outbound.content(url).await?,
             (Some(_), None) => return Err(none),
         };
-        let draft = download::begin(&self.folder, fetch.id, Kind::Preview).await?;
-        let limit = Limit { bytes: PREVIEW_BYTES_MAX, past: none, only_pictures: true, announced: None };
-        download::keep(draft, response, &limit).await.map(drop)
+        let draft = download::begin(&self.folder, fetch.id, Variant::Preview).await?;
+        let limit =
+            DownloadLimit { bytes: PREVIEW_BYTES_MAX, past: none, only_pictures: true, announced: None };
+        download::store(draft, response, &limit).await.map(drop)
     }
 
     /// Shows the file, or removes it when its message was withdrawn meanwhile.
-    async fn record(&self, fetch: Fetch, kept: Kept, has_preview: bool, clock: &Clock) -> Result<()> {
+    async fn record(
+        &self,
+        fetch: FetchJob,
+        kept: CompleteFile,
+        has_preview: bool,
+        clock: &Clock,
+    ) -> Result<()> {
         let id = fetch.id;
-        let store = self.store.write(clock.now(), move |tx| fetches::store(tx, &fetch, &kept, has_preview));
+        let store =
+            self.store.write(clock.now(), move |tx| fetch_jobs::store(tx, &fetch, &kept, has_preview));
         if store.await? {
             self.sources.counted.add("stored");
             return Ok(());
@@ -302,15 +310,15 @@ impl MediaWorker {
         download::remove(&self.folder, id).await
     }
 
-    async fn put_off(&self, fetch: Fetch, obstacle: &Obstacle, clock: &Clock) -> Result<()> {
+    async fn put_off(&self, fetch: FetchJob, obstacle: &FetchError, clock: &Clock) -> Result<()> {
         let (now, reason) = (clock.now(), obstacle.to_string());
         let pause = obstacle.pause(fetch.attempts, now.since(fetch.since));
         self.sources.counted.add(if pause.is_some() { "postponed" } else { "given_up" });
         log::warn!("media: {} was not fetched, attempt {}: {reason}", fetch.id, fetch.attempts);
         self.store
             .write(now, move |tx| match pause {
-                Some(pause) => fetches::postpone(tx, &fetch, now.after(pause), &reason),
-                None => fetches::give_up(tx, &fetch, &reason),
+                Some(pause) => fetch_jobs::postpone(tx, &fetch, now.after(pause), &reason),
+                None => fetch_jobs::give_up(tx, &fetch, &reason),
             })
             .await
     }
@@ -324,7 +332,7 @@ impl MediaWorker {
         let ids = list.await.map_err(Error::internal)?.map_err(Error::internal)?;
         for part in ids.chunks(SWEEP_PART) {
             let part = part.to_vec();
-            for id in self.store.read(move |connection| fetches::orphans(connection, &part)).await? {
+            for id in self.store.read(move |connection| fetch_jobs::orphans(connection, &part)).await? {
                 download::remove(&self.folder, id).await?;
             }
         }
@@ -332,30 +340,30 @@ impl MediaWorker {
     }
 }
 
-impl Room {
+impl Permits {
     fn new() -> Self {
         let places = [
-            (Errand::Remove, REMOVALS),
-            (Errand::FetchFromLine, FROM_LINE),
-            (Errand::FetchFromElsewhere, FROM_ELSEWHERE),
+            (MediaTask::Remove, REMOVALS),
+            (MediaTask::FetchFromLine, FROM_LINE),
+            (MediaTask::FetchFromElsewhere, FROM_ELSEWHERE),
         ];
         Self { places }
     }
 
     /// The errands that have places left, and how many.
-    fn free(&self) -> impl Iterator<Item = (Errand, usize)> {
+    fn free(&self) -> impl Iterator<Item = (MediaTask, usize)> {
         self.places.iter().copied().filter(|(_, places)| *places > 0)
     }
 
-    fn take(&mut self, errand: Errand) {
+    fn take(&mut self, errand: MediaTask) {
         *self.of(errand) -= 1;
     }
 
-    fn give_back(&mut self, errand: Errand) {
+    fn give_back(&mut self, errand: MediaTask) {
         *self.of(errand) += 1;
     }
 
-    fn of(&mut self, errand: Errand) -> &mut usize {
+    fn of(&mut self, errand: MediaTask) -> &mut usize {
         let of = self.places.iter_mut().find(|(each, _)| *each == errand);
         &mut of.expect("all errands have places").1
     }

@@ -23,8 +23,8 @@ use uuid::Uuid;
 use crate::error::Result;
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
-use crate::runtime::pulse::Beat;
-use crate::runtime::wake::{Stop, Wake};
+use crate::runtime::heartbeats::Heartbeat;
+use crate::runtime::wakers::{Stop, Waker};
 
 /// A worker looks again after this long at the latest, whether or not it was woken or the clock is right.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ fn pause(due: Option<Timestamp>, now: Timestamp) -> Duration {
 async fn rounds(
     name: &str,
     clock: &Clock,
-    (alarm, beat, mut stop): (Wake, Beat, Stop),
+    (alarm, beat, mut stop): (Waker, Heartbeat, Stop),
     round: impl AsyncFn() -> Result<Option<Timestamp>>,
 ) {
     loop {

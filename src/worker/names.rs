@@ -8,9 +8,9 @@ use futures_util::future::join_all;
 use crate::error::{Error, Result};
 use crate::model::clock::Clock;
 use crate::model::secret::Secret;
-use crate::runtime::pulse::Beat;
+use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::tokens::Tokens;
-use crate::runtime::wake::{Stop, Wake};
+use crate::runtime::wakers::{Stop, Waker};
 use crate::store::Store;
 use crate::store::chats::lookups::{self, Lookup};
 use crate::store::chats::members;
@@ -36,7 +36,7 @@ pub struct NameWorker {
     reader: Rc<Reader>,
     tokens: Tokens,
     /// Whom a picture concerns that has to be fetched, or removed.
-    medias: Wake,
+    medias: Waker,
 }
 
 impl NameWorker {
@@ -44,7 +44,7 @@ impl NameWorker {
     pub const CONCURRENCY: usize = 16;
 
     /// A worker that asks with these tokens, and wakes who fetches pictures.
-    pub fn new(store: Store, tokens: Tokens, medias: Wake) -> Result<Self> {
+    pub fn new(store: Store, tokens: Tokens, medias: Waker) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
         Ok(Self { store, reader, tokens, medias })
     }
@@ -63,7 +63,7 @@ impl NameWorker {
     }
 
     /// Asks for names until it is stopped.
-    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, stop: Stop) {
+    pub async fn run(self, clock: Clock, alarm: Waker, beat: Heartbeat, stop: Stop) {
         let round = async || {
             self.step(&clock).await?;
             self.reader.read(lookups::next_due)

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
-use crate::runtime::pulse::Beat;
+use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::quotas::Quotas;
 use crate::runtime::tokens::Tokens;
-use crate::runtime::wake::Stop;
+use crate::runtime::wakers::Stop;
 use crate::store::{Store, accounts};
 use crate::worker::PAUSE_MAX;
 
@@ -32,7 +32,7 @@ impl QuotaWorker {
     }
 
     /// Asks about every account of which nothing is known that is fresh enough. What LINE does not tell stays as it was.
-    pub async fn step(&self, now: Timestamp, beat: &Beat) -> Result<()> {
+    pub async fn step(&self, now: Timestamp, beat: &Heartbeat) -> Result<()> {
         let accounts = self.store.read(accounts::list).await?;
         self.quotas.keep_only(&accounts);
         for account in accounts.iter().filter(|account| !account.token.expose().is_empty()) {
@@ -52,7 +52,7 @@ impl QuotaWorker {
     }
 
     /// Asks until it is stopped.
-    pub async fn run(self, clock: Clock, beat: Beat, mut stop: Stop) {
+    pub async fn run(self, clock: Clock, beat: Heartbeat, mut stop: Stop) {
         let mut next_round = clock.now();
         loop {
             beat.beat();

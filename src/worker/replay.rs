@@ -24,7 +24,7 @@ pub struct Tally {
 
 /// What became of one page.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Page {
+pub struct ReplayPage {
     /// The outcomes.
     pub tally: Tally,
     /// How many events were looked at.
@@ -35,10 +35,10 @@ pub struct Page {
 
 /// Applies what was received since then behind this event and was not understood or not applied, in the order of its arrival.
 /// Whatever ends it, it can be begun again: an event that was applied is not applied twice.
-pub fn page(store: &Store, since: Timestamp, after: i64, now: Timestamp) -> Result<Page> {
+pub fn page(store: &Store, since: Timestamp, after: i64, now: Timestamp) -> Result<ReplayPage> {
     let waiting = store.reader()?.read(|connection| replays::waiting(connection, since, after, PAGE))?;
-    let Some(last) = waiting.last() else { return Ok(Page::default()) };
-    let mut page = Page { next: Some(last.key), ..Page::default() };
+    let Some(last) = waiting.last() else { return Ok(ReplayPage::default()) };
+    let mut page = ReplayPage { next: Some(last.key), ..ReplayPage::default() };
     let outcomes = store.write_blocking(now, move |tx| {
         let events = waiting.iter().map(|waiting| (waiting, webhook::parse_event(&waiting.body)));
         events.map(|(waiting, event)| replays::replay(tx, waiting, &event)).collect::<Result<Vec<_>>>()

@@ -6,10 +6,10 @@ use crate::config::section;
 use crate::error::Result;
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
-use crate::runtime::pulse::Beat;
-use crate::runtime::wake::Stop;
+use crate::runtime::heartbeats::Heartbeat;
+use crate::runtime::wakers::Stop;
 use crate::store::Store;
-use crate::store::erasure::retention::{self, Keep};
+use crate::store::erasure::retention::{self, RetentionPolicy};
 use crate::worker::PAUSE_MAX;
 
 /// Things of each kind that are removed in one transaction.
@@ -25,14 +25,14 @@ const ROUND_PAUSE: Duration = Duration::from_mins(10);
 #[derive(Clone)]
 pub struct RetentionWorker {
     store: Store,
-    keep: Keep,
+    keep: RetentionPolicy,
 }
 
 impl RetentionWorker {
     /// A worker that follows the settings, and what customers have said for themselves.
-    pub fn new(store: Store, settings: &section::Retention) -> Self {
-        let section::Retention { message_days, webhook_body_days, .. } = *settings;
-        Self { store, keep: Keep { message_days, webhook_body_days } }
+    pub fn new(store: Store, settings: &section::RetentionSettings) -> Self {
+        let section::RetentionSettings { message_days, webhook_body_days, .. } = *settings;
+        Self { store, keep: RetentionPolicy { message_days, webhook_body_days } }
     }
 
     /// Removes a part of what is too old, and tells how many things that were; 0 when nothing is left.
@@ -48,7 +48,7 @@ impl RetentionWorker {
     }
 
     /// Removes until it is stopped. Whatever ends it, the next start goes on.
-    pub async fn run(self, clock: Clock, beat: Beat, mut stop: Stop) {
+    pub async fn run(self, clock: Clock, beat: Heartbeat, mut stop: Stop) {
         let (mut removed, mut next_round) = (0, Instant::now());
         loop {
             beat.beat();

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use crate::error::Result;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
-use crate::runtime::pulse::Beat;
+use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::tokens::Tokens;
-use crate::runtime::wake::{Stop, Wake};
+use crate::runtime::wakers::{Stop, Waker};
 use crate::store::accounts::tokens;
 use crate::store::reader::Reader;
 use crate::worker::rounds;
@@ -45,7 +45,7 @@ impl TokenWorker {
     }
 
     /// Fetches tokens until it is stopped.
-    pub async fn run(self, alarm: Wake, beat: Beat, stop: Stop) {
+    pub async fn run(self, alarm: Waker, beat: Heartbeat, stop: Stop) {
         let round = async || {
             self.step().await?;
             self.reader.read(tokens::next_due)

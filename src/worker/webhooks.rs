@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
-use crate::config::section::Webhooks;
+use crate::config::section::WebhookSettings;
 use crate::error::Result;
-use crate::metrics::Told;
+use crate::metrics::WebhookDeliveries;
+use crate::model::capacity::Capacity;
 use crate::model::clock::Clock;
-use crate::model::room::Room;
-use crate::model::webhooks::webhook::{self, AttemptError, Decision, Outcome};
-use crate::model::webhooks::webhook_delivery::Attempt;
+use crate::model::webhooks::webhook::{self, AttemptError, WebhookDecision, WebhookOutcome};
+use crate::model::webhooks::webhook_delivery::WebhookAttempt;
 use crate::net::outbound_client::OutboundClient;
-use crate::net::webhook_call::Call;
-use crate::runtime::in_flight::UnderWay;
-use crate::runtime::pulse::Beat;
-use crate::runtime::wake::{Stop, Wake};
+use crate::net::webhook_call::WebhookCall;
+use crate::runtime::heartbeats::Heartbeat;
+use crate::runtime::in_flight::InFlight;
+use crate::runtime::wakers::{Stop, Waker};
 use crate::store::reader::Reader;
-use crate::store::webhooks::deliveries::Claim;
+use crate::store::webhooks::deliveries::ClaimedWebhook;
 use crate::store::{Store, webhooks};
 use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
 
@@ -41,36 +41,41 @@ pub struct WebhookWorker {
     hooks: OutboundClient,
     concurrency: usize,
     time_limit: Duration,
-    told: Told,
+    told: WebhookDeliveries,
 }
 
 impl WebhookWorker {
     /// A worker that calls with this client.
-    pub fn new(store: Store, hooks: OutboundClient, settings: &Webhooks, told: Told) -> Result<Self> {
+    pub fn new(
+        store: Store,
+        hooks: OutboundClient,
+        settings: &WebhookSettings,
+        told: WebhookDeliveries,
+    ) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
-        let Webhooks { concurrency, timeout } = *settings;
+        let WebhookSettings { concurrency, timeout } = *settings;
         Ok(Self { store, reader, hooks, concurrency, time_limit: timeout, told })
     }
 
     /// Tells everything that is due once, and says how many calls that were.
     pub async fn step(&self, clock: &Clock) -> Result<usize> {
-        let claims = self.claim(clock, UnderWay::new(self.concurrency).room()).await?;
+        let claims = self.claim(clock, InFlight::new(self.concurrency).capacity()).await?;
         let calls = claims.len();
         join_all(claims.into_iter().map(|claim| self.tell(claim, clock, || false))).await;
         Ok(calls)
     }
 
     /// Tells customers until it is stopped; what is under way then is finished.
-    pub async fn run(self, clock: Clock, alarm: Wake, beat: Beat, mut stop: Stop) {
-        let mut under_way = UnderWay::new(self.concurrency);
+    pub async fn run(self, clock: Clock, alarm: Waker, beat: Heartbeat, mut stop: Stop) {
+        let mut under_way = InFlight::new(self.concurrency);
         loop {
             beat.beat();
-            for claim in self.claim_or_report(&clock, under_way.room()).await {
+            for claim in self.claim_or_report(&clock, under_way.capacity()).await {
                 let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
                 let slow = claim.slow;
                 under_way.begin(slow, |since| async move {
                     let go_on = || {
-                        since.begin_anew();
+                        since.restart();
                         !stop.is_requested()
                     };
                     worker.tell(claim, &clock, go_on).await;
@@ -89,7 +94,7 @@ impl WebhookWorker {
     }
 
     /// Looks before it writes: most commits have nothing for it.
-    async fn claim(&self, clock: &Clock, room: Room) -> Result<Vec<Claim>> {
+    async fn claim(&self, clock: &Clock, room: Capacity) -> Result<Vec<ClaimedWebhook>> {
         if room.any == 0 || !self.is_due(clock)? {
             return Ok(Vec::new());
         }
@@ -97,7 +102,7 @@ impl WebhookWorker {
         self.store.write(clock.now(), move |tx| webhooks::deliveries::claim(tx, room, each)).await
     }
 
-    async fn claim_or_report(&self, clock: &Clock, room: Room) -> Vec<Claim> {
+    async fn claim_or_report(&self, clock: &Clock, room: Capacity) -> Vec<ClaimedWebhook> {
         match self.claim(clock, room).await {
             Ok(claims) => claims,
             Err(error) => {
@@ -109,7 +114,7 @@ impl WebhookWorker {
     }
 
     /// Tells until the lane has nothing due, or `go_on` or the chain's length says that it is enough.
-    async fn tell(&self, first: Claim, clock: &Clock, go_on: impl Fn() -> bool) {
+    async fn tell(&self, first: ClaimedWebhook, clock: &Clock, go_on: impl Fn() -> bool) {
         let mut claim = first;
         for left in (0..CHAIN_MAX).rev() {
             let attempt = self.attempt(&claim, clock).await;
@@ -122,10 +127,10 @@ impl WebhookWorker {
         }
     }
 
-    async fn attempt(&self, claim: &Claim, clock: &Clock) -> Attempt {
+    async fn attempt(&self, claim: &ClaimedWebhook, clock: &Clock) -> WebhookAttempt {
         let (started_at, began) = (clock.now(), Instant::now());
         let id = claim.id.to_string();
-        let call = Call {
+        let call = WebhookCall {
             uri: &claim.uri,
             method: &claim.method,
             id: &id,
@@ -133,9 +138,9 @@ impl WebhookWorker {
             secrets: &claim.secrets,
             body: &claim.body,
         };
-        let telling = AssertUnwindSafe(self.hooks.tell(call, self.time_limit)).catch_unwind();
-        let outcome = telling.await.unwrap_or(Outcome::Failed(AttemptError::Interrupted));
-        Attempt { number: claim.number, started_at, duration: began.elapsed(), outcome }
+        let telling = AssertUnwindSafe(self.hooks.deliver(call, self.time_limit)).catch_unwind();
+        let outcome = telling.await.unwrap_or(WebhookOutcome::Failed(AttemptError::Interrupted));
+        WebhookAttempt { number: claim.number, started_at, duration: began.elapsed(), outcome }
     }
 
     /// Writes down what came of an attempt, however long the storage takes to accept it: without the record the lane
@@ -143,11 +148,11 @@ impl WebhookWorker {
     /// delivery is taken at once if there is one.
     async fn record(
         &self,
-        claim: Claim,
-        attempt: Attempt,
-        (decision, chained): (Decision, bool),
+        claim: ClaimedWebhook,
+        attempt: WebhookAttempt,
+        (decision, chained): (WebhookDecision, bool),
         clock: &Clock,
-    ) -> Option<Claim> {
+    ) -> Option<ClaimedWebhook> {
         loop {
             let again = claim.clone();
             let write = self.store.write(clock.now(), move |tx| {
@@ -164,17 +169,17 @@ impl WebhookWorker {
                 }
                 Err(error) => {
                     log::error!("webhooks: {}: an outcome cannot be recorded: {}", claim.id, error.chain());
-                    self.put_back(claim, clock).await;
+                    self.release(claim, clock).await;
                     return None;
                 }
             }
         }
     }
 
-    async fn put_back(&self, claim: Claim, clock: &Clock) {
+    async fn release(&self, claim: ClaimedWebhook, clock: &Clock) {
         let (id, at) = (claim.id, clock.now().after(PAUSE_AFTER_FAILED_RECORD));
         let put =
-            self.store.write(clock.now(), move |tx| webhooks::deliveries::put_back(tx, &claim, at)).await;
+            self.store.write(clock.now(), move |tx| webhooks::deliveries::release(tx, &claim, at)).await;
         if let Err(error) = put {
             log::error!("webhooks: {id} waits for the next start: {}", error.chain());
         }
@@ -199,23 +204,23 @@ impl WebhookWorker {
 }
 
 /// What became of an attempt, for the count.
-const fn name(decision: Decision) -> &'static str {
+const fn name(decision: WebhookDecision) -> &'static str {
     match decision {
-        Decision::Deliver => "delivered",
-        Decision::Retry(_) => "retried",
-        Decision::Wait(_) => "put_off",
-        Decision::Fail => "failed",
+        WebhookDecision::Deliver => "delivered",
+        WebhookDecision::Retry(_) => "retried",
+        WebhookDecision::Wait(_) => "put_off",
+        WebhookDecision::Fail => "failed",
     }
 }
 
 /// What an operator should know of. The address is the customer's, and may hold a secret.
-fn report(claim: &Claim, outcome: Outcome, decision: Decision) {
-    let Claim { id, number, .. } = claim;
+fn report(claim: &ClaimedWebhook, outcome: WebhookOutcome, decision: WebhookDecision) {
+    let ClaimedWebhook { id, number, .. } = claim;
     match decision {
-        Decision::Deliver => log::debug!("webhooks: {id} delivered"),
-        Decision::Retry(at) | Decision::Wait(at) => {
+        WebhookDecision::Deliver => log::debug!("webhooks: {id} delivered"),
+        WebhookDecision::Retry(at) | WebhookDecision::Wait(at) => {
             log::info!("webhooks: {id} again at {at}, attempt {number}: {outcome:?}");
         }
-        Decision::Fail => log::warn!("webhooks: {id} failed, attempt {number}: {outcome:?}"),
+        WebhookDecision::Fail => log::warn!("webhooks: {id} failed, attempt {number}: {outcome:?}"),
     }
 }

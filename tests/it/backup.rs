@@ -14,10 +14,10 @@ use kaiwa::metrics::Backups;
 use kaiwa::model::accounts::account::DeliveryMode;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::backup::restore::{restore, verify};
-use kaiwa::store::backup::{self, Summary};
+use kaiwa::store::backup::{self, BackupSummary};
 use kaiwa::store::engine::lock::Lock;
 use kaiwa::store::files::hashing::Cancel;
-use kaiwa::store::files::media_store::Folder;
+use kaiwa::store::files::media_store::MediaStore;
 use kaiwa::worker::backups::BackupWorker;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -31,8 +31,8 @@ use crate::media::{media_once, noise, send};
 
 const DATABASE: &str = "kaiwa.db";
 
-fn back_up(server: &TestServer, file: &Path) -> Summary {
-    let folder = Folder::open(server.folder()).unwrap();
+fn back_up(server: &TestServer, file: &Path) -> BackupSummary {
+    let folder = MediaStore::open(server.folder()).unwrap();
     backup::write(&server.database(), &folder, file, Timestamp::now(), &Cancel::default()).unwrap()
 }
 
@@ -80,7 +80,7 @@ async fn a_backup_holds_all_that_was_acknowledged_before_it_while_writes_go_on()
         let file = folder.path().join(format!("{number}.tar"));
         let made = {
             let (database, folder, file) =
-                (server.database(), Folder::open(server.folder()).unwrap(), file.clone());
+                (server.database(), MediaStore::open(server.folder()).unwrap(), file.clone());
             std::thread::spawn(move || {
                 backup::write(&database, &folder, &file, Timestamp::now(), &Cancel::default())
             })
@@ -253,7 +253,7 @@ async fn a_directory_with_something_in_it_and_a_file_that_exists_are_left_alone(
     let before = std::fs::read(&file).unwrap();
 
     let restored = restore(&file, &target, Path::new(DATABASE), Timestamp::now());
-    let media = Folder::open(server.folder()).unwrap();
+    let media = MediaStore::open(server.folder()).unwrap();
     let written = backup::write(&server.database(), &media, &file, Timestamp::now(), &Cancel::default());
 
     assert!(matches!(restored, Err(Error::Conflict(_))) && matches!(written, Err(Error::Conflict(_))));
@@ -277,7 +277,7 @@ async fn a_server_makes_backups_by_itself_and_keeps_the_newest() {
     let made =
         || if directory.exists() { names(&directory).iter().filter(|name| is_made(name)).count() } else { 0 };
     eventually(|| made() == 1).await;
-    let files = Folder::open(server.folder()).unwrap();
+    let files = MediaStore::open(server.folder()).unwrap();
     let worker = BackupWorker::new(&server.shared().config, &files, Backups::default()).unwrap();
     let later = |hours| server.clock.now().after(Duration::from_hours(hours));
 

@@ -42,7 +42,7 @@ async fn parked(server: &TestServer) -> Value {
     server.get(&format!("/v1.0/conversation_accounts/{}", server.account)).await.json()["parked"].clone()
 }
 
-fn pushes(server: &TestServer) -> Vec<kaiwa::sandbox::records::Request> {
+fn pushes(server: &TestServer) -> Vec<kaiwa::sandbox::records::RequestRecord> {
     server.line.platform.requests().into_iter().filter(|request| request.path == PUSH).collect()
 }
 

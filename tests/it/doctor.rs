@@ -202,7 +202,7 @@ async fn before_the_first_start_a_declared_account_is_asked_about() {
     {
         check_level(&levels, check, level);
     }
-    line.platform.with(|state| state.kept_mut().channel.token = Secret::new("another"));
+    line.platform.with(|state| state.saved_mut().channel.token = Secret::new("another"));
     let (code, levels, text) = examine_with(&arguments, &folder.path().join("data"), &settings);
     assert_eq!(code, 1, "{text}");
     check_level(&levels, "token", "fail");

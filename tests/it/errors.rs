@@ -8,7 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::test;
 use actix_web::web::{self, Data};
 use awc::http::Method;
-use kaiwa::api::middleware::guard::guard;
+use kaiwa::api::middleware::envelope::wrap;
 use kaiwa::runtime::app::App;
 use serde_json::json;
 
@@ -163,7 +163,7 @@ async fn a_handler_that_panics_is_answered_with_500_and_the_next_request_goes_on
     let app = Data::new(App::new(server.shared()).unwrap());
     let explode = async || -> &'static str { panic!("on purpose") };
     let service =
-        actix_web::App::new().app_data(app).wrap(from_fn(guard)).route("/panic", web::get().to(explode));
+        actix_web::App::new().app_data(app).wrap(from_fn(wrap)).route("/panic", web::get().to(explode));
     let service = test::init_service(service.configure(kaiwa::api::routes::routes)).await;
     let request =
         |path: &str| test::TestRequest::get().uri(path).insert_header(("X-Request-Id", "mine")).to_request();

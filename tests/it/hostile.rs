@@ -8,18 +8,18 @@ use actix_web::http::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use actix_web::test::TestRequest;
 use kaiwa::api::events::feed;
 use kaiwa::api::files::{medias, range};
-use kaiwa::api::request::{idempotency, query};
-use kaiwa::line::answer::Answer;
-use kaiwa::line::{said, signature, webhook};
+use kaiwa::api::request::{idempotency_key, query};
+use kaiwa::line::answer::LineAnswer;
+use kaiwa::line::{received_message, signature, webhook};
 use kaiwa::model::accounts::customer::ProfileChange;
-use kaiwa::model::delivery::Outcome;
+use kaiwa::model::delivery::PushOutcome;
 use kaiwa::model::files::content;
 use kaiwa::model::id::{CustomerId, EventId};
 use kaiwa::model::page::Page;
 use kaiwa::model::secret::Secret;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::model::webhooks::event::{EventKind, EventRow};
-use kaiwa::net::ssrf_guard::Guard;
+use kaiwa::net::ssrf_guard::SsrfGuard;
 use kaiwa::runtime::bearer::{Bearer, Verifier, sign};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ proptest! {
         prop_assert_eq!(read, expected);
         drop(webhook::parse(&junk));
         drop(webhook::parse_event(&String::from_utf8_lossy(&junk)));
-        drop(said::message(&body));
+        drop(received_message::message(&body));
     }
 
     #[test]
@@ -193,7 +193,7 @@ proptest! {
         let text = std::str::from_utf8(&key).ok();
         let is_printable = text.is_some_and(|text| text.chars().all(|sign| (' '..='~').contains(&sign)));
 
-        prop_assert_eq!(idempotency::is_key(&key), is_printable && !key.is_empty() && key.len() < 256);
+        prop_assert_eq!(idempotency_key::is_key(&key), is_printable && !key.is_empty() && key.len() < 256);
     }
 
     #[test]
@@ -205,12 +205,12 @@ proptest! {
     ) {
         for body in [junk, body.to_string().into_bytes()] {
             let accepted_request_id = accepted.then(|| "id".to_owned());
-            let answer = Answer { status, request_id: None, accepted_request_id, body: body.into() };
+            let answer = LineAnswer { status, request_id: None, accepted_request_id, body: body.into() };
             let is_accepted = (200..300).contains(&status) || (status == 409 && accepted);
 
-            prop_assert_eq!(matches!(answer.outcome(), Outcome::Accepted(_)), is_accepted);
+            prop_assert_eq!(matches!(answer.outcome(), PushOutcome::Accepted(_)), is_accepted);
             let is_unclear = status >= 500 || (status == 409 && !accepted);
-            prop_assert_eq!(matches!(answer.outcome(), Outcome::Ambiguous { .. }), is_unclear);
+            prop_assert_eq!(matches!(answer.outcome(), PushOutcome::Ambiguous { .. }), is_unclear);
             prop_assert!(answer.message().len() <= 1_024);
             drop((answer.reply_outcome(), answer.is_unknown_limit()));
         }
@@ -224,7 +224,7 @@ proptest! {
         junk in "\\PC{0,60}",
         host in "[0-9a-fx.%\\[\\]:@]{1,40}",
     ) {
-        let guard = Guard::new(&[]);
+        let guard = SsrfGuard::new(&[]);
         let hidden = Ipv6Addr::from_bits(near | u128::from(v4));
         let addresses: [IpAddr; 3] =
             [Ipv4Addr::from_bits(v4).into(), Ipv6Addr::from_bits(v6).into(), hidden.into()];
@@ -248,7 +248,7 @@ proptest! {
     fn a_file_name_is_one_value_of_a_header(
         name in "\\PC{0,40}|[\\x00-\\x7f]{0,40}|[./\\\\\"\r\n\u{202e}%;a]{0,40}",
     ) {
-        for name in [name.clone(), said::filename(&name)] {
+        for name in [name.clone(), received_message::filename(&name)] {
             let header = medias::disposition("inline", &name);
 
             prop_assert!(header.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", header);

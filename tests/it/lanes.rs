@@ -5,10 +5,10 @@ use std::time::Duration;
 use awc::http::Method;
 use kaiwa::config::key_source::KeySource;
 use kaiwa::line::signature;
+use kaiwa::model::capacity::Capacity;
 use kaiwa::model::delivery::Policy;
-use kaiwa::model::room::Room;
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::sandbox::records::Request;
+use kaiwa::sandbox::records::RequestRecord;
 use kaiwa::store::Store;
 use kaiwa::store::outbox::claims;
 use rusqlite::Connection;
@@ -79,7 +79,7 @@ async fn chats_of_five_accounts_that_hang_leave_three_quarters_to_the_sixth() {
     // As the worker does: again and again, as long as there is something to begin.
     let (mut taken, mut slow) = (0, 0);
     loop {
-        let room = Room::left(40, taken, slow);
+        let room = Capacity::left(40, taken, slow);
         let claim = store.write(Timestamp::now(), move |tx| claims::claim(tx, room, &policy));
         let claims = claim.await.unwrap().claims;
         if claims.is_empty() {
@@ -145,6 +145,7 @@ async fn an_outcome_that_cannot_be_written_down_counts_as_unclear_and_holds_up_n
     let pushes: Vec<_> =
         pushes.filter(|push| String::from_utf8_lossy(&push.body).contains("a push")).collect();
     assert!(pushes.len() > 1);
-    let is_first = |push: &Request| (&push.retry_key, &push.body) == (&pushes[0].retry_key, &pushes[0].body);
+    let is_first =
+        |push: &RequestRecord| (&push.retry_key, &push.body) == (&pushes[0].retry_key, &pushes[0].body);
     assert!(pushes.iter().all(is_first), "{pushes:?}");
 }

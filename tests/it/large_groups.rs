@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kaiwa::line::webhook;
-use kaiwa::model::chats::conversation::Profile;
+use kaiwa::model::chats::conversation::LineProfile;
 use kaiwa::model::id::AccountId;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::Store;
@@ -37,7 +37,7 @@ async fn speak(store: &Store, account: AccountId, members: std::ops::Range<usize
         let asked = lookups::claim(tx, 10_000)?;
         for lookup in &asked {
             let name = Some(format!("Member {}", lookup.target.as_str()));
-            members::resolve(tx, lookup, &Profile { name, picture_url: None, member_count: None })?;
+            members::resolve(tx, lookup, &LineProfile { name, picture_url: None, member_count: None })?;
         }
         Ok(asked.len())
     });

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kaiwa::config::key_source::KeySource;
 use kaiwa::model::accounts::customer::ProfileChange;
-use kaiwa::model::accounts::sources::Source;
+use kaiwa::model::accounts::sources::FieldSource;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::Store;
 use kaiwa::store::accounts::customers;
@@ -135,7 +135,7 @@ fn no_token_replaces_what_a_file_of_an_earlier_version_says_of_a_customer() {
     let held = store.write_blocking(now, move |tx| customers::take_claim(tx, known.id, claim)).unwrap();
 
     let held: Vec<_> = held.iter().map(|held| (held.field, held.by)).collect();
-    assert_eq!(held, ["name", "webhook_method", "webhook_uri"].map(|field| (field, Source::Call)));
+    assert_eq!(held, ["name", "webhook_method", "webhook_uri"].map(|field| (field, FieldSource::Call)));
 }
 
 /// Opens and carries up a file. Its key lies beside it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kaiwa::config::section::Retention;
+use kaiwa::config::section::RetentionSettings;
 use kaiwa::worker::retention::RetentionWorker;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::media::{names, noise, send};
 const DAY: Duration = Duration::from_hours(24);
 
 /// Removes everything that is too old now.
-pub async fn clean_up(server: &TestServer, settings: Retention) -> usize {
+pub async fn clean_up(server: &TestServer, settings: RetentionSettings) -> usize {
     let worker = RetentionWorker::new(server.shared().store.clone(), &settings);
     let mut removed = 0;
     loop {
@@ -44,7 +44,7 @@ async fn messages_that_are_too_old_go_with_files_deliveries_and_lines_words_and_
     younger["message"]["quotedMessageId"] = json!(quoted);
     server.webhook(std::slice::from_ref(&younger)).await;
     server.clock.advance(DAY);
-    let keep = Retention { message_days: 30, webhook_body_days: 0, ..Retention::default() };
+    let keep = RetentionSettings { message_days: 30, webhook_body_days: 0, ..RetentionSettings::default() };
 
     let removed = clean_up(&server, keep).await;
 
@@ -84,8 +84,11 @@ async fn a_customer_can_have_a_time_of_its_own_and_zero_is_for_ever() {
         let conversation = server.conversation_with(&server.user("Alice")).await;
         server.clock.advance(DAY * 11);
 
-        clean_up(&server, Retention { message_days: default, webhook_body_days: 0, ..Retention::default() })
-            .await;
+        clean_up(
+            &server,
+            RetentionSettings { message_days: default, webhook_body_days: 0, ..RetentionSettings::default() },
+        )
+        .await;
 
         assert_eq!(server.messages(&conversation).await.len(), kept, "{default} {own:?}");
         let bodies = "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL";
@@ -103,7 +106,11 @@ async fn events_as_line_wrote_them_have_a_time_of_their_own_and_copies_are_known
     server.webhook(&[text_event(&server.user("Alice"), "younger")]).await;
     server.clock.advance(DAY * 2);
 
-    clean_up(&server, Retention { message_days: 0, webhook_body_days: 7, ..Retention::default() }).await;
+    clean_up(
+        &server,
+        RetentionSettings { message_days: 0, webhook_body_days: 7, ..RetentionSettings::default() },
+    )
+    .await;
     server.webhook(&[event]).await;
 
     assert_eq!(server.messages(&conversation).await.len(), 3, "the message stays, and is not doubled");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use awc::http::Method;
-use kaiwa::config::section::Retention;
+use kaiwa::config::section::RetentionSettings;
 use serde_json::{Value, json};
 
 use crate::erase::{erase, holds, printed};
@@ -15,8 +15,8 @@ use crate::uploads::{picture, uploaded};
 
 const DAY: Duration = Duration::from_hours(24);
 
-const FIVE_DAYS: fn() -> Retention =
-    || Retention { message_days: 5, webhook_body_days: 0, ..Retention::default() };
+const FIVE_DAYS: fn() -> RetentionSettings =
+    || RetentionSettings { message_days: 5, webhook_body_days: 0, ..RetentionSettings::default() };
 
 async fn conversation(server: &TestServer, name: &str) -> String {
     server.conversation_with(&server.user(name)).await

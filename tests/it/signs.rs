@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use awc::http::Method;
 use kaiwa::sandbox::control::client;
-use kaiwa::sandbox::records::Request;
+use kaiwa::sandbox::records::RequestRecord;
 use serde_json::{Value, json};
 
 use crate::harness::answer::Answer;
@@ -21,7 +21,7 @@ async fn with_message_of_alice() -> (TestServer, String) {
     (server, conversation)
 }
 
-fn requests(server: &TestServer, path: &str) -> Vec<Request> {
+fn requests(server: &TestServer, path: &str) -> Vec<RequestRecord> {
     server.line.platform.requests().into_iter().filter(|request| request.path.starts_with(path)).collect()
 }
 

@@ -7,14 +7,14 @@ pub mod webhook;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::json::JSON;
+use crate::api::json::JSON_TYPE;
 use crate::api::request::body::Json;
 use crate::api::request::caller::Caller;
 use crate::api::request::field::{Field, checked};
-use crate::api::request::idempotency::Once;
+use crate::api::request::idempotency_key::IdempotencyKey;
 use crate::api::request::query;
 use crate::contract::views::{AccountView, ListBody, REFERENCE_TYPE};
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 use crate::model::accounts::account::{
     Account, AccountChange, Check, Credential, DeliveryMode, NewAccount, SecretChange,
 };
@@ -49,7 +49,7 @@ pub async fn list(caller: Caller, request: HttpRequest, app: web::Data<App>) -> 
     for account in &accounts {
         body.push(&AccountView::new(account, app.shared.webhook_uri(account.id)), account.tm_create);
     }
-    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+    Ok(HttpResponse::Ok().content_type(JSON_TYPE).body(body.finish()))
 }
 
 /// One account.
@@ -62,7 +62,7 @@ pub async fn create(
     caller: Caller,
     Json(body): Json<AccountBody>,
     app: web::Data<App>,
-    once: Once,
+    once: IdempotencyKey,
 ) -> Result<HttpResponse> {
     let now = app.shared.clock.now();
     let account = body.into_new(AccountId::new(now))?;
@@ -152,7 +152,7 @@ impl AccountBody {
     fn into_new(self, id: AccountId) -> Result<NewAccount> {
         let body = self.of_new();
         if body.r#type == Field::Absent {
-            return Err(Error::invalid(Rule::ReferenceType, "an account needs `\"type\": \"line\"`"));
+            return Err(Error::invalid(InvalidRule::ReferenceType, "an account needs `\"type\": \"line\"`"));
         }
         let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } =
             body.into_change()?;
@@ -170,7 +170,10 @@ impl AccountBody {
 
     fn into_change(self) -> Result<AccountChange> {
         if self.r#type.not_null("type")?.is_some_and(|kind| kind != REFERENCE_TYPE) {
-            return Err(Error::invalid(Rule::ReferenceType, "the only `type` of an account is `line`"));
+            return Err(Error::invalid(
+                InvalidRule::ReferenceType,
+                "the only `type` of an account is `line`",
+            ));
         }
         Ok(AccountChange {
             name: checked(self.name.or_empty(), "name")?,
@@ -196,9 +199,10 @@ fn way_to_speak(token: Option<Secret>, channel_id: Option<String>) -> Result<Opt
     let token = credential(token, "token")?;
     let channel_id = credential(channel_id.map(Secret::new), "channel_id")?;
     match (token, channel_id) {
-        (Some(_), Some(_)) => {
-            Err(Error::invalid(Rule::Argument, "an account has either a `token` or a `channel_id`, not both"))
-        }
+        (Some(_), Some(_)) => Err(Error::invalid(
+            InvalidRule::Argument,
+            "an account has either a `token` or a `channel_id`, not both",
+        )),
         (Some(token), None) => Ok(Some(Credential::Token(token))),
         (None, Some(id)) => Ok(Some(Credential::ChannelId(id.expose().to_owned()))),
         (None, None) => Ok(None),
@@ -206,7 +210,10 @@ fn way_to_speak(token: Option<Secret>, channel_id: Option<String>) -> Result<Opt
 }
 
 fn missing(field: &str, meaning: &str) -> Error {
-    Error::invalid(Rule::Argument, format!("a LINE account needs `{field}`: {meaning} from LINE's console"))
+    Error::invalid(
+        InvalidRule::Argument,
+        format!("a LINE account needs `{field}`: {meaning} from LINE's console"),
+    )
 }
 
 /// A secret or token that can stand in a header.
@@ -214,7 +221,7 @@ fn credential(secret: Option<Secret>, field: &str) -> Result<Option<Secret>> {
     let expected = || {
         let message =
             format!("`{field}` must be visible ASCII characters without spaces, as LINE's console shows it");
-        Error::invalid(Rule::Argument, message)
+        Error::invalid(InvalidRule::Argument, message)
     };
     secret.map(|secret| Secret::credential(secret.expose()).ok_or_else(expected)).transpose()
 }

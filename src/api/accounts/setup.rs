@@ -8,14 +8,14 @@ use crate::api::request::body::Json;
 use crate::api::request::caller::Caller;
 use crate::api::webhooks::endpoint::check_method;
 use crate::contract::views::{BotView, REFERENCE_TYPE};
-use crate::error::{Error, Result, Rule};
-use crate::line::told::{WebhookEndpoint, WebhookTest};
+use crate::error::{Error, InvalidRule, Result};
+use crate::line::responses::{WebhookEndpoint, WebhookTest};
 use crate::model::accounts::account::{Account, Bot, Check};
 use crate::model::accounts::customer::ProfileChange;
-use crate::model::accounts::sources::{Held, Source};
+use crate::model::accounts::sources::{FieldSource, HeldField};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
-use crate::net::ssrf_guard::Guard;
+use crate::net::ssrf_guard::SsrfGuard;
 use crate::runtime::app::App;
 use crate::store::accounts::customers;
 use crate::store::{accounts, webhooks};
@@ -74,11 +74,11 @@ pub async fn create(
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
     if body.reference_type != REFERENCE_TYPE {
-        return Err(Error::invalid(Rule::ReferenceType, "the only `reference_type` is `line`"));
+        return Err(Error::invalid(InvalidRule::ReferenceType, "the only `reference_type` is `line`"));
     }
     let Caller { customer, profile, .. } = caller;
     let now = app.shared.clock.now();
-    let (claim, mut not_taken) = checked(profile, &Guard::new(&app.shared.config.limits.allowed_hosts));
+    let (claim, mut not_taken) = checked(profile, &SsrfGuard::new(&app.shared.config.limits.allowed_hosts));
     let save = app.shared.store.write(now, move |tx| {
         let held = customers::take_claim(tx, customer, claim)?;
         webhooks::reset::enable_if_disabled(tx, customer)?;
@@ -94,7 +94,7 @@ pub async fn create(
 }
 
 /// What of a claim can be taken. Where the customer is told is held to the same rules as in `PUT /v1.0/webhook`.
-fn checked(mut claim: ProfileChange, guard: &Guard) -> (ProfileChange, Vec<NotTaken>) {
+fn checked(mut claim: ProfileChange, guard: &SsrfGuard) -> (ProfileChange, Vec<NotTaken>) {
     let address = claim.webhook_uri.as_deref().map(|uri| guard.check_receiver(uri));
     let method = claim.webhook_method.as_deref().map(check_method);
     let mut not_taken = Vec::new();
@@ -112,7 +112,7 @@ async fn accounts_of(app: &App, customer: CustomerId) -> Result<Vec<Account>> {
     let accounts = app.shared.store.read(move |connection| accounts::all_of(connection, customer)).await?;
     if accounts.is_empty() {
         let message = "this customer has no LINE account: create one with POST /v1.0/conversation_accounts";
-        return Err(Error::invalid(Rule::LineAccount, message));
+        return Err(Error::invalid(InvalidRule::LineAccount, message));
     }
     Ok(accounts)
 }
@@ -137,14 +137,14 @@ async fn connect(app: &App, account: &Account) -> Result<Connected> {
     Ok(Connected { account: account.id, bot, endpoint, test })
 }
 
-impl From<Held> for NotTaken {
-    fn from(held: Held) -> Self {
-        let Held { field, by } = held;
+impl From<HeldField> for NotTaken {
+    fn from(held: HeldField) -> Self {
+        let HeldField { field, by } = held;
         let (reason, message) = match by {
-            Source::File => {
+            FieldSource::File => {
                 ("declared", format!("`customers[].{field}` of the configuration file goes first"))
             }
-            Source::Call | Source::Token | Source::Default => {
+            FieldSource::Call | FieldSource::Token | FieldSource::Default => {
                 ("set_by_call", "what a call or a command has set goes first".to_owned())
             }
         };

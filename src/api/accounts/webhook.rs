@@ -7,11 +7,11 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
 use crate::api::request::body;
-use crate::api::request::remote::Remote;
+use crate::api::request::client_address::ClientAddress;
 use crate::contract::paths::WEBHOOK;
 use crate::error::{Error, Result};
 use crate::line::{signature, webhook};
-use crate::model::accounts::account::{Account, Check, ParkReason};
+use crate::model::accounts::account::{Account, Check, SuspensionReason};
 use crate::model::id::AccountId;
 use crate::runtime::app::App;
 use crate::store::accounts;
@@ -69,7 +69,7 @@ pub async fn receive(
 
 /// Whether messages wait for a quota that is used up: an event brings a token with which one can go out for free.
 fn waits_for_replies(account: &Account) -> bool {
-    account.parked.as_ref().is_some_and(|parked| parked.reason == ParkReason::Quota)
+    account.suspension.as_ref().is_some_and(|parked| parked.reason == SuspensionReason::Quota)
 }
 
 /// The account whose channel secret signed the body, and the body. What can be refused without reading that is refused
@@ -87,7 +87,7 @@ async fn signed(
     let signature = request.headers().get(signature::HEADER).map(HeaderValue::as_bytes);
     let signature = signature.filter(|signature| signature::is_plausible(signature)).ok_or_else(refused)?;
     let account = app.reader.read(|connection| accounts::find(connection, id))?.ok_or_else(refused)?;
-    let remote = request.extensions().get::<Remote>().and_then(|remote| remote.0);
+    let remote = request.extensions().get::<ClientAddress>().and_then(|remote| remote.0);
     let body = match app.shared.limits.take_unproved(remote, app.shared.clock.now()) {
         Ok(()) => body::read(request, &mut payload, limit_bytes).await?,
         Err(late) => body::at_hand(payload, limit_bytes).await.ok_or(late)?,

@@ -10,7 +10,7 @@ use crate::model::files::content;
 use crate::model::files::media::{Media, MediaType, PUBLIC_PATH, Upload};
 use crate::model::id::{CustomerId, MediaId};
 use crate::runtime::app::App;
-use crate::store::files::media_store::{Folder, Kind};
+use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::previews::PREVIEW_BYTES_MAX;
 use crate::store::files::uploads;
 
@@ -31,7 +31,7 @@ pub struct Attached {
 struct Uploads<'a> {
     app: &'a App,
     customer: CustomerId,
-    files: Folder,
+    files: MediaStore,
     found: Vec<MediaId>,
 }
 
@@ -117,7 +117,7 @@ impl Uploads<'_> {
         if upload.size <= PREVIEW_BYTES_MAX {
             return self.address(upload, "").map(Some);
         }
-        let exists = self.files.path(upload.id, Kind::Preview).exists();
+        let exists = self.files.path(upload.id, Variant::Preview).exists();
         exists.then(|| self.address(upload, "preview/")).transpose()
     }
 
@@ -132,7 +132,7 @@ impl Uploads<'_> {
 
     fn shown(&self, upload: &Upload, media: &Attachment, uri: &str) -> Media {
         let shown = Media::of_upload(upload);
-        let has_preview = self.files.path(upload.id, Kind::Preview).exists();
+        let has_preview = self.files.path(upload.id, Variant::Preview).exists();
         let is_file = kind_of(media) == Some("file");
         Media {
             r#type: if is_file { MediaType::File } else { upload.kind },

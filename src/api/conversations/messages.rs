@@ -4,10 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::api::conversations::attachments;
 use crate::api::conversations::outgoing::{self, SendMessage};
-use crate::api::json::JSON;
+use crate::api::json::JSON_TYPE;
 use crate::api::request::body::Json;
 use crate::api::request::caller::Caller;
-use crate::api::request::idempotency::Once;
+use crate::api::request::idempotency_key::IdempotencyKey;
 use crate::api::request::{capacity, query};
 use crate::contract::views::{ListBody, MessageView};
 use crate::error::{Error, InvalidProperty, Result};
@@ -37,7 +37,7 @@ pub async fn list(
     app.reader.read(|connection| {
         messages::page(connection, of, page, |row| body.push(&MessageView::from(row), row.tm_create))
     })?;
-    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+    Ok(HttpResponse::Ok().content_type(JSON_TYPE).body(body.finish()))
 }
 
 /// One message.
@@ -56,7 +56,7 @@ pub async fn send(
     id: web::Path<String>,
     request: HttpRequest,
     Json(message): Json<SendMessage>,
-    (app, once): (web::Data<App>, Once),
+    (app, once): (web::Data<App>, IdempotencyKey),
 ) -> Result<HttpResponse> {
     let of = (caller.customer, id.parse::<ConversationId>()?);
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;

@@ -4,13 +4,13 @@ pub mod attachments;
 pub mod messages;
 pub mod outgoing;
 pub mod participants;
+pub mod read_and_typing;
 pub mod retries;
-pub mod signs;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use crate::api::json::JSON;
+use crate::api::json::JSON_TYPE;
 use crate::api::request::body::Json;
 use crate::api::request::caller::Caller;
 use crate::api::request::field::{Field, checked};
@@ -42,7 +42,7 @@ pub async fn list(caller: Caller, request: HttpRequest, app: web::Data<App>) -> 
     for conversation in &conversations {
         body.push(&ConversationView::from(conversation), conversation.tm_create);
     }
-    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+    Ok(HttpResponse::Ok().content_type(JSON_TYPE).body(body.finish()))
 }
 
 /// One conversation.

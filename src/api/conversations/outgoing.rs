@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::api::request::field::or_default;
-use crate::error::{Error, InvalidProperty, Result, Rule};
+use crate::error::{Error, InvalidProperty, InvalidRule, Result};
 use crate::line::outgoing::link_text;
 use crate::model::chats::mention::{Mention, MentionKind};
 use crate::model::chats::outgoing::Outgoing;
@@ -70,7 +70,7 @@ impl SendMessage {
     pub fn outgoing(self, quote_token: Option<String>) -> Result<Outgoing> {
         if self.text.is_empty() && self.medias.is_empty() {
             let expected = "a message needs a `text` or at least one of `medias`";
-            return Err(Error::invalid(Rule::Argument, expected));
+            return Err(Error::invalid(InvalidRule::Argument, expected));
         }
         let text = if self.text.is_empty() { None } else { Some(self.text.parse()?) };
         Ok(Outgoing {

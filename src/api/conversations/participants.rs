@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::api::json::JSON;
+use crate::api::json::JSON_TYPE;
 use crate::api::request::caller::Caller;
 use crate::api::request::query;
 use crate::contract::views::{AddressView, ListBody};
@@ -32,5 +32,5 @@ pub async fn list(
     for (place, participant) in &listed {
         body.push(&AddressView::from(participant), *place);
     }
-    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+    Ok(HttpResponse::Ok().content_type(JSON_TYPE).body(body.finish()))
 }

@@ -8,7 +8,7 @@ use crate::api::request::body::MaybeJson;
 use crate::api::request::caller::Caller;
 use crate::api::request::capacity;
 use crate::api::request::field::or_default;
-use crate::api::request::idempotency::Once;
+use crate::api::request::idempotency_key::IdempotencyKey;
 use crate::error::Result;
 use crate::model::created::Created;
 use crate::model::id::{ConversationId, MessageId};
@@ -31,7 +31,7 @@ pub async fn create(
     ids: web::Path<(String, String)>,
     request: HttpRequest,
     MaybeJson(Retry { force }): MaybeJson<Retry>,
-    (app, once): (web::Data<App>, Once),
+    (app, once): (web::Data<App>, IdempotencyKey),
 ) -> Result<HttpResponse> {
     let of = (caller.customer, ids.0.parse::<ConversationId>()?);
     let id: MessageId = ids.1.parse()?;

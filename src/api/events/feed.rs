@@ -18,15 +18,15 @@ use tokio::time::{Instant, sleep_until};
 use crate::api::request::caller::Caller;
 use crate::api::request::query;
 use crate::contract::views::{EventView, ResetView, event_type};
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 use crate::model::id::{ConversationId, CustomerId};
 use crate::model::webhooks::event::{EventKind, EventRow};
 use crate::runtime::app::App;
-use crate::runtime::feeds::Place;
+use crate::runtime::feeds::FeedPermit;
 use crate::runtime::grant::Grant;
-use crate::runtime::wake::Stop;
-use crate::store::engine::listeners::Listener;
-use crate::store::events::{self, Beginning, Progress, Reading};
+use crate::runtime::wakers::Stop;
+use crate::store::engine::listeners::EventListener;
+use crate::store::events::{self, EventCursor, FeedStart, ReadProgress};
 
 /// The header with which a client takes up where it ended.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -38,22 +38,22 @@ const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-bufferi
 const RECONNECT_MILLISECONDS: u32 = 1_000;
 
 /// Which events a caller wants.
-struct Wish {
+struct FeedQuery {
     customer: CustomerId,
     grant: Grant,
     conversation: Option<ConversationId>,
     kinds: Vec<EventKind>,
-    beginning: Beginning,
+    beginning: FeedStart,
 }
 
 /// An open feed.
 struct Feed {
     app: web::Data<App>,
-    wish: Wish,
-    reading: Reading,
-    listener: Listener,
+    wish: FeedQuery,
+    reading: EventCursor,
+    listener: EventListener,
     end: Stop,
-    _place: Place,
+    _place: FeedPermit,
     /// What the client gets first.
     greeting: Option<String>,
     /// The id that the client would come back with.
@@ -64,7 +64,7 @@ struct Feed {
 
 /// A customer's events, from now on or from where the client ended.
 pub async fn read(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
-    let wish = Wish::of(&request, &app).await?;
+    let wish = FeedQuery::of(&request, &app).await?;
     let place = app.shared.feeds.enter(wish.customer)?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header(UNBUFFERED);
@@ -75,7 +75,7 @@ pub async fn read(request: HttpRequest, app: web::Data<App>) -> Result<HttpRespo
     Ok(answer.streaming(feed.pieces()))
 }
 
-impl Wish {
+impl FeedQuery {
     async fn of(request: &HttpRequest, app: &App) -> Result<Self> {
         let now = app.shared.clock.now();
         let (customer, grant) = match query::parameter(request, "ticket") {
@@ -88,10 +88,10 @@ impl Wish {
         let conversation = query::parameter(request, "conversation_id").map(|id| id.parse()).transpose()?;
         let kinds =
             query::parameter(request, "type").map_or(Ok(EventKind::ALL.to_vec()), |types| kinds(&types))?;
-        Ok(Self { customer, grant, conversation, kinds, beginning: beginning(request) })
+        Ok(Self { customer, grant, conversation, kinds, beginning: start(request) })
     }
 
-    fn open(&self, app: &App, beginning: Beginning) -> Result<Option<Reading>> {
+    fn open(&self, app: &App, beginning: FeedStart) -> Result<Option<EventCursor>> {
         let of = (self.customer, self.conversation);
         app.reader.read(|connection| events::open(connection, of, self.kinds.clone(), beginning))
     }
@@ -99,38 +99,38 @@ impl Wish {
 
 /// Where the client ended. The header goes before the parameter, because a browser that comes back repeats the address
 /// as it was at first.
-fn beginning(request: &HttpRequest) -> Beginning {
+fn start(request: &HttpRequest) -> FeedStart {
     let header =
         request.headers().get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes().trim_ascii()));
     let parameter = || query::parameter(request, "last_event_id");
     // Who has heard nothing yet has an empty id (WHATWG HTML, 9.2.3).
     let given = |id: &Cow<'_, str>| !id.is_empty();
     let Some(id) = header.filter(given).or_else(|| parameter().filter(given)) else {
-        return Beginning::Now;
+        return FeedStart::Now;
     };
     // Whatever else it is, it is an id that this server never gave.
     let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
     let sequence = id.parse().ok().filter(|_| is_number);
-    Beginning::After(sequence.unwrap_or(i64::MAX))
+    FeedStart::After(sequence.unwrap_or(i64::MAX))
 }
 
 fn kinds(types: &str) -> Result<Vec<EventKind>> {
     let kind = |word: &str| {
         let kind = EventKind::ALL.into_iter().find(|kind| event_type(*kind) == word);
         let names = EventKind::ALL.map(event_type).join(", ");
-        kind.ok_or_else(|| Error::invalid(Rule::Argument, format!("`type` is a list of: {names}")))
+        kind.ok_or_else(|| Error::invalid(InvalidRule::Argument, format!("`type` is a list of: {names}")))
     };
     types.split(',').map(kind).collect()
 }
 
 impl Feed {
-    fn open(app: web::Data<App>, wish: Wish, place: Place) -> Result<Self> {
+    fn open(app: web::Data<App>, wish: FeedQuery, place: FeedPermit) -> Result<Self> {
         let (reading, greeting) = match wish.open(&app, wish.beginning)? {
             Some(reading) => (reading, String::new()),
-            None => begin_anew(&app, &wish)?,
+            None => reset(&app, &wish)?,
         };
         let listener = app.shared.store.listen(&reading);
-        let (end, known) = (app.shared.end.told(), reading.after());
+        let (end, known) = (app.shared.end.stop(), reading.after());
         let greeting = Some(format!("retry: {RECONNECT_MILLISECONDS}\nid: {known}\n\n{greeting}"));
         Ok(Self { app, wish, reading, listener, end, _place: place, greeting, known, given: None })
     }
@@ -165,7 +165,7 @@ impl Feed {
                 return Some(piece);
             }
             tokio::select! {
-                () = self.listener.told() => {}
+                () = self.listener.notified() => {}
                 () = sleep_until(heartbeat) => return Some(self.heartbeat()),
                 () = self.end.requested() => return None,
                 () = grant.ended(clock) => return None,
@@ -179,8 +179,8 @@ impl Feed {
             let (mut piece, reading) = (String::new(), &mut self.reading);
             let visit = |event: &EventRow<'_>| write_event(&mut piece, event);
             let progress = self.app.reader.read(|connection| events::next(connection, reading, visit))?;
-            if progress == Progress::Lost {
-                let (reading, reset) = begin_anew(&self.app, &self.wish)?;
+            if progress == ReadProgress::Lost {
+                let (reading, reset) = reset(&self.app, &self.wish)?;
                 self.known = reading.after();
                 self.reading = reading;
                 return Ok(reset);
@@ -188,7 +188,7 @@ impl Feed {
             if !piece.is_empty() {
                 self.known = self.reading.after();
             }
-            if !piece.is_empty() || progress == Progress::End {
+            if !piece.is_empty() || progress == ReadProgress::End {
                 return Ok(piece);
             }
         }
@@ -204,8 +204,8 @@ impl Feed {
 }
 
 /// A reading from now on, and what tells the client that it missed something.
-fn begin_anew(app: &App, wish: &Wish) -> Result<(Reading, String)> {
-    let reading = wish.open(app, Beginning::Now)?;
+fn reset(app: &App, wish: &FeedQuery) -> Result<(EventCursor, String)> {
+    let reading = wish.open(app, FeedStart::Now)?;
     let reading = reading.ok_or_else(|| Error::internal("there is no newest event"))?;
     let view = serde_json::to_string(&ResetView::new(app.shared.clock.now())).map_err(Error::internal)?;
     let reset = format!("id: {}\nevent: {}\ndata: {view}\n\n", reading.after(), ResetView::TYPE);

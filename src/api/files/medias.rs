@@ -20,7 +20,7 @@ use crate::model::files::content::{self, HEAD_BYTES};
 use crate::model::files::media::StoredFile;
 use crate::model::id::MediaId;
 use crate::runtime::app::App;
-use crate::store::files::media_store::Kind;
+use crate::store::files::media_store::Variant;
 use crate::store::files::medias;
 
 /// Bytes that are read at once.
@@ -50,7 +50,7 @@ pub async fn get(
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
     let stored = stored(&app, &caller, &id)?;
-    serve(&app, &request, stored, Kind::Whole).await
+    serve(&app, &request, stored, Variant::Whole).await
 }
 
 /// The small picture of a file.
@@ -61,7 +61,7 @@ pub async fn preview(
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
     let stored = stored(&app, &caller, &id)?;
-    serve(&app, &request, stored, Kind::Preview).await
+    serve(&app, &request, stored, Variant::Preview).await
 }
 
 /// The caller's file with this id.
@@ -71,17 +71,22 @@ fn stored(app: &App, caller: &Caller, id: &str) -> Result<StoredFile> {
 }
 
 /// As much of a file, or of its small picture, as is asked for.
-pub async fn serve(app: &App, request: &HttpRequest, stored: StoredFile, kind: Kind) -> Result<HttpResponse> {
+pub async fn serve(
+    app: &App,
+    request: &HttpRequest,
+    stored: StoredFile,
+    kind: Variant,
+) -> Result<HttpResponse> {
     let StoredFile { id, filename, content_type, sha256, .. } = stored;
     let Opened { file, size, content_type: found } = open(app, id, kind).await?;
     let digest = hexadecimal(&sha256);
     let served = match kind {
-        Kind::Preview => {
+        Variant::Preview => {
             let name = format!("{id}-preview.{}", content::ending(found));
             let (content_type, etag) = (found.to_owned(), format!("\"{digest}-preview\""));
             Served { file, name, content_type, etag, size }
         }
-        Kind::Whole => {
+        Variant::Whole => {
             let name = if filename.is_empty() {
                 format!("{id}.{}", content::ending(&content_type))
             } else {
@@ -93,7 +98,7 @@ pub async fn serve(app: &App, request: &HttpRequest, stored: StoredFile, kind: K
     answer(request, served)
 }
 
-async fn open(app: &App, id: MediaId, kind: Kind) -> Result<Opened> {
+async fn open(app: &App, id: MediaId, kind: Variant) -> Result<Opened> {
     let folder = app.shared.folder.clone();
     let look = move || {
         let mut file = folder.read(id, kind)?;
@@ -107,7 +112,7 @@ async fn open(app: &App, id: MediaId, kind: Kind) -> Result<Opened> {
     };
     let opened = web::block(look).await.map_err(Error::internal)?;
     opened.map_err(|error| match error.kind() {
-        ErrorKind::NotFound if kind == Kind::Preview => {
+        ErrorKind::NotFound if kind == Variant::Preview => {
             Error::NotHere(Resource::Media, "there is no preview of this media".to_owned())
         }
         // It was withdrawn a moment ago.

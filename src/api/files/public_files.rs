@@ -10,7 +10,7 @@ use crate::error::{Error, Resource, Result};
 use crate::model::files::media::StoredFile;
 use crate::model::id::MediaId;
 use crate::runtime::app::App;
-use crate::store::files::media_store::Kind;
+use crate::store::files::media_store::Variant;
 use crate::store::files::uploads;
 
 /// A file that was sent.
@@ -20,7 +20,7 @@ pub async fn whole(
     app: Data<App>,
 ) -> Result<HttpResponse> {
     let file = sent(&app, &place.0)?;
-    medias::serve(&app, &request, file, Kind::Whole).await
+    medias::serve(&app, &request, file, Variant::Whole).await
 }
 
 /// The small picture of a picture that was sent.
@@ -30,7 +30,7 @@ pub async fn preview(
     app: Data<App>,
 ) -> Result<HttpResponse> {
     let file = sent(&app, &place.0)?;
-    medias::serve(&app, &request, file, Kind::Preview).await
+    medias::serve(&app, &request, file, Variant::Preview).await
 }
 
 /// What is no id answers as what is unknown: nobody learns anything by guessing.

@@ -9,17 +9,17 @@ use tokio::sync::Semaphore;
 
 use crate::api::request::caller::Caller;
 use crate::api::request::file_body::{FileBody, OTHER_BYTES_MAX};
-use crate::api::request::idempotency::Once;
-use crate::api::request::{body, capacity, deadline, query};
-use crate::error::{Error, Resource, Result, Rule};
-use crate::line::said;
+use crate::api::request::idempotency_key::IdempotencyKey;
+use crate::api::request::{body, body_timeout, capacity, query};
+use crate::error::{Error, InvalidRule, Resource, Result};
+use crate::line::received_message;
 use crate::model::created::Created;
 use crate::model::files::content;
 use crate::model::files::media::{Media, MediaType, Upload};
 use crate::model::id::{CustomerId, MediaId};
 use crate::runtime::app::App;
 use crate::store::accounts::customers;
-use crate::store::files::media_store::{Draft, Folder, Kept, Kind};
+use crate::store::files::media_store::{CompleteFile, MediaStore, PartialFile, Variant};
 use crate::store::files::previews::{self, PREVIEW_BYTES_MAX};
 use crate::store::files::uploads;
 use crate::store::outbox::idempotency;
@@ -33,16 +33,16 @@ const FILM_BYTES_MAX: u64 = 200_000_000;
 const FILE_BYTES_MAX: u64 = 200_000_000;
 
 /// Decoding takes much memory: one picture at a time.
-static TURN: Semaphore = Semaphore::const_new(1);
+static PREVIEW_PERMIT: Semaphore = Semaphore::const_new(1);
 
 /// What the caller says that it is.
 #[derive(Clone)]
-struct Claim(String);
+struct UploadClaim(String);
 
 /// A file on its way to disk.
 struct Arriving {
-    draft: Draft,
-    claim: Claim,
+    draft: PartialFile,
+    claim: UploadClaim,
     size: u64,
 }
 
@@ -51,20 +51,20 @@ pub async fn create(
     caller: Caller,
     request: HttpRequest,
     payload: Payload,
-    (app, once): (Data<App>, Once),
+    (app, once): (Data<App>, IdempotencyKey),
 ) -> Result<HttpResponse> {
     let announced = u64::try_from(body::announced_bytes(&request)).unwrap_or(u64::MAX);
     if announced > FILM_BYTES_MAX.max(FILE_BYTES_MAX) + OTHER_BYTES_MAX as u64 {
         return Err(too_large(MediaType::File));
     }
     capacity::require_disk(&app)?;
-    let body = FileBody::open(&request, payload.into_inner(), deadline::UPLOAD.as_secs()).await?;
+    let body = FileBody::open(&request, payload.into_inner(), body_timeout::UPLOAD.as_secs()).await?;
     let named = query::parameter(&request, "filename").filter(|name| !name.is_empty());
     let filename = named.map(Cow::into_owned).or_else(|| body.filename.clone()).unwrap_or_default();
-    let (id, filename) = (MediaId::random(), said::filename(&filename));
+    let (id, filename) = (MediaId::random(), received_message::filename(&filename));
     let files = app.shared.folder.clone();
     let begun = files.clone();
-    let draft = blocking(move || begun.begin(id, Kind::Whole)).await?;
+    let draft = blocking(move || begun.begin(id, Variant::Whole)).await?;
     let (kept, kind, content_type) = receive(Arriving::new(draft, &body), body).await?;
     let upload = Upload { id, kind, filename, content_type: content_type.to_owned(), size: kept.size };
     let noted = match make_preview(&files, &upload).await {
@@ -88,8 +88,8 @@ pub fn show(app: &App, customer: CustomerId, id: MediaId) -> Result<HttpResponse
 }
 
 impl Arriving {
-    fn new(draft: Draft, body: &FileBody) -> Self {
-        Self { draft, claim: Claim(body.content_type.clone()), size: 0 }
+    fn new(draft: PartialFile, body: &FileBody) -> Self {
+        Self { draft, claim: UploadClaim(body.content_type.clone()), size: 0 }
     }
 
     /// Writes a piece, unless what arrived so far is not what it is said to be, or too much.
@@ -102,7 +102,7 @@ impl Arriving {
     }
 }
 
-impl Claim {
+impl UploadClaim {
     /// What LINE makes of the file, and its type.
     fn judge(&self, found: &'static str) -> Result<(MediaType, &'static str)> {
         let kind = content::kind(found);
@@ -121,7 +121,10 @@ impl Claim {
 }
 
 /// The whole file on disk, with what it is.
-async fn receive(mut arriving: Arriving, mut body: FileBody) -> Result<(Kept, MediaType, &'static str)> {
+async fn receive(
+    mut arriving: Arriving,
+    mut body: FileBody,
+) -> Result<(CompleteFile, MediaType, &'static str)> {
     let mut collected = BytesMut::new();
     while let Some(part) = body.next().await? {
         collected.extend_from_slice(&part);
@@ -131,33 +134,38 @@ async fn receive(mut arriving: Arriving, mut body: FileBody) -> Result<(Kept, Me
     }
     arriving = arriving.write(collected.freeze()).await?;
     if arriving.size == 0 {
-        return Err(Error::invalid(Rule::Argument, "the file is empty"));
+        return Err(Error::invalid(InvalidRule::Argument, "the file is empty"));
     }
     let Arriving { draft, claim, .. } = arriving;
-    let kept = blocking(move || draft.keep()).await?;
+    let kept = blocking(move || draft.finish()).await?;
     let (kind, content_type) = claim.judge(kept.content_type)?;
     Ok((kept, kind, content_type))
 }
 
 /// A picture that is too large to be its own preview gets a small one, if it can be decoded.
-async fn make_preview(files: &Folder, upload: &Upload) -> Result<()> {
+async fn make_preview(files: &MediaStore, upload: &Upload) -> Result<()> {
     if upload.kind != MediaType::Image || upload.size <= PREVIEW_BYTES_MAX {
         return Ok(());
     }
-    let _turn = TURN.acquire().await.map_err(Error::internal)?;
+    let _turn = PREVIEW_PERMIT.acquire().await.map_err(Error::internal)?;
     let (files, id) = (files.clone(), upload.id);
     blocking(move || {
-        let Some(preview) = previews::preview(&files.path(id, Kind::Whole)) else { return Ok(()) };
-        let mut draft = files.begin(id, Kind::Preview)?;
+        let Some(preview) = previews::preview(&files.path(id, Variant::Whole)) else { return Ok(()) };
+        let mut draft = files.begin(id, Variant::Preview)?;
         draft.write(&preview)?;
-        draft.keep().map(drop)
+        draft.finish().map(drop)
     })
     .await
 }
 
-async fn note(app: &App, caller: Caller, upload: &Upload, (sha256, once): ([u8; 32], Once)) -> Result<()> {
+async fn note(
+    app: &App,
+    caller: Caller,
+    upload: &Upload,
+    (sha256, once): ([u8; 32], IdempotencyKey),
+) -> Result<()> {
     let (Caller { customer, profile, .. }, upload) = (caller, upload.clone());
-    once.saw_hash(sha256);
+    once.note_body_hash(sha256);
     let claim = once.claim();
     let bytes_max = app.shared.config.limits.media_customer_bytes;
     let add = app.shared.store.write(app.shared.clock.now(), move |tx| {

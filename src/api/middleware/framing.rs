@@ -11,14 +11,14 @@ use actix_web::http::{Method, Version};
 use actix_web::web::Bytes;
 
 /// What `GET` would answer, without being made: `HEAD` is told its length (RFC 9110, 9.3.2).
-struct Untold(BodySize);
+struct Unsized(BodySize);
 
 /// Makes an answer one that its client can read to the end.
 pub fn fit(response: ServiceResponse<BoxBody>, is_last: bool) -> ServiceResponse<BoxBody> {
     let (method, version) = (response.request().method().clone(), response.request().version());
     let is_stream = response.response().body().size() == BodySize::Stream;
     let mut response = match method {
-        Method::HEAD => response.map_body(|_, body| Untold(body.size()).boxed()),
+        Method::HEAD => response.map_body(|_, body| Unsized(body.size()).boxed()),
         _ => response,
     };
     let head = response.response_mut().head_mut();
@@ -41,7 +41,7 @@ pub fn sent(response: &ServiceResponse<BoxBody>) -> u64 {
     }
 }
 
-impl MessageBody for Untold {
+impl MessageBody for Unsized {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

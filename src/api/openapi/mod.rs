@@ -7,7 +7,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, web};
 
-use crate::api::json::JSON;
+use crate::api::json::JSON_TYPE;
 use crate::runtime::app::App;
 
 /// OpenAPI 3.1, but for the two words that [`render`] replaces.
@@ -19,7 +19,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 
 /// What this server can do, as an OpenAPI document.
 pub async fn document(app: web::Data<App>) -> HttpResponse {
-    HttpResponse::Ok().content_type(JSON).body(render(&app.shared.config.base_path))
+    HttpResponse::Ok().content_type(JSON_TYPE).body(render(&app.shared.config.base_path))
 }
 
 /// The page that shows the document.

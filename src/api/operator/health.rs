@@ -37,7 +37,7 @@ pub async fn ready(app: web::Data<App>) -> HttpResponse {
 
 /// What an operator may want to know of a server that works all the same. What cannot be found out is null.
 async fn figures(app: &App) -> Value {
-    let parked = in_time(app.shared.store.read(backlog::parked)).await;
+    let parked = in_time(app.shared.store.read(backlog::suspended)).await;
     let parked = parked.map(|parked| parked.into_iter().collect::<BTreeMap<_, _>>());
     json!({
         "wal_bytes": app.shared.store.log_bytes(),

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, web};
 use crate::api::route::Route;
 use crate::api::route::route_not_found;
 use crate::error::Result;
-use crate::metrics::page::{CONTENT_TYPE, Page};
+use crate::metrics::page::{CONTENT_TYPE, MetricsPage};
 use crate::runtime::app::Shared;
 use crate::store::engine::{damage, schema};
 use crate::store::outbox::backlog;
@@ -21,7 +21,7 @@ pub fn routes(service: &mut web::ServiceConfig) {
 
 /// All numbers, as they are now.
 pub async fn get(shared: web::Data<Arc<Shared>>) -> Result<HttpResponse> {
-    let mut page = Page::new(&shared.metrics);
+    let mut page = MetricsPage::new(&shared.metrics);
     add_process(&mut page, &shared);
     add_counters(&mut page, &shared);
     add_backlog(&mut page, &shared).await?;
@@ -30,7 +30,7 @@ pub async fn get(shared: web::Data<Arc<Shared>>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(page.text()?))
 }
 
-fn add_process(page: &mut Page, shared: &Shared) {
+fn add_process(page: &mut MetricsPage, shared: &Shared) {
     page.versions([
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("schema", schema::current_version().to_string()),
@@ -40,7 +40,7 @@ fn add_process(page: &mut Page, shared: &Shared) {
     page.number("feeds", "Live feeds that are open", shared.feeds.count());
 }
 
-fn add_counters(page: &mut Page, shared: &Shared) {
+fn add_counters(page: &mut MetricsPage, shared: &Shared) {
     let counters = &shared.counters;
     page.add("webhooks_refused", "Webhooks without LINE's signature", &counters.webhooks_refused);
     page.add("events_stored", "Events of LINE that were stored", &counters.events_stored);
@@ -49,7 +49,7 @@ fn add_counters(page: &mut Page, shared: &Shared) {
     page.add("panics", "Requests that ended in a panic", &counters.panics);
 }
 
-async fn add_backlog(page: &mut Page, shared: &Shared) -> Result<()> {
+async fn add_backlog(page: &mut MetricsPage, shared: &Shared) -> Result<()> {
     let now = shared.clock.now();
     let backlog = shared.store.read(move |connection| backlog::measure(connection, now)).await?;
     let oldest = backlog.oldest.map_or(0, |oldest| now.since(oldest).as_secs());
@@ -58,7 +58,7 @@ async fn add_backlog(page: &mut Page, shared: &Shared) -> Result<()> {
     let lanes = [("under_way", backlog.under_way), ("waiting", backlog.waiting), ("slow", backlog.slow)];
     let lanes = lanes.map(|(state, count)| (state.to_owned(), count));
     page.numbers(("lanes", "Chats with something to send"), "state", lanes);
-    page.numbers(("accounts_parked", "LINE accounts that send nothing"), "reason", backlog.parked);
+    page.numbers(("accounts_suspended", "LINE accounts that send nothing"), "reason", backlog.suspended);
     let oldest = backlog.oldest_untold.map_or(0, |oldest| now.since(oldest).as_secs());
     page.number("webhook_deliveries_waiting", "Events that customers are still to be told", backlog.untold);
     page.number("webhook_deliveries_oldest_seconds", "Age of the oldest of them", oldest);
@@ -67,7 +67,7 @@ async fn add_backlog(page: &mut Page, shared: &Shared) -> Result<()> {
     Ok(())
 }
 
-fn add_storage(page: &mut Page, shared: &Shared) {
+fn add_storage(page: &mut MetricsPage, shared: &Shared) {
     page.number("damaged_reads", "Times that something damaged was read in the database", damage::reads());
     page.number("wal_bytes", "Size of the database's log", shared.store.log_bytes());
     if let Ok(free) = shared.store.free_bytes() {
@@ -76,7 +76,7 @@ fn add_storage(page: &mut Page, shared: &Shared) {
 }
 
 /// What LINE said when it was asked last; nobody waits for LINE here.
-fn add_quotas(page: &mut Page, shared: &Shared) {
+fn add_quotas(page: &mut MetricsPage, shared: &Shared) {
     let known = shared.quotas.known();
     let used = known.iter().map(|(account, quota)| (account.to_string(), quota.used));
     let limits = known.iter().filter_map(|(account, quota)| Some((account.to_string(), quota.limit?)));

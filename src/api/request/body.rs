@@ -11,9 +11,9 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 
-use crate::api::request::deadline;
-use crate::api::request::idempotency::Once;
-use crate::error::{Error, Result, Rule};
+use crate::api::request::body_timeout;
+use crate::api::request::idempotency_key::IdempotencyKey;
+use crate::error::{Error, InvalidRule, Result};
 use crate::model::object::object;
 use crate::runtime::app::App;
 
@@ -23,11 +23,11 @@ pub struct Json<T>(pub T);
 /// A body of JSON that may be left away: then everything is as by default.
 pub struct MaybeJson<T>(pub T);
 
-type Reading<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
+type ReadFuture<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = Error;
-    type Future = Reading<Self>;
+    type Future = ReadFuture<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let value = value(request, payload, None);
@@ -37,7 +37,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
 impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeJson<T> {
     type Error = Error;
-    type Future = Reading<Self>;
+    type Future = ReadFuture<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let value = value(request, payload, Some(T::default()));
@@ -63,7 +63,8 @@ fn value<T: DeserializeOwned>(
             return Ok(absent);
         }
         typed?;
-        let expected = |error| Error::invalid(Rule::JsonBody, format!("the body cannot be read: {error}"));
+        let expected =
+            |error| Error::invalid(InvalidRule::JsonBody, format!("the body cannot be read: {error}"));
         object(&body).map_err(expected)
     }
 }
@@ -105,7 +106,7 @@ pub fn read(
     let seconds = app(request).shared.config.limits.request_timeout.as_secs();
     let (announced, checked) = (announced_bytes(request), check_announced(request, limit_bytes));
     let mut payload = payload.take();
-    let once = Once::of(request);
+    let once = IdempotencyKey::of(request);
     async move {
         checked?;
         let mut body = BytesMut::with_capacity(announced);
@@ -116,7 +117,7 @@ pub fn read(
             }
             body.extend_from_slice(&part);
         }
-        once.saw(&body);
+        once.note_body(&body);
         Ok(body.freeze())
     }
 }
@@ -129,8 +130,8 @@ pub fn announced_bytes(request: &HttpRequest) -> usize {
 
 /// Why a body did not arrive.
 pub fn failure(error: &PayloadError, seconds: u64) -> Error {
-    if deadline::is_late(error) {
+    if body_timeout::is_late(error) {
         return Error::TooSlow { seconds };
     }
-    Error::invalid(Rule::Argument, format!("the body broke off: {error}"))
+    Error::invalid(InvalidRule::Argument, format!("the body broke off: {error}"))
 }

@@ -44,7 +44,7 @@ fn caller(request: &HttpRequest) -> Result<Caller> {
     let Presented { token, place } = presented(request).ok_or(Error::NoCredentials)?;
     let now = app.shared.clock.now();
     let Verified { bearer, expires_at } = app.shared.verifier.verify(&token, now)?;
-    if place == Place::Cookie {
+    if place == TokenLocation::Cookie {
         same_origin::require(request)?;
     }
     app.shared.limits.take_token(&token, now)?;
@@ -58,12 +58,12 @@ fn caller(request: &HttpRequest) -> Result<Caller> {
 /// A token, and where it stands.
 struct Presented<'request> {
     token: Cow<'request, str>,
-    place: Place,
+    place: TokenLocation,
 }
 
 /// Where a token can stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum TokenLocation {
     /// In the request itself: whoever made the request has put it there.
     Request,
     /// In a cookie: a browser adds it whoever has made the request.
@@ -80,6 +80,7 @@ fn presented(request: &HttpRequest) -> Option<Presented<'_>> {
     let in_query = || query::parameter(request, "token").filter(given);
     let in_request = in_header.filter(given).or_else(in_query);
     let in_cookie = || request.cookie("token").map(|cookie| Cow::Owned(cookie.value().to_owned()));
-    let of_request = in_request.map(|token| Presented { token, place: Place::Request });
-    of_request.or_else(|| in_cookie().filter(given).map(|token| Presented { token, place: Place::Cookie }))
+    let of_request = in_request.map(|token| Presented { token, place: TokenLocation::Request });
+    of_request
+        .or_else(|| in_cookie().filter(given).map(|token| Presented { token, place: TokenLocation::Cookie }))
 }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 
 /// As many characters as a name or a note may have.
 const TEXT_CHARACTERS_MAX: usize = 1_000;
@@ -35,7 +35,7 @@ impl<T> Field<T> {
         match self {
             Self::Absent => Ok(None),
             Self::Null => Err(Error::invalid(
-                Rule::Argument,
+                InvalidRule::Argument,
                 format!("`{name}` cannot be null: leave it away to keep it"),
             )),
             Self::Given(value) => Ok(Some(value)),
@@ -73,7 +73,7 @@ where
 pub fn checked(text: Option<String>, field: &str) -> Result<Option<String>> {
     if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARACTERS_MAX) {
         let message = format!("`{field}` may have at most {TEXT_CHARACTERS_MAX} characters");
-        return Err(Error::invalid(Rule::Argument, message));
+        return Err(Error::invalid(InvalidRule::Argument, message));
     }
     Ok(text)
 }

@@ -12,7 +12,7 @@ use actix_web::web::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
 use crate::api::request::body;
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 
 /// The name under which a part is the file though it has no name of a file, when no other part has one.
 const FILE: &str = "file";
@@ -34,7 +34,7 @@ pub const OTHER_BYTES_MAX: usize = 64 * 1_024;
 
 /// A file on its way here.
 pub struct FileBody {
-    source: Source,
+    source: UploadSource,
     /// How long it may take, as it is told.
     seconds: u64,
     /// What the form says that its name is.
@@ -43,7 +43,7 @@ pub struct FileBody {
     pub content_type: String,
 }
 
-enum Source {
+enum UploadSource {
     Whole(Payload),
     Form(Box<Form>),
 }
@@ -60,7 +60,7 @@ struct Form {
 }
 
 /// The file of a form.
-struct File {
+struct FilePart {
     /// What was read of it.
     begun: Bytes,
     rest: Option<Field>,
@@ -102,7 +102,7 @@ impl FileBody {
 
     /// The body as it is, whatever it is.
     pub fn whole(payload: Payload, seconds: u64) -> Self {
-        Self { source: Source::Whole(payload), seconds, filename: None, content_type: String::new() }
+        Self { source: UploadSource::Whole(payload), seconds, filename: None, content_type: String::new() }
     }
 
     async fn in_form(request: &HttpRequest, payload: Payload, seconds: u64) -> Result<Self> {
@@ -111,20 +111,20 @@ impl FileBody {
         let file = form.find(seconds).await?.ok_or_else(|| {
             let expected =
                 "the form has no file: send it as a part with a name of a file (curl: `-F file=@menu.png`)";
-            Error::invalid(Rule::Argument, expected)
+            Error::invalid(InvalidRule::Argument, expected)
         })?;
-        let File { begun, rest, name, content_type } = file;
+        let FilePart { begun, rest, name, content_type } = file;
         (form.begun, form.file) = (begun, rest);
-        Ok(Self { source: Source::Form(Box::new(form)), seconds, filename: name, content_type })
+        Ok(Self { source: UploadSource::Form(Box::new(form)), seconds, filename: name, content_type })
     }
 
     /// The next piece of the file; nothing at its end, once the form has ended too. `Invalid` when it has another file.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         match &mut self.source {
-            Source::Whole(payload) => {
+            UploadSource::Whole(payload) => {
                 payload.next().await.transpose().map_err(|error| body::failure(&error, self.seconds))
             }
-            Source::Form(form) => form.next(self.seconds).await,
+            UploadSource::Form(form) => form.next(self.seconds).await,
         }
     }
 }
@@ -150,7 +150,7 @@ impl Form {
             };
             if is_file {
                 let expected = "the form has several files: send each with a request of its own";
-                return Err(Error::invalid(Rule::Argument, expected));
+                return Err(Error::invalid(InvalidRule::Argument, expected));
             }
         }
         Ok(None)
@@ -158,19 +158,19 @@ impl Form {
 
     /// The file: the first part with a name of a file, or else the first that may be one without. The others before it are passed
     /// over, as much as a form may have of them.
-    async fn find(&mut self, seconds: u64) -> Result<Option<File>> {
+    async fn find(&mut self, seconds: u64) -> Result<Option<FilePart>> {
         let mut unnamed = None;
         while let Some(mut part) = self.next_part(seconds).await? {
             match role(&part) {
                 Role::Named(name) => {
-                    let file = File::new(&part, Some(name))?;
-                    return Ok(Some(File { rest: Some(part), ..file }));
+                    let file = FilePart::new(&part, Some(name))?;
+                    return Ok(Some(FilePart { rest: Some(part), ..file }));
                 }
                 Role::Unnamed | Role::Field if unnamed.is_none() => {
                     let (begun, has_ended) = begin(&mut part, seconds).await?;
-                    let file = File { begun, ..File::new(&part, None)? };
+                    let file = FilePart { begun, ..FilePart::new(&part, None)? };
                     if !has_ended {
-                        return Ok(Some(File { rest: Some(part), ..file }));
+                        return Ok(Some(FilePart { rest: Some(part), ..file }));
                     }
                     unnamed = Some(file).filter(|file| !file.begun.is_empty());
                 }
@@ -186,7 +186,7 @@ impl Form {
         self.others += usize::from(part.is_some());
         if self.others > OTHER_PARTS_MAX + 1 {
             let message = format!("the form has more than {OTHER_PARTS_MAX} parts beside its file");
-            return Err(Error::invalid(Rule::Argument, message));
+            return Err(Error::invalid(InvalidRule::Argument, message));
         }
         Ok(part)
     }
@@ -202,7 +202,7 @@ impl Form {
     }
 }
 
-impl File {
+impl FilePart {
     /// A file of which nothing was read. `UnsupportedMediaType` for one that is written otherwise than it is.
     fn new(part: &Field, name: Option<String>) -> Result<Self> {
         for (header, plain) in CODINGS {
@@ -263,7 +263,7 @@ fn role(part: &Field) -> Role {
 fn failure(error: &MultipartError, seconds: u64) -> Error {
     match error {
         MultipartError::Payload(error) => body::failure(error, seconds),
-        other => Error::invalid(Rule::Argument, format!("the form cannot be read: {other}")),
+        other => Error::invalid(InvalidRule::Argument, format!("the form cannot be read: {other}")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 use crate::model::page::{Page, ParticipantPage};
 
 /// Every call takes a token.
@@ -34,7 +34,7 @@ fn check_text(query: &str) -> Result<()> {
     let Some(odd) = query.split('&').find(|parameter| !is_text(parameter)) else { return Ok(()) };
     let (name, _) = url::form_urlencoded::parse(odd.as_bytes()).next().unwrap_or_default();
     let message = format!("`{name}` has to be UTF-8, each byte of which may be written like `%E9%A0%98`");
-    Err(Error::invalid(Rule::Argument, message))
+    Err(Error::invalid(InvalidRule::Argument, message))
 }
 
 fn is_text(parameter: &str) -> bool {
@@ -56,11 +56,11 @@ fn check(query: &str, names: &[&str]) -> Result<()> {
         if name != TOKEN && !names.contains(&name.as_ref()) {
             let known: Vec<_> = names.iter().chain(&[TOKEN]).map(|name| format!("`{name}`")).collect();
             let message = format!("`{name}` is no parameter of this call, which takes {}", known.join(", "));
-            return Err(Error::invalid(Rule::Argument, message));
+            return Err(Error::invalid(InvalidRule::Argument, message));
         }
         if seen.contains(&name) {
             return Err(Error::invalid(
-                Rule::Argument,
+                InvalidRule::Argument,
                 format!("`{name}` stands in the query more than once"),
             ));
         }

@@ -2,17 +2,17 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::api::json::JSON;
+use crate::api::json::JSON_TYPE;
 use crate::api::request::caller::Caller;
 use crate::api::request::query;
 use crate::contract::views::ListBody;
 use crate::contract::webhook_views::{DeliveryView, DeliveryWithAttemptsView};
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 use crate::model::id::{CustomerId, EventId};
 use crate::model::webhooks::webhook_delivery::DeliveryState;
 use crate::runtime::app::App;
 use crate::store::webhooks;
-use crate::store::webhooks::history::Filter;
+use crate::store::webhooks::history::DeliveryFilter;
 
 /// A page of deliveries, newest first.
 pub async fn list(caller: Caller, request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
@@ -22,7 +22,7 @@ pub async fn list(caller: Caller, request: HttpRequest, app: web::Data<App>) -> 
     for delivery in app.shared.store.read(read).await? {
         body.push(&DeliveryView::from(&delivery), delivery.tm_create);
     }
-    Ok(HttpResponse::Ok().content_type(JSON).body(body.finish()))
+    Ok(HttpResponse::Ok().content_type(JSON_TYPE).body(body.finish()))
 }
 
 /// One delivery with its attempts.
@@ -44,13 +44,13 @@ fn show(app: &App, customer: CustomerId, id: EventId) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(DeliveryWithAttemptsView::new(&delivery, &attempts)))
 }
 
-fn filter(request: &HttpRequest) -> Result<Filter> {
+fn filter(request: &HttpRequest) -> Result<DeliveryFilter> {
     let state = query::parameter(request, "state").map(|word| state(&word)).transpose()?;
     let conversation = query::parameter(request, "conversation_id").map(|id| id.parse()).transpose()?;
-    Ok(Filter { state, conversation })
+    Ok(DeliveryFilter { state, conversation })
 }
 
 fn state(word: &str) -> Result<DeliveryState> {
     let expected = "`state` is `waiting`, `sending`, `delivered` or `failed`";
-    DeliveryState::parse(word).ok_or_else(|| Error::invalid(Rule::Argument, expected))
+    DeliveryState::parse(word).ok_or_else(|| Error::invalid(InvalidRule::Argument, expected))
 }

@@ -7,10 +7,10 @@ use crate::api::request::body::Json;
 use crate::api::request::caller::Caller;
 use crate::api::request::field::Field;
 use crate::contract::webhook_views::EndpointView;
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 use crate::model::accounts::customer::ProfileChange;
 use crate::model::id::CustomerId;
-use crate::net::ssrf_guard::Guard;
+use crate::net::ssrf_guard::SsrfGuard;
 use crate::runtime::app::App;
 use crate::store::accounts::customers;
 use crate::store::webhooks;
@@ -45,7 +45,7 @@ pub async fn update(
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
     let Caller { customer, profile, .. } = caller;
-    let change = body.into_change(&Guard::new(&app.shared.config.limits.allowed_hosts))?;
+    let change = body.into_change(&SsrfGuard::new(&app.shared.config.limits.allowed_hosts))?;
     let enable = app.shared.store.write(app.shared.clock.now(), move |tx| {
         customers::introduce(tx, customer, &profile)?;
         customers::update(tx, customer, change)?;
@@ -78,9 +78,9 @@ fn show(app: &App, customer: CustomerId, with_secret: bool) -> Result<HttpRespon
 }
 
 impl EndpointBody {
-    fn into_change(self, guard: &Guard) -> Result<ProfileChange> {
+    fn into_change(self, guard: &SsrfGuard) -> Result<ProfileChange> {
         let (uri, method) = (self.uri.or_empty(), self.method.not_null("method")?);
-        let refused = |reason| Error::invalid(Rule::Argument, format!("`uri`: {reason}"));
+        let refused = |reason| Error::invalid(InvalidRule::Argument, format!("`uri`: {reason}"));
         uri.as_deref().map_or(Ok(()), |uri| guard.check_receiver(uri)).map_err(refused)?;
         let method = method.map(|method| method.word().to_owned());
         Ok(ProfileChange { webhook_uri: uri, webhook_method: method, ..ProfileChange::default() })

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::command::doctor::examined::{self, Examined};
 use crate::command::doctor::finding::Finding;
-use crate::command::own_server::{self, Request};
+use crate::command::local_client::{self, Request};
 use crate::command::terminal::words::counted;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::line::client::Client;
+use crate::line::client::LineClient;
+use crate::line::responses::{WebhookEndpoint, WebhookTest};
 use crate::line::signature;
-use crate::line::told::{WebhookEndpoint, WebhookTest};
 use crate::model::accounts::account::{Bot, Quota};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -57,7 +57,7 @@ pub async fn look(config: &Config) -> Vec<Finding> {
             return vec![Finding::failed("accounts", &error, "the database was tampered with")];
         }
     };
-    let line = Client::new(&config.line, CONNECTIONS);
+    let line = LineClient::new(&config.line, CONNECTIONS);
     let mut findings = match line.clock().await {
         Ok(Some(time)) => vec![clock(time, Timestamp::now())],
         Ok(None) => {
@@ -90,7 +90,7 @@ fn clock(line: Timestamp, now: Timestamp) -> Finding {
 }
 
 /// `line` is nothing when LINE is not reached.
-async fn of_account(config: &Config, line: Option<&Client>, account: &Examined) -> Vec<Finding> {
+async fn of_account(config: &Config, line: Option<&LineClient>, account: &Examined) -> Vec<Finding> {
     let check = |what: &str| format!("account {} {what}", account.id);
     if account.token.expose().is_empty() {
         let remedy = "start the server, which fetches it, and look again";
@@ -111,7 +111,7 @@ async fn of_account(config: &Config, line: Option<&Client>, account: &Examined) 
 }
 
 /// What LINE says about an account.
-async fn asked(config: &Config, line: &Client, account: &Examined, is_running: bool) -> Vec<Finding> {
+async fn asked(config: &Config, line: &LineClient, account: &Examined, is_running: bool) -> Vec<Finding> {
     let check = |what: &str| format!("account {} {what}", account.id);
     let token = &account.token;
     let mut findings = Vec::new();
@@ -131,7 +131,7 @@ async fn asked(config: &Config, line: &Client, account: &Examined, is_running: b
         Err(error) if is_unset(&error) => {
             not_yet(Finding::fail(check("webhook"), error.chain(), SETUP), is_running)
         }
-        Err(error) => untold(&check("webhook"), &error, "look at LINE's words, and again later"),
+        Err(error) => unreachable(&check("webhook"), &error, "look at LINE's words, and again later"),
         Ok(set) => not_yet(webhook(set, &check("webhook"), expected(config, account)), is_running),
     });
     findings.push(if is_running {
@@ -144,7 +144,7 @@ async fn asked(config: &Config, line: &Client, account: &Examined, is_running: b
 }
 
 /// What LINE did not tell: for want of a good token, of an answer, or for what the remedy says.
-fn untold(check: &str, error: &Error, remedy: &str) -> Finding {
+fn unreachable(check: &str, error: &Error, remedy: &str) -> Finding {
     match error {
         Error::LineRefused { status: 401, .. } => Finding::skipped(check, "LINE refuses the token"),
         Error::LineUnavailable(message) => Finding::fail(check, message, LATER),
@@ -190,7 +190,7 @@ async fn signature(config: &Config, account: &Examined, check: &str) -> (bool, F
         let signature = signature::sign(secret, body.as_bytes());
         let header = Some((signature::HEADER, signature.as_str()));
         let request = Request { method: "POST", path: &path, header, body: &body };
-        own_server::ask(config, &request).await.map(|(status, _)| status)
+        local_client::ask(config, &request).await.map(|(status, _)| status)
     };
     let asked = match ask(&account.secret).await {
         Ok(ours) => ask(&Secret::new("another")).await.map(|other| (ours, other)),
@@ -236,14 +236,14 @@ fn webhook(set: WebhookEndpoint, check: &str, expected: Option<String>) -> Findi
 }
 
 /// LINE itself sends a signed webhook without events: an answer of 200 is the whole way, signature included.
-async fn reached(line: &Client, token: &Secret, check: &str) -> Finding {
+async fn reached(line: &LineClient, token: &Secret, check: &str) -> Finding {
     let remedy = "is the server running, does the proxy pass the body on unchanged, is the channel secret the right one?";
     match line.test_webhook(token).await {
         Ok(WebhookTest { success: true, .. }) => {
             Finding::ok(check, "LINE reaches the server, which knows its signature")
         }
         Ok(WebhookTest { reason, detail, .. }) => Finding::fail(check, format!("{reason}: {detail}"), remedy),
-        Err(error) => untold(check, &error, remedy),
+        Err(error) => unreachable(check, &error, remedy),
     }
 }
 
@@ -260,7 +260,7 @@ fn quota(quota: Result<Quota>, check: &str) -> Finding {
         Ok(Quota { limit: None, used }) => {
             Finding::ok(check, format!("used: {}, without a limit", counted(used, "message")))
         }
-        Err(error) => untold(check, &error, "look at LINE's words, and again later"),
+        Err(error) => unreachable(check, &error, "look at LINE's words, and again later"),
     }
 }
 

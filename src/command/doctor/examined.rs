@@ -1,7 +1,7 @@
 //! The accounts that are looked at: those of the database, as the configuration declares them, and those that it declares beside.
 
 use crate::config::Config;
-use crate::config::account::DeclaredAccount;
+use crate::config::account::ProvisionedAccount;
 use crate::error::Result;
 use crate::model::accounts::account::{Account, Check};
 use crate::model::id::AccountId;
@@ -33,8 +33,8 @@ pub fn all(config: &Config) -> Result<Vec<Examined>> {
     let mut found: Vec<Examined> = known.into_iter().map(Examined::known).collect();
     for declared in &config.accounts {
         match found.iter_mut().find(|one| one.id == declared.id) {
-            Some(known) => known.is_declared(declared),
-            None => found.push(Examined::declared(declared)),
+            Some(known) => known.apply_configuration(declared),
+            None => found.push(Examined::from_configuration(declared)),
         }
     }
     Ok(found)
@@ -43,17 +43,17 @@ pub fn all(config: &Config) -> Result<Vec<Examined>> {
 impl Examined {
     fn known(account: Account) -> Self {
         let bot = if let Check::Good(bot) = account.check { bot.user_id } else { String::new() };
-        let parked = account.parked.map(|parked| parked.message);
+        let parked = account.suspension.map(|parked| parked.message);
         Self { id: account.id, secret: account.secret, token: account.token, bot, parked }
     }
 
-    fn declared(account: &DeclaredAccount) -> Self {
+    fn from_configuration(account: &ProvisionedAccount) -> Self {
         let (secret, token) = (account.secret.clone(), account.token.clone());
         Self { id: account.id, secret, token, bot: String::new(), parked: None }
     }
 
     /// What the next start will make of it. A fetched token stays.
-    fn is_declared(&mut self, account: &DeclaredAccount) {
+    fn apply_configuration(&mut self, account: &ProvisionedAccount) {
         self.secret = account.secret.clone();
         if !account.token.expose().is_empty() {
             self.token = account.token.clone();

@@ -41,7 +41,7 @@ pub fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
     findings.push(Finding::of("disk", disk(&database), "look at the data directory"));
     findings.push(Finding::of("data directory", modes(folder), "look at the data directory"));
     findings.push(Finding::of("files", files(folder), "look at the data directory"));
-    findings.push(key_place(config));
+    findings.push(key_location(config));
     if let Some(gone) = gone {
         findings.push(gone);
     } else if lost::require(&database).is_ok() {
@@ -158,7 +158,7 @@ fn secret_file(file: &Path) -> Finding {
     Finding::of("file of a secret", found, "look at the file")
 }
 
-fn key_place(config: &Config) -> Finding {
+fn key_location(config: &Config) -> Finding {
     match config.key_source() {
         KeySource::Given(_) => Finding::ok("storage.secret_key", "it comes from the configuration"),
         KeySource::File(path) => Finding::warn(

@@ -11,7 +11,7 @@ use actix_web::rt::System;
 use clap::Args;
 
 use crate::command::doctor::finding::{Finding, Level};
-use crate::command::settings::Settings;
+use crate::command::settings::CommonArguments;
 use crate::command::terminal::output;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Args)]
 pub struct Doctor {
     #[command(flatten)]
-    settings: Settings,
+    settings: CommonArguments,
     /// Print JSON, one line for each finding.
     #[arg(long)]
     json: bool,

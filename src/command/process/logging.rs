@@ -32,9 +32,9 @@ fn text(formatter: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
 }
 
 fn json(formatter: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
-    let mut fields = Fields(Map::new());
+    let mut fields = LogFields(Map::new());
     record.key_values().visit(&mut fields).map_err(std::io::Error::other)?;
-    let Fields(mut line) = fields;
+    let LogFields(mut line) = fields;
     line.insert("time".to_owned(), Timestamp::now().to_string().into());
     line.insert("level".to_owned(), record.level().as_str().into());
     line.insert("target".to_owned(), record.target().into());
@@ -43,9 +43,9 @@ fn json(formatter: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
 }
 
 /// What a line says besides its message, for programs.
-struct Fields(Map<String, serde_json::Value>);
+struct LogFields(Map<String, serde_json::Value>);
 
-impl<'kvs> VisitSource<'kvs> for Fields {
+impl<'kvs> VisitSource<'kvs> for LogFields {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
         let value = value.to_u64().map_or_else(|| value.to_string().into(), serde_json::Value::from);
         self.0.insert(key.to_string(), value);

@@ -17,14 +17,14 @@ use crate::sandbox::platform::Platform;
 /// The sandbox as it runs.
 pub struct Greeting {
     /// What a program would read.
-    pub summary: Summary,
+    pub summary: GreetingSummary,
     data: PathBuf,
     conversation: ConversationId,
 }
 
 /// The one line of `--json`.
 #[derive(Serialize)]
-pub struct Summary {
+pub struct GreetingSummary {
     api: String,
     line: String,
     token: String,
@@ -42,7 +42,7 @@ impl Greeting {
         token: String,
         conversation: ConversationId,
     ) -> Self {
-        let summary = Summary {
+        let summary = GreetingSummary {
             api,
             line: line.to_owned(),
             token,
@@ -62,7 +62,7 @@ impl Greeting {
 
     /// What a person would read.
     pub fn text(&self) -> String {
-        let Summary { api, line, token, data, .. } = &self.summary;
+        let GreetingSummary { api, line, token, data, .. } = &self.summary;
         let program = std::env::args_os().next().unwrap_or_else(|| "kaiwa".into());
         let program = program.display();
         let mut text = format!(
@@ -88,7 +88,7 @@ impl Greeting {
 
     /// The calls as the tutorial prints them, filled in.
     fn calls(&self) -> [(&'static str, String); 5] {
-        let Summary { api, token, .. } = &self.summary;
+        let GreetingSummary { api, token, .. } = &self.summary;
         let base = format!("{api}/v1.0/conversations");
         let one = format!("{base}/{}", self.conversation);
         let get = |url: &str| format!("curl --location --request GET '{url}?token={token}'");

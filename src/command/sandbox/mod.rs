@@ -15,10 +15,10 @@ use crate::command::process::logging;
 use crate::command::sandbox::greeting::Greeting;
 use crate::command::sandbox::names::{account_id, customer_id, summary_path};
 use crate::command::serve::asked_to_stop;
-use crate::command::settings::begin_anew;
+use crate::command::settings::require_new_database;
 use crate::command::terminal::output;
-use crate::config::account::{CustomerReference, DeclaredAccount};
-use crate::config::customer::DeclaredCustomer;
+use crate::config::account::{CustomerReference, ProvisionedAccount};
+use crate::config::customer::ProvisionedCustomer;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::model::accounts::customer::ProfileChange;
@@ -30,7 +30,7 @@ use crate::runtime::bearer::{Bearer, sign};
 use crate::sandbox::control::client;
 use crate::sandbox::options::Options;
 use crate::sandbox::platform::Platform;
-use crate::server::{Server, make_private_folder};
+use crate::server::{Server, make_data_directory};
 use crate::store::Store;
 use crate::store::backup::remains;
 use crate::store::chats::conversations;
@@ -50,9 +50,9 @@ const START_TIME: Duration = Duration::from_secs(10);
 
 /// Runs everything that the tutorial needs, on embedded settings.
 #[derive(Debug, Args)]
-pub struct Sandbox {
+pub struct SandboxCommand {
     #[command(subcommand)]
-    action: Option<Action>,
+    action: Option<SandboxAction>,
     /// The port of the HTTP interface; LINE's side takes the next one. 0 takes two free ones.
     #[arg(long, value_name = "N", default_value_t = 8080)]
     port: u16,
@@ -71,13 +71,13 @@ pub struct Sandbox {
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum SandboxAction {
     /// Write to the bot of a running sandbox as one of its users.
-    Say(Say),
+    Say(SayCommand),
 }
 
 #[derive(Debug, Args)]
-struct Say {
+struct SayCommand {
     /// What the user writes.
     #[arg(allow_hyphen_values = true)]
     text: String,
@@ -86,17 +86,17 @@ struct Say {
     name: String,
 }
 
-impl Sandbox {
+impl SandboxCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        if let Some(Action::Say(say)) = self.action {
+        if let Some(SandboxAction::Say(say)) = self.action {
             return say.run(&self.data);
         }
         if !self.line_only && !self.new {
             // Before anything is made: what the environment says otherwise is seen when the server opens its database.
             remains::refuse(&Config { data_directory: self.data.clone(), ..Config::default() })?;
         }
-        make_private_folder(&self.data)?;
+        make_data_directory(&self.data)?;
         let _alone = Lock::take(&self.data.join("line.json"))?;
         let platform =
             Platform::new(Options { persist: Some(self.data.join("line.json")), ..Options::generate() })?;
@@ -108,7 +108,7 @@ impl Sandbox {
             return self.run_line_only(&platform, listener, &line);
         }
         if self.new {
-            begin_anew(&config)?;
+            require_new_database(&config)?;
         }
         let server = Server::bind(config, Clock::default())?;
         System::new().block_on(self.run_both(platform, listener, server, &line))
@@ -184,7 +184,7 @@ impl Sandbox {
     }
 }
 
-impl Say {
+impl SayCommand {
     fn run(self, data: &Path) -> Result<()> {
         let line = greeting::line_of_running(data)?;
         let said = System::new().block_on(client::say(&line, &self.name, &self.text));
@@ -237,8 +237,8 @@ fn bind(port: u16) -> Result<TcpListener> {
     Ok(listener)
 }
 
-fn customer() -> DeclaredCustomer {
-    DeclaredCustomer {
+fn customer() -> ProvisionedCustomer {
+    ProvisionedCustomer {
         id: customer_id(),
         name: Some("sandbox".to_owned()),
         detail: None,
@@ -249,9 +249,9 @@ fn customer() -> DeclaredCustomer {
     }
 }
 
-fn account(platform: &Platform) -> DeclaredAccount {
+fn account(platform: &Platform) -> ProvisionedAccount {
     let channel = platform.channel();
-    DeclaredAccount {
+    ProvisionedAccount {
         id: account_id(),
         customer: CustomerReference::Id(customer_id()),
         name: Some("sandbox".to_owned()),

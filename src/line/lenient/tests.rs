@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::line::webhook;
-use crate::model::chats::inbound::Change;
+use crate::model::chats::inbound::InboundChange;
 
 #[track_caller]
 fn check(json: impl AsRef<[u8]>, expected: &Value) {
@@ -171,7 +171,10 @@ fn events_that_differ_in_a_number_that_is_none_are_two_and_are_read_again_as_the
     assert!(events[0].id != events[1].id && events[0].id == events[2].id);
     for event in events {
         assert!(event.body.contains(r#""a":"\udc00\udc"#), "{}", event.body);
-        assert_eq!((webhook::parse_event(&event.body), &event.change), (event.clone(), &Change::Follow));
+        assert_eq!(
+            (webhook::parse_event(&event.body), &event.change),
+            (event.clone(), &InboundChange::Follow)
+        );
     }
 }
 

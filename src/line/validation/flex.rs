@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::line::validation::actions::{AREA_ACTION, BUTTON_ACTION};
 use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
-use crate::line::validation::schema::{Field, Rule, optional, required};
+use crate::line::validation::schema::{FieldRule, ObjectRule, optional, required};
 
 /// LINE takes at most so many bytes of JSON in one bubble.
 const BUBBLE_BYTES_MAX: usize = 30 * 1024;
@@ -20,16 +20,17 @@ macro_rules! placed {
 }
 
 /// The `contents` of a Flex message.
-pub static CONTENTS: Rule = Rule::Checked(&CONTAINER, carousel_size);
+pub static CONTENTS: ObjectRule = ObjectRule::Checked(&CONTAINER, carousel_size);
 
-static CONTAINER: Rule = Rule::Variant(&[
+static CONTAINER: ObjectRule = ObjectRule::Variant(&[
     ("bubble", BUBBLE_FIELDS),
-    ("carousel", &[required("contents", Rule::List(&BUBBLE, 1, 12))]),
+    ("carousel", &[required("contents", ObjectRule::List(&BUBBLE, 1, 12))]),
 ]);
-static BUBBLE: Rule = Rule::Checked(&Rule::Variant(&[("bubble", BUBBLE_FIELDS)]), bubble_size);
-static BOX: Rule = Rule::Variant(&[("box", BOX_FIELDS)]);
-static SPAN: Rule = Rule::Variant(&[("span", SPAN_FIELDS)]);
-static COMPONENT: Rule = Rule::Variant(&[
+static BUBBLE: ObjectRule =
+    ObjectRule::Checked(&ObjectRule::Variant(&[("bubble", BUBBLE_FIELDS)]), bubble_size);
+static BOX: ObjectRule = ObjectRule::Variant(&[("box", BOX_FIELDS)]);
+static SPAN: ObjectRule = ObjectRule::Variant(&[("span", SPAN_FIELDS)]);
+static COMPONENT: ObjectRule = ObjectRule::Variant(&[
     ("box", BOX_FIELDS),
     ("button", BUTTON_FIELDS),
     ("image", IMAGE_FIELDS),
@@ -41,19 +42,19 @@ static COMPONENT: Rule = Rule::Variant(&[
     ("filler", &[FLEX]),
 ]);
 
-static BUBBLE_FIELDS: &[Field] = &[
-    optional("size", Rule::Word(&["nano", "micro", "deca", "hecto", "kilo", "mega", "giga"])),
-    optional("direction", Rule::Word(&["ltr", "rtl"])),
-    optional("header", Rule::As(&BOX)),
-    optional("hero", Rule::As(&COMPONENT)),
-    optional("body", Rule::As(&BOX)),
-    optional("footer", Rule::As(&BOX)),
-    optional("styles", Rule::Object(STYLES)),
+static BUBBLE_FIELDS: &[FieldRule] = &[
+    optional("size", ObjectRule::Word(&["nano", "micro", "deca", "hecto", "kilo", "mega", "giga"])),
+    optional("direction", ObjectRule::Word(&["ltr", "rtl"])),
+    optional("header", ObjectRule::As(&BOX)),
+    optional("hero", ObjectRule::As(&COMPONENT)),
+    optional("body", ObjectRule::As(&BOX)),
+    optional("footer", ObjectRule::As(&BOX)),
+    optional("styles", ObjectRule::Object(STYLES)),
     ACTION,
 ];
-static BOX_FIELDS: &[Field] = placed![
-    required("layout", Rule::Word(&["horizontal", "vertical", "baseline"])),
-    required("contents", Rule::List(&COMPONENT, 0, 1_000)),
+static BOX_FIELDS: &[FieldRule] = placed![
+    required("layout", ObjectRule::Word(&["horizontal", "vertical", "baseline"])),
+    required("contents", ObjectRule::List(&COMPONENT, 0, 1_000)),
     FLEX,
     optional("spacing", SIZE),
     optional("backgroundColor", SIZE),
@@ -70,43 +71,44 @@ static BOX_FIELDS: &[Field] = placed![
     optional("paddingStart", SIZE),
     optional("paddingEnd", SIZE),
     ACTION,
-    optional("justifyContent", Rule::Word(JUSTIFICATIONS)),
-    optional("alignItems", Rule::Word(&["center", "flex-start", "flex-end"])),
-    optional("background", Rule::Variant(&[("linearGradient", GRADIENT)])),
+    optional("justifyContent", ObjectRule::Word(JUSTIFICATIONS)),
+    optional("alignItems", ObjectRule::Word(&["center", "flex-start", "flex-end"])),
+    optional("background", ObjectRule::Variant(&[("linearGradient", GRADIENT)])),
 ];
-static BUTTON_FIELDS: &[Field] = placed![
-    required("action", Rule::As(&BUTTON_ACTION)),
+static BUTTON_FIELDS: &[FieldRule] = placed![
+    required("action", ObjectRule::As(&BUTTON_ACTION)),
     FLEX,
     GRAVITY,
     ADJUST,
     SCALING,
     optional("color", SIZE),
-    optional("style", Rule::Word(&["primary", "secondary", "link"])),
-    optional("height", Rule::Word(&["md", "sm"])),
+    optional("style", ObjectRule::Word(&["primary", "secondary", "link"])),
+    optional("height", ObjectRule::Word(&["md", "sm"])),
 ];
-static IMAGE_FIELDS: &[Field] = placed![
-    required("url", Rule::Url),
+static IMAGE_FIELDS: &[FieldRule] = placed![
+    required("url", ObjectRule::Url),
     FLEX,
     ALIGN,
     GRAVITY,
     ASPECT,
     ACTION,
     optional("size", SIZE),
-    optional("aspectMode", Rule::Word(&["fit", "cover"])),
+    optional("aspectMode", ObjectRule::Word(&["fit", "cover"])),
     optional("backgroundColor", SIZE),
-    optional("animated", Rule::Boolean),
+    optional("animated", ObjectRule::Boolean),
 ];
-static VIDEO_FIELDS: &[Field] = &[
-    required("url", Rule::Url),
-    required("previewUrl", Rule::Url),
-    required("altContent", Rule::As(&COMPONENT)),
+static VIDEO_FIELDS: &[FieldRule] = &[
+    required("url", ObjectRule::Url),
+    required("previewUrl", ObjectRule::Url),
+    required("altContent", ObjectRule::As(&COMPONENT)),
     ASPECT,
     ACTION,
 ];
-static ICON_FIELDS: &[Field] = placed![required("url", Rule::Url), ASPECT, SCALING, optional("size", SIZE),];
-static TEXT_FIELDS: &[Field] = placed![
-    optional("text", Rule::Text(Units, 0, usize::MAX)),
-    optional("contents", Rule::List(&SPAN, 0, 1_000)),
+static ICON_FIELDS: &[FieldRule] =
+    placed![required("url", ObjectRule::Url), ASPECT, SCALING, optional("size", SIZE),];
+static TEXT_FIELDS: &[FieldRule] = placed![
+    optional("text", ObjectRule::Text(Units, 0, usize::MAX)),
+    optional("contents", ObjectRule::List(&SPAN, 0, 1_000)),
     FLEX,
     ALIGN,
     GRAVITY,
@@ -118,12 +120,12 @@ static TEXT_FIELDS: &[Field] = placed![
     DECORATION,
     optional("size", SIZE),
     optional("color", SIZE),
-    optional("wrap", Rule::Boolean),
+    optional("wrap", ObjectRule::Boolean),
     optional("lineSpacing", SIZE),
-    optional("maxLines", Rule::Integer(0, i64::MAX)),
+    optional("maxLines", ObjectRule::Integer(0, i64::MAX)),
 ];
-static SPAN_FIELDS: &[Field] = &[
-    optional("text", Rule::Text(Units, 0, usize::MAX)),
+static SPAN_FIELDS: &[FieldRule] = &[
+    optional("text", ObjectRule::Text(Units, 0, usize::MAX)),
     optional("size", SIZE),
     optional("color", SIZE),
     WEIGHT,
@@ -132,37 +134,38 @@ static SPAN_FIELDS: &[Field] = &[
 ];
 
 /// Sizes, colors and ratios: short words whose meaning LINE's apps decide.
-const SIZE: Rule = Rule::Text(Units, 1, 50);
-const ACTION: Field = optional("action", Rule::As(&AREA_ACTION));
-const FLEX: Field = optional("flex", Rule::Integer(0, i64::MAX));
-const MARGIN: Field = optional("margin", SIZE);
-const POSITION: Field = optional("position", Rule::Word(&["relative", "absolute"]));
-const OFFSET_TOP: Field = optional("offsetTop", SIZE);
-const OFFSET_BOTTOM: Field = optional("offsetBottom", SIZE);
-const OFFSET_START: Field = optional("offsetStart", SIZE);
-const OFFSET_END: Field = optional("offsetEnd", SIZE);
-const ALIGN: Field = optional("align", Rule::Word(&["start", "end", "center"]));
-const GRAVITY: Field = optional("gravity", Rule::Word(&["top", "bottom", "center"]));
-const ADJUST: Field = optional("adjustMode", Rule::Word(&["shrink-to-fit"]));
-const SCALING: Field = optional("scaling", Rule::Boolean);
-const ASPECT: Field = optional("aspectRatio", SIZE);
-const WEIGHT: Field = optional("weight", Rule::Word(&["regular", "bold"]));
-const STYLE: Field = optional("style", Rule::Word(&["normal", "italic"]));
-const DECORATION: Field = optional("decoration", Rule::Word(&["none", "underline", "line-through"]));
+const SIZE: ObjectRule = ObjectRule::Text(Units, 1, 50);
+const ACTION: FieldRule = optional("action", ObjectRule::As(&AREA_ACTION));
+const FLEX: FieldRule = optional("flex", ObjectRule::Integer(0, i64::MAX));
+const MARGIN: FieldRule = optional("margin", SIZE);
+const POSITION: FieldRule = optional("position", ObjectRule::Word(&["relative", "absolute"]));
+const OFFSET_TOP: FieldRule = optional("offsetTop", SIZE);
+const OFFSET_BOTTOM: FieldRule = optional("offsetBottom", SIZE);
+const OFFSET_START: FieldRule = optional("offsetStart", SIZE);
+const OFFSET_END: FieldRule = optional("offsetEnd", SIZE);
+const ALIGN: FieldRule = optional("align", ObjectRule::Word(&["start", "end", "center"]));
+const GRAVITY: FieldRule = optional("gravity", ObjectRule::Word(&["top", "bottom", "center"]));
+const ADJUST: FieldRule = optional("adjustMode", ObjectRule::Word(&["shrink-to-fit"]));
+const SCALING: FieldRule = optional("scaling", ObjectRule::Boolean);
+const ASPECT: FieldRule = optional("aspectRatio", SIZE);
+const WEIGHT: FieldRule = optional("weight", ObjectRule::Word(&["regular", "bold"]));
+const STYLE: FieldRule = optional("style", ObjectRule::Word(&["normal", "italic"]));
+const DECORATION: FieldRule =
+    optional("decoration", ObjectRule::Word(&["none", "underline", "line-through"]));
 const JUSTIFICATIONS: &[&str] =
     &["center", "flex-start", "flex-end", "space-between", "space-around", "space-evenly"];
-const GRADIENT: &[Field] = &[
+const GRADIENT: &[FieldRule] = &[
     required("angle", SIZE),
     required("startColor", SIZE),
     required("endColor", SIZE),
     optional("centerColor", SIZE),
     optional("centerPosition", SIZE),
 ];
-const STYLES: &[Field] =
+const STYLES: &[FieldRule] =
     &[optional("header", BLOCK), optional("hero", BLOCK), optional("body", BLOCK), optional("footer", BLOCK)];
-const BLOCK: Rule = Rule::Object(&[
+const BLOCK: ObjectRule = ObjectRule::Object(&[
     optional("backgroundColor", SIZE),
-    optional("separator", Rule::Boolean),
+    optional("separator", ObjectRule::Boolean),
     optional("separatorColor", SIZE),
 ]);
 

@@ -18,28 +18,33 @@ use serde_json::Value;
 use crate::line::validation::messages::MESSAGE;
 use crate::line::validation::problems::{Path, Problems};
 use crate::line::validation::schema::Measure::Units;
-use crate::line::validation::schema::{Field, Rule, check, optional, required};
+use crate::line::validation::schema::{FieldRule, ObjectRule, check, optional, required};
 
 /// LINE takes at most so many recipients in one multicast.
 const RECIPIENTS_MAX: usize = 500;
 
 /// The body of a push; whether `to` is an id is looked at by the endpoint, which answers in other words.
-pub static PUSH: Rule = Rule::Object(&[required("to", Rule::Any), MESSAGES, QUIET, UNITS]);
+pub static PUSH: ObjectRule = ObjectRule::Object(&[required("to", ObjectRule::Any), MESSAGES, QUIET, UNITS]);
 /// The body of a reply.
-pub static REPLY: Rule =
-    Rule::Object(&[required("replyToken", Rule::Text(Units, 1, usize::MAX)), MESSAGES, QUIET]);
+pub static REPLY: ObjectRule =
+    ObjectRule::Object(&[required("replyToken", ObjectRule::Text(Units, 1, usize::MAX)), MESSAGES, QUIET]);
 /// The body of a multicast.
-pub static MULTICAST: Rule =
-    Rule::Object(&[required("to", Rule::List(&Rule::Any, 1, RECIPIENTS_MAX)), MESSAGES, QUIET, UNITS]);
+pub static MULTICAST: ObjectRule = ObjectRule::Object(&[
+    required("to", ObjectRule::List(&ObjectRule::Any, 1, RECIPIENTS_MAX)),
+    MESSAGES,
+    QUIET,
+    UNITS,
+]);
 /// The body of a dry run.
-pub static VALIDATE: Rule = Rule::Object(&[MESSAGES]);
+pub static VALIDATE: ObjectRule = ObjectRule::Object(&[MESSAGES]);
 
-const MESSAGES: Field = required("messages", Rule::List(&MESSAGE, 1, 5));
-const QUIET: Field = optional("notificationDisabled", Rule::Boolean);
-const UNITS: Field = optional("customAggregationUnits", Rule::List(&Rule::Text(Units, 1, 30), 0, 1));
+const MESSAGES: FieldRule = required("messages", ObjectRule::List(&MESSAGE, 1, 5));
+const QUIET: FieldRule = optional("notificationDisabled", ObjectRule::Boolean);
+const UNITS: FieldRule =
+    optional("customAggregationUnits", ObjectRule::List(&ObjectRule::Text(Units, 1, 30), 0, 1));
 
 /// All that is wrong with a body.
-pub fn problems(rule: &Rule, body: &Value) -> Problems {
+pub fn problems(rule: &ObjectRule, body: &Value) -> Problems {
     let mut problems = Problems::new();
     check(rule, body, &Path::Root, &mut problems);
     problems

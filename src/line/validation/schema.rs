@@ -9,7 +9,7 @@ use crate::model::chats::text::units;
 
 /// What a value must be.
 #[derive(Debug)]
-pub enum Rule {
+pub enum ObjectRule {
     /// A text of at least and at most so many of what is counted.
     Text(Measure, usize, usize),
     /// The address of something that LINE's apps fetch.
@@ -25,15 +25,15 @@ pub enum Rule {
     /// One of these texts.
     Word(&'static [&'static str]),
     /// An object with these fields and no others.
-    Object(&'static [Field]),
+    Object(&'static [FieldRule]),
     /// At least and at most so many of these.
-    List(&'static Rule, usize, usize),
+    List(&'static ObjectRule, usize, usize),
     /// An object whose `type` says which of these fields it has.
-    Variant(&'static [(&'static str, &'static [Field])]),
+    Variant(&'static [(&'static str, &'static [FieldRule])]),
     /// What another table says.
-    As(&'static Rule),
+    As(&'static ObjectRule),
     /// What another table says, and what no table can say.
-    Checked(&'static Rule, fn(&Value, &Path<'_>, &mut Problems)),
+    Checked(&'static ObjectRule, fn(&Value, &Path<'_>, &mut Problems)),
     /// Anything: somebody else looks at it.
     Any,
 }
@@ -49,41 +49,41 @@ pub enum Measure {
 
 /// One property of an object.
 #[derive(Debug)]
-pub struct Field {
+pub struct FieldRule {
     name: &'static str,
     required: bool,
-    rule: Rule,
+    rule: ObjectRule,
 }
 
 /// A property that must be there.
-pub const fn required(name: &'static str, rule: Rule) -> Field {
-    Field { name, required: true, rule }
+pub const fn required(name: &'static str, rule: ObjectRule) -> FieldRule {
+    FieldRule { name, required: true, rule }
 }
 
 /// A property that may be missing.
-pub const fn optional(name: &'static str, rule: Rule) -> Field {
-    Field { name, required: false, rule }
+pub const fn optional(name: &'static str, rule: ObjectRule) -> FieldRule {
+    FieldRule { name, required: false, rule }
 }
 
 /// Holds the value against the rule and adds what is wrong.
-pub fn check(rule: &Rule, value: &Value, path: &Path<'_>, problems: &mut Problems) {
+pub fn check(rule: &ObjectRule, value: &Value, path: &Path<'_>, problems: &mut Problems) {
     match rule {
-        Rule::Text(measure, least, most) => text(value, path, problems, (*measure, *least, *most)),
-        Rule::Url => links::url(value, path, problems),
-        Rule::Link => links::link(value, path, problems),
-        Rule::Integer(least, most) => integer(value, path, problems, (*least, *most)),
-        Rule::Number(least, most) => number(value, path, problems, (*least, *most)),
-        Rule::Boolean if !value.is_boolean() => report(problems, path, "must be a boolean"),
-        Rule::Word(words) => word(words, value, path, problems),
-        Rule::Object(fields) => object(fields, value, path, problems),
-        Rule::List(entry, least, most) => list(entry, (*least, *most), (value, path), problems),
-        Rule::Variant(variants) => variant(variants, value, path, problems),
-        Rule::As(rule) => check(rule, value, path, problems),
-        Rule::Checked(rule, and) => {
+        ObjectRule::Text(measure, least, most) => text(value, path, problems, (*measure, *least, *most)),
+        ObjectRule::Url => links::url(value, path, problems),
+        ObjectRule::Link => links::link(value, path, problems),
+        ObjectRule::Integer(least, most) => integer(value, path, problems, (*least, *most)),
+        ObjectRule::Number(least, most) => number(value, path, problems, (*least, *most)),
+        ObjectRule::Boolean if !value.is_boolean() => report(problems, path, "must be a boolean"),
+        ObjectRule::Word(words) => word(words, value, path, problems),
+        ObjectRule::Object(fields) => object(fields, value, path, problems),
+        ObjectRule::List(entry, least, most) => list(entry, (*least, *most), (value, path), problems),
+        ObjectRule::Variant(variants) => variant(variants, value, path, problems),
+        ObjectRule::As(rule) => check(rule, value, path, problems),
+        ObjectRule::Checked(rule, and) => {
             check(rule, value, path, problems);
             and(value, path, problems);
         }
-        Rule::Boolean | Rule::Any => {}
+        ObjectRule::Boolean | ObjectRule::Any => {}
     }
 }
 
@@ -135,7 +135,7 @@ fn word(words: &[&str], value: &Value, path: &Path<'_>, problems: &mut Problems)
     }
 }
 
-fn object(fields: &[Field], value: &Value, path: &Path<'_>, problems: &mut Problems) {
+fn object(fields: &[FieldRule], value: &Value, path: &Path<'_>, problems: &mut Problems) {
     let Some(object) = value.as_object() else { return report(problems, path, "must be an object") };
     properties(fields, object, path, problems);
     for name in object.keys().filter(|name| fields.iter().all(|field| field.name != *name)) {
@@ -143,7 +143,7 @@ fn object(fields: &[Field], value: &Value, path: &Path<'_>, problems: &mut Probl
     }
 }
 
-fn properties(fields: &[Field], object: &Map<String, Value>, path: &Path<'_>, problems: &mut Problems) {
+fn properties(fields: &[FieldRule], object: &Map<String, Value>, path: &Path<'_>, problems: &mut Problems) {
     for field in fields {
         let path = Path::Name(path, field.name);
         match object.get(field.name).filter(|value| !value.is_null()) {
@@ -154,15 +154,15 @@ fn properties(fields: &[Field], object: &Map<String, Value>, path: &Path<'_>, pr
     }
 }
 
-fn missing(rule: &Rule) -> &'static str {
+fn missing(rule: &ObjectRule) -> &'static str {
     match rule {
-        Rule::Text(..) | Rule::List(..) => "May not be empty",
-        Rule::As(rule) | Rule::Checked(rule, _) => missing(rule),
+        ObjectRule::Text(..) | ObjectRule::List(..) => "May not be empty",
+        ObjectRule::As(rule) | ObjectRule::Checked(rule, _) => missing(rule),
         _ => "must be specified",
     }
 }
 
-fn list(entry: &Rule, limits: (usize, usize), place: (&Value, &Path<'_>), problems: &mut Problems) {
+fn list(entry: &ObjectRule, limits: (usize, usize), place: (&Value, &Path<'_>), problems: &mut Problems) {
     let ((least, most), (value, path)) = (limits, place);
     let Some(entries) = value.as_array() else { return report(problems, path, "must be an array") };
     if entries.is_empty() && least > 0 {
@@ -176,7 +176,12 @@ fn list(entry: &Rule, limits: (usize, usize), place: (&Value, &Path<'_>), proble
     }
 }
 
-fn variant(variants: &[(&str, &'static [Field])], value: &Value, path: &Path<'_>, problems: &mut Problems) {
+fn variant(
+    variants: &[(&str, &'static [FieldRule])],
+    value: &Value,
+    path: &Path<'_>,
+    problems: &mut Problems,
+) {
     let Some(object) = value.as_object() else { return report(problems, path, "must be an object") };
     let kind_path = Path::Name(path, "type");
     let Some(kind) = object.get("type").and_then(Value::as_str) else {

@@ -4,58 +4,60 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::line::validation::actions::{AREA_ACTION, PICTURE_ACTION, TEMPLATE_ACTION};
+use crate::line::validation::actions::{AREA_ACTION, IMAGE_ACTION, TEMPLATE_ACTION};
 use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::{Graphemes, Units};
-use crate::line::validation::schema::{Field, Rule, length, optional, required};
+use crate::line::validation::schema::{FieldRule, ObjectRule, length, optional, required};
 
 /// The `template` of a template message.
-pub static TEMPLATE: Rule = Rule::Checked(&KINDS, texts_beside_pictures_are_shorter);
+pub static TEMPLATE: ObjectRule = ObjectRule::Checked(&KINDS, texts_beside_images_are_shorter);
 
-static KINDS: Rule = Rule::Variant(&[
+static KINDS: ObjectRule = ObjectRule::Variant(&[
     ("buttons", BUTTONS),
     ("confirm", CONFIRM),
     ("carousel", CAROUSEL),
-    ("image_carousel", &[required("columns", Rule::List(&PICTURE_COLUMN, 1, 10))]),
+    ("image_carousel", &[required("columns", ObjectRule::List(&IMAGE_COLUMN, 1, 10))]),
 ]);
 
-static COLUMN: Rule = Rule::Object(&[
+static COLUMN: ObjectRule = ObjectRule::Object(&[
     THUMBNAIL,
     BACKGROUND,
     TITLE,
-    required("text", Rule::Text(Graphemes, 1, 120)),
-    optional("defaultAction", Rule::As(&AREA_ACTION)),
-    required("actions", Rule::List(&TEMPLATE_ACTION, 1, 3)),
+    required("text", ObjectRule::Text(Graphemes, 1, 120)),
+    optional("defaultAction", ObjectRule::As(&AREA_ACTION)),
+    required("actions", ObjectRule::List(&TEMPLATE_ACTION, 1, 3)),
 ]);
 
-static PICTURE_COLUMN: Rule =
-    Rule::Object(&[required("imageUrl", Rule::Url), required("action", Rule::As(&PICTURE_ACTION))]);
+static IMAGE_COLUMN: ObjectRule = ObjectRule::Object(&[
+    required("imageUrl", ObjectRule::Url),
+    required("action", ObjectRule::As(&IMAGE_ACTION)),
+]);
 
-const BUTTONS: &[Field] = &[
+const BUTTONS: &[FieldRule] = &[
     THUMBNAIL,
     BACKGROUND,
     ASPECT,
     SIZE,
     TITLE,
-    required("text", Rule::Text(Graphemes, 1, 160)),
-    optional("defaultAction", Rule::As(&AREA_ACTION)),
-    required("actions", Rule::List(&TEMPLATE_ACTION, 1, 4)),
+    required("text", ObjectRule::Text(Graphemes, 1, 160)),
+    optional("defaultAction", ObjectRule::As(&AREA_ACTION)),
+    required("actions", ObjectRule::List(&TEMPLATE_ACTION, 1, 4)),
 ];
-const CONFIRM: &[Field] = &[
-    required("text", Rule::Text(Graphemes, 1, 240)),
-    required("actions", Rule::List(&TEMPLATE_ACTION, 2, 2)),
+const CONFIRM: &[FieldRule] = &[
+    required("text", ObjectRule::Text(Graphemes, 1, 240)),
+    required("actions", ObjectRule::List(&TEMPLATE_ACTION, 2, 2)),
 ];
-const CAROUSEL: &[Field] = &[ASPECT, SIZE, required("columns", Rule::List(&COLUMN, 1, 10))];
-const THUMBNAIL: Field = optional("thumbnailImageUrl", Rule::Url);
-const BACKGROUND: Field = optional("imageBackgroundColor", Rule::Text(Units, 1, 10));
-const ASPECT: Field = optional("imageAspectRatio", Rule::Word(&["rectangle", "square"]));
-const SIZE: Field = optional("imageSize", Rule::Word(&["cover", "contain"]));
-const TITLE: Field = optional("title", Rule::Text(Graphemes, 0, 40));
+const CAROUSEL: &[FieldRule] = &[ASPECT, SIZE, required("columns", ObjectRule::List(&COLUMN, 1, 10))];
+const THUMBNAIL: FieldRule = optional("thumbnailImageUrl", ObjectRule::Url);
+const BACKGROUND: FieldRule = optional("imageBackgroundColor", ObjectRule::Text(Units, 1, 10));
+const ASPECT: FieldRule = optional("imageAspectRatio", ObjectRule::Word(&["rectangle", "square"]));
+const SIZE: FieldRule = optional("imageSize", ObjectRule::Word(&["cover", "contain"]));
+const TITLE: FieldRule = optional("title", ObjectRule::Text(Graphemes, 0, 40));
 
 /// Beside a title or a picture there is room for so much text only.
 const SHORT_TEXT_MAX: usize = 60;
 
-fn texts_beside_pictures_are_shorter(template: &Value, path: &Path<'_>, problems: &mut Problems) {
+fn texts_beside_images_are_shorter(template: &Value, path: &Path<'_>, problems: &mut Problems) {
     match template["type"].as_str() {
         Some("buttons") => short_text(template, path, problems),
         Some("carousel") => columns(template, path, problems),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
-use crate::line::validation::schema::{Field, Rule, check, required};
+use crate::line::validation::schema::{FieldRule, ObjectRule, check, required};
 
 /// LINE takes at most so many placeholders in one text.
 const SUBSTITUTIONS_MAX: usize = 100;
@@ -14,19 +14,21 @@ const PLACEHOLDER_LENGTH_MAX: usize = 20;
 const MENTIONS_MAX: usize = 20;
 
 /// An emoji of a text message.
-pub static EMOJI: Rule = Rule::Object(&[
-    required("index", Rule::Integer(0, i64::MAX)),
-    required("productId", Rule::Text(Units, 1, 100)),
-    required("emojiId", Rule::Text(Units, 1, 100)),
+pub static EMOJI: ObjectRule = ObjectRule::Object(&[
+    required("index", ObjectRule::Integer(0, i64::MAX)),
+    required("productId", ObjectRule::Text(Units, 1, 100)),
+    required("emojiId", ObjectRule::Text(Units, 1, 100)),
 ]);
 
-static SUBSTITUTION: Rule =
-    Rule::Variant(&[("mention", &[required("mentionee", MENTIONEE)]), ("emoji", SUBSTITUTED_EMOJI)]);
+static SUBSTITUTION: ObjectRule =
+    ObjectRule::Variant(&[("mention", &[required("mentionee", MENTIONEE)]), ("emoji", SUBSTITUTED_EMOJI)]);
 
-const MENTIONEE: Rule =
-    Rule::Variant(&[("user", &[required("userId", Rule::Text(Units, 1, 33))]), ("all", &[])]);
-const SUBSTITUTED_EMOJI: &[Field] =
-    &[required("productId", Rule::Text(Units, 1, 100)), required("emojiId", Rule::Text(Units, 1, 100))];
+const MENTIONEE: ObjectRule =
+    ObjectRule::Variant(&[("user", &[required("userId", ObjectRule::Text(Units, 1, 33))]), ("all", &[])]);
+const SUBSTITUTED_EMOJI: &[FieldRule] = &[
+    required("productId", ObjectRule::Text(Units, 1, 100)),
+    required("emojiId", ObjectRule::Text(Units, 1, 100)),
+];
 
 /// Every emoji of a text message stands at a `$` of its text.
 pub fn emojis_stand_at_dollars(message: &Value, path: &Path<'_>, problems: &mut Problems) {

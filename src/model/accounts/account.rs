@@ -31,7 +31,7 @@ pub struct Account {
     /// What LINE said about the token when it was last asked.
     pub check: Check,
     /// Why nothing is sent at present; `None` while all is well.
-    pub parked: Option<Parked>,
+    pub suspension: Option<Suspension>,
     /// When it was connected.
     pub tm_create: Timestamp,
     /// When it last changed.
@@ -102,9 +102,9 @@ pub struct Bot {
 
 /// An account whose messages wait, because LINE takes none from it at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parked {
+pub struct Suspension {
     /// What kind of obstacle it is.
-    pub reason: ParkReason,
+    pub reason: SuspensionReason,
     /// LINE's own words.
     pub message: String,
     /// When one message is tried again to see whether the obstacle is gone.
@@ -113,7 +113,7 @@ pub struct Parked {
 
 /// Why LINE takes nothing from an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParkReason {
+pub enum SuspensionReason {
     /// 401: the token is wrong, expired or revoked.
     Token,
     /// 403: the plan or an address restriction forbids it.

@@ -11,7 +11,7 @@ pub struct Customer {
     /// The id that tokens carry.
     pub id: CustomerId,
     /// What it says about itself.
-    pub profile: Profile,
+    pub profile: CustomerProfile,
     /// Days for which its messages are kept, 0 is for ever; `None` leaves it to the settings.
     pub message_days: Option<u32>,
     /// When it became known here.
@@ -22,7 +22,7 @@ pub struct Customer {
 
 /// What a customer says about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Profile {
+pub struct CustomerProfile {
     /// A name for people.
     pub name: String,
     /// A note for people.
@@ -80,7 +80,7 @@ impl ProfileChange {
     }
 
     /// Leaves out what is so already.
-    pub fn unlike(self, known: &Profile) -> Self {
+    pub fn unlike(self, known: &CustomerProfile) -> Self {
         Self {
             name: self.name.filter(|name| *name != known.name),
             detail: self.detail.filter(|detail| *detail != known.detail),

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// Who has set a field. The later of two goes first, and each may change what itself has set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum FieldSource {
     /// Built in, as the customer of the sandbox is.
     Default,
     /// The claim of a token, which `setup` takes.
@@ -23,24 +23,24 @@ pub enum Source {
 /// Who has set which field; nobody has set those that are not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Sources {
-    fields: BTreeMap<String, Source>,
+pub struct FieldSources {
+    fields: BTreeMap<String, FieldSource>,
 }
 
 /// A field that was left as it is, because somebody has set it whose word goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldField {
     /// The field.
     pub field: &'static str,
     /// Who has set it.
-    pub by: Source,
+    pub by: FieldSource,
 }
 
-impl Sources {
+impl FieldSources {
     /// Notes that `source` sets a field, unless somebody has set it whose word goes first.
-    pub fn take(&mut self, field: &'static str, source: Source) -> Result<(), Held> {
+    pub fn take(&mut self, field: &'static str, source: FieldSource) -> Result<(), HeldField> {
         match self.fields.get(field) {
-            Some(by) if *by > source => Err(Held { field, by: *by }),
+            Some(by) if *by > source => Err(HeldField { field, by: *by }),
             _ => {
                 self.fields.insert(field.to_owned(), source);
                 Ok(())
@@ -50,7 +50,7 @@ impl Sources {
 }
 
 /// Refuses a change of what the configuration file has set, with the names of its keys in this section.
-pub fn refuse(section: &str, held: &[Held]) -> Result<()> {
+pub fn refuse(section: &str, held: &[HeldField]) -> Result<()> {
     if held.is_empty() {
         return Ok(());
     }
@@ -65,18 +65,20 @@ pub fn refuse(section: &str, held: &[Held]) -> Result<()> {
 mod tests {
     use super::*;
 
-    const ALL: [Source; 4] = [Source::Default, Source::Token, Source::Call, Source::File];
+    const ALL: [FieldSource; 4] =
+        [FieldSource::Default, FieldSource::Token, FieldSource::Call, FieldSource::File];
 
     #[test]
     fn a_word_that_goes_first_is_changed_by_none_of_the_others() {
         for first in ALL {
             for second in ALL {
-                let mut sources = Sources::default();
+                let mut sources = FieldSources::default();
                 sources.take("name", first).unwrap();
 
                 let taken = sources.take("name", second);
 
-                let expected = if second >= first { Ok(()) } else { Err(Held { field: "name", by: first }) };
+                let expected =
+                    if second >= first { Ok(()) } else { Err(HeldField { field: "name", by: first }) };
                 assert_eq!(taken, expected, "{second:?} after {first:?}");
                 assert_eq!(sources.take("detail", second), Ok(()), "another field");
             }
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn who_changes_what_the_file_has_set_is_told_its_keys() {
-        let held = ["webhook_uri", "webhook_method"].map(|field| Held { field, by: Source::File });
+        let held = ["webhook_uri", "webhook_method"].map(|field| HeldField { field, by: FieldSource::File });
 
         let refused = refuse("customers", &held).unwrap_err().to_string();
 

@@ -32,7 +32,7 @@ pub struct Conversation {
     /// The chat at LINE.
     pub chat: Chat,
     /// Whether the other side can be written to, as far as LINE's events tell.
-    pub reach: Reach,
+    pub reach: Reachability,
     /// Whether another system has control of the chat, so that we must not write.
     pub standby: bool,
     /// The other side first, then members in the order in which they spoke, the first [`MEMBERS_LISTED_MAX`] of them. We
@@ -59,7 +59,7 @@ pub struct Participant {
 
 /// What LINE tells of a user, a group or a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
+pub struct LineProfile {
     /// The name; `None` for a room, which has none.
     pub name: Option<String>,
     /// Where the picture is, at an address of LINE's choice; `None` for none.
@@ -70,7 +70,7 @@ pub struct Profile {
 
 /// Whether the other side can be written to. LINE reports it by events and may lose them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum Reachability {
     /// Nothing speaks against it.
     Open,
     /// The user blocked the account (`unfollow`); LINE would take messages and drop them.
@@ -96,7 +96,7 @@ impl Conversation {
                 "another system has control of this chat at LINE (standby), so nothing may be sent";
             return Err(Error::Conflict(obstacle.to_owned()));
         }
-        match self.reach.obstacle() {
+        match self.reach.unreachable_reason() {
             Some(obstacle) if !force => {
                 Err(Error::Conflict(format!("{obstacle}; send `\"force\": true` to try all the same")))
             }
@@ -105,9 +105,9 @@ impl Conversation {
     }
 }
 
-impl Reach {
+impl Reachability {
     /// Why a message should not be sent, for a person; `None` when it can be.
-    pub fn obstacle(self) -> Option<&'static str> {
+    pub fn unreachable_reason(self) -> Option<&'static str> {
         match self {
             Self::Open => None,
             Self::Blocked => {

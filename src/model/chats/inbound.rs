@@ -33,7 +33,7 @@ pub struct InboundEvent {
     /// LINE's token for marking the chat as read up to here.
     pub read_token: Option<String>,
     /// What it means for the conversation.
-    pub change: Change,
+    pub change: InboundChange,
     /// The event as LINE wrote it.
     pub body: String,
 }
@@ -52,11 +52,11 @@ impl InboundEvent {
 
 /// What an event means for its conversation.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
+pub enum InboundChange {
     /// Somebody said something: it becomes a message.
-    Said(Saying),
+    Said(ReceivedMessage),
     /// Somebody changed the text of a message.
-    Edited(Saying),
+    Edited(ReceivedMessage),
     /// Somebody withdrew a message.
     Unsend,
     /// The user became a friend of the account, or unblocked it.
@@ -79,7 +79,7 @@ pub enum Change {
 
 /// What somebody said.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Saying {
+pub struct ReceivedMessage {
     /// What is read of it; empty when there are only media.
     pub text: String,
     /// What is seen or heard of it.

@@ -31,7 +31,7 @@ pub struct MessageRow<'row> {
     /// How many messages of LINE's quota it took, when that is known; 0 for a reply.
     pub cost: Option<u32>,
     /// Why it was not sent, when it was not.
-    pub failure: Option<Failure<'row>>,
+    pub failure: Option<MessageFailure<'row>>,
     /// When it was said, by LINE's clock; `None` for our own messages.
     pub occurred_at: Option<Timestamp>,
     /// Its place in the conversation.
@@ -66,7 +66,7 @@ pub enum Status {
 
 /// Why a message was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure<'row> {
+pub struct MessageFailure<'row> {
     /// Which kind of failure.
     pub reason: FailureReason,
     /// What LINE said, for a person.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::error::{Error, Rule};
+use crate::error::{Error, InvalidRule};
 
 /// What LINE shows as one bubble: at most 5,000 UTF-16 code units ("Text character count" in LINE's documentation).
 pub const BUBBLE_UNITS_MAX: usize = 5_000;
@@ -54,13 +54,13 @@ impl FromStr for Text {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         if text.is_empty() {
-            return Err(Error::invalid(Rule::Argument, "a message needs a `text`"));
+            return Err(Error::invalid(InvalidRule::Argument, "a message needs a `text`"));
         }
         let units = units(text);
         if units > Self::UNITS_MAX {
             let message =
                 format!("`text` has {units} UTF-16 code units; LINE takes at most {}", Self::UNITS_MAX);
-            return Err(Error::invalid(Rule::TextLength, message));
+            return Err(Error::invalid(InvalidRule::TextLength, message));
         }
         Ok(Self(text.to_owned()))
     }
@@ -72,10 +72,10 @@ pub fn units(text: &str) -> usize {
 }
 
 /// How long a piece is, and may be.
-type Limit = (fn(&str) -> usize, usize);
+type LengthLimit = (fn(&str) -> usize, usize);
 
 /// The text in pieces within the limit, none of which ends within these parts.
-fn divide<'text>(text: &'text str, whole: &[Range<usize>], limit: Limit) -> Vec<&'text str> {
+fn divide<'text>(text: &'text str, whole: &[Range<usize>], limit: LengthLimit) -> Vec<&'text str> {
     let (length, most) = limit;
     if length(text) <= most {
         return vec![text];
@@ -124,7 +124,7 @@ struct Atoms<'text> {
 type Starts = Vec<Option<usize>>;
 
 impl<'text> Atoms<'text> {
-    fn new(text: &'text str, whole: &[Range<usize>], limit: Limit) -> Self {
+    fn new(text: &'text str, whole: &[Range<usize>], limit: LengthLimit) -> Self {
         let mut list = Vec::new();
         let mut start = 0;
         for part in whole {
@@ -203,14 +203,14 @@ impl<'text> Atoms<'text> {
 }
 
 /// The graphemes of a text, and the characters of one that is too long.
-fn atoms(text: &str, (length, most): Limit) -> impl Iterator<Item = &str> {
+fn atoms(text: &str, (length, most): LengthLimit) -> impl Iterator<Item = &str> {
     text.graphemes(true).flat_map(move |grapheme| {
         if length(grapheme) > most { characters(grapheme).collect() } else { vec![grapheme] }
     })
 }
 
 /// For each boundary the first and the last one at which a bubble within the limit may end.
-fn ends(atoms: &[&str], (length, most): Limit) -> Vec<(usize, usize)> {
+fn ends(atoms: &[&str], (length, most): LengthLimit) -> Vec<(usize, usize)> {
     let (mut last, mut taken) = (0, 0);
     let mut ends = Vec::with_capacity(atoms.len() + 1);
     for (start, atom) in atoms.iter().enumerate() {
@@ -294,7 +294,7 @@ mod tests {
 
         let error = "a".repeat(25_001).parse::<Text>().unwrap_err();
 
-        assert!(matches!(error, Error::Invalid { rule: Rule::TextLength, .. }));
+        assert!(matches!(error, Error::Invalid { rule: InvalidRule::TextLength, .. }));
         assert!("".parse::<Text>().is_err());
     }
 

@@ -31,7 +31,7 @@ const PATIENCE_WITH_REFUSALS: Duration = Duration::from_hours(3);
 
 /// What is to be done for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Errand {
+pub enum MediaTask {
     /// Its bytes are to be removed.
     Remove,
     /// It is to be fetched from LINE.
@@ -42,7 +42,7 @@ pub enum Errand {
 
 /// Why a file could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum FetchError {
     /// It is not ready, or the other side cannot be asked at the moment.
     NotYet(String),
     /// The request was refused.
@@ -61,7 +61,7 @@ pub fn is_whole(size: u64, announced: Option<u64>, ended_by_closing: bool) -> bo
     announced == Some(size) || (!ended_by_closing && size > 0)
 }
 
-impl Obstacle {
+impl FetchError {
     /// How long to wait before the next attempt, after so many and so long after the first; `None` to give up.
     pub fn pause(&self, attempts: u32, age: Duration) -> Option<Duration> {
         let last = PAUSES.len() - 1;
@@ -78,7 +78,7 @@ impl Obstacle {
     }
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for FetchError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::NotYet(reason)
         | Self::Refused(reason)
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ready_is_asked_for_quickly_at_first_and_then_hourly_for_a_week() {
-        let not_yet = Obstacle::NotYet(String::new());
+        let not_yet = FetchError::NotYet(String::new());
         let seconds: Vec<_> =
             (1..=12).map(|attempts| not_yet.pause(attempts, SOON).unwrap().as_secs()).collect();
 
@@ -131,14 +131,14 @@ mod tests {
 
     #[test]
     fn a_refusal_is_believed_after_three_hours_and_an_end_at_once() {
-        assert!(Obstacle::Refused(String::new()).pause(9, Duration::from_mins(179)).is_some());
-        assert_eq!(Obstacle::Refused(String::new()).pause(9, Duration::from_hours(3)), None);
-        assert_eq!(Obstacle::Final(String::new()).pause(1, SOON), None);
+        assert!(FetchError::Refused(String::new()).pause(9, Duration::from_mins(179)).is_some());
+        assert_eq!(FetchError::Refused(String::new()).pause(9, Duration::from_hours(3)), None);
+        assert_eq!(FetchError::Final(String::new()).pause(1, SOON), None);
     }
 
     #[test]
     fn what_people_must_mend_is_tried_less_often() {
-        assert_eq!(Obstacle::Token(String::new()).pause(1, SOON), Some(PAUSE_FOR_TOKEN));
-        assert_eq!(Obstacle::NoRoom(String::new()).pause(1, 2 * PATIENCE), Some(Duration::from_hours(1)));
+        assert_eq!(FetchError::Token(String::new()).pause(1, SOON), Some(PAUSE_FOR_TOKEN));
+        assert_eq!(FetchError::NoRoom(String::new()).pause(1, 2 * PATIENCE), Some(Duration::from_hours(1)));
     }
 }

@@ -41,7 +41,7 @@ const FAILING_MAX: Duration = Duration::from_hours(5 * 24);
 
 /// What came of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum WebhookOutcome {
     /// The receiver has answered with this status.
     Answered {
         /// The HTTP status.
@@ -70,7 +70,7 @@ pub enum AttemptError {
 
 /// A delivery as far as a decision about it needs to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct WebhookProgress {
     /// Attempts that the schedule counts, this one included.
     pub tries: u32,
     /// When the first of them was made.
@@ -79,7 +79,7 @@ pub struct Progress {
 
 /// What follows for the delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub enum WebhookDecision {
     /// The receiver has it.
     Deliver,
     /// It goes out again at this time, which is the next one of the schedule.
@@ -121,7 +121,7 @@ pub struct Failing {
     pub last: Timestamp,
 }
 
-impl Outcome {
+impl WebhookOutcome {
     /// Whether the receiver has taken it.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Answered { status: 200..=299, .. })
@@ -140,31 +140,36 @@ impl Outcome {
 }
 
 /// What follows for the delivery. `jitter`, from 0 to 1, spreads attempts that failed together.
-pub fn decide(progress: Progress, outcome: Outcome, now: Timestamp, jitter: f64) -> Decision {
+pub fn decide(
+    progress: WebhookProgress,
+    outcome: WebhookOutcome,
+    now: Timestamp,
+    jitter: f64,
+) -> WebhookDecision {
     if outcome.is_success() {
-        return Decision::Deliver;
+        return WebhookDecision::Deliver;
     }
     if let Some(pause) = outcome.asked_pause() {
         let is_over = now.since(progress.first_attempt_at) >= PATIENCE;
-        return if is_over { Decision::Fail } else { Decision::Wait(now.after(pause)) };
+        return if is_over { WebhookDecision::Fail } else { WebhookDecision::Wait(now.after(pause)) };
     }
-    if matches!(outcome, Outcome::Answered { status: 410, .. }) {
+    if matches!(outcome, WebhookOutcome::Answered { status: 410, .. }) {
         // The endpoint is disabled; once a person enables it, this goes out first.
-        return Decision::Wait(now);
+        return WebhookDecision::Wait(now);
     }
     let index = usize::try_from(progress.tries.saturating_sub(1)).unwrap_or(usize::MAX);
     match PAUSES.get(index) {
-        Some(pause) => Decision::Retry(now.after(spread(*pause, jitter))),
-        None => Decision::Fail,
+        Some(pause) => WebhookDecision::Retry(now.after(spread(*pause, jitter))),
+        None => WebhookDecision::Fail,
     }
 }
 
 /// What follows for the endpoint, which has been failing until now or not.
-pub fn effect(failing: Option<Failing>, outcome: Outcome, now: Timestamp) -> Effect {
+pub fn effect(failing: Option<Failing>, outcome: WebhookOutcome, now: Timestamp) -> Effect {
     if outcome.is_success() {
         return Effect::Working;
     }
-    if matches!(outcome, Outcome::Answered { status: 410, .. }) {
+    if matches!(outcome, WebhookOutcome::Answered { status: 410, .. }) {
         return Effect::Disable(DisabledReason::Gone);
     }
     if now.since(fail(failing, now).since) >= FAILING_MAX {
@@ -172,7 +177,7 @@ pub fn effect(failing: Option<Failing>, outcome: Outcome, now: Timestamp) -> Eff
     }
     match (outcome.asked_pause(), outcome) {
         (Some(pause), _) => Effect::Pause(now.after(pause)),
-        (None, Outcome::Answered { status: 429, .. }) => Effect::Pause(now.after(TOO_MUCH_PAUSE)),
+        (None, WebhookOutcome::Answered { status: 429, .. }) => Effect::Pause(now.after(TOO_MUCH_PAUSE)),
         _ => Effect::Failing,
     }
 }
@@ -199,16 +204,16 @@ mod tests {
     const START: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
     const DAY: Duration = Duration::from_hours(24);
 
-    fn answered(status: u16) -> Outcome {
-        Outcome::Answered { status, retry_after: None }
+    fn answered(status: u16) -> WebhookOutcome {
+        WebhookOutcome::Answered { status, retry_after: None }
     }
 
-    fn asked(status: u16, seconds: u64) -> Outcome {
-        Outcome::Answered { status, retry_after: Some(Duration::from_secs(seconds)) }
+    fn asked(status: u16, seconds: u64) -> WebhookOutcome {
+        WebhookOutcome::Answered { status, retry_after: Some(Duration::from_secs(seconds)) }
     }
 
-    fn try_number(tries: u32) -> Progress {
-        Progress { tries, first_attempt_at: START }
+    fn try_number(tries: u32) -> WebhookProgress {
+        WebhookProgress { tries, first_attempt_at: START }
     }
 
     fn failing_for(duration: Duration) -> (Option<Failing>, Timestamp) {
@@ -222,12 +227,12 @@ mod tests {
         let mut seconds = Vec::new();
         for tries in 1.. {
             match decide(try_number(tries), answered(500), now, 0.5) {
-                Decision::Retry(at) => {
+                WebhookDecision::Retry(at) => {
                     seconds.push(at.since(now).as_secs());
                     now = at;
                 }
                 decision => {
-                    assert_eq!((tries, decision), (10, Decision::Fail));
+                    assert_eq!((tries, decision), (10, WebhookDecision::Fail));
                     break;
                 }
             }
@@ -240,19 +245,23 @@ mod tests {
     #[test]
     fn every_2xx_is_a_success_and_nothing_else_is() {
         for status in [200, 201, 202, 204, 299] {
-            assert_eq!(decide(try_number(1), answered(status), START, 0.5), Decision::Deliver, "{status}");
+            assert_eq!(
+                decide(try_number(1), answered(status), START, 0.5),
+                WebhookDecision::Deliver,
+                "{status}"
+            );
             assert_eq!(effect(None, answered(status), START), Effect::Working, "{status}");
         }
         for status in [100, 101, 199, 300, 301, 302, 307, 308, 400, 401, 404, 409, 418, 500, 502, 599] {
             let retry = decide(try_number(1), answered(status), START, 0.5);
-            assert_eq!(retry, Decision::Retry(START.after(Duration::from_secs(5))), "{status}");
+            assert_eq!(retry, WebhookDecision::Retry(START.after(Duration::from_secs(5))), "{status}");
             assert_eq!(effect(None, answered(status), START), Effect::Failing, "{status}");
         }
     }
 
     #[test]
     fn an_endpoint_that_is_gone_is_told_nothing_more_and_what_waits_keeps_its_tries() {
-        assert_eq!(decide(try_number(1), answered(410), START, 0.5), Decision::Wait(START));
+        assert_eq!(decide(try_number(1), answered(410), START, 0.5), WebhookDecision::Wait(START));
         assert_eq!(effect(None, answered(410), START), Effect::Disable(DisabledReason::Gone));
     }
 
@@ -263,7 +272,7 @@ mod tests {
             let at = START.after(Duration::from_secs(pause));
             for status in [429, 503] {
                 let outcome = asked(status, asked_seconds);
-                assert_eq!(decide(try_number(9), outcome, START, 0.0), Decision::Wait(at));
+                assert_eq!(decide(try_number(9), outcome, START, 0.0), WebhookDecision::Wait(at));
                 assert_eq!(effect(None, outcome, START), Effect::Pause(at));
             }
         }
@@ -274,7 +283,7 @@ mod tests {
     fn a_receiver_that_asks_for_pauses_for_ever_is_given_up() {
         let late = START.after(PATIENCE);
 
-        assert_eq!(decide(try_number(1), asked(503, 9), late, 0.5), Decision::Fail);
+        assert_eq!(decide(try_number(1), asked(503, 9), late, 0.5), WebhookDecision::Fail);
     }
 
     #[test]
@@ -309,7 +318,7 @@ mod tests {
         fn every_pause_is_within_a_tenth_of_the_schedule(tries in 1..10_u32, jitter in 0.0..=1.0_f64) {
             let planned = PAUSES[usize::try_from(tries).unwrap() - 1];
 
-            let Decision::Retry(at) = decide(try_number(tries), answered(500), START, jitter) else {
+            let WebhookDecision::Retry(at) = decide(try_number(tries), answered(500), START, jitter) else {
                 return Err(TestCaseError::fail("it is tried again"));
             };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::id::{ConversationId, EventId};
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
-use crate::model::webhooks::webhook::{DisabledReason, Failing, Outcome};
+use crate::model::webhooks::webhook::{DisabledReason, Failing, WebhookOutcome};
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum DeliveryState {
 
 /// Something that a customer is told, as it is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delivery {
+pub struct WebhookDelivery {
     /// The id of its event, which every attempt carries.
     pub id: EventId,
     /// What happened.
@@ -34,7 +34,7 @@ pub struct Delivery {
     /// How often it was tried.
     pub attempts: u32,
     /// The last attempt.
-    pub last: Option<Attempt>,
+    pub last: Option<WebhookAttempt>,
     /// When it goes out; nothing for what waits behind another one of its conversation, and for what does not wait.
     pub due_at: Option<Timestamp>,
     /// When it became known here.
@@ -45,7 +45,7 @@ pub struct Delivery {
 
 /// One attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub struct WebhookAttempt {
     /// Which one it was, from 1.
     pub number: u32,
     /// When it began.
@@ -53,12 +53,12 @@ pub struct Attempt {
     /// How long it took.
     pub duration: Duration,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: WebhookOutcome,
 }
 
 /// How a customer is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct WebhookEndpoint {
     /// Where; empty means nowhere at present.
     pub uri: String,
     /// The HTTP method.

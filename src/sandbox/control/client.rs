@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::net::header::CONTENT_TYPE;
-use crate::net::{self, Failure, Method, Request, Settings};
+use crate::net::{self, Method, Request, RequestFailure, Settings};
 
 /// Longer than the sandbox waits for the bot.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub async fn say(line_url: &str, name: &str, text: &str) -> Result<String> {
 }
 
 async fn post(client: &net::Client, url: &str, body: &Value) -> Result<Value> {
-    let unavailable = |failure: Failure| Error::LineUnavailable(format!("{url}: {failure}"));
+    let unavailable = |failure: RequestFailure| Error::LineUnavailable(format!("{url}: {failure}"));
     let request = Request::new().method(Method::POST).uri(url).header(CONTENT_TYPE, "application/json");
     let mut response = client.send(request, body.to_string(), TIMEOUT).await.map_err(unavailable)?;
     let answer = tokio::time::timeout(TIMEOUT, response.whole(ANSWER_BYTES_MAX)).await;

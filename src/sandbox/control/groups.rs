@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::control::{happen, told};
+use crate::sandbox::control::{happen, notify};
 use crate::sandbox::line::events;
 use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::people::{Group, GroupKind};
@@ -15,7 +15,7 @@ use crate::sandbox::platform::Platform;
 /// A new group with the bot in it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Create {
+pub struct CreateGroup {
     name: String,
     #[serde(default)]
     members: Vec<String>,
@@ -37,14 +37,14 @@ pub async fn list(platform: Data<Platform>) -> Json<Vec<Group>> {
 
 /// `POST /sandbox/groups`: the bot joins; a name that exists is that group.
 pub async fn create(
-    body: Json<Create>,
+    body: Json<CreateGroup>,
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Json<Value> {
     let place = (body.name.as_str(), body.kind);
     let (group, happened) =
         platform.with(|state| events::join(state, place, &body.members, Timestamp::now()));
-    let Json(mut answer) = told(&platform, &client, happened).await;
+    let Json(mut answer) = notify(&platform, &client, happened).await;
     answer["group"] = json!(group);
     Json(answer)
 }

@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::line::events::Happened;
+use crate::sandbox::line::events::EmittedEvent;
 use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::line::sender;
 use crate::sandbox::platform::Platform;
-use crate::sandbox::state::State;
+use crate::sandbox::state::PlatformData;
 
 /// Pictures come as base64 within JSON.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -96,14 +96,14 @@ async fn unknown() -> Result<HttpResponse, Refusal> {
 async fn happen(
     platform: &Platform,
     client: &net::Client,
-    operation: impl FnOnce(&mut State, Timestamp) -> Result<Happened, Refusal>,
+    operation: impl FnOnce(&mut PlatformData, Timestamp) -> Result<EmittedEvent, Refusal>,
 ) -> Result<Json<Value>, Refusal> {
     let happened = platform.with(|state| operation(state, Timestamp::now()))?;
-    Ok(told(platform, client, happened).await)
+    Ok(notify(platform, client, happened).await)
 }
 
 /// Tells the bot; answers what came of it.
-async fn told(platform: &Platform, client: &net::Client, happened: Happened) -> Json<Value> {
+async fn notify(platform: &Platform, client: &net::Client, happened: EmittedEvent) -> Json<Value> {
     let id = happened.webhook.event_ids().into_iter().next();
     let outcome = sender::deliver(platform, client, happened.webhook).await;
     let mut answer = json!({

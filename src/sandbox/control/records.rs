@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::sandbox::platform::Platform;
-use crate::sandbox::records::{Attempt, Executed, Request, Violation};
+use crate::sandbox::records::{Executed, RequestRecord, Violation, WebhookRecord};
 
 /// One answer has at most so many entries.
 const ENTRIES_MAX: usize = 100_000;
@@ -13,33 +13,33 @@ const ENTRIES_MAX: usize = 100_000;
 /// How much of a history is asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Page {
+pub struct RecordPage {
     last: Option<usize>,
 }
 
-impl Page {
+impl RecordPage {
     fn count(&self) -> usize {
         self.last.unwrap_or(ENTRIES_MAX)
     }
 }
 
 /// `GET /sandbox/executed`
-pub async fn executed(page: Query<Page>, platform: Data<Platform>) -> Json<Vec<Executed>> {
+pub async fn executed(page: Query<RecordPage>, platform: Data<Platform>) -> Json<Vec<Executed>> {
     Json(platform.with(|state| state.executed.last(page.count())))
 }
 
 /// `GET /sandbox/requests`
-pub async fn requests(page: Query<Page>, platform: Data<Platform>) -> Json<Vec<Request>> {
+pub async fn requests(page: Query<RecordPage>, platform: Data<Platform>) -> Json<Vec<RequestRecord>> {
     Json(platform.with(|state| state.requests.last(page.count())))
 }
 
 /// `GET /sandbox/violations`
-pub async fn violations(page: Query<Page>, platform: Data<Platform>) -> Json<Vec<Violation>> {
+pub async fn violations(page: Query<RecordPage>, platform: Data<Platform>) -> Json<Vec<Violation>> {
     Json(platform.with(|state| state.violations.last(page.count())))
 }
 
 /// `GET /sandbox/attempts`
-pub async fn attempts(page: Query<Page>, platform: Data<Platform>) -> Json<Vec<Attempt>> {
+pub async fn attempts(page: Query<RecordPage>, platform: Data<Platform>) -> Json<Vec<WebhookRecord>> {
     Json(platform.with(|state| state.attempts.last(page.count())))
 }
 

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::platform::Platform;
-use crate::sandbox::records::contents::{Content, Readiness};
-use crate::sandbox::records::faults::Fault;
-use crate::sandbox::records::quota::Quota;
+use crate::sandbox::records::contents::{Readiness, SampleContent};
+use crate::sandbox::records::faults::FaultRule;
+use crate::sandbox::records::quota::MonthlyQuota;
 use crate::sandbox::state::Redelivery;
 
 /// A schedule of redeliveries has at most so many entries.
@@ -20,14 +20,14 @@ const REDELIVERIES_MAX: usize = 100;
 /// How long reply tokens live.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ReplyTokens {
+pub struct ReplyTokenSettings {
     life_ms: u64,
 }
 
 /// Where webhooks go; what is missing stays.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Webhook {
+pub struct WebhookSettings {
     endpoint: Option<String>,
     active: Option<bool>,
 }
@@ -35,7 +35,7 @@ pub struct Webhook {
 /// `GET /sandbox/state`
 pub async fn state(platform: Data<Platform>) -> Json<Value> {
     Json(platform.with(|state| {
-        let kept = state.kept();
+        let kept = state.saved();
         json!({
             "channel": kept.channel,
             "bot": kept.bot,
@@ -51,18 +51,18 @@ pub async fn state(platform: Data<Platform>) -> Json<Value> {
 }
 
 /// `GET /sandbox/faults`
-pub async fn faults(platform: Data<Platform>) -> Json<Vec<Fault>> {
+pub async fn faults(platform: Data<Platform>) -> Json<Vec<FaultRule>> {
     Json(platform.with(|state| state.faults.rules().to_vec()))
 }
 
 /// `PUT /sandbox/faults`
-pub async fn set_faults(body: Json<Vec<Fault>>, platform: Data<Platform>) -> Json<Vec<Fault>> {
+pub async fn set_faults(body: Json<Vec<FaultRule>>, platform: Data<Platform>) -> Json<Vec<FaultRule>> {
     platform.set_faults(body.into_inner());
     faults(platform).await
 }
 
 /// `PUT /sandbox/quota`
-pub async fn set_quota(body: Json<Quota>, platform: Data<Platform>) -> Json<Quota> {
+pub async fn set_quota(body: Json<MonthlyQuota>, platform: Data<Platform>) -> Json<MonthlyQuota> {
     platform.with(|state| state.quota = *body);
     body
 }
@@ -80,16 +80,16 @@ pub async fn set_redelivery(
 }
 
 /// `PUT /sandbox/reply-tokens`
-pub async fn set_reply_tokens(body: Json<ReplyTokens>, platform: Data<Platform>) -> Json<Value> {
+pub async fn set_reply_tokens(body: Json<ReplyTokenSettings>, platform: Data<Platform>) -> Json<Value> {
     platform.with(|state| state.reply_tokens.set_life(Duration::from_millis(body.life_ms)));
     Json(json!({ "life_ms": body.life_ms }))
 }
 
 /// `PUT /sandbox/webhook`
-pub async fn set_webhook(body: Json<Webhook>, platform: Data<Platform>) -> Json<Value> {
-    let Webhook { endpoint, active } = body.into_inner();
+pub async fn set_webhook(body: Json<WebhookSettings>, platform: Data<Platform>) -> Json<Value> {
+    let WebhookSettings { endpoint, active } = body.into_inner();
     Json(platform.with(|state| {
-        let webhook = &mut state.kept_mut().webhook;
+        let webhook = &mut state.saved_mut().webhook;
         webhook.endpoint = endpoint.or(webhook.endpoint.take());
         webhook.active = active.unwrap_or(webhook.active);
         json!(webhook)
@@ -114,7 +114,7 @@ pub async fn set_content(
         kind @ ("image" | "video" | "audio") => kind,
         _ => "file",
     };
-    let content = Content::new(kind, content_type.as_ref(), body);
+    let content = SampleContent::new(kind, content_type.as_ref(), body);
     platform.with(|state| state.contents.put(&message, content));
     Json(json!({}))
 }

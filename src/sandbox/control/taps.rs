@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::control::told;
+use crate::sandbox::control::notify;
 use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::line::taps::{self, Tapped};
 use crate::sandbox::people::buttons::Button;
@@ -15,14 +15,14 @@ use crate::sandbox::platform::Platform;
 /// In which chat.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub struct TapLocation {
     group: Option<String>,
 }
 
 /// What is pressed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tap {
+pub struct TapRequest {
     group: Option<String>,
     message_id: Option<String>,
     label: Option<String>,
@@ -35,7 +35,7 @@ pub struct Tap {
 /// `GET /sandbox/users/{user}/buttons`: what can be pressed.
 pub async fn buttons(
     user: Path<String>,
-    place: Query<Place>,
+    place: Query<TapLocation>,
     platform: Data<Platform>,
 ) -> Result<Json<Vec<Button>>, Refusal> {
     platform.with(|state| taps::buttons(state, &user, place.group.as_deref())).map(Json)
@@ -44,7 +44,7 @@ pub async fn buttons(
 /// `POST /sandbox/users/{user}/tap`
 pub async fn tap(
     user: Path<String>,
-    body: Json<Tap>,
+    body: Json<TapRequest>,
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
@@ -58,7 +58,7 @@ pub async fn tap(
         message: body.message.clone(),
     };
     match platform.with(|state| taps::tap(state, &tap, Timestamp::now()))? {
-        Tapped::Told(happened) => Ok(told(&platform, &client, happened).await),
+        Tapped::Told(happened) => Ok(notify(&platform, &client, happened).await),
         Tapped::OnPhone(value) => Ok(Json(value)),
     }
 }

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::control::{happen, told};
+use crate::sandbox::control::{happen, notify};
 use crate::sandbox::line::events::{self, Writing};
 use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::people::{Friendship, User};
 use crate::sandbox::platform::Platform;
-use crate::sandbox::records::contents::Content;
+use crate::sandbox::records::contents::SampleContent;
 
 /// LINE's apps let nobody choose more pictures at once.
 const ALBUM_IMAGES_MAX: usize = 50;
@@ -23,7 +23,7 @@ const CONTENT_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// A new person.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Create {
+pub struct CreateUser {
     name: String,
     #[serde(default = "yes")]
     follow: bool,
@@ -32,7 +32,7 @@ pub struct Create {
 /// What changes about a person; nobody tells the bot.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Change {
+pub struct ChangeUser {
     friendship: Option<Friendship>,
     picture_url: Option<String>,
     status_message: Option<String>,
@@ -42,7 +42,7 @@ pub struct Change {
 /// A text that a person writes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Say {
+pub struct SayRequest {
     text: String,
     group: Option<String>,
     quoted_message_id: Option<String>,
@@ -101,7 +101,7 @@ pub async fn list(platform: Data<Platform>) -> Json<Vec<User>> {
 
 /// `POST /sandbox/users`: a name that exists is that person, and nothing happens.
 pub async fn create(
-    body: Json<Create>,
+    body: Json<CreateUser>,
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
@@ -114,7 +114,7 @@ pub async fn create(
         return Ok(Json(json!({ "user": user })));
     }
     let happened = platform.with(|state| events::follow(state, &user.id, Timestamp::now()))?;
-    let Json(mut answer) = told(&platform, &client, happened).await;
+    let Json(mut answer) = notify(&platform, &client, happened).await;
     answer["user"] = json!(platform.with(|state| state.people().user(&user.id).cloned()));
     Ok(Json(answer))
 }
@@ -122,7 +122,7 @@ pub async fn create(
 /// `PATCH /sandbox/users/{user}`
 pub async fn change(
     user: Path<String>,
-    body: Json<Change>,
+    body: Json<ChangeUser>,
     platform: Data<Platform>,
 ) -> Result<Json<User>, Refusal> {
     let change = body.into_inner();
@@ -140,7 +140,7 @@ pub async fn change(
 /// `POST /sandbox/users/{user}/say`
 pub async fn say(
     user: Path<String>,
-    body: Json<Say>,
+    body: Json<SayRequest>,
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
@@ -183,7 +183,7 @@ pub async fn album(
     let happened = platform.with(|state| events::album(state, place, album, Timestamp::now()))?;
     let mut outcomes = Vec::new();
     for happened in happened {
-        outcomes.push(told(&platform, &client, happened).await.into_inner());
+        outcomes.push(notify(&platform, &client, happened).await.into_inner());
     }
     Ok(Json(json!({ "images": outcomes })))
 }
@@ -243,16 +243,16 @@ pub async fn postback(
 }
 
 /// What belongs to the message: what was given, else a sample; filled up to the size that was asked for.
-fn content(send: &Send) -> Result<Option<Content>, Refusal> {
+fn content(send: &Send) -> Result<Option<SampleContent>, Refusal> {
     if send.content_base64.is_none() && send.content_type.is_none() && send.content_size.is_none() {
         return Ok(None);
     }
     let kind = send.message["type"].as_str().unwrap_or_default();
     let mut content = match &send.content_base64 {
-        None => Content::sample(kind),
+        None => SampleContent::sample(kind),
         Some(text) => {
             let bytes = STANDARD.decode(text).map_err(|error| Refusal::bad_request(error.to_string()))?;
-            Content::new(kind, "application/octet-stream", bytes)
+            SampleContent::new(kind, "application/octet-stream", bytes)
         }
     };
     if let Some(content_type) = &send.content_type {

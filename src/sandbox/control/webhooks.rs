@@ -11,7 +11,7 @@ use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::line::sender::{self, Signature};
 use crate::sandbox::line::webhooks::completed;
 use crate::sandbox::platform::Platform;
-use crate::sandbox::webhook::Webhook;
+use crate::sandbox::webhook::EmittedWebhook;
 
 /// A webhook comes at most so often at once.
 const COPIES_MAX: usize = 100;
@@ -19,7 +19,7 @@ const COPIES_MAX: usize = 100;
 /// Events as they are to be sent; what every event has is added where it is missing.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Events {
+pub struct CustomEvents {
     events: Vec<Map<String, Value>>,
     #[serde(default = "one")]
     copies: usize,
@@ -35,18 +35,18 @@ pub struct Raw {
 
 /// `POST /sandbox/events`
 pub async fn events(
-    body: Json<Events>,
+    body: Json<CustomEvents>,
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    let Events { events, copies } = body.into_inner();
+    let CustomEvents { events, copies } = body.into_inner();
     if !(1..=COPIES_MAX).contains(&copies) {
         return Err(Refusal::bad_request(format!("there can be 1 to {COPIES_MAX} copies")));
     }
     let now = Timestamp::now();
     let webhook = platform.with(|state| {
         let events = events.into_iter().map(|event| completed(state, event, now)).collect();
-        Webhook::new(state.kept(), events)
+        EmittedWebhook::new(state.saved(), events)
     });
     let ids = webhook.event_ids();
     let deliveries = (0..copies).map(|_| sender::deliver(&platform, &client, webhook.clone()));
@@ -61,7 +61,7 @@ pub async fn raw(
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Json<Value> {
-    let webhook = platform.with(|state| Webhook::new(state.kept(), Vec::new()));
+    let webhook = platform.with(|state| EmittedWebhook::new(state.saved(), Vec::new()));
     Json(json!(sender::send(&client, &webhook, body.to_vec(), query.signature).await))
 }
 

@@ -8,10 +8,10 @@ use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::line::webhooks::{self, event};
 use crate::sandbox::people::chats::ChatMessage;
 use crate::sandbox::people::{Friendship, Group, GroupKind, User};
-use crate::sandbox::records::contents::{Content, Readiness};
+use crate::sandbox::records::contents::{Readiness, SampleContent};
 use crate::sandbox::records::{random, tokens};
-use crate::sandbox::state::State;
-use crate::sandbox::webhook::Webhook;
+use crate::sandbox::state::PlatformData;
+use crate::sandbox::webhook::EmittedWebhook;
 
 /// The kinds of messages whose content the bot fetches.
 const MEDIA: [&str; 4] = ["image", "video", "audio", "file"];
@@ -26,12 +26,12 @@ pub struct Writing<'a> {
     /// The message object; what LINE adds is added.
     pub message: Value,
     /// What belongs to a picture, film, sound or file.
-    pub content: Option<Content>,
+    pub content: Option<SampleContent>,
 }
 
 /// A person in a chat with the bot.
 #[derive(Debug)]
-pub struct Place {
+pub struct ChatContext {
     /// The person.
     pub user: User,
     /// The `source` of events.
@@ -42,16 +42,20 @@ pub struct Place {
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Happened {
+pub struct EmittedEvent {
     /// What the bot is told.
-    pub webhook: Webhook,
+    pub webhook: EmittedWebhook,
     /// The id of the message that was written.
     pub message_id: Option<String>,
 }
 
 /// A person writes.
-pub fn write(state: &mut State, writing: Writing<'_>, now: Timestamp) -> Result<Happened, Refusal> {
-    let Place { user, source, chat } = place(state, writing.user, writing.group)?;
+pub fn write(
+    state: &mut PlatformData,
+    writing: Writing<'_>,
+    now: Timestamp,
+) -> Result<EmittedEvent, Refusal> {
+    let ChatContext { user, source, chat } = chat_context(state, writing.user, writing.group)?;
     if chat == user.id {
         with_user(state, &user.id, |user| user.wrote_at = Some(now.as_milliseconds()));
     }
@@ -59,18 +63,18 @@ pub fn write(state: &mut State, writing: Writing<'_>, now: Timestamp) -> Result<
     let message = sent(state, (&chat, &id), writing.message, writing.content)?;
     state.chats.show(&chat, ChatMessage::new(&id, Some(&user.id), &message, now));
     let own = json!({ "type": "message", "message": message });
-    let mut happened = happened(state, &source, &own, now);
+    let mut happened = emit(state, &source, &own, now);
     happened.message_id = Some(id);
     Ok(happened)
 }
 
 /// A person sends so many pictures together, shuffled or in order: a message each, which come in no order with LINE.
 pub fn album(
-    state: &mut State,
+    state: &mut PlatformData,
     (user, group): (&str, Option<&str>),
     (images, is_shuffled): (usize, bool),
     now: Timestamp,
-) -> Result<Vec<Happened>, Refusal> {
+) -> Result<Vec<EmittedEvent>, Refusal> {
     let id = random::hexadecimal(&random::bytes::<32>()).to_uppercase();
     let mut happened = Vec::with_capacity(images);
     for index in 1..=images {
@@ -85,28 +89,28 @@ pub fn album(
 }
 
 /// A person adds the bot, or no longer blocks it.
-pub fn follow(state: &mut State, user_id: &str, now: Timestamp) -> Result<Happened, Refusal> {
+pub fn follow(state: &mut PlatformData, user_id: &str, now: Timestamp) -> Result<EmittedEvent, Refusal> {
     let user = user(state, user_id)?;
     let is_unblocked = user.friendship == Friendship::Blocked;
     with_user(state, &user.id, |user| user.friendship = Friendship::Friend);
     let own = json!({ "type": "follow", "follow": { "isUnblocked": is_unblocked } });
-    Ok(happened(state, &alone(&user), &own, now))
+    Ok(emit(state, &alone(&user), &own, now))
 }
 
 /// A person blocks the bot.
-pub fn block(state: &mut State, user_id: &str, now: Timestamp) -> Result<Happened, Refusal> {
+pub fn block(state: &mut PlatformData, user_id: &str, now: Timestamp) -> Result<EmittedEvent, Refusal> {
     let user = user(state, user_id)?;
     with_user(state, &user.id, |user| user.friendship = Friendship::Blocked);
-    Ok(happened(state, &alone(&user), &json!({ "type": "unfollow" }), now))
+    Ok(emit(state, &alone(&user), &json!({ "type": "unfollow" }), now))
 }
 
 /// A person changes a text; LINE lets people do so in groups and rooms.
 pub fn edit(
-    state: &mut State,
+    state: &mut PlatformData,
     user_id: &str,
     (message_id, text): (&str, &str),
     now: Timestamp,
-) -> Result<Happened, Refusal> {
+) -> Result<EmittedEvent, Refusal> {
     let user = user(state, user_id)?;
     let chat = state.chats.chat_of(message_id, &user.id).filter(|chat| *chat != user.id);
     let chat =
@@ -115,16 +119,16 @@ pub fn edit(
     let edited = state.chats.edit(&chat, message_id, text);
     let message =
         edited.ok_or_else(|| Refusal::conflict("only a text that was not taken back can change"))?;
-    Ok(happened(state, &source, &json!({ "type": "messageEdited", "message": message }), now))
+    Ok(emit(state, &source, &json!({ "type": "messageEdited", "message": message }), now))
 }
 
 /// A person takes a message back.
 pub fn unsend(
-    state: &mut State,
+    state: &mut PlatformData,
     user_id: &str,
     message_id: &str,
     now: Timestamp,
-) -> Result<Happened, Refusal> {
+) -> Result<EmittedEvent, Refusal> {
     let user = user(state, user_id)?;
     let chat = state.chats.chat_of(message_id, &user.id);
     let chat = chat.ok_or_else(|| Refusal::not_found("message of this person", message_id))?;
@@ -134,53 +138,53 @@ pub fn unsend(
     }
     let source = source(state, &user, Some(&chat).filter(|chat| **chat != user.id).map(String::as_str))?;
     let own = json!({ "type": "unsend", "unsend": { "messageId": message_id } });
-    Ok(happened(state, &source, &own, now))
+    Ok(emit(state, &source, &own, now))
 }
 
 /// A person presses a button.
 pub fn postback(
-    state: &mut State,
+    state: &mut PlatformData,
     (user_id, group): (&str, Option<&str>),
     postback: &Value,
     now: Timestamp,
-) -> Result<Happened, Refusal> {
-    let source = place(state, user_id, group)?.source;
-    Ok(happened(state, &source, &json!({ "type": "postback", "postback": postback }), now))
+) -> Result<EmittedEvent, Refusal> {
+    let source = chat_context(state, user_id, group)?.source;
+    Ok(emit(state, &source, &json!({ "type": "postback", "postback": postback }), now))
 }
 
 /// Somebody invites the bot to a group or room of these people.
 pub fn join(
-    state: &mut State,
+    state: &mut PlatformData,
     (name, kind): (&str, GroupKind),
     members: &[String],
     now: Timestamp,
-) -> (Group, Happened) {
+) -> (Group, EmittedEvent) {
     let ids = people_of(state, members);
     let group = state.people_mut().group_named(name, kind);
     group.has_bot = true;
     let new = ids.into_iter().filter(|id| !group.members.contains(id)).collect::<Vec<_>>();
     group.members.extend(new);
     let group = group.clone();
-    let happened = happened(state, &together(&group), &json!({ "type": "join" }), now);
+    let happened = emit(state, &together(&group), &json!({ "type": "join" }), now);
     (group, happened)
 }
 
 /// The bot is removed from a group or room, or leaves it.
-pub fn leave(state: &mut State, group_id: &str, now: Timestamp) -> Result<Happened, Refusal> {
+pub fn leave(state: &mut PlatformData, group_id: &str, now: Timestamp) -> Result<EmittedEvent, Refusal> {
     let group = group(state, group_id)?;
     if let Some(group) = state.people_mut().group_mut(&group.id) {
         group.has_bot = false;
     }
-    Ok(happened(state, &together(&group), &json!({ "type": "leave" }), now))
+    Ok(emit(state, &together(&group), &json!({ "type": "leave" }), now))
 }
 
 /// People join a group or room.
 pub fn join_members(
-    state: &mut State,
+    state: &mut PlatformData,
     group_id: &str,
     members: &[String],
     now: Timestamp,
-) -> Result<Happened, Refusal> {
+) -> Result<EmittedEvent, Refusal> {
     let group = group(state, group_id)?;
     let mut ids = people_of(state, members);
     ids.retain(|id| !group.members.contains(id));
@@ -188,16 +192,16 @@ pub fn join_members(
         group.members.extend(ids.iter().cloned());
     }
     let own = json!({ "type": "memberJoined", "joined": { "members": sources(&ids) } });
-    Ok(happened(state, &together(&group), &own, now))
+    Ok(emit(state, &together(&group), &own, now))
 }
 
 /// People leave a group or room.
 pub fn leave_members(
-    state: &mut State,
+    state: &mut PlatformData,
     group_id: &str,
     members: &[String],
     now: Timestamp,
-) -> Result<Happened, Refusal> {
+) -> Result<EmittedEvent, Refusal> {
     let group = group(state, group_id)?;
     let mut ids = people_of(state, members);
     ids.retain(|id| group.members.contains(id));
@@ -205,39 +209,43 @@ pub fn leave_members(
         group.members.retain(|id| !ids.contains(id));
     }
     let own = json!({ "type": "memberLeft", "left": { "members": sources(&ids) } });
-    Ok(happened(state, &together(&group), &own, now))
+    Ok(emit(state, &together(&group), &own, now))
 }
 
 /// Where a person and the bot meet; refused where they do not.
-pub fn place(state: &State, user_id: &str, group: Option<&str>) -> Result<Place, Refusal> {
+pub fn chat_context(
+    state: &PlatformData,
+    user_id: &str,
+    group: Option<&str>,
+) -> Result<ChatContext, Refusal> {
     let user = user(state, user_id)?;
     let source = source(state, &user, group)?;
     let chat = webhooks::chat(&source).unwrap_or_default().to_owned();
     if chat == user.id && user.friendship == Friendship::Blocked {
         return Err(Refusal::conflict(format!("{} has blocked the bot and cannot write to it", user.name)));
     }
-    Ok(Place { user, source, chat })
+    Ok(ChatContext { user, source, chat })
 }
 
-fn happened(state: &mut State, source: &Value, own: &Value, now: Timestamp) -> Happened {
+fn emit(state: &mut PlatformData, source: &Value, own: &Value, now: Timestamp) -> EmittedEvent {
     let event = event(state, source, own, now);
-    Happened { webhook: Webhook::new(state.kept(), vec![event]), message_id: None }
+    EmittedEvent { webhook: EmittedWebhook::new(state.saved(), vec![event]), message_id: None }
 }
 
 /// The message as the bot gets it: with what LINE adds to it.
 fn sent(
-    state: &mut State,
+    state: &mut PlatformData,
     (chat, id): (&str, &str),
     message: Value,
-    content: Option<Content>,
+    content: Option<SampleContent>,
 ) -> Result<Value, Refusal> {
     let Value::Object(mut message) = message else {
         return Err(Refusal::bad_request("a message is an object"));
     };
     let kind = message.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut added = additions(&state.kept().channel.secret, chat, id, &kind);
+    let mut added = additions(&state.saved().channel.secret, chat, id, &kind);
     if MEDIA.contains(&kind.as_str()) {
-        let content = content.unwrap_or_else(|| Content::sample(&kind));
+        let content = content.unwrap_or_else(|| SampleContent::sample(&kind));
         if kind == "file" {
             added.extend([("fileName", json!("file.bin")), ("fileSize", json!(content.size()))]);
         }
@@ -262,26 +270,26 @@ fn additions(secret: &Secret, chat: &str, id: &str, kind: &str) -> Vec<(&'static
     added
 }
 
-fn user(state: &State, id_or_name: &str) -> Result<User, Refusal> {
+fn user(state: &PlatformData, id_or_name: &str) -> Result<User, Refusal> {
     state.people().user(id_or_name).cloned().ok_or_else(|| Refusal::not_found("user", id_or_name))
 }
 
-fn group(state: &State, id_or_name: &str) -> Result<Group, Refusal> {
+fn group(state: &PlatformData, id_or_name: &str) -> Result<Group, Refusal> {
     let group = state.people().group(id_or_name).filter(|group| group.has_bot);
     group.cloned().ok_or_else(|| Refusal::not_found("group with the bot in it:", id_or_name))
 }
 
-fn with_user(state: &mut State, id: &str, change: impl FnOnce(&mut User)) {
+fn with_user(state: &mut PlatformData, id: &str, change: impl FnOnce(&mut User)) {
     if let Some(user) = state.people_mut().user_mut(id) {
         change(user);
     }
 }
 
-fn people_of(state: &mut State, names: &[String]) -> Vec<String> {
+fn people_of(state: &mut PlatformData, names: &[String]) -> Vec<String> {
     names.iter().map(|name| state.people_mut().user_named(name).id.clone()).collect()
 }
 
-fn source(state: &State, user: &User, group_id: Option<&str>) -> Result<Value, Refusal> {
+fn source(state: &PlatformData, user: &User, group_id: Option<&str>) -> Result<Value, Refusal> {
     let Some(group_id) = group_id else { return Ok(alone(user)) };
     let group = group(state, group_id)?;
     if !group.members.contains(&user.id) {

@@ -10,18 +10,18 @@ use crate::net::listening::Lines;
 
 /// A second handle to the connection of a request.
 #[derive(Debug)]
-struct Line(TcpStream);
+struct Socket(TcpStream);
 
 /// Remembers a new connection, so that a request on it can hang up later.
 pub fn remember(connection: &Lines<rt::net::TcpStream>, extensions: &mut Extensions) {
     if let Ok(handle) = connection.stream().as_fd().try_clone_to_owned() {
-        extensions.insert(Line(TcpStream::from(handle)));
+        extensions.insert(Socket(TcpStream::from(handle)));
     }
 }
 
 /// Closes the connection of this request; whatever is answered afterwards goes nowhere.
 pub fn hang_up(request: &HttpRequest) {
-    let line = request.conn_data::<Line>();
+    let line = request.conn_data::<Socket>();
     if let Some(Err(error)) = line.map(|line| line.0.shutdown(Shutdown::Both)) {
         log::debug!("sandbox: the connection was closed already: {error}");
     }

@@ -16,11 +16,11 @@ use crate::sandbox::line::endpoints::{self, WEBHOOK_TEST, channel};
 use crate::sandbox::line::hangup::hang_up;
 use crate::sandbox::line::{errors, sender};
 use crate::sandbox::platform::Platform;
-use crate::sandbox::records::call::{Answer, Call};
-use crate::sandbox::records::faults::{Fault, FaultKind};
-use crate::sandbox::records::{Request, ViolationKind};
-use crate::sandbox::state::State;
-use crate::sandbox::webhook::Webhook;
+use crate::sandbox::records::call::{CallAnswer, LineCall};
+use crate::sandbox::records::faults::{FaultKind, FaultRule};
+use crate::sandbox::records::{RequestRecord, ViolationKind};
+use crate::sandbox::state::PlatformData;
+use crate::sandbox::webhook::EmittedWebhook;
 
 /// More than LINE takes, so that a body past LINE's limit gets LINE's answer and no closed connection.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -36,13 +36,13 @@ pub async fn answer(
     client: ThinData<net::Client>,
 ) -> HttpResponse {
     match payload.to_bytes_limited(BODY_BYTES_MAX).await {
-        Ok(Ok(body)) => exchange(&request, body, &platform, &client).await,
+        Ok(Ok(body)) => serve(&request, body, &platform, &client).await,
         Ok(Err(error)) => error.error_response(),
         Err(_) => HttpResponse::PayloadTooLarge().finish(),
     }
 }
 
-async fn exchange(
+async fn serve(
     request: &HttpRequest,
     body: Bytes,
     platform: &Platform,
@@ -66,12 +66,12 @@ async fn exchange(
     answer.map_or_else(|| closed(request), |answer| response(answer, &call.request_id))
 }
 
-fn call(request: &HttpRequest, body: Bytes) -> Call {
+fn call(request: &HttpRequest, body: Bytes) -> LineCall {
     let header = |name: &str| {
         let value = request.headers().get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    Call {
+    LineCall {
         method: request.method().to_string(),
         path: request.path().to_owned(),
         query: request.query_string().to_owned(),
@@ -84,13 +84,13 @@ fn call(request: &HttpRequest, body: Bytes) -> Call {
 }
 
 /// Records the request; tells where, and what goes wrong with it.
-fn arrive(state: &mut State, call: &Call, now: Timestamp) -> (usize, Option<Fault>) {
+fn arrive(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> (usize, Option<FaultRule>) {
     if let Ok(Some(key)) = endpoints::retry_key(call)
         && !state.retry_keys.note(key, &call.path, &call.body, now)
     {
         endpoints::violation(state, call, ViolationKind::RetryKeyReused);
     }
-    let request = Request {
+    let request = RequestRecord {
         request_id: call.request_id.clone(),
         method: call.method.clone(),
         path: call.path.clone(),
@@ -102,7 +102,7 @@ fn arrive(state: &mut State, call: &Call, now: Timestamp) -> (usize, Option<Faul
     (state.requests.push(request, call.body.len()), state.faults.strike(call))
 }
 
-async fn execute(platform: &Platform, client: &net::Client, call: &Call) -> Answer {
+async fn execute(platform: &Platform, client: &net::Client, call: &LineCall) -> CallAnswer {
     let now = Timestamp::now();
     if !call.is("POST", WEBHOOK_TEST) {
         let (answer, webhooks) = platform.with(|state| {
@@ -110,7 +110,7 @@ async fn execute(platform: &Platform, client: &net::Client, call: &Call) -> Answ
             (answer, std::mem::take(&mut state.untold))
         });
         for webhook in webhooks {
-            tell(platform, client, webhook);
+            notify(platform, client, webhook);
         }
         return answer;
     }
@@ -121,13 +121,18 @@ async fn execute(platform: &Platform, client: &net::Client, call: &Call) -> Answ
 }
 
 /// Brings a webhook in the background.
-fn tell(platform: &Platform, client: &net::Client, webhook: Webhook) {
+fn notify(platform: &Platform, client: &net::Client, webhook: EmittedWebhook) {
     let (platform, client) = (platform.clone(), client.clone());
     rt::spawn(async move { sender::deliver(&platform, &client, webhook).await });
 }
 
 /// The answer to a request with which something goes wrong; nothing where the connection is just closed.
-async fn go_wrong(fault: Fault, platform: Platform, client: net::Client, call: Call) -> Option<Answer> {
+async fn go_wrong(
+    fault: FaultRule,
+    platform: Platform,
+    client: net::Client,
+    call: LineCall,
+) -> Option<CallAnswer> {
     rt::time::sleep(Duration::from_millis(fault.delay_ms)).await;
     let executed = if fault.executes() { Some(execute(&platform, &client, &call).await) } else { None };
     match fault.kind {
@@ -138,32 +143,34 @@ async fn go_wrong(fault: Fault, platform: Platform, client: net::Client, call: C
         }
         FaultKind::Reset | FaultKind::Lost => None,
         FaultKind::Slow => executed,
-        FaultKind::Html => Some(Answer::new(502, "text/html", "<html><body>502 Bad Gateway</body></html>")),
+        FaultKind::Html => {
+            Some(CallAnswer::new(502, "text/html", "<html><body>502 Bad Gateway</body></html>"))
+        }
         FaultKind::Garbage => executed.map(halved),
-        FaultKind::Cut => executed.map(|answer| Answer { cut_after: Some(CUT_PAUSE), ..answer }),
+        FaultKind::Cut => executed.map(|answer| CallAnswer { cut_after: Some(CUT_PAUSE), ..answer }),
         FaultKind::Stall => {
             let silence = platform.with(|state| state.silence);
-            executed.map(|answer| Answer { cut_after: Some(silence), ..answer })
+            executed.map(|answer| CallAnswer { cut_after: Some(silence), ..answer })
         }
         FaultKind::Redirect => Some(errors::refusal(302, "Found").with("location", "/elsewhere")),
     }
 }
 
-fn refused(fault: &Fault) -> Answer {
+fn refused(fault: &FaultRule) -> CallAnswer {
     let status = fault.status.unwrap_or(500);
     errors::refusal(status, fault.message.as_deref().unwrap_or(errors::words(status)))
 }
 
 /// The first half of the right answer, announced as a whole one. A refusal stays whole: with half of it nobody could tell
 /// what was refused.
-fn halved(answer: Answer) -> Answer {
+fn halved(answer: CallAnswer) -> CallAnswer {
     let size = if answer.status == 200 { answer.size() / 2 } else { answer.size() };
     let kept = usize::try_from(size).unwrap_or(usize::MAX).min(answer.body.len());
     let filler = size - u64::try_from(kept).unwrap_or(size);
-    Answer { body: answer.body.slice(..kept), filler, ..answer }
+    CallAnswer { body: answer.body.slice(..kept), filler, ..answer }
 }
 
-fn response(answer: Answer, request_id: &str) -> HttpResponse {
+fn response(answer: CallAnswer, request_id: &str) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     response.insert_header(("content-type", answer.content_type.as_str()));
@@ -178,12 +185,15 @@ fn response(answer: Answer, request_id: &str) -> HttpResponse {
     }
 }
 
-fn whole(answer: &Answer) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
+fn whole(answer: &CallAnswer) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
     stream::iter(answer.pieces().map(Ok))
 }
 
 /// The first half of a body that was announced as a whole, and a failure that closes the connection.
-fn first_half(answer: &Answer, pause: Duration) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
+fn first_half(
+    answer: &CallAnswer,
+    pause: Duration,
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
     let rest = stream::once(async move {
         rt::time::sleep(pause).await;
         Err(std::io::ErrorKind::ConnectionReset.into())

@@ -11,8 +11,8 @@ use crate::model::timestamp::Timestamp;
 use crate::net::{self, FailureKind, Request, Settings};
 use crate::sandbox::line::webhooks;
 use crate::sandbox::platform::Platform;
-use crate::sandbox::records::Attempt;
-use crate::sandbox::webhook::Webhook;
+use crate::sandbox::records::WebhookRecord;
+use crate::sandbox::webhook::EmittedWebhook;
 
 /// LINE waits for so long for the head of the answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 
 /// What became of an attempt, in LINE's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Outcome {
+pub struct AttemptResult {
     /// The HTTP status, 0 without an answer.
     pub status: u16,
     /// `OK` or what went wrong.
@@ -48,7 +48,7 @@ pub enum Signature {
     Missing,
 }
 
-impl Outcome {
+impl AttemptResult {
     /// Whether the bot took the webhook.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -71,7 +71,7 @@ pub fn client() -> net::Client {
 }
 
 /// Delivers a webhook; a failure is followed by redeliveries in the background where they are switched on.
-pub async fn deliver(platform: &Platform, client: &net::Client, webhook: Webhook) -> Outcome {
+pub async fn deliver(platform: &Platform, client: &net::Client, webhook: EmittedWebhook) -> AttemptResult {
     let outcome = attempt(platform, client, &webhook).await;
     let is_redelivered = platform.with(|state| state.redelivery.enabled);
     if is_redelivered && !outcome.is_success() && webhook.endpoint.is_some() {
@@ -81,9 +81,9 @@ pub async fn deliver(platform: &Platform, client: &net::Client, webhook: Webhook
 }
 
 /// Sends a webhook once.
-pub async fn attempt(platform: &Platform, client: &net::Client, webhook: &Webhook) -> Outcome {
+pub async fn attempt(platform: &Platform, client: &net::Client, webhook: &EmittedWebhook) -> AttemptResult {
     let outcome = send(client, webhook, webhook.body(), Signature::Right).await;
-    let attempt = Attempt {
+    let attempt = WebhookRecord {
         webhook_event_ids: webhook.event_ids(),
         is_redelivery: webhook.is_redelivery(),
         status: outcome.status,
@@ -95,9 +95,14 @@ pub async fn attempt(platform: &Platform, client: &net::Client, webhook: &Webhoo
 }
 
 /// Sends these bytes to where the webhook goes.
-pub async fn send(client: &net::Client, webhook: &Webhook, body: Vec<u8>, signature: Signature) -> Outcome {
+pub async fn send(
+    client: &net::Client,
+    webhook: &EmittedWebhook,
+    body: Vec<u8>,
+    signature: Signature,
+) -> AttemptResult {
     let Some(endpoint) = &webhook.endpoint else {
-        return Outcome::without_answer(
+        return AttemptResult::without_answer(
             "NO_ENDPOINT",
             "no webhook endpoint is set, or webhooks are switched off",
         );
@@ -114,14 +119,14 @@ pub async fn send(client: &net::Client, webhook: &Webhook, body: Vec<u8>, signat
     };
     match client.send(request, body, TIMEOUT).await {
         Ok(mut response) => {
-            let outcome = Outcome::of_status(response.status());
+            let outcome = AttemptResult::of_status(response.status());
             let rest = tokio::time::timeout(TIMEOUT, response.whole(ANSWER_BYTES_MAX)).await;
             if let Ok(Err(failure)) = rest {
                 log::debug!("sandbox: the rest of the answer to a webhook was not read: {failure}");
             }
             outcome
         }
-        Err(failure) => Outcome::without_answer(reason(failure.kind), failure.message),
+        Err(failure) => AttemptResult::without_answer(reason(failure.kind), failure.message),
     }
 }
 
@@ -136,7 +141,7 @@ fn reason(kind: FailureKind) -> &'static str {
     }
 }
 
-async fn redeliver(platform: Platform, client: net::Client, webhook: Webhook) {
+async fn redeliver(platform: Platform, client: net::Client, webhook: EmittedWebhook) {
     let attempts = platform.with(|state| state.redelivery.schedule_ms.len());
     for number in 0..attempts {
         let Some(pause) = pause(&platform, number) else { return };

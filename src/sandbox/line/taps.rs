@@ -6,11 +6,11 @@ use time::macros::format_description;
 use time::{Date, PrimitiveDateTime, Time};
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::line::events::{self, Happened, Place, Writing};
+use crate::sandbox::line::events::{self, ChatContext, EmittedEvent, Writing};
 use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::people::buttons::{self, Button};
 use crate::sandbox::people::chats::ChatMessage;
-use crate::sandbox::state::State;
+use crate::sandbox::state::PlatformData;
 
 /// A refusal lists at most so many buttons.
 const LISTED_MAX: usize = 50;
@@ -42,19 +42,19 @@ pub struct Tap<'a> {
 #[derive(Debug)]
 pub enum Tapped {
     /// The bot is told.
-    Told(Happened),
+    Told(EmittedEvent),
     /// Something happens on the phone alone.
     OnPhone(Value),
 }
 
 /// What a person can press in a chat, the newest message first.
-pub fn buttons(state: &State, user: &str, group: Option<&str>) -> Result<Vec<Button>, Refusal> {
-    Ok(buttons::of_chat(&state.chats, &events::place(state, user, group)?.chat))
+pub fn buttons(state: &PlatformData, user: &str, group: Option<&str>) -> Result<Vec<Button>, Refusal> {
+    Ok(buttons::of_chat(&state.chats, &events::chat_context(state, user, group)?.chat))
 }
 
 /// A person presses something.
-pub fn tap(state: &mut State, tap: &Tap<'_>, now: Timestamp) -> Result<Tapped, Refusal> {
-    let place = events::place(state, tap.user, tap.group)?;
+pub fn tap(state: &mut PlatformData, tap: &Tap<'_>, now: Timestamp) -> Result<Tapped, Refusal> {
+    let place = events::chat_context(state, tap.user, tap.group)?;
     let button = chosen(buttons::of_chat(&state.chats, &place.chat), tap)?;
     let action = &button.action;
     let text = |name: &str| action[name].as_str().unwrap_or_default();
@@ -93,12 +93,12 @@ fn chosen(mut buttons: Vec<Button>, tap: &Tap<'_>) -> Result<Button, Refusal> {
 }
 
 fn postback(
-    state: &mut State,
-    place: &Place,
+    state: &mut PlatformData,
+    place: &ChatContext,
     tap: &Tap<'_>,
     action: &Value,
     now: Timestamp,
-) -> Result<Happened, Refusal> {
+) -> Result<EmittedEvent, Refusal> {
     // The bot is told of `text` as of any message, and of `displayText` nothing.
     let said = action["text"].as_str().filter(|text| !text.is_empty());
     let said = said.map(|text| say(state, tap, text, now)).transpose()?;
@@ -116,11 +116,16 @@ fn postback(
     Ok(pressed)
 }
 
-fn say(state: &mut State, tap: &Tap<'_>, text: &str, now: Timestamp) -> Result<Happened, Refusal> {
+fn say(state: &mut PlatformData, tap: &Tap<'_>, text: &str, now: Timestamp) -> Result<EmittedEvent, Refusal> {
     write(state, tap, json!({ "type": "text", "text": text }), now)
 }
 
-fn write(state: &mut State, tap: &Tap<'_>, message: Value, now: Timestamp) -> Result<Happened, Refusal> {
+fn write(
+    state: &mut PlatformData,
+    tap: &Tap<'_>,
+    message: Value,
+    now: Timestamp,
+) -> Result<EmittedEvent, Refusal> {
     let writing = Writing { user: tap.user, group: tap.group, message, content: None };
     events::write(state, writing, now)
 }

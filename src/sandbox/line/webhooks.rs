@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::records::random;
-use crate::sandbox::state::State;
-use crate::sandbox::webhook::Webhook;
+use crate::sandbox::state::PlatformData;
+use crate::sandbox::webhook::EmittedWebhook;
 
 /// The kinds of events that can be replied to.
 const REPLIABLE: [&str; 9] = [
@@ -21,14 +21,14 @@ const REPLIABLE: [&str; 9] = [
 ];
 
 /// An event of this kind with its own properties, and with all that every event has.
-pub fn event(state: &mut State, source: &Value, own: &Value, now: Timestamp) -> Value {
+pub fn event(state: &mut PlatformData, source: &Value, own: &Value, now: Timestamp) -> Value {
     let mut event = own.as_object().cloned().unwrap_or_default();
     event.insert("source".to_owned(), source.clone());
     completed(state, event, now)
 }
 
 /// The event with the common properties that it lacks.
-pub fn completed(state: &mut State, mut event: Map<String, Value>, now: Timestamp) -> Value {
+pub fn completed(state: &mut PlatformData, mut event: Map<String, Value>, now: Timestamp) -> Value {
     let id = random::ulid(now, random::bytes());
     for (name, value) in [
         ("mode", json!("active")),
@@ -47,7 +47,7 @@ pub fn completed(state: &mut State, mut event: Map<String, Value>, now: Timestam
 }
 
 /// The same events once more; their reply tokens live anew.
-pub fn again(state: &mut State, webhook: &Webhook, now: Timestamp) -> Webhook {
+pub fn again(state: &mut PlatformData, webhook: &EmittedWebhook, now: Timestamp) -> EmittedWebhook {
     let mut events = webhook.events.clone();
     for event in &mut events {
         event["deliveryContext"]["isRedelivery"] = Value::Bool(true);
@@ -56,7 +56,7 @@ pub fn again(state: &mut State, webhook: &Webhook, now: Timestamp) -> Webhook {
     if state.redelivery.shuffle {
         state.generator.shuffle(&mut events);
     }
-    Webhook::new(state.kept(), events)
+    EmittedWebhook::new(state.saved(), events)
 }
 
 /// The id of the chat that a source stands for.
@@ -86,12 +86,12 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
 
-    fn state() -> State {
+    fn state() -> PlatformData {
         let options = Options::generate();
-        State::new(options.kept(), &options)
+        PlatformData::new(options.saved_state(), &options)
     }
 
-    fn complete(state: &mut State, event: &Value) -> Value {
+    fn complete(state: &mut PlatformData, event: &Value) -> Value {
         completed(state, event.as_object().unwrap().clone(), NOW)
     }
 
@@ -137,7 +137,7 @@ mod tests {
             .map(|number| json!({ "type": "follow", "number": number }))
             .map(|own| event(&mut state, &source, &own, NOW))
             .collect();
-        let webhook = Webhook::new(state.kept(), events);
+        let webhook = EmittedWebhook::new(state.saved(), events);
         let later = NOW.after(Duration::from_mins(5));
         state.redelivery.shuffle = true;
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::phone::Seen;
+use crate::sandbox::phone::ViewedMessage;
 use crate::sandbox::phone::media::{Link, links};
 
 /// A chat remembers at most so many messages.
@@ -32,7 +32,7 @@ pub struct ChatMessage {
     /// Whether its quick replies are shown.
     pub quick_replies: bool,
     /// What the phone has tried to load of it.
-    pub media: Vec<Seen>,
+    pub media: Vec<ViewedMessage>,
 }
 
 /// All chats by the id of the person, group or room.
@@ -106,7 +106,7 @@ impl Chats {
     }
 
     /// Notes what the phone has loaded; tells all that it has seen of the chat, oldest message first.
-    pub fn saw(&mut self, chat: &str, seen: Vec<Seen>) -> Vec<Seen> {
+    pub fn saw(&mut self, chat: &str, seen: Vec<ViewedMessage>) -> Vec<ViewedMessage> {
         for seen in seen {
             let mut messages = self.chats.get_mut(chat).into_iter().flatten();
             if let Some(message) = messages.find(|message| message.id == seen.message_id) {
@@ -148,7 +148,7 @@ impl ChatMessage {
     }
 
     /// One entry for each address at its place, in the order of the places.
-    fn saw(&mut self, seen: Seen) {
+    fn saw(&mut self, seen: ViewedMessage) {
         self.media.retain(|before| (&before.property, &before.url) != (&seen.property, &seen.url));
         self.media.push(seen);
         self.media.sort_by(|one, other| (&one.property, &one.url).cmp(&(&other.property, &other.url)));

@@ -85,7 +85,7 @@ pub struct People {
 
 /// Whom a message reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum Recipients {
     /// So many people, who count for the quota.
     People(u64),
     /// Nobody, and LINE does not tell.
@@ -172,14 +172,14 @@ impl People {
     }
 
     /// Whom a push to this id reaches.
-    pub fn reach(&self, id: &str, now: Timestamp) -> Reach {
+    pub fn recipients(&self, id: &str, now: Timestamp) -> Recipients {
         if let Some(group) = self.groups.get(id).filter(|group| group.has_bot) {
-            return Reach::People(u64::try_from(group.members.len()).unwrap_or(u64::MAX));
+            return Recipients::People(u64::try_from(group.members.len()).unwrap_or(u64::MAX));
         }
         match self.users.get(id) {
-            None => Reach::Unknown,
-            Some(user) if user.is_reachable(now) => Reach::People(1),
-            Some(_) => Reach::Nobody,
+            None => Recipients::Unknown,
+            Some(user) if user.is_reachable(now) => Recipients::People(1),
+            Some(_) => Recipients::Nobody,
         }
     }
 }
@@ -242,20 +242,20 @@ mod tests {
         let week_ago = NOW.before(STRANGER_REACHABLE).as_milliseconds();
 
         for (friendship, wrote_at, expected) in [
-            (Friendship::Friend, None, Reach::People(1)),
-            (Friendship::Blocked, Some(week_ago), Reach::Nobody),
-            (Friendship::Deleted, Some(week_ago), Reach::Nobody),
-            (Friendship::Stranger, None, Reach::Nobody),
-            (Friendship::Stranger, Some(week_ago), Reach::People(1)),
-            (Friendship::Stranger, Some(week_ago - 1), Reach::Nobody),
+            (Friendship::Friend, None, Recipients::People(1)),
+            (Friendship::Blocked, Some(week_ago), Recipients::Nobody),
+            (Friendship::Deleted, Some(week_ago), Recipients::Nobody),
+            (Friendship::Stranger, None, Recipients::Nobody),
+            (Friendship::Stranger, Some(week_ago), Recipients::People(1)),
+            (Friendship::Stranger, Some(week_ago - 1), Recipients::Nobody),
         ] {
             let user = people.user_named("Hana");
             user.friendship = friendship;
             user.wrote_at = wrote_at;
             let id = user.id.clone();
-            assert_eq!(people.reach(&id, NOW), expected, "{friendship:?} {wrote_at:?}");
+            assert_eq!(people.recipients(&id, NOW), expected, "{friendship:?} {wrote_at:?}");
         }
-        assert_eq!(people.reach("U00000000000000000000000000000000", NOW), Reach::Unknown);
+        assert_eq!(people.recipients("U00000000000000000000000000000000", NOW), Recipients::Unknown);
     }
 
     #[test]
@@ -265,9 +265,9 @@ mod tests {
         group.members = vec!["U1".to_owned(), "U2".to_owned(), "U3".to_owned()];
         let id = group.id.clone();
 
-        assert_eq!(people.reach(&id, NOW), Reach::Unknown);
+        assert_eq!(people.recipients(&id, NOW), Recipients::Unknown);
         people.group_mut("Family").unwrap().has_bot = true;
-        assert_eq!(people.reach(&id, NOW), Reach::People(3));
+        assert_eq!(people.recipients(&id, NOW), Recipients::People(3));
     }
 
     #[test]

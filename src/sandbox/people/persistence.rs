@@ -13,20 +13,20 @@ use crate::sandbox::people::People;
 
 /// What is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct SavedState {
     /// The channel.
-    pub channel: Channel,
+    pub channel: SavedChannel,
     /// The bot.
-    pub bot: Bot,
+    pub bot: SavedBot,
     /// Where webhooks go.
-    pub webhook: Endpoint,
+    pub webhook: SavedEndpoint,
     /// Everybody.
     pub people: People,
 }
 
 /// A channel of the Messaging API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Channel {
+pub struct SavedChannel {
     /// The number that the console shows.
     pub id: String,
     /// The secret that signs webhooks.
@@ -40,7 +40,7 @@ pub struct Channel {
 /// The bot as LINE's API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Bot {
+pub struct SavedBot {
     /// The `destination` of every webhook.
     pub user_id: String,
     /// The name with the `@` by which people find it.
@@ -55,7 +55,7 @@ pub struct Bot {
 
 /// Where webhooks go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
+pub struct SavedEndpoint {
     /// The address.
     pub endpoint: Option<String>,
     /// The switch "Use webhook".
@@ -63,7 +63,7 @@ pub struct Endpoint {
 }
 
 /// What was kept in this file; nothing when there is no such file.
-pub fn load(path: &Path) -> Result<Option<Kept>> {
+pub fn load(path: &Path) -> Result<Option<SavedState>> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -73,7 +73,7 @@ pub fn load(path: &Path) -> Result<Option<Kept>> {
 }
 
 /// Exchanges the file in one step: a crash leaves the old one or the new one.
-pub fn save(path: &Path, kept: &Kept) -> Result<()> {
+pub fn save(path: &Path, kept: &SavedState) -> Result<()> {
     let written = files::replace(path, |file| file.write_all(&serde_json::to_vec_pretty(kept)?));
     written.map_err(|error| unusable(path, &error))
 }
@@ -94,8 +94,8 @@ mod tests {
     use crate::sandbox::options::Options;
     use crate::sandbox::people::GroupKind;
 
-    fn kept() -> Kept {
-        let mut kept = Options::generate().kept();
+    fn kept() -> SavedState {
+        let mut kept = Options::generate().saved_state();
         kept.people.user_named("Hana").wrote_at = Some(1);
         kept.people.group_named("Family", GroupKind::Group).has_bot = true;
         kept.webhook.endpoint = Some("http://127.0.0.1:1/callback".to_owned());

@@ -33,19 +33,23 @@ pub struct Link {
     pub format: &'static Format,
 }
 
-const PICTURES: &[&str] = &["image/jpeg", "image/png"];
+const IMAGE_TYPES: &[&str] = &["image/jpeg", "image/png"];
 /// A picture as it is shown at its full size.
-static PICTURE: Format =
-    Format { name: "a JPEG or PNG picture", announced: PICTURES, found: PICTURES, bytes_max: 10_000_000 };
+static IMAGE: Format = Format {
+    name: "a JPEG or PNG picture",
+    announced: IMAGE_TYPES,
+    found: IMAGE_TYPES,
+    bytes_max: 10_000_000,
+};
 /// A small picture.
-static PREVIEW: Format = Format { bytes_max: 1_000_000, ..PICTURE };
+static PREVIEW: Format = Format { bytes_max: 1_000_000, ..IMAGE };
 /// The picture of a sender or of a quick reply.
 static ICON: Format =
     Format { name: "a PNG picture", announced: &["image/png"], found: &["image/png"], bytes_max: 1_000_000 };
-static FILM: Format =
+static VIDEO: Format =
     Format { name: "an mp4 film", announced: &["video/mp4"], found: &["video/mp4"], bytes_max: 200_000_000 };
 /// Some m4a files have the brand of a film.
-static SOUND: Format = Format {
+static AUDIO: Format = Format {
     name: "an m4a or mp3 sound",
     announced: &["audio/mp4", "audio/m4a", "audio/x-m4a", "audio/aac", "audio/mpeg", "audio/mp3"],
     found: &["audio/mp4", "video/mp4", "audio/mpeg"],
@@ -105,13 +109,13 @@ fn collect(value: &Value, path: &Path<'_>, found: &mut impl FnMut(&Path<'_>, Str
 /// What has to be at the address under this name.
 fn format(object: &Map<String, Value>, name: &str) -> Option<&'static Format> {
     match (name, object.get("type").and_then(Value::as_str)) {
-        ("originalContentUrl", Some("audio")) => Some(&SOUND),
-        ("originalContentUrl" | "url", Some("image")) => Some(&PICTURE),
+        ("originalContentUrl", Some("audio")) => Some(&AUDIO),
+        ("originalContentUrl" | "url", Some("image")) => Some(&IMAGE),
         // The film of an imagemap has no type.
-        ("originalContentUrl", _) | ("url", Some("video")) => Some(&FILM),
+        ("originalContentUrl", _) | ("url", Some("video")) => Some(&VIDEO),
         ("imageUrl", Some("action")) | ("iconUrl", _) => Some(&ICON),
         ("previewImageUrl" | "previewUrl", _) | ("url", Some("icon")) => Some(&PREVIEW),
-        ("thumbnailImageUrl" | "imageUrl" | "baseUrl", _) => Some(&PICTURE),
+        ("thumbnailImageUrl" | "imageUrl" | "baseUrl", _) => Some(&IMAGE),
         _ => None,
     }
 }
@@ -136,11 +140,11 @@ mod tests {
     fn a_message_names_what_its_kind_has() {
         let media = |kind| json!({ "type": kind, "originalContentUrl": "a", "previewImageUrl": "b" });
 
-        check(&media("image"), &[("originalContentUrl", "a", &PICTURE), ("previewImageUrl", "b", &PREVIEW)]);
-        check(&media("video"), &[("originalContentUrl", "a", &FILM), ("previewImageUrl", "b", &PREVIEW)]);
+        check(&media("image"), &[("originalContentUrl", "a", &IMAGE), ("previewImageUrl", "b", &PREVIEW)]);
+        check(&media("video"), &[("originalContentUrl", "a", &VIDEO), ("previewImageUrl", "b", &PREVIEW)]);
         check(
             &json!({ "type": "audio", "originalContentUrl": "a", "sender": { "iconUrl": "i" } }),
-            &[("originalContentUrl", "a", &SOUND), ("sender.iconUrl", "i", &ICON)],
+            &[("originalContentUrl", "a", &AUDIO), ("sender.iconUrl", "i", &ICON)],
         );
         check(&json!({ "type": "text", "text": "https://example.com" }), &[]);
         let item = json!({ "type": "action", "imageUrl": "q", "action": { "type": "uri", "uri": "u" } });
@@ -156,8 +160,8 @@ mod tests {
         check(
             &json!({ "type": "template", "template": { "type": "carousel", "columns": columns } }),
             &[
-                ("template.columns[0].thumbnailImageUrl", "t", &PICTURE),
-                ("template.columns[1].imageUrl", "c", &PICTURE),
+                ("template.columns[0].thumbnailImageUrl", "t", &IMAGE),
+                ("template.columns[1].imageUrl", "c", &IMAGE),
             ],
         );
         let video = json!({ "type": "video", "url": "v", "previewUrl": "p",
@@ -165,20 +169,20 @@ mod tests {
         check(
             &json!({ "type": "flex", "contents": { "type": "bubble", "hero": video } }),
             &[
-                ("contents.hero.altContent.url", "i", &PICTURE),
+                ("contents.hero.altContent.url", "i", &IMAGE),
                 ("contents.hero.previewUrl", "p", &PREVIEW),
-                ("contents.hero.url", "v", &FILM),
+                ("contents.hero.url", "v", &VIDEO),
             ],
         );
         check(
             &json!({ "type": "imagemap", "baseUrl": "b", "video": { "originalContentUrl": "v" } }),
             &[
-                ("baseUrl", "b/240", &PICTURE),
-                ("baseUrl", "b/300", &PICTURE),
-                ("baseUrl", "b/460", &PICTURE),
-                ("baseUrl", "b/700", &PICTURE),
-                ("baseUrl", "b/1040", &PICTURE),
-                ("video.originalContentUrl", "v", &FILM),
+                ("baseUrl", "b/240", &IMAGE),
+                ("baseUrl", "b/300", &IMAGE),
+                ("baseUrl", "b/460", &IMAGE),
+                ("baseUrl", "b/700", &IMAGE),
+                ("baseUrl", "b/1040", &IMAGE),
+                ("video.originalContentUrl", "v", &VIDEO),
             ],
         );
     }

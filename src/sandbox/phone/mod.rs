@@ -27,7 +27,7 @@ const USER_AGENT: &str = "kaiwa-sandbox-phone";
 
 /// What the phone saw at an address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Seen {
+pub struct ViewedMessage {
     /// The message that named it.
     pub message_id: String,
     /// Where it stands in the message.
@@ -59,14 +59,14 @@ impl Default for Phone {
 
 impl Phone {
     /// Loads these addresses, in no particular order, or as many of them as there is time for.
-    pub async fn load(&self, links: Vec<Link>, outside: bool) -> Vec<Seen> {
+    pub async fn load(&self, links: Vec<Link>, outside: bool) -> Vec<ViewedMessage> {
         let looks = stream::iter(links).map(|link| self.look(link, outside)).buffer_unordered(AT_ONCE);
         looks.take_until(tokio::time::sleep(OPENING_MAX)).collect().await
     }
 
-    async fn look(&self, link: Link, outside: bool) -> Seen {
+    async fn look(&self, link: Link, outside: bool) -> ViewedMessage {
         let (url, format) = (permitted(&link, outside), link.format);
-        let mut seen = Seen::nothing_of(link);
+        let mut seen = ViewedMessage::nothing_of(link);
         let outcome = match url {
             Ok(url) => {
                 let loading = tokio::time::timeout(TIMEOUT, self.fetch(&url, format, &mut seen)).await;
@@ -78,13 +78,13 @@ impl Phone {
         seen
     }
 
-    async fn fetch(&self, url: &Url, format: &Format, seen: &mut Seen) -> Result<(), String> {
+    async fn fetch(&self, url: &Url, format: &Format, seen: &mut ViewedMessage) -> Result<(), String> {
         let request = Request::new().uri(url.as_str()).header("user-agent", USER_AGENT);
         let sent = self.http.send(request, "", TIMEOUT).await;
         let mut response = sent.map_err(|failure| format!("it cannot be reached: {failure}"))?;
         head(&response, format, seen)?;
         let mut beginning = Vec::new();
-        let partial = |failure: net::Failure| format!("only a part of it came: {failure}");
+        let partial = |failure: net::RequestFailure| format!("only a part of it came: {failure}");
         while let Some(piece) = response.next().await.map_err(partial)? {
             seen.size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
             fits(seen.size, format)?;
@@ -99,7 +99,7 @@ impl Phone {
     }
 }
 
-impl Seen {
+impl ViewedMessage {
     /// Whether this link was loaded and is shown.
     pub fn is_shown_for(&self, link: &Link) -> bool {
         self.problem.is_none() && self.property == link.property && self.url == link.url
@@ -112,7 +112,7 @@ impl Seen {
 }
 
 /// Notes what the head of the answer says; fails if LINE would not read on.
-fn head(response: &Response, format: &Format, seen: &mut Seen) -> Result<(), String> {
+fn head(response: &Response, format: &Format, seen: &mut ViewedMessage) -> Result<(), String> {
     let status = response.status();
     seen.status = Some(status);
     seen.content_type = response.header(CONTENT_TYPE).map(str::to_owned);

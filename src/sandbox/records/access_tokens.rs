@@ -13,11 +13,11 @@ const TOKENS_MAX: usize = 10_000;
 
 /// All tokens that have not expired.
 #[derive(Debug, Default)]
-pub struct StatelessTokens {
+pub struct AccessTokens {
     tokens: VecDeque<(Timestamp, String)>,
 }
 
-impl StatelessTokens {
+impl AccessTokens {
     /// A new token.
     pub fn issue(&mut self, now: Timestamp) -> String {
         self.forget(now);
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn a_token_lives_for_fifteen_minutes() {
         let now = Timestamp::from_milliseconds(1_700_000_000_000);
-        let mut tokens = StatelessTokens::default();
+        let mut tokens = AccessTokens::default();
 
         let token = tokens.issue(now);
 

@@ -11,7 +11,7 @@ static FILLER: LazyLock<Bytes> = LazyLock::new(|| b"0123456789abcdef".repeat(4 *
 
 /// A request to LINE's API.
 #[derive(Debug, Clone, Default)]
-pub struct Call {
+pub struct LineCall {
     /// `GET`, `POST` and the like.
     pub method: String,
     /// The path, without the query.
@@ -32,7 +32,7 @@ pub struct Call {
 
 /// What LINE answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct CallAnswer {
     /// The HTTP status.
     pub status: u16,
     /// Headers besides the content type and the request id.
@@ -47,7 +47,7 @@ pub struct Answer {
     pub cut_after: Option<Duration>,
 }
 
-impl Call {
+impl LineCall {
     /// Whether this is a request of this kind.
     pub fn is(&self, method: &str, path: &str) -> bool {
         self.method == method && self.path == path
@@ -64,7 +64,7 @@ impl Call {
     }
 }
 
-impl Answer {
+impl CallAnswer {
     /// A JSON answer.
     pub fn json(status: u16, body: &Value) -> Self {
         Self::new(status, "application/json", body.to_string())
@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_body_comes_in_pieces_that_are_as_long_as_it_is() {
-        let answer = |body: &'static str, filler| Answer { filler, ..Answer::new(200, "text/plain", body) };
+        let answer =
+            |body: &'static str, filler| CallAnswer { filler, ..CallAnswer::new(200, "text/plain", body) };
 
         assert_eq!(answer("", 0).pieces().next(), None);
         assert_eq!(lengths(answer("head", 0).pieces()), [4]);

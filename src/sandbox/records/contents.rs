@@ -10,9 +10,9 @@ use crate::sandbox::records::png;
 /// At most so many contents are kept; the oldest is forgotten, as with LINE.
 const CONTENTS_MAX: usize = 10_000;
 /// The beginning of a film in a container, for whoever looks at the bytes.
-const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+const VIDEO: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
 /// The beginning of a sound in a container.
-const SOUND: &[u8] = b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42";
+const AUDIO: &[u8] = b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42";
 
 /// What LINE answers when the content is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub enum Readiness {
 
 /// What belongs to one message.
 #[derive(Debug, Clone)]
-pub struct Content {
+pub struct SampleContent {
     /// `image`, `video`, `audio` or `file`.
     pub kind: String,
     /// The header `Content-Type`.
@@ -49,17 +49,17 @@ pub struct Content {
 /// All contents by message id.
 #[derive(Debug, Default)]
 pub struct Contents {
-    contents: HashMap<String, Content>,
+    contents: HashMap<String, SampleContent>,
     order: VecDeque<String>,
 }
 
-impl Content {
+impl SampleContent {
     /// Something of this kind, where nobody cares what.
     pub fn sample(kind: &str) -> Self {
         let (content_type, bytes) = match kind {
             "image" => ("image/png", png::green_square()),
-            "video" => ("video/mp4", FILM.to_vec()),
-            "audio" => ("audio/x-m4a", SOUND.to_vec()),
+            "video" => ("video/mp4", VIDEO.to_vec()),
+            "audio" => ("audio/x-m4a", AUDIO.to_vec()),
             _ => ("application/octet-stream", b"sandbox file".to_vec()),
         };
         Self::new(kind, content_type, bytes)
@@ -103,7 +103,7 @@ impl Content {
 
 impl Contents {
     /// Keeps what belongs to a message.
-    pub fn put(&mut self, message_id: &str, content: Content) {
+    pub fn put(&mut self, message_id: &str, content: SampleContent) {
         if self.contents.insert(message_id.to_owned(), content).is_none() {
             self.order.push_back(message_id.to_owned());
         }
@@ -115,7 +115,7 @@ impl Contents {
     }
 
     /// What belongs to a message.
-    pub fn get_mut(&mut self, message_id: &str) -> Option<&mut Content> {
+    pub fn get_mut(&mut self, message_id: &str) -> Option<&mut SampleContent> {
         self.contents.get_mut(message_id)
     }
 }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_content_is_ready_after_it_was_asked_for_so_often() {
-        let mut content = Content::sample("video");
+        let mut content = SampleContent::sample("video");
         content.readiness = Readiness::Preparing { count: Some(2) };
 
         assert_eq!(content.ask(), Readiness::Preparing { count: Some(2) });
@@ -136,10 +136,10 @@ mod tests {
 
     #[test]
     fn a_content_has_the_size_that_was_asked_for() {
-        let beginning = Bytes::from_static(FILM);
+        let beginning = Bytes::from_static(VIDEO);
 
         for (size, kept) in [(0, 0), (8, 8), (24, 24), (200_000_000, 24)] {
-            let content = Content::sample("video").sized(size);
+            let content = SampleContent::sample("video").sized(size);
             assert_eq!((content.size(), &content.bytes), (size, &beginning.slice(..kept)));
         }
     }
@@ -149,7 +149,7 @@ mod tests {
         let mut contents = Contents::default();
 
         for number in 0..=CONTENTS_MAX {
-            contents.put(&number.to_string(), Content::sample("file"));
+            contents.put(&number.to_string(), SampleContent::sample("file"));
         }
 
         assert!(contents.get_mut("0").is_none());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::records::call::Call;
+use crate::sandbox::records::call::LineCall;
 use crate::sandbox::records::random::Generator;
 
 /// What goes wrong.
@@ -36,7 +36,7 @@ pub enum FaultKind {
 /// A rule about which requests go wrong and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub struct FaultRule {
     /// What goes wrong.
     pub kind: FaultKind,
     /// Only requests whose path starts with this.
@@ -68,7 +68,7 @@ pub struct Fault {
 /// The rules that are switched on. The first that fits is the one that happens.
 #[derive(Debug)]
 pub struct Faults {
-    rules: Vec<Fault>,
+    rules: Vec<FaultRule>,
     generator: Generator,
 }
 
@@ -79,17 +79,17 @@ impl Faults {
     }
 
     /// Exchanges all rules.
-    pub fn set(&mut self, rules: Vec<Fault>) {
+    pub fn set(&mut self, rules: Vec<FaultRule>) {
         self.rules = rules;
     }
 
     /// All rules, with what is left of their counts.
-    pub fn rules(&self) -> &[Fault] {
+    pub fn rules(&self) -> &[FaultRule] {
         &self.rules
     }
 
     /// What goes wrong with this request.
-    pub fn strike(&mut self, call: &Call) -> Option<Fault> {
+    pub fn strike(&mut self, call: &LineCall) -> Option<FaultRule> {
         let generator = &mut self.generator;
         let rule = self
             .rules
@@ -100,7 +100,7 @@ impl Faults {
     }
 }
 
-impl Fault {
+impl FaultRule {
     /// Something that goes wrong with every request.
     pub fn new(kind: FaultKind) -> Self {
         Self {
@@ -130,7 +130,7 @@ impl Fault {
         }
     }
 
-    fn fits(&self, call: &Call) -> bool {
+    fn fits(&self, call: &LineCall) -> bool {
         self.path.as_ref().is_none_or(|path| call.path.starts_with(path.as_str()))
             && self.recipient.as_ref().is_none_or(|id| call.names(id))
     }
@@ -144,15 +144,15 @@ const fn certain() -> f64 {
 mod tests {
     use super::*;
 
-    fn push(to: &str) -> Call {
+    fn push(to: &str) -> LineCall {
         let body = format!(r#"{{"to":"{to}"}}"#).into();
-        Call { path: "/v2/bot/message/push".to_owned(), body, ..Call::default() }
+        LineCall { path: "/v2/bot/message/push".to_owned(), body, ..LineCall::default() }
     }
 
     #[test]
     fn a_counted_fault_happens_so_often() {
         let mut faults = Faults::new(1);
-        faults.set(vec![Fault { count: Some(2), ..Fault::new(FaultKind::Reset) }]);
+        faults.set(vec![FaultRule { count: Some(2), ..FaultRule::new(FaultKind::Reset) }]);
 
         let struck = (0..4).filter(|_| faults.strike(&push("U1")).is_some()).count();
 
@@ -163,23 +163,23 @@ mod tests {
     #[test]
     fn a_fault_fits_its_path_and_its_recipient() {
         let mut faults = Faults::new(1);
-        faults.set(vec![Fault {
+        faults.set(vec![FaultRule {
             path: Some("/v2/bot/message/push".to_owned()),
             recipient: Some("U1".to_owned()),
-            ..Fault::new(FaultKind::Reset)
+            ..FaultRule::new(FaultKind::Reset)
         }]);
 
         assert!(faults.strike(&push("U1")).is_some());
         assert!(faults.strike(&push("U2")).is_none());
-        let profile = Call { path: "/v2/bot/profile/U1".to_owned(), ..Call::default() };
+        let profile = LineCall { path: "/v2/bot/profile/U1".to_owned(), ..LineCall::default() };
         assert!(faults.strike(&profile).is_none());
     }
 
     #[test]
     fn the_first_fault_that_fits_happens() {
         let mut faults = Faults::new(1);
-        let never = Fault { probability: 0.0, ..Fault::new(FaultKind::Reset) };
-        faults.set(vec![never, Fault::new(FaultKind::Html), Fault::new(FaultKind::Lost)]);
+        let never = FaultRule { probability: 0.0, ..FaultRule::new(FaultKind::Reset) };
+        faults.set(vec![never, FaultRule::new(FaultKind::Html), FaultRule::new(FaultKind::Lost)]);
 
         assert_eq!(faults.strike(&push("U1")).map(|fault| fault.kind), Some(FaultKind::Html));
     }

@@ -44,7 +44,7 @@ pub struct Executed {
 
 /// A request to LINE's API.
 #[derive(Debug, Clone, Serialize)]
-pub struct Request {
+pub struct RequestRecord {
     /// The `x-line-request-id` of its answer.
     pub request_id: String,
     /// `GET`, `POST` and the like.
@@ -89,7 +89,7 @@ pub enum ViolationKind {
 
 /// An attempt to deliver a webhook.
 #[derive(Debug, Clone, Serialize)]
-pub struct Attempt {
+pub struct WebhookRecord {
     /// The ids of its events.
     pub webhook_event_ids: Vec<String>,
     /// Whether it was a redelivery.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The plan and what was used of it. Every person that a message reaches counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quota {
+pub struct MonthlyQuota {
     /// How many messages may be sent; without it there is no limit.
     pub value: Option<u64>,
     /// How many were sent.
@@ -12,7 +12,7 @@ pub struct Quota {
     pub used: u64,
 }
 
-impl Quota {
+impl MonthlyQuota {
     /// Counts so many messages; tells whether the plan allowed them.
     #[must_use]
     pub fn spend(&mut self, messages: u64) -> bool {
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn a_limit_allows_no_more_than_itself() {
-        let mut quota = Quota { value: Some(3), used: 0 };
+        let mut quota = MonthlyQuota { value: Some(3), used: 0 };
 
         assert!(quota.spend(2));
         assert!(!quota.spend(2));
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_everything_is_counted_and_allowed() {
-        let mut quota = Quota::default();
+        let mut quota = MonthlyQuota::default();
 
         assert!(quota.spend(u64::MAX));
         assert!(quota.spend(1));

@@ -11,13 +11,13 @@ const EVENT_AGE_MAX: Duration = Duration::from_mins(20);
 /// All tokens that may still be used.
 #[derive(Debug)]
 pub struct ReplyTokens {
-    tokens: HashMap<String, Token>,
+    tokens: HashMap<String, IssuedToken>,
     order: VecDeque<(Timestamp, String)>,
     life: Duration,
 }
 
 #[derive(Debug)]
-struct Token {
+struct IssuedToken {
     chat: String,
     event_at: Timestamp,
     delivered_at: Timestamp,
@@ -42,7 +42,7 @@ impl ReplyTokens {
     /// Hands out a token for an event of this chat.
     pub fn issue(&mut self, token: &str, chat: &str, now: Timestamp) {
         self.forget(now);
-        let issued = Token { chat: chat.to_owned(), event_at: now, delivered_at: now };
+        let issued = IssuedToken { chat: chat.to_owned(), event_at: now, delivered_at: now };
         self.tokens.insert(token.to_owned(), issued);
         self.order.push_back((now, token.to_owned()));
     }

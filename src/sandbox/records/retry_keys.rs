@@ -27,7 +27,7 @@ pub struct SentMessage {
 
 /// What the first execution answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedRequest {
     /// The id of the request that was executed.
     pub request_id: String,
     /// What it sent; nothing for endpoints that do not tell.
@@ -45,7 +45,7 @@ pub struct RetryKeys {
 struct Use {
     first_at: Timestamp,
     request: Vec<u8>,
-    accepted: Option<Accepted>,
+    accepted: Option<AcceptedRequest>,
 }
 
 impl RetryKeys {
@@ -62,13 +62,13 @@ impl RetryKeys {
     }
 
     /// What was answered when this key was accepted.
-    pub fn accepted(&self, key: Uuid, now: Timestamp) -> Option<&Accepted> {
+    pub fn accepted(&self, key: Uuid, now: Timestamp) -> Option<&AcceptedRequest> {
         let known = self.keys.get(&key)?;
         known.accepted.as_ref().filter(|_| now.since(known.first_at) < LIFE)
     }
 
     /// Remembers that the request with this key was executed.
-    pub fn accept(&mut self, key: Uuid, accepted: Accepted) {
+    pub fn accept(&mut self, key: Uuid, accepted: AcceptedRequest) {
         if let Some(known) = self.keys.get_mut(&key) {
             known.accepted = Some(accepted);
         }
@@ -95,8 +95,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
 
-    fn accepted() -> Accepted {
-        Accepted { request_id: "request".to_owned(), sent_messages: Vec::new() }
+    fn accepted() -> AcceptedRequest {
+        AcceptedRequest { request_id: "request".to_owned(), sent_messages: Vec::new() }
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use awc::http::Method;
 use awc::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
-use crate::sandbox::tests::Sandbox;
+use crate::sandbox::tests::TestSandbox;
 
 /// The routes stand in the tables of this document.
 const DOCUMENT: &str = include_str!("../../../docs/SANDBOX.md");
 
 #[actix_web::test]
 async fn head_answers_wherever_get_does() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let routes = DOCUMENT.lines().filter_map(|line| line.strip_prefix("| `GET ")?.split(['`', '?']).next());
     let routes: Vec<&str> = routes.filter(|route| route.starts_with("/sandbox/")).collect();
     assert!(routes.len() >= 9, "{routes:?}");

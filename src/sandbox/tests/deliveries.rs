@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use crate::line::signature;
 use crate::sandbox::control::client::say;
-use crate::sandbox::records::faults::{Fault, FaultKind};
+use crate::sandbox::records::faults::{FaultKind, FaultRule};
 use crate::sandbox::state::Redelivery;
-use crate::sandbox::tests::{Sandbox, bot, next};
+use crate::sandbox::tests::{TestSandbox, bot, next};
 
 #[actix_web::test]
 async fn what_a_person_says_is_delivered_and_signed() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
 
@@ -31,7 +31,7 @@ async fn what_a_person_says_is_delivered_and_signed() {
 
 #[actix_web::test]
 async fn a_failed_webhook_comes_again_with_the_same_id() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[500, 503, 200]);
     sandbox.platform.set_webhook(Some(url));
     let schedule_ms = vec![0, 1, 0];
@@ -52,7 +52,7 @@ async fn a_failed_webhook_comes_again_with_the_same_id() {
 
 #[actix_web::test]
 async fn a_redelivery_can_come_twice() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[500, 200]);
     sandbox.platform.set_webhook(Some(url));
     let twice = json!({ "enabled": true, "schedule_ms": [0], "duplicate": true });
@@ -68,7 +68,7 @@ async fn a_redelivery_can_come_twice() {
 
 #[actix_web::test]
 async fn without_redelivery_a_failed_webhook_is_gone() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[500]);
     sandbox.platform.set_webhook(Some(url));
 
@@ -82,7 +82,7 @@ async fn without_redelivery_a_failed_webhook_is_gone() {
 
 #[actix_web::test]
 async fn raw_events_are_completed_and_copied() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
     let future = json!({ "type": "future", "timestamp": 1, "source": { "type": "user", "userId": "U1" } });
@@ -102,7 +102,7 @@ async fn raw_events_are_completed_and_copied() {
 
 #[actix_web::test]
 async fn raw_bytes_can_be_signed_wrongly() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
 
@@ -116,7 +116,7 @@ async fn raw_bytes_can_be_signed_wrongly() {
 
 #[actix_web::test]
 async fn an_endpoint_is_tested_with_an_empty_webhook() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200, 403]);
     let path = "/v2/bot/channel/webhook/test";
 
@@ -139,7 +139,7 @@ async fn an_endpoint_is_tested_with_an_empty_webhook() {
 
 #[actix_web::test]
 async fn the_command_line_lets_a_new_person_speak() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
 
     let line = say(&sandbox.url, "Ken", "Hello").await.unwrap();
 
@@ -152,7 +152,7 @@ async fn the_command_line_lets_a_new_person_speak() {
 
 #[actix_web::test]
 async fn the_control_api_moves_everything() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
 
     let group = json!({ "name": "Family", "members": ["Hana", "Ken"] });
     let group = sandbox.control("POST", "/groups", &group).await["group"].clone();
@@ -187,7 +187,7 @@ async fn the_control_api_moves_everything() {
 
 #[actix_web::test]
 async fn a_large_content_is_streamed_and_can_be_cut() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let film = json!({ "message": { "type": "file" }, "content_size": 20_000_000 });
     let sent = sandbox.control("POST", "/users/Hana/send", &film).await;
     let path = format!("/v2/bot/message/{}/content", sent["message_id"].as_str().unwrap());
@@ -198,9 +198,9 @@ async fn a_large_content_is_streamed_and_can_be_cut() {
     };
 
     let whole = get().await.unwrap();
-    sandbox.platform.set_faults(vec![Fault { count: Some(1), ..Fault::new(FaultKind::Garbage) }]);
+    sandbox.platform.set_faults(vec![FaultRule { count: Some(1), ..FaultRule::new(FaultKind::Garbage) }]);
     let half = get().await.unwrap();
-    sandbox.platform.set_faults(vec![Fault { count: Some(1), ..Fault::new(FaultKind::Cut) }]);
+    sandbox.platform.set_faults(vec![FaultRule { count: Some(1), ..FaultRule::new(FaultKind::Cut) }]);
     let cut = get().await;
 
     assert_eq!(whole.len(), 20_000_000);
@@ -212,7 +212,7 @@ async fn a_large_content_is_streamed_and_can_be_cut() {
 
 #[actix_web::test]
 async fn a_bot_that_leaves_a_group_is_told_of_it() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
     let family = json!({ "name": "Family", "members": ["Hana"] });
@@ -230,7 +230,7 @@ async fn a_bot_that_leaves_a_group_is_told_of_it() {
 
 #[actix_web::test]
 async fn an_album_is_a_webhook_for_each_picture() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
 
@@ -255,7 +255,7 @@ async fn an_album_is_a_webhook_for_each_picture() {
 
 #[actix_web::test]
 async fn an_https_address_is_spoken_to_with_tls() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     sandbox.platform.set_webhook(Some(format!("https://{}/callback", listener.local_addr().unwrap())));
     let hello = async {
@@ -274,7 +274,7 @@ async fn an_https_address_is_spoken_to_with_tls() {
 
 #[actix_web::test]
 async fn a_text_in_a_group_can_be_changed_by_its_writer_alone() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.control("POST", "/groups", &json!({ "name": "Family", "members": ["Hana", "Ken"] })).await;
     sandbox.platform.set_webhook(Some(url));

@@ -20,14 +20,14 @@ use uuid::Uuid;
 use crate::line::signature;
 use crate::sandbox::options::Options;
 use crate::sandbox::platform::Platform;
-use crate::sandbox::records::faults::Fault;
+use crate::sandbox::records::faults::FaultRule;
 use crate::sandbox::serve;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const PUSH: &str = "/v2/bot/message/push";
 
 /// A running sandbox with one friend.
-struct Sandbox {
+struct TestSandbox {
     platform: Platform,
     url: String,
     client: awc::Client,
@@ -36,7 +36,7 @@ struct Sandbox {
 
 /// An answer as the bot sees it.
 #[derive(Debug)]
-struct Seen {
+struct BotRequest {
     status: u16,
     request_id: String,
     accepted_request_id: String,
@@ -45,13 +45,13 @@ struct Seen {
 
 /// What the bot was sent.
 #[derive(Debug)]
-struct Received {
+struct BotInbox {
     signature: String,
     user_agent: String,
     body: Bytes,
 }
 
-impl Sandbox {
+impl TestSandbox {
     async fn start() -> Self {
         let options = Options { silence: Duration::from_millis(50), ..Options::generate() };
         let platform = Platform::new(options).unwrap();
@@ -72,7 +72,7 @@ impl Sandbox {
         serde_json::from_slice(&response.body().limit(10_000_000).await.unwrap()).unwrap()
     }
 
-    async fn send(&self, path: &str, key: Option<Uuid>, body: &Value) -> Result<Seen, String> {
+    async fn send(&self, path: &str, key: Option<Uuid>, body: &Value) -> Result<BotRequest, String> {
         let token = self.platform.channel().token;
         let mut request = self.client.post(format!("{}{path}", self.url)).bearer_auth(token.expose());
         if let Some(key) = key {
@@ -86,10 +86,10 @@ impl Sandbox {
         let (request_id, accepted_request_id) =
             (header("x-line-request-id"), header("x-line-accepted-request-id"));
         let body = response.body().await.map_err(|error| error.to_string())?;
-        Ok(Seen { status: response.status().as_u16(), request_id, accepted_request_id, body })
+        Ok(BotRequest { status: response.status().as_u16(), request_id, accepted_request_id, body })
     }
 
-    async fn push(&self, key: Uuid) -> Result<Seen, String> {
+    async fn push(&self, key: Uuid) -> Result<BotRequest, String> {
         self.send(PUSH, Some(key), &self.hello()).await
     }
 
@@ -97,19 +97,19 @@ impl Sandbox {
         json!({ "to": self.hana, "messages": [{ "type": "text", "text": "Hello 😀" }] })
     }
 
-    fn fault(&self, fault: Fault) {
-        self.platform.set_faults(vec![Fault { count: Some(1), path: Some(PUSH.to_owned()), ..fault }]);
+    fn fault(&self, fault: FaultRule) {
+        self.platform.set_faults(vec![FaultRule { count: Some(1), path: Some(PUSH.to_owned()), ..fault }]);
     }
 }
 
-impl Received {
+impl BotInbox {
     fn event(&self) -> Value {
         serde_json::from_slice::<Value>(&self.body).unwrap()["events"][0].clone()
     }
 }
 
 /// A bot that answers with these statuses, one after the other and then with the last.
-fn bot(statuses: &'static [u16]) -> (String, UnboundedReceiver<Received>) {
+fn bot(statuses: &'static [u16]) -> (String, UnboundedReceiver<BotInbox>) {
     let (sender, receiver) = unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/callback", listener.local_addr().unwrap());
@@ -127,18 +127,18 @@ fn bot(statuses: &'static [u16]) -> (String, UnboundedReceiver<Received>) {
 async fn callback(
     request: HttpRequest,
     body: Bytes,
-    sender: Data<UnboundedSender<Received>>,
+    sender: Data<UnboundedSender<BotInbox>>,
     statuses: Data<&'static [u16]>,
     count: Data<AtomicUsize>,
 ) -> HttpResponse {
     let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
     let (signature, user_agent) = (header(signature::HEADER), header("user-agent"));
-    sender.send(Received { signature, user_agent, body }).unwrap();
+    sender.send(BotInbox { signature, user_agent, body }).unwrap();
     let number = count.fetch_add(1, Ordering::SeqCst);
     let status = statuses.get(number).or(statuses.last()).unwrap();
     HttpResponse::build((*status).try_into().unwrap()).finish()
 }
 
-async fn next(receiver: &mut UnboundedReceiver<Received>) -> Received {
+async fn next(receiver: &mut UnboundedReceiver<BotInbox>) -> BotInbox {
     timeout(PATIENCE, receiver.recv()).await.unwrap().unwrap()
 }

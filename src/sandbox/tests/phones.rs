@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::sandbox::records::png::green_square;
-use crate::sandbox::tests::{PUSH, Sandbox, bot, next};
+use crate::sandbox::tests::{PUSH, TestSandbox, bot, next};
 
 /// The address of somebody who serves files; some of them as LINE takes them.
 fn files() -> String {
@@ -36,13 +36,13 @@ fn files() -> String {
     url
 }
 
-async fn push(sandbox: &Sandbox, messages: &Value) {
+async fn push(sandbox: &TestSandbox, messages: &Value) {
     let body = json!({ "to": sandbox.hana, "messages": messages });
     let answer = sandbox.send(PUSH, Some(Uuid::new_v4()), &body).await.unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-async fn open(sandbox: &Sandbox) -> Vec<Value> {
+async fn open(sandbox: &TestSandbox) -> Vec<Value> {
     let seen = sandbox.control("POST", "/chats/Hana/open", &Value::Null).await;
     seen.as_array().unwrap().clone()
 }
@@ -53,7 +53,7 @@ fn picture(original: &str, preview: &str) -> Value {
 
 #[actix_web::test]
 async fn a_phone_loads_what_is_as_line_takes_it() {
-    let (sandbox, files) = (Sandbox::start().await, files());
+    let (sandbox, files) = (TestSandbox::start().await, files());
     let address = format!("{files}/a.png");
     push(&sandbox, &json!([picture(&address, &address)])).await;
 
@@ -71,7 +71,7 @@ async fn a_phone_loads_what_is_as_line_takes_it() {
 
 #[actix_web::test]
 async fn a_phone_says_what_it_does_not_show() {
-    let (sandbox, files) = (Sandbox::start().await, files());
+    let (sandbox, files) = (TestSandbox::start().await, files());
     let gone = { TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() };
     for (path, status, problem) in [
         (format!("{files}/page.png"), json!(200), "by its bytes it is application/octet-stream"),
@@ -94,7 +94,7 @@ async fn a_phone_says_what_it_does_not_show() {
 
 #[actix_web::test]
 async fn a_phone_asks_again_for_what_it_missed_and_for_nothing_else() {
-    let (sandbox, files) = (Sandbox::start().await, files());
+    let (sandbox, files) = (TestSandbox::start().await, files());
     let map = json!({ "type": "imagemap", "baseUrl": format!("{files}/map"), "altText": "map",
         "baseSize": { "width": 1040, "height": 1040 }, "actions": [] });
     push(&sandbox, &json!([map])).await;
@@ -134,8 +134,8 @@ fn quick_replies() -> Value {
 /// A sandbox that has sent this, and what its bot receives.
 async fn sent(
     messages: &Value,
-) -> (Sandbox, tokio::sync::mpsc::UnboundedReceiver<crate::sandbox::tests::Received>) {
-    let sandbox = Sandbox::start().await;
+) -> (TestSandbox, tokio::sync::mpsc::UnboundedReceiver<crate::sandbox::tests::BotInbox>) {
+    let sandbox = TestSandbox::start().await;
     let (url, received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
     push(&sandbox, messages).await;

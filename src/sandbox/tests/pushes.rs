@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::sandbox::records::ViolationKind;
-use crate::sandbox::records::faults::{Fault, FaultKind};
-use crate::sandbox::tests::{PATIENCE, PUSH, Sandbox};
+use crate::sandbox::records::faults::{FaultKind, FaultRule};
+use crate::sandbox::tests::{PATIENCE, PUSH, TestSandbox};
 
 #[actix_web::test]
 async fn a_push_is_executed_once_under_its_key() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let key = Uuid::new_v4();
 
     let first = sandbox.push(key).await.unwrap();
@@ -31,7 +31,7 @@ async fn a_push_is_executed_once_under_its_key() {
 
 #[actix_web::test]
 async fn another_body_under_the_same_key_is_a_violation() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let key = Uuid::new_v4();
 
     sandbox.push(key).await.unwrap();
@@ -45,7 +45,7 @@ async fn another_body_under_the_same_key_is_a_violation() {
 
 #[actix_web::test]
 async fn a_wrong_token_and_a_misplaced_key_are_refused() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
 
     let url = format!("{}{PUSH}", sandbox.url);
     let wrong = sandbox.client.post(url).bearer_auth("wrong").send_json(&sandbox.hello()).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_wrong_token_and_a_misplaced_key_are_refused() {
 
 #[actix_web::test]
 async fn a_body_past_two_megabytes_gets_an_answer() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let mut large = sandbox.hello();
     large["messages"][0]["text"] = json!("a".repeat(3_000_000));
 
@@ -70,7 +70,7 @@ async fn a_body_past_two_megabytes_gets_an_answer() {
 
 #[actix_web::test]
 async fn a_fault_executes_or_not_and_answers_or_not() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
 
     for (kind, status, is_executed) in [
         (FaultKind::Status, Some(500), false),
@@ -84,7 +84,7 @@ async fn a_fault_executes_or_not_and_answers_or_not() {
         (FaultKind::Redirect, Some(302), false),
     ] {
         sandbox.platform.forget_records();
-        sandbox.fault(Fault { delay_ms: 1, ..Fault::new(kind) });
+        sandbox.fault(FaultRule { delay_ms: 1, ..FaultRule::new(kind) });
         let key = Uuid::new_v4();
 
         let answer = sandbox.push(key).await;
@@ -100,8 +100,8 @@ async fn a_fault_executes_or_not_and_answers_or_not() {
 
 #[actix_web::test]
 async fn half_an_answer_is_not_json() {
-    let sandbox = Sandbox::start().await;
-    sandbox.fault(Fault::new(FaultKind::Garbage));
+    let sandbox = TestSandbox::start().await;
+    sandbox.fault(FaultRule::new(FaultKind::Garbage));
 
     let answer = sandbox.push(Uuid::new_v4()).await.unwrap();
 
@@ -110,10 +110,10 @@ async fn half_an_answer_is_not_json() {
 
 #[actix_web::test]
 async fn half_an_answer_never_makes_a_success_of_a_refusal() {
-    let sandbox = Sandbox::start().await;
+    let sandbox = TestSandbox::start().await;
     let key = Uuid::new_v4();
     assert_eq!(sandbox.push(key).await.unwrap().status, 200);
-    sandbox.fault(Fault::new(FaultKind::Garbage));
+    sandbox.fault(FaultRule::new(FaultKind::Garbage));
 
     let refused = sandbox.push(key).await.unwrap();
 
@@ -123,8 +123,8 @@ async fn half_an_answer_never_makes_a_success_of_a_refusal() {
 
 #[actix_web::test]
 async fn a_late_request_is_executed_although_nobody_waits() {
-    let sandbox = Sandbox::start().await;
-    sandbox.fault(Fault { delay_ms: 500, ..Fault::new(FaultKind::Slow) });
+    let sandbox = TestSandbox::start().await;
+    sandbox.fault(FaultRule { delay_ms: 500, ..FaultRule::new(FaultKind::Slow) });
     let arrived = async {
         while sandbox.platform.requests().is_empty() {
             tokio::task::yield_now().await;

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::accounts::customer::{Customer, MessageDays, Profile, ProfileChange};
-use crate::model::accounts::sources::{self, Held, Source, Sources};
+use crate::model::accounts::customer::{Customer, CustomerProfile, MessageDays, ProfileChange};
+use crate::model::accounts::sources::{self, FieldSource, FieldSources, HeldField};
 use crate::model::id::CustomerId;
 use crate::store::engine::damage::{get_or, sound, text};
 use crate::store::engine::transaction::Transaction;
@@ -18,21 +18,21 @@ pub fn introduce(tx: &Transaction<'_>, id: CustomerId, claim: &ProfileChange) ->
     }
     let names =
         ProfileChange { name: claim.name.clone(), detail: claim.detail.clone(), ..ProfileChange::default() };
-    set(tx, id, names, Source::Token).map(drop)
+    set(tx, id, names, FieldSource::Token).map(drop)
 }
 
 /// Changes a customer, or makes it known.
 ///
 /// `Conflict` when a field is named that the configuration file declares.
 pub fn update(tx: &Transaction<'_>, id: CustomerId, change: ProfileChange) -> Result<()> {
-    sources::refuse("customers", &set(tx, id, change, Source::Call)?)
+    sources::refuse("customers", &set(tx, id, change, FieldSource::Call)?)
 }
 
 /// Takes what a token says about its customer, where nobody has said it whose word goes first. What was not taken
 /// although it is different is returned.
-pub fn take_claim(tx: &Transaction<'_>, id: CustomerId, claim: ProfileChange) -> Result<Vec<Held>> {
+pub fn take_claim(tx: &Transaction<'_>, id: CustomerId, claim: ProfileChange) -> Result<Vec<HeldField>> {
     let known = find(tx, id)?.map(|known| known.profile).unwrap_or_default();
-    set(tx, id, claim.unlike(&known), Source::Token)
+    set(tx, id, claim.unlike(&known), FieldSource::Token)
 }
 
 /// Sets what may be set by this source, of a customer who is made known with it, and returns what may not.
@@ -40,10 +40,11 @@ pub fn set(
     tx: &Transaction<'_>,
     id: CustomerId,
     mut change: ProfileChange,
-    source: Source,
-) -> Result<Vec<Held>> {
+    source: FieldSource,
+) -> Result<Vec<HeldField>> {
     const SQL: &str = "SELECT sources FROM customers WHERE id = ?1";
-    let known = tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", Sources::default()));
+    let known =
+        tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", FieldSources::default()));
     let mut sources = known.optional()?.unwrap_or_default();
     let mut held = Vec::new();
     change.retain(|field| sources.take(field, source).map_err(|by| held.push(by)).is_ok());
@@ -51,7 +52,7 @@ pub fn set(
     Ok(held)
 }
 
-fn save(tx: &Transaction<'_>, id: CustomerId, change: &ProfileChange, sources: &Sources) -> Result<()> {
+fn save(tx: &Transaction<'_>, id: CustomerId, change: &ProfileChange, sources: &FieldSources) -> Result<()> {
     const SQL: &str = "
         INSERT INTO customers (id, name, detail, webhook_method, webhook_uri, tm_create, tm_update)
         VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''), coalesce(?5, ''), ?6, ?6)
@@ -129,7 +130,7 @@ fn webhook_uri_of(connection: &Connection, id: CustomerId) -> Result<Option<Stri
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Customer> {
     Ok(Customer {
         id: row.get("id")?,
-        profile: Profile {
+        profile: CustomerProfile {
             name: text(row, "name")?,
             detail: text(row, "detail")?,
             webhook_method: text(row, "webhook_method")?,

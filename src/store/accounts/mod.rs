@@ -1,17 +1,17 @@
 //! LINE accounts: what they are, what LINE said about them, and whether they are parked.
 
 pub mod customers;
-pub mod declared;
 pub mod named;
+pub mod provisioning;
 pub mod tokens;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
 use crate::model::accounts::account::{
-    Account, AccountChange, Bot, Check, Credential, DeliveryMode, NewAccount, ParkReason, Parked,
+    Account, AccountChange, Bot, Check, Credential, DeliveryMode, NewAccount, Suspension, SuspensionReason,
 };
-use crate::model::accounts::sources::{self, Held, Source, Sources};
+use crate::model::accounts::sources::{self, FieldSource, FieldSources, HeldField};
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::page::Page;
 use crate::model::secret::Secret;
@@ -51,11 +51,11 @@ pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) 
 /// Connects a channel that is declared, or brings it up to date. What is absent stays as it is.
 ///
 /// `Unusable` when the id belongs to another customer's account already.
-pub fn declare(
+pub fn provision(
     tx: &Transaction<'_>,
     (customer, id): (CustomerId, AccountId),
     change: AccountChange,
-    source: Source,
+    source: FieldSource,
 ) -> Result<()> {
     revive(tx, id)?;
     if find(tx, id)?.is_none() {
@@ -137,7 +137,7 @@ pub fn update(
     change: AccountChange,
 ) -> Result<()> {
     let known = get(tx, customer, id)?;
-    let (change, mut held) = permitted(tx, id, change, Source::Call)?;
+    let (change, mut held) = permitted(tx, id, change, FieldSource::Call)?;
     for held in held.iter_mut().filter(|held| held.field == "token" && known.channel_id.is_some()) {
         held.field = "channel_id";
     }
@@ -150,12 +150,12 @@ fn permitted(
     tx: &Transaction<'_>,
     id: AccountId,
     mut change: AccountChange,
-    source: Source,
-) -> Result<(AccountChange, Vec<Held>)> {
+    source: FieldSource,
+) -> Result<(AccountChange, Vec<HeldField>)> {
     const SQL: &str = "SELECT sources FROM accounts WHERE id = ?1";
     const SQL_NOTE: &str = "UPDATE accounts SET sources = ?2 WHERE id = ?1 AND sources <> ?2";
     let mut sources =
-        tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", Sources::default()))?;
+        tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", FieldSources::default()))?;
     let mut held = Vec::new();
     change.retain(|field| sources.take(field, source).map_err(|by| held.push(by)).is_ok());
     tx.prepare_cached(SQL_NOTE)?.execute((id, sources))?;
@@ -209,7 +209,7 @@ pub(super) fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> 
 
 /// Lets an account's messages wait until LINE may take them again, unless it was given another token since this one was
 /// used: then LINE has said nothing yet about the account as it is.
-pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked, token: &Secret) -> Result<()> {
+pub(super) fn suspend(tx: &Transaction<'_>, key: i64, parked: &Suspension, token: &Secret) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET parked_reason = ?2, parked_message = ?3, parked_until = ?4
         WHERE key = ?1 AND (channel_id IS NOT NULL OR unseal(token, 'accounts.token', id) = ?5)";
@@ -218,7 +218,7 @@ pub(super) fn park(tx: &Transaction<'_>, key: i64, parked: &Parked, token: &Secr
 }
 
 /// Whether an account's messages wait.
-pub(super) fn is_parked(connection: &Connection, key: i64) -> Result<bool> {
+pub(super) fn is_suspended(connection: &Connection, key: i64) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM accounts WHERE key = ?1 AND parked_reason IS NOT NULL)";
     Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
 }
@@ -264,7 +264,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Account> {
         channel_id: optional_text(row, "channel_id")?,
         delivery_mode: get_or(row, "delivery_mode", DeliveryMode::PreferReply)?,
         check: check_from_row(row)?,
-        parked: parked_from_row(row)?,
+        suspension: suspension_from_row(row)?,
         tm_create: row.get("tm_create")?,
         tm_update: row.get("tm_update")?,
     })
@@ -285,9 +285,9 @@ fn check_from_row(row: &Row<'_>) -> rusqlite::Result<Check> {
     })
 }
 
-fn parked_from_row(row: &Row<'_>) -> rusqlite::Result<Option<Parked>> {
-    let reason: Option<ParkReason> = get_or(row, "parked_reason", None)?;
+fn suspension_from_row(row: &Row<'_>) -> rusqlite::Result<Option<Suspension>> {
+    let reason: Option<SuspensionReason> = get_or(row, "parked_reason", None)?;
     let until = get_or(row, "parked_until", None)?;
     let Some((reason, until)) = reason.zip(until) else { return Ok(None) };
-    Ok(Some(Parked { reason, message: text(row, "parked_message")?, until }))
+    Ok(Some(Suspension { reason, message: text(row, "parked_message")?, until }))
 }

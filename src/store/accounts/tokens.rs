@@ -21,7 +21,7 @@ const WAIT_MAX: Duration = Duration::from_hours(48);
 
 /// What the tokens of an account are fetched with, and the last one.
 #[derive(Debug, Clone)]
-pub struct Channel {
+pub struct TokenChannel {
     /// LINE's id of the channel.
     pub id: String,
     /// The channel secret.
@@ -67,7 +67,7 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(AccountId, Secre
 }
 
 /// What the tokens of an account are fetched with; nothing when it has a token that was given.
-pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<Channel>> {
+pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<TokenChannel>> {
     const SQL: &str = "
         SELECT channel_id, unseal(secret, 'accounts.secret', id) AS secret,
             unseal(secret_next, 'accounts.secret_next', id) AS secret_next,
@@ -75,7 +75,7 @@ pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<Cha
         FROM accounts
         WHERE id = ?1 AND channel_id IS NOT NULL";
     let channel = connection.prepare_cached(SQL)?.query_row([account], |row| {
-        Ok(Channel {
+        Ok(TokenChannel {
             id: text(row, "channel_id")?,
             secret: row.get("secret")?,
             secret_next: row.get("secret_next")?,
@@ -89,7 +89,7 @@ pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<Cha
 /// Keeps a token that was fetched for this channel, unless the account has got another id or secret meanwhile.
 pub fn save(
     tx: &Transaction<'_>,
-    (account, channel): (AccountId, &Channel),
+    (account, channel): (AccountId, &TokenChannel),
     token: &Secret,
     (refresh_at, expires_at): (Timestamp, Timestamp),
 ) -> Result<()> {

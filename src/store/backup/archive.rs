@@ -7,8 +7,8 @@ use serde::Serialize;
 use tar::{Builder, Header};
 
 use crate::error::{Error, Result};
-use crate::store::backup::manifest::{About, Content, Entry, MANIFEST, Missing, Name};
-use crate::store::backup::part::Part;
+use crate::store::backup::manifest::{About, Entry, MANIFEST, ManifestEntry, Missing, Name};
+use crate::store::backup::part::PartialBackup;
 use crate::store::engine::failure;
 use crate::store::files::hashing::{Cancel, Hashing};
 
@@ -20,7 +20,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 /// An archive that is being written. The manifest grows beside it, so that memory does not.
 pub struct Archive<'part> {
-    part: &'part Part,
+    part: &'part PartialBackup,
     builder: Builder<BufWriter<File>>,
     manifest: BufWriter<File>,
     cancel: Cancel,
@@ -28,7 +28,7 @@ pub struct Archive<'part> {
 
 impl<'part> Archive<'part> {
     /// Begins an archive in this folder.
-    pub fn begin(part: &'part Part, about: &About, cancel: &Cancel) -> Result<Self> {
+    pub fn begin(part: &'part PartialBackup, about: &About, cancel: &Cancel) -> Result<Self> {
         let builder = Builder::new(BufWriter::with_capacity(BUFFER_BYTES, part.create(NAME)?));
         let manifest = BufWriter::new(part.create(MANIFEST)?);
         let mut archive = Self { part, builder, manifest, cancel: cancel.clone() };
@@ -45,12 +45,12 @@ impl<'part> Archive<'part> {
         if found != size {
             return Err(Error::internal(format!("{name} changed while it was read")));
         }
-        self.note(&Entry { name: name.to_string(), content: Content::Present { size, sha256 } })
+        self.note(&Entry { name: name.to_string(), content: ManifestEntry::Present { size, sha256 } })
     }
 
     /// Notes that a file is not there.
     pub fn note_missing(&mut self, name: &Name, missing: Missing) -> Result<()> {
-        self.note(&Entry { name: name.to_string(), content: Content::Missing { missing } })
+        self.note(&Entry { name: name.to_string(), content: ManifestEntry::Missing { missing } })
     }
 
     /// Adds the manifest, brings everything to disk, and tells the length of the archive in bytes.

@@ -58,7 +58,7 @@ pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     stamps.judge(&connection, now)?;
     // Nobody hears of it: no server has the copy open.
     let notes = Notes::default();
-    waiting::mistrust(&Transaction::new(&connection, &stamps, &notes, now))?;
+    waiting::mark_in_doubt(&Transaction::new(&connection, &stamps, &notes, now))?;
     stamps.write(&connection)?;
     connection.execute_batch("COMMIT")?;
     Ok(())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
-use crate::store::files::media_store::Kind;
+use crate::store::files::media_store::Variant;
 
 /// The name of the manifest, which is the last entry: then a backup that was cut off has none.
 pub const MANIFEST: &str = "manifest.jsonl";
@@ -39,13 +39,13 @@ pub struct Entry {
     pub name: String,
     /// What there is of it.
     #[serde(flatten)]
-    pub content: Content,
+    pub content: ManifestEntry,
 }
 
 /// What there is of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Content {
+pub enum ManifestEntry {
     /// It is in the archive.
     Present {
         /// Its length in bytes.
@@ -76,7 +76,7 @@ pub enum Name {
     /// The database.
     Database,
     /// A file of the media folder.
-    Media(MediaId, Kind),
+    Media(MediaId, Variant),
 }
 
 impl About {
@@ -112,7 +112,7 @@ impl FromStr for Name {
 
     /// Only what `Display` writes is read: no other spelling, no other folder.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let kinds = |id| [Kind::Whole, Kind::Preview].map(|kind| Self::Media(id, kind));
+        let kinds = |id| [Variant::Whole, Variant::Preview].map(|kind| Self::Media(id, kind));
         let id = text.strip_prefix("media/").and_then(|name| name.split('.').next()?.parse().ok());
         let names = id.map(kinds).into_iter().flatten().chain([Self::Database]);
         let unknown = || Error::Unusable(format!("this is no backup of kaiwa: it has a file {text:?}"));
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written_and_in_no_other_way() {
         let id = MediaId::random();
-        for name in [Name::Database, Name::Media(id, Kind::Whole), Name::Media(id, Kind::Preview)] {
+        for name in [Name::Database, Name::Media(id, Variant::Whole), Name::Media(id, Variant::Preview)] {
             assert_eq!(name.to_string().parse::<Name>().unwrap(), name);
         }
         for text in [
@@ -149,10 +149,13 @@ mod tests {
 
     #[test]
     fn a_line_says_what_there_is_of_a_file() {
-        let present = Content::Present { size: 3, sha256: "ab".to_owned() };
+        let present = ManifestEntry::Present { size: 3, sha256: "ab".to_owned() };
         let lines = [
             (present, r#"{"name":"kaiwa.db","size":3,"sha256":"ab"}"#),
-            (Content::Missing { missing: Missing::Erased }, r#"{"name":"kaiwa.db","missing":"erased"}"#),
+            (
+                ManifestEntry::Missing { missing: Missing::Erased },
+                r#"{"name":"kaiwa.db","missing":"erased"}"#,
+            ),
         ];
 
         for (content, text) in lines {

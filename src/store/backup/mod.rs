@@ -24,10 +24,10 @@ use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::archive::Archive;
 use crate::store::backup::manifest::{About, Missing, Name};
-use crate::store::backup::part::Part;
+use crate::store::backup::part::PartialBackup;
 use crate::store::engine::{connection, failure, schema};
 use crate::store::files::hashing::Cancel;
-use crate::store::files::media_store::{Folder, Kind};
+use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::medias::{self, Stored};
 
 /// Files that are looked up in one read.
@@ -35,7 +35,7 @@ const PAGE: usize = 500;
 
 /// What a backup holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct BackupSummary {
     /// The length of the backup in bytes.
     pub size: u64,
     /// The version of its schema.
@@ -54,28 +54,28 @@ pub struct Summary {
 /// end the backup: it is counted as lost.
 pub fn write(
     database: &Path,
-    folder: &Folder,
+    folder: &MediaStore,
     file: &Path,
     now: Timestamp,
     cancel: &Cancel,
-) -> Result<Summary> {
+) -> Result<BackupSummary> {
     write_copy(database, folder, file, (now, cancel)).map_err(failure::damaged(database))
 }
 
 fn write_copy(
     database: &Path,
-    folder: &Folder,
+    folder: &MediaStore,
     file: &Path,
     (now, cancel): (Timestamp, &Cancel),
-) -> Result<Summary> {
-    let part = Part::begin(file)?;
+) -> Result<BackupSummary> {
+    let part = PartialBackup::begin(file)?;
     let live = open(database, cancel).map_err(failure::named(database))?;
     let copied = part.path(manifest::DATABASE);
     copy::into_new_file(&live, &copied)
         .and_then(|()| copy::prepare(&copied, now))
         .map_err(failure::named(file))?;
     let about = About::new(schema::current_version(), now);
-    let mut summary = Summary { schema: about.schema, ..Summary::default() };
+    let mut summary = BackupSummary { schema: about.schema, ..BackupSummary::default() };
     let mut archive = Archive::begin(&part, &about, cancel)?;
     let (content, copy) = (File::open(&copied).map_err(Error::internal)?, connection::open_reading(&copied)?);
     let bytes = content.metadata().map_err(Error::internal)?.len() + medias::stored_bytes(&copy)?;
@@ -83,7 +83,7 @@ fn write_copy(
     archive.add(&Name::Database, &content)?;
     add_medias(&mut archive, &copy, (&live, folder), &mut summary)?;
     summary.size = archive.finish()?;
-    part.keep(archive::NAME)?;
+    part.finish(archive::NAME)?;
     Ok(summary)
 }
 
@@ -97,8 +97,8 @@ fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
 fn add_medias(
     archive: &mut Archive<'_>,
     copy: &Connection,
-    (live, folder): (&Connection, &Folder),
-    summary: &mut Summary,
+    (live, folder): (&Connection, &MediaStore),
+    summary: &mut BackupSummary,
 ) -> Result<()> {
     let mut after = 0;
     loop {
@@ -114,11 +114,11 @@ fn add_medias(
 fn add_media(
     archive: &mut Archive<'_>,
     stored: &Stored,
-    (live, folder): (&Connection, &Folder),
-    summary: &mut Summary,
+    (live, folder): (&Connection, &MediaStore),
+    summary: &mut BackupSummary,
 ) -> Result<()> {
-    let whole = Name::Media(stored.id, Kind::Whole);
-    let Some(file) = if_any(folder.read(stored.id, Kind::Whole))? else {
+    let whole = Name::Media(stored.id, Variant::Whole);
+    let Some(file) = if_any(folder.read(stored.id, Variant::Whole))? else {
         let is_erased = !medias::is_stored(live, stored.id)?;
         let missing = if is_erased { Missing::Erased } else { Missing::Lost };
         *(if is_erased { &mut summary.media_erased } else { &mut summary.media_lost }) += 1;
@@ -126,8 +126,8 @@ fn add_media(
     };
     archive.add(&whole, &file)?;
     summary.media_files += 1;
-    match if_any(folder.read(stored.id, Kind::Preview))? {
-        Some(preview) => archive.add(&Name::Media(stored.id, Kind::Preview), &preview),
+    match if_any(folder.read(stored.id, Variant::Preview))? {
+        Some(preview) => archive.add(&Name::Media(stored.id, Variant::Preview), &preview),
         None => Ok(()),
     }
 }
@@ -166,12 +166,12 @@ mod tests {
         for (status, counts) in [("gone", (1, 0)), ("stored", (0, 1))] {
             let live = data.path().join(format!("live-{status}.db"));
             database_with(&live, id, status);
-            let part = Part::begin(&data.path().join("backup")).unwrap();
+            let part = PartialBackup::begin(&data.path().join("backup")).unwrap();
             let about = About::new(1, Timestamp::NEVER);
             let mut archive = Archive::begin(&part, &about, &Cancel::default()).unwrap();
             let (copied, live) =
                 (connection::open_reading(&copied).unwrap(), connection::open_reading(&live).unwrap());
-            let (folder, mut summary) = (Folder::open(data.path()).unwrap(), Summary::default());
+            let (folder, mut summary) = (MediaStore::open(data.path()).unwrap(), BackupSummary::default());
 
             add_medias(&mut archive, &copied, (&live, &folder), &mut summary).unwrap();
 
@@ -187,13 +187,13 @@ mod tests {
     fn two_processes_do_not_write_one_backup_and_what_is_left_of_one_is_in_nobodys_way() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("backup");
-        let first = Part::begin(&file).unwrap();
+        let first = PartialBackup::begin(&file).unwrap();
 
-        assert!(matches!(Part::begin(&file), Err(Error::Conflict(_))));
+        assert!(matches!(PartialBackup::begin(&file), Err(Error::Conflict(_))));
         drop(first);
         std::fs::create_dir(folder.path().join(".backup.part")).unwrap();
         std::fs::write(folder.path().join(".backup.part/left behind"), "half").unwrap();
-        let second = Part::begin(&file).unwrap();
+        let second = PartialBackup::begin(&file).unwrap();
 
         assert!(!second.path("left behind").exists());
     }

@@ -17,13 +17,13 @@ const LOCK: &str = "lock";
 const ENDING: &str = ".part";
 
 /// A hidden folder for its owner alone. It goes when this is dropped.
-pub struct Part {
+pub struct PartialBackup {
     folder: PathBuf,
     file: PathBuf,
     _lock: File,
 }
 
-impl Part {
+impl PartialBackup {
     /// Begins a file; what an interrupted attempt has left is removed.
     ///
     /// `Conflict` when there is such a file, or when another process is writing it.
@@ -65,7 +65,7 @@ impl Part {
     }
 
     /// Gives a file that is on disk its place, and makes that durable.
-    pub fn keep(self, name: &str) -> Result<()> {
+    pub fn finish(self, name: &str) -> Result<()> {
         files::rename(&self.path(name), &self.file)
             .map_err(|error| failure::on_disk("write", &self.file, &error))
     }
@@ -81,7 +81,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartialBackup {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             log::warn!("backup: {} could not be removed: {error}", self.folder.display());
@@ -95,7 +95,7 @@ pub fn sweep_interrupted(directory: &Path) -> io::Result<()> {
         let name = entry?.file_name();
         let file = name.as_bytes().strip_prefix(b".").and_then(|name| name.strip_suffix(ENDING.as_bytes()));
         // One that is being written is locked, and refused.
-        drop(file.map(|file| Part::begin(&directory.join(OsString::from_vec(file.to_owned())))));
+        drop(file.map(|file| PartialBackup::begin(&directory.join(OsString::from_vec(file.to_owned())))));
     }
     Ok(())
 }

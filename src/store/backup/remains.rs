@@ -145,7 +145,7 @@ fn refuse_hopeless(config: &Config, database: &Path) -> Result<()> {
 }
 
 /// Whether this may lie in a folder of which nothing was kept yet.
-pub fn is_nothing_kept(path: &Path) -> bool {
+pub fn is_empty_database(path: &Path) -> bool {
     files::is_lost_and_found(path) || path.is_dir() && path.file_name().is_some_and(|name| name == RUN)
 }
 

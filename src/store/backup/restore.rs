@@ -12,13 +12,13 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
-use crate::store::backup::manifest::{About, Content, DATABASE, Entry, MANIFEST, Missing, Name};
-use crate::store::backup::part::Part;
+use crate::store::backup::manifest::{About, DATABASE, Entry, MANIFEST, ManifestEntry, Missing, Name};
+use crate::store::backup::part::PartialBackup;
 use crate::store::backup::remains::UNFINISHED;
-use crate::store::backup::{Summary, remains};
+use crate::store::backup::{BackupSummary, remains};
 use crate::store::engine::{connection, failure};
 use crate::store::files::hashing::{Cancel, Hashing, hexadecimal};
-use crate::store::files::media_store::Kind;
+use crate::store::files::media_store::Variant;
 use crate::store::verify::{self, Findings};
 
 /// The list of what was found, in the form of a manifest.
@@ -35,7 +35,7 @@ pub struct Judged {
     /// The version of the program that made it.
     pub kaiwa: String,
     /// What it holds.
-    pub summary: Summary,
+    pub summary: BackupSummary,
     /// What is not as it should be.
     pub findings: Findings,
 }
@@ -59,7 +59,7 @@ pub fn restore(file: &Path, data_directory: &Path, database_file: &Path, now: Ti
 ///
 /// `Unusable` when it is no backup at all, or from a newer version.
 pub fn verify(file: &Path, keys: &KeySource, now: Timestamp) -> Result<Judged> {
-    let part = Part::begin(&files::with_ending(file, ".verify"))?;
+    let part = PartialBackup::begin(&files::with_ending(file, ".verify"))?;
     let scratch = part.path("");
     let about = unpack(file, &scratch, None)?;
     let mut judged = judge(file, about, &scratch)?;
@@ -81,7 +81,7 @@ fn into_directory(
     if let Some(finding) = judged.findings.list().first() {
         return Err(Error::Unusable(format!("{} is damaged: {finding}", file.display())));
     }
-    tell_of_damage(&scratch.join(DATABASE), now)?;
+    report_damage(&scratch.join(DATABASE), now)?;
     let database = data_directory.join(database_file);
     let moved = File::open(&media)
         .and_then(|folder| folder.sync_all())
@@ -93,7 +93,7 @@ fn into_directory(
 }
 
 /// Says which rows were damaged already when the backup was made: they cost themselves, and not the rest.
-fn tell_of_damage(database: &Path, now: Timestamp) -> Result<()> {
+fn report_damage(database: &Path, now: Timestamp) -> Result<()> {
     let mut damage = Findings::default();
     // The key is kept elsewhere, and need not be here yet.
     verify::rows(database, None, now, &mut damage)?;
@@ -108,7 +108,7 @@ fn prepare(directory: &Path) -> Result<bool> {
     files::make_folder(directory).map_err(unusable)?;
     let entries = directory.read_dir().map_err(unusable)?;
     let entries = entries.collect::<io::Result<Vec<_>>>().map_err(unusable)?;
-    if !entries.iter().all(|entry| remains::is_nothing_kept(&entry.path())) {
+    if !entries.iter().all(|entry| remains::is_empty_database(&entry.path())) {
         return Err(Error::Conflict(format!(
             "{} is not empty; restore into a new directory, and let the server use that",
             directory.display()
@@ -176,14 +176,18 @@ fn name_of(entry: &Packed<'_, impl Read>) -> Result<String> {
 }
 
 /// Brings a file to disk, or only reads it.
-fn write(bytes: impl Read, target: Option<PathBuf>, damaged: impl Fn(io::Error) -> Error) -> Result<Content> {
+fn write(
+    bytes: impl Read,
+    target: Option<PathBuf>,
+    damaged: impl Fn(io::Error) -> Error,
+) -> Result<ManifestEntry> {
     let mut bytes = Hashing::new(bytes, &Cancel::default());
     match target {
         Some(target) => pour(&mut bytes, &target, damaged)?,
         None => drop(io::copy(&mut bytes, &mut io::sink()).map_err(damaged)?),
     }
     let (size, sha256) = bytes.finish();
-    Ok(Content::Present { size, sha256 })
+    Ok(ManifestEntry::Present { size, sha256 })
 }
 
 /// Writes a new file. What cannot be read is not confused with what cannot be written.
@@ -212,7 +216,7 @@ fn about(manifest: &Path) -> Result<About> {
 fn judge(file: &Path, about: About, scratch: &Path) -> Result<Judged> {
     let mut findings = Findings::default();
     let size = file.metadata().map_err(Error::internal)?.len();
-    let mut summary = Summary { size, schema: about.schema, ..Summary::default() };
+    let mut summary = BackupSummary { size, schema: about.schema, ..BackupSummary::default() };
     compare_with_manifest(scratch, &mut summary, &mut findings)?;
     let database = scratch.join(DATABASE);
     if verify::database(&database, &mut findings)? != about.schema {
@@ -225,12 +229,12 @@ fn judge(file: &Path, about: About, scratch: &Path) -> Result<Judged> {
     Ok(Judged { created_at, kaiwa, summary, findings })
 }
 
-fn compare_with_manifest(scratch: &Path, summary: &mut Summary, findings: &mut Findings) -> Result<()> {
+fn compare_with_manifest(scratch: &Path, summary: &mut BackupSummary, findings: &mut Findings) -> Result<()> {
     let mut found = entries(&scratch.join(FOUND), 0)?.peekable();
     for entry in entries(&scratch.join(MANIFEST), 1)? {
         let entry = entry?;
         count(&entry, summary);
-        if matches!(entry.content, Content::Missing { .. }) {
+        if matches!(entry.content, ManifestEntry::Missing { .. }) {
             continue;
         }
         match next_of(&mut found, &entry.name)? {
@@ -250,15 +254,15 @@ fn compare_with_manifest(scratch: &Path, summary: &mut Summary, findings: &mut F
 /// Every file that the database promises has to be in the manifest with the same hash, or with a reason.
 fn compare_with_database(scratch: &Path, database: &Path, findings: &mut Findings) -> Result<()> {
     let is_whole = |entry: &Result<Entry>| {
-        entry.as_ref().map_or(true, |entry| matches!(entry.name.parse(), Ok(Name::Media(_, Kind::Whole))))
+        entry.as_ref().map_or(true, |entry| matches!(entry.name.parse(), Ok(Name::Media(_, Variant::Whole))))
     };
     let mut listed = entries(&scratch.join(MANIFEST), 1)?.filter(is_whole).peekable();
     let connection = connection::open_reading(database)?;
     verify::each_stored(&connection, |stored| {
-        let name = Name::Media(stored.id, Kind::Whole).to_string();
-        let promised = Content::Present { size: stored.size, sha256: hexadecimal(&stored.sha256) };
+        let name = Name::Media(stored.id, Variant::Whole).to_string();
+        let promised = ManifestEntry::Present { size: stored.size, sha256: hexadecimal(&stored.sha256) };
         match next_of(&mut listed, &name)? {
-            Some(Entry { content: Content::Missing { .. }, .. }) => {}
+            Some(Entry { content: ManifestEntry::Missing { .. }, .. }) => {}
             Some(entry) if entry.content == promised => {}
             Some(_) => findings.add(format!("{name} is not what the database promises")),
             None => findings.add(format!("{name} is promised by the database and not in the backup")),
@@ -267,11 +271,11 @@ fn compare_with_database(scratch: &Path, database: &Path, findings: &mut Finding
     })
 }
 
-fn count(entry: &Entry, summary: &mut Summary) {
+fn count(entry: &Entry, summary: &mut BackupSummary) {
     match (&entry.content, entry.name.parse()) {
-        (Content::Missing { missing: Missing::Erased }, _) => summary.media_erased += 1,
-        (Content::Missing { missing: Missing::Lost }, _) => summary.media_lost += 1,
-        (_, Ok(Name::Media(_, Kind::Whole))) => summary.media_files += 1,
+        (ManifestEntry::Missing { missing: Missing::Erased }, _) => summary.media_erased += 1,
+        (ManifestEntry::Missing { missing: Missing::Lost }, _) => summary.media_lost += 1,
+        (_, Ok(Name::Media(_, Variant::Whole))) => summary.media_files += 1,
         _ => {}
     }
 }

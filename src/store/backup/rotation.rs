@@ -14,11 +14,11 @@ const NAME: (&str, &str) = ("kaiwa-", ".tar");
 
 /// A folder of backups.
 #[derive(Debug, Clone)]
-pub struct Rotation {
+pub struct BackupRotation {
     directory: PathBuf,
 }
 
-impl Rotation {
+impl BackupRotation {
     /// Backups in this directory, which is made if there is none. What is left of interrupted ones is removed.
     pub fn open(directory: &Path) -> Result<Self> {
         let unusable = |error| {
@@ -51,7 +51,7 @@ impl Rotation {
     ///
     /// What is named after a later time was made while a clock was ahead. Nobody knows how old it really is: it takes
     /// nobody's place, and is removed only once its time has come.
-    pub fn keep_newest(&self, count: usize, made: Timestamp) -> Result<Vec<(PathBuf, io::Result<()>)>> {
+    pub fn retain_newest(&self, count: usize, made: Timestamp) -> Result<Vec<(PathBuf, io::Result<()>)>> {
         let mut earlier = self.times()?;
         earlier.retain(|time| *time < made);
         let surplus = earlier.len().saturating_sub(count.saturating_sub(1));
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_oldest_go_and_files_of_other_names_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let rotation = Rotation::open(folder.path()).unwrap();
+        let rotation = BackupRotation::open(folder.path()).unwrap();
         let hour = |hours| NOW.after(std::time::Duration::from_hours(hours));
         for time in [hour(3), hour(1), hour(2)] {
             std::fs::write(rotation.path(time), "backup").unwrap();
@@ -109,7 +109,7 @@ mod tests {
         std::fs::create_dir(rotation.path(hour(4))).unwrap();
         std::os::unix::fs::symlink(rotation.path(hour(3)), rotation.path(hour(5))).unwrap();
 
-        let removed = rotation.keep_newest(2, hour(3)).unwrap();
+        let removed = rotation.retain_newest(2, hour(3)).unwrap();
 
         assert!(matches!(&removed[..], [(path, Ok(()))] if *path == rotation.path(hour(1))), "{removed:?}");
         assert_eq!(rotation.times().unwrap(), [hour(2), hour(3)]);
@@ -128,13 +128,13 @@ mod tests {
             (hours(2_500), &[hours(2_000), hours(2_500)]),
         ] {
             let folder = tempfile::tempdir().unwrap();
-            let rotation = Rotation::open(folder.path()).unwrap();
+            let rotation = BackupRotation::open(folder.path()).unwrap();
             for time in past.into_iter().chain(future).chain([made]) {
                 std::fs::write(rotation.path(time), "backup").unwrap();
             }
 
-            rotation.keep_newest(2, made).unwrap();
-            rotation.keep_newest(2, made).unwrap();
+            rotation.retain_newest(2, made).unwrap();
+            rotation.retain_newest(2, made).unwrap();
 
             let left = rotation.times().unwrap();
             let later = future.into_iter().filter(|time| *time > made);
@@ -148,9 +148,9 @@ mod tests {
         let dead = folder.path().join(".kaiwa-old.tar.part");
         std::fs::create_dir(&dead).unwrap();
         std::fs::write(dead.join("archive"), "half").unwrap();
-        let part = part::Part::begin(&folder.path().join("kaiwa-new.tar")).unwrap();
+        let part = part::PartialBackup::begin(&folder.path().join("kaiwa-new.tar")).unwrap();
 
-        Rotation::open(folder.path()).unwrap();
+        BackupRotation::open(folder.path()).unwrap();
 
         assert!(!dead.exists() && part.path("").exists());
     }

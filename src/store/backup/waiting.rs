@@ -13,7 +13,7 @@ const UNKNOWN: &str =
 
 /// Whoever starts from the copy cannot know what was sent since. A push is repeated under its key, for as long as LINE
 /// knows it; what may have gone out as a reply, which has no key, ends as unknown.
-pub fn mistrust(tx: &Transaction<'_>) -> Result<()> {
+pub fn mark_in_doubt(tx: &Transaction<'_>) -> Result<()> {
     const SQL: &str = "
         UPDATE deliveries SET ambiguous = 1
         WHERE state IN ('queued', 'sending')";
@@ -29,7 +29,7 @@ pub fn mistrust(tx: &Transaction<'_>) -> Result<()> {
         WHERE state IN ('queued', 'sending')";
     const SQL_TOKENS: &str =
         "UPDATE conversations SET reply_token = NULL, reply_token_at = NULL WHERE reply_token IS NOT NULL";
-    events::leave_room(tx)?;
+    events::skip_sequences(tx)?;
     deliveries::recover(tx)?;
     tx.execute(SQL, [])?;
     let mut statement = tx.prepare(SQL_REPLIES)?;

@@ -6,7 +6,7 @@ use crate::contract::views::ConversationView;
 use crate::error::{Error, Resource, Result};
 use crate::model::chats::chat::{Chat, ChatKind, LineId};
 use crate::model::chats::conversation::{
-    Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reach,
+    Conversation, ConversationChange, DETAIL_DEFAULT, NAME_DEFAULT, Reachability,
 };
 use crate::model::chats::inbound::InboundEvent;
 use crate::model::delivery::Policy;
@@ -16,9 +16,9 @@ use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
 use crate::store::chats::participants;
-use crate::store::engine::damage::{SPARE, get_or, size_of, sound, sound_one, text};
+use crate::store::engine::damage::{SPARE, first_readable, get_or, size_of, sound, text};
 use crate::store::engine::transaction::Transaction;
-use crate::store::events::Subject;
+use crate::store::events::EventSubject;
 use crate::store::keys;
 use crate::store::webhooks::deliveries;
 
@@ -152,7 +152,7 @@ pub(in crate::store) fn take_reply_token(tx: &Transaction<'_>, conversation: i64
 pub(in crate::store) fn note_state(
     tx: &Transaction<'_>,
     conversation: i64,
-    (reach, standby): (Option<Reach>, bool),
+    (reach, standby): (Option<Reachability>, bool),
     at: Timestamp,
 ) -> Result<()> {
     const SQL: &str = "
@@ -181,9 +181,9 @@ fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<
         WHERE v.key = ?1";
     let read = |row: &Row<'_>| Ok((row.get("customer")?, from_row(row)?));
     let read = tx.prepare_cached(SQL)?.query_row([conversation], read);
-    let Some((customer, found)) = sound_one(read, "conversations")? else { return Ok(()) };
+    let Some((customer, found)) = first_readable(read, "conversations")? else { return Ok(()) };
     let shown = with_participants(tx, found)?;
-    let subject = Subject { customer, conversation, message: None };
+    let subject = EventSubject { customer, conversation, message: None };
     deliveries::announce(tx, &subject, kind, &ConversationView::from(&shown))
 }
 
@@ -203,7 +203,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
             kind: get_or(row, "chat_kind", ChatKind::User)?,
             id: LineId::stored(text(row, "chat_id")?),
         },
-        reach: get_or(row, "reach", Reach::Open)?,
+        reach: get_or(row, "reach", Reachability::Open)?,
         standby: get_or(row, "standby", false)?,
         participants: Vec::new(),
         participant_count: 1 + get_or(row, "participant_count", 0_u32)?,

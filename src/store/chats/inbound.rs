@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::model::chats::conversation::Reach;
-use crate::model::chats::inbound::{Change, InboundEvent};
+use crate::model::chats::conversation::Reachability;
+use crate::model::chats::inbound::{InboundChange, InboundEvent};
 use crate::model::id::AccountId;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::{conversations, lookups, members, participants, received, reconnection};
@@ -13,7 +13,7 @@ use crate::store::keys;
 
 /// What became of a webhook's events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Received {
+pub struct InboundBatch {
     /// Events that were stored.
     pub stored: usize,
     /// Events that had been stored before.
@@ -32,17 +32,17 @@ pub fn receive(
     account: AccountId,
     (destination, events): (&str, &[InboundEvent]),
     profile_ttl: Duration,
-) -> Result<Received> {
+) -> Result<InboundBatch> {
     reconnection::note_destination(tx, account, destination)?;
     let account = keys::account(tx, account)?;
-    let mut received = Received::default();
+    let mut received = InboundBatch::default();
     for event in in_order(events, tx.now()) {
         if !journal(tx, account, event)? {
             received.duplicates += 1;
             continue;
         }
         received.stored += 1;
-        if !apply_or_keep(tx, account, event)? {
+        if !apply_or_journal(tx, account, event)? {
             received.unread += 1;
         }
         participants::refresh(tx, account, event, profile_ttl)?;
@@ -71,17 +71,17 @@ fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<b
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, checksum(?2, ?7, ?8))
         ON CONFLICT (account, event_id) DO NOTHING";
     let InboundEvent { id, kind, message_id, change, body, .. } = event;
-    let result = if *change == Change::Unread { "unread" } else { "applied" };
+    let result = if *change == InboundChange::Unread { "unread" } else { "applied" };
     let values = (account, id, kind, result, message_id, event.occurred(tx.now()), tx.now(), body);
     Ok(tx.prepare_cached(SQL)?.execute(values)? > 0)
 }
 
 /// Applies an event; one that cannot be applied stays in the journal with the reason. Says whether it was understood.
-fn apply_or_keep(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
+fn apply_or_journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
     const SQL: &str =
         "UPDATE webhook_events SET result = 'failed', error = ?3 WHERE account = ?1 AND event_id = ?2";
     match tx.attempt(|tx| apply(tx, account, event)) {
-        Ok(()) => Ok(event.change != Change::Unread),
+        Ok(()) => Ok(event.change != InboundChange::Unread),
         Err(Error::Unavailable(message)) => Err(Error::Unavailable(message)),
         Err(error) => {
             log::error!("webhook: an event of kind {:?} was kept unread: {}", event.kind, error.chain());
@@ -103,29 +103,35 @@ pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &Inboun
     conversations::keep_tokens(tx, conversation, event, at)?;
     received::forget_if_withdrawn(tx, account, event)?;
     match &event.change {
-        Change::Said(saying) => received::store(tx, (account, conversation), event, saying),
-        Change::Edited(saying) => received::edit(tx, (account, conversation), event, saying),
-        Change::Unsend => received::withdraw(tx, (account, conversation), event),
-        Change::Follow => lookups::enqueue(tx, conversation, &chat.id),
-        Change::MembersJoined(members) => {
+        InboundChange::Said(saying) => received::store(tx, (account, conversation), event, saying),
+        InboundChange::Edited(saying) => received::edit(tx, (account, conversation), event, saying),
+        InboundChange::Unsend => received::withdraw(tx, (account, conversation), event),
+        InboundChange::Follow => lookups::enqueue(tx, conversation, &chat.id),
+        InboundChange::MembersJoined(members) => {
             members::join(tx, conversation, members, at)?;
             lookups::enqueue(tx, conversation, &chat.id)
         }
-        Change::MembersLeft(members) => {
+        InboundChange::MembersLeft(members) => {
             members::part(tx, conversation, members, at)?;
             lookups::enqueue(tx, conversation, &chat.id)
         }
-        Change::Unfollow | Change::Join | Change::Leave | Change::Noted | Change::Unread => Ok(()),
+        InboundChange::Unfollow
+        | InboundChange::Join
+        | InboundChange::Leave
+        | InboundChange::Noted
+        | InboundChange::Unread => Ok(()),
     }
 }
 
 /// What an event tells about whether the chat can be reached. Whoever writes to us can be written to, whatever events
 /// were lost before.
-fn reach(event: &InboundEvent) -> Option<Reach> {
+fn reach(event: &InboundEvent) -> Option<Reachability> {
     match event.change {
-        Change::Follow | Change::Join | Change::Said(_) | Change::Edited(_) => Some(Reach::Open),
-        Change::Unfollow => Some(Reach::Blocked),
-        Change::Leave => Some(Reach::Left),
+        InboundChange::Follow | InboundChange::Join | InboundChange::Said(_) | InboundChange::Edited(_) => {
+            Some(Reachability::Open)
+        }
+        InboundChange::Unfollow => Some(Reachability::Blocked),
+        InboundChange::Leave => Some(Reachability::Left),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::model::chats::chat::{Chat, LineId};
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::engine::damage::sound_one;
+use crate::store::engine::damage::first_readable;
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
 
@@ -73,7 +73,7 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     let mut statement = tx.prepare_cached(SQL)?;
     let due = statement.query_map((tx.now(), tx.now().after(WAIT_MAX), limit), |row| {
         let key = (row.get("conversation")?, row.get_ref("target")?.as_bytes_or_null()?.map(<[u8]>::to_vec));
-        Ok((key, sound_one(from_row(row), "lookups")?))
+        Ok((key, first_readable(from_row(row), "lookups")?))
     })?;
     let due = due.collect::<rusqlite::Result<Vec<Due>>>()?;
     // One that cannot be read waits for long, and keeps no other from its turn.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::model::chats::chat::LineId;
-use crate::model::chats::conversation::Profile;
+use crate::model::chats::conversation::LineProfile;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::lookups::{self, Lookup};
 use crate::store::chats::{conversations, participants};
@@ -42,7 +42,7 @@ fn describe(
     tx: &Transaction<'_>,
     conversation: i64,
     target: &LineId,
-    profile: Option<&Profile>,
+    profile: Option<&LineProfile>,
 ) -> Result<()> {
     const SQL: &str = "UPDATE participants SET named_at = ?3 WHERE conversation = ?1 AND target = ?2";
     const SQL_NAME: &str = "
@@ -63,7 +63,7 @@ fn describe(
 }
 
 /// LINE told the name and the picture.
-pub fn resolve(tx: &Transaction<'_>, lookup: &Lookup, profile: &Profile) -> Result<()> {
+pub fn resolve(tx: &Transaction<'_>, lookup: &Lookup, profile: &LineProfile) -> Result<()> {
     describe(tx, lookup.conversation, &lookup.target, Some(profile))?;
     lookups::cancel(tx, lookup.conversation, &lookup.target)
 }

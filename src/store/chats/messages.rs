@@ -4,14 +4,16 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::contract::views::MessageView;
 use crate::error::{Error, Resource, Result};
-use crate::model::chats::message::{Failure, FailureReason, MessageRow, Quote, Status};
+use crate::model::chats::message::{FailureReason, MessageFailure, MessageRow, Quote, Status};
 use crate::model::id::{ConversationId, CustomerId, MessageId};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
-use crate::store::engine::damage::{SPARE, get_or, json, optional_text, shown, size_of, sound, sound_one};
+use crate::store::engine::damage::{
+    SPARE, first_readable, get_or, json, optional_text, shown, size_of, sound,
+};
 use crate::store::engine::transaction::Transaction;
-use crate::store::events::Subject;
+use crate::store::events::EventSubject;
 use crate::store::keys;
 use crate::store::webhooks::deliveries;
 
@@ -104,9 +106,9 @@ pub(in crate::store) fn announce(
     let mut statement = tx.prepare_cached(SQL)?;
     let mut rows = statement.query((conversation, stamp))?;
     let row = rows.next()?.ok_or(Error::NotFound(Resource::Message))?;
-    let subject = Subject { customer: row.get("customer")?, conversation, message: Some(stamp) };
+    let subject = EventSubject { customer: row.get("customer")?, conversation, message: Some(stamp) };
     let told = show(row, |message| deliveries::announce(tx, &subject, kind, &MessageView::from(message)));
-    sound_one(told, "messages")?.unwrap_or(Ok(()))
+    first_readable(told, "messages")?.unwrap_or(Ok(()))
 }
 
 /// Notes how LINE lets a message be quoted: by the first of its parts that can be.
@@ -168,7 +170,7 @@ fn show<T>(row: &Row<'_>, view: impl FnOnce(&MessageRow<'_>) -> T) -> rusqlite::
         mentions: &mentions,
         text: &text,
         medias: &medias,
-        failure: reason.map(|reason| Failure { reason, message: &words }),
+        failure: reason.map(|reason| MessageFailure { reason, message: &words }),
         cost: row.get(9)?,
         occurred_at: row.get(13)?,
         tm_create: row.get(10)?,

@@ -1,7 +1,7 @@
 //! Conversations, who takes part in them, and what is said in them.
 
 pub mod conversations;
-pub mod fetches;
+pub mod fetch_jobs;
 pub mod inbound;
 pub mod lookups;
 pub mod members;

@@ -145,7 +145,7 @@ pub(in crate::store) fn remove(
 }
 
 /// What is known of somebody who takes part, or did.
-struct Known {
+struct KnownParticipant {
     /// The user, group or room that the chat is with, who is always there.
     is_the_chat: bool,
     present: bool,
@@ -153,7 +153,7 @@ struct Known {
     picture: Option<i64>,
 }
 
-fn find(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<Option<Known>> {
+fn find(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<Option<KnownParticipant>> {
     const SQL: &str = "
         SELECT position = 1 AS is_the_chat, present, present_at, picture
         FROM participants
@@ -161,7 +161,12 @@ fn find(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<Opti
     let mut statement = tx.prepare_cached(SQL)?;
     let known = statement.query_row((conversation, target), |row| {
         let (is_the_chat, present) = (row.get("is_the_chat")?, row.get("present")?);
-        Ok(Known { is_the_chat, present, present_at: row.get("present_at")?, picture: row.get("picture")? })
+        Ok(KnownParticipant {
+            is_the_chat,
+            present,
+            present_at: row.get("present_at")?,
+            picture: row.get("picture")?,
+        })
     });
     Ok(known.optional()?)
 }

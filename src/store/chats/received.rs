@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Error, Result};
-use crate::model::chats::inbound::{InboundEvent, Saying};
+use crate::model::chats::inbound::{InboundEvent, ReceivedMessage};
 use crate::model::chats::message::Status;
 use crate::model::id::MessageId;
 use crate::model::timestamp::Timestamp;
@@ -18,10 +18,10 @@ pub(in crate::store) fn store(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
     event: &InboundEvent,
-    saying: &Saying,
+    saying: &ReceivedMessage,
 ) -> Result<()> {
-    if withdrawn(tx, account, event)? {
-        insert(tx, conversation, event, &Saying::default())?;
+    if unsend(tx, account, event)? {
+        insert(tx, conversation, event, &ReceivedMessage::default())?;
         return withdraw(tx, (account, conversation), event);
     }
     let Some(stamp) = insert(tx, conversation, event, saying)? else { return Ok(()) };
@@ -33,7 +33,7 @@ pub(in crate::store) fn edit(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
     event: &InboundEvent,
-    saying: &Saying,
+    saying: &ReceivedMessage,
 ) -> Result<()> {
     const SQL: &str = "
         UPDATE messages SET text = ?3, edited_at = ?4, mentions = ?5
@@ -73,7 +73,7 @@ pub(in crate::store) fn forget_if_withdrawn(
     account: i64,
     event: &InboundEvent,
 ) -> Result<()> {
-    if event.message_id.is_some() && withdrawn(tx, account, event)? {
+    if event.message_id.is_some() && unsend(tx, account, event)? {
         forget_bodies(tx, account, event)?;
     }
     Ok(())
@@ -93,7 +93,7 @@ fn insert(
     tx: &Transaction<'_>,
     conversation: i64,
     event: &InboundEvent,
-    saying: &Saying,
+    saying: &ReceivedMessage,
 ) -> Result<Option<Timestamp>> {
     const SQL: &str = "
         INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at,
@@ -138,7 +138,7 @@ fn begin(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Resul
 }
 
 /// Whether the message of this event was withdrawn by an event that overtook it.
-fn withdrawn(connection: &Connection, account: i64, event: &InboundEvent) -> Result<bool> {
+fn unsend(connection: &Connection, account: i64, event: &InboundEvent) -> Result<bool> {
     const SQL: &str = "
         SELECT 1
         FROM webhook_events

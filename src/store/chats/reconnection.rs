@@ -47,7 +47,7 @@ fn go_on(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
     let removed: Vec<i64> = statement.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for old in removed {
         let new = tx.prepare_cached(SQL_KEY)?.query_row([id], |row| row.get(0))?;
-        take_place(tx, id, (old, new))?;
+        adopt_key(tx, id, (old, new))?;
     }
     Ok(())
 }
@@ -65,7 +65,7 @@ pub(in crate::store) fn go_on_elsewhere(tx: &Transaction<'_>, removed: AccountId
 }
 
 /// An account that has begun a conversation with a chat of the removed one stays apart from it: two cannot be made one.
-fn take_place(tx: &Transaction<'_>, id: AccountId, (old, new): (i64, i64)) -> Result<()> {
+fn adopt_key(tx: &Transaction<'_>, id: AccountId, (old, new): (i64, i64)) -> Result<()> {
     const SQL_BOTH: &str = "
         SELECT EXISTS (
             SELECT 1 FROM conversations mine JOIN conversations theirs ON theirs.chat_id = mine.chat_id

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::model::chats::inbound::{Change, InboundEvent};
+use crate::model::chats::inbound::{InboundChange, InboundEvent};
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::inbound;
 use crate::store::engine::damage::{sound, text};
@@ -12,7 +12,7 @@ use crate::store::engine::values::most;
 
 /// An event that waits in the journal.
 #[derive(Debug, Clone)]
-pub struct Waiting {
+pub struct WaitingEvent {
     /// Where it stands in the journal.
     pub key: i64,
     /// The event as LINE wrote it.
@@ -33,7 +33,12 @@ pub enum Replayed {
 }
 
 /// Up to `limit` events that were received since then and not applied, behind this key.
-pub fn waiting(connection: &Connection, since: Timestamp, after: i64, limit: usize) -> Result<Vec<Waiting>> {
+pub fn waiting(
+    connection: &Connection,
+    since: Timestamp,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<WaitingEvent>> {
     const SQL: &str = "
         SELECT key, body
         FROM webhook_events
@@ -43,7 +48,7 @@ pub fn waiting(connection: &Connection, since: Timestamp, after: i64, limit: usi
     let limit = most(limit);
     let mut statement = connection.prepare_cached(SQL)?;
     let rows = statement.query_map((after, since, limit), |row| {
-        Ok(Waiting { key: row.get("key")?, body: text(row, "body")? })
+        Ok(WaitingEvent { key: row.get("key")?, body: text(row, "body")? })
     })?;
     Ok(sound(rows, "webhook_events").collect::<rusqlite::Result<_>>()?)
 }
@@ -51,7 +56,7 @@ pub fn waiting(connection: &Connection, since: Timestamp, after: i64, limit: usi
 /// Applies an event as this version reads it, unless it was applied meanwhile. Its reply token is long used up.
 ///
 /// `Unavailable` when the storage fails: then nothing has changed.
-pub fn replay(tx: &Transaction<'_>, waiting: &Waiting, event: &InboundEvent) -> Result<Replayed> {
+pub fn replay(tx: &Transaction<'_>, waiting: &WaitingEvent, event: &InboundEvent) -> Result<Replayed> {
     const SQL: &str = "SELECT account FROM webhook_events WHERE key = ?1 AND result IN ('unread', 'failed')";
     const SQL_APPLIED: &str = "
         UPDATE webhook_events
@@ -63,7 +68,7 @@ pub fn replay(tx: &Transaction<'_>, waiting: &Waiting, event: &InboundEvent) -> 
     let Some(account) = rows.next()?.map(|row| row.get(0)).transpose()? else {
         return Ok(Replayed::AppliedBefore);
     };
-    if event.change == Change::Unread {
+    if event.change == InboundChange::Unread {
         return Ok(Replayed::Unread);
     }
     let event = InboundEvent { reply_token: None, ..event.clone() };

@@ -79,7 +79,7 @@ pub fn successor(source: &KeySource, present: &str) -> Result<SealingKey> {
 }
 
 /// Removes all keys but this one from a file of ours. What the configuration says is left to whoever wrote it.
-pub fn keep_only(source: &KeySource, id: &str) -> Result<()> {
+pub fn retain_only(source: &KeySource, id: &str) -> Result<()> {
     let KeySource::File(path) = source else { return Ok(()) };
     let listed = read(source)?;
     write(path, &listed.iter().filter(|known| known.key.id() == id).collect::<Vec<_>>())

@@ -18,7 +18,7 @@ const ID_BYTES: usize = 4;
 
 /// Where a secret stands. One that was copied to another place cannot be opened there.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct SealedColumn<'a> {
     /// `table.column`.
     pub column: &'a str,
     /// The public id of the row.
@@ -61,7 +61,7 @@ impl SealingKey {
     }
 
     /// Seals a text for its place.
-    pub fn seal(&self, text: &str, place: Place<'_>) -> Result<String> {
+    pub fn seal(&self, text: &str, place: SealedColumn<'_>) -> Result<String> {
         let mut bytes = text.as_bytes().to_vec();
         let nonce = self
             .cipher
@@ -73,7 +73,7 @@ impl SealingKey {
 
     /// The text that was sealed with this key for this place. An error for everything else, also for a text that was
     /// never sealed.
-    pub fn open(&self, sealed: &str, place: Place<'_>) -> Result<String> {
+    pub fn open(&self, sealed: &str, place: SealedColumn<'_>) -> Result<String> {
         let refused = || Error::internal(format!("{} holds nothing that its key opens", place.column));
         let sealed = sealed.strip_prefix(FORMAT).and_then(|rest| rest.strip_prefix(':'));
         let (id, bytes) = sealed.and_then(|rest| rest.split_once(':')).ok_or_else(refused)?;
@@ -102,7 +102,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
-fn bound_to(place: Place<'_>) -> Aad<Vec<u8>> {
+fn bound_to(place: SealedColumn<'_>) -> Aad<Vec<u8>> {
     Aad::from([place.column.as_bytes(), b"\0", place.row].concat())
 }
 
@@ -110,7 +110,7 @@ fn bound_to(place: Place<'_>) -> Aad<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const PLACE: Place<'_> = Place { column: "accounts.token", row: &[7; 16] };
+    const COLUMN: SealedColumn<'_> = SealedColumn { column: "accounts.token", row: &[7; 16] };
 
     fn key(byte: u8) -> SealingKey {
         SealingKey::new(&[byte; SealingKey::BYTES])
@@ -118,38 +118,39 @@ mod tests {
 
     #[test]
     fn a_sealed_text_opens_in_its_place_with_its_key_and_nowhere_else() {
-        let sealed = key(1).seal("the token", PLACE).unwrap();
+        let sealed = key(1).seal("the token", COLUMN).unwrap();
 
-        assert_eq!(key(1).open(&sealed, PLACE).unwrap(), "the token");
+        assert_eq!(key(1).open(&sealed, COLUMN).unwrap(), "the token");
         for elsewhere in [
-            Place { column: "accounts.secret", ..PLACE },
-            Place { row: &[8; 16], ..PLACE },
-            Place { column: "accounts.toke", row: b"n\0" },
+            SealedColumn { column: "accounts.secret", ..COLUMN },
+            SealedColumn { row: &[8; 16], ..COLUMN },
+            SealedColumn { column: "accounts.toke", row: b"n\0" },
         ] {
             assert!(key(1).open(&sealed, elsewhere).is_err(), "{elsewhere:?}");
         }
-        assert!(key(2).open(&sealed, PLACE).is_err());
+        assert!(key(2).open(&sealed, COLUMN).is_err());
     }
 
     #[test]
     fn whatever_is_changed_in_a_sealed_text_is_noticed() {
-        let sealed = key(1).seal("the token", PLACE).unwrap();
+        let sealed = key(1).seal("the token", COLUMN).unwrap();
 
         for at in 0..sealed.len() {
             let mut changed = sealed.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
-            assert!(key(1).open(&String::from_utf8(changed).unwrap(), PLACE).is_err(), "byte {at}");
+            assert!(key(1).open(&String::from_utf8(changed).unwrap(), COLUMN).is_err(), "byte {at}");
         }
         for broken in
             ["", "the token", "sealed1", "sealed1:", "sealed1::", &sealed[..30], &sealed[..sealed.len() - 4]]
         {
-            assert!(key(1).open(broken, PLACE).is_err(), "{broken}");
+            assert!(key(1).open(broken, COLUMN).is_err(), "{broken}");
         }
     }
 
     #[test]
     fn the_same_text_is_sealed_differently_each_time_and_does_not_show() {
-        let (one, two) = (key(1).seal("the token", PLACE).unwrap(), key(1).seal("the token", PLACE).unwrap());
+        let (one, two) =
+            (key(1).seal("the token", COLUMN).unwrap(), key(1).seal("the token", COLUMN).unwrap());
 
         assert_ne!(one, two);
         assert!(!one.contains("token"));

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
-use crate::store::encryption::seal::{Place, SealingKey};
+use crate::store::encryption::seal::{SealedColumn, SealingKey};
 use crate::store::encryption::{keys, seal};
 use crate::store::engine::lock::Lock;
 use crate::store::engine::{connection, damage, failure, lost, schema};
@@ -55,7 +55,7 @@ const NAMED_MAX: usize = 10;
 const PROBE: &str = "kaiwa";
 
 /// Where it stands; there is one row.
-const PROBE_PLACE: Place<'static> = Place { column: "sealing.probe", row: b"" };
+const PROBE_COLUMN: SealedColumn<'static> = SealedColumn { column: "sealing.probe", row: b"" };
 
 /// What is read where a flaw has left neither a text nor nothing; no key opens it.
 const NO_TEXT: &[u8] = b"damaged";
@@ -72,7 +72,7 @@ pub struct Sealer {
 
 /// What a rotation did.
 #[derive(Debug)]
-pub struct Rotation {
+pub struct KeyRotation {
     /// The id of the key before.
     pub from: String,
     /// The id of the key that everything is sealed with now.
@@ -89,7 +89,7 @@ impl Sealer {
         let listed = keys::read(source)?;
         let refused = not_opened(&probe, source, listed.is_empty());
         let mut listed: Vec<_> = listed.into_iter().map(|listed| listed.key).collect();
-        let opening = listed.iter().position(|key| key.open(&probe, PROBE_PLACE).is_ok());
+        let opening = listed.iter().position(|key| key.open(&probe, PROBE_COLUMN).is_ok());
         // A damaged probe says nothing about a key that opens what else is sealed.
         let opening =
             opening.map_or_else(|| instead_of_probe(connection, &listed, &probe), |key| Ok(Some(key)));
@@ -124,10 +124,10 @@ impl Sealer {
     /// Seals a new probe where a flaw has changed the old one.
     fn mend_probe(&self, connection: &Connection) -> Result<()> {
         let probe = probe(connection)?.unwrap_or_default();
-        if self.key.open(&probe, PROBE_PLACE).is_ok() {
+        if self.key.open(&probe, PROBE_COLUMN).is_ok() {
             return Ok(());
         }
-        damage::report(PROBE_PLACE.column, "the key is the right one, and seals a new one");
+        damage::report(PROBE_COLUMN.column, "the key is the right one, and seals a new one");
         write_probe(connection, &self.key)
     }
 
@@ -140,7 +140,7 @@ impl Sealer {
             Ok(context
                 .get_raw(0)
                 .as_str()
-                .is_ok_and(|text| place_of(context).is_ok_and(|place| looking.open(text, place).is_ok())))
+                .is_ok_and(|text| column_of(context).is_ok_and(|place| looking.open(text, place).is_ok())))
         })?;
         define(connection, "seal", move |text, place| sealing.seal(text, place))?;
         define(connection, "unseal", move |text, place| {
@@ -153,7 +153,7 @@ impl Sealer {
 
     /// Whether a secret can be opened in its place.
     pub fn opens(&self, sealed: &str, column: &str, row: &[u8]) -> bool {
-        self.key.open(sealed, Place { column, row }).is_ok()
+        self.key.open(sealed, SealedColumn { column, row }).is_ok()
     }
 }
 
@@ -161,11 +161,11 @@ impl Sealer {
 ///
 /// No server may be running. Until it has ended, and whenever it is cut off, both keys are known, and the database is
 /// sealed with one of them as a whole.
-pub fn rotate(path: &Path, source: &KeySource) -> Result<Rotation> {
+pub fn rotate(path: &Path, source: &KeySource) -> Result<KeyRotation> {
     rotate_in(path, source).map_err(failure::named(path))
 }
 
-fn rotate_in(path: &Path, source: &KeySource) -> Result<Rotation> {
+fn rotate_in(path: &Path, source: &KeySource) -> Result<KeyRotation> {
     lost::require(path)?;
     let _lock = Lock::take(path)?;
     schema::refuse_foreign(path)?;
@@ -179,8 +179,8 @@ fn rotate_in(path: &Path, source: &KeySource) -> Result<Rotation> {
     reseal(&mut connection, &new, move |text, place| sealing.seal(&opening.open(text, place)?, place))?;
     // The log still holds what was sealed with the old key.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    keys::keep_only(source, new.id())?;
-    Ok(Rotation { from: old.id().to_owned(), to: new.id().to_owned() })
+    keys::retain_only(source, new.id())?;
+    Ok(KeyRotation { from: old.id().to_owned(), to: new.id().to_owned() })
 }
 
 /// A secret that cannot be opened cannot be sealed anew: whose they are, and what can be done about it.
@@ -191,7 +191,7 @@ fn refuse_damaged(connection: &Connection, key: &SealingKey) -> Result<()> {
     while let Some(row) = rows.next()? {
         let text = row.get_ref(0)?.as_str().unwrap_or_default();
         let id = row.get_ref(2)?.as_blob().unwrap_or_default();
-        let place = Place { column: row.get_ref(1)?.as_str().unwrap_or_default(), row: id };
+        let place = SealedColumn { column: row.get_ref(1)?.as_str().unwrap_or_default(), row: id };
         if key.open(text, place).is_err() {
             let id = Uuid::from_slice(id).map_or_else(|_| "an unreadable id".to_owned(), |id| id.to_string());
             let name = String::from_utf8_lossy(row.get_ref(3)?.as_bytes().unwrap_or_default()).into_owned();
@@ -217,7 +217,7 @@ fn refuse_damaged(connection: &Connection, key: &SealingKey) -> Result<()> {
 fn reseal(
     connection: &mut Connection,
     key: &SealingKey,
-    each: impl Fn(&str, Place<'_>) -> Result<String> + Send + 'static,
+    each: impl Fn(&str, SealedColumn<'_>) -> Result<String> + Send + 'static,
 ) -> Result<()> {
     define(connection, "reseal", each)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -243,7 +243,7 @@ fn write_probe(connection: &Connection, key: &SealingKey) -> Result<()> {
     const SQL: &str = "
         INSERT INTO sealing (only, probe) VALUES (1, ?1)
         ON CONFLICT (only) DO UPDATE SET probe = ?1";
-    connection.execute(SQL, [key.seal(PROBE, PROBE_PLACE)?])?;
+    connection.execute(SQL, [key.seal(PROBE, PROBE_COLUMN)?])?;
     Ok(())
 }
 
@@ -256,7 +256,7 @@ fn instead_of_probe(connection: &Connection, listed: &[SealingKey], probe: &str)
     while let Some(row) = rows.next()? {
         is_sealed = true;
         let (Ok(text), Ok(id)) = (row.get_ref(0)?.as_str(), row.get_ref(2)?.as_blob()) else { continue };
-        let place = Place { column: row.get_ref(1)?.as_str().unwrap_or_default(), row: id };
+        let place = SealedColumn { column: row.get_ref(1)?.as_str().unwrap_or_default(), row: id };
         let opening = listed.iter().position(|key| key.open(text, place).is_ok());
         if opening.is_some() {
             return Ok(opening);
@@ -268,14 +268,14 @@ fn instead_of_probe(connection: &Connection, listed: &[SealingKey], probe: &str)
 }
 
 /// Where a text stands, as the functions are told.
-fn place_of<'context>(context: &'context Context<'_>) -> rusqlite::Result<Place<'context>> {
-    Ok(Place { column: context.get_raw(1).as_str()?, row: context.get_raw(2).as_blob()? })
+fn column_of<'context>(context: &'context Context<'_>) -> rusqlite::Result<SealedColumn<'context>> {
+    Ok(SealedColumn { column: context.get_raw(1).as_str()?, row: context.get_raw(2).as_blob()? })
 }
 
 fn define(
     connection: &Connection,
     name: &str,
-    change: impl Fn(&str, Place<'_>) -> Result<String> + Send + 'static,
+    change: impl Fn(&str, SealedColumn<'_>) -> Result<String> + Send + 'static,
 ) -> Result<()> {
     let call = move |context: &mut Context<'_>| -> rusqlite::Result<Option<String>> {
         let text = match context.get_raw(0) {
@@ -285,7 +285,7 @@ fn define(
         if text.is_empty() {
             return Ok(Some(String::new()));
         }
-        change(&text, place_of(context)?)
+        change(&text, column_of(context)?)
             .map(Some)
             .map_err(|error| rusqlite::Error::UserFunctionError(error.chain().into()))
     };

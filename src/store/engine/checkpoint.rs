@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::error::{Error, Result};
-use crate::store::engine::place::Place;
+use crate::store::engine::location::DatabaseLocation;
 use crate::store::engine::{connection, failure};
 
 /// The pause between two passes while commits go on.
@@ -37,12 +37,12 @@ const ERASURE_BUSY_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// The handle to the thread. Dropping it ends the thread.
 pub struct Checkpoints {
-    shared: Arc<Shared>,
+    shared: Arc<CheckpointState>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct CheckpointState {
     stopping: AtomicBool,
     frames: AtomicI64,
     /// Whether something was erased that may still be in the log.
@@ -53,7 +53,7 @@ struct Shared {
 
 /// Says who trims the log.
 pub struct Switch {
-    shared: Arc<Shared>,
+    shared: Arc<CheckpointState>,
 }
 
 impl Switch {
@@ -88,7 +88,8 @@ impl Checkpoints {
     pub fn start(path: &Path) -> Result<Self> {
         let connection = connection::open_writing(path)?;
         connection.busy_timeout(ERASURE_BUSY_TIMEOUT)?;
-        let shared = Arc::new(Shared { erased: AtomicBool::new(true), ..Shared::default() });
+        let shared =
+            Arc::new(CheckpointState { erased: AtomicBool::new(true), ..CheckpointState::default() });
         let seen = Arc::clone(&shared);
         let log = connection::log_path(path);
         let thread = std::thread::Builder::new()
@@ -121,7 +122,7 @@ impl Checkpoints {
 
     /// Ends the thread and leaves a file without a log behind, when the server stops. A log that is left to another process
     /// stays, and so do files that are not where they were.
-    pub fn fold_into_file(self, connection: &Connection, place: &Place) {
+    pub fn fold_into_file(self, connection: &Connection, place: &DatabaseLocation) {
         let is_left = self.shared.is_left.load(Ordering::Acquire);
         drop(self);
         let is_in_place = place.check().is_ok();
@@ -130,7 +131,7 @@ impl Checkpoints {
             report(checkpoint(connection, "TRUNCATE"));
         }
         if is_left || !is_in_place {
-            keep_log(connection);
+            keep_log_file(connection);
         }
     }
 }
@@ -146,7 +147,7 @@ impl Drop for Checkpoints {
     }
 }
 
-fn run(connection: &Connection, log: &Path, shared: &Shared) {
+fn run(connection: &Connection, log: &Path, shared: &CheckpointState) {
     let mut emptied = Instant::now();
     while !shared.stopping.load(Ordering::Relaxed) {
         if shared.erased.load(Ordering::Relaxed) {
@@ -156,7 +157,7 @@ fn run(connection: &Connection, log: &Path, shared: &Shared) {
         }
         std::thread::park_timeout(PAUSE);
         if shared.is_left.load(Ordering::Acquire) && is_short_enough(log) {
-            keep_log(connection);
+            keep_log_file(connection);
             continue;
         }
         match checkpoint(connection, "PASSIVE") {
@@ -180,12 +181,12 @@ fn is_short_enough(log: &Path) -> bool {
 }
 
 /// SQLite trims the log too when the last connection is closed, unless it is told not to.
-fn keep_log(connection: &Connection) {
+fn keep_log_file(connection: &Connection) {
     report(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(|_| 0));
 }
 
 /// Empties the log, or leaves a note to try again: a reader may still need what is in it.
-fn empty_log(connection: &Connection, shared: &Shared) {
+fn empty_log(connection: &Connection, shared: &CheckpointState) {
     match truncate(connection) {
         Ok(true) => shared.frames.store(0, Ordering::Relaxed),
         Ok(false) => shared.erased.store(true, Ordering::Release),

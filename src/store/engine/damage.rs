@@ -25,7 +25,7 @@ pub(in crate::store) const DAMAGED: &str = "what was stored is damaged; the log 
 static READS: AtomicU64 = AtomicU64::new(0);
 
 /// Where damage was found, to log each place once.
-static PLACES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// How many rows a page has that can be read.
 pub(in crate::store) fn size_of(page: Page) -> usize {
@@ -40,7 +40,7 @@ pub fn reads() -> u64 {
 /// Counts that something damaged was read here, and logs it if it is the first there.
 pub(in crate::store) fn report(place: &str, consequence: &str) {
     READS.fetch_add(1, Ordering::Relaxed);
-    let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut places = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
     if places.insert(place.to_owned()) {
         log::error!("storage: {place} is damaged: {consequence}; `kaiwa verify` tells what else is");
     }
@@ -109,11 +109,14 @@ pub(in crate::store) fn sound<T>(
     rows: impl Iterator<Item = rusqlite::Result<T>>,
     table: &str,
 ) -> impl Iterator<Item = rusqlite::Result<T>> {
-    rows.filter_map(move |row| sound_one(row, table).transpose())
+    rows.filter_map(move |row| first_readable(row, table).transpose())
 }
 
 /// A row, or nothing when it cannot be read.
-pub(in crate::store) fn sound_one<T>(row: rusqlite::Result<T>, table: &str) -> rusqlite::Result<Option<T>> {
+pub(in crate::store) fn first_readable<T>(
+    row: rusqlite::Result<T>,
+    table: &str,
+) -> rusqlite::Result<Option<T>> {
     match row {
         Err(error) if is_damage(&error) => {
             report(&format!("a row of {table}"), &format!("it is left out: {error}"));

@@ -17,11 +17,11 @@ const FULL_BYTES: u64 = 1024 * 1024;
 /// Who looks whether the disk takes writes, and how often it is asked.
 #[derive(Clone, Default)]
 pub struct Looks {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<WriteState>>,
 }
 
 #[derive(Default)]
-struct State {
+struct WriteState {
     /// When all looks of a second are earned again.
     full_at: Option<Timestamp>,
     /// Whether the disk has taken a page and refused nothing since.
@@ -51,7 +51,7 @@ impl Looks {
         self.state().is_proven = false;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WriteState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

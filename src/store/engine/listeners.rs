@@ -15,7 +15,7 @@ pub struct Listeners {
 
 /// One who listens. Dropping it ends that.
 #[derive(Debug)]
-pub struct Listener {
+pub struct EventListener {
     listeners: Listeners,
     customer: i64,
     told: watch::Receiver<()>,
@@ -23,13 +23,13 @@ pub struct Listener {
 
 impl Listeners {
     /// Begins to listen: what is committed from now on is told, so that a read after this misses nothing.
-    pub fn listen(&self, customer: i64) -> Listener {
+    pub fn listen(&self, customer: i64) -> EventListener {
         let told = self.lock().entry(customer).or_default().subscribe();
-        Listener { listeners: self.clone(), customer, told }
+        EventListener { listeners: self.clone(), customer, told }
     }
 
     /// Says that there may be new events of these customers.
-    pub fn tell(&self, customers: impl IntoIterator<Item = i64>) {
+    pub fn notify(&self, customers: impl IntoIterator<Item = i64>) {
         let of_customers = self.lock();
         for sender in customers.into_iter().filter_map(|customer| of_customers.get(&customer)) {
             sender.send_replace(());
@@ -37,7 +37,7 @@ impl Listeners {
     }
 
     /// Says that customers are to be called.
-    pub fn tell_of_webhooks(&self) {
+    pub fn notify_webhooks(&self) {
         self.webhooks.notify_one();
     }
 
@@ -52,15 +52,15 @@ impl Listeners {
     }
 }
 
-impl Listener {
+impl EventListener {
     /// Waits until there may be something new. What was told since the last time is not lost.
-    pub async fn told(&mut self) {
+    pub async fn notified(&mut self) {
         // The sender stays for as long as anybody listens.
         drop(self.told.changed().await);
     }
 }
 
-impl Drop for Listener {
+impl Drop for EventListener {
     fn drop(&mut self) {
         let mut of_customers = self.listeners.lock();
         let is_last = of_customers.get(&self.customer).is_some_and(|sender| sender.receiver_count() == 1);
@@ -81,11 +81,11 @@ mod tests {
         let listeners = Listeners::default();
         let (mut first, mut second) = (listeners.listen(1), listeners.listen(2));
 
-        listeners.tell([1, 1, 3]);
+        listeners.notify([1, 1, 3]);
 
-        assert_eq!(first.told().now_or_never(), Some(()));
-        assert_eq!(first.told().now_or_never(), None, "once");
-        assert_eq!(second.told().now_or_never(), None);
+        assert_eq!(first.notified().now_or_never(), Some(()));
+        assert_eq!(first.notified().now_or_never(), None, "once");
+        assert_eq!(second.notified().now_or_never(), None);
     }
 
     #[test]

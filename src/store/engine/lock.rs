@@ -9,7 +9,7 @@ use crate::store::engine::failure;
 
 /// The right to write the database, for as long as it is held. The system takes it back when the process ends.
 pub struct Lock {
-    _held: Held,
+    _held: LockedFile,
 }
 
 impl Lock {
@@ -19,7 +19,7 @@ impl Lock {
         let failed = |error| failure::on_disk("open", &path, &error);
         let file = files::open_or_create(&path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _held: Held(file) }),
+            Ok(()) => Ok(Self { _held: LockedFile(file) }),
             Err(TryLockError::WouldBlock) => Err(Error::Unusable(format!(
                 "another kaiwa process has {} open; stop it, or use its HTTP interface",
                 database.display()
@@ -32,7 +32,7 @@ impl Lock {
 /// The right to look for traces in a data directory: whoever does so makes a copy of the database there. It is held on the folder
 /// itself, since a full disk has no room for one file more.
 pub struct Search {
-    _held: Held,
+    _held: LockedFile,
 }
 
 impl Search {
@@ -41,7 +41,7 @@ impl Search {
         let failed = |error| failure::on_disk("open", data_directory, &error);
         let folder = File::open(data_directory).map_err(failed)?;
         match folder.try_lock() {
-            Ok(()) => Ok(Self { _held: Held(folder) }),
+            Ok(()) => Ok(Self { _held: LockedFile(folder) }),
             Err(TryLockError::WouldBlock) => Err(Error::Conflict(format!(
                 "another `kaiwa erase` is at work in {}; wait until it has ended",
                 data_directory.display()
@@ -52,9 +52,9 @@ impl Search {
 }
 
 /// A file or folder that is locked until this goes.
-struct Held(File);
+struct LockedFile(File);
 
-impl Drop for Held {
+impl Drop for LockedFile {
     /// Unlocks by name: a process that is being started has a copy of the open file until its program begins, and would keep the
     /// lock for as long.
     fn drop(&mut self) {
@@ -80,7 +80,7 @@ mod tests {
         let file = files::open_or_create(&lock_path(&database)).unwrap();
         let _copy = file.try_clone().unwrap();
         file.try_lock().unwrap();
-        let held = Held(file);
+        let held = LockedFile(file);
         assert!(Lock::take(&database).is_err());
 
         drop(held);

@@ -2,12 +2,12 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use crate::model::accounts::account::{DeliveryMode, ParkReason};
-use crate::model::accounts::sources::Sources;
+use crate::model::accounts::account::{DeliveryMode, SuspensionReason};
+use crate::model::accounts::sources::FieldSources;
 use crate::model::chats::chat::{ChatKind, LineId};
-use crate::model::chats::conversation::Reach;
+use crate::model::chats::conversation::Reachability;
 use crate::model::chats::message::{FailureReason, Status};
-use crate::model::files::fetch::Errand;
+use crate::model::files::fetch::MediaTask;
 use crate::model::files::media::{MediaStatus, MediaType};
 use crate::model::id::{AccountId, ConversationId, CustomerId, EventId, MediaId, MessageId, RetryKey};
 use crate::model::secret::Secret;
@@ -65,7 +65,7 @@ macro_rules! stored_as_words {
 stored_as_bytes!(CustomerId, AccountId, ConversationId, EventId, MediaId, MessageId, RetryKey);
 
 stored_as_words!(ChatKind { User = "user", Group = "group", Room = "room" });
-stored_as_words!(Reach { Open = "open", Blocked = "blocked", Left = "left" });
+stored_as_words!(Reachability { Open = "open", Blocked = "blocked", Left = "left" });
 stored_as_words!(Status { Received = "received", Sending = "sending", Sent = "sent", Failed = "failed" });
 stored_as_words!(EventKind {
     ConversationCreated = "conversation_created",
@@ -73,7 +73,7 @@ stored_as_words!(EventKind {
     MessageCreated = "conversation_message_created",
     MessageUpdated = "conversation_message_updated",
 });
-stored_as_words!(ParkReason {
+stored_as_words!(SuspensionReason {
     Token = "token",
     Permission = "permission",
     Quota = "quota",
@@ -81,7 +81,7 @@ stored_as_words!(ParkReason {
 });
 stored_as_words!(DeliveryMode { PreferReply = "prefer_reply", PushOnly = "push_only" });
 stored_as_words!(MediaStatus { Pending = "pending", Stored = "stored", Gone = "gone" });
-stored_as_words!(Errand { Remove = "remove", FetchFromLine = "fetch_line", FetchFromElsewhere = "fetch_elsewhere" });
+stored_as_words!(MediaTask { Remove = "remove", FetchFromLine = "fetch_line", FetchFromElsewhere = "fetch_elsewhere" });
 stored_as_words!(MediaType {
     Image = "image",
     Video = "video",
@@ -128,7 +128,7 @@ impl FromSql for Timestamp {
     }
 }
 
-impl ToSql for Sources {
+impl ToSql for FieldSources {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         serde_json::to_string(self)
             .map(ToSqlOutput::from)
@@ -136,7 +136,7 @@ impl ToSql for Sources {
     }
 }
 
-impl FromSql for Sources {
+impl FromSql for FieldSources {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         serde_json::from_str(value.as_str()?).map_err(|error| FromSqlError::Other(Box::new(error)))
     }

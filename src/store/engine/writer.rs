@@ -16,7 +16,7 @@ use crate::store::engine::checkpoint::Checkpoints;
 use crate::store::engine::failure;
 use crate::store::engine::health::Looks;
 use crate::store::engine::listeners::Listeners;
-use crate::store::engine::place::Place;
+use crate::store::engine::location::DatabaseLocation;
 use crate::store::engine::stamps::Stamps;
 use crate::store::engine::transaction::{Notes, Transaction};
 
@@ -30,33 +30,33 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 const NOT_COMMITTED: &str = "the storage did not take the write";
 
 /// Runs within the group, if there is one, and returns what tells the caller how it ended.
-type Operation = Box<dyn FnOnce(Option<&Group<'_>>) -> Answer + Send>;
+type QueuedOperation = Box<dyn FnOnce(Option<&CommitGroup<'_>>) -> Reply + Send>;
 
 /// Tells the caller whether the group was committed, and what the operation had to say.
-type Answer = Box<dyn FnOnce(bool) + Send>;
+type Reply = Box<dyn FnOnce(bool) + Send>;
 
 /// The handle to the thread. Dropping it lets the thread finish what is queued, and waits for that.
 pub struct Writer {
-    queue: Option<SyncSender<Operation>>,
+    queue: Option<SyncSender<QueuedOperation>>,
     commits: Commits,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Why a group is not acknowledged.
-enum Refused {
+enum SubmitError {
     /// The files are not where they were.
     Place(Error),
     /// SQLite did not take it.
     Storage(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Refused {
+impl From<rusqlite::Error> for SubmitError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Storage(error)
     }
 }
 
-struct Group<'group> {
+struct CommitGroup<'group> {
     connection: &'group Connection,
     stamps: &'group Stamps,
     /// What others must hear of after the commit.
@@ -69,7 +69,7 @@ struct Group<'group> {
 #[derive(Clone)]
 pub struct Watched {
     /// Whether the files are where they were.
-    pub place: Place,
+    pub place: DatabaseLocation,
     /// Whether the disk has refused something since it was last looked at.
     pub looks: Looks,
 }
@@ -100,7 +100,7 @@ impl Writer {
         operation: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T>>> {
         let (sender, receiver) = oneshot::channel();
-        let run: Operation = Box::new(move |group| {
+        let run: QueuedOperation = Box::new(move |group| {
             let outcome = group.map(|group| group.transaction(now)?.attempt(operation));
             Box::new(move |committed| {
                 let failed = || Err(Error::Unavailable(NOT_COMMITTED.to_owned()));
@@ -137,16 +137,16 @@ pub fn stopped() -> Error {
 fn run(
     connection: &Connection,
     (checkpoints, listeners, watched): (Checkpoints, Listeners, Watched),
-    queue: &Receiver<Operation>,
+    queue: &Receiver<QueuedOperation>,
     (stamps, commits): (&Stamps, &Commits),
 ) {
     let notes = Notes::default();
-    let group = Group { connection, stamps, notes: &notes, commits, watched: &watched };
+    let group = CommitGroup { connection, stamps, notes: &notes, commits, watched: &watched };
     while let Some(first) = next(queue, &watched.place) {
         group.commit_with(first, queue);
-        listeners.tell(notes.told.take());
+        listeners.notify(notes.told.take());
         if notes.webhooks.take() {
-            listeners.tell_of_webhooks();
+            listeners.notify_webhooks();
         }
         checkpoints.after_commit(connection, notes.erased.take());
     }
@@ -154,7 +154,7 @@ fn run(
 }
 
 /// The next operation; none when the handle was dropped. While there is none the files are looked at.
-fn next(queue: &Receiver<Operation>, place: &Place) -> Option<Operation> {
+fn next(queue: &Receiver<QueuedOperation>, place: &DatabaseLocation) -> Option<QueuedOperation> {
     loop {
         match queue.recv_timeout(LOOK_PAUSE) {
             Ok(operation) => return Some(operation),
@@ -165,14 +165,14 @@ fn next(queue: &Receiver<Operation>, place: &Place) -> Option<Operation> {
     }
 }
 
-impl Group<'_> {
+impl CommitGroup<'_> {
     fn transaction(&self, now: Timestamp) -> Result<Transaction<'_>> {
         self.stamps.judge(self.connection, now)?;
         Ok(Transaction::new(self.connection, self.stamps, self.notes, now))
     }
 
     /// Runs the first operation and all that wait behind it, commits, and answers.
-    fn commit_with(&self, first: Operation, queue: &Receiver<Operation>) {
+    fn commit_with(&self, first: QueuedOperation, queue: &Receiver<QueuedOperation>) {
         let stamp_before = self.stamps.last();
         let begun = self.begin();
         let mut answers = Vec::new();
@@ -206,25 +206,25 @@ impl Group<'_> {
         }
     }
 
-    fn begin(&self) -> std::result::Result<(), Refused> {
-        self.watched.place.check().map_err(Refused::Place)?;
+    fn begin(&self) -> std::result::Result<(), SubmitError> {
+        self.watched.place.check().map_err(SubmitError::Place)?;
         Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
     }
 
-    fn commit(&self, stamp_before: Timestamp) -> std::result::Result<(), Refused> {
+    fn commit(&self, stamp_before: Timestamp) -> std::result::Result<(), SubmitError> {
         if self.stamps.last() != stamp_before {
             self.stamps.write(self.connection)?;
         }
         self.connection.execute_batch("COMMIT")?;
         // What was committed into files that are somewhere else is no promise.
-        self.watched.place.check().map_err(Refused::Place)
+        self.watched.place.check().map_err(SubmitError::Place)
     }
 
     /// Leaves a failed group behind, or the process when its file cannot be trusted any more.
-    fn give_up(&self, refused: &Refused) {
+    fn give_up(&self, refused: &SubmitError) {
         match refused {
-            Refused::Place(error) => log::warn!("storage: a group was not taken: {error}"),
-            Refused::Storage(error) => {
+            SubmitError::Place(error) => log::warn!("storage: a group was not taken: {error}"),
+            SubmitError::Storage(error) => {
                 log::error!("storage: a group was not committed: {error}");
                 failure::exit_if_fatal(error);
             }
@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn watched(path: &Path) -> Watched {
-        Watched { place: Place::of(path).unwrap(), looks: Looks::default() }
+        Watched { place: DatabaseLocation::of(path).unwrap(), looks: Looks::default() }
     }
 
     fn note(tx: &Transaction<'_>, text: &str) -> Result<()> {

@@ -20,7 +20,7 @@ use crate::store::engine::damage::Text;
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
 use crate::store::erasure::subject::{
-    Chat, Reference, Spot, Subject, by_id, events_of_chat, events_of_user, with_user,
+    Chat, ErasureSubject, Reference, Spot, by_id, events_of_chat, events_of_user, with_user,
 };
 use crate::store::events;
 use crate::store::files::uploads;
@@ -123,14 +123,14 @@ pub fn empty_events(tx: &Transaction<'_>, events: &[i64]) -> Result<Erased> {
 /// up to `journal` are empty already.
 pub fn chats(
     tx: &Transaction<'_>,
-    subject: &Subject,
+    subject: &ErasureSubject,
     (journal, limit): (i64, usize),
 ) -> Result<(Erased, bool)> {
     let mut erased = Erased::default();
     tx.note_erasure();
     let chats = match subject {
-        Subject::Conversation(id) => by_id(tx, *id)?.into_iter().collect(),
-        Subject::User(user) => with_user(tx, user)?,
+        ErasureSubject::Conversation(id) => by_id(tx, *id)?.into_iter().collect(),
+        ErasureSubject::User(user) => with_user(tx, user)?,
     };
     for chat in chats {
         if messages_of(tx, &chat, limit, &mut erased)? || older_events(tx, chat.key, limit)? {

@@ -11,7 +11,7 @@ use crate::store::erasure::forget;
 
 /// How long things are kept, in days; 0 keeps them for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
+pub struct RetentionPolicy {
     /// Messages with their files, of customers who have said nothing else.
     pub message_days: u32,
     /// Webhook events as LINE wrote them. Those of a customer are never kept longer than its messages.
@@ -34,7 +34,12 @@ impl Expired {
 
 /// Up to `limit` things of each kind that are too old now. Looks at every conversation, and at most at that many rows of
 /// each: it may take long.
-pub fn expired(connection: &Connection, keep: Keep, now: Timestamp, limit: usize) -> Result<Expired> {
+pub fn expired(
+    connection: &Connection,
+    keep: RetentionPolicy,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Expired> {
     Ok(Expired {
         messages: messages(connection, keep, now, limit)?,
         bodies: bodies(connection, keep, now, limit)?,
@@ -57,7 +62,7 @@ pub fn remove(tx: &Transaction<'_>, expired: &Expired) -> Result<()> {
 /// A message that is still being sent is never too old.
 fn messages(
     connection: &Connection,
-    keep: Keep,
+    keep: RetentionPolicy,
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<(i64, i64, Timestamp)>> {
@@ -76,7 +81,7 @@ fn messages(
     Ok(sound(rows, "messages").collect::<rusqlite::Result<_>>()?)
 }
 
-fn bodies(connection: &Connection, keep: Keep, now: Timestamp, limit: usize) -> Result<Vec<i64>> {
+fn bodies(connection: &Connection, keep: RetentionPolicy, now: Timestamp, limit: usize) -> Result<Vec<i64>> {
     // The shorter of the two times; 40,000 days are for ever, since that was before 1970.
     const SQL: &str = "
         SELECT e.key

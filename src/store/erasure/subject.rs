@@ -11,7 +11,7 @@ use crate::store::engine::values::most;
 
 /// Who or what is erased.
 #[derive(Debug, Clone)]
-pub enum Subject {
+pub enum ErasureSubject {
     /// A conversation of any kind, with all that was said in it.
     Conversation(ConversationId),
     /// A person: the chats with them, and what they said in groups.
@@ -40,7 +40,7 @@ pub struct Reference {
 
 /// Events of the journal.
 #[derive(Debug, Clone, Default)]
-pub struct Events {
+pub struct EventRange {
     /// Which.
     pub keys: Vec<i64>,
     /// Up to where the journal was looked through.
@@ -48,18 +48,22 @@ pub struct Events {
 }
 
 /// Up to `limit` events of the journal behind this one that are about the subject. Looks at every event: it may take long.
-pub fn events(connection: &Connection, subject: &Subject, (after, limit): (i64, usize)) -> Result<Events> {
+pub fn events(
+    connection: &Connection,
+    subject: &ErasureSubject,
+    (after, limit): (i64, usize),
+) -> Result<EventRange> {
     const SQL: &str = "SELECT coalesce(max(key), 0) FROM webhook_events";
     let newest = connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?;
     let keys = match subject {
-        Subject::Conversation(id) => match by_id(connection, *id)? {
+        ErasureSubject::Conversation(id) => match by_id(connection, *id)? {
             Some(chat) => events_of_chat(connection, &chat, (after, limit))?,
             None => Vec::new(),
         },
-        Subject::User(user) => events_of_user(connection, user, (after, limit))?,
+        ErasureSubject::User(user) => events_of_user(connection, user, (after, limit))?,
     };
     let seen = keys.last().copied().filter(|_| keys.len() == limit).unwrap_or(newest);
-    Ok(Events { keys, seen })
+    Ok(EventRange { keys, seen })
 }
 
 /// Up to `limit` messages behind this one that a person has written, or that mention them. Looks at every message: it may

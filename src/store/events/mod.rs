@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::{EventKind, EventRow};
-use crate::store::engine::damage::{is_json, report, shown, sound_one};
+use crate::store::engine::damage::{first_readable, is_json, report, shown};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
 use crate::store::keys;
@@ -23,10 +23,10 @@ const BYTES_MAX: usize = 64 * 1024;
 pub const PRUNED_MAX: usize = 256;
 
 /// Numbers that a copy of the database leaves to its original: more than it will write while anybody remembers one.
-const ROOM: i64 = 1_000_000_000_000;
+const RESTORE_GAP: i64 = 1_000_000_000_000;
 
 /// What an event is about: the private keys of its customer and conversation, and the stamp of its message.
-pub(super) struct Subject {
+pub(super) struct EventSubject {
     pub(super) customer: i64,
     pub(super) conversation: i64,
     pub(super) message: Option<Timestamp>,
@@ -34,7 +34,7 @@ pub(super) struct Subject {
 
 /// Which of a customer's events somebody reads, and how far they have come.
 #[derive(Debug, Clone)]
-pub struct Reading {
+pub struct EventCursor {
     pub(super) customer: i64,
     conversation: Option<i64>,
     kinds: Vec<EventKind>,
@@ -43,7 +43,7 @@ pub struct Reading {
 
 /// Where a reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beginning {
+pub enum FeedStart {
     /// With what happens from now on.
     Now,
     /// With the event that follows this one.
@@ -52,7 +52,7 @@ pub enum Beginning {
 
 /// How far a read has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum ReadProgress {
     /// To the newest event.
     End,
     /// Not to the newest event, perhaps.
@@ -65,14 +65,14 @@ pub enum Progress {
 /// told after the commit.
 pub(super) fn append(
     tx: &Transaction<'_>,
-    subject: &Subject,
+    subject: &EventSubject,
     kind: EventKind,
     shown: &impl Serialize,
 ) -> Result<(i64, EventId)> {
     const SQL: &str = "
         INSERT INTO events (id, customer, conversation, message_stamp, kind, created_at, data, checksum)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7))";
-    let Subject { customer, conversation, message } = subject;
+    let EventSubject { customer, conversation, message } = subject;
     let data = serde_json::to_string(shown).map_err(Error::internal)?;
     let id = EventId::new(tx.now());
     let values = (id, customer, conversation, message, kind, tx.now(), data);
@@ -129,7 +129,7 @@ pub(super) fn forget_lost(tx: &Transaction<'_>, word: &str) -> Result<()> {
 
 /// Goes on in a copy of the database with numbers that nobody has seen: the database that it was copied from goes on with
 /// the next ones. Nobody takes up in the copy where they ended elsewhere.
-pub(super) fn leave_room(tx: &Transaction<'_>) -> Result<()> {
+pub(super) fn skip_sequences(tx: &Transaction<'_>) -> Result<()> {
     const SQL_BEGIN: &str = "
         INSERT INTO sqlite_sequence (name, seq)
         SELECT 'events', 0
@@ -138,7 +138,7 @@ pub(super) fn leave_room(tx: &Transaction<'_>) -> Result<()> {
     const SQL_PRUNED: &str =
         "UPDATE customers SET events_pruned = (SELECT seq FROM sqlite_sequence WHERE name = 'events')";
     tx.execute(SQL_BEGIN, [])?;
-    tx.execute(SQL, [ROOM])?;
+    tx.execute(SQL, [RESTORE_GAP])?;
     tx.execute(SQL_PRUNED, [])?;
     Ok(())
 }
@@ -151,8 +151,8 @@ pub fn open(
     connection: &Connection,
     (customer, conversation): (CustomerId, Option<ConversationId>),
     kinds: Vec<EventKind>,
-    beginning: Beginning,
-) -> Result<Option<Reading>> {
+    beginning: FeedStart,
+) -> Result<Option<EventCursor>> {
     const SQL: &str = "
         SELECT coalesce((SELECT max(sequence) FROM events WHERE customer = ?1 AND sequence <= given), 0), given
         FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS given)";
@@ -163,19 +163,19 @@ pub fn open(
         connection.prepare_cached(SQL)?.query_row([customer], |row| row.try_into())?;
     let pruned = pruned(connection, customer)?;
     let after = match beginning {
-        Beginning::Now => newest.max(pruned),
-        Beginning::After(sequence) => sequence,
+        FeedStart::Now => newest.max(pruned),
+        FeedStart::After(sequence) => sequence,
     };
     let is_there = (pruned..=given.max(pruned)).contains(&after);
-    Ok(is_there.then_some(Reading { customer, conversation, kinds, after }))
+    Ok(is_there.then_some(EventCursor { customer, conversation, kinds, after }))
 }
 
 /// Shows the next events to `visit`, in order and at most so many that they fit into memory. A short, indexed read.
 pub fn next(
     connection: &Connection,
-    reading: &mut Reading,
+    reading: &mut EventCursor,
     mut visit: impl FnMut(&EventRow<'_>),
-) -> Result<Progress> {
+) -> Result<ReadProgress> {
     const SQL: &str = "
         SELECT sequence, id, kind, created_at, conversation, data
         FROM events
@@ -183,7 +183,7 @@ pub fn next(
         ORDER BY sequence
         LIMIT ?3";
     if pruned(connection, reading.customer)? > reading.after {
-        return Ok(Progress::Lost);
+        return Ok(ReadProgress::Lost);
     }
     let mut statement = connection.prepare_cached(SQL)?;
     let mut rows = statement.query((reading.customer, reading.after, ROWS_MAX))?;
@@ -197,12 +197,12 @@ pub fn next(
                 bytes += event.data.len();
             }
         };
-        sound_one(show(row, read), "events")?;
+        first_readable(show(row, read), "events")?;
         if bytes >= BYTES_MAX {
-            return Ok(Progress::More);
+            return Ok(ReadProgress::More);
         }
     }
-    Ok(if seen == ROWS_MAX { Progress::More } else { Progress::End })
+    Ok(if seen == ROWS_MAX { ReadProgress::More } else { ReadProgress::End })
 }
 
 /// An event, and the conversation that it is about. What is no JSON any more cannot be told.
@@ -255,7 +255,7 @@ pub fn prune(tx: &Transaction<'_>, before: Timestamp) -> Result<usize> {
     Ok(tx.prepare_cached(SQL)?.execute([last])?)
 }
 
-impl Reading {
+impl EventCursor {
     /// The event up to which everything was read.
     pub fn after(&self) -> i64 {
         self.after

@@ -27,13 +27,13 @@ const PART: &str = ".part";
 
 /// The folder. Copies are handles to the same one.
 #[derive(Debug, Clone)]
-pub struct Folder {
+pub struct MediaStore {
     path: PathBuf,
 }
 
 /// Which of the files of a media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Variant {
     /// The file itself.
     Whole,
     /// A small picture of it.
@@ -41,19 +41,19 @@ pub enum Kind {
 }
 
 /// A file that is being written. What is dropped before it is kept leaves nothing behind.
-pub struct Draft {
+pub struct PartialFile {
     file: File,
-    folder: Folder,
+    folder: MediaStore,
     name: String,
     size: u64,
     head: Vec<u8>,
     digest: Context,
-    is_kept: bool,
+    is_finished: bool,
 }
 
 /// A file that is on disk, complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
+pub struct CompleteFile {
     /// The length in bytes.
     pub size: u64,
     /// The SHA-256 of the bytes.
@@ -62,7 +62,7 @@ pub struct Kept {
     pub content_type: &'static str,
 }
 
-impl Kind {
+impl Variant {
     /// The name of this file of a media.
     pub fn file_name(self, id: MediaId) -> String {
         match self {
@@ -72,7 +72,7 @@ impl Kind {
     }
 }
 
-impl Folder {
+impl MediaStore {
     /// The folder within a data directory; it is made if there is none.
     pub fn open(data_directory: &Path) -> Result<Self> {
         let path = data_directory.join(NAME);
@@ -116,27 +116,27 @@ impl Folder {
     }
 
     /// Begins a file; what is left of an earlier attempt is overwritten.
-    pub fn begin(&self, id: MediaId, kind: Kind) -> io::Result<Draft> {
+    pub fn begin(&self, id: MediaId, kind: Variant) -> io::Result<PartialFile> {
         let name = kind.file_name(id);
         let path = self.path.join(format!("{name}{PART}"));
         let file = files::create(&path)?;
         let (head, digest) = (Vec::with_capacity(HEAD_BYTES), Context::new(&SHA256));
-        Ok(Draft { file, folder: self.clone(), name, size: 0, head, digest, is_kept: false })
+        Ok(PartialFile { file, folder: self.clone(), name, size: 0, head, digest, is_finished: false })
     }
 
     /// Where a complete file is.
-    pub fn path(&self, id: MediaId, kind: Kind) -> PathBuf {
+    pub fn path(&self, id: MediaId, kind: Variant) -> PathBuf {
         self.path.join(kind.file_name(id))
     }
 
     /// Opens a complete file for reading.
-    pub fn read(&self, id: MediaId, kind: Kind) -> io::Result<File> {
+    pub fn read(&self, id: MediaId, kind: Variant) -> io::Result<File> {
         File::open(self.path(id, kind))
     }
 
     /// Removes the file, its preview, and whatever is being written of the two.
     pub fn remove(&self, id: MediaId) -> io::Result<()> {
-        for kind in [Kind::Whole, Kind::Preview] {
+        for kind in [Variant::Whole, Variant::Preview] {
             let name = kind.file_name(id);
             remove_if_any(&self.path.join(format!("{name}{PART}")))?;
             remove_if_any(&self.path.join(&name))?;
@@ -145,7 +145,7 @@ impl Folder {
     }
 
     /// Removes what was being written when the process ended. To be called before anything is written.
-    pub fn sweep_drafts(&self) -> Result<()> {
+    pub fn remove_partial_files(&self) -> Result<()> {
         for path in self.entries().map_err(Error::internal)? {
             if path.extension().is_some_and(|ending| ending == PART.trim_start_matches('.')) {
                 remove_if_any(&path).map_err(Error::internal)?;
@@ -180,7 +180,7 @@ impl Folder {
     }
 }
 
-impl Draft {
+impl PartialFile {
     /// Adds bytes. Fails when the file was removed meanwhile, because nobody wants it any more.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.file.metadata()?.nlink() == 0 {
@@ -205,14 +205,14 @@ impl Draft {
     }
 
     /// Gives the file its name, once every byte is on disk.
-    pub fn keep(mut self) -> io::Result<Kept> {
+    pub fn finish(mut self) -> io::Result<CompleteFile> {
         self.file.sync_all()?;
         std::fs::rename(self.part(), self.folder.path.join(&self.name))?;
-        self.is_kept = true;
+        self.is_finished = true;
         self.folder.sync()?;
         let digest = self.digest.clone().finish();
         let sha256 = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
-        Ok(Kept { size: self.size, sha256, content_type: self.content_type() })
+        Ok(CompleteFile { size: self.size, sha256, content_type: self.content_type() })
     }
 
     fn part(&self) -> PathBuf {
@@ -220,9 +220,9 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for PartialFile {
     fn drop(&mut self) {
-        if !self.is_kept
+        if !self.is_finished
             && let Err(error) = remove_if_any(&self.part())
         {
             log::warn!("media: what was not complete could not be removed: {error}");
@@ -242,7 +242,7 @@ pub(in crate::store) fn remove_if_any(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn names(folder: &Folder) -> Vec<String> {
+    fn names(folder: &MediaStore) -> Vec<String> {
         let names = folder.entries().unwrap().into_iter();
         let mut names: Vec<_> =
             names.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
@@ -253,44 +253,44 @@ mod tests {
     #[test]
     fn a_file_has_its_name_only_once_it_is_complete() {
         let data = tempfile::tempdir().unwrap();
-        let (folder, id) = (Folder::open(data.path()).unwrap(), MediaId::random());
-        let mut draft = folder.begin(id, Kind::Whole).unwrap();
+        let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
+        let mut draft = folder.begin(id, Variant::Whole).unwrap();
 
         draft.write(b"GIF89a").unwrap();
         draft.write(&[7; 1_000]).unwrap();
 
-        assert!(folder.read(id, Kind::Whole).is_err());
+        assert!(folder.read(id, Variant::Whole).is_err());
         assert_eq!(names(&folder), [format!("{id}.part")]);
-        let kept = draft.keep().unwrap();
+        let kept = draft.finish().unwrap();
         assert_eq!((kept.size, kept.content_type), (1_006, "image/gif"));
         assert_eq!(names(&folder), [id.to_string()]);
-        assert_eq!(folder.read(id, Kind::Whole).unwrap().metadata().unwrap().mode() & 0o777, 0o600);
+        assert_eq!(folder.read(id, Variant::Whole).unwrap().metadata().unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn a_file_that_is_removed_while_it_is_written_takes_no_more_bytes_and_no_name() {
         let data = tempfile::tempdir().unwrap();
-        let (folder, id) = (Folder::open(data.path()).unwrap(), MediaId::random());
-        let mut draft = folder.begin(id, Kind::Whole).unwrap();
+        let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
+        let mut draft = folder.begin(id, Variant::Whole).unwrap();
         draft.write(b"some").unwrap();
 
         folder.remove(id).unwrap();
 
         assert!(draft.write(b"more").is_err());
-        assert!(draft.keep().is_err());
+        assert!(draft.finish().is_err());
         assert_eq!(names(&folder), [""; 0]);
     }
 
     #[test]
     fn what_was_being_written_is_swept_and_what_is_complete_stays() {
         let data = tempfile::tempdir().unwrap();
-        let (folder, id) = (Folder::open(data.path()).unwrap(), MediaId::random());
-        folder.begin(id, Kind::Whole).unwrap().keep().unwrap();
-        folder.begin(id, Kind::Preview).unwrap().keep().unwrap();
-        drop(folder.begin(MediaId::random(), Kind::Whole).unwrap());
+        let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
+        folder.begin(id, Variant::Whole).unwrap().finish().unwrap();
+        folder.begin(id, Variant::Preview).unwrap().finish().unwrap();
+        drop(folder.begin(MediaId::random(), Variant::Whole).unwrap());
         std::fs::write(data.path().join("media/crashed.part"), "half").unwrap();
 
-        folder.sweep_drafts().unwrap();
+        folder.remove_partial_files().unwrap();
 
         assert_eq!(names(&folder), [id.to_string(), format!("{id}.preview")]);
         assert_eq!(folder.older_than(Timestamp::NEVER).unwrap(), [id]);

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
-use crate::model::chats::inbound::Saying;
+use crate::model::chats::inbound::ReceivedMessage;
 use crate::model::files::media::{MediaSource, MediaStatus, MediaType, StoredFile};
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::timestamp::Timestamp;
@@ -16,7 +16,7 @@ pub(in crate::store) fn expect(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
     message_id: Option<&str>,
-    saying: &Saying,
+    saying: &ReceivedMessage,
 ) -> Result<()> {
     const SQL: &str = "
         INSERT INTO medias (id, customer, conversation, message_stamp, kind, status, filename, size,

@@ -21,7 +21,7 @@ pub struct Backlog {
     /// Chats among both that got no answer in time at their last attempt.
     pub slow: u64,
     /// How many accounts are parked for which reason.
-    pub parked: Vec<(String, u64)>,
+    pub suspended: Vec<(String, u64)>,
     /// Events that customers are still to be told.
     pub untold: u64,
     /// When the oldest of them happened.
@@ -46,8 +46,8 @@ pub fn measure(connection: &Connection, now: Timestamp) -> Result<Backlog> {
         .query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?;
     let (untold, oldest_untold) = untold(connection)?;
     let receivers = receivers(connection, now)?;
-    let parked = parked(connection)?;
-    Ok(Backlog { deliveries, oldest, under_way, waiting, slow, parked, untold, oldest_untold, receivers })
+    let suspended = suspended(connection)?;
+    Ok(Backlog { deliveries, oldest, under_way, waiting, slow, suspended, untold, oldest_untold, receivers })
 }
 
 /// How many events customers are still to be told, and when the oldest of them happened.
@@ -75,7 +75,7 @@ fn receivers(connection: &Connection, now: Timestamp) -> Result<[(&'static str, 
 }
 
 /// How many accounts are parked for which reason.
-pub fn parked(connection: &Connection) -> Result<Vec<(String, u64)>> {
+pub fn suspended(connection: &Connection) -> Result<Vec<(String, u64)>> {
     const SQL: &str = "
         SELECT parked_reason, count(*)
         FROM accounts

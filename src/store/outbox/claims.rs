@@ -6,15 +6,15 @@ use rusqlite::types::FromSqlError;
 use rusqlite::{OptionalExtension, Row};
 
 use crate::error::Result;
+use crate::model::capacity::Capacity;
 use crate::model::chats::message::FailureReason;
-use crate::model::delivery::{Decision, Policy, Progress};
+use crate::model::delivery::{DeliveryDecision, DeliveryProgress, Policy};
 use crate::model::id::RetryKey;
-use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::store::chats::conversations;
 use crate::store::engine::damage::only_its_own;
 use crate::store::engine::transaction::Transaction;
-use crate::store::outbox::deliveries::{Claim, Claimed, fail, record};
+use crate::store::outbox::deliveries::{Claimed, ClaimedDelivery, fail, record};
 use crate::store::outbox::lanes::{self, Lane};
 use crate::store::outbox::unreadable;
 
@@ -22,7 +22,7 @@ use crate::store::outbox::unreadable;
 const STANDBY_PAUSE: Duration = Duration::from_mins(1);
 
 /// Takes what is due, at most one delivery of each lane. What may not be tried any more is settled instead.
-pub fn claim(tx: &Transaction<'_>, room: Room, policy: &Policy) -> Result<Claimed> {
+pub fn claim(tx: &Transaction<'_>, room: Capacity, policy: &Policy) -> Result<Claimed> {
     let mut claimed = Claimed::default();
     let mut probed = None;
     for lane in lanes::due(tx, room, policy.backoff_max)? {
@@ -37,8 +37,8 @@ pub fn claim(tx: &Transaction<'_>, room: Room, policy: &Policy) -> Result<Claime
 /// The same, and takes the lane's next delivery at once if it is due: one commit for a chat that has more to say.
 pub fn record_and_go_on(
     tx: &Transaction<'_>,
-    claim: &Claim,
-    decision: &Decision,
+    claim: &ClaimedDelivery,
+    decision: &DeliveryDecision,
     policy: &Policy,
 ) -> Result<Claimed> {
     let mut claimed = Claimed::of_outcome(record(tx, claim, decision)?);
@@ -80,7 +80,7 @@ fn take_head(tx: &Transaction<'_>, lane: &Lane, policy: &Policy, claimed: &mut C
 }
 
 /// The oldest delivery of a lane.
-fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
+fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<ClaimedDelivery>> {
     const SQL: &str = "
         SELECT key, message_stamp, body, retry_key, attempts + 1 AS attempts, ambiguous,
             coalesce(first_attempt_at, ?2) AS first_attempt_at,
@@ -95,7 +95,12 @@ fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
 
 /// Notes that an attempt begins. A retry key that LINE may have forgotten is replaced, which is safe because no attempt
 /// with it can have been executed.
-fn start(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, policy: &Policy) -> Result<Claim> {
+fn start(
+    tx: &Transaction<'_>,
+    lane: &Lane,
+    mut claim: ClaimedDelivery,
+    policy: &Policy,
+) -> Result<ClaimedDelivery> {
     const SQL: &str = "
         UPDATE deliveries
         SET state = 'sending', attempts = attempts + 1, retry_key = ?2, first_attempt_at = ?3, last_attempt_at = ?4,
@@ -119,12 +124,17 @@ fn start(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, policy: &Policy) -
 }
 
 /// The token for a free reply, which is gone from the conversation from now on. Only a first attempt may be a reply.
-fn take_reply_token(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<Secret>> {
+fn take_reply_token(tx: &Transaction<'_>, claim: &ClaimedDelivery) -> Result<Option<Secret>> {
     if claim.progress.attempts > 1 { Ok(None) } else { conversations::take_reply_token(tx, claim.lane) }
 }
 
 /// Notes that a reply begins, before it does: whatever happens from now on, it is not repeated.
-fn start_reply(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, reply_token: Secret) -> Result<Claim> {
+fn start_reply(
+    tx: &Transaction<'_>,
+    lane: &Lane,
+    mut claim: ClaimedDelivery,
+    reply_token: Secret,
+) -> Result<ClaimedDelivery> {
     const SQL: &str = "
         UPDATE deliveries SET state = 'sending', attempts = attempts + 1, reply_token = ?2, last_attempt_at = ?3
         WHERE key = ?1";
@@ -135,11 +145,11 @@ fn start_reply(tx: &Transaction<'_>, lane: &Lane, mut claim: Claim, reply_token:
 }
 
 /// What is not as it was written must not reach LINE.
-fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<Claim> {
+fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<ClaimedDelivery> {
     if !row.get::<_, bool>("is_whole")? {
         return Err(FromSqlError::InvalidType.into());
     }
-    Ok(Claim {
+    Ok(ClaimedDelivery {
         key: row.get("key")?,
         lane: lane.conversation,
         account: lane.account,
@@ -150,7 +160,7 @@ fn from_row(row: &Row<'_>, lane: &Lane) -> rusqlite::Result<Claim> {
         retry_key: row.get("retry_key")?,
         account_id: lane.account_id,
         token: lane.token.clone(),
-        progress: Progress {
+        progress: DeliveryProgress {
             attempts: row.get("attempts")?,
             ambiguous: row.get("ambiguous")?,
             first_attempt_at: row.get("first_attempt_at")?,

@@ -6,9 +6,9 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Error, Result};
-use crate::model::accounts::account::Parked;
+use crate::model::accounts::account::Suspension;
 use crate::model::chats::message::FailureReason;
-use crate::model::delivery::{Acceptance, Decision, Progress, REPLY_UNKNOWN};
+use crate::model::delivery::{Acceptance, DeliveryDecision, DeliveryProgress, REPLY_UNKNOWN};
 use crate::model::id::{AccountId, MessageId, RetryKey};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
@@ -23,7 +23,7 @@ pub(in crate::store) const NAMES_ERASED: &str = "it mentions somebody who was er
 
 /// A delivery that is under way: it is this caller's until it is recorded.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct ClaimedDelivery {
     pub(super) key: i64,
     pub(super) lane: i64,
     pub(super) account: i64,
@@ -41,14 +41,14 @@ pub struct Claim {
     /// The channel access token.
     pub token: Secret,
     /// What a decision about it needs to know.
-    pub progress: Progress,
+    pub progress: DeliveryProgress,
 }
 
 /// What a worker has to do next.
 #[derive(Debug, Default)]
 pub struct Claimed {
     /// Deliveries to attempt.
-    pub claims: Vec<Claim>,
+    pub claims: Vec<ClaimedDelivery>,
     /// Messages with an outcome, be it that they have to wait.
     pub outcomes: Vec<MessageId>,
 }
@@ -142,39 +142,49 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
 }
 
 /// Writes down what follows from an attempt, and makes the lane's next delivery due.
-pub fn record(tx: &Transaction<'_>, claim: &Claim, decision: &Decision) -> Result<Option<MessageId>> {
+pub fn record(
+    tx: &Transaction<'_>,
+    claim: &ClaimedDelivery,
+    decision: &DeliveryDecision,
+) -> Result<Option<MessageId>> {
     match is_sending(tx, claim)? {
         Some(true) => {}
         Some(false) => return Ok(None),
         None => return lanes::set_free(tx, claim.lane).map(|()| None),
     }
     match decision {
-        Decision::Accept(acceptance) => accept(tx, claim, acceptance),
-        Decision::Fail(reason, message) => fail(tx, (claim.lane, claim.stamp), *reason, message).map(Some),
-        Decision::Retry { at, ambiguous, slow, message } => {
-            put_back(tx, claim, *ambiguous, message)?;
+        DeliveryDecision::Accept(acceptance) => accept(tx, claim, acceptance),
+        DeliveryDecision::Fail(reason, message) => {
+            fail(tx, (claim.lane, claim.stamp), *reason, message).map(Some)
+        }
+        DeliveryDecision::Retry { at, ambiguous, slow, message } => {
+            release(tx, claim, *ambiguous, message)?;
             lanes::wait(tx, claim.lane, *at, *slow)?;
             message_of(tx, claim).map(Some)
         }
-        Decision::Push { message } => {
-            put_back(tx, claim, false, message)?;
+        DeliveryDecision::Push { message } => {
+            release(tx, claim, false, message)?;
             lanes::wait(tx, claim.lane, tx.now(), false)?;
             // Whoever waits is told of the push, unless that has to wait itself.
-            if accounts::is_parked(tx, claim.account)? { message_of(tx, claim).map(Some) } else { Ok(None) }
+            if accounts::is_suspended(tx, claim.account)? {
+                message_of(tx, claim).map(Some)
+            } else {
+                Ok(None)
+            }
         }
-        Decision::Park { reason, until, message } => {
-            put_back(tx, claim, claim.progress.ambiguous, message)?;
+        DeliveryDecision::Suspend { reason, until, message } => {
+            release(tx, claim, claim.progress.ambiguous, message)?;
             forget_attempts(tx, claim)?;
             lanes::wait(tx, claim.lane, tx.now(), false)?;
-            let parked = Parked { reason: *reason, message: message.clone(), until: *until };
-            accounts::park(tx, claim.account, &parked, &claim.token)?;
+            let parked = Suspension { reason: *reason, message: message.clone(), until: *until };
+            accounts::suspend(tx, claim.account, &parked, &claim.token)?;
             message_of(tx, claim).map(Some)
         }
     }
 }
 
 /// The time for which an account is parked counts for nothing, unless an attempt may have been executed.
-fn forget_attempts(tx: &Transaction<'_>, claim: &Claim) -> Result<()> {
+fn forget_attempts(tx: &Transaction<'_>, claim: &ClaimedDelivery) -> Result<()> {
     const SQL: &str = "
         UPDATE deliveries SET attempts = 0, first_attempt_at = NULL, retry_key = ?2, checksum = iif(
             checksum = iif(checksum >> 32 = 0, checksum(body), checksum2(body, retry_key)), checksum2(body, ?2), checksum)
@@ -184,12 +194,16 @@ fn forget_attempts(tx: &Transaction<'_>, claim: &Claim) -> Result<()> {
 }
 
 /// Whether the delivery is still under way: the account may have been removed meanwhile. Nothing when it was erased.
-fn is_sending(connection: &Connection, claim: &Claim) -> Result<Option<bool>> {
+fn is_sending(connection: &Connection, claim: &ClaimedDelivery) -> Result<Option<bool>> {
     const SQL: &str = "SELECT state = 'sending' FROM deliveries WHERE key = ?1";
     Ok(connection.prepare_cached(SQL)?.query_row([claim.key], |row| row.get(0)).optional()?)
 }
 
-fn accept(tx: &Transaction<'_>, claim: &Claim, acceptance: &Acceptance) -> Result<Option<MessageId>> {
+fn accept(
+    tx: &Transaction<'_>,
+    claim: &ClaimedDelivery,
+    acceptance: &Acceptance,
+) -> Result<Option<MessageId>> {
     const SQL: &str = "
         UPDATE deliveries
         SET state = 'accepted', body = NULL, request_id = ?2, accepted_request_id = ?3, line_message_ids = ?4,
@@ -228,13 +242,13 @@ pub(in crate::store) fn fail(
     messages::settle(tx, (lane, stamp), Some((reason, message)))
 }
 
-fn put_back(tx: &Transaction<'_>, claim: &Claim, ambiguous: bool, error: &str) -> Result<()> {
+fn release(tx: &Transaction<'_>, claim: &ClaimedDelivery, ambiguous: bool, error: &str) -> Result<()> {
     const SQL: &str = "UPDATE deliveries SET state = 'queued', reply_token = NULL, ambiguous = ?2, last_error = ?3 WHERE key = ?1";
     tx.prepare_cached(SQL)?.execute((claim.key, ambiguous, error))?;
     Ok(())
 }
 
-fn more_of_message(connection: &Connection, claim: &Claim) -> Result<bool> {
+fn more_of_message(connection: &Connection, claim: &ClaimedDelivery) -> Result<bool> {
     const SQL: &str = "
         SELECT EXISTS (
             SELECT 1
@@ -245,7 +259,7 @@ fn more_of_message(connection: &Connection, claim: &Claim) -> Result<bool> {
 }
 
 /// The message has to wait, which is an outcome for those who wait with it.
-fn message_of(connection: &Connection, claim: &Claim) -> Result<MessageId> {
+fn message_of(connection: &Connection, claim: &ClaimedDelivery) -> Result<MessageId> {
     const SQL: &str = "SELECT id FROM messages WHERE conversation = ?1 AND tm_create = ?2";
     Ok(connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?)
 }

@@ -18,7 +18,7 @@ const FORGET_MAX: i64 = 100;
 
 /// A request that has a key.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct IdempotencyClaim {
     /// Whose key it is.
     pub customer: CustomerId,
     /// The SHA-256 of the key.
@@ -31,7 +31,7 @@ pub struct Claim {
 
 /// What is known of a key.
 #[derive(Debug, Clone, Copy)]
-pub struct Known {
+pub struct Replayed {
     /// The SHA-256 of the request that it came with.
     pub request: [u8; 32],
     /// What that request created.
@@ -41,14 +41,14 @@ pub struct Known {
 /// Notes what a request with a key creates in this transaction. Without a key nothing is noted.
 ///
 /// `KeyInUse` when another request with the same key was faster.
-pub fn note(tx: &Transaction<'_>, claim: Option<&Claim>, created: Created) -> Result<()> {
+pub fn note(tx: &Transaction<'_>, claim: Option<&IdempotencyClaim>, created: Created) -> Result<()> {
     const SQL: &str = "
         INSERT INTO idempotency_keys (customer, name, request, created_kind, created_id, noted_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
         ON CONFLICT (customer, name) DO UPDATE SET
             request = ?3, created_kind = ?4, created_id = ?5, noted_at = ?6
         WHERE noted_at < ?7";
-    let Some(Claim { customer, name, request, keep }) = claim else { return Ok(()) };
+    let Some(IdempotencyClaim { customer, name, request, keep }) = claim else { return Ok(()) };
     let forgotten = tx.now().before(*keep);
     forget(tx, forgotten)?;
     let (kind, id) = created.parts();
@@ -62,7 +62,7 @@ pub fn find(
     customer: CustomerId,
     name: [u8; 32],
     after: Timestamp,
-) -> Result<Option<Known>> {
+) -> Result<Option<Replayed>> {
     const SQL: &str = "
         SELECT request, created_kind, created_id
         FROM idempotency_keys k JOIN customers c ON c.key = k.customer
@@ -72,7 +72,7 @@ pub fn find(
         .query_row((customer, name, after), |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)));
     let Some((request, kind, id)) = found.optional()? else { return Ok(None) };
     let created = Created::of_parts(&kind, id).ok_or_else(|| Error::internal("a key of an unknown kind"))?;
-    Ok(Some(Known { request, created }))
+    Ok(Some(Replayed { request, created }))
 }
 
 fn forget(tx: &Transaction<'_>, before: Timestamp) -> Result<()> {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
-use crate::model::accounts::account::ParkReason;
+use crate::model::accounts::account::SuspensionReason;
+use crate::model::capacity::Capacity;
 use crate::model::delivery::Policy;
 use crate::model::id::AccountId;
-use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
@@ -23,7 +23,7 @@ use crate::store::engine::values::most;
 const PROBE_TIME: Duration = Duration::from_mins(4);
 
 /// No account is parked for longer than this.
-const PARK_MAX: Duration = Duration::from_hours(2);
+const SUSPENSION_MAX: Duration = Duration::from_hours(2);
 
 /// A lane whose oldest delivery may go out.
 pub(in crate::store) struct Lane {
@@ -41,7 +41,7 @@ struct Sender {
     account: i64,
     id: AccountId,
     token: Secret,
-    parked: Option<(ParkReason, Timestamp)>,
+    parked: Option<(SuspensionReason, Timestamp)>,
 }
 
 /// Makes sure that a conversation has a lane.
@@ -66,7 +66,7 @@ pub(in crate::store) fn open(tx: &Transaction<'_>, conversation: i64) -> Result<
 /// ahead; it has ended, or it would last as long as the clock was wrong.
 pub(in crate::store) fn due(
     tx: &Transaction<'_>,
-    mut room: Room,
+    mut room: Capacity,
     backoff_max: Duration,
 ) -> Result<Vec<Lane>> {
     let senders = senders(tx)?;
@@ -75,7 +75,7 @@ pub(in crate::store) fn due(
         let share = room.share(senders.len() - index);
         let mut due = match sender.parked {
             None => due_of(tx, sender, share, backoff_max)?,
-            Some(parked) => due_of_parked(tx, sender, parked, share, backoff_max)?,
+            Some(parked) => due_of_suspended(tx, sender, parked, share, backoff_max)?,
         };
         let going = || due.iter().filter(|lane| !lane.is_probe);
         let probes = due.iter().filter(|lane| lane.is_probe);
@@ -208,15 +208,16 @@ fn senders(connection: &Connection) -> Result<Vec<Sender>> {
 /// quota is used up, each lane that can go out as a free reply. Such a lane is no probe, since it says nothing about the quota.
 ///
 /// No account is parked for longer than [`PARK_MAX`]; a later end can only come from a clock that was ahead.
-fn due_of_parked(
+fn due_of_suspended(
     tx: &Transaction<'_>,
     sender: &Sender,
-    (reason, until): (ParkReason, Timestamp),
-    share: Room,
+    (reason, until): (SuspensionReason, Timestamp),
+    share: Capacity,
     wait_max: Duration,
 ) -> Result<Vec<Lane>> {
-    let mut taken = if reason == ParkReason::Quota { free_of(tx, sender, share.any)? } else { Vec::new() };
-    let waits = until > tx.now() && until <= tx.now().after(PARK_MAX);
+    let mut taken =
+        if reason == SuspensionReason::Quota { free_of(tx, sender, share.any)? } else { Vec::new() };
+    let waits = until > tx.now() && until <= tx.now().after(SUSPENSION_MAX);
     if waits || taken.len() == share.any {
         return Ok(taken);
     }
@@ -253,7 +254,7 @@ fn free_of(tx: &Transaction<'_>, sender: &Sender, limit: usize) -> Result<Vec<La
 }
 
 /// Lanes of an account that are due, those that answered in time first.
-fn due_of(tx: &Transaction<'_>, sender: &Sender, share: Room, wait_max: Duration) -> Result<Vec<Lane>> {
+fn due_of(tx: &Transaction<'_>, sender: &Sender, share: Capacity, wait_max: Duration) -> Result<Vec<Lane>> {
     const SQL: &str = "
         SELECT conversation, slow, due_at FROM lanes
         WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND due_at <= ?3

@@ -3,10 +3,10 @@
 use rusqlite::types::{FromSql, ValueRef};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::model::accounts::account::{DeliveryMode, ParkReason};
-use crate::model::accounts::sources::Sources;
+use crate::model::accounts::account::{DeliveryMode, SuspensionReason};
+use crate::model::accounts::sources::FieldSources;
 use crate::model::chats::chat::{ChatKind, LineId};
-use crate::model::chats::conversation::Reach;
+use crate::model::chats::conversation::Reachability;
 use crate::model::chats::mention::Mention;
 use crate::model::chats::message::{FailureReason, Status};
 use crate::model::files::media::{Media, MediaStatus, MediaType};
@@ -42,7 +42,7 @@ pub(in crate::store) const COLUMNS: &[(&str, &str, Reads)] = &[
     ("customers", "tm_create", is_time),
     ("customers", "tm_update", is_time),
     ("customers", "events_pruned", is_count),
-    ("customers", "sources", reads::<Sources>),
+    ("customers", "sources", reads::<FieldSources>),
     ("accounts", "key", is_key),
     ("accounts", "id", reads::<AccountId>),
     ("accounts", "customer", is_key),
@@ -53,19 +53,19 @@ pub(in crate::store) const COLUMNS: &[(&str, &str, Reads)] = &[
     ("accounts", "token_refresh_at", is_time),
     ("accounts", "delivery_mode", reads::<DeliveryMode>),
     ("accounts", "check_state", is_check_state),
-    ("accounts", "parked_reason", reads::<ParkReason>),
+    ("accounts", "parked_reason", reads::<SuspensionReason>),
     ("accounts", "parked_until", is_time),
     ("accounts", "tm_create", is_time),
     ("accounts", "tm_update", is_time),
     ("accounts", "tm_delete", is_time),
-    ("accounts", "sources", reads::<Sources>),
+    ("accounts", "sources", reads::<FieldSources>),
     ("conversations", "key", is_key),
     ("conversations", "id", reads::<ConversationId>),
     ("conversations", "customer", is_key),
     ("conversations", "account", is_key),
     ("conversations", "chat_kind", reads::<ChatKind>),
     ("conversations", "chat_id", reads::<LineId>),
-    ("conversations", "reach", reads::<Reach>),
+    ("conversations", "reach", reads::<Reachability>),
     ("conversations", "reach_at", is_time),
     ("conversations", "standby", is_flag),
     ("conversations", "standby_at", is_time),

@@ -18,7 +18,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::encryption::sealer::Sealer;
 use crate::store::engine::{connection, failure, lost, schema};
 use crate::store::files::hashing::{Cancel, Hashing, hexadecimal};
-use crate::store::files::media_store::{Folder, Kind};
+use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::medias::{self, Stored};
 
 /// Findings that are told; more are only counted.
@@ -176,7 +176,7 @@ pub fn rows(path: &Path, keys: Option<&KeySource>, now: Timestamp, findings: &mu
 }
 
 /// Looks at all files that the database promises, and tells how many there are.
-pub fn files(database: &Path, folder: &Folder, findings: &mut Findings) -> Result<u64> {
+pub fn files(database: &Path, folder: &MediaStore, findings: &mut Findings) -> Result<u64> {
     let connection = connection::open_reading(database)?;
     progress::begin("looking at the files", Unit::Bytes, Some(medias::stored_bytes(&connection)?));
     let mut count = 0;
@@ -249,8 +249,8 @@ fn sentences(connection: &Connection, sql: &str) -> Result<Vec<String>> {
 }
 
 /// Length and SHA-256 of the file as it is on disk.
-fn hash_of(folder: &Folder, stored: &Stored) -> Result<Option<(u64, String)>> {
-    let file: File = match folder.read(stored.id, Kind::Whole) {
+fn hash_of(folder: &MediaStore, stored: &Stored) -> Result<Option<(u64, String)>> {
+    let file: File = match folder.read(stored.id, Variant::Whole) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::internal(error)),

@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use crate::contract::views::EventView;
 use crate::error::{Error, Result};
+use crate::model::capacity::Capacity;
 use crate::model::id::EventId;
-use crate::model::room::Room;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
-use crate::model::webhooks::webhook::{AttemptError, Decision, Outcome, Progress};
-use crate::model::webhooks::webhook_delivery::{Attempt, DeliveryState};
+use crate::model::webhooks::webhook::{AttemptError, WebhookDecision, WebhookOutcome, WebhookProgress};
+use crate::model::webhooks::webhook_delivery::{DeliveryState, WebhookAttempt};
 use crate::store::engine::damage::{only_its_own, sound};
 use crate::store::engine::transaction::Transaction;
-use crate::store::events::{self, Subject};
+use crate::store::events::{self, EventSubject};
 use crate::store::webhooks::lanes::Lane;
 use crate::store::webhooks::{endpoints, lanes};
 
@@ -24,7 +24,7 @@ const ATTEMPTS_MAX: u32 = 50;
 
 /// A delivery that is under way: it is this caller's until it is recorded.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct ClaimedWebhook {
     event: i64,
     lane: i64,
     customer: i64,
@@ -42,7 +42,7 @@ pub struct Claim {
     /// The exact bytes: the same for every attempt, unless what they tell was withdrawn.
     pub body: Vec<u8>,
     /// What a decision about it needs to know.
-    pub progress: Progress,
+    pub progress: WebhookProgress,
     /// Which attempt this is, from 1.
     pub number: u32,
 }
@@ -50,7 +50,7 @@ pub struct Claim {
 /// Tells a customer what something has become: an event for those who read, and a delivery if it has said where.
 pub(in crate::store) fn announce(
     tx: &Transaction<'_>,
-    subject: &Subject,
+    subject: &EventSubject,
     kind: EventKind,
     shown: &impl Serialize,
 ) -> Result<()> {
@@ -77,7 +77,7 @@ fn enqueue(
 }
 
 /// Takes what is due, at most one delivery of each lane, and no more of one customer than `each` at once.
-pub fn claim(tx: &Transaction<'_>, room: Room, each: usize) -> Result<Vec<Claim>> {
+pub fn claim(tx: &Transaction<'_>, room: Capacity, each: usize) -> Result<Vec<ClaimedWebhook>> {
     let mut claims = Vec::new();
     for lane in lanes::due(tx, room, each)? {
         claims.extend(claim_head(tx, &lane)?);
@@ -86,22 +86,27 @@ pub fn claim(tx: &Transaction<'_>, room: Room, each: usize) -> Result<Vec<Claim>
 }
 
 /// Writes an attempt down, with what follows from it for the delivery and for the receiver.
-pub fn record(tx: &Transaction<'_>, claim: &Claim, attempt: &Attempt, decision: Decision) -> Result<()> {
+pub fn record(
+    tx: &Transaction<'_>,
+    claim: &ClaimedWebhook,
+    attempt: &WebhookAttempt,
+    decision: WebhookDecision,
+) -> Result<()> {
     const SQL: &str = "
         UPDATE webhook_deliveries SET state = ?2, attempts = ?3, tries = ?4, tm_update = ?5
         WHERE event = ?1 AND state = 'sending'";
     let (state, due) = match decision {
-        Decision::Deliver => (DeliveryState::Delivered, None),
-        Decision::Fail => (DeliveryState::Failed, None),
-        Decision::Retry(at) | Decision::Wait(at) => (DeliveryState::Waiting, Some(at)),
+        WebhookDecision::Deliver => (DeliveryState::Delivered, None),
+        WebhookDecision::Fail => (DeliveryState::Failed, None),
+        WebhookDecision::Retry(at) | WebhookDecision::Wait(at) => (DeliveryState::Waiting, Some(at)),
     };
-    let counts = !matches!(decision, Decision::Wait(_));
+    let counts = !matches!(decision, WebhookDecision::Wait(_));
     let tries = claim.progress.tries - u32::from(!counts);
     let values = (claim.event, state, attempt.number, tries, tx.now());
     // The event may have been removed meanwhile.
     let is_there = tx.prepare_cached(SQL)?.execute(values)? > 0;
     if is_there {
-        keep(tx, claim.event, attempt)?;
+        record_attempt(tx, claim.event, attempt)?;
     }
     endpoints::note(tx, claim.customer, attempt.outcome, claim.goes_first)?;
     match due {
@@ -111,7 +116,7 @@ pub fn record(tx: &Transaction<'_>, claim: &Claim, attempt: &Attempt, decision: 
 }
 
 /// What came of an attempt is not known: it goes out again then.
-pub fn put_back(tx: &Transaction<'_>, claim: &Claim, at: Timestamp) -> Result<()> {
+pub fn release(tx: &Transaction<'_>, claim: &ClaimedWebhook, at: Timestamp) -> Result<()> {
     const SQL: &str =
         "UPDATE webhook_deliveries SET state = 'waiting' WHERE event = ?1 AND state = 'sending'";
     tx.prepare_cached(SQL)?.execute([claim.event])?;
@@ -121,10 +126,10 @@ pub fn put_back(tx: &Transaction<'_>, claim: &Claim, at: Timestamp) -> Result<()
 /// The same, and takes the lane's next delivery at once if it is due.
 pub fn record_and_go_on(
     tx: &Transaction<'_>,
-    claim: &Claim,
-    attempt: &Attempt,
-    decision: Decision,
-) -> Result<Option<Claim>> {
+    claim: &ClaimedWebhook,
+    attempt: &WebhookAttempt,
+    decision: WebhookDecision,
+) -> Result<Option<ClaimedWebhook>> {
     record(tx, claim, attempt, decision)?;
     match lanes::due_alone(tx, claim.customer, claim.lane)? {
         Some(lane) => claim_head(tx, &lane),
@@ -143,15 +148,15 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
     let interrupted = statement.query_map([tx.now()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let interrupted = sound(interrupted, "webhook_deliveries").collect::<rusqlite::Result<Vec<_>>>()?;
     for (event, number, started_at) in interrupted {
-        let outcome = Outcome::Failed(AttemptError::Interrupted);
+        let outcome = WebhookOutcome::Failed(AttemptError::Interrupted);
         let duration = tx.now().since(started_at);
-        keep(tx, event, &Attempt { number, started_at, duration, outcome })?;
+        record_attempt(tx, event, &WebhookAttempt { number, started_at, duration, outcome })?;
     }
     lanes::recover(tx)
 }
 
 /// Takes the oldest delivery of a lane. One that is damaged has failed, and holds up no other.
-fn claim_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
+fn claim_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<ClaimedWebhook>> {
     match only_its_own(tx.attempt(|tx| take_head(tx, lane)), "webhook_deliveries")? {
         Ok(claim) => Ok(claim),
         Err(_) => give_up_head(tx, lane).map(|()| None),
@@ -172,7 +177,7 @@ fn give_up_head(tx: &Transaction<'_>, lane: &Lane) -> Result<()> {
 }
 
 /// Takes the oldest delivery of a lane; a lane without one ends.
-fn take_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
+fn take_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<ClaimedWebhook>> {
     const SQL: &str = "
         UPDATE webhook_deliveries SET state = 'sending', last_attempt_at = ?2, first_attempt_at = ?3
         WHERE event = ?1";
@@ -185,7 +190,7 @@ fn take_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
     Ok(Some(claim))
 }
 
-fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
+fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<ClaimedWebhook>> {
     const SQL: &str = "
         SELECT sequence, attempts + 1 AS number, tries + 1 AS tries, coalesce(first_attempt_at, ?2) AS first_attempt_at,
             e.id, kind, created_at, e.conversation, data
@@ -198,13 +203,13 @@ fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<Claim>> {
     rows.next()?.map(|row| from_row(row, lane)).transpose()
 }
 
-fn from_row(row: &Row<'_>, lane: &Lane) -> Result<Claim> {
+fn from_row(row: &Row<'_>, lane: &Lane) -> Result<ClaimedWebhook> {
     let shown = events::show(row, |event, _| {
         let body = serde_json::to_vec(&EventView::from(event)).map_err(Error::internal);
         (event.sequence, event.id, body)
     });
     let ((event, id, body), receiver) = (shown?, &lane.receiver);
-    Ok(Claim {
+    Ok(ClaimedWebhook {
         event,
         lane: lane.conversation,
         customer: receiver.customer,
@@ -215,20 +220,23 @@ fn from_row(row: &Row<'_>, lane: &Lane) -> Result<Claim> {
         method: receiver.method.clone(),
         secrets: receiver.secrets.clone(),
         body: body?,
-        progress: Progress { tries: row.get("tries")?, first_attempt_at: row.get("first_attempt_at")? },
+        progress: WebhookProgress {
+            tries: row.get("tries")?,
+            first_attempt_at: row.get("first_attempt_at")?,
+        },
         number: row.get("number")?,
     })
 }
 
-fn keep(tx: &Transaction<'_>, event: i64, attempt: &Attempt) -> Result<()> {
+fn record_attempt(tx: &Transaction<'_>, event: i64, attempt: &WebhookAttempt) -> Result<()> {
     const SQL: &str = "
         INSERT INTO webhook_attempts (event, number, started_at, duration_milliseconds, status, error)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     const SQL_FORGET: &str = "DELETE FROM webhook_attempts WHERE event = ?1 AND number <= ?2";
-    let Attempt { number, started_at, duration, outcome } = *attempt;
+    let WebhookAttempt { number, started_at, duration, outcome } = *attempt;
     let (status, error) = match outcome {
-        Outcome::Answered { status, .. } => (Some(status), None),
-        Outcome::Failed(error) => (None, Some(error)),
+        WebhookOutcome::Answered { status, .. } => (Some(status), None),
+        WebhookOutcome::Failed(error) => (None, Some(error)),
     };
     let duration = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     tx.prepare_cached(SQL)?.execute((event, number, started_at, duration, status, error))?;

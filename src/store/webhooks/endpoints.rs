@@ -9,8 +9,8 @@ use crate::model::id::CustomerId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::signing_secret;
-use crate::model::webhooks::webhook::{self, Effect, Failing, Outcome};
-use crate::model::webhooks::webhook_delivery::Endpoint;
+use crate::model::webhooks::webhook::{self, Effect, Failing, WebhookOutcome};
+use crate::model::webhooks::webhook_delivery::WebhookEndpoint;
 use crate::store::engine::damage::{get_or, sound, text};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
@@ -35,7 +35,7 @@ pub(in crate::store) struct Receiver {
 }
 
 /// The customer's endpoint; nowhere for a customer who is not known. A short, indexed read.
-pub fn get(connection: &Connection, customer: CustomerId) -> Result<Endpoint> {
+pub fn get(connection: &Connection, customer: CustomerId) -> Result<WebhookEndpoint> {
     const SQL: &str = "
         SELECT webhook_uri, webhook_method, secret_previous_until, failing_since, failing_last, paused_until,
             disabled_reason, disabled_at
@@ -149,7 +149,7 @@ pub(in crate::store) fn put_off_probe(tx: &Transaction<'_>, customer: i64, until
 pub(in crate::store) fn note(
     tx: &Transaction<'_>,
     customer: i64,
-    outcome: Outcome,
+    outcome: WebhookOutcome,
     went_first: bool,
 ) -> Result<()> {
     const SQL: &str = "
@@ -197,8 +197,8 @@ fn receiver(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Receiver> {
     })
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
-    Ok(Endpoint {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<WebhookEndpoint> {
+    Ok(WebhookEndpoint {
         uri: text(row, "webhook_uri")?,
         method: method(row)?,
         secret_previous_until: row.get("secret_previous_until")?,

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::error::{Error, Resource, Result};
 use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::page::Page;
-use crate::model::webhooks::webhook::Outcome;
-use crate::model::webhooks::webhook_delivery::{Attempt, Delivery, DeliveryState};
+use crate::model::webhooks::webhook::WebhookOutcome;
+use crate::model::webhooks::webhook_delivery::{DeliveryState, WebhookAttempt, WebhookDelivery};
 use crate::store::engine::damage::{SPARE, size_of, sound};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
@@ -16,7 +16,7 @@ use crate::store::webhooks::lanes;
 
 /// Which deliveries are asked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Filter {
+pub struct DeliveryFilter {
     /// Those in this state.
     pub state: Option<DeliveryState>,
     /// Those of this conversation.
@@ -29,9 +29,9 @@ pub struct Filter {
 pub fn page(
     connection: &Connection,
     customer: CustomerId,
-    filter: Filter,
+    filter: DeliveryFilter,
     page: Page,
-) -> Result<Vec<Delivery>> {
+) -> Result<Vec<WebhookDelivery>> {
     const SQL: &str = "
         SELECT event
         FROM webhook_deliveries
@@ -67,7 +67,11 @@ pub fn page(
 }
 
 /// One delivery, with its attempts from the oldest to the newest. A short, indexed read.
-pub fn get(connection: &Connection, customer: CustomerId, id: EventId) -> Result<(Delivery, Vec<Attempt>)> {
+pub fn get(
+    connection: &Connection,
+    customer: CustomerId,
+    id: EventId,
+) -> Result<(WebhookDelivery, Vec<WebhookAttempt>)> {
     const SQL: &str = "
         SELECT number, started_at, duration_milliseconds, status, error
         FROM webhook_attempts
@@ -107,7 +111,7 @@ fn find(connection: &Connection, customer: CustomerId, id: EventId) -> Result<i6
     found.ok_or(Error::NotFound(Resource::WebhookDelivery))
 }
 
-fn one(connection: &Connection, event: i64) -> rusqlite::Result<Delivery> {
+fn one(connection: &Connection, event: i64) -> rusqlite::Result<WebhookDelivery> {
     const SQL: &str = "
         SELECT d.id, e.kind, v.id AS conversation, d.state, d.attempts, d.tm_create, d.tm_update, a.number, started_at,
             duration_milliseconds, status, error, CASE WHEN d.state = 'waiting' AND d.event = (
@@ -122,9 +126,9 @@ fn one(connection: &Connection, event: i64) -> rusqlite::Result<Delivery> {
     connection.prepare_cached(SQL)?.query_row([event], delivery)
 }
 
-fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+fn delivery(row: &Row<'_>) -> rusqlite::Result<WebhookDelivery> {
     let number: Option<u32> = row.get("number")?;
-    Ok(Delivery {
+    Ok(WebhookDelivery {
         id: row.get("id")?,
         kind: row.get("kind")?,
         conversation: row.get("conversation")?,
@@ -137,16 +141,16 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     })
 }
 
-fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+fn attempt(row: &Row<'_>) -> rusqlite::Result<WebhookAttempt> {
     let status: Option<u16> = row.get("status")?;
     let milliseconds: i64 = row.get("duration_milliseconds")?;
-    Ok(Attempt {
+    Ok(WebhookAttempt {
         number: row.get("number")?,
         started_at: row.get("started_at")?,
         duration: Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default()),
         outcome: match status {
-            Some(status) => Outcome::Answered { status, retry_after: None },
-            None => Outcome::Failed(row.get("error")?),
+            Some(status) => WebhookOutcome::Answered { status, retry_after: None },
+            None => WebhookOutcome::Failed(row.get("error")?),
         },
     })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Result;
-use crate::model::room::Room;
+use crate::model::capacity::Capacity;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::webhook::{ASKED_PAUSE_MAX, PAUSE_MAX};
 use crate::store::engine::transaction::Transaction;
@@ -39,7 +39,7 @@ pub(in crate::store) fn open(tx: &Transaction<'_>, customer: i64, conversation: 
 /// Lanes that may move. Customers with the least under way come first, and none has more than `each`.
 ///
 /// A wait that ends later than any schedule has it can only come from a clock that was ahead; it has ended.
-pub(in crate::store) fn due(tx: &Transaction<'_>, mut room: Room, each: usize) -> Result<Vec<Lane>> {
+pub(in crate::store) fn due(tx: &Transaction<'_>, mut room: Capacity, each: usize) -> Result<Vec<Lane>> {
     let receivers = endpoints::with_lanes(tx, tx.now())?;
     let count = receivers.len();
     let mut lanes = Vec::new();

@@ -9,7 +9,7 @@ use awc::ClientRequest;
 use awc::http::Method;
 use aws_lc_rs::digest::{Context, SHA256, digest};
 use futures_util::StreamExt;
-use kaiwa::sandbox::records::contents::Content;
+use kaiwa::sandbox::records::contents::SampleContent;
 use serde_json::{Value, json};
 
 use crate::crash::process::{Api, Installation, Process};
@@ -52,7 +52,7 @@ impl Scene {
         let mut event = text_event(&self.user, "");
         let id = event["message"]["id"].as_str().unwrap().to_owned();
         event["message"] = json!({ "type": "video", "id": id, "contentProvider": { "type": "line" } });
-        let content = Content::new("video", "video/mp4", self.bytes.clone());
+        let content = SampleContent::new("video", "video/mp4", self.bytes.clone());
         self.line.platform.with(|state| state.contents.put(&id, content));
         assert_eq!(api.webhook(&[event]).await.unwrap().status, 200);
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::sandbox::options::Options;
-use kaiwa::sandbox::records::faults::{Fault, FaultKind};
+use kaiwa::sandbox::records::faults::{FaultKind, FaultRule};
 use kaiwa::sandbox::records::random::Generator;
 
 use crate::crash::listed::{Listed, identify, is_undecided, read_all, read_files, undecided, unknown};
@@ -187,7 +187,7 @@ impl Campaign {
 
     /// Lets LINE work again, and tells what had gone wrong.
     fn end_faults(&self) -> Vec<(FaultKind, u32)> {
-        let fired = |fault: &Fault| (fault.kind, FAULTS_MAX - fault.count.unwrap_or_default());
+        let fired = |fault: &FaultRule| (fault.kind, FAULTS_MAX - fault.count.unwrap_or_default());
         let fired = self.line.platform.with(|state| state.faults.rules().iter().map(fired).collect());
         self.line.platform.set_faults(Vec::new());
         fired
@@ -255,14 +255,14 @@ impl Campaign {
 }
 
 /// What goes wrong between the server and LINE.
-fn faults() -> Vec<Fault> {
-    let fault = |kind, probability, delay_ms| Fault {
+fn faults() -> Vec<FaultRule> {
+    let fault = |kind, probability, delay_ms| FaultRule {
         path: Some(path_of(kind).to_owned()),
         probability,
         count: Some(FAULTS_MAX),
         delay_ms,
         execute: true,
-        ..Fault::new(kind)
+        ..FaultRule::new(kind)
     };
     vec![
         fault(FaultKind::Lost, 0.06, 0),

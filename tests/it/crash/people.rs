@@ -2,7 +2,7 @@
 
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::sandbox::platform::Platform;
-use kaiwa::sandbox::records::contents::{Content, Readiness};
+use kaiwa::sandbox::records::contents::{Readiness, SampleContent};
 use kaiwa::sandbox::records::random::Generator;
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ impl People {
         body["message"] = json!({ "type": kind, "id": line_id, "contentProvider": { "type": "line" },
             "fileName": "report.pdf" });
         let bytes = bytes_of(&line_id, size);
-        let content = Content::new(kind, "image/jpeg", bytes.clone());
+        let content = SampleContent::new(kind, "image/jpeg", bytes.clone());
         platform.with(|state| state.contents.put(&line_id, content));
         self.say((chat, user), Some(bytes), String::new(), body)
     }

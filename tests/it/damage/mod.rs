@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use kaiwa::config::section::Retention;
+use kaiwa::config::section::RetentionSettings;
 use kaiwa::error::Error;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::server::Server;
@@ -271,7 +271,7 @@ async fn a_damaged_message_grows_too_old_like_any_other() {
     harm(&server, "UPDATE messages SET id = x'00', medias = '[{' WHERE text = 'an answer'");
     server.clock.advance(Duration::from_hours(48));
 
-    let keep = Retention { message_days: 1, webhook_body_days: 0, ..Retention::default() };
+    let keep = RetentionSettings { message_days: 1, webhook_body_days: 0, ..RetentionSettings::default() };
     clean_up(&server, keep).await;
 
     assert!(server.messages(&conversation).await.is_empty());

@@ -9,8 +9,8 @@ use kaiwa::model::page::Page;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::accounts::customers;
 use kaiwa::store::chats::{conversations, messages};
-use kaiwa::store::files::media_store::Folder;
-use kaiwa::store::webhooks::history::Filter;
+use kaiwa::store::files::media_store::MediaStore;
+use kaiwa::store::webhooks::history::DeliveryFilter;
 use kaiwa::store::{Store, accounts, webhooks};
 use kaiwa::worker::erasure::{self, FIRST, Whom};
 use rusqlite::{Connection, OptionalExtension};
@@ -98,7 +98,7 @@ fn shown(connection: &Connection, customer: CustomerId, chats: &[ConversationId]
         conversations::page(connection, customer, PAGE)?.len(),
         count,
         accounts::page(connection, customer, PAGE)?.len(),
-        webhooks::history::page(connection, customer, Filter::default(), PAGE)?.len(),
+        webhooks::history::page(connection, customer, DeliveryFilter::default(), PAGE)?.len(),
     ])
 }
 
@@ -115,7 +115,7 @@ fn shown_in(store: &Store, chats: &[ConversationId]) -> Result<[usize; 4]> {
 
 /// Erases users, one after the other: on a thread, since each step waits for the writer.
 fn erase(store: &Store, folder: &Path, users: &[String]) -> Result<()> {
-    let folder = Folder::open(folder)?;
+    let folder = MediaStore::open(folder)?;
     let erase = || {
         users.iter().try_for_each(|user| {
             let (whom, mut next) = (Whom::User(user.clone()), Some(FIRST));

@@ -9,8 +9,8 @@ use actix_web::rt::System;
 use awc::Client;
 use awc::http::Method;
 use kaiwa::config::Config;
-use kaiwa::config::account::{CustomerReference, DeclaredAccount};
-use kaiwa::config::customer::DeclaredCustomer;
+use kaiwa::config::account::{CustomerReference, ProvisionedAccount};
+use kaiwa::config::customer::ProvisionedCustomer;
 use kaiwa::config::key_source::KeySource;
 use kaiwa::error::Error;
 use kaiwa::line::signature;
@@ -322,7 +322,7 @@ fn config(line: &Line, folder: &TempDir, customer: CustomerId, account: AccountI
     let mut config = Config {
         listen: "127.0.0.1:0".to_owned(),
         data_directory: folder.path().to_owned(),
-        customers: vec![DeclaredCustomer {
+        customers: vec![ProvisionedCustomer {
             id: customer,
             name: Some("test".to_owned()),
             detail: None,
@@ -343,9 +343,9 @@ fn config(line: &Line, folder: &TempDir, customer: CustomerId, account: AccountI
     config
 }
 
-fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> DeclaredAccount {
+fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> ProvisionedAccount {
     let channel = line.platform.channel();
-    DeclaredAccount {
+    ProvisionedAccount {
         id: account,
         customer: CustomerReference::Id(customer),
         name: Some("test".to_owned()),

@@ -12,7 +12,7 @@ use kaiwa::model::timestamp::Timestamp;
 use kaiwa::model::webhooks::event::EventKind;
 use kaiwa::store::accounts::customers;
 use kaiwa::store::chats::{conversations, messages};
-use kaiwa::store::events::{self, Beginning, Progress};
+use kaiwa::store::events::{self, FeedStart, ReadProgress};
 use kaiwa::store::reader::Reader;
 use serde_json::Value;
 
@@ -47,7 +47,7 @@ fn differences_of(reader: &Reader, customer: CustomerId) -> Vec<String> {
 /// What the newest event of each resource says; none when some are gone. The first has to say that it is new.
 fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (EventKind, Value)>> {
     let open = |connection: &_| {
-        events::open(connection, (customer, None), EventKind::ALL.to_vec(), Beginning::After(0))
+        events::open(connection, (customer, None), EventKind::ALL.to_vec(), FeedStart::After(0))
     };
     let mut reading = reader.read(open).unwrap()?;
     let (mut told, mut sequence) = (BTreeMap::new(), 0);
@@ -69,9 +69,9 @@ fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (Event
             })
         };
         match reader.read(next).unwrap() {
-            Progress::End => return Some(told),
-            Progress::More => {}
-            Progress::Lost => return None,
+            ReadProgress::End => return Some(told),
+            ReadProgress::More => {}
+            ReadProgress::Lost => return None,
         }
     }
 }

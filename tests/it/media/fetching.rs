@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kaiwa::model::timestamp::Timestamp;
-use kaiwa::sandbox::records::contents::{Content, Readiness};
+use kaiwa::sandbox::records::contents::{Readiness, SampleContent};
 use serde_json::{Value, json};
 
 use crate::harness::eventually;
@@ -88,7 +88,7 @@ async fn nothing_is_no_picture_and_is_asked_for_again() {
 
     let sent = send(&server, "image", Vec::new()).await;
     eventually(|| last_error(&server).starts_with("perhaps half an answer")).await;
-    let content = Content::new("image", "text/html", picture(1, 10));
+    let content = SampleContent::new("image", "text/html", picture(1, 10));
     server.line.platform.with(|state| state.contents.put(&sent.line_id, content));
     server.advance(Duration::from_secs(2));
 

@@ -7,7 +7,7 @@ mod serving;
 
 use awc::http::Method;
 use awc::http::header::HeaderMap;
-use kaiwa::sandbox::records::contents::{Content, Readiness};
+use kaiwa::sandbox::records::contents::{Readiness, SampleContent};
 use serde_json::{Value, json};
 
 use crate::harness::eventually_is;
@@ -39,7 +39,7 @@ pub fn prepare(server: &TestServer, kind: &str, bytes: impl Into<Vec<u8>>) -> Se
     if kind == "file" {
         event["message"]["fileName"] = json!("report.pdf");
     }
-    let content = Content::new(kind, "text/html", bytes.into());
+    let content = SampleContent::new(kind, "text/html", bytes.into());
     server.line.platform.with(|state| state.contents.put(&line_id, content));
     Sent { event, line_id, user }
 }

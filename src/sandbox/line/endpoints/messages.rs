@@ -4,17 +4,17 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::line::validation::problems::Detail;
-use crate::line::validation::schema::Rule;
+use crate::line::validation::schema::ObjectRule;
 use crate::line::validation::{MULTICAST, PUSH, REPLY, VALIDATE};
 use crate::model::secret::Secret;
-use crate::sandbox::line::endpoints::{Visit, body, retry_key, violation};
+use crate::sandbox::line::endpoints::{RequestContext, body, retry_key, violation};
 use crate::sandbox::line::errors;
 use crate::sandbox::people::chats::ChatMessage;
-use crate::sandbox::people::{Reach, is_id};
-use crate::sandbox::records::call::Answer;
-use crate::sandbox::records::retry_keys::{Accepted, SentMessage};
+use crate::sandbox::people::{Recipients, is_id};
+use crate::sandbox::records::call::CallAnswer;
+use crate::sandbox::records::retry_keys::{AcceptedRequest, SentMessage};
 use crate::sandbox::records::{Executed, ViolationKind, tokens};
-use crate::sandbox::state::State;
+use crate::sandbox::state::PlatformData;
 
 const VALIDATED: [&str; 5] = ["reply", "push", "multicast", "narrowcast", "broadcast"];
 /// A parsed body weighs about so many times as much as its bytes.
@@ -29,19 +29,19 @@ struct Order<'a> {
     reached: Vec<String>,
     retry_key: Option<Uuid>,
     body: Value,
-    visit: &'a Visit<'a>,
+    visit: &'a RequestContext<'a>,
 }
 
 /// Sends to one person, group or room.
-pub fn push(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn push(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     let (retry_key, body) = opened(state, visit, &PUSH)?;
     let to = body["to"].as_str().filter(|to| is_id(to, &['U', 'C', 'R']));
     let to = to.ok_or_else(|| errors::property("to"))?.to_owned();
     fit(state, Some(&to), &body)?;
-    let people = match state.people().reach(&to, visit.now) {
-        Reach::Unknown => return Err(errors::undeliverable()),
-        Reach::Nobody => None,
-        Reach::People(people) => Some(people),
+    let people = match state.people().recipients(&to, visit.now) {
+        Recipients::Unknown => return Err(errors::undeliverable()),
+        Recipients::Nobody => None,
+        Recipients::People(people) => Some(people),
     };
     spend(state, people.unwrap_or(0))?;
     let reached = people.map(|_| to.clone()).into_iter().collect();
@@ -50,7 +50,7 @@ pub fn push(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
 }
 
 /// Sends to many people.
-pub fn multicast(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn multicast(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     let (retry_key, body) = opened(state, visit, &MULTICAST)?;
     let to = body["to"].as_array().into_iter().flatten();
     let recipients: Option<Vec<String>> =
@@ -60,11 +60,11 @@ pub fn multicast(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer>
     let reached: Vec<String> = recipients.iter().filter(|to| state.people().is_friend(to)).cloned().collect();
     spend(state, u64::try_from(reached.len()).unwrap_or(u64::MAX))?;
     execute(state, Order { endpoint: "multicast", recipients, reached, retry_key, body, visit });
-    Ok(Answer::json(200, &json!({})))
+    Ok(CallAnswer::json(200, &json!({})))
 }
 
 /// Answers an event, without cost.
-pub fn reply(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn reply(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     let body = body(visit.call, &REPLY)?;
     let token = body["replyToken"].as_str().unwrap_or_default().to_owned();
     let chat = state.reply_tokens.chat(&token, visit.now).ok_or_else(errors::reply_token)?.to_owned();
@@ -76,15 +76,19 @@ pub fn reply(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
 }
 
 /// Checks messages and sends nothing.
-pub fn validate(_: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn validate(_: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     if !visit.parameters.first().is_some_and(|kind| VALIDATED.contains(kind)) {
         return Err(errors::not_found());
     }
-    body(visit.call, &VALIDATE).map(|_| Answer::json(200, &json!({})))
+    body(visit.call, &VALIDATE).map(|_| CallAnswer::json(200, &json!({})))
 }
 
 /// The retry key and the checked body of a request that may carry a key; an accepted key ends it.
-fn opened(state: &mut State, visit: &Visit<'_>, rule: &Rule) -> Result<(Option<Uuid>, Value), Answer> {
+fn opened(
+    state: &mut PlatformData,
+    visit: &RequestContext<'_>,
+    rule: &ObjectRule,
+) -> Result<(Option<Uuid>, Value), CallAnswer> {
     let retry_key = retry_key(visit.call)?;
     let accepted = retry_key.and_then(|key| state.retry_keys.accepted(key, visit.now));
     if let Some(accepted) = accepted {
@@ -97,20 +101,20 @@ fn opened(state: &mut State, visit: &Visit<'_>, rule: &Rule) -> Result<(Option<U
     Ok((retry_key, body))
 }
 
-fn replayed(accepted: &Accepted) -> Answer {
+fn replayed(accepted: &AcceptedRequest) -> CallAnswer {
     let mut body = json!({ "message": "The retry key is already accepted" });
     if !accepted.sent_messages.is_empty() {
         body["sentMessages"] = json!(accepted.sent_messages);
     }
-    Answer::json(409, &body).with("x-line-accepted-request-id", &accepted.request_id)
+    CallAnswer::json(409, &body).with("x-line-accepted-request-id", &accepted.request_id)
 }
 
 /// Refuses messages that do not belong into this chat; many chats at once are none.
-fn fit(state: &State, chat: Option<&str>, body: &Value) -> Result<(), Answer> {
+fn fit(state: &PlatformData, chat: Option<&str>, body: &Value) -> Result<(), CallAnswer> {
     let messages = body["messages"].as_array().into_iter().flatten().enumerate();
     let problems: Vec<Detail> = messages
         .filter_map(|(index, message)| {
-            let (name, problem) = misfit(&state.kept().channel.secret, chat, message)?;
+            let (name, problem) = misfit(&state.saved().channel.secret, chat, message)?;
             Some(Detail { message: problem.to_owned(), property: format!("messages[{index}].{name}") })
         })
         .collect();
@@ -132,16 +136,16 @@ fn misfit(secret: &Secret, chat: Option<&str>, message: &Value) -> Option<(&'sta
     }
 }
 
-fn spend(state: &mut State, messages: u64) -> Result<(), Answer> {
+fn spend(state: &mut PlatformData, messages: u64) -> Result<(), CallAnswer> {
     if state.quota.spend(messages) { Ok(()) } else { Err(errors::monthly_limit()) }
 }
 
-fn sent(messages: &[SentMessage]) -> Answer {
-    Answer::json(200, &json!({ "sentMessages": messages }))
+fn sent(messages: &[SentMessage]) -> CallAnswer {
+    CallAnswer::json(200, &json!({ "sentMessages": messages }))
 }
 
 /// Shows the messages on the phones and remembers that this happened.
-fn execute(state: &mut State, order: Order<'_>) -> Vec<SentMessage> {
+fn execute(state: &mut PlatformData, order: Order<'_>) -> Vec<SentMessage> {
     let (call, now) = (order.visit.call, order.visit.now);
     let mut sent_messages = Vec::new();
     for message in order.body["messages"].as_array().into_iter().flatten() {
@@ -153,7 +157,7 @@ fn execute(state: &mut State, order: Order<'_>) -> Vec<SentMessage> {
     }
     if let Some(key) = order.retry_key {
         let told = if order.endpoint == "push" { sent_messages.clone() } else { Vec::new() };
-        let accepted = Accepted { request_id: call.request_id.clone(), sent_messages: told };
+        let accepted = AcceptedRequest { request_id: call.request_id.clone(), sent_messages: told };
         state.retry_keys.accept(key, accepted);
     }
     let executed = Executed {
@@ -171,9 +175,9 @@ fn execute(state: &mut State, order: Order<'_>) -> Vec<SentMessage> {
     sent_messages
 }
 
-fn sent_message(state: &State, order: &Order<'_>, message: &Value, id: String) -> SentMessage {
+fn sent_message(state: &PlatformData, order: &Order<'_>, message: &Value, id: String) -> SentMessage {
     let is_quotable = message["type"].as_str().is_some_and(|kind| QUOTABLE.contains(&kind));
     let chat = order.recipients.first().filter(|_| is_quotable);
-    let quote_token = chat.map(|chat| tokens::quote(&state.kept().channel.secret, chat, &id));
+    let quote_token = chat.map(|chat| tokens::quote(&state.saved().channel.secret, chat, &id));
     SentMessage { id, quote_token }
 }

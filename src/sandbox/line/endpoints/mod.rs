@@ -13,24 +13,24 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::line::validation::problems;
-use crate::line::validation::schema::Rule;
+use crate::line::validation::schema::ObjectRule;
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::line::errors;
-use crate::sandbox::records::call::{Answer, Call};
+use crate::sandbox::records::call::{CallAnswer, LineCall};
 use crate::sandbox::records::{Violation, ViolationKind};
-use crate::sandbox::state::State;
+use crate::sandbox::state::PlatformData;
 
 /// LINE takes at most so large a body.
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// What an endpoint does; an error is an answer too.
-type Operation = fn(&mut State, &Visit<'_>) -> Result<Answer, Answer>;
+type EndpointHandler = fn(&mut PlatformData, &RequestContext<'_>) -> Result<CallAnswer, CallAnswer>;
 
 /// A request to an endpoint.
 #[derive(Debug)]
-pub struct Visit<'a> {
+pub struct RequestContext<'a> {
     /// The request.
-    pub call: &'a Call,
+    pub call: &'a LineCall,
     /// What stands in the path where the list has braces, in order.
     pub parameters: Vec<&'a str>,
     /// When it is answered.
@@ -41,7 +41,7 @@ pub struct Visit<'a> {
 pub const WEBHOOK_TEST: &str = "/v2/bot/channel/webhook/test";
 const TOKEN: &str = "/oauth2/v3/token";
 
-const ENDPOINTS: &[(&str, &str, Operation)] = &[
+const ENDPOINTS: &[(&str, &str, EndpointHandler)] = &[
     ("POST", TOKEN, token::issue),
     ("GET", "/v2/bot/info", channel::bot),
     ("GET", "/v2/bot/channel/webhook/endpoint", channel::endpoint),
@@ -74,15 +74,15 @@ const RETRYABLE: [&str; 4] = [
 ];
 
 /// What LINE answers to this request.
-pub fn answer(state: &mut State, call: &Call, now: Timestamp) -> Answer {
+pub fn answer(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> CallAnswer {
     answered(state, call, now).unwrap_or_else(|refusal| refusal)
 }
 
 /// Whether the request has a valid channel access token, and a retry key only where LINE takes one.
-pub fn admit(state: &mut State, call: &Call, now: Timestamp) -> Result<(), Answer> {
+pub fn admit(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> Result<(), CallAnswer> {
     let token = call.bearer().ok_or_else(|| errors::unauthenticated("missing token"))?;
     let is_valid =
-        state.kept().channel.token.expose() == token || state.stateless_tokens.is_valid(token, now);
+        state.saved().channel.token.expose() == token || state.stateless_tokens.is_valid(token, now);
     if !is_valid {
         return Err(errors::unauthenticated("invalid token"));
     }
@@ -94,7 +94,7 @@ pub fn admit(state: &mut State, call: &Call, now: Timestamp) -> Result<(), Answe
 }
 
 /// The retry key of the request, when it has one.
-pub fn retry_key(call: &Call) -> Result<Option<Uuid>, Answer> {
+pub fn retry_key(call: &LineCall) -> Result<Option<Uuid>, CallAnswer> {
     let Some(text) = &call.retry_key else { return Ok(None) };
     let key =
         Uuid::try_parse(text).ok().filter(|key| key.hyphenated().to_string() == text.to_ascii_lowercase());
@@ -102,7 +102,7 @@ pub fn retry_key(call: &Call) -> Result<Option<Uuid>, Answer> {
 }
 
 /// The body as JSON that keeps this rule.
-pub fn body(call: &Call, rule: &Rule) -> Result<Value, Answer> {
+pub fn body(call: &LineCall, rule: &ObjectRule) -> Result<Value, CallAnswer> {
     if call.body.len() > BODY_BYTES_MAX {
         return Err(errors::refusal(413, errors::words(413)));
     }
@@ -120,7 +120,7 @@ pub fn body(call: &Call, rule: &Rule) -> Result<Value, Answer> {
 }
 
 /// Notes what the bot must not do.
-pub fn violation(state: &mut State, call: &Call, kind: ViolationKind) {
+pub fn violation(state: &mut PlatformData, call: &LineCall, kind: ViolationKind) {
     let violation = Violation {
         kind,
         request_id: call.request_id.clone(),
@@ -130,7 +130,7 @@ pub fn violation(state: &mut State, call: &Call, kind: ViolationKind) {
     state.violations.push(violation, 0);
 }
 
-fn answered(state: &mut State, call: &Call, now: Timestamp) -> Result<Answer, Answer> {
+fn answered(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> Result<CallAnswer, CallAnswer> {
     let segments: Vec<&str> = call.path.split('/').collect();
     let found = ENDPOINTS.iter().find_map(|(method, path, operation)| {
         let parameters = (*method == call.method).then(|| parameters(path, &segments))??;
@@ -140,7 +140,7 @@ fn answered(state: &mut State, call: &Call, now: Timestamp) -> Result<Answer, An
     if *path != TOKEN {
         admit(state, call, now)?;
     }
-    operation(state, &Visit { call, parameters, now })
+    operation(state, &RequestContext { call, parameters, now })
 }
 
 /// What stands where the path has braces; nothing when the path is another one.

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::sandbox::line::endpoints::Visit;
+use crate::sandbox::line::endpoints::RequestContext;
 use crate::sandbox::line::{errors, events};
 use crate::sandbox::people::{Group, GroupKind, User, is_id};
-use crate::sandbox::records::call::Answer;
-use crate::sandbox::state::State;
+use crate::sandbox::records::call::CallAnswer;
+use crate::sandbox::state::PlatformData;
 
 /// One page of member ids has at most so many.
 const MEMBER_IDS_MAX: usize = 100;
 
 /// A person who has a chat with the bot.
-pub fn user(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn user(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     let user = known_user(state, visit.parameters[0])?;
     if !user.is_visible() {
         return Err(errors::not_found());
@@ -22,37 +22,37 @@ pub fn user(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
     for (name, value) in more.into_iter().filter(|(_, value)| value.is_some()) {
         profile[name] = json!(value);
     }
-    Ok(Answer::json(200, &profile))
+    Ok(CallAnswer::json(200, &profile))
 }
 
 /// A group; LINE tells nothing of rooms.
-pub fn summary(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn summary(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     let group = group(state, visit)?;
     let mut summary = json!({ "groupId": group.id, "groupName": group.name });
     if let Some(url) = &group.picture_url {
         summary["pictureUrl"] = json!(url);
     }
-    Ok(Answer::json(200, &summary))
+    Ok(CallAnswer::json(200, &summary))
 }
 
 /// A person of a group or room, friend or not.
-pub fn member(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn member(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     let group = group(state, visit)?;
     let user = known_user(state, visit.parameters[1])?;
     if !group.members.contains(&user.id) {
         return Err(errors::not_found());
     }
-    Ok(Answer::json(200, &short_profile(user)))
+    Ok(CallAnswer::json(200, &short_profile(user)))
 }
 
 /// How many people are in a group or room.
-pub fn member_count(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn member_count(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     let group = group(state, visit)?;
-    Ok(Answer::json(200, &json!({ "count": group.members.len() })))
+    Ok(CallAnswer::json(200, &json!({ "count": group.members.len() })))
 }
 
 /// Who is in a group or room, as a verified account may ask.
-pub fn member_ids(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn member_ids(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     let group = group(state, visit)?;
     let mut queries = url::form_urlencoded::parse(visit.call.query.as_bytes());
     let start = queries.find(|(name, _)| name == "start").map_or(Ok(0), |(_, start)| start.parse::<usize>());
@@ -62,25 +62,25 @@ pub fn member_ids(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer
     if start.saturating_add(MEMBER_IDS_MAX) < group.members.len() {
         body["next"] = json!((start + MEMBER_IDS_MAX).to_string());
     }
-    Ok(Answer::json(200, &body))
+    Ok(CallAnswer::json(200, &body))
 }
 
 /// The bot leaves a group or room, and is told of it.
-pub fn leave(state: &mut State, visit: &Visit<'_>) -> Result<Answer, Answer> {
+pub fn leave(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
     let id = group(state, visit)?.id.clone();
     let happened = events::leave(state, &id, visit.now);
     state.untold.extend(happened.map(|happened| happened.webhook));
-    Ok(Answer::json(200, &json!({})))
+    Ok(CallAnswer::json(200, &json!({})))
 }
 
-fn known_user<'a>(state: &'a State, id: &str) -> Result<&'a User, Answer> {
+fn known_user<'a>(state: &'a PlatformData, id: &str) -> Result<&'a User, CallAnswer> {
     if !is_id(id, &['U']) {
         return Err(errors::parameter("userId"));
     }
     state.people().user(id).ok_or_else(errors::not_found)
 }
 
-fn group<'a>(state: &'a State, visit: &Visit<'_>) -> Result<&'a Group, Answer> {
+fn group<'a>(state: &'a PlatformData, visit: &RequestContext<'_>) -> Result<&'a Group, CallAnswer> {
     let id = visit.parameters[0];
     let (kind, letter, name) = if visit.call.path.starts_with("/v2/bot/group/") {
         (GroupKind::Group, 'C', "groupId")

@@ -11,57 +11,57 @@ use crate::sandbox::line::events::{self, Writing};
 use crate::sandbox::options::Options;
 use crate::sandbox::people::GroupKind;
 use crate::sandbox::records::ViolationKind;
-use crate::sandbox::records::call::{Answer, Call};
-use crate::sandbox::records::contents::{Content, Readiness};
-use crate::sandbox::records::quota::Quota;
-use crate::sandbox::state::State;
+use crate::sandbox::records::call::{CallAnswer, LineCall};
+use crate::sandbox::records::contents::{Readiness, SampleContent};
+use crate::sandbox::records::quota::MonthlyQuota;
+use crate::sandbox::state::PlatformData;
 
 const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
 const NOBODY: &str = "U00000000000000000000000000000000";
 
 /// A platform with one friend.
 struct Line {
-    state: State,
+    state: PlatformData,
     hana: String,
 }
 
 impl Line {
     fn new() -> Self {
         let options = Options::generate();
-        let mut state = State::new(options.kept(), &options);
+        let mut state = PlatformData::new(options.saved_state(), &options);
         let hana = state.people_mut().user_named("Hana").id.clone();
         events::follow(&mut state, &hana, NOW).unwrap();
         Self { state, hana }
     }
 
-    fn call(&self, method: &str, path: &str, body: &Value) -> Call {
-        Call {
+    fn call(&self, method: &str, path: &str, body: &Value) -> LineCall {
+        LineCall {
             method: method.to_owned(),
             path: path.to_owned(),
-            authorization: Some(format!("Bearer {}", self.state.kept().channel.token.expose())),
+            authorization: Some(format!("Bearer {}", self.state.saved().channel.token.expose())),
             content_type: Some("application/json".to_owned()),
             body: if body.is_null() { Vec::new().into() } else { body.to_string().into() },
             request_id: Uuid::new_v4().to_string(),
-            ..Call::default()
+            ..LineCall::default()
         }
     }
 
-    fn post(&mut self, path: &str, body: &Value) -> Answer {
+    fn post(&mut self, path: &str, body: &Value) -> CallAnswer {
         let call = self.call("POST", path, body);
         answer(&mut self.state, &call, NOW)
     }
 
-    fn get(&mut self, path: &str) -> Answer {
+    fn get(&mut self, path: &str) -> CallAnswer {
         let call = self.call("GET", path, &Value::Null);
         answer(&mut self.state, &call, NOW)
     }
 
-    fn push(&mut self, to: &str) -> Answer {
+    fn push(&mut self, to: &str) -> CallAnswer {
         self.post("/v2/bot/message/push", &json!({ "to": to, "messages": [text("Hello")] }))
     }
 
     /// Hana writes; the message's event.
-    fn says(&mut self, content: Option<Content>) -> Value {
+    fn says(&mut self, content: Option<SampleContent>) -> Value {
         let message = match &content {
             Some(content) => json!({ "type": content.kind }),
             None => json!({ "type": "text", "text": "Hi" }),
@@ -70,7 +70,7 @@ impl Line {
         events::write(&mut self.state, writing, NOW).unwrap().webhook.events.remove(0)
     }
 
-    fn reply(&mut self, token: &str, now: Timestamp) -> Answer {
+    fn reply(&mut self, token: &str, now: Timestamp) -> CallAnswer {
         let body = json!({ "replyToken": token, "messages": [text("Hello")] });
         let call = self.call("POST", "/v2/bot/message/reply", &body);
         answer(&mut self.state, &call, now)
@@ -81,12 +81,12 @@ fn text(text: &str) -> Value {
     json!({ "type": "text", "text": text })
 }
 
-fn body(answer: &Answer) -> Value {
+fn body(answer: &CallAnswer) -> Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
 #[track_caller]
-fn refused(answer: &Answer, status: u16, message: &str) {
+fn refused(answer: &CallAnswer, status: u16, message: &str) {
     assert_eq!((answer.status, body(answer)["message"].as_str()), (status, Some(message)));
 }
 
@@ -146,7 +146,7 @@ fn a_group_counts_its_people_while_the_bot_is_in_it() {
 fn an_exhausted_plan_refuses_pushes_and_takes_replies() {
     let mut line = Line::new();
     let hana = line.hana.clone();
-    line.state.quota = Quota { value: Some(1), used: 0 };
+    line.state.quota = MonthlyQuota { value: Some(1), used: 0 };
 
     assert_eq!(line.push(&hana).status, 200);
     refused(&line.push(&hana), 429, "You have reached your monthly limit.");
@@ -275,7 +275,7 @@ fn a_profile_is_seen_until_the_person_blocks() {
 #[test]
 fn a_content_is_prepared_ready_and_gone() {
     let mut line = Line::new();
-    let id = line.says(Some(Content::sample("video")))["message"]["id"].as_str().unwrap().to_owned();
+    let id = line.says(Some(SampleContent::sample("video")))["message"]["id"].as_str().unwrap().to_owned();
     let path = format!("/v2/bot/message/{id}/content");
 
     line.state.contents.get_mut(&id).unwrap().readiness = Readiness::Preparing { count: Some(2) };
@@ -320,7 +320,7 @@ fn the_loading_indicator_is_for_one_person_in_steps_of_five_seconds() {
 #[test]
 fn a_short_lived_token_is_issued_for_the_secret_and_expires() {
     let mut line = Line::new();
-    let channel = line.state.kept().channel.clone();
+    let channel = line.state.saved().channel.clone();
     let mut call = line.call("POST", "/oauth2/v3/token", &Value::Null);
     let form = |secret: &str| {
         format!("grant_type=client_credentials&client_id={}&client_secret={secret}", channel.id)

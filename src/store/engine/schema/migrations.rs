@@ -8,7 +8,7 @@
 /// Step `n` (from 0) carries a file of version `n + 1` to version `n + 2`. One line for each, a new one at the end; what
 /// a release had is neither changed nor moved. Git keeps the lines of both sides when two branches add some.
 #[rustfmt::skip]
-pub const STEPS: &[&str] = &[
+pub const MIGRATIONS: &[&str] = &[
     include_str!("conversations_answerable.sql"),
     include_str!("participants_picture.sql"),
     include_str!("medias_unsent.sql"),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
-use crate::store::engine::schema::migrations::STEPS;
+use crate::store::engine::schema::migrations::MIGRATIONS;
 use crate::store::engine::{connection, failure, lost};
 
 /// The present schema as one text: what a new file is made from.
@@ -33,7 +33,7 @@ pub fn refuse_foreign(path: &Path) -> Result<()> {
     if tables > 0 && application != APPLICATION_ID {
         return Err(Error::Unusable(format!("{} is the database of another program", path.display())));
     }
-    refuse_newer(version, STEPS)
+    refuse_newer(version, MIGRATIONS)
 }
 
 /// Undoes the write of a process that ended while it turned the file to write-ahead logging: it has left a rollback
@@ -55,7 +55,7 @@ pub fn older_version(path: &Path) -> Result<Option<i64>> {
         return Ok(None);
     }
     let found = version_of(&connection::open_reading(path)?)?;
-    Ok((1..version(STEPS)).contains(&found).then_some(found))
+    Ok((1..version(MIGRATIONS)).contains(&found).then_some(found))
 }
 
 /// The version of an open file; 0 for an empty one.
@@ -65,12 +65,12 @@ pub fn version_of(connection: &Connection) -> Result<i64> {
 
 /// Makes the tables of a new file, or carries an older one up, in one transaction.
 pub fn bring_up_to_date(connection: &mut Connection) -> Result<()> {
-    migrate(connection, SCHEMA, STEPS)
+    migrate(connection, SCHEMA, MIGRATIONS)
 }
 
 /// Refuses to read a file of another version than this program writes.
 pub fn require_current(connection: &Connection) -> Result<()> {
-    let (found, expected) = (number(connection, "user_version")?, version(STEPS));
+    let (found, expected) = (number(connection, "user_version")?, version(MIGRATIONS));
     if found == expected {
         return Ok(());
     }
@@ -81,7 +81,7 @@ pub fn require_current(connection: &Connection) -> Result<()> {
 
 /// The version of the schema that this program writes.
 pub fn current_version() -> i64 {
-    version(STEPS)
+    version(MIGRATIONS)
 }
 
 /// The version of the SQLite that is built in.
@@ -215,7 +215,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kaiwa.db");
         let mut connection = Connection::open(&path).unwrap();
-        let newer = vec![STEP; STEPS.len() + 1];
+        let newer = vec![STEP; MIGRATIONS.len() + 1];
         migrate(&mut connection, FIRST, &newer).unwrap();
         drop(connection);
         let before = std::fs::read(&path).unwrap();

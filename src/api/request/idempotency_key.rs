@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::error::{Error, Result};
 use crate::model::id::CustomerId;
 use crate::runtime::app::Shared;
-use crate::store::outbox::idempotency::Claim;
+use crate::store::outbox::idempotency::IdempotencyClaim;
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
@@ -22,7 +22,7 @@ pub const KEY_BYTES_MAX: usize = 255;
 
 /// What a handler has to know of the key of its request, if it has one.
 #[derive(Clone, Default)]
-pub struct Once {
+pub struct IdempotencyKey {
     request: Option<Rc<Keyed>>,
 }
 
@@ -40,7 +40,7 @@ pub struct Keyed {
     pub shared: Arc<Shared>,
 }
 
-impl Once {
+impl IdempotencyKey {
     /// Of a request with this key.
     pub fn with(keyed: Rc<Keyed>) -> Self {
         Self { request: Some(keyed) }
@@ -52,22 +52,22 @@ impl Once {
     }
 
     /// The body is this, as far as it was read as a whole.
-    pub fn saw(&self, body: &[u8]) {
+    pub fn note_body(&self, body: &[u8]) {
         if let Some(request) = &self.request {
             request.body.set(hash(body));
         }
     }
 
     /// The body has this SHA-256.
-    pub fn saw_hash(&self, body: Hash) {
+    pub fn note_body_hash(&self, body: Hash) {
         if let Some(request) = &self.request {
             request.body.set(body);
         }
     }
 
     /// What is to be noted in the transaction of what is created; nothing without a key.
-    pub fn claim(&self) -> Option<Claim> {
-        self.request.as_ref().map(|request| Claim {
+    pub fn claim(&self) -> Option<IdempotencyClaim> {
+        self.request.as_ref().map(|request| IdempotencyClaim {
             customer: request.customer,
             name: request.name,
             request: request.fingerprint(request.body.get()),
@@ -76,7 +76,7 @@ impl Once {
     }
 }
 
-impl FromRequest for Once {
+impl FromRequest for IdempotencyKey {
     type Error = Error;
     type Future = Ready<Result<Self>>;
 

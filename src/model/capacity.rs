@@ -14,14 +14,14 @@ pub const fn crowd(places: usize) -> usize {
 
 /// How many attempts may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct Capacity {
     /// Attempts of any kind.
     pub any: usize,
     /// Attempts among them with those who are slow.
     pub slow: usize,
 }
 
-impl Room {
+impl Capacity {
     /// What is left of so many places when so many attempts are under way, some of them with those who are slow.
     ///
     /// The slow ones keep no more than their part from the others: the first attempts with many who turn out to be slow take
@@ -59,7 +59,7 @@ mod tests {
             places in 1_usize..300,
             wishes in prop::collection::vec((0_usize..400, 0_usize..400), 1..20),
         ) {
-            let (mut room, mut taken, mut slow_taken) = (Room::left(places, 0, 0), 0, 0);
+            let (mut room, mut taken, mut slow_taken) = (Capacity::left(places, 0, 0), 0, 0);
             for (index, (swift, slow)) in wishes.iter().enumerate() {
                 let share = room.share(wishes.len() - index);
                 let swift = (*swift).min(share.any);
@@ -68,7 +68,7 @@ mod tests {
                 (taken, slow_taken) = (taken + swift + slow, slow_taken + slow);
 
                 prop_assert!(share.any >= places / wishes.len(), "everybody has at least an even share");
-                prop_assert_eq!(room, Room::left(places, taken, slow_taken), "as if it were asked anew");
+                prop_assert_eq!(room, Capacity::left(places, taken, slow_taken), "as if it were asked anew");
             }
             prop_assert!(taken <= places);
             prop_assert!(slow_taken <= places.div_ceil(SLOW_SHARE));
@@ -77,16 +77,16 @@ mod tests {
 
     #[test]
     fn those_who_turn_out_to_be_slow_keep_their_part_and_no_more() {
-        assert_eq!(Room::left(64, 64, 0), Room { any: 0, slow: 0 });
-        assert_eq!(Room::left(64, 64, 64), Room { any: 48, slow: 0 });
-        assert_eq!(Room::left(64, 112, 64), Room { any: 0, slow: 0 });
-        assert_eq!(Room::left(64, 250, 250), Room { any: 6, slow: 0 });
-        assert_eq!(Room::left(64, 256, 256), Room { any: 0, slow: 0 });
+        assert_eq!(Capacity::left(64, 64, 0), Capacity { any: 0, slow: 0 });
+        assert_eq!(Capacity::left(64, 64, 64), Capacity { any: 48, slow: 0 });
+        assert_eq!(Capacity::left(64, 112, 64), Capacity { any: 0, slow: 0 });
+        assert_eq!(Capacity::left(64, 250, 250), Capacity { any: 6, slow: 0 });
+        assert_eq!(Capacity::left(64, 256, 256), Capacity { any: 0, slow: 0 });
     }
 
     #[test]
     fn five_parties_that_are_slow_leave_three_quarters_to_the_sixth() {
-        let mut room = Room::left(256, 0, 0);
+        let mut room = Capacity::left(256, 0, 0);
         let mut begun = Vec::new();
         for party in 0..6 {
             let share = room.share(6 - party);

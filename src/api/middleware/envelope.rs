@@ -13,11 +13,11 @@ use uuid::Uuid;
 use crate::api::accounts::webhook;
 use crate::api::accounts::webhook::Signed;
 use crate::api::error::{respond, translate};
-use crate::api::middleware::access::Access;
-use crate::api::middleware::progress::Progress;
+use crate::api::middleware::access_log::AccessEntry;
+use crate::api::middleware::connection_progress::ConnectionProgress;
 use crate::api::middleware::{base_path, framing};
-use crate::api::request::remote::Remote;
-use crate::api::request::{deadline, remote};
+use crate::api::request::client_address::ClientAddress;
+use crate::api::request::{body_timeout, client_address};
 use crate::config::Config;
 use crate::contract::paths::UPLOADS;
 use crate::error::{Error, Resource as Missing};
@@ -30,25 +30,25 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
 /// Wraps every route. A handler that panics answers 500, and the process goes on.
-pub async fn guard(
+pub async fn wrap(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let app = request.app_data::<web::Data<App>>().expect("every server is given an App").clone();
     let Config { base_path, limits, proxies, .. } = &app.shared.config;
     let is_ours = base_path::strip(&mut request, base_path);
-    let remote = remote::address(&request, &proxies.trusted);
-    request.extensions_mut().insert(Remote(remote));
-    let access = Access::begin(&request, request_id(&request), remote);
-    let limit = if request.path() == UPLOADS { deadline::UPLOAD } else { limits.request_timeout };
-    deadline::limit(&mut request, limit);
-    let take_address = || app.shared.limits.take_address(remote, app.shared.clock.now());
+    let client_address = client_address::address(&request, &proxies.trusted);
+    request.extensions_mut().insert(ClientAddress(client_address));
+    let access = AccessEntry::begin(&request, request_id(&request), client_address);
+    let limit = if request.path() == UPLOADS { body_timeout::UPLOAD } else { limits.request_timeout };
+    body_timeout::limit(&mut request, limit);
+    let take_address = || app.shared.limits.take_address(client_address, app.shared.clock.now());
     let may_be_signed = webhook::may_be_signed(&request);
     // Whatever the answer, it counts: also what lies beside the base path, or is refused for its headers.
     let over = if may_be_signed { None } else { take_address().err() };
     let refused = over.or_else(|| refusal(&request, is_ours));
     let mut response = match answer(request, next, refused, &access.id).await {
-        Ok(Ok(response)) => in_our_words(response, &access.id),
+        Ok(Ok(response)) => into_envelope(response, &access.id),
         Ok(Err(error)) => return Err(error),
         Err(_) => {
             app.shared.counters.panics.add(1);
@@ -64,7 +64,7 @@ pub async fn guard(
             Err(error) => response.into_response(respond(&error, &access.id)),
         };
     }
-    sign(response.headers_mut(), &access.id);
+    stamp_headers(response.headers_mut(), &access.id);
     let response = framing::fit(response, app.shared.end.has_begun());
     access.end(&app.shared.metrics, response.status().as_u16(), framing::sent(&response));
     Ok(response)
@@ -77,7 +77,7 @@ async fn answer(
     refused: Option<Error>,
     id: &str,
 ) -> std::thread::Result<Result<ServiceResponse<BoxBody>, actix_web::Error>> {
-    let progress = request.conn_data::<Progress>().cloned().unwrap_or_default();
+    let progress = request.conn_data::<ConnectionProgress>().cloned().unwrap_or_default();
     // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
     if let Some(error) = refused {
         progress.answered();
@@ -107,13 +107,13 @@ struct Panicked {
 impl actix_web::ResponseError for Panicked {
     fn error_response(&self) -> HttpResponse {
         let mut response = respond(&Error::internal("the handler panicked"), &self.response_id);
-        sign(response.headers_mut(), &self.response_id);
+        stamp_headers(response.headers_mut(), &self.response_id);
         response
     }
 }
 
 /// Gives a failure its request id, and our envelope if it has another shape. An internal cause ends here, in the log.
-fn in_our_words(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+fn into_envelope(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
     let Some(cause) = response.response().error() else { return response };
     let answer = match cause.as_error::<Error>() {
         Some(error) => {
@@ -128,7 +128,7 @@ fn in_our_words(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse
 }
 
 /// The headers of every answer. Addresses carry tokens by contract: what they show may not stay in a cache.
-fn sign(headers: &mut HeaderMap, id: &str) {
+fn stamp_headers(headers: &mut HeaderMap, id: &str) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REQUEST_ID, HeaderValue::from_str(id).expect("ids are plain ASCII"));
 }

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use crate::line::{lenient, mentions};
-use crate::model::chats::inbound::Saying;
+use crate::model::chats::inbound::ReceivedMessage;
 use crate::model::files::media::{ImageSet, Media, MediaSource, MediaStatus, MediaType};
 
 /// The longest file name that is kept, in characters: names are users' input.
 const FILENAME_CHARACTERS_MAX: usize = 255;
 
 /// What a `message` object says; of a kind that we do not know the texts. `None` when nothing of it can be read.
-pub fn message(message: &Value) -> Option<Saying> {
+pub fn message(message: &Value) -> Option<ReceivedMessage> {
     let saying = match message["type"].as_str().unwrap_or_default() {
         "image" => file(message, MediaType::Image),
         "video" => file(message, MediaType::Video),
@@ -20,7 +20,7 @@ pub fn message(message: &Value) -> Option<Saying> {
         "sticker" => sticker(message)?,
         _ => words(message)?,
     };
-    Some(Saying {
+    Some(ReceivedMessage {
         quote_token: text(&message["quoteToken"]),
         quoted: lenient::id(&message["quotedMessageId"]),
         mentions: mentions::received(&message["mention"]),
@@ -28,23 +28,23 @@ pub fn message(message: &Value) -> Option<Saying> {
     })
 }
 
-fn words(message: &Value) -> Option<Saying> {
+fn words(message: &Value) -> Option<ReceivedMessage> {
     let parts = ["text", "title", "address", "fileName"].into_iter();
     let words: Vec<&str> = parts.filter_map(|name| message[name].as_str()).collect();
-    (!words.is_empty()).then(|| Saying { text: words.join("\n"), ..Saying::default() })
+    (!words.is_empty()).then(|| ReceivedMessage { text: words.join("\n"), ..ReceivedMessage::default() })
 }
 
 /// What a tapped button says: its text, if LINE sends one, else its data, with what the user picked.
-pub fn postback(postback: &Value) -> Option<Saying> {
+pub fn postback(postback: &Value) -> Option<ReceivedMessage> {
     let mut lines: Vec<String> =
         text(&postback["displayText"]).or_else(|| text(&postback["data"])).into_iter().collect();
     for (name, value) in postback["params"].as_object().into_iter().flatten() {
         lines.push(format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
     }
-    (!lines.is_empty()).then(|| Saying { text: lines.join("\n"), ..Saying::default() })
+    (!lines.is_empty()).then(|| ReceivedMessage { text: lines.join("\n"), ..ReceivedMessage::default() })
 }
 
-fn file(message: &Value, kind: MediaType) -> Saying {
+fn file(message: &Value, kind: MediaType) -> ReceivedMessage {
     let media = Media {
         filename: filename(message["fileName"].as_str().unwrap_or_default()),
         size: lenient::count(&message["fileSize"]),
@@ -53,7 +53,11 @@ fn file(message: &Value, kind: MediaType) -> Saying {
         image_set: image_set(&message["imageSet"]),
         ..Media::new(kind)
     };
-    Saying { medias: vec![media], source: Some(source(&message["contentProvider"])), ..Saying::default() }
+    ReceivedMessage {
+        medias: vec![media],
+        source: Some(source(&message["contentProvider"])),
+        ..ReceivedMessage::default()
+    }
 }
 
 fn image_set(value: &Value) -> Option<ImageSet> {
@@ -71,7 +75,7 @@ fn source(provider: &Value) -> MediaSource {
     }
 }
 
-fn location(message: &Value) -> Option<Saying> {
+fn location(message: &Value) -> Option<ReceivedMessage> {
     let (latitude, longitude) = (message["latitude"].as_f64(), message["longitude"].as_f64());
     let (title, address) = (text(&message["title"]), text(&message["address"]));
     let coordinates = latitude.zip(longitude).map(|(latitude, longitude)| format!("{latitude}, {longitude}"));
@@ -82,10 +86,10 @@ fn location(message: &Value) -> Option<Saying> {
     }
     let text = lines.join("\n");
     let media = Media { title, address, latitude, longitude, ..Media::new(MediaType::Location) };
-    Some(Saying { text, medias: vec![media], ..Saying::default() })
+    Some(ReceivedMessage { text, medias: vec![media], ..ReceivedMessage::default() })
 }
 
-fn sticker(message: &Value) -> Option<Saying> {
+fn sticker(message: &Value) -> Option<ReceivedMessage> {
     let (package_id, sticker_id) = (lenient::id(&message["packageId"]), lenient::id(&message["stickerId"]));
     let keywords: Vec<String> =
         message["keywords"].as_array().into_iter().flatten().filter_map(text).collect();
@@ -94,7 +98,7 @@ fn sticker(message: &Value) -> Option<Saying> {
         return None;
     }
     let media = Media { package_id, sticker_id, keywords: Some(keywords), ..Media::new(MediaType::Sticker) };
-    Some(Saying { text: words, medias: vec![media], ..Saying::default() })
+    Some(ReceivedMessage { text: words, medias: vec![media], ..ReceivedMessage::default() })
 }
 
 /// The last part of a name, without what could move a path or break a header.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::api::request::body::MaybeJson;
 use crate::api::request::caller::Caller;
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 use crate::model::accounts::account::Account;
 use crate::model::chats::chat::ChatKind;
 use crate::model::chats::conversation::Conversation;
@@ -52,7 +52,7 @@ pub async fn typing(
     if !(STEP_SECONDS..=SECONDS_MAX).contains(&seconds) || !seconds.is_multiple_of(STEP_SECONDS) {
         let message =
             format!("`seconds` must be {STEP_SECONDS} to {SECONDS_MAX}, a multiple of {STEP_SECONDS}");
-        return Err(Error::invalid(Rule::Argument, message));
+        return Err(Error::invalid(InvalidRule::Argument, message));
     }
     if conversation.chat.kind != ChatKind::User {
         return Err(Error::Conflict("LINE shows this in one-to-one chats only".to_owned()));

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub const UPLOAD: Duration = Duration::from_mins(10);
 
 /// The body of a request, which fails when it has not arrived in time.
-struct Limited {
+struct TimedBody {
     payload: Payload,
     deadline: Pin<Box<Sleep>>,
 }
@@ -28,7 +28,7 @@ pub fn limit(request: &mut ServiceRequest, limit: Duration) {
     }
     let deadline = Box::pin(sleep_until(Instant::now() + limit));
     let payload = request.take_payload();
-    request.set_payload(Payload::Stream { payload: Box::pin(Limited { payload, deadline }) });
+    request.set_payload(Payload::Stream { payload: Box::pin(TimedBody { payload, deadline }) });
 }
 
 /// Whether this failure of a body is that of its deadline.
@@ -41,7 +41,7 @@ fn has_body(request: &ServiceRequest) -> bool {
     headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
-impl Stream for Limited {
+impl Stream for TimedBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

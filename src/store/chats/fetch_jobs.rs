@@ -6,16 +6,16 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
 use crate::model::chats::chat::LineId;
-use crate::model::files::fetch::Errand;
+use crate::model::files::fetch::MediaTask;
 use crate::model::files::media::{Media, MediaStatus, MediaType};
 use crate::model::id::{AccountId, MediaId};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::{conversations, messages, participants};
-use crate::store::engine::damage::{Text, optional_text, sound_one};
+use crate::store::engine::damage::{Text, first_readable, optional_text};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::most;
-use crate::store::files::media_store::Kept;
+use crate::store::files::media_store::CompleteFile;
 use crate::store::files::medias;
 
 /// While a file is being fetched it is not due again for this long: longer than any attempt takes.
@@ -29,7 +29,7 @@ const WAIT_MAX: Duration = Duration::from_hours(2);
 
 /// A file to fetch, or to remove.
 #[derive(Debug, Clone)]
-pub struct Fetch {
+pub struct FetchJob {
     /// Only good in the transaction that has found it by the id: once it was erased another row may have it.
     key: i64,
     customer: i64,
@@ -38,7 +38,7 @@ pub struct Fetch {
     /// What it is.
     pub kind: MediaType,
     /// What is to be done for it.
-    pub errand: Errand,
+    pub errand: MediaTask,
     /// LINE's id of the message whose content it is.
     pub message_id: Option<String>,
     /// Where it is, when it is not at LINE.
@@ -58,7 +58,7 @@ pub struct Fetch {
 }
 
 /// Takes up to `limit` files for which this errand is due.
-pub fn claim(tx: &Transaction<'_>, errand: Errand, limit: usize) -> Result<Vec<Fetch>> {
+pub fn claim(tx: &Transaction<'_>, errand: MediaTask, limit: usize) -> Result<Vec<FetchJob>> {
     const SQL: &str = "
         SELECT m.key, m.customer, m.id, m.kind, m.errand, source_message_id, source_url, source_preview_url, m.size, m.tm_create,
             m.attempts + 1 AS attempts, m.message_stamp IS NULL AS is_picture, a.id AS account,
@@ -77,9 +77,9 @@ pub fn claim(tx: &Transaction<'_>, errand: Errand, limit: usize) -> Result<Vec<F
     let mut statement = tx.prepare_cached(SQL)?;
     let values = (errand, tx.now(), tx.now().after(WAIT_MAX), limit);
     let due =
-        statement.query_map(values, |row| Ok((row.get("key")?, sound_one(from_row(row), "medias")?)))?;
-    let due = due.collect::<rusqlite::Result<Vec<(i64, Option<Fetch>)>>>()?;
-    let lease = if errand == Errand::Remove { LEASE_OF_REMOVAL } else { LEASE };
+        statement.query_map(values, |row| Ok((row.get("key")?, first_readable(from_row(row), "medias")?)))?;
+    let due = due.collect::<rusqlite::Result<Vec<(i64, Option<FetchJob>)>>>()?;
+    let lease = if errand == MediaTask::Remove { LEASE_OF_REMOVAL } else { LEASE };
     // One that cannot be read waits like the others, and keeps none of them from its turn.
     for (key, fetch) in &due {
         let lease = if fetch.is_some() { lease } else { LEASE };
@@ -96,18 +96,18 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
 }
 
 /// When this errand is due next for a file. A short, indexed read.
-pub fn next_due(connection: &Connection, errand: Errand) -> Result<Option<Timestamp>> {
+pub fn next_due(connection: &Connection, errand: MediaTask) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT min(due_at) FROM medias WHERE errand = ?1 AND due_at IS NOT NULL";
     Ok(connection.prepare_cached(SQL)?.query_row([errand], |row| row.get(0))?)
 }
 
 /// How many bytes the customer's files have. A short, indexed read.
-pub fn used_bytes(connection: &Connection, fetch: &Fetch) -> Result<u64> {
+pub fn used_bytes(connection: &Connection, fetch: &FetchJob) -> Result<u64> {
     medias::used_bytes(connection, fetch.customer)
 }
 
 /// Whether the file is still to be fetched. A short, indexed read.
-pub fn is_wanted(connection: &Connection, fetch: &Fetch) -> Result<bool> {
+pub fn is_wanted(connection: &Connection, fetch: &FetchJob) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status = 'pending')";
     Ok(connection.prepare_cached(SQL)?.query_row([fetch.id], |row| row.get(0))?)
 }
@@ -127,7 +127,7 @@ pub fn orphans(connection: &Connection, ids: &[MediaId]) -> Result<Vec<MediaId>>
 
 /// The file is on disk, and its message or its conversation shows it. `false` when its message was withdrawn meanwhile: then the file must
 /// go.
-pub fn store(tx: &Transaction<'_>, fetch: &Fetch, kept: &Kept, has_preview: bool) -> Result<bool> {
+pub fn store(tx: &Transaction<'_>, fetch: &FetchJob, kept: &CompleteFile, has_preview: bool) -> Result<bool> {
     const SQL: &str = "
         UPDATE medias SET status = 'stored', content_type = ?2, size = ?3, sha256 = ?4, due_at = NULL, last_error = ''
         WHERE id = ?1 AND status = 'pending'";
@@ -137,7 +137,7 @@ pub fn store(tx: &Transaction<'_>, fetch: &Fetch, kept: &Kept, has_preview: bool
         return Ok(false);
     }
     if fetch.is_picture {
-        return show_picture(tx, fetch).map(|()| true);
+        return show_profile_image(tx, fetch).map(|()| true);
     }
     let uri = format!("/v1.0/medias/{}", fetch.id);
     show(tx, fetch, |media| {
@@ -151,7 +151,7 @@ pub fn store(tx: &Transaction<'_>, fetch: &Fetch, kept: &Kept, has_preview: bool
 }
 
 /// The next attempt is made then.
-pub fn postpone(tx: &Transaction<'_>, fetch: &Fetch, until: Timestamp, reason: &str) -> Result<()> {
+pub fn postpone(tx: &Transaction<'_>, fetch: &FetchJob, until: Timestamp, reason: &str) -> Result<()> {
     const SQL: &str = "UPDATE medias SET due_at = ?2, last_error = ?3 WHERE id = ?1 AND status = 'pending'";
     tx.prepare_cached(SQL)?.execute((fetch.id, until, reason))?;
     Ok(())
@@ -159,7 +159,7 @@ pub fn postpone(tx: &Transaction<'_>, fetch: &Fetch, until: Timestamp, reason: &
 
 /// The file cannot be had and never will be, and its message says so. It is due once more, to be removed: a process that
 /// ended between a file and its row has left it.
-pub fn give_up(tx: &Transaction<'_>, fetch: &Fetch, reason: &str) -> Result<()> {
+pub fn give_up(tx: &Transaction<'_>, fetch: &FetchJob, reason: &str) -> Result<()> {
     const SQL: &str = "
         UPDATE medias SET status = 'gone', due_at = ?3, last_error = ?2
         WHERE id = ?1 AND status = 'pending'";
@@ -170,7 +170,7 @@ pub fn give_up(tx: &Transaction<'_>, fetch: &Fetch, reason: &str) -> Result<()> 
 }
 
 /// Nothing is left on disk of a file that had to go. The row stays with its message, and goes without one.
-pub fn removed(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
+pub fn removed(tx: &Transaction<'_>, fetch: &FetchJob) -> Result<()> {
     const SQL: &str = "UPDATE medias SET due_at = NULL WHERE id = ?1 AND status = 'gone'";
     const SQL_DELETE: &str = "DELETE FROM medias WHERE id = ?1 AND status = 'gone' AND message_stamp IS NULL";
     tx.prepare_cached(SQL)?.execute([fetch.id])?;
@@ -179,7 +179,7 @@ pub fn removed(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
 }
 
 /// The conversation shows a picture of somebody who takes part.
-fn show_picture(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
+fn show_profile_image(tx: &Transaction<'_>, fetch: &FetchJob) -> Result<()> {
     const SQL: &str = "SELECT conversation, target FROM participants WHERE picture = ?1";
     let whose: Option<(i64, LineId)> =
         tx.prepare_cached(SQL)?.query_row([fetch.key], |row| row.try_into()).optional()?;
@@ -189,7 +189,7 @@ fn show_picture(tx: &Transaction<'_>, fetch: &Fetch) -> Result<()> {
 }
 
 /// Changes how the message shows the file. A withdrawn message shows none.
-fn show(tx: &Transaction<'_>, fetch: &Fetch, change: impl FnOnce(&mut Media)) -> Result<()> {
+fn show(tx: &Transaction<'_>, fetch: &FetchJob, change: impl FnOnce(&mut Media)) -> Result<()> {
     const SQL: &str = "
         SELECT g.conversation, g.tm_create, g.medias
         FROM medias m JOIN messages g ON g.conversation = m.conversation AND g.tm_create = m.message_stamp
@@ -206,9 +206,9 @@ fn show(tx: &Transaction<'_>, fetch: &Fetch, change: impl FnOnce(&mut Media)) ->
     messages::touch(tx, (conversation, stamp))
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<Fetch> {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<FetchJob> {
     let (account, token): (Option<AccountId>, Option<Secret>) = (row.get("account")?, row.get("token")?);
-    Ok(Fetch {
+    Ok(FetchJob {
         key: row.get("key")?,
         customer: row.get("customer")?,
         id: row.get("id")?,

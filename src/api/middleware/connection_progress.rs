@@ -6,11 +6,11 @@ use std::rc::Rc;
 /// The progress of one connection, which both ends of the HTTP parser note: below it what arrived, above it what was
 /// answered.
 #[derive(Debug, Clone, Default)]
-pub struct Progress {
+pub struct ConnectionProgress {
     is_under_way: Rc<Cell<bool>>,
 }
 
-impl Progress {
+impl ConnectionProgress {
     /// Something arrived: the beginning of a request, or more of it.
     pub fn received(&self) {
         self.is_under_way.set(true);
@@ -22,7 +22,7 @@ impl Progress {
     }
 
     /// Whether a request, or a part of one, has no answer yet.
-    pub fn is_under_way(&self) -> bool {
+    pub fn is_in_flight(&self) -> bool {
         self.is_under_way.get()
     }
 }

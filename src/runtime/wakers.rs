@@ -6,25 +6,25 @@ use tokio::sync::{Notify, watch};
 
 /// Wakes a worker. A wake-up that comes while it works is not lost.
 #[derive(Debug, Clone, Default)]
-pub struct Wake {
+pub struct Waker {
     notify: Arc<Notify>,
 }
 
 /// The alarm of each worker.
 #[derive(Debug, Clone, Default)]
-pub struct Alarms {
+pub struct Wakers {
     /// Something was queued for LINE.
-    pub deliveries: Wake,
+    pub deliveries: Waker,
     /// A name is to be asked for.
-    pub names: Wake,
+    pub names: Waker,
     /// A token is to be fetched.
-    pub tokens: Wake,
+    pub tokens: Waker,
     /// A file is to be fetched, or to be removed.
-    pub medias: Wake,
+    pub medias: Waker,
     /// Events may be old enough to be removed.
-    pub events: Wake,
+    pub events: Waker,
     /// A customer is to be called.
-    pub webhooks: Wake,
+    pub webhooks: Waker,
 }
 
 /// The end of something, which everybody who works for it is told of.
@@ -39,7 +39,7 @@ pub struct Stop {
     stopping: watch::Receiver<bool>,
 }
 
-impl Wake {
+impl Waker {
     /// Says "look again".
     pub fn wake(&self) {
         self.notify.notify_one();
@@ -51,7 +51,7 @@ impl Wake {
     }
 }
 
-impl Alarms {
+impl Wakers {
     /// Says "look again" to all of them.
     pub fn wake_all(&self) {
         let Self { deliveries, names, tokens, medias, events, webhooks } = self;
@@ -68,7 +68,7 @@ impl End {
     }
 
     /// Who holds this is told; that this was dropped is an end too.
-    pub fn told(&self) -> Stop {
+    pub fn stop(&self) -> Stop {
         Stop { stopping: self.stopping.subscribe() }
     }
 

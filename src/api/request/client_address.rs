@@ -12,7 +12,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address that a request came from, noted on it.
 #[derive(Debug, Clone, Copy)]
-pub struct Remote(pub Option<IpAddr>);
+pub struct ClientAddress(pub Option<IpAddr>);
 
 /// The address that this request came from, past the trusted proxies.
 pub fn address(request: &ServiceRequest, trusted: &[Network]) -> Option<IpAddr> {

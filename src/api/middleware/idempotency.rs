@@ -18,12 +18,12 @@ use aws_lc_rs::digest::{Context, SHA256};
 use crate::api::accounts;
 use crate::api::conversations::messages;
 use crate::api::files::uploads;
+use crate::api::request::body_timeout;
 use crate::api::request::caller::Caller;
-use crate::api::request::deadline;
 use crate::api::request::file_body::FileBody;
-use crate::api::request::idempotency::{Hash, KEY_BYTES_MAX, Keyed, Once, hash, is_key};
+use crate::api::request::idempotency_key::{Hash, IdempotencyKey, KEY_BYTES_MAX, Keyed, hash, is_key};
 use crate::contract::paths::UPLOADS;
-use crate::error::{Error, Result, Rule};
+use crate::error::{Error, InvalidRule, Result};
 use crate::model::created::Created;
 use crate::model::id::CustomerId;
 use crate::runtime::app::App;
@@ -39,7 +39,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const BODY_BYTES_MAX: usize = 200_000_000;
 
 /// Goes around a route that creates something, and lets each key through once.
-pub async fn once(
+pub async fn idempotent(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -54,7 +54,7 @@ pub async fn once(
     match replay(&mut request, &keyed).await {
         Ok(Some(answer)) => Ok(request.into_response(answer)),
         Ok(None) => {
-            request.extensions_mut().insert(Once::with(keyed));
+            request.extensions_mut().insert(IdempotencyKey::with(keyed));
             next.call(request).await.map(ServiceResponse::map_into_boxed_body)
         }
         Err(error) => Ok(refuse(request, error)),
@@ -76,7 +76,7 @@ async fn keyed(request: &mut ServiceRequest) -> Result<Option<Keyed>> {
     let Caller { customer, .. } = request.extract::<Caller>().await?;
     if !is_key(key) || !is_alone {
         let expected = format!("`Idempotency-Key` has 1 to {KEY_BYTES_MAX} printable ASCII characters");
-        return Err(Error::invalid(Rule::Argument, expected));
+        return Err(Error::invalid(InvalidRule::Argument, expected));
     }
     // The token may be another one when the request is repeated.
     let query = request.query_string().split('&').filter(|parameter| !parameter.starts_with("token="));
@@ -118,7 +118,7 @@ async fn hash_of_body(request: &mut ServiceRequest, app: &App) -> Result<Hash> {
     let seconds = app.shared.config.limits.request_timeout.as_secs();
     let payload = request.take_payload();
     let mut body = match request.path() {
-        UPLOADS => FileBody::open(request.request(), payload, deadline::UPLOAD.as_secs()).await?,
+        UPLOADS => FileBody::open(request.request(), payload, body_timeout::UPLOAD.as_secs()).await?,
         _ => FileBody::whole(payload, seconds),
     };
     let (mut length, mut hash) = (0, Context::new(&SHA256));

@@ -5,15 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::supervisor::Supervisor;
-use crate::runtime::pulse::Pulse;
+use crate::runtime::heartbeats::Heartbeats;
 
 /// The service manager, if there is one that wants to be told.
-pub struct Notify {
+pub struct ServiceManager {
     socket: Option<UnixDatagram>,
     watchdog: Option<Duration>,
 }
 
-impl Notify {
+impl ServiceManager {
     /// Reaches the service manager. One that cannot be reached is logged: the server works all the same.
     pub fn new(supervisor: &Supervisor) -> Self {
         let socket = supervisor.notify_socket.as_deref().map(reach);
@@ -23,21 +23,21 @@ impl Notify {
 
     /// Requests are answered.
     pub fn ready(&self) {
-        self.tell("READY=1");
+        self.send("READY=1");
     }
 
     /// No new requests are taken.
     pub fn stopping(&self) {
-        self.tell("STOPPING=1");
+        self.send("STOPPING=1");
     }
 
     /// Tells again and again that the workers are alive, for as long as they are; never ends. A server that falls silent
     /// is started anew by the service manager.
-    pub async fn keep_watch(&self, pulse: &Pulse) {
+    pub async fn run_watchdog(&self, pulse: &Heartbeats) {
         let Some(limit) = self.watchdog else { return std::future::pending().await };
         loop {
             match pulse.check() {
-                Ok(()) => self.tell("WATCHDOG=1"),
+                Ok(()) => self.send("WATCHDOG=1"),
                 Err(error) => log::error!("no sign for the watchdog: {error}"),
             }
             // Half of the time, as the protocol advises.
@@ -45,7 +45,7 @@ impl Notify {
         }
     }
 
-    fn tell(&self, state: &str) {
+    fn send(&self, state: &str) {
         if let Some(Err(error)) = self.socket.as_ref().map(|socket| socket.send(state.as_bytes())) {
             report(&error);
         }

@@ -10,7 +10,7 @@ use crate::contract::paths::FILES;
 use crate::metrics::Metrics;
 
 /// A request that is being answered.
-pub struct Access {
+pub struct AccessEntry {
     began: Instant,
     method: Method,
     path: String,
@@ -20,7 +20,7 @@ pub struct Access {
     remote: Option<IpAddr>,
 }
 
-impl Access {
+impl AccessEntry {
     /// A request that has just come from this address, under this id.
     pub fn begin(request: &ServiceRequest, id: String, remote: Option<IpAddr>) -> Self {
         Self {

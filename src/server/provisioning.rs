@@ -1,16 +1,16 @@
 //! Customers and LINE accounts that the configuration declares: created or updated at each start.
 
 use crate::config::Config;
-use crate::config::account::{CustomerReference, DeclaredAccount};
-use crate::config::customer::DeclaredCustomer;
+use crate::config::account::{CustomerReference, ProvisionedAccount};
+use crate::config::customer::ProvisionedCustomer;
 use crate::error::{Error, Result};
 use crate::model::accounts::account::{AccountChange, Credential, SecretChange};
 use crate::model::accounts::customer::{MessageDays, ProfileChange};
-use crate::model::accounts::sources::Source;
+use crate::model::accounts::sources::FieldSource;
 use crate::model::id::{AccountId, CustomerId};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::accounts::{customers, declared, named};
+use crate::store::accounts::{customers, named, provisioning};
 use crate::store::engine::transaction::Transaction;
 use crate::store::{Store, accounts};
 
@@ -18,7 +18,7 @@ use crate::store::{Store, accounts};
 pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
     let declared = config.clone();
     store.write_blocking(now, move |tx| {
-        declared::give_back(tx)?;
+        provisioning::give_back(tx)?;
         if !all_known(tx, &declared)? {
             named::require_all(tx)?;
         }
@@ -27,7 +27,12 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
         }
         for account in &declared.accounts {
             let owner = resolve(tx, &declared, &account.customer)?;
-            accounts::declare(tx, (owner, account.id), said(account)?, source(account.is_beginning))?;
+            accounts::provision(
+                tx,
+                (owner, account.id),
+                account_change(account)?,
+                source(account.is_beginning),
+            )?;
         }
         Ok(())
     })
@@ -47,11 +52,11 @@ fn all_known(tx: &Transaction<'_>, config: &Config) -> Result<bool> {
     Ok(true)
 }
 
-fn source(is_beginning: bool) -> Source {
-    if is_beginning { Source::Default } else { Source::File }
+fn source(is_beginning: bool) -> FieldSource {
+    if is_beginning { FieldSource::Default } else { FieldSource::File }
 }
 
-fn profile(customer: &DeclaredCustomer) -> ProfileChange {
+fn profile(customer: &ProvisionedCustomer) -> ProfileChange {
     ProfileChange {
         name: customer.name.clone(),
         detail: customer.detail.clone(),
@@ -61,7 +66,7 @@ fn profile(customer: &DeclaredCustomer) -> ProfileChange {
     }
 }
 
-fn said(account: &DeclaredAccount) -> Result<AccountChange> {
+fn account_change(account: &ProvisionedAccount) -> Result<AccountChange> {
     let secret_next = account.secret_next.as_ref().map(|secret| checked(secret, account.id)).transpose()?;
     Ok(AccountChange {
         name: account.name.clone(),
@@ -102,14 +107,14 @@ mod tests {
     use super::*;
     use crate::config::key_source::KeySource;
     use crate::model::accounts::account::{Account, DeliveryMode};
-    use crate::model::accounts::customer::Profile;
+    use crate::model::accounts::customer::CustomerProfile;
     use crate::store::outbox::removal;
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
-    fn declared(token: &str) -> Config {
+    fn configured(token: &str) -> Config {
         let id = CustomerId::new(NOW);
-        let customer = DeclaredCustomer {
+        let customer = ProvisionedCustomer {
             id,
             name: Some("shop".to_owned()),
             detail: None,
@@ -118,7 +123,7 @@ mod tests {
             message_days: None,
             is_beginning: false,
         };
-        let account = DeclaredAccount {
+        let account = ProvisionedAccount {
             id: AccountId::new(NOW),
             customer: CustomerReference::Name("shop".to_owned()),
             name: None,
@@ -152,7 +157,7 @@ mod tests {
     fn row(store: &Store, customer: CustomerId) -> String {
         let reader = store.reader().unwrap();
         let known = reader.read(|connection| customers::get(connection, customer)).unwrap();
-        let Profile { name, detail, webhook_method, webhook_uri } = known.profile;
+        let CustomerProfile { name, detail, webhook_method, webhook_uri } = known.profile;
         let days = known.message_days.map_or("none".to_owned(), |days| days.to_string());
         format!("{name} {detail} {webhook_uri} {webhook_method} {days}")
     }
@@ -160,7 +165,7 @@ mod tests {
     #[test]
     fn each_start_brings_declared_accounts_up_to_date_and_touches_no_others() {
         let (_folder, store) = store();
-        let mut config = declared("first");
+        let mut config = configured("first");
 
         save(&store, &config, NOW).unwrap();
         save(&store, &config, NOW.next()).unwrap();
@@ -175,7 +180,7 @@ mod tests {
     #[test]
     fn what_the_file_does_not_say_stays_as_others_have_set_it() {
         let (_folder, store) = store();
-        let config = declared("token");
+        let config = configured("token");
         save(&store, &config, NOW).unwrap();
         let (customer, id) = (config.customers[0].id, config.accounts[0].id);
         let profile = ProfileChange {
@@ -215,7 +220,7 @@ mod tests {
     #[test]
     fn each_field_that_the_file_declares_is_the_files_until_it_leaves_it_and_keeps_its_value() {
         let (_folder, store) = store();
-        let mut config = declared("token");
+        let mut config = configured("token");
         config.customers[0].webhook_uri = Some("https://shop.example.com/".parse().unwrap());
         config.accounts[0].delivery_mode = Some(DeliveryMode::PushOnly);
         save(&store, &config, NOW).unwrap();
@@ -256,7 +261,7 @@ mod tests {
     #[test]
     fn what_leaves_the_file_with_its_whole_table_can_be_changed_by_calls() {
         let (_folder, store) = store();
-        let mut config = declared("token");
+        let mut config = configured("token");
         save(&store, &config, NOW).unwrap();
         let (customer, id) = (config.customers[0].id, config.accounts[0].id);
         config.customers.clear();
@@ -274,7 +279,7 @@ mod tests {
     #[test]
     fn what_is_only_a_beginning_replaces_nothing_that_anybody_has_set() {
         let (_folder, store) = store();
-        let mut config = declared("first");
+        let mut config = configured("first");
         (config.customers[0].is_beginning, config.accounts[0].is_beginning) = (true, true);
         save(&store, &config, NOW).unwrap();
         let (customer, id) = (config.customers[0].id, config.accounts[0].id);
@@ -298,7 +303,7 @@ mod tests {
     #[test]
     fn a_declared_account_that_was_removed_is_connected_again() {
         let (_folder, store) = store();
-        let config = declared("token");
+        let config = configured("token");
         save(&store, &config, NOW).unwrap();
         let (customer, id) = (config.customers[0].id, config.accounts[0].id);
         store.write_blocking(NOW, move |tx| removal::remove_account(tx, customer, id)).unwrap();
@@ -311,7 +316,7 @@ mod tests {
     #[test]
     fn names_in_the_file_are_those_of_the_file_whoever_else_has_one() {
         let (_folder, store) = store();
-        let config = declared("token");
+        let config = configured("token");
         let stranger = ProfileChange { name: Some("shop".to_owned()), ..ProfileChange::default() };
         store.write_blocking(NOW, move |tx| customers::update(tx, CustomerId::new(NOW), stranger)).unwrap();
 
@@ -323,7 +328,7 @@ mod tests {
     #[test]
     fn an_account_of_nobody_is_refused_with_the_name() {
         let (_folder, store) = store();
-        let mut config = declared("token");
+        let mut config = configured("token");
         config.accounts[0].customer = CustomerReference::Name("nobody".to_owned());
 
         let refused = save(&store, &config, NOW).unwrap_err();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::net::header::CONTENT_TYPE;
-use crate::net::{self, Failure, Settings};
+use crate::net::{self, RequestFailure, Settings};
 
 /// How long all of it may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,7 +74,7 @@ async fn exchange(address: SocketAddr, config: &Config, request: &Request<'_>) -
         Ok((response.status(), String::from_utf8_lossy(&body).into_owned()))
     };
     let answer = tokio::time::timeout(TIMEOUT, answer).await.map_err(|error| unreachable(&error))?;
-    answer.map_err(|failure: Failure| unreachable(&failure))
+    answer.map_err(|failure: RequestFailure| unreachable(&failure))
 }
 
 #[cfg(test)]

@@ -15,35 +15,35 @@ const CALLS_MAX: u32 = 8;
 
 /// The life sign of one worker.
 #[derive(Debug, Clone)]
-pub struct Beat {
+pub struct Heartbeat {
     last: Arc<Mutex<Instant>>,
     silence_max: Duration,
 }
 
 /// The life signs of all workers.
 #[derive(Debug, Clone)]
-pub struct Pulse {
+pub struct Heartbeats {
     /// Of the worker that delivers.
-    pub deliveries: Beat,
+    pub deliveries: Heartbeat,
     /// Of the worker that asks for names.
-    pub names: Beat,
+    pub names: Heartbeat,
     /// Of the worker that fetches tokens.
-    pub tokens: Beat,
+    pub tokens: Heartbeat,
     /// Of the worker that fetches files.
-    pub medias: Beat,
+    pub medias: Heartbeat,
     /// Of the worker that removes old events.
-    pub events: Beat,
+    pub events: Heartbeat,
     /// Of the worker that makes backups.
-    pub backups: Beat,
+    pub backups: Heartbeat,
     /// Of the worker that removes what is too old.
-    pub retention: Beat,
+    pub retention: Heartbeat,
     /// Of the worker that tells customers.
-    pub webhooks: Beat,
+    pub webhooks: Heartbeat,
     /// Of the worker that asks for quotas.
-    pub quotas: Beat,
+    pub quotas: Heartbeat,
 }
 
-impl Beat {
+impl Heartbeat {
     /// The worker begins a round.
     pub fn beat(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
@@ -60,11 +60,11 @@ impl Beat {
     }
 }
 
-impl Pulse {
+impl Heartbeats {
     /// All of them, where one call to LINE may take so long. Who calls LINE within a round may be silent for longer.
     pub fn new(call_max: Duration) -> Self {
-        let silent = || Beat::new(SILENCE_MAX);
-        let calling = || Beat::new(SILENCE_MAX.saturating_add(call_max.saturating_mul(CALLS_MAX)));
+        let silent = || Heartbeat::new(SILENCE_MAX);
+        let calling = || Heartbeat::new(SILENCE_MAX.saturating_add(call_max.saturating_mul(CALLS_MAX)));
         Self {
             deliveries: silent(),
             names: calling(),
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn whoever_calls_line_may_be_silent_for_as_long_as_the_calls_of_a_round_may_take_and_nobody_for_longer() {
         for call_max in [1, 10, 45, 60].map(Duration::from_secs) {
-            let pulse = Pulse::new(call_max);
+            let pulse = Heartbeats::new(call_max);
             let began = Instant::now();
             let round = call_max * CALLS_MAX;
             let all = [
@@ -137,7 +137,7 @@ mod tests {
             let stuck = look(round + SILENCE_MAX + Duration::from_secs(1)).unwrap_err().to_string();
             assert!(stuck.starts_with("the worker for names has been silent for "), "{stuck}");
         }
-        let pulse = Pulse::new(Duration::from_mins(1));
+        let pulse = Heartbeats::new(Duration::from_mins(1));
         let stuck = pulse.check_at(Instant::now() + SILENCE_MAX + Duration::from_secs(1)).unwrap_err();
         assert!(stuck.to_string().starts_with("the worker for deliveries "), "{stuck}");
     }

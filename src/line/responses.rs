@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::line::lenient;
 use crate::model::accounts::account::Bot;
-use crate::model::chats::conversation::Profile;
+use crate::model::chats::conversation::LineProfile;
 
 /// As much of a name as is kept; LINE's own are far shorter.
 const NAME_CHARACTERS_MAX: usize = 1_000;
@@ -57,9 +57,9 @@ pub fn webhook_test(answer: &Value) -> WebhookTest {
 }
 
 /// Name and picture of a user, a member or a group.
-pub fn profile(answer: &Value) -> Profile {
+pub fn profile(answer: &Value) -> LineProfile {
     let name = answer["displayName"].as_str().or_else(|| answer["groupName"].as_str());
-    Profile {
+    LineProfile {
         name: name.map(|name| name.chars().take(NAME_CHARACTERS_MAX).collect()),
         picture_url: lenient::string(&answer["pictureUrl"]).map(str::to_owned),
         member_count: None,
@@ -125,7 +125,7 @@ mod tests {
             }
         }
         for (name, answer) in odd(&json!({ "displayName": "Alice", "pictureUrl": "https://example.com/a" })) {
-            let Profile { name: found, picture_url, .. } = profile(&answer);
+            let LineProfile { name: found, picture_url, .. } = profile(&answer);
             assert!(
                 if name == "displayName" {
                     found.unwrap_or_default().is_empty()

@@ -17,38 +17,42 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", ".lock"];
 
 /// The files of an open database. Copies watch the same ones.
 #[derive(Clone)]
-pub struct Place {
-    shared: Arc<Shared>,
+pub struct DatabaseLocation {
+    shared: Arc<LocationState>,
 }
 
-struct Shared {
-    database: Known,
-    companions: Vec<Known>,
-    medias: OnceLock<Known>,
+struct LocationState {
+    database: KnownFile,
+    companions: Vec<KnownFile>,
+    medias: OnceLock<KnownFile>,
     /// Why the database is given up. Once there is a reason it stays.
     lost: watch::Sender<Option<String>>,
 }
 
 /// A file or folder as it was when the database was opened.
-struct Known {
+struct KnownFile {
     path: PathBuf,
     identity: (u64, u64),
 }
 
-impl Place {
+impl DatabaseLocation {
     /// What is at the paths of a database that was opened a moment ago.
     pub fn of(database: &Path) -> Result<Self> {
-        let companions = COMPANIONS.iter().map(|ending| Known::at(files::beside(database, ending)));
+        let companions = COMPANIONS.iter().map(|ending| KnownFile::at(files::beside(database, ending)));
         let companions = companions.collect::<Result<_>>()?;
         let (lost, _) = watch::channel(None);
-        let shared =
-            Shared { database: Known::at(database.to_owned())?, companions, medias: OnceLock::new(), lost };
+        let shared = LocationState {
+            database: KnownFile::at(database.to_owned())?,
+            companions,
+            medias: OnceLock::new(),
+            lost,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Watches the folder of files too from now on.
     pub fn watch_medias(&self, folder: &Path) -> Result<()> {
-        let folder = Known::at(folder.to_owned())?;
+        let folder = KnownFile::at(folder.to_owned())?;
         self.shared.medias.set(folder).map_err(|_| Error::internal("the folder of files is watched already"))
     }
 
@@ -58,7 +62,7 @@ impl Place {
         if self.shared.lost.borrow().is_some() {
             return Err(given_up());
         }
-        let Shared { database, companions, medias, lost } = &*self.shared;
+        let LocationState { database, companions, medias, lost } = &*self.shared;
         for known in std::iter::once(database).chain(companions).chain(medias.get()) {
             if let Some(fault) = known.fault()? {
                 let reason = format!("{} {fault} while it was open", known.path.display());
@@ -72,7 +76,7 @@ impl Place {
 
     /// Whether the log alone is missing, so that only this process has what was not copied into the file yet.
     pub fn has_only_lost_its_log(&self) -> bool {
-        let is_there = |known: &Known| matches!(known.fault(), Ok(None));
+        let is_there = |known: &KnownFile| matches!(known.fault(), Ok(None));
         let log = &self.shared.companions[0];
         is_there(&self.shared.database)
             && !log.path.exists()
@@ -99,7 +103,7 @@ impl Place {
     }
 }
 
-impl Known {
+impl KnownFile {
     fn at(path: PathBuf) -> Result<Self> {
         let found = fs::metadata(&path);
         let found =
@@ -130,13 +134,13 @@ mod tests {
     use super::*;
     use crate::store::engine::connection;
 
-    fn opened(folder: &Path) -> (rusqlite::Connection, Place) {
+    fn opened(folder: &Path) -> (rusqlite::Connection, DatabaseLocation) {
         let database = folder.join("kaiwa.db");
         let connection = connection::open_writing(&database).unwrap();
         connection.execute_batch("CREATE TABLE t (a)").unwrap();
         fs::write(folder.join("kaiwa.db.lock"), "").unwrap();
         fs::create_dir(folder.join("media")).unwrap();
-        let place = Place::of(&database).unwrap();
+        let place = DatabaseLocation::of(&database).unwrap();
         place.watch_medias(&folder.join("media")).unwrap();
         (connection, place)
     }

@@ -3,26 +3,26 @@
 use serde_json::{Value, json};
 
 use crate::error::Result;
-use crate::line::client::Client;
+use crate::line::client::LineClient;
 use crate::model::chats::chat::LineId;
 use crate::model::secret::Secret;
 use crate::net::Method;
 use crate::net::header::CONTENT_TYPE;
 
-impl Client {
+impl LineClient {
     /// Shows the user that everything up to the message of this token was read.
     pub async fn mark_as_read(&self, token: &Secret, read_token: &Secret) -> Result<()> {
         let body = json!({ "markAsReadToken": read_token.expose() });
-        self.sign(token, "/v2/bot/chat/markAsRead", &body).await
+        self.post_signal(token, "/v2/bot/chat/markAsRead", &body).await
     }
 
     /// Shows the user for so many seconds that an answer is on its way.
     pub async fn start_loading(&self, token: &Secret, user: &LineId, seconds: u32) -> Result<()> {
         let body = json!({ "chatId": user.as_str(), "loadingSeconds": seconds });
-        self.sign(token, "/v2/bot/chat/loading/start", &body).await
+        self.post_signal(token, "/v2/bot/chat/loading/start", &body).await
     }
 
-    async fn sign(&self, token: &Secret, path: &str, body: &Value) -> Result<()> {
+    async fn post_signal(&self, token: &Secret, path: &str, body: &Value) -> Result<()> {
         let request = self.request(Method::POST, path, token);
         let request = request.header(CONTENT_TYPE, "application/json");
         self.call(request, body.to_string().as_bytes()).await.map(drop)

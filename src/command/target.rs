@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use crate::admin::client;
-use crate::admin::operation::{self, Operation};
-use crate::command::settings::Settings;
+use crate::admin::operation::{self, AdminOperation};
+use crate::command::settings::CommonArguments;
 use crate::config::Config;
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
@@ -13,15 +13,15 @@ use crate::store::engine::lock::Lock;
 use crate::store::reader::Reader;
 
 /// Where a command does what it has to do.
-pub struct Place {
+pub struct Target {
     config: Config,
     /// The file; nothing where a server has it.
     store: Option<Store>,
 }
 
-impl Place {
+impl Target {
     /// The running server, else the file. `Unusable` when another process has the file open that cannot be asked.
-    pub fn of(settings: &Settings) -> Result<Self> {
+    pub fn of(settings: &CommonArguments) -> Result<Self> {
         let config = settings.load()?;
         let store = if client::is_there(&config.data_directory)? { None } else { Some(settings.store()?) };
         Ok(Self { config, store })
@@ -36,7 +36,7 @@ impl Place {
     }
 
     /// Does it, and returns what there is to say of it.
-    pub fn run<T: DeserializeOwned>(&self, operation: Operation) -> Result<T> {
+    pub fn run<T: DeserializeOwned>(&self, operation: AdminOperation) -> Result<T> {
         let said = match &self.store {
             None => client::ask(&self.config, &operation),
             Some(store) => operation.run(store, &self.config.data_directory, Timestamp::now()),
