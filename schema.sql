@@ -59,14 +59,14 @@ CREATE TABLE accounts (
     bot_basic_id TEXT NOT NULL DEFAULT '',
     bot_display_name TEXT NOT NULL DEFAULT '',
     bot_chat_mode TEXT NOT NULL DEFAULT '',
-    parked_reason TEXT CHECK (parked_reason IN ('token', 'permission', 'quota', 'redirect')),
-    parked_message TEXT NOT NULL DEFAULT '',       -- LINE's own words
-    parked_until INTEGER,              -- when one message probes whether the obstacle is gone
+    suspension_reason TEXT CHECK (suspension_reason IN ('token', 'permission', 'quota', 'redirect')),
+    suspension_message TEXT NOT NULL DEFAULT '',       -- LINE's own words
+    suspended_until INTEGER,              -- when one message probes whether the obstacle is gone
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
     tm_delete INTEGER,
     sources TEXT NOT NULL DEFAULT '{}',            -- as those of a customer
-    CHECK ((parked_reason IS NULL) = (parked_until IS NULL)),
+    CHECK ((suspension_reason IS NULL) = (suspended_until IS NULL)),
     CHECK ((channel_id IS NULL) = (token_refresh_at IS NULL))
 ) STRICT;
 
@@ -215,13 +215,13 @@ CREATE TABLE medias (
     last_error TEXT NOT NULL DEFAULT '',
     tm_create INTEGER NOT NULL,
     sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),        -- 1: an upload that a message was sent with
-    errand TEXT GENERATED ALWAYS AS (  -- what the worker for files is to do at `due_at`
+    task TEXT GENERATED ALWAYS AS (    -- what the worker for files is to do at `due_at`
         CASE status WHEN 'gone' THEN 'remove'
         WHEN 'pending' THEN CASE WHEN source_url IS NULL THEN 'fetch_line' ELSE 'fetch_elsewhere' END END) VIRTUAL,
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
 ) STRICT;
 
-CREATE INDEX medias_due ON medias (errand, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX medias_due ON medias (task, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL AND NOT sent;
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
 

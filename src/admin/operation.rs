@@ -52,7 +52,7 @@ pub enum AdminOperation {
         customer: CustomerId,
     },
     /// Applies events of the journal that an earlier version did not understand or could not apply. Answers with a
-    /// [`replay::Page`].
+    /// [`replay::ReplayPage`].
     ReplayJournal {
         /// Those that were received since then, in microseconds since 1970.
         since: i64,

@@ -115,7 +115,7 @@ fn answer(stream: &UnixStream, is_known: bool, shared: &Shared) -> std::io::Resu
             log::info!("commands: {command}");
         }
         let done = operation.run(&shared.store, &shared.config.data_directory, shared.clock.now());
-        shared.alarms.wake_all();
+        shared.wakers.wake_all();
         done
     });
     wire::write(stream, &WireOutcome::from(outcome))

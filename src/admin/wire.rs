@@ -21,7 +21,7 @@ pub struct Asked<'a> {
     pub version: String,
     /// Device and inode of the database that is meant.
     pub database: (u64, u64),
-    /// An [`crate::admin::operation::Operation`].
+    /// An [`crate::admin::operation::AdminOperation`].
     #[serde(borrow)]
     pub operation: &'a RawValue,
 }

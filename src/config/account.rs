@@ -49,7 +49,7 @@ pub struct ProvisionedAccount {
     /// Whether this is only how the account begins: what others have set goes before it. So it is with that of the sandbox,
     /// where nobody has written a file.
     #[serde(skip)]
-    pub is_beginning: bool,
+    pub is_default: bool,
 }
 
 impl ProvisionedAccount {

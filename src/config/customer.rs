@@ -30,5 +30,5 @@ pub struct ProvisionedCustomer {
     /// Whether this is only how the customer begins: what others have set goes before it. So it is with that of the
     /// sandbox, where nobody has written a file.
     #[serde(skip)]
-    pub is_beginning: bool,
+    pub is_default: bool,
 }

@@ -118,7 +118,7 @@ pub struct AccountView<'a> {
     detail: &'a str,
     webhook_uri: Option<String>,
     line: CheckView<'a>,
-    parked: Option<SuspensionView<'a>>,
+    suspended: Option<SuspensionView<'a>>,
     tm_create: Time,
     tm_update: Time,
     tm_delete: Time,
@@ -295,7 +295,7 @@ impl<'a> AccountView<'a> {
             detail: &account.detail,
             webhook_uri,
             line: CheckView::from(&account.check),
-            parked: account.suspension.as_ref().map(SuspensionView::from),
+            suspended: account.suspension.as_ref().map(SuspensionView::from),
             tm_create: Time(account.tm_create),
             tm_update: Time(account.tm_update),
             tm_delete: Time(Timestamp::NEVER),
@@ -329,14 +329,14 @@ impl<'a> From<&'a Bot> for BotView<'a> {
 }
 
 impl<'a> From<&'a Suspension> for SuspensionView<'a> {
-    fn from(parked: &'a Suspension) -> Self {
-        let reason = match parked.reason {
+    fn from(suspension: &'a Suspension) -> Self {
+        let reason = match suspension.reason {
             SuspensionReason::Token => "token",
             SuspensionReason::Permission => "permission",
             SuspensionReason::Quota => "quota",
             SuspensionReason::Redirect => "redirect",
         };
-        Self { reason, message: &parked.message, until: Time(parked.until) }
+        Self { reason, message: &suspension.message, until: Time(suspension.until) }
     }
 }
 

@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_consequence() {
-        let parked = |reason, message: &str| PushOutcome::Parked(reason, message.to_owned());
+        let suspension = |reason, message: &str| PushOutcome::Parked(reason, message.to_owned());
         let refused = |message: &str| PushOutcome::Refused(message.to_owned());
         let details = r#"{"message":"The request body has 1 error(s)","details":[{"message":"May not be empty","property":"messages[0].text"}]}"#;
 
@@ -196,12 +196,12 @@ mod tests {
         check(
             401,
             r#"{"message":"Authentication failed"}"#,
-            &parked(SuspensionReason::Token, "401 Authentication failed"),
+            &suspension(SuspensionReason::Token, "401 Authentication failed"),
         );
-        check(403, r#"{"message":"Forbidden"}"#, &parked(SuspensionReason::Permission, "403 Forbidden"));
-        check(302, "", &parked(SuspensionReason::Redirect, "302"));
+        check(403, r#"{"message":"Forbidden"}"#, &suspension(SuspensionReason::Permission, "403 Forbidden"));
+        check(302, "", &suspension(SuspensionReason::Redirect, "302"));
         let monthly = r#"{"message":"You have reached your monthly limit."}"#;
-        check(429, monthly, &parked(SuspensionReason::Quota, "429 You have reached your monthly limit."));
+        check(429, monthly, &suspension(SuspensionReason::Quota, "429 You have reached your monthly limit."));
         check(429, "slow down", &PushOutcome::TooFast("429 slow down".to_owned()));
         assert!(answer(429, "slow down").is_unknown_limit());
         assert!(

@@ -10,7 +10,6 @@ pub mod outgoing;
 pub mod push;
 pub mod quota;
 pub mod read_and_typing;
-pub mod received_message;
 pub mod reply;
 pub mod responses;
 pub mod signature;

@@ -56,9 +56,9 @@ pub struct Shared {
     /// Checks tokens.
     pub verifier: Verifier,
     /// Whether the workers are alive.
-    pub pulse: Heartbeats,
+    pub heartbeats: Heartbeats,
     /// Wakes the workers.
-    pub alarms: Wakers,
+    pub wakers: Wakers,
     /// Whose token is being fetched.
     pub renewals: Renewals,
     /// Tells callers of outcomes.

@@ -96,9 +96,9 @@ impl Heartbeats {
             ("webhooks", webhooks),
             ("quotas", quotas),
         ];
-        for (name, beat) in all {
-            let silence = beat.silence(then);
-            if silence > beat.silence_max {
+        for (name, heartbeat) in all {
+            let silence = heartbeat.silence(then);
+            if silence > heartbeat.silence_max {
                 let message =
                     format!("the worker for {name} has been silent for {} seconds", silence.as_secs());
                 return Err(Error::Unavailable(message));
@@ -115,30 +115,30 @@ mod tests {
     #[test]
     fn whoever_calls_line_may_be_silent_for_as_long_as_the_calls_of_a_round_may_take_and_nobody_for_longer() {
         for call_max in [1, 10, 45, 60].map(Duration::from_secs) {
-            let pulse = Heartbeats::new(call_max);
+            let heartbeats = Heartbeats::new(call_max);
             let began = Instant::now();
             let round = call_max * CALLS_MAX;
             let all = [
-                &pulse.deliveries,
-                &pulse.medias,
-                &pulse.webhooks,
-                &pulse.events,
-                &pulse.backups,
-                &pulse.retention,
+                &heartbeats.deliveries,
+                &heartbeats.medias,
+                &heartbeats.webhooks,
+                &heartbeats.events,
+                &heartbeats.backups,
+                &heartbeats.retention,
             ];
             let look = |silence: Duration| {
-                for beat in all {
-                    *beat.last.lock().unwrap() = began + silence;
+                for heartbeat in all {
+                    *heartbeat.last.lock().unwrap() = began + silence;
                 }
-                pulse.check_at(began + silence)
+                heartbeats.check_at(began + silence)
             };
 
             assert!(look(round + Duration::from_secs(5)).is_ok(), "{call_max:?}");
             let stuck = look(round + SILENCE_MAX + Duration::from_secs(1)).unwrap_err().to_string();
             assert!(stuck.starts_with("the worker for names has been silent for "), "{stuck}");
         }
-        let pulse = Heartbeats::new(Duration::from_mins(1));
-        let stuck = pulse.check_at(Instant::now() + SILENCE_MAX + Duration::from_secs(1)).unwrap_err();
+        let heartbeats = Heartbeats::new(Duration::from_mins(1));
+        let stuck = heartbeats.check_at(Instant::now() + SILENCE_MAX + Duration::from_secs(1)).unwrap_err();
         assert!(stuck.to_string().starts_with("the worker for deliveries "), "{stuck}");
     }
 }

@@ -98,47 +98,47 @@ mod tests {
 
     #[actix_web::test]
     async fn places_are_taken_and_are_free_again_afterwards() {
-        let mut under_way = InFlight::new(8);
-        assert_eq!(under_way.capacity(), Capacity { any: 8, slow: 2 });
+        let mut in_flight = InFlight::new(8);
+        assert_eq!(in_flight.capacity(), Capacity { any: 8, slow: 2 });
         let mut ends = Vec::new();
         for slow in [true, false, true] {
             let (end, ended) = channel::<()>();
-            under_way.begin(slow, |_| async { drop(ended.await) });
+            in_flight.begin(slow, |_| async { drop(ended.await) });
             ends.push(end);
         }
-        assert_eq!(under_way.capacity(), Capacity { any: 5, slow: 0 });
-        assert!(under_way.ended().now_or_never().is_none());
+        assert_eq!(in_flight.capacity(), Capacity { any: 5, slow: 0 });
+        assert!(in_flight.ended().now_or_never().is_none());
 
         drop(ends.remove(0));
-        under_way.ended().await;
+        in_flight.ended().await;
 
-        assert_eq!(under_way.capacity(), Capacity { any: 6, slow: 1 });
+        assert_eq!(in_flight.capacity(), Capacity { any: 6, slow: 1 });
         ends.clear();
-        under_way.all_ended().await;
+        in_flight.all_ended().await;
     }
 
     #[actix_web::test]
     async fn who_gives_no_answer_for_a_second_is_slow_until_the_next_attempt_begins() {
-        let mut under_way = InFlight::new(8);
+        let mut in_flight = InFlight::new(8);
         let (mut ends, mut begun) = (Vec::new(), Vec::new());
         for _ in 0..8 {
             let (end, ended) = channel::<()>();
-            under_way.begin(false, |since| {
+            in_flight.begin(false, |since| {
                 begun.push(since);
                 async { drop(ended.await) }
             });
             ends.push(end);
         }
-        assert_eq!(under_way.capacity(), Capacity { any: 0, slow: 0 });
+        assert_eq!(in_flight.capacity(), Capacity { any: 0, slow: 0 });
 
         let now = Instant::now() + SLOW_AFTER;
-        assert_eq!(under_way.capacity_at(now), Capacity { any: 6, slow: 0 });
+        assert_eq!(in_flight.capacity_at(now), Capacity { any: 6, slow: 0 });
 
         for since in &begun[1..] {
             since.0.set(now);
         }
-        assert_eq!(under_way.capacity_at(now), Capacity { any: 0, slow: 0 });
+        assert_eq!(in_flight.capacity_at(now), Capacity { any: 0, slow: 0 });
         ends.clear();
-        under_way.all_ended().await;
+        in_flight.all_ended().await;
     }
 }

@@ -47,7 +47,7 @@ impl Outcomes {
             DeliveryDecision::Fail(..) => "failed",
             DeliveryDecision::Retry { .. } => "retried",
             DeliveryDecision::Push { .. } => "pushed_instead",
-            DeliveryDecision::Suspend { .. } => "parked",
+            DeliveryDecision::Suspend { .. } => "suspended",
         };
         self.counted.add(if is_reply { "reply" } else { "push" }, outcome);
     }

@@ -55,8 +55,8 @@ impl Wakers {
     /// Says "look again" to all of them.
     pub fn wake_all(&self) {
         let Self { deliveries, names, tokens, medias, events, webhooks } = self;
-        for alarm in [deliveries, names, tokens, medias, events, webhooks] {
-            alarm.wake();
+        for waker in [deliveries, names, tokens, medias, events, webhooks] {
+            waker.wake();
         }
     }
 }

@@ -84,16 +84,16 @@ impl Server {
         folder.remove_partial_files()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let (feeds, limits) = (Feeds::new(&config.limits), RateLimits::new(&config.limits));
-        let (pulse, metrics) = (Heartbeats::new(config.line.timeout), Metrics::new(store.commits().clone()));
+        let metrics = Metrics::new(store.commits().clone());
         let shared = Shared {
+            heartbeats: Heartbeats::new(config.line.timeout),
             config,
             public_url,
             store,
             folder,
             clock,
             verifier,
-            pulse,
-            alarms: Wakers::default(),
+            wakers: Wakers::default(),
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),
             key_locks: KeyLocks::default(),
@@ -160,7 +160,7 @@ impl Server {
             // A worker ends before it is told to only when it panics: a new start is the only remedy.
             () = &mut workers => Err(Error::internal("a worker has ended")),
             () = self.shared.store.lost() => Ok(()),
-            () = self.notify.run_watchdog(&self.shared.pulse) => Ok(()),
+            () = self.notify.run_watchdog(&self.shared.heartbeats) => Ok(()),
             () = watch_certificate(self.certificate) => Ok(()),
         };
         log::info!("stopping");

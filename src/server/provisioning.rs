@@ -23,7 +23,7 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
             named::require_all(tx)?;
         }
         for customer in &declared.customers {
-            customers::set(tx, customer.id, profile(customer), source(customer.is_beginning))?;
+            customers::set(tx, customer.id, profile(customer), source(customer.is_default))?;
         }
         for account in &declared.accounts {
             let owner = resolve(tx, &declared, &account.customer)?;
@@ -31,7 +31,7 @@ pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
                 tx,
                 (owner, account.id),
                 account_change(account)?,
-                source(account.is_beginning),
+                source(account.is_default),
             )?;
         }
         Ok(())
@@ -52,8 +52,8 @@ fn all_known(tx: &Transaction<'_>, config: &Config) -> Result<bool> {
     Ok(true)
 }
 
-fn source(is_beginning: bool) -> FieldSource {
-    if is_beginning { FieldSource::Default } else { FieldSource::File }
+fn source(is_default: bool) -> FieldSource {
+    if is_default { FieldSource::Default } else { FieldSource::File }
 }
 
 fn profile(customer: &ProvisionedCustomer) -> ProfileChange {
@@ -121,7 +121,7 @@ mod tests {
             webhook_method: None,
             webhook_uri: None,
             message_days: None,
-            is_beginning: false,
+            is_default: false,
         };
         let account = ProvisionedAccount {
             id: AccountId::new(NOW),
@@ -136,7 +136,7 @@ mod tests {
             token_file: None,
             channel_id: None,
             delivery_mode: None,
-            is_beginning: false,
+            is_default: false,
         };
         Config { customers: vec![customer], accounts: vec![account], ..Config::default() }
     }
@@ -280,7 +280,7 @@ mod tests {
     fn what_is_only_a_beginning_replaces_nothing_that_anybody_has_set() {
         let (_folder, store) = store();
         let mut config = configured("first");
-        (config.customers[0].is_beginning, config.accounts[0].is_beginning) = (true, true);
+        (config.customers[0].is_default, config.accounts[0].is_default) = (true, true);
         save(&store, &config, NOW).unwrap();
         let (customer, id) = (config.customers[0].id, config.accounts[0].id);
         let token = Credential::Token(Secret::new("set by a call"));

@@ -33,10 +33,10 @@ impl ServiceManager {
 
     /// Tells again and again that the workers are alive, for as long as they are; never ends. A server that falls silent
     /// is started anew by the service manager.
-    pub async fn run_watchdog(&self, pulse: &Heartbeats) {
+    pub async fn run_watchdog(&self, heartbeats: &Heartbeats) {
         let Some(limit) = self.watchdog else { return std::future::pending().await };
         loop {
-            match pulse.check() {
+            match heartbeats.check() {
                 Ok(()) => self.send("WATCHDOG=1"),
                 Err(error) => log::error!("no sign for the watchdog: {error}"),
             }

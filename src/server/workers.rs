@@ -37,7 +37,7 @@ pub fn spawn(shared: &Shared, stop: &Stop) -> Result<impl Future<Output = ()> + 
 
 /// Those that speak to LINE in the name of accounts.
 fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
-    let Shared { config, store, clock, alarms, outcomes, pulse, quotas, .. } = shared;
+    let Shared { config, store, clock, wakers, outcomes, heartbeats, quotas, .. } = shared;
     let policy = Policy {
         backoff_first: config.delivery.backoff_first,
         backoff_max: config.delivery.backoff_max,
@@ -46,7 +46,7 @@ fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
     let concurrency = config.delivery.concurrency;
     // A client of its own: what hangs in one must not keep the other waiting for a connection.
     let names =
-        NameWorker::new(store.clone(), tokens(shared, NameWorker::CONCURRENCY), alarms.medias.clone())?;
+        NameWorker::new(store.clone(), tokens(shared, NameWorker::CONCURRENCY), wakers.medias.clone())?;
     let tokens = tokens(shared, crowd(concurrency));
     let delivery = DeliveryWorker::new(store.clone(), tokens.clone(), outcomes.clone(), policy, concurrency)?;
     let is_watched = config.metrics.listen.is_some();
@@ -54,44 +54,54 @@ fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
     let tokens = TokenWorker::new(tokens)?;
     let stop = || stop.clone();
     Ok(vec![
-        rt::spawn(names.run(clock.clone(), alarms.names.clone(), pulse.names.clone(), stop())),
-        rt::spawn(delivery.run(clock.clone(), alarms.deliveries.clone(), pulse.deliveries.clone(), stop())),
-        rt::spawn(tokens.run(alarms.tokens.clone(), pulse.tokens.clone(), stop())),
-        rt::spawn(quotas.run(clock.clone(), pulse.quotas.clone(), stop())),
+        rt::spawn(names.run(clock.clone(), wakers.names.clone(), heartbeats.names.clone(), stop())),
+        rt::spawn(delivery.run(
+            clock.clone(),
+            wakers.deliveries.clone(),
+            heartbeats.deliveries.clone(),
+            stop(),
+        )),
+        rt::spawn(tokens.run(wakers.tokens.clone(), heartbeats.tokens.clone(), stop())),
+        rt::spawn(quotas.run(clock.clone(), heartbeats.quotas.clone(), stop())),
     ])
 }
 
 /// The worker for files has clients of its own, so that large files take no connection from messages.
 fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
-    let Shared { config, store, folder, clock, alarms, pulse, metrics, .. } = shared;
+    let Shared { config, store, folder, clock, wakers, heartbeats, metrics, .. } = shared;
     // One more than there are files: a token may be needed while all of them are under way.
     let tokens = tokens(shared, media::FROM_LINE + 1);
     let guard = SsrfGuard::new(&config.limits.allowed_hosts);
     let outbound = OutboundClient::new(guard, media::FROM_ELSEWHERE);
     let sources = MediaSources::new(tokens, outbound, &config.limits, metrics.fetches());
     let worker = MediaWorker::new(store.clone(), folder.clone(), sources)?;
-    Ok(rt::spawn(worker.run(clock.clone(), alarms.medias.clone(), pulse.medias.clone(), stop.clone())))
+    Ok(rt::spawn(worker.run(clock.clone(), wakers.medias.clone(), heartbeats.medias.clone(), stop.clone())))
 }
 
 /// The worker that tells customers speaks to addresses that they chose.
 fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
-    let Shared { config, store, clock, alarms, pulse, metrics, .. } = shared;
+    let Shared { config, store, clock, wakers, heartbeats, metrics, .. } = shared;
     let guard = SsrfGuard::new(&config.limits.allowed_hosts);
     let outbound = OutboundClient::new(guard, crowd(config.webhooks.concurrency));
     let worker = WebhookWorker::new(store.clone(), outbound, &config.webhooks, metrics.webhook_deliveries())?;
-    Ok(rt::spawn(worker.run(clock.clone(), alarms.webhooks.clone(), pulse.webhooks.clone(), stop.clone())))
+    Ok(rt::spawn(worker.run(
+        clock.clone(),
+        wakers.webhooks.clone(),
+        heartbeats.webhooks.clone(),
+        stop.clone(),
+    )))
 }
 
 /// Those that remove what is old and make backups.
 fn maintenance(shared: &Shared, stop: &Stop) -> Result<[JoinHandle<()>; 3]> {
-    let Shared { config, store, folder, clock, alarms, pulse, metrics, .. } = shared;
+    let Shared { config, store, folder, clock, wakers, heartbeats, metrics, .. } = shared;
     let events = EventWorker::new(store.clone(), config.retention.events)?;
     let backups = BackupWorker::new(config, folder, metrics.backups())?;
     let retention = RetentionWorker::new(store.clone(), &config.retention);
     Ok([
-        rt::spawn(events.run(clock.clone(), alarms.events.clone(), pulse.events.clone(), stop.clone())),
-        rt::spawn(backups.run(clock.clone(), pulse.backups.clone(), stop.clone())),
-        rt::spawn(retention.run(clock.clone(), pulse.retention.clone(), stop.clone())),
+        rt::spawn(events.run(clock.clone(), wakers.events.clone(), heartbeats.events.clone(), stop.clone())),
+        rt::spawn(backups.run(clock.clone(), heartbeats.backups.clone(), stop.clone())),
+        rt::spawn(retention.run(clock.clone(), heartbeats.retention.clone(), stop.clone())),
     ])
 }
 

@@ -74,16 +74,16 @@ impl BackupWorker {
     }
 
     /// Makes backups until it is stopped. One that is being made then is given up.
-    pub async fn run(self, clock: Clock, beat: Heartbeat, mut stop: Stop) {
+    pub async fn run(self, clock: Clock, heartbeat: Heartbeat, mut stop: Stop) {
         let mut not_before = clock.now();
         if let Some(last) = self.last(not_before) {
             self.metrics.found(last.as_seconds());
         }
         loop {
-            beat.beat();
+            heartbeat.beat();
             if clock.now() >= not_before
                 && self.is_due(clock.now())
-                && let Err(error) = self.attempt(clock.now(), &beat, &mut stop).await
+                && let Err(error) = self.attempt(clock.now(), &heartbeat, &mut stop).await
             {
                 self.metrics.failed();
                 log::error!("backup: none was made: {}", error.chain());
@@ -97,14 +97,14 @@ impl BackupWorker {
     }
 
     /// One step on a thread for such work, with signs of life meanwhile.
-    async fn attempt(&self, now: Timestamp, beat: &Heartbeat, stop: &mut Stop) -> Result<()> {
+    async fn attempt(&self, now: Timestamp, heartbeat: &Heartbeat, stop: &mut Stop) -> Result<()> {
         let (worker, cancel) = (self.clone(), Cancel::default());
         let requested = cancel.clone();
         let mut making = tokio::task::spawn_blocking(move || worker.step(now, &requested));
         loop {
             tokio::select! {
                 made = &mut making => return made.map_err(Error::internal)?.map(drop),
-                () = tokio::time::sleep(PAUSE_MAX) => beat.beat(),
+                () = tokio::time::sleep(PAUSE_MAX) => heartbeat.beat(),
                 () = stop.requested() => {
                     cancel.request();
                     // It ends within moments. That it was given up is no failure.

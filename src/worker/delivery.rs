@@ -62,14 +62,14 @@ impl DeliveryWorker {
     }
 
     /// Delivers until it is stopped; what is under way then is finished.
-    pub async fn run(self, clock: Clock, alarm: Waker, beat: Heartbeat, mut stop: Stop) {
-        let mut under_way = InFlight::new(self.concurrency);
+    pub async fn run(self, clock: Clock, waker: Waker, heartbeat: Heartbeat, mut stop: Stop) {
+        let mut in_flight = InFlight::new(self.concurrency);
         loop {
-            beat.beat();
-            for claim in self.claim_or_report(&clock, under_way.capacity()).await {
+            heartbeat.beat();
+            for claim in self.claim_or_report(&clock, in_flight.capacity()).await {
                 let (worker, clock, stop) = (self.clone(), clock.clone(), stop.clone());
                 let slow = claim.slow;
-                under_way.begin(slow, |since| async move {
+                in_flight.begin(slow, |since| async move {
                     let go_on = || {
                         since.restart();
                         !stop.is_requested()
@@ -78,13 +78,13 @@ impl DeliveryWorker {
                 });
             }
             tokio::select! {
-                () = under_way.ended() => {}
-                () = alarm.woken() => {}
+                () = in_flight.ended() => {}
+                () = waker.woken() => {}
                 () = tokio::time::sleep(self.pause(&clock)) => {}
                 () = stop.requested() => break,
             }
         }
-        under_way.all_ended().await;
+        in_flight.all_ended().await;
     }
 
     async fn claim(&self, clock: &Clock, room: Capacity) -> Result<Vec<ClaimedDelivery>> {

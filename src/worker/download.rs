@@ -36,37 +36,37 @@ pub async fn begin(folder: &MediaStore, id: MediaId, kind: Variant) -> Result<Pa
 
 /// Writes what arrives, and gives the file its name once all of it is there. Of a failure nothing is left.
 pub async fn store(
-    draft: PartialFile,
+    partial: PartialFile,
     mut response: Response,
     limit: &DownloadLimit,
 ) -> Result<CompleteFile, FetchError> {
     if response.length().is_some_and(|length| length > limit.bytes) {
-        discard(draft).await;
+        discard(partial).await;
         return Err(limit.past.clone());
     }
-    let (draft, ended) = receive(draft, &mut response, limit).await;
-    let Some(draft) = draft else { return Err(ended.err().unwrap_or_else(lost)) };
-    let size = draft.size();
+    let (partial, ended) = receive(partial, &mut response, limit).await;
+    let Some(partial) = partial else { return Err(ended.err().unwrap_or_else(lost)) };
+    let size = partial.size();
     match ended {
         Ok(()) if !is_whole(size, limit.announced, response.ends_by_closing()) => {
-            discard(draft).await;
+            discard(partial).await;
             Err(FetchError::NotYet(format!("perhaps half an answer: {size} bytes")))
         }
-        Ok(()) if limit.only_pictures && !draft.content_type().starts_with("image/") => {
-            discard(draft).await;
+        Ok(()) if limit.only_pictures && !partial.content_type().starts_with("image/") => {
+            discard(partial).await;
             Err(FetchError::Final("it is no picture".to_owned()))
         }
-        Ok(()) => on_disk(move || draft.finish()).await,
-        Err(obstacle) => {
-            discard(draft).await;
-            Err(obstacle)
+        Ok(()) => on_disk(move || partial.finish()).await,
+        Err(error) => {
+            discard(partial).await;
+            Err(error)
         }
     }
 }
 
 /// Writes until the end of the body, or until something is in the way. The draft is gone when the disk has failed.
 async fn receive(
-    mut draft: PartialFile,
+    mut partial: PartialFile,
     response: &mut Response,
     limit: &DownloadLimit,
 ) -> (Option<PartialFile>, Result<(), FetchError>) {
@@ -74,45 +74,45 @@ async fn receive(
     loop {
         let chunk = match tokio::time::timeout(SILENCE_MAX, response.next()).await {
             Ok(Ok(chunk)) => chunk,
-            Ok(Err(failure)) => return (Some(draft), not_yet(failure.message)),
-            Err(_) => return (Some(draft), not_yet("half an answer: no more bytes came".to_owned())),
+            Ok(Err(failure)) => return (Some(partial), not_yet(failure.message)),
+            Err(_) => return (Some(partial), not_yet("half an answer: no more bytes came".to_owned())),
         };
         let is_end = chunk.is_none();
         buffer.extend_from_slice(&chunk.unwrap_or_default());
         let waiting = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
-        if draft.size().saturating_add(waiting) > limit.bytes {
-            return (Some(draft), Err(limit.past.clone()));
+        if partial.size().saturating_add(waiting) > limit.bytes {
+            return (Some(partial), Err(limit.past.clone()));
         }
         if is_end || buffer.len() >= BUFFER_BYTES {
-            match write(draft, buffer).await {
-                Ok(written) => (draft, buffer) = written,
-                Err(obstacle) => return (None, Err(obstacle)),
+            match write(partial, buffer).await {
+                Ok(written) => (partial, buffer) = written,
+                Err(error) => return (None, Err(error)),
             }
         }
         if is_end {
-            return (Some(draft), Ok(()));
+            return (Some(partial), Ok(()));
         }
     }
 }
 
-async fn write(mut draft: PartialFile, mut buffer: Vec<u8>) -> Result<(PartialFile, Vec<u8>), FetchError> {
-    on_disk(move || match draft.write(&buffer) {
+async fn write(mut partial: PartialFile, mut buffer: Vec<u8>) -> Result<(PartialFile, Vec<u8>), FetchError> {
+    on_disk(move || match partial.write(&buffer) {
         Ok(()) => {
             buffer.clear();
-            Ok((draft, buffer))
+            Ok((partial, buffer))
         }
         Err(error) => Err(error),
     })
     .await
 }
 
-async fn discard(draft: PartialFile) {
+async fn discard(partial: PartialFile) {
     let removed = on_disk(move || {
-        drop(draft);
+        drop(partial);
         Ok(())
     });
-    if let Err(obstacle) = removed.await {
-        log::warn!("media: a draft was not removed: {obstacle}");
+    if let Err(error) = removed.await {
+        log::warn!("media: a draft was not removed: {error}");
     }
 }
 

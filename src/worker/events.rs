@@ -37,11 +37,11 @@ impl EventWorker {
     }
 
     /// Removes old events until it is stopped.
-    pub async fn run(self, clock: Clock, alarm: Waker, beat: Heartbeat, stop: Stop) {
+    pub async fn run(self, clock: Clock, waker: Waker, heartbeat: Heartbeat, stop: Stop) {
         let round = async || {
             self.step(&clock).await?;
             Ok(self.reader.read(events::oldest)?.map(|oldest| oldest.after(self.retention)))
         };
-        rounds("events", &clock, (alarm, beat, stop), round).await;
+        rounds("events", &clock, (waker, heartbeat, stop), round).await;
     }
 }

@@ -119,17 +119,17 @@ impl MediaWorker {
     }
 
     /// Fetches and removes until it is stopped. What is under way then is begun again at the next start.
-    pub async fn run(self, clock: Clock, alarm: Waker, beat: Heartbeat, mut stop: Stop) {
-        let mut under_way = FuturesUnordered::new();
+    pub async fn run(self, clock: Clock, waker: Waker, heartbeat: Heartbeat, mut stop: Stop) {
+        let mut in_flight = FuturesUnordered::new();
         let mut room = Permits::new();
         let mut sweeper = Sweeper::default();
         loop {
-            beat.beat();
+            heartbeat.beat();
             sweeper.sweep(&self, clock.now());
             let pause = match self.claim(&clock, room).await {
                 Ok(due) => {
-                    under_way.extend(due.into_iter().map(|fetch| {
-                        room.take(fetch.errand);
+                    in_flight.extend(due.into_iter().map(|fetch| {
+                        room.take(fetch.task);
                         self.work(fetch, &clock)
                     }));
                     self.pause(&clock, room)
@@ -140,8 +140,8 @@ impl MediaWorker {
                 }
             };
             tokio::select! {
-                Some(errand) = under_way.next() => room.give_back(errand),
-                () = alarm.woken() => {}
+                Some(task) = in_flight.next() => room.give_back(task),
+                () = waker.woken() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = stop.requested() => return,
             }
@@ -150,16 +150,16 @@ impl MediaWorker {
 
     async fn claim(&self, clock: &Clock, room: Permits) -> Result<Vec<FetchJob>> {
         let claim = move |tx: &Transaction<'_>| {
-            room.free().map(|(errand, places)| fetch_jobs::claim(tx, errand, places)).collect()
+            room.free().map(|(task, places)| fetch_jobs::claim(tx, task, places)).collect()
         };
         let due: Vec<Vec<FetchJob>> = self.store.write(clock.now(), claim).await?;
         Ok(due.into_iter().flatten().collect())
     }
 
     fn pause(&self, clock: &Clock, room: Permits) -> Duration {
-        let next: Result<Vec<_>> = self.reader.read(|connection| {
-            room.free().map(|(errand, _)| fetch_jobs::next_due(connection, errand)).collect()
-        });
+        let next: Result<Vec<_>> = self
+            .reader
+            .read(|connection| room.free().map(|(task, _)| fetch_jobs::next_due(connection, task)).collect());
         next.map_or_else(
             |error| {
                 report(&error);
@@ -171,14 +171,14 @@ impl MediaWorker {
 
     /// Does what is due for one file, and says whose place it has had.
     async fn work(&self, fetch: FetchJob, clock: &Clock) -> MediaTask {
-        let errand = fetch.errand;
-        let done = if errand == MediaTask::Remove {
+        let task = fetch.task;
+        let done = if task == MediaTask::Remove {
             self.remove(fetch, clock).await
         } else {
             self.fetch_and_record(fetch, clock).await
         };
         done.unwrap_or_else(|error| report(&error));
-        errand
+        task
     }
 
     async fn remove(&self, fetch: FetchJob, clock: &Clock) -> Result<()> {
@@ -189,8 +189,8 @@ impl MediaWorker {
     async fn fetch_and_record(&self, fetch: FetchJob, clock: &Clock) -> Result<()> {
         let attempt = tokio::time::timeout(ATTEMPT_MAX, self.fetch(&fetch)).await;
         match attempt.unwrap_or_else(|_| Err(FetchError::NotYet("it took too long".to_owned()))) {
-            Ok((kept, has_preview)) => self.record(fetch, kept, has_preview, clock).await,
-            Err(obstacle) => self.put_off(fetch, &obstacle, clock).await,
+            Ok((stored, has_preview)) => self.record(fetch, stored, has_preview, clock).await,
+            Err(error) => self.put_off(fetch, &error, clock).await,
         }
     }
 
@@ -198,15 +198,15 @@ impl MediaWorker {
     async fn fetch(&self, fetch: &FetchJob) -> Result<(CompleteFile, bool), FetchError> {
         let limit = self.limit(fetch)?;
         let response = self.open(fetch).await?;
-        let draft = download::begin(&self.folder, fetch.id, Variant::Whole).await?;
+        let partial = download::begin(&self.folder, fetch.id, Variant::Whole).await?;
         // From here on a withdrawal removes the draft; before, it left nothing to remove.
         let is_wanted = self.reader.read(|connection| fetch_jobs::is_wanted(connection, fetch));
         if !is_wanted.map_err(|error| FetchError::NotYet(error.chain()))? {
-            return Err(FetchError::Final("withdrawn".to_owned()));
+            return Err(FetchError::Final("unsent".to_owned()));
         }
-        let kept = download::store(draft, response, &limit).await?;
+        let stored = download::store(partial, response, &limit).await?;
         let preview = tokio::time::timeout(PREVIEW_MAX, self.preview(fetch)).await;
-        Ok((kept, preview.is_ok_and(|preview| preview.is_ok())))
+        Ok((stored, preview.is_ok_and(|preview| preview.is_ok())))
     }
 
     /// How much may come: what a file may have, and what the customer has room for.
@@ -265,8 +265,8 @@ impl MediaWorker {
         loop {
             let brought = self.fetch_preview(fetch).await;
             match &brought {
-                Err(obstacle @ FetchError::NotYet(_)) if attempts < PREVIEW_ATTEMPTS_MAX => {
-                    tokio::time::sleep(obstacle.pause(attempts, Duration::ZERO).unwrap_or_default()).await;
+                Err(error @ FetchError::NotYet(_)) if attempts < PREVIEW_ATTEMPTS_MAX => {
+                    tokio::time::sleep(error.pause(attempts, Duration::ZERO).unwrap_or_default()).await;
                     attempts += 1;
                 }
                 _ => return brought,
@@ -285,34 +285,34 @@ impl MediaWorker {
             (Some(_), Some(url)) => self.sources.outbound.content(url).await?,
             (Some(_), None) => return Err(none),
         };
-        let draft = download::begin(&self.folder, fetch.id, Variant::Preview).await?;
+        let partial = download::begin(&self.folder, fetch.id, Variant::Preview).await?;
         let limit =
             DownloadLimit { bytes: PREVIEW_BYTES_MAX, past: none, only_pictures: true, announced: None };
-        download::store(draft, response, &limit).await.map(drop)
+        download::store(partial, response, &limit).await.map(drop)
     }
 
     /// Shows the file, or removes it when its message was withdrawn meanwhile.
     async fn record(
         &self,
         fetch: FetchJob,
-        kept: CompleteFile,
+        stored: CompleteFile,
         has_preview: bool,
         clock: &Clock,
     ) -> Result<()> {
         let id = fetch.id;
         let store =
-            self.store.write(clock.now(), move |tx| fetch_jobs::store(tx, &fetch, &kept, has_preview));
+            self.store.write(clock.now(), move |tx| fetch_jobs::store(tx, &fetch, &stored, has_preview));
         if store.await? {
             self.sources.counted.add("stored");
             return Ok(());
         }
-        self.sources.counted.add("withdrawn");
+        self.sources.counted.add("unsent");
         download::remove(&self.folder, id).await
     }
 
-    async fn put_off(&self, fetch: FetchJob, obstacle: &FetchError, clock: &Clock) -> Result<()> {
-        let (now, reason) = (clock.now(), obstacle.to_string());
-        let pause = obstacle.pause(fetch.attempts, now.since(fetch.since));
+    async fn put_off(&self, fetch: FetchJob, error: &FetchError, clock: &Clock) -> Result<()> {
+        let (now, reason) = (clock.now(), error.to_string());
+        let pause = error.pause(fetch.attempts, now.since(fetch.since));
         self.sources.counted.add(if pause.is_some() { "postponed" } else { "given_up" });
         log::warn!("media: {} was not fetched, attempt {}: {reason}", fetch.id, fetch.attempts);
         self.store
@@ -355,16 +355,16 @@ impl Permits {
         self.places.iter().copied().filter(|(_, places)| *places > 0)
     }
 
-    fn take(&mut self, errand: MediaTask) {
-        *self.of(errand) -= 1;
+    fn take(&mut self, task: MediaTask) {
+        *self.of(task) -= 1;
     }
 
-    fn give_back(&mut self, errand: MediaTask) {
-        *self.of(errand) += 1;
+    fn give_back(&mut self, task: MediaTask) {
+        *self.of(task) += 1;
     }
 
-    fn of(&mut self, errand: MediaTask) -> &mut usize {
-        let of = self.places.iter_mut().find(|(each, _)| *each == errand);
+    fn of(&mut self, task: MediaTask) -> &mut usize {
+        let of = self.places.iter_mut().find(|(each, _)| *each == task);
         &mut of.expect("all errands have places").1
     }
 }

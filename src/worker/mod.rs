@@ -44,11 +44,11 @@ fn pause(due: Option<Timestamp>, now: Timestamp) -> Duration {
 async fn rounds(
     name: &str,
     clock: &Clock,
-    (alarm, beat, mut stop): (Waker, Heartbeat, Stop),
+    (waker, heartbeat, mut stop): (Waker, Heartbeat, Stop),
     round: impl AsyncFn() -> Result<Option<Timestamp>>,
 ) {
     loop {
-        beat.beat();
+        heartbeat.beat();
         let pause = match round().await {
             Ok(due) => pause(due, clock.now()),
             Err(error) => {
@@ -57,7 +57,7 @@ async fn rounds(
             }
         };
         tokio::select! {
-            () = alarm.woken() => {}
+            () = waker.woken() => {}
             () = tokio::time::sleep(pause) => {}
             () = stop.requested() => return,
         }

@@ -63,12 +63,12 @@ impl NameWorker {
     }
 
     /// Asks for names until it is stopped.
-    pub async fn run(self, clock: Clock, alarm: Waker, beat: Heartbeat, stop: Stop) {
+    pub async fn run(self, clock: Clock, waker: Waker, heartbeat: Heartbeat, stop: Stop) {
         let round = async || {
             self.step(&clock).await?;
             self.reader.read(lookups::next_due)
         };
-        rounds("names", &clock, (alarm, beat, stop), round).await;
+        rounds("names", &clock, (waker, heartbeat, stop), round).await;
     }
 
     async fn ask(&self, lookup: Lookup, clock: &Clock) -> Result<()> {

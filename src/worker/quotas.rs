@@ -32,14 +32,14 @@ impl QuotaWorker {
     }
 
     /// Asks about every account of which nothing is known that is fresh enough. What LINE does not tell stays as it was.
-    pub async fn step(&self, now: Timestamp, beat: &Heartbeat) -> Result<()> {
+    pub async fn step(&self, now: Timestamp, heartbeat: &Heartbeat) -> Result<()> {
         let accounts = self.store.read(accounts::list).await?;
         self.quotas.keep_only(&accounts);
         for account in accounts.iter().filter(|account| !account.token.expose().is_empty()) {
             if self.quotas.fresh(account.id, now, PERIOD).is_some() {
                 continue;
             }
-            beat.beat();
+            heartbeat.beat();
             let line = self.tokens.line();
             let asked =
                 self.tokens.call(account.id, &account.token, async |token| line.quota(token).await).await;
@@ -52,14 +52,14 @@ impl QuotaWorker {
     }
 
     /// Asks until it is stopped.
-    pub async fn run(self, clock: Clock, beat: Heartbeat, mut stop: Stop) {
+    pub async fn run(self, clock: Clock, heartbeat: Heartbeat, mut stop: Stop) {
         let mut next_round = clock.now();
         loop {
-            beat.beat();
+            heartbeat.beat();
             let now = clock.now();
             if self.wanted && (now >= next_round || next_round > now.after(PERIOD)) {
                 next_round = now.after(PERIOD);
-                if let Err(error) = self.step(now, &beat).await {
+                if let Err(error) = self.step(now, &heartbeat).await {
                     log::error!("quota: {}", error.chain());
                 }
             }

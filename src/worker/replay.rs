@@ -40,7 +40,7 @@ pub fn page(store: &Store, since: Timestamp, after: i64, now: Timestamp) -> Resu
     let Some(last) = waiting.last() else { return Ok(ReplayPage::default()) };
     let mut page = ReplayPage { next: Some(last.key), ..ReplayPage::default() };
     let outcomes = store.write_blocking(now, move |tx| {
-        let events = waiting.iter().map(|waiting| (waiting, webhook::parse_event(&waiting.body)));
+        let events = waiting.iter().map(|waiting| (waiting, webhook::event::parse_event(&waiting.body)));
         events.map(|(waiting, event)| replays::replay(tx, waiting, &event)).collect::<Result<Vec<_>>>()
     })?;
     for outcome in outcomes {

@@ -48,10 +48,10 @@ impl RetentionWorker {
     }
 
     /// Removes until it is stopped. Whatever ends it, the next start goes on.
-    pub async fn run(self, clock: Clock, beat: Heartbeat, mut stop: Stop) {
+    pub async fn run(self, clock: Clock, heartbeat: Heartbeat, mut stop: Stop) {
         let (mut removed, mut next_round) = (0, Instant::now());
         loop {
-            beat.beat();
+            heartbeat.beat();
             let mut pause = PAUSE_MAX;
             if Instant::now() >= next_round {
                 let count = self.step(clock.now()).await.unwrap_or_else(|error| {

@@ -45,11 +45,11 @@ impl TokenWorker {
     }
 
     /// Fetches tokens until it is stopped.
-    pub async fn run(self, alarm: Waker, beat: Heartbeat, stop: Stop) {
+    pub async fn run(self, waker: Waker, heartbeat: Heartbeat, stop: Stop) {
         let round = async || {
             self.step().await?;
             self.reader.read(tokens::next_due)
         };
-        rounds("tokens", self.tokens.clock(), (alarm, beat, stop), round).await;
+        rounds("tokens", self.tokens.clock(), (waker, heartbeat, stop), round).await;
     }
 }

@@ -268,8 +268,8 @@ async fn what_is_under_way_for_somebody_who_is_erased_ends_and_holds_up_nobody()
     let path = format!("/v1.0/conversations/{}/messages", server.conversation_with(&alice).await);
     let text = json!({ "text": "a private text" });
     let erase = async {
-        let under_way = "SELECT (SELECT count(*) FROM deliveries WHERE state = 'sending') + (SELECT count(*) FROM medias WHERE attempts = 1)";
-        eventually(|| server.value::<i64>(under_way) == 2).await;
+        let in_flight = "SELECT (SELECT count(*) FROM deliveries WHERE state = 'sending') + (SELECT count(*) FROM medias WHERE attempts = 1)";
+        eventually(|| server.value::<i64>(in_flight) == 2).await;
         assert_eq!(done(&server, &["erase", "--user", &alice])["left"], json!([]));
     };
 

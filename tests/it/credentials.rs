@@ -153,9 +153,9 @@ async fn a_channel_whose_secret_line_does_not_know_is_parked_until_it_has_the_ri
 
     assert_eq!(wrong["line"]["status"], "refused");
     assert_eq!(sent["status"], "sending");
-    assert_eq!(server.get(&account).await.json()["parked"]["reason"], "token");
+    assert_eq!(server.get(&account).await.json()["suspended"]["reason"], "token");
     let mended = server.put(&account, &json!({ "secret": right.expose() })).await.json();
-    assert_eq!((&mended["line"]["status"], &mended["parked"]), (&json!("good"), &Value::Null));
+    assert_eq!((&mended["line"]["status"], &mended["suspended"]), (&json!("good"), &Value::Null));
     let one = format!("/v1.0/conversations/{conversation}/messages/{}", sent["id"].as_str().unwrap());
     eventually_is(json!("sent"), async || server.get(&one).await.json()["status"].clone()).await;
 }

@@ -38,8 +38,8 @@ async fn status(server: &TestServer, conversation: &str, id: &str) -> String {
     message(server, conversation, id).await["status"].as_str().unwrap().to_owned()
 }
 
-async fn parked(server: &TestServer) -> Value {
-    server.get(&format!("/v1.0/conversation_accounts/{}", server.account)).await.json()["parked"].clone()
+async fn suspended(server: &TestServer) -> Value {
+    server.get(&format!("/v1.0/conversation_accounts/{}", server.account)).await.json()["suspended"].clone()
 }
 
 fn pushes(server: &TestServer) -> Vec<kaiwa::sandbox::records::RequestRecord> {
@@ -108,10 +108,10 @@ async fn a_wrong_token_parks_the_account_until_it_has_a_new_one() {
     let second = post(&server, &conversation, "two").await;
 
     assert_eq!(first["status"], "sending");
-    assert_eq!(parked(&server).await["reason"], "token");
+    assert_eq!(suspended(&server).await["reason"], "token");
     assert!(server.executed(&user).is_empty());
     let changed = server.put(&account, &json!({ "token": good.expose() })).await.json();
-    assert_eq!((&changed["line"]["status"], &changed["parked"]), (&json!("good"), &Value::Null));
+    assert_eq!((&changed["line"]["status"], &changed["suspended"]), (&json!("good"), &Value::Null));
     eventually_is("sent".to_owned(), async || status(&server, &conversation, &second).await).await;
     assert_eq!(server.executed(&user), ["one", "two"]);
 }
@@ -130,7 +130,7 @@ async fn a_late_refusal_of_the_old_token_says_nothing_about_the_new_one() {
     server.put(&account, &json!({ "token": good.expose() })).await;
 
     eventually_is("sent".to_owned(), async || status(&server, &conversation, &id).await).await;
-    assert_eq!(parked(&server).await, Value::Null);
+    assert_eq!(suspended(&server).await, Value::Null);
     assert_eq!(server.executed(&user), ["on its way"]);
 }
 
@@ -144,17 +144,17 @@ async fn a_used_up_quota_parks_the_account_and_a_probe_ends_it() {
     let second = post(&server, &other, "two").await;
 
     assert_eq!(first["status"], "sending");
-    assert_eq!(parked(&server).await["reason"], "quota");
-    let until = parked(&server).await["until"].clone();
+    assert_eq!(suspended(&server).await["reason"], "quota");
+    let until = suspended(&server).await["until"].clone();
     server.advance(Duration::from_mins(61));
     eventually(|| pushes(&server).len() == 2).await;
-    eventually_is(true, async || parked(&server).await["until"].as_str() > until.as_str()).await;
+    eventually_is(true, async || suspended(&server).await["until"].as_str() > until.as_str()).await;
     assert_eq!(pushes(&server).len(), 2, "one probe, and nobody else");
     server.line.platform.set_quota(Some(1_000), 10);
     server.advance(Duration::from_mins(61));
     eventually_is("sent".to_owned(), async || status(&server, &other, &second).await).await;
     eventually(|| server.executed(&user) == ["one"]).await;
-    assert_eq!(parked(&server).await, Value::Null);
+    assert_eq!(suspended(&server).await, Value::Null);
 }
 
 #[actix_web::test]
@@ -168,7 +168,7 @@ async fn permission_and_redirects_park_too_and_kill_no_message() {
 
         let sent = server.say(&conversation, "patience").await;
 
-        assert_eq!(parked(&server).await["reason"], reason);
+        assert_eq!(suspended(&server).await["reason"], reason);
         server.advance(Duration::from_mins(pause));
         let id = sent["id"].as_str().unwrap();
         eventually_is("sent".to_owned(), async || status(&server, &conversation, id).await).await;
@@ -186,8 +186,8 @@ async fn a_limit_without_lines_words_is_told_by_the_quota_itself() {
 
     server.say(&conversation, "hi").await;
 
-    assert_eq!(parked(&server).await["reason"], "quota");
-    assert!(parked(&server).await["message"].as_str().unwrap().starts_with("429 reworded"));
+    assert_eq!(suspended(&server).await["reason"], "quota");
+    assert!(suspended(&server).await["message"].as_str().unwrap().starts_with("429 reworded"));
 }
 
 #[actix_web::test]
@@ -211,7 +211,7 @@ async fn what_was_certainly_not_sent_may_wait_for_days_and_gets_a_new_key() {
     let (server, user, conversation) = with_conversation().await;
     server.line.platform.set_quota(Some(0), 0);
     let id = post(&server, &conversation, "late").await;
-    eventually_is(json!("quota"), async || parked(&server).await["reason"].clone()).await;
+    eventually_is(json!("quota"), async || suspended(&server).await["reason"].clone()).await;
 
     server.line.platform.set_quota(None, 0);
     server.advance(Duration::from_hours(3 * 24));
@@ -372,7 +372,7 @@ async fn a_chat_that_is_written_to_too_fast_holds_up_no_other() {
     let waiting = server.say(&conversation, "too fast").await;
 
     assert_eq!(waiting["status"], "sending");
-    assert_eq!(parked(&server).await, Value::Null);
+    assert_eq!(suspended(&server).await, Value::Null);
     assert_eq!(server.say(&other, "hi").await["status"], "sent");
     server.set_faults(&json!([]));
     let id = waiting["id"].as_str().unwrap();

@@ -10,7 +10,8 @@ use kaiwa::api::events::feed;
 use kaiwa::api::files::{medias, range};
 use kaiwa::api::request::{idempotency_key, query};
 use kaiwa::line::answer::LineAnswer;
-use kaiwa::line::{received_message, signature, webhook};
+use kaiwa::line::webhook::received_message;
+use kaiwa::line::{signature, webhook};
 use kaiwa::model::accounts::customer::ProfileChange;
 use kaiwa::model::delivery::PushOutcome;
 use kaiwa::model::files::content;
@@ -117,7 +118,7 @@ proptest! {
 
         prop_assert_eq!(read, expected);
         drop(webhook::parse(&junk));
-        drop(webhook::parse_event(&String::from_utf8_lossy(&junk)));
+        drop(webhook::event::parse_event(&String::from_utf8_lossy(&junk)));
         drop(received_message::message(&body));
     }
 

@@ -101,7 +101,7 @@ async fn the_probe_of_a_parked_account_is_made_by_a_chat_that_may_be_written_to(
     server.set_faults(&json!([{ "kind": "status", "status": 403, "count": 2, "path": "/v2/bot/message/" }]));
     let first = post(&server, &of_alice, "first").await;
     eventually_is(1, async || {
-        server.value::<i64>("SELECT count(*) FROM accounts WHERE parked_until IS NOT NULL")
+        server.value::<i64>("SELECT count(*) FROM accounts WHERE suspended_until IS NOT NULL")
     })
     .await;
     let second = post(&server, &of_bob, "second").await;

@@ -136,11 +136,11 @@ async fn a_parked_account_is_shown_and_does_not_make_the_server_unready() {
     let request = server.request(Method::POST, &path).insert_header(("prefer", "respond-async"));
     Answer::to(request.content_type("application/json"), json!({ "text": "a" }).to_string()).await;
 
-    let parked = r#"kaiwa_accounts_parked{reason="token"}"#;
-    eventually_is(Some("1".to_owned()), async || number(&server, parked).await).await;
+    let suspended = r#"kaiwa_accounts_suspended{reason="token"}"#;
+    eventually_is(Some("1".to_owned()), async || number(&server, suspended).await).await;
 
     let ready = server.get("/readyz").await;
-    assert_eq!((ready.status, &ready.json()["figures"]["accounts_parked"]), (200, &json!({ "token": 1 })));
+    assert_eq!((ready.status, &ready.json()["figures"]["accounts_suspended"]), (200, &json!({ "token": 1 })));
     assert!(ready.json()["figures"]["disk_free_bytes"].as_u64().unwrap() > 0);
     assert_eq!(number(&server, "kaiwa_deliveries_waiting").await.unwrap(), "1");
 }

@@ -238,14 +238,14 @@ async fn while_a_quota_is_used_up_free_replies_go_out_and_one_push_probes() {
     let (alice, bob) = (writes(&server, "Alice").await, writes(&server, "Bob").await);
     let pushes = || requests(&server, PUSH);
     let texts = |name: &str| server.executed(&server.user(name));
-    let parked = async || {
+    let suspended = async || {
         let account = server.get(&format!("/v1.0/conversation_accounts/{}", server.account)).await.json();
-        account["parked"]["reason"].clone()
+        account["suspended"]["reason"].clone()
     };
     server.line.platform.set_quota(Some(10), 10);
     server.advance(Duration::from_secs(46));
     assert_eq!(server.say(&alice, "waits").await["status"], "sending");
-    assert_eq!((parked().await, pushes()), (json!("quota"), 1));
+    assert_eq!((suspended().await, pushes()), (json!("quota"), 1));
 
     writes(&server, "Bob").await;
     let free = server.say(&bob, "free").await;
@@ -256,11 +256,11 @@ async fn while_a_quota_is_used_up_free_replies_go_out_and_one_push_probes() {
     assert_eq!(waiting.json()["status"], "sending");
     writes(&server, "Alice").await;
     eventually_is(vec!["waits".to_owned()], async || texts("Alice")).await;
-    assert_eq!((parked().await, pushes()), (json!("quota"), 1), "a reply says nothing about a quota");
+    assert_eq!((suspended().await, pushes()), (json!("quota"), 1), "a reply says nothing about a quota");
 
     server.advance(Duration::from_mins(61));
     eventually_is(2, async || pushes()).await;
-    assert_eq!(parked().await, "quota");
+    assert_eq!(suspended().await, "quota");
     writes(&server, "Alice").await;
     assert_eq!(server.say(&alice, "free as well").await["cost"], 0);
     assert_eq!((texts("Bob"), pushes()), (vec!["free".to_owned()], 2), "one message probes, once");
@@ -271,7 +271,7 @@ async fn while_a_quota_is_used_up_free_replies_go_out_and_one_push_probes() {
     assert_eq!(server.say(&alice, "free before the probe").await["cost"], 0);
     server.advance(Duration::from_mins(61));
     eventually_is(vec!["free".to_owned(), "waits too".to_owned()], async || texts("Bob")).await;
-    eventually_is(Value::Null, parked).await;
+    eventually_is(Value::Null, suspended).await;
     assert_eq!(pushes(), 3);
 }
 

@@ -225,9 +225,9 @@ def _stand(run: Run, name: str, obstacle: Obstacle) -> bool:
     obstacle.begin(run.place)
     run.write(name)
     path = f"/v1.0/conversation_accounts/{run.place.account}"
-    end, parked = time.monotonic() + END_SECONDS_MAX, None
-    while parked is None and time.monotonic() < end:
-        parked = run.place.api("GET", path)["parked"]
+    end, suspended = time.monotonic() + END_SECONDS_MAX, None
+    while suspended is None and time.monotonic() < end:
+        suspended = run.place.api("GET", path)["suspended"]
         time.sleep(0.02)
     if run.states(name) != {("sending", None): len(run.chats)}:
         run.wrong.append(f"{name}: {dict(run.states(name))} while it lasted")
@@ -236,7 +236,7 @@ def _stand(run: Run, name: str, obstacle: Obstacle) -> bool:
     if not run.ended(name):
         run.wrong.append(f"{name}: still on its way")
     run.judge(name, SENT, 1)
-    return parked is not None and parked["reason"] == obstacle.reason
+    return suspended is not None and suspended["reason"] == obstacle.reason
 
 
 def _a_day_later(run: Run) -> int:

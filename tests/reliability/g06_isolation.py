@@ -1,4 +1,4 @@
-"""G6: chats of five accounts that hang, chats that are held back by the rate limit and an account that is parked delay
+"""G6: chats of five accounts that hang, chats that are held back by the rate limit and an account that is suspended delay
 nobody else."""
 
 import json
@@ -9,7 +9,7 @@ import time
 from goal import Goal, Setting, main
 from installation import Installation
 
-HANGING, LIMITED, PARKED, HEALTHY = 200, 50, 50, 40
+HANGING, LIMITED, SUSPENDED, HEALTHY = 200, 50, 50, 40
 # Together with the chats of the first account these are more than can be under way at once.
 HANGING_ACCOUNTS, HANGING_OF_EACH = 4, 80
 WRITERS = 4
@@ -27,20 +27,20 @@ def measure(setting: Setting, goal: Goal) -> None:
         chats = place.friends([f"user {number}" for number in range(HANGING + LIMITED + HEALTHY)])
         hanging, limited = chats[:HANGING], chats[HANGING : HANGING + LIMITED]
         healthy = chats[HANGING + LIMITED :]
-        account, parked = _another_account(place, [f"customer {number}" for number in range(PARKED)])
-        place.line.control("PUT", "/faults", _faults(hanging, limited, parked))
-        _hold_up(place, hanging + limited + parked)
+        account, suspended = _another_account(place, [f"customer {number}" for number in range(SUSPENDED)])
+        place.line.control("PUT", "/faults", _faults(hanging, limited, suspended))
+        _hold_up(place, hanging + limited + suspended)
         _judge(setting, goal, "", _write(place, healthy, SECONDS * setting.scale))
         requests = place.line.control("GET", "/requests")
         goal.at_least("hanging chats tried", len(_asked(place, hanging)), HANGING)
         goal.at_least("held back by the rate limit", sum(one["status"] == 429 for one in requests), LIMITED)
-        reason = place.api("GET", f"/v1.0/conversation_accounts/{account}")["parked"]
-        goal.at_least("parked accounts", int(reason is not None), 1)
-        states = [_newest(place, conversation) for _, conversation in parked]
-        goal.at_least("chats that wait for a parked account", states.count("sending"), PARKED)
+        reason = place.api("GET", f"/v1.0/conversation_accounts/{account}")["suspended"]
+        goal.at_least("suspended accounts", int(reason is not None), 1)
+        states = [_newest(place, conversation) for _, conversation in suspended]
+        goal.at_least("chats that wait for a suspended account", states.count("sending"), SUSPENDED)
 
         more = _hanging_accounts(place)
-        place.line.control("PUT", "/faults", _faults(hanging + more, limited, parked))
+        place.line.control("PUT", "/faults", _faults(hanging + more, limited, suspended))
         # Measured from the first attempts on, when nobody can know yet that these chats hang.
         _hold_up(place, more)
         _judge(setting, goal, "five hanging accounts: ", _write(place, healthy, SECONDS * setting.scale))
@@ -94,13 +94,13 @@ def _newest(place: Installation, conversation: str) -> str:
 
 
 def _faults(
-    hanging: list[tuple[str, str]], limited: list[tuple[str, str]], parked: list[tuple[str, str]]
+    hanging: list[tuple[str, str]], limited: list[tuple[str, str]], suspended: list[tuple[str, str]]
 ) -> list[dict]:
     faults = [{"kind": "timeout", "path": PUSH, "recipient": user} for user, _ in hanging]
     message = "The API rate limit has been exceeded. Try again later."
     limit = {"kind": "status", "path": PUSH, "status": 429, "message": message}
     faults += [{**limit, "recipient": user} for user, _ in limited]
-    return faults + [{"kind": "status", "path": PUSH, "status": 403, "recipient": user} for user, _ in parked]
+    return faults + [{"kind": "status", "path": PUSH, "status": 403, "recipient": user} for user, _ in suspended]
 
 
 def _write(place: Installation, chats: list[tuple[str, str]], seconds: float) -> list[float]:

@@ -91,7 +91,7 @@ pub async fn update(
     let now = app.shared.clock.now();
     app.shared.store.write(now, move |tx| accounts::update(tx, caller.customer, id, change)).await?;
     if is_new {
-        app.shared.alarms.deliveries.wake();
+        app.shared.wakers.deliveries.wake();
         recheck(&app, caller.customer, id).await?;
     }
     show(&app, caller.customer, id)
@@ -124,7 +124,7 @@ pub async fn check(app: &App, account: &Account) -> Result<Check> {
 }
 
 async fn recheck(app: &App, customer: CustomerId, id: AccountId) -> Result<()> {
-    app.shared.alarms.tokens.wake();
+    app.shared.wakers.tokens.wake();
     let account = app.reader.read(|connection| accounts::get(connection, customer, id))?;
     check(app, &account).await.map(drop)
 }

@@ -58,10 +58,10 @@ pub async fn receive(
         tokio::time::timeout(app.shared.config.limits.webhook_timeout, receive).await.map_err(late)??;
     app.shared.count(received, &lags);
     if received.stored > 0 {
-        app.shared.alarms.names.wake();
-        app.shared.alarms.medias.wake();
+        app.shared.wakers.names.wake();
+        app.shared.wakers.medias.wake();
         if may_reply {
-            app.shared.alarms.deliveries.wake();
+            app.shared.wakers.deliveries.wake();
         }
     }
     Ok(HttpResponse::Ok().finish())
@@ -69,7 +69,7 @@ pub async fn receive(
 
 /// Whether messages wait for a quota that is used up: an event brings a token with which one can go out for free.
 fn waits_for_replies(account: &Account) -> bool {
-    account.suspension.as_ref().is_some_and(|parked| parked.reason == SuspensionReason::Quota)
+    account.suspension.as_ref().is_some_and(|suspension| suspension.reason == SuspensionReason::Quota)
 }
 
 /// The account whose channel secret signed the body, and the body. What can be refused without reading that is refused

@@ -71,7 +71,7 @@ pub async fn send(
         idempotency::note(tx, claim.as_ref(), Created::Message(id))
     });
     send.await?;
-    app.shared.alarms.deliveries.wake();
+    app.shared.wakers.deliveries.wake();
     if !prefers_no_wait(&request) {
         outcome.wait(app.shared.config.delivery.wait).await;
     }

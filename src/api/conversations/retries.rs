@@ -46,7 +46,7 @@ pub async fn create(
         idempotency::note(tx, claim.as_ref(), Created::Message(id))
     });
     retry.await?;
-    app.shared.alarms.deliveries.wake();
+    app.shared.wakers.deliveries.wake();
     if !prefers_no_wait(&request) {
         outcome.wait(app.shared.config.delivery.wait).await;
     }

@@ -43,13 +43,13 @@ struct FeedQuery {
     grant: Grant,
     conversation: Option<ConversationId>,
     kinds: Vec<EventKind>,
-    beginning: FeedStart,
+    start: FeedStart,
 }
 
 /// An open feed.
 struct Feed {
     app: web::Data<App>,
-    wish: FeedQuery,
+    query: FeedQuery,
     reading: EventCursor,
     listener: EventListener,
     end: Stop,
@@ -64,14 +64,14 @@ struct Feed {
 
 /// A customer's events, from now on or from where the client ended.
 pub async fn read(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
-    let wish = FeedQuery::of(&request, &app).await?;
-    let place = app.shared.feeds.enter(wish.customer)?;
+    let query = FeedQuery::of(&request, &app).await?;
+    let place = app.shared.feeds.enter(query.customer)?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header(UNBUFFERED);
     if request.method() == Method::HEAD {
         return Ok(answer.streaming(stream::empty::<Result<Bytes, Infallible>>()));
     }
-    let feed = Feed::open(app, wish, place)?;
+    let feed = Feed::open(app, query, place)?;
     Ok(answer.streaming(feed.pieces()))
 }
 
@@ -88,12 +88,12 @@ impl FeedQuery {
         let conversation = query::parameter(request, "conversation_id").map(|id| id.parse()).transpose()?;
         let kinds =
             query::parameter(request, "type").map_or(Ok(EventKind::ALL.to_vec()), |types| kinds(&types))?;
-        Ok(Self { customer, grant, conversation, kinds, beginning: start(request) })
+        Ok(Self { customer, grant, conversation, kinds, start: start(request) })
     }
 
-    fn open(&self, app: &App, beginning: FeedStart) -> Result<Option<EventCursor>> {
+    fn open(&self, app: &App, start: FeedStart) -> Result<Option<EventCursor>> {
         let of = (self.customer, self.conversation);
-        app.reader.read(|connection| events::open(connection, of, self.kinds.clone(), beginning))
+        app.reader.read(|connection| events::open(connection, of, self.kinds.clone(), start))
     }
 }
 
@@ -124,15 +124,15 @@ fn kinds(types: &str) -> Result<Vec<EventKind>> {
 }
 
 impl Feed {
-    fn open(app: web::Data<App>, wish: FeedQuery, place: FeedPermit) -> Result<Self> {
-        let (reading, greeting) = match wish.open(&app, wish.beginning)? {
+    fn open(app: web::Data<App>, query: FeedQuery, place: FeedPermit) -> Result<Self> {
+        let (reading, greeting) = match query.open(&app, query.start)? {
             Some(reading) => (reading, String::new()),
-            None => reset(&app, &wish)?,
+            None => reset(&app, &query)?,
         };
         let listener = app.shared.store.listen(&reading);
         let (end, known) = (app.shared.end.stop(), reading.after());
         let greeting = Some(format!("retry: {RECONNECT_MILLISECONDS}\nid: {known}\n\n{greeting}"));
-        Ok(Self { app, wish, reading, listener, end, _place: place, greeting, known, given: None })
+        Ok(Self { app, query, reading, listener, end, _place: place, greeting, known, given: None })
     }
 
     fn pieces(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
@@ -154,7 +154,7 @@ impl Feed {
             return Some(greeting);
         }
         let heartbeat = Instant::now() + self.app.shared.config.limits.feed_heartbeat;
-        let (clock, grant) = (&self.app.shared.clock.clone(), self.wish.grant);
+        let (clock, grant) = (&self.app.shared.clock.clone(), self.query.grant);
         loop {
             if !grant.holds(clock.now()) {
                 return None;
@@ -180,7 +180,7 @@ impl Feed {
             let visit = |event: &EventRow<'_>| write_event(&mut piece, event);
             let progress = self.app.reader.read(|connection| events::next(connection, reading, visit))?;
             if progress == ReadProgress::Lost {
-                let (reading, reset) = reset(&self.app, &self.wish)?;
+                let (reading, reset) = reset(&self.app, &self.query)?;
                 self.known = reading.after();
                 self.reading = reading;
                 return Ok(reset);
@@ -204,8 +204,8 @@ impl Feed {
 }
 
 /// A reading from now on, and what tells the client that it missed something.
-fn reset(app: &App, wish: &FeedQuery) -> Result<(EventCursor, String)> {
-    let reading = wish.open(app, FeedStart::Now)?;
+fn reset(app: &App, query: &FeedQuery) -> Result<(EventCursor, String)> {
+    let reading = query.open(app, FeedStart::Now)?;
     let reading = reading.ok_or_else(|| Error::internal("there is no newest event"))?;
     let view = serde_json::to_string(&ResetView::new(app.shared.clock.now())).map_err(Error::internal)?;
     let reset = format!("id: {}\nevent: {}\ndata: {view}\n\n", reading.after(), ResetView::TYPE);

@@ -12,7 +12,7 @@ use crate::api::request::file_body::{FileBody, OTHER_BYTES_MAX};
 use crate::api::request::idempotency_key::IdempotencyKey;
 use crate::api::request::{body, body_timeout, capacity, query};
 use crate::error::{Error, InvalidRule, Resource, Result};
-use crate::line::received_message;
+use crate::line::webhook::received_message;
 use crate::model::created::Created;
 use crate::model::files::content;
 use crate::model::files::media::{Media, MediaType, Upload};
@@ -41,7 +41,7 @@ struct UploadClaim(String);
 
 /// A file on its way to disk.
 struct Arriving {
-    draft: PartialFile,
+    partial: PartialFile,
     claim: UploadClaim,
     size: u64,
 }
@@ -64,11 +64,11 @@ pub async fn create(
     let (id, filename) = (MediaId::random(), received_message::filename(&filename));
     let files = app.shared.folder.clone();
     let begun = files.clone();
-    let draft = blocking(move || begun.begin(id, Variant::Whole)).await?;
-    let (kept, kind, content_type) = receive(Arriving::new(draft, &body), body).await?;
-    let upload = Upload { id, kind, filename, content_type: content_type.to_owned(), size: kept.size };
+    let partial = blocking(move || begun.begin(id, Variant::Whole)).await?;
+    let (stored, kind, content_type) = receive(Arriving::new(partial, &body), body).await?;
+    let upload = Upload { id, kind, filename, content_type: content_type.to_owned(), size: stored.size };
     let noted = match make_preview(&files, &upload).await {
-        Ok(()) => note(&app, caller, &upload, (kept.sha256, once)).await,
+        Ok(()) => note(&app, caller, &upload, (stored.sha256, once)).await,
         failed => failed,
     };
     if let Err(error) = noted {
@@ -88,16 +88,16 @@ pub fn show(app: &App, customer: CustomerId, id: MediaId) -> Result<HttpResponse
 }
 
 impl Arriving {
-    fn new(draft: PartialFile, body: &FileBody) -> Self {
-        Self { draft, claim: UploadClaim(body.content_type.clone()), size: 0 }
+    fn new(partial: PartialFile, body: &FileBody) -> Self {
+        Self { partial, claim: UploadClaim(body.content_type.clone()), size: 0 }
     }
 
     /// Writes a piece, unless what arrived so far is not what it is said to be, or too much.
     async fn write(mut self, bytes: Bytes) -> Result<Self> {
         self.size += u64::try_from(bytes.len()).map_err(Error::internal)?;
-        let mut draft = self.draft;
-        self.draft = blocking(move || draft.write(&bytes).map(|()| draft)).await?;
-        let (kind, _) = self.claim.judge(self.draft.content_type())?;
+        let mut partial = self.partial;
+        self.partial = blocking(move || partial.write(&bytes).map(|()| partial)).await?;
+        let (kind, _) = self.claim.judge(self.partial.content_type())?;
         if self.size > bytes_max(kind) { Err(too_large(kind)) } else { Ok(self) }
     }
 }
@@ -136,10 +136,10 @@ async fn receive(
     if arriving.size == 0 {
         return Err(Error::invalid(InvalidRule::Argument, "the file is empty"));
     }
-    let Arriving { draft, claim, .. } = arriving;
-    let kept = blocking(move || draft.finish()).await?;
-    let (kind, content_type) = claim.judge(kept.content_type)?;
-    Ok((kept, kind, content_type))
+    let Arriving { partial, claim, .. } = arriving;
+    let stored = blocking(move || partial.finish()).await?;
+    let (kind, content_type) = claim.judge(stored.content_type)?;
+    Ok((stored, kind, content_type))
 }
 
 /// A picture that is too large to be its own preview gets a small one, if it can be decoded.
@@ -151,9 +151,9 @@ async fn make_preview(files: &MediaStore, upload: &Upload) -> Result<()> {
     let (files, id) = (files.clone(), upload.id);
     blocking(move || {
         let Some(preview) = previews::preview(&files.path(id, Variant::Whole)) else { return Ok(()) };
-        let mut draft = files.begin(id, Variant::Preview)?;
-        draft.write(&preview)?;
-        draft.finish().map(drop)
+        let mut partial = files.begin(id, Variant::Preview)?;
+        partial.write(&preview)?;
+        partial.finish().map(drop)
     })
     .await
 }

@@ -7,22 +7,22 @@ use std::rc::Rc;
 /// answered.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionProgress {
-    is_under_way: Rc<Cell<bool>>,
+    is_in_flight: Rc<Cell<bool>>,
 }
 
 impl ConnectionProgress {
     /// Something arrived: the beginning of a request, or more of it.
     pub fn received(&self) {
-        self.is_under_way.set(true);
+        self.is_in_flight.set(true);
     }
 
     /// The request has its answer.
     pub fn answered(&self) {
-        self.is_under_way.set(false);
+        self.is_in_flight.set(false);
     }
 
     /// Whether a request, or a part of one, has no answer yet.
     pub fn is_in_flight(&self) -> bool {
-        self.is_under_way.get()
+        self.is_in_flight.get()
     }
 }

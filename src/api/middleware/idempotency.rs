@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: a request that is repeated with its key creates nothing more, and is shown what it created.
 //!
-//! [`once`] goes around the routes that create something. Their handlers take a [`Once`] and note its claim in the
+//! [`idempotent`] goes around the routes that create something. Their handlers take a [`IdempotencyKey`] and note its claim in the
 //! transaction of what they create; nothing else is left to them. No body is kept, only hashes.
 
 use std::cell::Cell;

@@ -24,7 +24,7 @@ pub async fn ready(app: web::Data<App>) -> HttpResponse {
     let now = app.shared.clock.now();
     let storage = reason(in_time(app.shared.store.check_writable(now)).await);
     let schema = reason(in_time(app.shared.store.read(schema::require_current)).await);
-    let workers = reason(app.shared.pulse.check());
+    let workers = reason(app.shared.heartbeats.check());
     let ready = [&storage, &schema, &workers].iter().all(|state| *state == "ok");
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     answer.json(json!({
@@ -37,12 +37,12 @@ pub async fn ready(app: web::Data<App>) -> HttpResponse {
 
 /// What an operator may want to know of a server that works all the same. What cannot be found out is null.
 async fn figures(app: &App) -> Value {
-    let parked = in_time(app.shared.store.read(backlog::suspended)).await;
-    let parked = parked.map(|parked| parked.into_iter().collect::<BTreeMap<_, _>>());
+    let suspended = in_time(app.shared.store.read(backlog::suspended)).await;
+    let suspended = suspended.map(|suspended| suspended.into_iter().collect::<BTreeMap<_, _>>());
     json!({
         "wal_bytes": app.shared.store.log_bytes(),
         "disk_free_bytes": app.shared.store.free_bytes().ok(),
-        "accounts_parked": parked.ok(),
+        "accounts_suspended": suspended.ok(),
         "damaged_reads": damage::reads(),
     })
 }

@@ -55,12 +55,16 @@ async fn add_backlog(page: &mut MetricsPage, shared: &Shared) -> Result<()> {
     let oldest = backlog.oldest.map_or(0, |oldest| now.since(oldest).as_secs());
     page.number("deliveries_waiting", "Requests to LINE that are not decided", backlog.deliveries);
     page.number("deliveries_oldest_seconds", "Age of the oldest of them", oldest);
-    let lanes = [("under_way", backlog.under_way), ("waiting", backlog.waiting), ("slow", backlog.slow)];
+    let lanes = [("in_flight", backlog.in_flight), ("waiting", backlog.waiting), ("slow", backlog.slow)];
     let lanes = lanes.map(|(state, count)| (state.to_owned(), count));
     page.numbers(("lanes", "Chats with something to send"), "state", lanes);
     page.numbers(("accounts_suspended", "LINE accounts that send nothing"), "reason", backlog.suspended);
-    let oldest = backlog.oldest_untold.map_or(0, |oldest| now.since(oldest).as_secs());
-    page.number("webhook_deliveries_waiting", "Events that customers are still to be told", backlog.untold);
+    let oldest = backlog.oldest_undelivered.map_or(0, |oldest| now.since(oldest).as_secs());
+    page.number(
+        "webhook_deliveries_waiting",
+        "Events that customers are still to be told",
+        backlog.undelivered,
+    );
     page.number("webhook_deliveries_oldest_seconds", "Age of the oldest of them", oldest);
     let receivers = backlog.receivers.map(|(state, count)| (state.to_owned(), count));
     page.numbers(("webhook_endpoints", "Customers' endpoints that do not work"), "state", receivers);

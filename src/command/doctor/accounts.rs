@@ -102,7 +102,7 @@ async fn of_account(config: &Config, line: Option<&LineClient>, account: &Examin
         Some(line) => findings.extend(asked(config, line, account, is_running).await),
         None => findings.extend(ASKED.map(|what| Finding::skipped(check(what), UNREACHED))),
     }
-    findings.extend(account.parked.as_ref().map(|message| {
+    findings.extend(account.suspension.as_ref().map(|message| {
         let message = format!("nothing is sent at present: {message}");
         Finding::warn(check("sending"), message, "it goes on by itself once LINE takes a message")
     }));

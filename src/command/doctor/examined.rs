@@ -20,7 +20,7 @@ pub struct Examined {
     /// The user id of its bot, or nothing.
     pub bot: String,
     /// Why nothing is sent at present.
-    pub parked: Option<String>,
+    pub suspension: Option<String>,
 }
 
 /// All of them. Before the first start that is what the configuration declares.
@@ -43,13 +43,13 @@ pub fn all(config: &Config) -> Result<Vec<Examined>> {
 impl Examined {
     fn known(account: Account) -> Self {
         let bot = if let Check::Good(bot) = account.check { bot.user_id } else { String::new() };
-        let parked = account.suspension.map(|parked| parked.message);
-        Self { id: account.id, secret: account.secret, token: account.token, bot, parked }
+        let suspension = account.suspension.map(|suspension| suspension.message);
+        Self { id: account.id, secret: account.secret, token: account.token, bot, suspension }
     }
 
     fn from_configuration(account: &ProvisionedAccount) -> Self {
         let (secret, token) = (account.secret.clone(), account.token.clone());
-        Self { id: account.id, secret, token, bot: String::new(), parked: None }
+        Self { id: account.id, secret, token, bot: String::new(), suspension: None }
     }
 
     /// What the next start will make of it. A fetched token stays.

@@ -245,7 +245,7 @@ fn customer() -> ProvisionedCustomer {
         webhook_method: None,
         webhook_uri: None,
         message_days: None,
-        is_beginning: true,
+        is_default: true,
     }
 }
 
@@ -264,6 +264,6 @@ fn account(platform: &Platform) -> ProvisionedAccount {
         token_file: None,
         channel_id: None,
         delivery_mode: None,
-        is_beginning: true,
+        is_default: true,
     }
 }

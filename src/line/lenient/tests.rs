@@ -172,7 +172,7 @@ fn events_that_differ_in_a_number_that_is_none_are_two_and_are_read_again_as_the
     for event in events {
         assert!(event.body.contains(r#""a":"\udc00\udc"#), "{}", event.body);
         assert_eq!(
-            (webhook::parse_event(&event.body), &event.change),
+            (webhook::event::parse_event(&event.body), &event.change),
             (event.clone(), &InboundChange::Follow)
         );
     }

@@ -54,7 +54,7 @@ impl InboundEvent {
 #[derive(Debug, Clone, PartialEq)]
 pub enum InboundChange {
     /// Somebody said something: it becomes a message.
-    Said(ReceivedMessage),
+    Received(ReceivedMessage),
     /// Somebody changed the text of a message.
     Edited(ReceivedMessage),
     /// Somebody withdrew a message.

@@ -42,9 +42,8 @@ pub async fn create(
     client: ThinData<net::Client>,
 ) -> Json<Value> {
     let place = (body.name.as_str(), body.kind);
-    let (group, happened) =
-        platform.with(|state| events::join(state, place, &body.members, Timestamp::now()));
-    let Json(mut answer) = notify(&platform, &client, happened).await;
+    let (group, emitted) = platform.with(|state| events::join(state, place, &body.members, Timestamp::now()));
+    let Json(mut answer) = notify(&platform, &client, emitted).await;
     answer["group"] = json!(group);
     Json(answer)
 }

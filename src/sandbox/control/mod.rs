@@ -98,21 +98,21 @@ async fn happen(
     client: &net::Client,
     operation: impl FnOnce(&mut PlatformData, Timestamp) -> Result<EmittedEvent, Refusal>,
 ) -> Result<Json<Value>, Refusal> {
-    let happened = platform.with(|state| operation(state, Timestamp::now()))?;
-    Ok(notify(platform, client, happened).await)
+    let emitted = platform.with(|state| operation(state, Timestamp::now()))?;
+    Ok(notify(platform, client, emitted).await)
 }
 
 /// Tells the bot; answers what came of it.
-async fn notify(platform: &Platform, client: &net::Client, happened: EmittedEvent) -> Json<Value> {
-    let id = happened.webhook.event_ids().into_iter().next();
-    let outcome = sender::deliver(platform, client, happened.webhook).await;
+async fn notify(platform: &Platform, client: &net::Client, emitted: EmittedEvent) -> Json<Value> {
+    let id = emitted.webhook.event_ids().into_iter().next();
+    let outcome = sender::deliver(platform, client, emitted.webhook).await;
     let mut answer = json!({
         "webhook_event_id": id,
         "status": outcome.status,
         "reason": outcome.reason,
         "detail": outcome.detail,
     });
-    if let Some(id) = happened.message_id {
+    if let Some(id) = emitted.message_id {
         answer["message_id"] = json!(id);
     }
     Json(answer)

@@ -58,7 +58,7 @@ pub async fn tap(
         message: body.message.clone(),
     };
     match platform.with(|state| taps::tap(state, &tap, Timestamp::now()))? {
-        Tapped::Told(happened) => Ok(notify(&platform, &client, happened).await),
+        Tapped::Told(emitted) => Ok(notify(&platform, &client, emitted).await),
         Tapped::OnPhone(value) => Ok(Json(value)),
     }
 }

@@ -113,8 +113,8 @@ pub async fn create(
     if is_known || !body.follow {
         return Ok(Json(json!({ "user": user })));
     }
-    let happened = platform.with(|state| events::follow(state, &user.id, Timestamp::now()))?;
-    let Json(mut answer) = notify(&platform, &client, happened).await;
+    let emitted = platform.with(|state| events::follow(state, &user.id, Timestamp::now()))?;
+    let Json(mut answer) = notify(&platform, &client, emitted).await;
     answer["user"] = json!(platform.with(|state| state.people().user(&user.id).cloned()));
     Ok(Json(answer))
 }
@@ -180,10 +180,10 @@ pub async fn album(
     }
     let place = (user.as_str(), body.group.as_deref());
     let album = (body.images, body.shuffle);
-    let happened = platform.with(|state| events::album(state, place, album, Timestamp::now()))?;
+    let emitted = platform.with(|state| events::album(state, place, album, Timestamp::now()))?;
     let mut outcomes = Vec::new();
-    for happened in happened {
-        outcomes.push(notify(&platform, &client, happened).await.into_inner());
+    for emitted in emitted {
+        outcomes.push(notify(&platform, &client, emitted).await.into_inner());
     }
     Ok(Json(json!({ "images": outcomes })))
 }

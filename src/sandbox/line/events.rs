@@ -63,9 +63,9 @@ pub fn write(
     let message = sent(state, (&chat, &id), writing.message, writing.content)?;
     state.chats.show(&chat, ChatMessage::new(&id, Some(&user.id), &message, now));
     let own = json!({ "type": "message", "message": message });
-    let mut happened = emit(state, &source, &own, now);
-    happened.message_id = Some(id);
-    Ok(happened)
+    let mut emitted = emit(state, &source, &own, now);
+    emitted.message_id = Some(id);
+    Ok(emitted)
 }
 
 /// A person sends so many pictures together, shuffled or in order: a message each, which come in no order with LINE.
@@ -76,16 +76,16 @@ pub fn album(
     now: Timestamp,
 ) -> Result<Vec<EmittedEvent>, Refusal> {
     let id = random::hexadecimal(&random::bytes::<32>()).to_uppercase();
-    let mut happened = Vec::with_capacity(images);
+    let mut emitted = Vec::with_capacity(images);
     for index in 1..=images {
         let set = json!({ "id": id, "index": index, "total": images });
         let message = json!({ "type": "image", "imageSet": set });
-        happened.push(write(state, Writing { user, group, message, content: None }, now)?);
+        emitted.push(write(state, Writing { user, group, message, content: None }, now)?);
     }
     if is_shuffled {
-        state.generator.shuffle(&mut happened);
+        state.generator.shuffle(&mut emitted);
     }
-    Ok(happened)
+    Ok(emitted)
 }
 
 /// A person adds the bot, or no longer blocks it.
@@ -165,8 +165,8 @@ pub fn join(
     let new = ids.into_iter().filter(|id| !group.members.contains(id)).collect::<Vec<_>>();
     group.members.extend(new);
     let group = group.clone();
-    let happened = emit(state, &together(&group), &json!({ "type": "join" }), now);
-    (group, happened)
+    let emitted = emit(state, &together(&group), &json!({ "type": "join" }), now);
+    (group, emitted)
 }
 
 /// The bot is removed from a group or room, or leaves it.

@@ -87,7 +87,7 @@ mod tests {
 
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
-        assert!((200..400).contains(&draw(7).iter().filter(|happened| **happened).count()));
+        assert!((200..400).contains(&draw(7).iter().filter(|emitted| **emitted).count()));
     }
 
     #[test]

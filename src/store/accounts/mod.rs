@@ -27,7 +27,7 @@ macro_rules! read {
             "SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
                 unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
                 unseal(token, 'accounts.token', a.id) AS token, channel_id, delivery_mode, check_state, check_message,
-                bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until,
+                bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, suspension_reason, suspension_message, suspended_until,
                 a.tm_create, a.tm_update
             FROM ",
             $condition
@@ -209,23 +209,31 @@ pub(super) fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> 
 
 /// Lets an account's messages wait until LINE may take them again, unless it was given another token since this one was
 /// used: then LINE has said nothing yet about the account as it is.
-pub(super) fn suspend(tx: &Transaction<'_>, key: i64, parked: &Suspension, token: &Secret) -> Result<()> {
+pub(super) fn suspend(tx: &Transaction<'_>, key: i64, suspension: &Suspension, token: &Secret) -> Result<()> {
     const SQL: &str = "
-        UPDATE accounts SET parked_reason = ?2, parked_message = ?3, parked_until = ?4
+        UPDATE accounts SET suspension_reason = ?2, suspension_message = ?3, suspended_until = ?4
         WHERE key = ?1 AND (channel_id IS NOT NULL OR unseal(token, 'accounts.token', id) = ?5)";
-    tx.prepare_cached(SQL)?.execute((key, parked.reason, &parked.message, parked.until, token))?;
+    tx.prepare_cached(SQL)?.execute((
+        key,
+        suspension.reason,
+        &suspension.message,
+        suspension.until,
+        token,
+    ))?;
     Ok(())
 }
 
 /// Whether an account's messages wait.
 pub(super) fn is_suspended(connection: &Connection, key: i64) -> Result<bool> {
-    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM accounts WHERE key = ?1 AND parked_reason IS NOT NULL)";
+    const SQL: &str =
+        "SELECT EXISTS (SELECT 1 FROM accounts WHERE key = ?1 AND suspension_reason IS NOT NULL)";
     Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
 }
 
 /// Puts off the next probe of a parked account, because one is under way.
 pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) -> Result<()> {
-    const SQL: &str = "UPDATE accounts SET parked_until = ?2 WHERE key = ?1 AND parked_reason IS NOT NULL";
+    const SQL: &str =
+        "UPDATE accounts SET suspended_until = ?2 WHERE key = ?1 AND suspension_reason IS NOT NULL";
     tx.prepare_cached(SQL)?.execute((key, until))?;
     Ok(())
 }
@@ -234,8 +242,8 @@ pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) ->
 /// nothing about a quota that was used up.
 pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> Result<()> {
     const SQL: &str = "
-        UPDATE accounts SET parked_reason = NULL, parked_message = '', parked_until = NULL
-        WHERE key = ?1 AND parked_reason IS NOT NULL AND parked_reason <> 'quota'";
+        UPDATE accounts SET suspension_reason = NULL, suspension_message = '', suspended_until = NULL
+        WHERE key = ?1 AND suspension_reason IS NOT NULL AND suspension_reason <> 'quota'";
     if !was_reply {
         return release(tx, key);
     }
@@ -246,8 +254,8 @@ pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> 
 /// Ends the waiting of an account's messages.
 pub(super) fn release(tx: &Transaction<'_>, key: i64) -> Result<()> {
     const SQL: &str = "
-        UPDATE accounts SET parked_reason = NULL, parked_message = '', parked_until = NULL
-        WHERE key = ?1 AND parked_reason IS NOT NULL";
+        UPDATE accounts SET suspension_reason = NULL, suspension_message = '', suspended_until = NULL
+        WHERE key = ?1 AND suspension_reason IS NOT NULL";
     tx.prepare_cached(SQL)?.execute([key])?;
     Ok(())
 }
@@ -286,8 +294,8 @@ fn check_from_row(row: &Row<'_>) -> rusqlite::Result<Check> {
 }
 
 fn suspension_from_row(row: &Row<'_>) -> rusqlite::Result<Option<Suspension>> {
-    let reason: Option<SuspensionReason> = get_or(row, "parked_reason", None)?;
-    let until = get_or(row, "parked_until", None)?;
+    let reason: Option<SuspensionReason> = get_or(row, "suspension_reason", None)?;
+    let until = get_or(row, "suspended_until", None)?;
     let Some((reason, until)) = reason.zip(until) else { return Ok(None) };
-    Ok(Some(Suspension { reason, message: text(row, "parked_message")?, until }))
+    Ok(Some(Suspension { reason, message: text(row, "suspension_message")?, until }))
 }

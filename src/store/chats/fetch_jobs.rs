@@ -38,7 +38,7 @@ pub struct FetchJob {
     /// What it is.
     pub kind: MediaType,
     /// What is to be done for it.
-    pub errand: MediaTask,
+    pub task: MediaTask,
     /// LINE's id of the message whose content it is.
     pub message_id: Option<String>,
     /// Where it is, when it is not at LINE.
@@ -58,15 +58,15 @@ pub struct FetchJob {
 }
 
 /// Takes up to `limit` files for which this errand is due.
-pub fn claim(tx: &Transaction<'_>, errand: MediaTask, limit: usize) -> Result<Vec<FetchJob>> {
+pub fn claim(tx: &Transaction<'_>, task: MediaTask, limit: usize) -> Result<Vec<FetchJob>> {
     const SQL: &str = "
-        SELECT m.key, m.customer, m.id, m.kind, m.errand, source_message_id, source_url, source_preview_url, m.size, m.tm_create,
+        SELECT m.key, m.customer, m.id, m.kind, m.task, source_message_id, source_url, source_preview_url, m.size, m.tm_create,
             m.attempts + 1 AS attempts, m.message_stamp IS NULL AS is_picture, a.id AS account,
             CASE WHEN a.tm_delete IS NULL THEN unseal(a.token, 'accounts.token', a.id) END AS token
         FROM (
-            SELECT key FROM medias WHERE errand = ?1 AND due_at <= ?2
+            SELECT key FROM medias WHERE task = ?1 AND due_at <= ?2
             UNION ALL
-            SELECT key FROM medias WHERE errand = ?1 AND due_at > ?3
+            SELECT key FROM medias WHERE task = ?1 AND due_at > ?3
             LIMIT ?4
         ) due
         JOIN medias m ON m.key = due.key
@@ -75,11 +75,11 @@ pub fn claim(tx: &Transaction<'_>, errand: MediaTask, limit: usize) -> Result<Ve
     const SQL_LEASE: &str = "UPDATE medias SET due_at = ?2, attempts = attempts + 1 WHERE key = ?1";
     let limit = most(limit);
     let mut statement = tx.prepare_cached(SQL)?;
-    let values = (errand, tx.now(), tx.now().after(WAIT_MAX), limit);
+    let values = (task, tx.now(), tx.now().after(WAIT_MAX), limit);
     let due =
         statement.query_map(values, |row| Ok((row.get("key")?, first_readable(from_row(row), "medias")?)))?;
     let due = due.collect::<rusqlite::Result<Vec<(i64, Option<FetchJob>)>>>()?;
-    let lease = if errand == MediaTask::Remove { LEASE_OF_REMOVAL } else { LEASE };
+    let lease = if task == MediaTask::Remove { LEASE_OF_REMOVAL } else { LEASE };
     // One that cannot be read waits like the others, and keeps none of them from its turn.
     for (key, fetch) in &due {
         let lease = if fetch.is_some() { lease } else { LEASE };
@@ -96,9 +96,9 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
 }
 
 /// When this errand is due next for a file. A short, indexed read.
-pub fn next_due(connection: &Connection, errand: MediaTask) -> Result<Option<Timestamp>> {
-    const SQL: &str = "SELECT min(due_at) FROM medias WHERE errand = ?1 AND due_at IS NOT NULL";
-    Ok(connection.prepare_cached(SQL)?.query_row([errand], |row| row.get(0))?)
+pub fn next_due(connection: &Connection, task: MediaTask) -> Result<Option<Timestamp>> {
+    const SQL: &str = "SELECT min(due_at) FROM medias WHERE task = ?1 AND due_at IS NOT NULL";
+    Ok(connection.prepare_cached(SQL)?.query_row([task], |row| row.get(0))?)
 }
 
 /// How many bytes the customer's files have. A short, indexed read.
@@ -127,12 +127,12 @@ pub fn orphans(connection: &Connection, ids: &[MediaId]) -> Result<Vec<MediaId>>
 
 /// The file is on disk, and its message or its conversation shows it. `false` when its message was withdrawn meanwhile: then the file must
 /// go.
-pub fn store(tx: &Transaction<'_>, fetch: &FetchJob, kept: &CompleteFile, has_preview: bool) -> Result<bool> {
+pub fn store(tx: &Transaction<'_>, fetch: &FetchJob, file: &CompleteFile, has_preview: bool) -> Result<bool> {
     const SQL: &str = "
         UPDATE medias SET status = 'stored', content_type = ?2, size = ?3, sha256 = ?4, due_at = NULL, last_error = ''
         WHERE id = ?1 AND status = 'pending'";
-    let size = i64::try_from(kept.size).map_err(Error::internal)?;
-    let stored = tx.prepare_cached(SQL)?.execute((fetch.id, kept.content_type, size, kept.sha256))?;
+    let size = i64::try_from(file.size).map_err(Error::internal)?;
+    let stored = tx.prepare_cached(SQL)?.execute((fetch.id, file.content_type, size, file.sha256))?;
     if stored == 0 {
         return Ok(false);
     }
@@ -142,8 +142,8 @@ pub fn store(tx: &Transaction<'_>, fetch: &FetchJob, kept: &CompleteFile, has_pr
     let uri = format!("/v1.0/medias/{}", fetch.id);
     show(tx, fetch, |media| {
         media.status = Some(MediaStatus::Stored);
-        media.content_type = Some(kept.content_type.to_owned());
-        media.size = Some(kept.size);
+        media.content_type = Some(file.content_type.to_owned());
+        media.size = Some(file.size);
         media.preview_uri = has_preview.then(|| format!("{uri}/preview"));
         media.uri = Some(uri);
     })?;
@@ -213,7 +213,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<FetchJob> {
         customer: row.get("customer")?,
         id: row.get("id")?,
         kind: row.get("kind")?,
-        errand: row.get("errand")?,
+        task: row.get("task")?,
         message_id: optional_text(row, "source_message_id")?,
         url: optional_text(row, "source_url")?,
         preview_url: optional_text(row, "source_preview_url")?,

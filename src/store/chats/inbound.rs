@@ -103,8 +103,8 @@ pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &Inboun
     conversations::keep_tokens(tx, conversation, event, at)?;
     received::forget_if_withdrawn(tx, account, event)?;
     match &event.change {
-        InboundChange::Said(saying) => received::store(tx, (account, conversation), event, saying),
-        InboundChange::Edited(saying) => received::edit(tx, (account, conversation), event, saying),
+        InboundChange::Received(message) => received::store(tx, (account, conversation), event, message),
+        InboundChange::Edited(message) => received::edit(tx, (account, conversation), event, message),
         InboundChange::Unsend => received::withdraw(tx, (account, conversation), event),
         InboundChange::Follow => lookups::enqueue(tx, conversation, &chat.id),
         InboundChange::MembersJoined(members) => {
@@ -127,9 +127,10 @@ pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &Inboun
 /// were lost before.
 fn reach(event: &InboundEvent) -> Option<Reachability> {
     match event.change {
-        InboundChange::Follow | InboundChange::Join | InboundChange::Said(_) | InboundChange::Edited(_) => {
-            Some(Reachability::Open)
-        }
+        InboundChange::Follow
+        | InboundChange::Join
+        | InboundChange::Received(_)
+        | InboundChange::Edited(_) => Some(Reachability::Open),
         InboundChange::Unfollow => Some(Reachability::Blocked),
         InboundChange::Leave => Some(Reachability::Left),
         _ => None,

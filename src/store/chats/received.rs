@@ -18,14 +18,14 @@ pub(in crate::store) fn store(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
     event: &InboundEvent,
-    saying: &ReceivedMessage,
+    message: &ReceivedMessage,
 ) -> Result<()> {
     if unsend(tx, account, event)? {
         insert(tx, conversation, event, &ReceivedMessage::default())?;
         return withdraw(tx, (account, conversation), event);
     }
-    let Some(stamp) = insert(tx, conversation, event, saying)? else { return Ok(()) };
-    medias::expect(tx, (conversation, stamp), event.message_id.as_deref(), saying)
+    let Some(stamp) = insert(tx, conversation, event, message)? else { return Ok(()) };
+    medias::expect(tx, (conversation, stamp), event.message_id.as_deref(), message)
 }
 
 /// Changes a text, if this is the newest edit. An edit that overtakes its message stores it as edited.
@@ -33,16 +33,16 @@ pub(in crate::store) fn edit(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
     event: &InboundEvent,
-    saying: &ReceivedMessage,
+    message: &ReceivedMessage,
 ) -> Result<()> {
     const SQL: &str = "
         UPDATE messages SET text = ?3, edited_at = ?4, mentions = ?5
         WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL AND (edited_at IS NULL OR edited_at < ?4)
         RETURNING tm_create";
-    store(tx, (account, conversation), event, saying)?;
+    store(tx, (account, conversation), event, message)?;
     let at = event.at(tx.now());
-    let mentions = serde_json::to_string(&saying.mentions).map_err(Error::internal)?;
-    let values = (conversation, &event.message_id, &saying.text, at, mentions);
+    let mentions = serde_json::to_string(&message.mentions).map_err(Error::internal)?;
+    let values = (conversation, &event.message_id, &message.text, at, mentions);
     let stamp = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
     stamp.map_or(Ok(()), |stamp| messages::touch(tx, (conversation, stamp)))
 }
@@ -93,7 +93,7 @@ fn insert(
     tx: &Transaction<'_>,
     conversation: i64,
     event: &InboundEvent,
-    saying: &ReceivedMessage,
+    message: &ReceivedMessage,
 ) -> Result<Option<Timestamp>> {
     const SQL: &str = "
         INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at,
@@ -105,8 +105,8 @@ fn insert(
             WHERE excluded.occurred_at < occurred_at
         RETURNING tm_create";
     let speaker = event.speaker.as_ref().map_or("", |speaker| speaker.as_str());
-    let medias = serde_json::to_string(&saying.medias).map_err(Error::internal)?;
-    let mentions = serde_json::to_string(&saying.mentions).map_err(Error::internal)?;
+    let medias = serde_json::to_string(&message.medias).map_err(Error::internal)?;
+    let mentions = serde_json::to_string(&message.mentions).map_err(Error::internal)?;
     let stamp = tx.stamp()?;
     let values = params![
         conversation,
@@ -114,12 +114,12 @@ fn insert(
         MessageId::new(tx.now()),
         Status::Received,
         speaker,
-        saying.text,
+        message.text,
         medias,
         event.message_id,
         event.occurred(tx.now()),
-        saying.quote_token,
-        saying.quoted,
+        message.quote_token,
+        message.quoted,
         mentions,
     ];
     let stored: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;

@@ -151,7 +151,7 @@ pub fn open(
     connection: &Connection,
     (customer, conversation): (CustomerId, Option<ConversationId>),
     kinds: Vec<EventKind>,
-    beginning: FeedStart,
+    start: FeedStart,
 ) -> Result<Option<EventCursor>> {
     const SQL: &str = "
         SELECT coalesce((SELECT max(sequence) FROM events WHERE customer = ?1 AND sequence <= given), 0), given
@@ -162,7 +162,7 @@ pub fn open(
     let (newest, given): (i64, i64) =
         connection.prepare_cached(SQL)?.query_row([customer], |row| row.try_into())?;
     let pruned = pruned(connection, customer)?;
-    let after = match beginning {
+    let after = match start {
         FeedStart::Now => newest.max(pruned),
         FeedStart::After(sequence) => sequence,
     };

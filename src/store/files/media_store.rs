@@ -254,14 +254,14 @@ mod tests {
     fn a_file_has_its_name_only_once_it_is_complete() {
         let data = tempfile::tempdir().unwrap();
         let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
-        let mut draft = folder.begin(id, Variant::Whole).unwrap();
+        let mut partial = folder.begin(id, Variant::Whole).unwrap();
 
-        draft.write(b"GIF89a").unwrap();
-        draft.write(&[7; 1_000]).unwrap();
+        partial.write(b"GIF89a").unwrap();
+        partial.write(&[7; 1_000]).unwrap();
 
         assert!(folder.read(id, Variant::Whole).is_err());
         assert_eq!(names(&folder), [format!("{id}.part")]);
-        let kept = draft.finish().unwrap();
+        let kept = partial.finish().unwrap();
         assert_eq!((kept.size, kept.content_type), (1_006, "image/gif"));
         assert_eq!(names(&folder), [id.to_string()]);
         assert_eq!(folder.read(id, Variant::Whole).unwrap().metadata().unwrap().mode() & 0o777, 0o600);
@@ -271,13 +271,13 @@ mod tests {
     fn a_file_that_is_removed_while_it_is_written_takes_no_more_bytes_and_no_name() {
         let data = tempfile::tempdir().unwrap();
         let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
-        let mut draft = folder.begin(id, Variant::Whole).unwrap();
-        draft.write(b"some").unwrap();
+        let mut partial = folder.begin(id, Variant::Whole).unwrap();
+        partial.write(b"some").unwrap();
 
         folder.remove(id).unwrap();
 
-        assert!(draft.write(b"more").is_err());
-        assert!(draft.finish().is_err());
+        assert!(partial.write(b"more").is_err());
+        assert!(partial.finish().is_err());
         assert_eq!(names(&folder), [""; 0]);
     }
 

@@ -16,7 +16,7 @@ pub(in crate::store) fn expect(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
     message_id: Option<&str>,
-    saying: &ReceivedMessage,
+    message: &ReceivedMessage,
 ) -> Result<()> {
     const SQL: &str = "
         INSERT INTO medias (id, customer, conversation, message_stamp, kind, status, filename, size,
@@ -24,7 +24,7 @@ pub(in crate::store) fn expect(
         SELECT ?1, customer, key, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11
         FROM conversations
         WHERE key = ?2";
-    let (Some(media), Some(source)) = (saying.medias.first(), &saying.source) else { return Ok(()) };
+    let (Some(media), Some(source)) = (message.medias.first(), &message.source) else { return Ok(()) };
     let (url, preview_url) = match source {
         MediaSource::Line => (None, None),
         MediaSource::External { url, preview_url } => (Some(url), preview_url.as_ref()),

@@ -15,7 +15,7 @@ pub struct Backlog {
     /// When the oldest of them was made.
     pub oldest: Option<Timestamp>,
     /// Chats of which a request is under way.
-    pub under_way: u64,
+    pub in_flight: u64,
     /// Chats that wait for their next request.
     pub waiting: u64,
     /// Chats among both that got no answer in time at their last attempt.
@@ -23,9 +23,9 @@ pub struct Backlog {
     /// How many accounts are parked for which reason.
     pub suspended: Vec<(String, u64)>,
     /// Events that customers are still to be told.
-    pub untold: u64,
+    pub undelivered: u64,
     /// When the oldest of them happened.
-    pub oldest_untold: Option<Timestamp>,
+    pub oldest_undelivered: Option<Timestamp>,
     /// How many customers are told nothing: `disabled`, `paused` as they asked; and `failing`, of those that are told.
     pub receivers: [(&'static str, u64); 3],
 }
@@ -38,20 +38,30 @@ pub fn measure(connection: &Connection, now: Timestamp) -> Result<Backlog> {
         FROM lanes";
     const DELIVERIES: &str =
         "SELECT count(*), min(created_at) FROM deliveries WHERE state IN ('queued', 'sending')";
-    let (under_way, waiting, slow) = connection
+    let (in_flight, waiting, slow) = connection
         .prepare_cached(LANES)?
         .query_row([], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?))))?;
     let (deliveries, oldest) = connection
         .prepare_cached(DELIVERIES)?
         .query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?;
-    let (untold, oldest_untold) = untold(connection)?;
+    let (undelivered, oldest_undelivered) = undelivered(connection)?;
     let receivers = receivers(connection, now)?;
     let suspended = suspended(connection)?;
-    Ok(Backlog { deliveries, oldest, under_way, waiting, slow, suspended, untold, oldest_untold, receivers })
+    Ok(Backlog {
+        deliveries,
+        oldest,
+        in_flight,
+        waiting,
+        slow,
+        suspended,
+        undelivered,
+        oldest_undelivered,
+        receivers,
+    })
 }
 
 /// How many events customers are still to be told, and when the oldest of them happened.
-fn untold(connection: &Connection) -> Result<(u64, Option<Timestamp>)> {
+fn undelivered(connection: &Connection) -> Result<(u64, Option<Timestamp>)> {
     // The index holds what waits; only the oldest is looked up.
     const SQL: &str = "
         SELECT waiting, (SELECT tm_create FROM webhook_deliveries WHERE event = oldest)
@@ -77,13 +87,13 @@ fn receivers(connection: &Connection, now: Timestamp) -> Result<[(&'static str, 
 /// How many accounts are parked for which reason.
 pub fn suspended(connection: &Connection) -> Result<Vec<(String, u64)>> {
     const SQL: &str = "
-        SELECT parked_reason, count(*)
+        SELECT suspension_reason, count(*)
         FROM accounts
-        WHERE parked_reason IS NOT NULL AND tm_delete IS NULL
-        GROUP BY parked_reason
-        ORDER BY parked_reason";
+        WHERE suspension_reason IS NOT NULL AND tm_delete IS NULL
+        GROUP BY suspension_reason
+        ORDER BY suspension_reason";
     let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map([], |row| Ok((text(row, "parked_reason")?, unsigned(row.get(1)?))))?;
+    let rows = statement.query_map([], |row| Ok((text(row, "suspension_reason")?, unsigned(row.get(1)?))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -176,8 +176,8 @@ pub fn record(
             release(tx, claim, claim.progress.ambiguous, message)?;
             forget_attempts(tx, claim)?;
             lanes::wait(tx, claim.lane, tx.now(), false)?;
-            let parked = Suspension { reason: *reason, message: message.clone(), until: *until };
-            accounts::suspend(tx, claim.account, &parked, &claim.token)?;
+            let suspension = Suspension { reason: *reason, message: message.clone(), until: *until };
+            accounts::suspend(tx, claim.account, &suspension, &claim.token)?;
             message_of(tx, claim).map(Some)
         }
     }

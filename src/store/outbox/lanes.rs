@@ -22,7 +22,7 @@ use crate::store::engine::values::most;
 /// While a parked account is probed, the next probe is this far away: longer than the slowest probe can take.
 const PROBE_TIME: Duration = Duration::from_mins(4);
 
-/// No account is parked for longer than this.
+/// No account is suspended for longer than this.
 const SUSPENSION_MAX: Duration = Duration::from_hours(2);
 
 /// A lane whose oldest delivery may go out.
@@ -41,7 +41,7 @@ struct Sender {
     account: i64,
     id: AccountId,
     token: Secret,
-    parked: Option<(SuspensionReason, Timestamp)>,
+    suspension: Option<(SuspensionReason, Timestamp)>,
 }
 
 /// Makes sure that a conversation has a lane.
@@ -73,9 +73,9 @@ pub(in crate::store) fn due(
     let mut lanes = Vec::new();
     for (index, sender) in senders.iter().enumerate() {
         let share = room.share(senders.len() - index);
-        let mut due = match sender.parked {
+        let mut due = match sender.suspension {
             None => due_of(tx, sender, share, backoff_max)?,
-            Some(parked) => due_of_suspended(tx, sender, parked, share, backoff_max)?,
+            Some(suspension) => due_of_suspended(tx, sender, suspension, share, backoff_max)?,
         };
         let going = || due.iter().filter(|lane| !lane.is_probe);
         let probes = due.iter().filter(|lane| lane.is_probe);
@@ -92,7 +92,7 @@ pub(in crate::store) fn due_alone(tx: &Transaction<'_>, conversation: i64) -> Re
     const SQL: &str = "
         SELECT account, id, unseal(token, 'accounts.token', id) AS token, slow
         FROM lanes l JOIN accounts a ON a.key = l.account
-        WHERE conversation = ?1 AND in_flight = 0 AND due_at <= ?2 AND parked_reason IS NULL AND tm_delete IS NULL";
+        WHERE conversation = ?1 AND in_flight = 0 AND due_at <= ?2 AND suspension_reason IS NULL AND tm_delete IS NULL";
     let lane = tx.prepare_cached(SQL)?.query_row((conversation, tx.now()), |row| {
         Ok(Lane {
             conversation,
@@ -171,7 +171,7 @@ pub(in crate::store) fn of_account(connection: &Connection, account: i64) -> Res
 /// When something will be due; `None` when nothing waits. Reads a few rows for each account.
 pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     const SQL: &str = "
-        SELECT min(max(coalesce(parked_until, 0), (
+        SELECT min(max(coalesce(suspended_until, 0), (
             SELECT min(due_at)
             FROM (
                 SELECT min(due_at) AS due_at FROM lanes WHERE account = a.key AND in_flight = 0 AND slow = 0
@@ -186,19 +186,19 @@ pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
 
 fn senders(connection: &Connection) -> Result<Vec<Sender>> {
     const SQL: &str = "
-        SELECT key, id, unseal(token, 'accounts.token', id) AS token, parked_reason, parked_until
+        SELECT key, id, unseal(token, 'accounts.token', id) AS token, suspension_reason, suspended_until
         FROM accounts a
         WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)
         ORDER BY (SELECT count(*) FROM lanes WHERE account = a.key AND in_flight = 1)";
     let mut statement = connection.prepare_cached(SQL)?;
     let senders = statement.query_map([], |row| {
-        let reason: Option<_> = get_or(row, "parked_reason", None)?;
-        let until: Option<_> = get_or(row, "parked_until", None)?;
+        let reason: Option<_> = get_or(row, "suspension_reason", None)?;
+        let until: Option<_> = get_or(row, "suspended_until", None)?;
         Ok(Sender {
             account: row.get("key")?,
             id: row.get("id")?,
             token: row.get("token")?,
-            parked: reason.zip(until),
+            suspension: reason.zip(until),
         })
     })?;
     Ok(sound(senders, "accounts").collect::<rusqlite::Result<_>>()?)
@@ -207,7 +207,7 @@ fn senders(connection: &Connection) -> Result<Vec<Sender>> {
 /// Of a parked account: when the time has come, lanes of which the first that may be written to probes, and, while only its
 /// quota is used up, each lane that can go out as a free reply. Such a lane is no probe, since it says nothing about the quota.
 ///
-/// No account is parked for longer than [`PARK_MAX`]; a later end can only come from a clock that was ahead.
+/// No account is suspended for longer than [`SUSPENSION_MAX`]; a later end can only come from a clock that was ahead.
 fn due_of_suspended(
     tx: &Transaction<'_>,
     sender: &Sender,

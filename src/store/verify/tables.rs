@@ -38,7 +38,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
         sql: "
             SELECT key, id, customer, name, detail, secret, secret_next, token, channel_id, token_expires_at,
                 token_refresh_at, delivery_mode, check_state, check_message, bot_user_id, bot_basic_id,
-                bot_display_name, bot_chat_mode, parked_reason, parked_message, parked_until, tm_create, tm_update,
+                bot_display_name, bot_chat_mode, suspension_reason, suspension_message, suspended_until, tm_create, tm_update,
                 tm_delete, sources
             FROM accounts",
     },
@@ -100,7 +100,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
         sql: "
             SELECT key, id, customer, conversation, message_stamp, kind, status, filename, content_type, size,
                 sha256, source_message_id, source_url, source_preview_url, due_at, attempts, last_error, tm_create,
-                sent, errand
+                sent, task
             FROM medias",
     },
     Table {

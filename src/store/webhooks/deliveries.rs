@@ -28,7 +28,7 @@ pub struct ClaimedWebhook {
     event: i64,
     lane: i64,
     customer: i64,
-    goes_first: bool,
+    is_probe: bool,
     /// Whether its receiver gave no answer in time at the last attempt.
     pub slow: bool,
     /// The same for every attempt: the receiver knows by it what it has taken before.
@@ -108,7 +108,7 @@ pub fn record(
     if is_there {
         record_attempt(tx, claim.event, attempt)?;
     }
-    endpoints::note(tx, claim.customer, attempt.outcome, claim.goes_first)?;
+    endpoints::note(tx, claim.customer, attempt.outcome, claim.is_probe)?;
     match due {
         Some(at) if is_there => lanes::wait(tx, claim.lane, at),
         _ => lanes::advance(tx, claim.lane),
@@ -213,7 +213,7 @@ fn from_row(row: &Row<'_>, lane: &Lane) -> Result<ClaimedWebhook> {
         event,
         lane: lane.conversation,
         customer: receiver.customer,
-        goes_first: lane.goes_first,
+        is_probe: lane.is_probe,
         slow: receiver.slow,
         id,
         uri: receiver.uri.clone(),

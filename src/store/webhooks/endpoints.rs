@@ -31,7 +31,7 @@ pub(in crate::store) struct Receiver {
     pub(in crate::store) slow: bool,
     pub(in crate::store) paused_until: Option<Timestamp>,
     /// Deliveries that are under way to it.
-    pub(in crate::store) under_way: usize,
+    pub(in crate::store) in_flight: usize,
 }
 
 /// The customer's endpoint; nowhere for a customer who is not known. A short, indexed read.
@@ -111,11 +111,11 @@ pub(in crate::store) fn with_lanes(connection: &Connection, now: Timestamp) -> R
         SELECT customer, webhook_uri, webhook_method, unseal(secret, 'webhook_endpoints.secret', e.id) AS secret,
             unseal(secret_previous, 'webhook_endpoints.secret_previous', e.id) AS secret_previous,
             secret_previous_until, slow, paused_until,
-            (SELECT count(*) FROM webhook_lanes l WHERE l.customer = e.customer AND in_flight = 1) AS under_way
+            (SELECT count(*) FROM webhook_lanes l WHERE l.customer = e.customer AND l.in_flight = 1) AS in_flight
         FROM webhook_endpoints e JOIN customers c ON c.key = e.customer
         WHERE disabled_at IS NULL AND webhook_uri <> ''
             AND EXISTS (SELECT 1 FROM webhook_lanes l WHERE l.customer = e.customer)
-        ORDER BY under_way";
+        ORDER BY in_flight";
     let mut statement = connection.prepare_cached(SQL)?;
     let receivers = statement.query_map([], |row| receiver(row, now))?;
     Ok(sound(receivers, "webhook_endpoints").collect::<rusqlite::Result<_>>()?)
@@ -131,7 +131,7 @@ pub(in crate::store) fn open_to(
         SELECT customer, webhook_uri, webhook_method, unseal(secret, 'webhook_endpoints.secret', e.id) AS secret,
             unseal(secret_previous, 'webhook_endpoints.secret_previous', e.id) AS secret_previous,
             secret_previous_until, slow, paused_until,
-            0 AS under_way
+            0 AS in_flight
         FROM webhook_endpoints e JOIN customers c ON c.key = e.customer
         WHERE customer = ?1 AND disabled_at IS NULL AND paused_until IS NULL AND webhook_uri <> ''";
     Ok(connection.prepare_cached(SQL)?.query_row([customer], |row| receiver(row, now)).optional()?)
@@ -193,7 +193,7 @@ fn receiver(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Receiver> {
         secrets: std::iter::once(row.get("secret")?).chain(previous).collect(),
         slow: row.get("slow")?,
         paused_until: get_or(row, "paused_until", None)?,
-        under_way: row.get::<_, u32>("under_way")?.try_into().unwrap_or(usize::MAX),
+        in_flight: row.get::<_, u32>("in_flight")?.try_into().unwrap_or(usize::MAX),
     })
 }
 

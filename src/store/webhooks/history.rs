@@ -94,8 +94,8 @@ pub fn replay(tx: &Transaction<'_>, customer: CustomerId, id: EventId) -> Result
         RETURNING customer, conversation";
     let event = find(tx, customer, id)?;
     let place = tx.prepare_cached(SQL)?.query_row((event, tx.now()), |row| Ok((row.get(0)?, row.get(1)?)));
-    let under_way = || Error::Conflict("the delivery is under way".to_owned());
-    let (customer, conversation) = place.optional()?.ok_or_else(under_way)?;
+    let in_flight = || Error::Conflict("the delivery is under way".to_owned());
+    let (customer, conversation) = place.optional()?.ok_or_else(in_flight)?;
     lanes::open(tx, customer, conversation)?;
     lanes::hurry(tx, conversation)?;
     tx.note_webhook();

@@ -24,7 +24,7 @@ pub(in crate::store) struct Lane {
     pub(in crate::store) conversation: i64,
     pub(in crate::store) receiver: Receiver,
     /// Whether it shows if the receiver's pause is over. Only one may go first.
-    pub(in crate::store) goes_first: bool,
+    pub(in crate::store) is_probe: bool,
 }
 
 /// Makes sure that a conversation has a lane.
@@ -50,11 +50,11 @@ pub(in crate::store) fn due(tx: &Transaction<'_>, mut room: Capacity, each: usiz
         }
         let share = room.share(count - index);
         let share = if receiver.slow { share.slow } else { share.any };
-        let share = share.min(each.saturating_sub(receiver.under_way));
-        let goes_first = receiver.paused_until.is_some();
-        let taken = due_of(tx, receiver.customer, if goes_first { share.min(1) } else { share })?;
+        let share = share.min(each.saturating_sub(receiver.in_flight));
+        let is_probe = receiver.paused_until.is_some();
+        let taken = due_of(tx, receiver.customer, if is_probe { share.min(1) } else { share })?;
         room = room.without(taken.len(), if receiver.slow { taken.len() } else { 0 });
-        let lane = |conversation| Lane { conversation, receiver: receiver.clone(), goes_first };
+        let lane = |conversation| Lane { conversation, receiver: receiver.clone(), is_probe };
         lanes.extend(taken.into_iter().map(lane));
     }
     Ok(lanes)
@@ -72,13 +72,13 @@ pub(in crate::store) fn due_alone(
         return Ok(None);
     }
     let receiver = endpoints::open_to(tx, customer, tx.now())?;
-    Ok(receiver.map(|receiver| Lane { conversation, receiver, goes_first: false }))
+    Ok(receiver.map(|receiver| Lane { conversation, receiver, is_probe: false }))
 }
 
 /// The oldest delivery of a lane is under way. One that goes first is the only one for a while.
 pub(in crate::store) fn take(tx: &Transaction<'_>, lane: &Lane) -> Result<()> {
     const SQL: &str = "UPDATE webhook_lanes SET in_flight = 1 WHERE conversation = ?1";
-    if lane.goes_first {
+    if lane.is_probe {
         endpoints::put_off_probe(tx, lane.receiver.customer, tx.now().after(PROBE_TIME))?;
     }
     tx.prepare_cached(SQL)?.execute([lane.conversation])?;

@@ -126,7 +126,7 @@ impl Message {
 
 impl Ledger {
     /// Whether a client waits for an answer now.
-    pub fn is_under_way(&self) -> bool {
+    pub fn is_in_flight(&self) -> bool {
         self.in_flight > 0
     }
 

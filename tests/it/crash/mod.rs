@@ -141,18 +141,18 @@ impl Campaign {
         let enough = self.ledger.borrow().answers + more;
         let later = Duration::from_micros(u64::try_from(self.draw(KILL_LATER_US)).expect("it is small"));
         let limit = Instant::now() + DRAIN_TIME_MAX;
-        let (mut log, mut is_under_way) = (Vec::new(), false);
+        let (mut log, mut is_in_flight) = (Vec::new(), false);
         let kill = async {
             while self.ledger.borrow().answers < enough && Instant::now() < limit {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             tokio::time::sleep(later).await;
-            is_under_way = self.ledger.borrow().is_under_way();
+            is_in_flight = self.ledger.borrow().is_in_flight();
             log = process.kill();
         };
         let platform = &self.line.platform;
         Load::new(&api, &self.chats, &self.ledger, platform, self.seed + round).until(kill).await;
-        self.kills += usize::from(is_under_way);
+        self.kills += usize::from(is_in_flight);
         self.inspect(&log);
     }
 

@@ -30,7 +30,7 @@ pub struct Said {
     /// The bytes of a file; none for a text.
     pub file: Option<Vec<u8>>,
     /// Whether its author has taken it back.
-    pub is_withdrawn: bool,
+    pub is_unsent: bool,
     user: String,
     changed_at: i64,
 }
@@ -60,7 +60,7 @@ pub struct People {
 impl People {
     /// Whatever a person does next in this chat; the position of its event.
     pub fn act(&mut self, (chat, user): (usize, &str), draw: &mut Generator, platform: &Platform) -> usize {
-        let earlier = draw.position(self.said.len()).filter(|said| !self.said[*said].is_withdrawn);
+        let earlier = draw.position(self.said.len()).filter(|said| !self.said[*said].is_unsent);
         if let Some(said) = earlier.filter(|said| self.said[*said].file.is_none() && draw.happens(EDITS)) {
             return self.edit(said);
         }
@@ -105,7 +105,7 @@ impl People {
 
     fn withdraw(&mut self, position: usize, platform: &Platform) -> usize {
         let said = &mut self.said[position];
-        said.is_withdrawn = true;
+        said.is_unsent = true;
         platform.with(|state| {
             if let Some(content) = state.contents.get_mut(&said.line_id) {
                 content.readiness = Readiness::Unsent;
@@ -127,7 +127,7 @@ impl People {
     ) -> usize {
         let line_id = id_of(&body);
         let user = user.to_owned();
-        self.said.push(Said { chat, line_id, file, is_withdrawn: false, user, changed_at: 0 });
+        self.said.push(Said { chat, line_id, file, is_unsent: false, user, changed_at: 0 });
         self.change(self.said.len() - 1, Some(text), body)
     }
 

@@ -11,7 +11,7 @@ struct Expectation<'a> {
     /// Whether the server has acknowledged something that says it.
     is_promised: bool,
     /// Whether the server has acknowledged that it was taken back.
-    is_withdrawn: bool,
+    is_unsent: bool,
     /// What it may say: what the newest acknowledged event says, or a later one that was not acknowledged.
     texts: Vec<&'a str>,
 }
@@ -30,7 +30,7 @@ pub fn compare(report: &mut Report, people: &People, chat: usize, listed: &[&Lis
         let expectation = Expectation::new(events.get(&position).map_or(&[], Vec::as_slice));
         match rows.remove(said.line_id.as_str()).as_deref() {
             // What was taken back is not listed any more.
-            None if expectation.is_promised && !said.is_withdrawn => {
+            None if expectation.is_promised && !said.is_unsent => {
                 report.events_lost.push(said.line_id.clone());
             }
             None => {}
@@ -42,7 +42,7 @@ pub fn compare(report: &mut Report, people: &People, chat: usize, listed: &[&Lis
 }
 
 fn compare_one(report: &mut Report, said: &Said, expectation: &Expectation<'_>, listed: &Listed) {
-    if expectation.is_withdrawn {
+    if expectation.is_unsent {
         report.kept.push(said.line_id.clone());
         return;
     }
@@ -52,7 +52,7 @@ fn compare_one(report: &mut Report, said: &Said, expectation: &Expectation<'_>, 
     let is_right = match (&said.file, listed.files.as_slice()) {
         (None, []) => true,
         // LINE gives away nothing that was taken back.
-        (Some(_), [shown]) if said.is_withdrawn && shown.status == "gone" => shown.bytes.is_none(),
+        (Some(_), [shown]) if said.is_unsent && shown.status == "gone" => shown.bytes.is_none(),
         (Some(bytes), [shown]) => shown.status == "stored" && shown.bytes.as_ref() == Some(bytes),
         _ => false,
     };
@@ -70,7 +70,7 @@ impl<'a> Expectation<'a> {
         let may_be_last = saying().filter(|event| Some(event.at) >= newest);
         Self {
             is_promised: newest.is_some(),
-            is_withdrawn: events.iter().filter(acknowledged).any(|event| event.text.is_none()),
+            is_unsent: events.iter().filter(acknowledged).any(|event| event.text.is_none()),
             texts: may_be_last.filter_map(|event| event.text.as_deref()).collect(),
         }
     }

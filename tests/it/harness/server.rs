@@ -164,13 +164,13 @@ impl TestServer {
     /// Turns the clock forward and lets the workers look at once.
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
-        let alarms = &self.shared().alarms;
-        alarms.deliveries.wake();
-        alarms.names.wake();
-        alarms.medias.wake();
-        alarms.events.wake();
-        alarms.tokens.wake();
-        alarms.webhooks.wake();
+        let wakers = &self.shared().wakers;
+        wakers.deliveries.wake();
+        wakers.names.wake();
+        wakers.medias.wake();
+        wakers.events.wake();
+        wakers.tokens.wake();
+        wakers.webhooks.wake();
     }
 
     /// A value in the database.
@@ -329,7 +329,7 @@ fn config(line: &Line, folder: &TempDir, customer: CustomerId, account: AccountI
             webhook_method: None,
             webhook_uri: None,
             message_days: None,
-            is_beginning: true,
+            is_default: true,
         }],
         accounts: vec![declared_account(line, customer, account)],
         ..Config::default()
@@ -358,7 +358,7 @@ fn declared_account(line: &Line, customer: CustomerId, account: AccountId) -> Pr
         token_file: None,
         channel_id: None,
         delivery_mode: Some(DeliveryMode::PushOnly),
-        is_beginning: true,
+        is_default: true,
     }
 }
 

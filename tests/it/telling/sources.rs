@@ -58,8 +58,8 @@ fn pair(uri: &str, method: &str) -> (String, String) {
 #[actix_web::test]
 async fn what_a_call_has_set_survives_a_restart_whose_configuration_does_not_say_it() {
     let mut server = TestServer::start_with(|config| {
-        config.customers[0].is_beginning = false;
-        config.accounts[0].is_beginning = false;
+        config.customers[0].is_default = false;
+        config.accounts[0].is_default = false;
         config.accounts[0].name = None;
     });
     let account = format!("/v1.0/conversation_accounts/{}", server.account);
@@ -77,9 +77,9 @@ async fn what_a_call_has_set_survives_a_restart_whose_configuration_does_not_say
 #[actix_web::test]
 async fn what_the_configuration_says_is_changed_there_alone_until_it_says_it_no_more() {
     let mut server = TestServer::start_with(|config| {
-        config.customers[0].is_beginning = false;
+        config.customers[0].is_default = false;
         config.customers[0].webhook_uri = Some(FILE.parse().unwrap());
-        config.accounts[0].is_beginning = false;
+        config.accounts[0].is_default = false;
     });
     let account = format!("/v1.0/conversation_accounts/{}", server.account);
 

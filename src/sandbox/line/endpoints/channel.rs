@@ -30,8 +30,11 @@ pub fn endpoint(state: &mut PlatformData, _: &RequestContext<'_>) -> Result<Call
 }
 
 /// From now on webhooks go elsewhere.
-pub fn set_endpoint(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let body = body(visit.call, &ENDPOINT)?;
+pub fn set_endpoint(
+    state: &mut PlatformData,
+    context: &RequestContext<'_>,
+) -> Result<CallAnswer, CallAnswer> {
+    let body = body(context.call, &ENDPOINT)?;
     let endpoint = checked(body["endpoint"].as_str().unwrap_or_default())?;
     state.saved_mut().webhook.endpoint = Some(endpoint);
     Ok(CallAnswer::json(200, &json!({})))

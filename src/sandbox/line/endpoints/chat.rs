@@ -20,15 +20,18 @@ static READ: ObjectRule =
     ObjectRule::Object(&[required("markAsReadToken", ObjectRule::Text(Units, 1, 1_000))]);
 
 /// Shows that the bot is about to answer.
-pub fn start_loading(_: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let body = body(visit.call, &LOADING)?;
+pub fn start_loading(_: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let body = body(context.call, &LOADING)?;
     let is_person = body["chatId"].as_str().is_some_and(|chat| is_id(chat, &['U']));
     if is_person { Ok(CallAnswer::json(202, &json!({}))) } else { Err(errors::property("chatId")) }
 }
 
 /// Marks a message and all before it as read.
-pub fn mark_as_read(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let body = body(visit.call, &READ)?;
+pub fn mark_as_read(
+    state: &mut PlatformData,
+    context: &RequestContext<'_>,
+) -> Result<CallAnswer, CallAnswer> {
+    let body = body(context.call, &READ)?;
     let token = body["markAsReadToken"].as_str().unwrap_or_default();
     let message_id = tokens::read_message(&state.saved().channel.secret, token);
     let message_id = message_id.ok_or_else(|| errors::property("markAsReadToken"))?;

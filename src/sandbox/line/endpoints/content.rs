@@ -10,8 +10,8 @@ use crate::sandbox::records::png::green_square;
 use crate::sandbox::state::PlatformData;
 
 /// The content itself.
-pub fn content(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let content = content_of(state, visit)?;
+pub fn content(state: &mut PlatformData, request: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let content = content_of(state, request)?;
     if let Readiness::Preparing { .. } = content.ask() {
         return Ok(CallAnswer::new(202, "application/json", "{}"));
     }
@@ -20,8 +20,8 @@ pub fn content(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<C
 }
 
 /// Whether the content is ready.
-pub fn transcoding(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let content = content_of(state, visit)?;
+pub fn transcoding(state: &mut PlatformData, request: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let content = content_of(state, request)?;
     of_kinds(content, ["video", "audio"])?;
     let status = match content.ask() {
         Readiness::Preparing { .. } => "processing",
@@ -31,8 +31,8 @@ pub fn transcoding(state: &mut PlatformData, visit: &RequestContext<'_>) -> Resu
 }
 
 /// A small picture of the content.
-pub fn preview(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let content = content_of(state, visit)?;
+pub fn preview(state: &mut PlatformData, request: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let content = content_of(state, request)?;
     of_kinds(content, ["image", "video"])?;
     match content.ask() {
         Readiness::Preparing { .. } => Ok(CallAnswer::new(202, "application/json", "{}")),
@@ -42,9 +42,9 @@ pub fn preview(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<C
 
 fn content_of<'a>(
     state: &'a mut PlatformData,
-    visit: &RequestContext<'_>,
+    request: &RequestContext<'_>,
 ) -> Result<&'a mut SampleContent, CallAnswer> {
-    let content = state.contents.get_mut(visit.parameters[0]).ok_or_else(not_found)?;
+    let content = state.contents.get_mut(request.parameters[0]).ok_or_else(not_found)?;
     match content.readiness {
         Readiness::Missing => Err(not_found()),
         Readiness::Unsent => Err(refusal(410, "The content is gone")),

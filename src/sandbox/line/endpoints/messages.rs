@@ -29,29 +29,29 @@ struct Order<'a> {
     reached: Vec<String>,
     retry_key: Option<Uuid>,
     body: Value,
-    visit: &'a RequestContext<'a>,
+    context: &'a RequestContext<'a>,
 }
 
 /// Sends to one person, group or room.
-pub fn push(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let (retry_key, body) = opened(state, visit, &PUSH)?;
+pub fn push(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let (retry_key, body) = opened(state, context, &PUSH)?;
     let to = body["to"].as_str().filter(|to| is_id(to, &['U', 'C', 'R']));
     let to = to.ok_or_else(|| errors::property("to"))?.to_owned();
     fit(state, Some(&to), &body)?;
-    let people = match state.people().recipients(&to, visit.now) {
+    let people = match state.people().recipients(&to, context.now) {
         Recipients::Unknown => return Err(errors::undeliverable()),
         Recipients::Nobody => None,
         Recipients::People(people) => Some(people),
     };
     spend(state, people.unwrap_or(0))?;
     let reached = people.map(|_| to.clone()).into_iter().collect();
-    let order = Order { endpoint: "push", recipients: vec![to], reached, retry_key, body, visit };
+    let order = Order { endpoint: "push", recipients: vec![to], reached, retry_key, body, context };
     Ok(sent(&execute(state, order)))
 }
 
 /// Sends to many people.
-pub fn multicast(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let (retry_key, body) = opened(state, visit, &MULTICAST)?;
+pub fn multicast(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let (retry_key, body) = opened(state, context, &MULTICAST)?;
     let to = body["to"].as_array().into_iter().flatten();
     let recipients: Option<Vec<String>> =
         to.map(|to| to.as_str().filter(|to| is_id(to, &['U'])).map(str::to_owned)).collect();
@@ -59,44 +59,44 @@ pub fn multicast(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result
     fit(state, None, &body)?;
     let reached: Vec<String> = recipients.iter().filter(|to| state.people().is_friend(to)).cloned().collect();
     spend(state, u64::try_from(reached.len()).unwrap_or(u64::MAX))?;
-    execute(state, Order { endpoint: "multicast", recipients, reached, retry_key, body, visit });
+    execute(state, Order { endpoint: "multicast", recipients, reached, retry_key, body, context });
     Ok(CallAnswer::json(200, &json!({})))
 }
 
 /// Answers an event, without cost.
-pub fn reply(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let body = body(visit.call, &REPLY)?;
+pub fn reply(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let body = body(context.call, &REPLY)?;
     let token = body["replyToken"].as_str().unwrap_or_default().to_owned();
-    let chat = state.reply_tokens.chat(&token, visit.now).ok_or_else(errors::reply_token)?.to_owned();
+    let chat = state.reply_tokens.chat(&token, context.now).ok_or_else(errors::reply_token)?.to_owned();
     fit(state, Some(&chat), &body)?;
     state.reply_tokens.consume(&token);
     let (recipients, reached) = (vec![chat.clone()], vec![chat]);
-    let order = Order { endpoint: "reply", recipients, reached, retry_key: None, body, visit };
+    let order = Order { endpoint: "reply", recipients, reached, retry_key: None, body, context };
     Ok(sent(&execute(state, order)))
 }
 
 /// Checks messages and sends nothing.
-pub fn validate(_: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    if !visit.parameters.first().is_some_and(|kind| VALIDATED.contains(kind)) {
+pub fn validate(_: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    if !context.parameters.first().is_some_and(|kind| VALIDATED.contains(kind)) {
         return Err(errors::not_found());
     }
-    body(visit.call, &VALIDATE).map(|_| CallAnswer::json(200, &json!({})))
+    body(context.call, &VALIDATE).map(|_| CallAnswer::json(200, &json!({})))
 }
 
 /// The retry key and the checked body of a request that may carry a key; an accepted key ends it.
 fn opened(
     state: &mut PlatformData,
-    visit: &RequestContext<'_>,
+    context: &RequestContext<'_>,
     rule: &ObjectRule,
 ) -> Result<(Option<Uuid>, Value), CallAnswer> {
-    let retry_key = retry_key(visit.call)?;
-    let accepted = retry_key.and_then(|key| state.retry_keys.accepted(key, visit.now));
+    let retry_key = retry_key(context.call)?;
+    let accepted = retry_key.and_then(|key| state.retry_keys.accepted(key, context.now));
     if let Some(accepted) = accepted {
         return Err(replayed(accepted));
     }
-    let body = body(visit.call, rule)?;
+    let body = body(context.call, rule)?;
     if retry_key.is_none() {
-        violation(state, visit.call, ViolationKind::RetryKeyMissing);
+        violation(state, context.call, ViolationKind::RetryKeyMissing);
     }
     Ok((retry_key, body))
 }
@@ -146,7 +146,7 @@ fn sent(messages: &[SentMessage]) -> CallAnswer {
 
 /// Shows the messages on the phones and remembers that this happened.
 fn execute(state: &mut PlatformData, order: Order<'_>) -> Vec<SentMessage> {
-    let (call, now) = (order.visit.call, order.visit.now);
+    let (call, now) = (order.context.call, order.context.now);
     let mut sent_messages = Vec::new();
     for message in order.body["messages"].as_array().into_iter().flatten() {
         let id = state.next_message_id(now);

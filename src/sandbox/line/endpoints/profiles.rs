@@ -12,8 +12,8 @@ use crate::sandbox::state::PlatformData;
 const MEMBER_IDS_MAX: usize = 100;
 
 /// A person who has a chat with the bot.
-pub fn user(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let user = known_user(state, visit.parameters[0])?;
+pub fn user(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let user = known_user(state, context.parameters[0])?;
     if !user.is_visible() {
         return Err(errors::not_found());
     }
@@ -26,8 +26,8 @@ pub fn user(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<Call
 }
 
 /// A group; LINE tells nothing of rooms.
-pub fn summary(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let group = group(state, visit)?;
+pub fn summary(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let group = group(state, context)?;
     let mut summary = json!({ "groupId": group.id, "groupName": group.name });
     if let Some(url) = &group.picture_url {
         summary["pictureUrl"] = json!(url);
@@ -36,9 +36,9 @@ pub fn summary(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<C
 }
 
 /// A person of a group or room, friend or not.
-pub fn member(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let group = group(state, visit)?;
-    let user = known_user(state, visit.parameters[1])?;
+pub fn member(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let group = group(state, context)?;
+    let user = known_user(state, context.parameters[1])?;
     if !group.members.contains(&user.id) {
         return Err(errors::not_found());
     }
@@ -46,15 +46,18 @@ pub fn member(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<Ca
 }
 
 /// How many people are in a group or room.
-pub fn member_count(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let group = group(state, visit)?;
+pub fn member_count(
+    state: &mut PlatformData,
+    context: &RequestContext<'_>,
+) -> Result<CallAnswer, CallAnswer> {
+    let group = group(state, context)?;
     Ok(CallAnswer::json(200, &json!({ "count": group.members.len() })))
 }
 
 /// Who is in a group or room, as a verified account may ask.
-pub fn member_ids(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let group = group(state, visit)?;
-    let mut queries = url::form_urlencoded::parse(visit.call.query.as_bytes());
+pub fn member_ids(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let group = group(state, context)?;
+    let mut queries = url::form_urlencoded::parse(context.call.query.as_bytes());
     let start = queries.find(|(name, _)| name == "start").map_or(Ok(0), |(_, start)| start.parse::<usize>());
     let start = start.map_err(|_| errors::parameter("start"))?;
     let page: Vec<&String> = group.members.iter().skip(start).take(MEMBER_IDS_MAX).collect();
@@ -66,10 +69,10 @@ pub fn member_ids(state: &mut PlatformData, visit: &RequestContext<'_>) -> Resul
 }
 
 /// The bot leaves a group or room, and is told of it.
-pub fn leave(state: &mut PlatformData, visit: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let id = group(state, visit)?.id.clone();
-    let happened = events::leave(state, &id, visit.now);
-    state.untold.extend(happened.map(|happened| happened.webhook));
+pub fn leave(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+    let id = group(state, context)?.id.clone();
+    let emitted = events::leave(state, &id, context.now);
+    state.untold.extend(emitted.map(|emitted| emitted.webhook));
     Ok(CallAnswer::json(200, &json!({})))
 }
 
@@ -80,9 +83,9 @@ fn known_user<'a>(state: &'a PlatformData, id: &str) -> Result<&'a User, CallAns
     state.people().user(id).ok_or_else(errors::not_found)
 }
 
-fn group<'a>(state: &'a PlatformData, visit: &RequestContext<'_>) -> Result<&'a Group, CallAnswer> {
-    let id = visit.parameters[0];
-    let (kind, letter, name) = if visit.call.path.starts_with("/v2/bot/group/") {
+fn group<'a>(state: &'a PlatformData, context: &RequestContext<'_>) -> Result<&'a Group, CallAnswer> {
+    let id = context.parameters[0];
+    let (kind, letter, name) = if context.call.path.starts_with("/v2/bot/group/") {
         (GroupKind::Group, 'C', "groupId")
     } else {
         (GroupKind::Room, 'R', "roomId")

@@ -28,4 +28,5 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("participants_count.sql"),
     include_str!("messages_quotes.sql"),
     include_str!("checksums_of_quotes.sql"),
+    include_str!("suspensions.sql"),
 ];

@@ -11,7 +11,7 @@ const FILENAME_CHARACTERS_MAX: usize = 255;
 
 /// What a `message` object says; of a kind that we do not know the texts. `None` when nothing of it can be read.
 pub fn message(message: &Value) -> Option<ReceivedMessage> {
-    let saying = match message["type"].as_str().unwrap_or_default() {
+    let received = match message["type"].as_str().unwrap_or_default() {
         "image" => file(message, MediaType::Image),
         "video" => file(message, MediaType::Video),
         "audio" => file(message, MediaType::Audio),
@@ -24,7 +24,7 @@ pub fn message(message: &Value) -> Option<ReceivedMessage> {
         quote_token: text(&message["quoteToken"]),
         quoted: lenient::id(&message["quotedMessageId"]),
         mentions: mentions::received(&message["mention"]),
-        ..saying
+        ..received
     })
 }
 
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_button_says_its_text_or_its_data_and_what_was_picked() {
-        let said = |value: &Value| postback(value).map(|saying| saying.text);
+        let said = |value: &Value| postback(value).map(|message| message.text);
 
         assert_eq!(said(&json!({ "data": "action=buy" })).as_deref(), Some("action=buy"));
         let picked = json!({ "data": "when", "params": { "date": "2026-11-23" } });
