@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, Subcommand};
 
 use crate::admin::operation::{AdminOperation, NewChannel};
-use crate::command::settings::{CommonArguments, find_customer};
+use crate::command::settings::{CommonArguments, ListArguments, find_customer};
 use crate::command::target::Target;
 use crate::command::terminal::output;
 use crate::contract::views::AccountView;
@@ -28,7 +28,7 @@ enum AccountAction {
     /// Connect a LINE channel; also while the server runs.
     Add(AddAccount),
     /// List all LINE accounts, without their credentials.
-    List(ListAccounts),
+    List(ListArguments),
 }
 
 #[derive(Debug, Args)]
@@ -65,21 +65,14 @@ struct AddAccount {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-struct ListAccounts {
-    #[command(flatten)]
-    settings: CommonArguments,
-    /// Print JSON, one line for each account.
-    #[arg(long)]
-    json: bool,
-}
-
 impl AccountCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         match self.action {
             AccountAction::Add(add) => add.run(),
-            AccountAction::List(list) => list.run(),
+            AccountAction::List(arguments) => {
+                arguments.list(|reader| reader.read(accounts::list), "there is no account yet", show)
+            }
         }
     }
 }
@@ -97,20 +90,10 @@ impl AddAccount {
             channel_id: self.channel_id,
             push_only: self.push_only,
         };
-        let place = Target::of(&self.settings)?;
-        let customer = find_customer(&place.reader()?, &self.customer)?.id;
-        place.run::<()>(AdminOperation::ConnectAccount { customer, channel })?;
-        show(&place.reader()?.read(|connection| accounts::get(connection, customer, id))?, self.json)
-    }
-}
-
-impl ListAccounts {
-    fn run(self) -> Result<()> {
-        let found = self.settings.reader()?.read(accounts::list)?;
-        if found.is_empty() && !self.json {
-            return output::line("there is no account yet");
-        }
-        found.iter().try_for_each(|account| show(account, self.json))
+        let target = Target::of(&self.settings)?;
+        let customer = find_customer(&target.reader()?, &self.customer)?.id;
+        target.run::<()>(AdminOperation::ConnectAccount { customer, channel })?;
+        show(&target.reader()?.read(|connection| accounts::get(connection, customer, id))?, self.json)
     }
 }
 

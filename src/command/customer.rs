@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::admin::operation::AdminOperation;
-use crate::command::settings::CommonArguments;
+use crate::command::settings::{CommonArguments, ListArguments};
 use crate::command::target::Target;
 use crate::command::terminal::output;
 use crate::error::Result;
@@ -28,7 +28,7 @@ enum CustomerAction {
     /// Add a customer, or change the one with the same id; also while the server runs.
     Add(AddCustomer),
     /// List all customers.
-    List(ListCustomers),
+    List(ListArguments),
 }
 
 #[derive(Debug, Args)]
@@ -52,21 +52,14 @@ struct AddCustomer {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-struct ListCustomers {
-    #[command(flatten)]
-    settings: CommonArguments,
-    /// Print JSON, one line for each customer.
-    #[arg(long)]
-    json: bool,
-}
-
 impl CustomerCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         match self.action {
             CustomerAction::Add(add) => add.run(),
-            CustomerAction::List(list) => list.run(),
+            CustomerAction::List(arguments) => {
+                arguments.list(|reader| reader.read(customers::list), "there is no customer yet", show)
+            }
         }
     }
 }
@@ -75,20 +68,10 @@ impl AddCustomer {
     fn run(self) -> Result<()> {
         let id = self.id.unwrap_or_else(|| CustomerId::new(Timestamp::now()));
         let Self { name, detail, message_days, .. } = self;
-        let place = Target::of(&self.settings)?;
+        let target = Target::of(&self.settings)?;
         let message_days = message_days.unwrap_or_default();
-        place.run::<()>(AdminOperation::SetCustomer { id, name, detail, message_days })?;
-        show(&place.reader()?.read(|connection| customers::get(connection, id))?, self.json)
-    }
-}
-
-impl ListCustomers {
-    fn run(self) -> Result<()> {
-        let found = self.settings.reader()?.read(customers::list)?;
-        if found.is_empty() && !self.json {
-            return output::line("there is no customer yet");
-        }
-        found.iter().try_for_each(|customer| show(customer, self.json))
+        target.run::<()>(AdminOperation::SetCustomer { id, name, detail, message_days })?;
+        show(&target.reader()?.read(|connection| customers::get(connection, id))?, self.json)
     }
 }
 

@@ -32,6 +32,33 @@ pub struct CommonArguments {
     config: Option<PathBuf>,
 }
 
+/// Arguments of a command that lists what the database holds.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// Print JSON, one line for each result.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ListArguments {
+    /// Prints each row that `read` finds with `show`, which is told whether JSON is asked for; `empty` where there is none and
+    /// people read.
+    pub fn list<T>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<Vec<T>>,
+        empty: &str,
+        show: impl Fn(&T, bool) -> Result<()>,
+    ) -> Result<()> {
+        let rows = read(&self.common.reader()?)?;
+        if rows.is_empty() && !self.json {
+            return output::line(empty);
+        }
+        rows.iter().try_for_each(|row| show(row, self.json))
+    }
+}
+
 impl CommonArguments {
     /// The settings of the file, of the environment and of nothing else.
     pub fn load(&self) -> Result<Config> {

@@ -1,27 +1,18 @@
-//! Networks: an address, or an address and how many of its bits count.
+//! Networks that the configuration names: an address, or an address and a prefix length.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// All addresses that begin with the same bits.
+use ipnet::IpNet;
+
+/// All addresses with a common prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    first: IpAddr,
-    bits: u32,
-}
+pub struct Network(IpNet);
 
 impl Network {
-    /// Whether the address is one of these. An IPv4 address within an IPv6 one counts as the IPv4 address.
+    /// Whether the address is in the network. An IPv4-mapped IPv6 address counts as its IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.first, address.to_canonical()) {
-            (IpAddr::V4(first), IpAddr::V4(address)) => {
-                (first.to_bits() ^ address.to_bits()).leading_zeros() >= self.bits
-            }
-            (IpAddr::V6(first), IpAddr::V6(address)) => {
-                (first.to_bits() ^ address.to_bits()).leading_zeros() >= self.bits
-            }
-            _ => false,
-        }
+        self.0.contains(&address.to_canonical())
     }
 }
 
@@ -29,18 +20,11 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!(r#"must be an address or a network such as "10.0.0.0/8", found {text:?}"#);
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u32>().map_err(|_| expected())?)),
-            None => (text, None),
-        };
-        let first: IpAddr = address.parse().map_err(|_| expected())?;
-        let all = if first.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(all);
-        if bits > all {
-            return Err(expected());
-        }
-        Ok(Self { first, bits })
+        let single = || text.parse::<IpAddr>().map(IpNet::from);
+        let network = text.parse().or_else(|_| single());
+        network
+            .map(Self)
+            .map_err(|_| format!(r#"must be an address or a network such as "10.0.0.0/8", found {text:?}"#))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Points in time, counted in microseconds, written as `2022-06-17 06:06:14.446158`.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, UNIX_EPOCH};
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -11,10 +13,6 @@ use crate::error::{Error, InvalidRule};
 /// UTC, six decimals: the only way in which times appear in the HTTP contract.
 const FORMAT: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");
-
-/// The form in which HTTP writes dates (RFC 9110, 5.6.7).
-const HTTP_FORMAT: &[BorrowedFormatItem<'static>] =
-    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// `0000-01-01 00:00:00.000000`, the earliest time that can be written.
 const WRITTEN_MIN: i64 = -62_167_219_200_000_000;
@@ -42,10 +40,10 @@ impl Timestamp {
         Self(microseconds)
     }
 
-    /// The time of an HTTP header; nothing when it is not in the form in which all are sent today.
+    /// The date of an HTTP header, in any of the formats of RFC 9110, 5.6.7; nothing for other text.
     pub fn from_http_date(text: &str) -> Option<Self> {
-        let time = PrimitiveDateTime::parse(text, HTTP_FORMAT).ok()?.assume_utc();
-        i64::try_from(time.unix_timestamp_nanos() / 1_000).ok().map(Self)
+        let since_1970 = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since_1970.as_micros()).ok().map(Self)
     }
 
     /// From milliseconds since 1970 that somebody else wrote; nothing where no time between 1970 and 9999 can be meant.
@@ -172,6 +170,18 @@ mod tests {
         }
         assert_eq!(Timestamp::NEVER.after(Duration::MAX).to_string(), "9999-12-31 23:59:59.999999");
         assert_eq!(Timestamp::NEVER.before(Duration::MAX).to_string(), "0000-01-01 00:00:00.000000");
+    }
+
+    #[test]
+    fn an_http_date_is_read_in_each_of_its_three_formats() {
+        let time = Some(Timestamp::from_milliseconds(784_111_777_000));
+
+        assert_eq!(Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), time);
+        assert_eq!(Timestamp::from_http_date("Sunday, 06-Nov-94 08:49:37 GMT"), time);
+        assert_eq!(Timestamp::from_http_date("Sun Nov  6 08:49:37 1994"), time);
+        for text in ["", "1994-11-06 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET", "120"] {
+            assert_eq!(Timestamp::from_http_date(text), None, "{text:?}");
+        }
     }
 
     #[test]

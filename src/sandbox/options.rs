@@ -42,11 +42,11 @@ impl Options {
     pub fn generate() -> Self {
         Self {
             channel_id: (2_000_000_000 + u32::from_le_bytes(bytes()) % 1_000_000_000).to_string(),
-            channel_secret: Secret::new(hexadecimal(&bytes::<16>())),
-            channel_token: Secret::new(hexadecimal(&bytes::<86>())),
+            channel_secret: Secret::new(hexadecimal::<16>()),
+            channel_token: Secret::new(hexadecimal::<86>()),
             bot: SavedBot {
-                user_id: format!("U{}", hexadecimal(&bytes::<16>())),
-                basic_id: format!("@{}", hexadecimal(&bytes::<4>())),
+                user_id: format!("U{}", hexadecimal::<16>()),
+                basic_id: format!("@{}", hexadecimal::<4>()),
                 display_name: "Sandbox".to_owned(),
                 chat_mode: "chat".to_owned(),
                 mark_as_read_mode: "manual".to_owned(),

@@ -11,6 +11,7 @@ use actix_web::http::header::{
 };
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use data_encoding::HEXLOWER;
 use futures_util::stream::{self, Stream};
 
 use crate::api::files::range::{Selection, select};
@@ -79,7 +80,7 @@ pub async fn serve(
 ) -> Result<HttpResponse> {
     let StoredFile { id, filename, content_type, sha256, .. } = stored;
     let Opened { file, size, content_type: found } = open(app, id, kind).await?;
-    let digest = hexadecimal(&sha256);
+    let digest = HEXLOWER.encode(&sha256);
     let served = match kind {
         Variant::Preview => {
             let name = format!("{id}-preview.{}", content::ending(found));
@@ -193,13 +194,6 @@ pub fn disposition(shown: &str, name: &str) -> String {
 fn is_misleading(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '/' | '\\')
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a text takes every character");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use aws_lc_rs::rand;
+use data_encoding::HEXLOWER;
 
 use crate::error::{Error, Result};
 use crate::files;
@@ -22,7 +23,7 @@ pub fn load_or_make(path: &Path) -> Result<Secret> {
     }
     let mut bytes = [0; KEY_BYTES];
     rand::fill(&mut bytes).map_err(|_| Error::Unusable("the system gives no random bytes".to_owned()))?;
-    let key = bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let key = HEXLOWER.encode(&bytes);
     write_private(path, &key)?;
     Ok(Secret::new(key))
 }

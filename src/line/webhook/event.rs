@@ -2,6 +2,7 @@
 //! reference). A new kind goes into `change`.
 
 use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 
 use crate::line::lenient;
@@ -71,7 +72,7 @@ fn event_id(event: &Value, body: &str) -> String {
 
 fn fingerprint(body: &str) -> String {
     let digest = digest::digest(&digest::SHA256, body.as_bytes());
-    digest.as_ref().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    format!("sha256:{}", HEXLOWER.encode(digest.as_ref()))
 }
 
 fn message_id(event: &Value) -> Option<String> {

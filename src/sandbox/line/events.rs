@@ -75,7 +75,7 @@ pub fn album(
     (images, is_shuffled): (usize, bool),
     now: Timestamp,
 ) -> Result<Vec<EmittedEvent>, Refusal> {
-    let id = random::hexadecimal(&random::bytes::<32>()).to_uppercase();
+    let id = random::hexadecimal::<32>().to_uppercase();
     let mut emitted = Vec::with_capacity(images);
     for index in 1..=images {
         let set = json!({ "id": id, "index": index, "total": images });

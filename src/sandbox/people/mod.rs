@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::records::random::hexadecimal;
 
 /// Who is not a friend is reached for so long after having written.
 const STRANGER_REACHABLE: Duration = Duration::from_hours(7 * 24);
@@ -214,7 +214,7 @@ pub fn is_id(text: &str, letters: &[char]) -> bool {
 /// The same name has the same id on every platform, as with two channels of one provider.
 fn id_of(letter: char, name: &str) -> String {
     let hash = digest(&SHA256, format!("{letter}{name}").as_bytes());
-    format!("{letter}{}", hexadecimal(&hash.as_ref()[..16]))
+    format!("{letter}{}", HEXLOWER.encode(&hash.as_ref()[..16]))
 }
 
 #[cfg(test)]

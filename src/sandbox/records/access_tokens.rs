@@ -21,7 +21,7 @@ impl AccessTokens {
     /// A new token.
     pub fn issue(&mut self, now: Timestamp) -> String {
         self.forget(now);
-        let token = random::hexadecimal(&random::bytes::<64>());
+        let token = random::hexadecimal::<64>();
         self.tokens.push_back((now, token.clone()));
         token
     }

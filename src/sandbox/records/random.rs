@@ -1,6 +1,6 @@
 //! Random texts and numbers: identifiers nobody can guess, ULIDs, and a generator that a seed repeats.
 
-use std::fmt::Write;
+use data_encoding::HEXLOWER;
 
 use crate::model::timestamp::Timestamp;
 
@@ -13,12 +13,9 @@ pub fn bytes<const LENGTH: usize>() -> [u8; LENGTH] {
     bytes
 }
 
-/// The bytes as lowercase hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a text takes every character");
-        text
-    })
+/// Random bytes as lowercase hexadecimal digits, two for each byte.
+pub fn hexadecimal<const LENGTH: usize>() -> String {
+    HEXLOWER.encode(&bytes::<LENGTH>())
 }
 
 /// A text of 26 characters that sorts by the time at which it was made.

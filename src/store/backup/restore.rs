@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use tar::{Entry as Packed, EntryType};
 
 use crate::config::key_source::KeySource;
@@ -17,7 +18,7 @@ use crate::store::backup::part::PartialBackup;
 use crate::store::backup::remains::UNFINISHED;
 use crate::store::backup::{BackupSummary, remains};
 use crate::store::engine::{connection, failure};
-use crate::store::files::hashing::{Cancel, Hashing, hexadecimal};
+use crate::store::files::hashing::{Cancel, Hashing};
 use crate::store::files::media_store::Variant;
 use crate::store::verify::{self, Findings};
 
@@ -260,7 +261,7 @@ fn compare_with_database(scratch: &Path, database: &Path, findings: &mut Finding
     let connection = connection::open_reading(database)?;
     verify::each_stored(&connection, |stored| {
         let name = Name::Media(stored.id, Variant::Whole).to_string();
-        let promised = ManifestEntry::Present { size: stored.size, sha256: hexadecimal(&stored.sha256) };
+        let promised = ManifestEntry::Present { size: stored.size, sha256: HEXLOWER.encode(&stored.sha256) };
         match next_of(&mut listed, &name)? {
             Some(Entry { content: ManifestEntry::Missing { .. }, .. }) => {}
             Some(entry) if entry.content == promised => {}

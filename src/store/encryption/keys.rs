@@ -5,11 +5,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use aws_lc_rs::rand;
+use data_encoding::HEXLOWER;
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::encryption::seal::{SealingKey, hex};
+use crate::store::encryption::seal::SealingKey;
 use crate::store::engine::failure;
 
 /// More than a file of keys has; a larger one is something else.
@@ -103,7 +104,7 @@ fn no_key(place: &str) -> Error {
 fn make() -> Result<ListedKey> {
     let mut bytes = [0; SealingKey::BYTES];
     rand::fill(&mut bytes).map_err(|_| Error::internal("the system gives no random bytes"))?;
-    Ok(ListedKey { key: SealingKey::new(&bytes), digits: hex(&bytes) })
+    Ok(ListedKey { key: SealingKey::new(&bytes), digits: HEXLOWER.encode(&bytes) })
 }
 
 /// A text that nobody knows.

@@ -4,6 +4,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use crate::error::{Error, Result};
 
@@ -41,18 +42,13 @@ impl SealingKey {
         let hash = digest(&SHA256, &[ID_PREFIX, bytes].concat());
         let cipher =
             RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("the key has the length of the cipher");
-        Self { id: hex(&hash.as_ref()[..ID_BYTES]), cipher }
+        Self { id: HEXLOWER.encode(&hash.as_ref()[..ID_BYTES]), cipher }
     }
 
     /// The key that these 64 hexadecimal digits are; nothing for any other text.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
-        let bytes: Vec<u8> = digits
-            .chunks(2)
-            .map(|pair| u8::try_from(pair.iter().fold(0, |byte, digit| byte * 16 + digit)).ok())
-            .collect::<Option<_>>()?;
-        let bytes: [u8; Self::BYTES] = bytes.try_into().ok()?;
-        (digits.len() == 2 * Self::BYTES).then(|| Self::new(&bytes))
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
+        Some(Self::new(bytes.as_slice().try_into().ok()?))
     }
 
     /// A name for the key, which tells nothing about it.
@@ -95,11 +91,6 @@ pub fn key_id(sealed: &str) -> Option<&str> {
 /// Whether this can be the id of a key.
 pub fn is_key_id(id: &str) -> bool {
     id.len() == 2 * ID_BYTES && id.bytes().all(|digit| digit.is_ascii_hexdigit())
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn bound_to(place: SealedColumn<'_>) -> Aad<Vec<u8>> {

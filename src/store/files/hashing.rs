@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::digest::{Context, SHA256};
+use data_encoding::HEXLOWER;
 
 use crate::model::progress;
 
@@ -42,7 +43,7 @@ impl<R: Read> Hashing<R> {
 
     /// How many bytes were read, and their SHA-256 in hexadecimal digits.
     pub fn finish(self) -> (u64, String) {
-        (self.size, hexadecimal(self.digest.finish().as_ref()))
+        (self.size, HEXLOWER.encode(self.digest.finish().as_ref()))
     }
 }
 
@@ -58,9 +59,4 @@ impl<R: Read> Read for Hashing<R> {
         progress::advance(bytes);
         Ok(count)
     }
-}
-
-/// Bytes as they stand in a manifest.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use rusqlite::Connection;
 
 use crate::config::key_source::KeySource;
@@ -17,7 +18,7 @@ use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::encryption::sealer::Sealer;
 use crate::store::engine::{connection, failure, lost, schema};
-use crate::store::files::hashing::{Cancel, Hashing, hexadecimal};
+use crate::store::files::hashing::{Cancel, Hashing};
 use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::medias::{self, Stored};
 
@@ -184,7 +185,7 @@ pub fn files(database: &Path, folder: &MediaStore, findings: &mut Findings) -> R
         count += 1;
         let found = hash_of(folder, stored)?;
         // It may have been erased since it was looked up.
-        if found != Some((stored.size, hexadecimal(&stored.sha256)))
+        if found != Some((stored.size, HEXLOWER.encode(&stored.sha256)))
             && medias::is_stored(&connection, stored.id)?
         {
             let is_missing = if found.is_none() { "is missing" } else { "is not what was stored" };
