@@ -108,6 +108,39 @@ pub fn spans(text: &str) -> Vec<String> {
     odd.map(|span| span.replace(r"\|", "|").trim().to_owned()).collect()
 }
 
+/// The targets of links within the project, with their lines.
+pub fn links(text: &str) -> Vec<(usize, String)> {
+    let prose = (1..).zip(text.lines()).zip(is_code(text)).filter(|(_, is_code)| !is_code);
+    let links = prose.flat_map(|((line, text), _)| {
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        targets.map(move |(target, _)| (line, target.to_owned()))
+    });
+    links.filter(|(_, target)| !target.contains("://")).collect()
+}
+
+/// What links call the headings of a document, as GitHub makes it.
+pub fn anchors(text: &str) -> Vec<String> {
+    let prose = text.lines().zip(is_code(text)).filter(|(_, is_code)| !is_code);
+    let headings = prose.filter_map(|(line, _)| {
+        line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))
+    });
+    let is_kept = |letter: &char| letter.is_alphanumeric() || "-_ ".contains(*letter);
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
+/// Of each line whether it stands between fences, or is one.
+fn is_code(text: &str) -> Vec<bool> {
+    let mut is_block = false;
+    let lines = text.lines().map(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_block ^= is_fence;
+        is_block || is_fence
+    });
+    lines.collect()
+}
+
 #[test]
 fn blocks_and_sentences_are_told_apart() {
     let text = "## One\nSay `kaiwa\nhelp` and `b\\|c`.\n\n1. x\n\n   ```sh\n   a `b`\n   ```\n\n## Two\n\
@@ -119,4 +152,13 @@ fn blocks_and_sentences_are_told_apart() {
     assert_eq!(seen, [(7, "One", "a `b`\n"), (13, "Two", "# no heading\n## nor this\n")]);
     assert_eq!(found.iter().map(|block| block.is_excused).collect::<Vec<_>>(), [false, true]);
     assert_eq!(spans(text), ["kaiwa help", "b|c"]);
+}
+
+#[test]
+fn links_and_headings_are_found_outside_of_code() {
+    let text =
+        "# LINE's `webhook`\n[a](b.md#c), [d](#e), [f](https://g)\n```sh\n# no heading, no [link](h)\n```\n";
+
+    assert_eq!(anchors(text), ["lines-webhook"]);
+    assert_eq!(links(text), [(2, "b.md#c".to_owned()), (2, "#e".to_owned())]);
 }

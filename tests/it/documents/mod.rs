@@ -3,6 +3,7 @@
 //! What differs here are ports, ids and folders outside of the working directory. What cannot be run says why, in a line above
 //! it that readers do not see.
 
+mod guides;
 mod markdown;
 mod sandbox;
 mod served;

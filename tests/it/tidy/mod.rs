@@ -6,27 +6,31 @@ mod explained;
 mod layers;
 mod rust;
 mod sizes;
-mod tree;
+pub mod tree;
 mod words;
 
 use crate::tidy::tree::File;
 
 /// Something that breaks a rule, where it stands.
 #[derive(Debug, PartialEq, Eq)]
-struct Finding {
+pub struct Finding {
     line: usize,
     words: String,
 }
 
 impl Finding {
-    fn new(line: usize, words: impl Into<String>) -> Self {
+    pub fn new(line: usize, words: impl Into<String>) -> Self {
         Self { line, words: words.into() }
     }
 }
 
 /// Looks at each file; fails with a list of all findings and with what was expected instead.
 #[track_caller]
-fn hold<'a>(expected: &str, files: impl IntoIterator<Item = &'a File>, look: impl Fn(&File) -> Vec<Finding>) {
+pub fn hold<'a>(
+    expected: &str,
+    files: impl IntoIterator<Item = &'a File>,
+    look: impl Fn(&File) -> Vec<Finding>,
+) {
     let mut findings = Vec::new();
     for file in files {
         let found = look(file).into_iter();
