@@ -18,16 +18,46 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::line_ends::LineEnds;
 
+/// Writes of a stream that changes only what is read: they go to its field `stream` as they are.
+macro_rules! forward_writes {
+    ([$($generics:tt)*] $stream:ty) => {
+        impl<$($generics)*> tokio::io::AsyncWrite for $stream {
+            fn poll_write(
+                mut self: std::pin::Pin<&mut Self>,
+                context: &mut std::task::Context<'_>,
+                bytes: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                std::pin::Pin::new(&mut self.stream).poll_write(context, bytes)
+            }
+
+            fn poll_flush(
+                mut self: std::pin::Pin<&mut Self>,
+                context: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::pin::Pin::new(&mut self.stream).poll_flush(context)
+            }
+
+            fn poll_shutdown(
+                mut self: std::pin::Pin<&mut Self>,
+                context: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::pin::Pin::new(&mut self.stream).poll_shutdown(context)
+            }
+        }
+    };
+}
+pub(crate) use forward_writes;
+
 /// A stream on which the parser is given no bare line feeds where they would end a line.
 #[derive(Debug)]
-pub struct Lines<S> {
+pub struct LineEndStream<S> {
     stream: S,
     ends: LineEnds,
 }
 
 /// How a server listens.
 #[derive(Debug, Clone, Copy)]
-pub struct LineEndStream {
+pub struct ListenOptions {
     /// So many threads answer.
     pub threads: usize,
     /// So many connections may be open on each of them.
@@ -39,16 +69,16 @@ pub struct LineEndStream {
     /// So long a stop waits for answers.
     pub shutdown_seconds: u64,
     /// Is told of each new connection.
-    pub on_connect: fn(&Lines<TcpStream>, &mut Extensions),
+    pub on_connect: fn(&LineEndStream<TcpStream>, &mut Extensions),
 }
 
 /// Answers at this address until the server is stopped; to be called within a runtime.
 pub fn serve(
     listener: TcpListener,
-    listening: LineEndStream,
+    listening: ListenOptions,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
-    let LineEndStream { threads, connections_max, keep_alive, request_timeout, shutdown_seconds, on_connect } =
+    let ListenOptions { threads, connections_max, keep_alive, request_timeout, shutdown_seconds, on_connect } =
         listening;
     let service = move || {
         let http = HttpService::build()
@@ -58,7 +88,7 @@ pub fn serve(
             .h1(map_config(App::new().configure(routes.clone()), |()| AppConfig::default()));
         let below = fn_service(|stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            ready(Ok::<_, DispatchError>((Lines::new(stream), peer)))
+            ready(Ok::<_, DispatchError>((LineEndStream::new(stream), peer)))
         });
         below.and_then(http)
     };
@@ -71,7 +101,7 @@ pub fn serve(
     Ok(server.run())
 }
 
-impl<S> Lines<S> {
+impl<S> LineEndStream<S> {
     /// Over this stream.
     pub fn new(stream: S) -> Self {
         Self { stream, ends: LineEnds::default() }
@@ -83,7 +113,7 @@ impl<S> Lines<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Lines<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LineEndStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -100,20 +130,4 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lines<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Lines<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
+forward_writes!([S: AsyncWrite + Unpin] LineEndStream<S>);

@@ -26,7 +26,7 @@ use actix_web::dev::Server;
 use actix_web::web::{Data, ServiceConfig, ThinData, resource, to};
 
 use crate::error::{Error, Result};
-use crate::net::listening::{self, LineEndStream};
+use crate::net::listening::{self, ListenOptions};
 use crate::sandbox::line::{hangup, http, sender};
 use crate::sandbox::phone::Phone;
 use crate::sandbox::platform::Platform;
@@ -57,7 +57,7 @@ pub fn routes(config: &mut ServiceConfig) {
 /// Faults can close connections only here: `routes` in another server answers 500 instead.
 pub fn serve(platform: Platform, listener: TcpListener) -> Result<Server> {
     let platform = Data::new(platform);
-    let listening = LineEndStream {
+    let listening = ListenOptions {
         threads: WORKERS,
         connections_max: CONNECTIONS_MAX,
         keep_alive: KEEP_ALIVE,

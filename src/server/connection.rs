@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::rt::net::TcpStream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::sleep;
 use tokio_util::either::Either;
 
 use crate::api::middleware::connection_progress::ConnectionProgress;
-use crate::net::listening::Lines;
+use crate::net::listening::{LineEndStream, forward_writes};
 use crate::runtime::wakers::Stop;
 
 /// For so long after the stop a request is awaited on a connection that has none. Whoever uses a connection all the time has
@@ -27,7 +27,7 @@ pub type ConnectionStream = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// One connection.
 pub struct ServedConnection {
-    stream: Lines<ConnectionStream>,
+    stream: LineEndStream<ConnectionStream>,
     progress: ConnectionProgress,
     /// Ready when nothing more is awaited; then nothing.
     last_call: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -41,7 +41,7 @@ impl ServedConnection {
             sleep(LAST_CALL).await;
         };
         Self {
-            stream: Lines::new(stream),
+            stream: LineEndStream::new(stream),
             progress: ConnectionProgress::default(),
             last_call: Some(Box::pin(last_call)),
         }
@@ -82,20 +82,4 @@ impl AsyncRead for ServedConnection {
     }
 }
 
-impl AsyncWrite for ServedConnection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
+forward_writes!([] ServedConnection);

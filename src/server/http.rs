@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::api;
 use crate::error::{Error, Result};
-use crate::net::listening::{self, LineEndStream};
+use crate::net::listening::{self, ListenOptions};
 use crate::runtime::app::Shared;
 use crate::server::acceptor::{Acceptor, Holder};
 use crate::server::threads;
@@ -71,7 +71,7 @@ impl Http {
 
 fn serve_metrics(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> {
     let shared = Arc::clone(shared);
-    let listening = LineEndStream {
+    let listening = ListenOptions {
         threads: 1,
         connections_max: METRICS_CONNECTIONS,
         keep_alive: METRICS_KEEP_ALIVE,

@@ -6,14 +6,14 @@ use std::os::fd::AsFd;
 use actix_web::dev::Extensions;
 use actix_web::{HttpRequest, rt};
 
-use crate::net::listening::Lines;
+use crate::net::listening::LineEndStream;
 
 /// A second handle to the connection of a request.
 #[derive(Debug)]
 struct Socket(TcpStream);
 
 /// Remembers a new connection, so that a request on it can hang up later.
-pub fn remember(connection: &Lines<rt::net::TcpStream>, extensions: &mut Extensions) {
+pub fn remember(connection: &LineEndStream<rt::net::TcpStream>, extensions: &mut Extensions) {
     if let Ok(handle) = connection.stream().as_fd().try_clone_to_owned() {
         extensions.insert(Socket(TcpStream::from(handle)));
     }
