@@ -72,7 +72,7 @@ fn reply_token(event: &Map<String, Value>) -> Option<String> {
         None => {
             chat(event.get("source")?)?;
             let kind = event.get("type")?.as_str()?;
-            REPLIABLE.contains(&kind).then(|| random::hexadecimal::<16>())
+            REPLIABLE.contains(&kind).then(random::hexadecimal::<16>)
         }
     }
 }
