@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::harness::told;
+use crate::harness::event_audit;
 
 /// What must not be found, and how to look for it.
 const IMPOSSIBLE: [(&str, &str); 19] = [
@@ -127,7 +127,7 @@ pub fn faults(database: &Path) -> Vec<String> {
     let half = half_files(&connection, &database.with_file_name("media"));
     let data_directory = database.parent().unwrap().to_owned();
     let keys = Config { data_directory, ..Config::default() }.key_source();
-    let untold = told::differences(&folder.path().join("copy.db"), &keys);
+    let untold = event_audit::differences(&folder.path().join("copy.db"), &keys);
     unsound.into_iter().chain(dangling).chain(impossible).chain(half).chain(untold).collect()
 }
 

@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use kaiwa::line::signature;
 use serde_json::json;
 
+use crate::command::program::Serving;
 use crate::documents::markdown::Document;
 use crate::documents::shell::{Shell, move_away};
 use crate::harness::line::Line;
 use crate::harness::server::text_event;
-use crate::program::Serving;
 
 /// The account of the configuration in README.md.
 const ACCOUNT: &str = "d9d32881-12fd-4b19-a6b2-6d5ffb6acd76";

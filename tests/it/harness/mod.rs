@@ -2,11 +2,11 @@
 
 pub mod answer;
 pub mod contract;
+pub mod event_audit;
+pub mod external_server;
 pub mod feed;
 pub mod line;
 pub mod server;
-pub mod somebody;
-pub mod told;
 
 use std::time::{Duration, Instant};
 

@@ -32,8 +32,8 @@ use tokio::sync::oneshot;
 
 use crate::harness::PATIENCE;
 use crate::harness::answer::Answer;
+use crate::harness::event_audit;
 use crate::harness::line::Line;
-use crate::harness::told;
 
 /// The key of the tokens in tests.
 pub const KEY: &str = "a key for tests, of more than 32 bytes";
@@ -293,7 +293,7 @@ impl Drop for TestServer {
         let (database, keys) = (self.config.database_path(), self.config.key_source());
         // A test may have taken away the folder to which it had moved the data.
         if database.exists() {
-            assert_eq!(told::differences(&database, &keys), [""; 0], "what customers were told");
+            assert_eq!(event_audit::differences(&database, &keys), [""; 0], "what customers were told");
         }
     }
 }

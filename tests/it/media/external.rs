@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use crate::harness::eventually;
+use crate::harness::external_server::Somebody;
 use crate::harness::server::TestServer;
-use crate::harness::somebody::Somebody;
 use crate::media::{download, media_once, names, prepare, send, unsend};
 
 async fn send_from(server: &TestServer, url: &str) {

@@ -3,7 +3,10 @@
 mod erasure;
 mod external;
 mod fetching;
+mod forms;
 mod serving;
+mod shared_uploads;
+pub mod uploads;
 
 use awc::http::Method;
 use awc::http::header::HeaderMap;

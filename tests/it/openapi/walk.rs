@@ -12,7 +12,7 @@ use crate::harness::contract;
 use crate::harness::eventually_is;
 use crate::harness::feed::Feed;
 use crate::harness::server::TestServer;
-use crate::uploads::picture;
+use crate::media::uploads::picture;
 
 /// A server on which every operation has something to work on.
 struct Walk {

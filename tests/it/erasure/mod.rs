@@ -1,0 +1,4 @@
+//! Erasure on request, and by the retention policy.
+
+pub mod erase;
+pub mod retention;

@@ -1,0 +1,4 @@
+//! The live feed of events.
+
+mod feed;
+mod feed_ends;

@@ -1,0 +1,141 @@
+//! Uploads that several messages show: the file stays for as long as one of them does, and goes with the last.
+
+use std::time::Duration;
+
+use awc::http::Method;
+use kaiwa::config::section::RetentionSettings;
+use serde_json::{Value, json};
+
+use crate::erasure::erase::{erase, holds, printed};
+use crate::erasure::retention::clean_up;
+use crate::harness::eventually;
+use crate::harness::server::TestServer;
+use crate::media::names;
+use crate::media::uploads::{picture, uploaded};
+
+const DAY: Duration = Duration::from_hours(24);
+
+const FIVE_DAYS: fn() -> RetentionSettings =
+    || RetentionSettings { message_days: 5, webhook_body_days: 0, ..RetentionSettings::default() };
+
+async fn conversation(server: &TestServer, name: &str) -> String {
+    server.conversation_with(&server.user(name)).await
+}
+
+async fn send(server: &TestServer, conversation: &str, message: &Value) {
+    let answer = server.post(&format!("/v1.0/conversations/{conversation}/messages"), message).await;
+    assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("sent")), "{answer:?}");
+}
+
+/// What a phone is answered at the address of a file that was sent.
+async fn fetched(server: &TestServer, id: &str) -> u16 {
+    let answer = server.anonymous(Method::GET, &format!("/m/{id}/a.png")).send().await.unwrap();
+    answer.status().as_u16()
+}
+
+/// A message that shows an upload, in each way in which one can.
+fn ways(server: &TestServer, id: &str) -> Vec<Value> {
+    let address = server.url(&format!("/m/{id}/a.png"));
+    let film = "https://example.com/a.mp4";
+    let layout = json!({ "type": "bubble", "hero": { "type": "image", "url": address } });
+    vec![
+        json!({ "medias": [{ "type": "image", "id": id }] }),
+        json!({ "medias": [{ "type": "file", "id": id }] }),
+        json!({ "medias": [{ "type": "video", "uri": film, "preview_id": id }] }),
+        json!({ "medias": [{ "type": "image", "uri": address, "preview_uri": address }] }),
+        json!({ "medias": [{ "type": "flex", "alt_text": "a layout", "contents": layout }] }),
+        json!({ "text": format!("as I said: {address}") }),
+        json!({ "text": "under a picture", "sender": { "name": "Shop", "icon_uri": address } }),
+    ]
+}
+
+#[actix_web::test]
+async fn a_file_is_kept_for_the_last_message_that_shows_it_however_it_does() {
+    let server = TestServer::start();
+    let (first, second) = (conversation(&server, "Alice").await, conversation(&server, "Bob").await);
+    let count = ways(&server, "").len();
+    let mut ids = Vec::new();
+    for way in 0..count {
+        let bytes = picture(2 + u32::try_from(way).unwrap());
+        let id = uploaded(&server, "image/png", "a%20shared%20name.png", bytes).await["id"].clone();
+        send(&server, &first, &json!({ "medias": [{ "type": "image", "id": id }] })).await;
+        ids.push(id.as_str().unwrap().to_owned());
+    }
+    server.clock.advance(DAY * 4);
+    for (way, id) in ids.iter().enumerate() {
+        send(&server, &second, &ways(&server, id)[way]).await;
+    }
+    server.clock.advance(DAY * 4);
+
+    clean_up(&server, FIVE_DAYS()).await;
+
+    assert_eq!((server.messages(&first).await.len(), server.messages(&second).await.len()), (0, count));
+    for (way, id) in ids.iter().enumerate() {
+        assert_eq!(fetched(&server, id).await, 200, "{}", ways(&server, id)[way]);
+        send(&server, &first, &json!({ "medias": [{ "type": "image", "id": id }] })).await;
+    }
+    server.clock.advance(DAY * 4);
+    clean_up(&server, FIVE_DAYS()).await;
+    for id in &ids {
+        assert_eq!(fetched(&server, id).await, 200, "it was sent once more after its first message had gone");
+    }
+    assert_eq!(names(&server).len(), count);
+
+    server.clock.advance(DAY * 4);
+    clean_up(&server, FIVE_DAYS()).await;
+
+    eventually(|| names(&server).is_empty()).await;
+    eventually(|| server.value::<i64>("SELECT count(*) FROM medias") == 0).await;
+    eventually(|| !holds(server.folder(), b"a shared name")).await;
+    for id in &ids {
+        assert_eq!(fetched(&server, id).await, 404);
+    }
+}
+
+#[actix_web::test]
+async fn what_is_erased_takes_no_file_along_that_somebody_else_was_sent() {
+    let mut server = TestServer::start();
+    let (first, second) = (conversation(&server, "Alice").await, conversation(&server, "Bob").await);
+    let (shared, own) = (picture(16), picture(17));
+    let id = uploaded(&server, "image/png", "shared.png", shared.as_slice()).await["id"].clone();
+    let other = uploaded(&server, "image/png", "own.png", own.as_slice()).await["id"].clone();
+    for (conversation, upload) in [(&first, &id), (&first, &other), (&second, &id), (&second, &id)] {
+        send(&server, conversation, &json!({ "medias": [{ "type": "image", "id": upload }] })).await;
+    }
+    let (id, other) = (id.as_str().unwrap(), other.as_str().unwrap());
+
+    let told = printed(&erase(&mut server, &["--conversation", &first]).await);
+
+    assert_eq!((&told["files"], &told["left"]), (&json!(1), &json!([])), "{told}");
+    for trace in [own.as_slice(), other.as_bytes(), b"own.png", first.as_bytes()] {
+        assert!(!holds(server.folder(), trace), "{}", String::from_utf8_lossy(trace));
+    }
+    assert!(holds(server.folder(), &shared), "Bob has it too");
+    server.restart();
+    assert_eq!((fetched(&server, id).await, fetched(&server, other).await), (200, 404));
+    assert_eq!(server.messages(&second).await[0]["medias"][0]["filename"], "shared.png");
+
+    let told = printed(&erase(&mut server, &["--conversation", &second]).await);
+
+    assert_eq!((&told["files"], &told["left"]), (&json!(1), &json!([])), "{told}");
+    for trace in [shared.as_slice(), id.as_bytes(), b"shared.png", second.as_bytes()] {
+        assert!(!holds(server.folder(), trace), "{}", String::from_utf8_lossy(trace));
+    }
+    assert!(names(&server).is_empty());
+}
+
+#[actix_web::test]
+async fn an_upload_of_somebody_else_is_not_kept_and_not_opened_by_an_address_in_a_message() {
+    let server = TestServer::start();
+    let conversation = conversation(&server, "Alice").await;
+    let other = kaiwa::model::id::CustomerId::new(kaiwa::model::timestamp::Timestamp::now());
+    let request = server.request_of(other, Method::POST, "/v1.0/medias").content_type("image/png");
+    let foreign = crate::harness::answer::Answer::to(request, picture(16)).await.json();
+    let id = foreign["id"].as_str().unwrap();
+
+    send(&server, &conversation, &json!({ "text": server.url(&format!("/m/{id}/a.png")) })).await;
+
+    assert_eq!(fetched(&server, id).await, 404);
+    server.advance(Duration::from_hours(25));
+    eventually(|| names(&server).is_empty()).await;
+}

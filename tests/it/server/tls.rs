@@ -1,0 +1,205 @@
+//! The server with a certificate of its own.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kaiwa::config::Config;
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::command::program::{Serving, check_refused, kaiwa};
+use crate::harness::server::TestServer;
+use crate::harness::{PATIENCE, eventually};
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// Puts a new certificate and its key into a folder.
+fn certify(folder: &Path) -> CertificateDer<'static> {
+    let CertifiedKey::<KeyPair> { cert, signing_key } =
+        generate_simple_self_signed(["chat.example.com".to_owned()]).unwrap();
+    std::fs::write(folder.join("certificate.pem"), pem("CERTIFICATE", cert.der())).unwrap();
+    std::fs::write(folder.join("certificate.key"), pem("PRIVATE KEY", &signing_key.serialize_der())).unwrap();
+    cert.der().clone()
+}
+
+fn pem(label: &str, bytes: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(bytes))
+}
+
+fn start(folder: &Path) -> TestServer {
+    start_with(folder, |_| {})
+}
+
+fn start_with(folder: &Path, change: impl FnOnce(&mut Config)) -> TestServer {
+    TestServer::start_with(|config| {
+        config.tls.certificate_file = Some(folder.join("certificate.pem"));
+        config.tls.key_file = Some(folder.join("certificate.key"));
+        change(config);
+    })
+}
+
+/// A connection to whoever shows this certificate.
+fn connect(address: SocketAddr, trusted: &CertificateDer<'static>) -> std::io::Result<Stream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let mut settings = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    settings.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = ServerName::try_from("chat.example.com").unwrap();
+    let mut session = ClientConnection::new(Arc::new(settings), name).unwrap();
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    while session.is_handshaking() {
+        session.complete_io(&mut stream)?;
+    }
+    Ok(StreamOwned::new(session, stream))
+}
+
+/// Sends these bytes and reads until the answer holds `end` or the connection ends.
+fn exchange(stream: &mut Stream, request: &str, end: &str) -> String {
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut answer, mut part) = (String::new(), [0; 1024]);
+    while !answer.contains(end) {
+        match stream.read(&mut part) {
+            Ok(0) => break,
+            Ok(length) => answer.push_str(&String::from_utf8_lossy(&part[..length])),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
+            Err(error) => panic!("{error}: {answer}"),
+        }
+    }
+    answer
+}
+
+#[actix_web::test]
+async fn https_is_spoken_with_http_1_1_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = certify(folder.path());
+    let server = start(folder.path());
+
+    let mut stream = connect(server.address, &certificate).unwrap();
+    let answer = exchange(&mut stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n", "\"ok\"");
+
+    assert_eq!(stream.conn.alpn_protocol(), Some(b"http/1.1".as_slice()), "though h2 was offered first");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let mut plain = TcpStream::connect(server.address).unwrap();
+    plain.set_read_timeout(Some(PATIENCE)).unwrap();
+    plain.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    plain.read_to_end(&mut answer).ok();
+    assert!(!answer.starts_with(b"HTTP"), "nothing is answered outside of TLS");
+}
+
+#[actix_web::test]
+async fn a_renewed_certificate_is_shown_without_a_new_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = certify(folder.path());
+    let server = start(folder.path());
+    assert!(connect(server.address, &old).is_ok());
+
+    let new = certify(folder.path());
+
+    eventually(|| connect(server.address, &new).is_ok()).await;
+    assert!(connect(server.address, &old).is_err(), "the old one is not shown any more");
+}
+
+#[actix_web::test]
+async fn whoever_is_slow_within_tls_is_cut_off_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = certify(folder.path());
+    let server =
+        start_with(folder.path(), |config| config.limits.request_timeout = Duration::from_millis(500));
+    let signature = kaiwa::line::signature::sign(&kaiwa::model::secret::Secret::new("another"), b"");
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: a\r\nx-line-signature: {signature}\r\ncontent-length: 10\r\n\r\nab",
+        server.webhook_path()
+    );
+
+    // On a busy machine the handshake may be too slow as well.
+    let mut dripping = (0..).find_map(|_| connect(server.address, &certificate).ok()).expect("one is quick");
+    let answer = exchange(&mut dripping, &head, "REQUEST_TIMEOUT");
+    let mut silent = TcpStream::connect(server.address).unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut nothing = Vec::new();
+
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(silent.read_to_end(&mut nothing).is_ok(), "a handshake that does not come ends");
+    assert!(nothing.is_empty());
+}
+
+#[test]
+fn the_program_speaks_https_and_stops_beside_idle_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = certify(folder.path());
+    let with_tls = |arguments: &[&str], listen: &str| {
+        let mut command = kaiwa(folder.path(), arguments);
+        command.env("KAIWA_TLS__CERTIFICATE_FILE", "certificate.pem").env("KAIWA_LISTEN", listen);
+        command.env("KAIWA_TLS__KEY_FILE", "certificate.key").env("KAIWA_LIMITS__SHUTDOWN_TIMEOUT", "1min");
+        command
+    };
+    let mut serving = Serving::start(with_tls(&["serve"], "127.0.0.1:0"));
+    let address = serving.url.strip_prefix("https://").unwrap().to_owned();
+
+    let asked = with_tls(&["healthcheck"], &address).output().unwrap();
+    let mut idle = connect(address.parse().unwrap(), &certificate).unwrap();
+    exchange(&mut idle, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n", "\"ok\"");
+    let began = Instant::now();
+    serving.signal("-TERM");
+
+    assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+    assert!(
+        began.elapsed() < Duration::from_mins(1),
+        "limits.shutdown_timeout passes only where something is under way"
+    );
+    assert_eq!((asked.status.code(), asked.stdout.as_slice()), (Some(0), b"ready\n".as_slice()));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    certify(folder.path());
+    let start = |certificate: &str, key: Option<&str>| {
+        let mut command = kaiwa(folder.path(), &["serve"]);
+        command.env("KAIWA_TLS__CERTIFICATE_FILE", certificate);
+        command.envs(key.map(|key| ("KAIWA_TLS__KEY_FILE", key)));
+        command
+    };
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    certify(&other);
+
+    check_refused(start("certificate.pem", None), 78, "tls.key_file");
+    check_refused(start("missing.pem", Some("certificate.key")), 78, "missing.pem");
+    check_refused(start("certificate.pem", Some("other/certificate.key")), 78, "other/certificate.key");
+    check_refused(start("certificate.key", Some("certificate.key")), 78, "no certificate");
+}
+
+#[test]
+fn a_healthcheck_trusts_the_configured_certificate_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    certify(folder.path());
+    let mut command = kaiwa(folder.path(), &["serve"]);
+    command
+        .env("KAIWA_TLS__CERTIFICATE_FILE", "certificate.pem")
+        .env("KAIWA_TLS__KEY_FILE", "certificate.key");
+    let serving = Serving::start(command);
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    certify(&other);
+
+    let mut ask = kaiwa(folder.path(), &["healthcheck"]);
+    ask.env("KAIWA_LISTEN", serving.url.strip_prefix("https://").unwrap());
+    ask.env("KAIWA_TLS__CERTIFICATE_FILE", "other/certificate.pem");
+    ask.env("KAIWA_TLS__KEY_FILE", "other/certificate.key");
+
+    check_refused(ask, 1, "does not answer");
+}
