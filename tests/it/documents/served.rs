@@ -30,7 +30,7 @@ impl Site {
     fn new() -> Self {
         let (readme, line) = (Document::read("README.md"), Line::start());
         let (mut shell, channel) = (Shell::new(), line.platform.channel());
-        let settings = readme.block("For real", "toml");
+        let settings = readme.block("Production", "toml");
         for (name, text) in [
             ("kaiwa.toml", settings.as_str()),
             ("jwt.key", &"0123456789abcdef".repeat(4)),
@@ -108,10 +108,10 @@ async fn a_server_is_configured_asked_and_cleaned_as_the_documents_say() {
     stop(serving);
 
     site.shell.replace(CONVERSATION, &other);
-    for commands in operations.section("After an upgrade: events that were not understood") {
+    for commands in operations.section("Upgrades") {
         assert!(site.shell.run(&commands).contains("0 failed"));
     }
-    for commands in operations.section("Erasing a person or a conversation") {
+    for commands in operations.section("Erasure") {
         assert_eq!(site.shell.run(&commands).matches("1 conversation,").count(), 2);
     }
     let secrets = Document::read("docs/SECRETS.md");
