@@ -11,7 +11,8 @@ use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::store::encryption::sealer::Sealer;
 use crate::store::engine::location::DatabaseLocation;
-use crate::store::engine::{connection, failure, lost, schema};
+use crate::store::engine::location::lost;
+use crate::store::engine::{connection, failure, schema};
 
 /// Connections for reads that may take long.
 const POOL_SIZE: u32 = 4;

@@ -3,17 +3,14 @@
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
-use actix_web::rt;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
-use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
 use crate::model::accounts::account::SuspensionReason;
 use crate::model::capacity::Capacity;
 use crate::model::clock::Clock;
-use crate::model::delivery::{Acceptance, DeliveryDecision, Policy, PushOutcome};
-use crate::model::id::RetryKey;
+use crate::model::delivery::{DeliveryDecision, Policy, PushOutcome};
 use crate::model::secret::Secret;
 use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::in_flight::InFlight;
@@ -24,7 +21,7 @@ use crate::store::Store;
 use crate::store::outbox::deliveries::{self, Claimed, ClaimedDelivery};
 use crate::store::outbox::{claims, lanes};
 use crate::store::reader::Reader;
-use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause};
+use crate::worker::{PAUSE_AFTER_FAILURE, jitter, pause, seeded};
 
 /// A chat with more to say goes on at once up to this many messages; then others have their turn.
 const CHAIN_MAX: usize = 32;
@@ -121,15 +118,7 @@ impl DeliveryWorker {
 
     /// One attempt, and what follows from it.
     async fn attempt(&self, claim: &ClaimedDelivery, clock: &Clock) -> DeliveryDecision {
-        if SeededBug::SentBeforeSending.is_built_in() {
-            let (worker, claim) = (self.clone(), claim.clone());
-            drop(rt::spawn(async move {
-                tokio::time::sleep(SeededBug::MOMENT).await;
-                worker.send(&claim).await
-            }));
-            return DeliveryDecision::Accept(Acceptance::default());
-        }
-        let sending = AssertUnwindSafe(self.send(claim));
+        let sending = AssertUnwindSafe(seeded::send(self, claim, Self::send));
         let outcome = sending.catch_unwind().await.unwrap_or(PushOutcome::Crashed);
         let decide = if claim.reply_token.is_some() { Policy::decide_reply } else { Policy::decide };
         let decision = decide(&self.policy, claim.progress, outcome, clock.now(), jitter());
@@ -160,7 +149,7 @@ impl DeliveryWorker {
         let line = self.tokens.line();
         match &claim.reply_token {
             Some(reply_token) => line.reply(token, &claim.body, reply_token).await,
-            None => line.push(token, &claim.body, retry_key(claim)).await,
+            None => line.push(token, &claim.body, claim.retry_key).await,
         }
     }
 
@@ -233,11 +222,6 @@ impl DeliveryWorker {
             }
         }
     }
-}
-
-/// The key that makes every attempt with these bytes one message.
-fn retry_key(claim: &ClaimedDelivery) -> RetryKey {
-    if SeededBug::NewRetryKeys.is_built_in() { RetryKey::random() } else { claim.retry_key }
 }
 
 /// What an operator should know of.

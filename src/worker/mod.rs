@@ -13,6 +13,7 @@ pub mod names;
 pub mod quotas;
 pub mod replay;
 pub mod retention;
+mod seeded;
 pub mod tokens;
 pub mod webhooks;
 

@@ -10,7 +10,8 @@ use crate::config::key_source::KeySource;
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::remains;
-use crate::store::engine::{health, lost, schema};
+use crate::store::engine::location::lost;
+use crate::store::engine::{health, schema};
 use crate::store::reader::Reader;
 use crate::store::verify;
 

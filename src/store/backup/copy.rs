@@ -12,9 +12,10 @@ use crate::files;
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::waiting;
+use crate::store::engine::location::lost;
 use crate::store::engine::stamps::Stamps;
 use crate::store::engine::transaction::{Notes, Transaction};
-use crate::store::engine::{checksum, connection, failure, health, lost, schema};
+use crate::store::engine::{checksum, connection, failure, health, schema};
 use crate::store::files::hashing::Cancel;
 
 /// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.

@@ -14,8 +14,8 @@ use crate::files;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::manifest::DATABASE;
 use crate::store::encryption::keys;
+use crate::store::engine::location::lost::{Remains, companion, is_dangling, is_gone, look};
 use crate::store::engine::lock::Lock;
-use crate::store::engine::lost::{Remains, companion, is_dangling, is_gone, look};
 use crate::store::engine::schema::APPLICATION_ID;
 use crate::store::files::media_store;
 

@@ -16,8 +16,9 @@ use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::store::encryption::seal::{SealedColumn, SealingKey};
 use crate::store::encryption::{keys, seal};
+use crate::store::engine::location::lost;
 use crate::store::engine::lock::Lock;
-use crate::store::engine::{connection, damage, failure, lost, schema};
+use crate::store::engine::{connection, damage, failure, schema};
 
 /// Every sealed column, a statement for each table: `reseal` gives what `seal` would, for the text that stands there.
 const RESEAL: &[&str] = &[

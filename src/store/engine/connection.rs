@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::engine::{checksum, failure, lost};
+use crate::store::engine::location::lost;
+use crate::store::engine::{checksum, failure, seeded};
 
 /// The first SQLite without the WAL-reset bug, by which two connections can damage a file.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -38,11 +38,11 @@ pub fn open_writing(path: &Path) -> Result<Connection> {
          PRAGMA journal_size_limit = 67108864;
          PRAGMA cache_size = -32768;",
     )?;
-    let synchronous = if SeededBug::NormalSynchronous.is_built_in() { "1" } else { FULL };
-    connection.pragma_update(None, "synchronous", synchronous)?;
-    for (pragma, expected) in [("journal_mode", "wal"), ("synchronous", synchronous), ("foreign_keys", "1")] {
+    connection.pragma_update(None, "synchronous", FULL)?;
+    for (pragma, expected) in [("journal_mode", "wal"), ("synchronous", FULL), ("foreign_keys", "1")] {
         require(&connection, pragma, expected)?;
     }
+    seeded::weaken(&connection)?;
     Ok(connection)
 }
 

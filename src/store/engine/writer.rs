@@ -8,17 +8,16 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::config::seeded::SeededBug;
 use crate::error::{Error, Result};
 use crate::metrics::Commits;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::checkpoint::Checkpoints;
-use crate::store::engine::failure;
 use crate::store::engine::health::Looks;
 use crate::store::engine::listeners::Listeners;
 use crate::store::engine::location::DatabaseLocation;
 use crate::store::engine::stamps::Stamps;
 use crate::store::engine::transaction::{Notes, Transaction};
+use crate::store::engine::{failure, seeded};
 
 /// Operations in one commit: more gain no throughput and cost latency (measured).
 const GROUP_MAX: usize = 512;
@@ -184,10 +183,7 @@ impl CommitGroup<'_> {
                 break;
             }
         }
-        if SeededBug::AnswerBeforeCommit.is_built_in() {
-            answers.drain(..).for_each(|answer| answer(true));
-            std::thread::sleep(SeededBug::MOMENT);
-        }
+        seeded::before_commit(&mut answers);
         let start = Instant::now();
         let committed = begun.and_then(|()| self.commit(stamp_before));
         if committed.is_ok() {

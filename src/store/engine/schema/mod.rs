@@ -8,8 +8,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
+use crate::store::engine::location::lost;
 use crate::store::engine::schema::migrations::MIGRATIONS;
-use crate::store::engine::{connection, failure, lost};
+use crate::store::engine::{connection, failure};
 
 /// The present schema as one text: what a new file is made from.
 const SCHEMA: &str = include_str!("../../../../schema.sql");

@@ -2,6 +2,8 @@
 //!
 //! A file that was moved, removed or replaced stays open, and takes every write; only nobody will ever find what was written.
 
+pub mod lost;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
