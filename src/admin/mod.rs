@@ -5,7 +5,9 @@
 //! operations on the file itself.
 
 pub mod client;
+pub mod erasure;
 pub mod operation;
+pub mod replay;
 pub mod server;
 mod socket;
 mod wire;

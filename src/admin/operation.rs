@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::admin::{erasure, replay};
 use crate::error::{Error, Result};
 use crate::model::accounts::account::{Credential, DeliveryMode, NewAccount};
 use crate::model::accounts::customer::{MessageDays, ProfileChange};
@@ -15,7 +16,6 @@ use crate::model::timestamp::Timestamp;
 use crate::store::accounts::customers;
 use crate::store::files::media_store::MediaStore;
 use crate::store::{Store, accounts, webhooks};
-use crate::worker::{erasure, replay};
 
 /// An operation, with everything that it needs to know.
 #[derive(Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
+use crate::admin::erasure::{Done, FIRST, Whom};
 use crate::admin::operation::AdminOperation;
 use crate::command::settings::CommonArguments;
 use crate::command::target::Target;
@@ -16,7 +17,6 @@ use crate::model::progress::{Unit, advance, begin};
 use crate::store::engine::lock::Search;
 use crate::store::erasure;
 use crate::store::erasure::audit::Proof;
-use crate::worker::erasure::{Done, FIRST, Whom};
 
 /// Erases every trace of a conversation or of a person, and proves it by searching all files for what was erased; also while
 /// the server runs.

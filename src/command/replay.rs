@@ -4,13 +4,13 @@ use clap::Args;
 use serde_json::json;
 
 use crate::admin::operation::AdminOperation;
+use crate::admin::replay::{ReplayPage, Tally};
 use crate::command::settings::CommonArguments;
 use crate::command::target::Target;
 use crate::command::terminal::{output, progress};
 use crate::error::Result;
 use crate::model::progress::{Unit, advance, begin};
 use crate::model::timestamp::Timestamp;
-use crate::worker::replay::{ReplayPage, Tally};
 
 /// Reads the journal again: applies events that an earlier version did not understand, or could not apply; also while the
 /// server runs.

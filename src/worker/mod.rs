@@ -6,12 +6,10 @@
 pub mod backups;
 pub mod delivery;
 mod download;
-pub mod erasure;
 pub mod events;
 pub mod media;
 pub mod names;
 pub mod quotas;
-pub mod replay;
 pub mod retention;
 mod seeded;
 pub mod tokens;

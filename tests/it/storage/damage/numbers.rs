@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kaiwa::admin::erasure::{self, FIRST, Whom};
 use kaiwa::config::key_source::KeySource;
 use kaiwa::error::{Error, Result};
 use kaiwa::model::id::{ConversationId, CustomerId};
@@ -12,7 +13,6 @@ use kaiwa::store::chats::{conversations, messages};
 use kaiwa::store::files::media_store::MediaStore;
 use kaiwa::store::webhooks::history::DeliveryFilter;
 use kaiwa::store::{Store, accounts, webhooks};
-use kaiwa::worker::erasure::{self, FIRST, Whom};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
 
