@@ -11,8 +11,9 @@ use crate::model::delivery::Policy;
 use crate::net::outbound_client::OutboundClient;
 use crate::net::ssrf_guard::SsrfGuard;
 use crate::runtime::app::Shared;
+use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::tokens::Tokens;
-use crate::runtime::wakers::Stop;
+use crate::runtime::wakers::{Stop, Waker};
 use crate::worker::backups::BackupWorker;
 use crate::worker::delivery::DeliveryWorker;
 use crate::worker::events::EventWorker;
@@ -22,6 +23,7 @@ use crate::worker::quotas::QuotaWorker;
 use crate::worker::retention::RetentionWorker;
 use crate::worker::tokens::TokenWorker;
 use crate::worker::webhooks::WebhookWorker;
+use crate::worker::{self, Worker, WorkerContext};
 
 /// Starts all of them. Ready when all have ended, or when the first of them has failed.
 pub fn spawn(shared: &Shared, stop: &Stop) -> Result<impl Future<Output = ()> + use<>> {
@@ -52,30 +54,29 @@ fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
     let is_watched = config.metrics.listen.is_some();
     let quotas = QuotaWorker::new(store.clone(), tokens.clone(), quotas.clone(), is_watched);
     let tokens = TokenWorker::new(tokens)?;
-    let stop = || stop.clone();
     Ok(vec![
-        rt::spawn(names.run(clock.clone(), wakers.names.clone(), heartbeats.names.clone(), stop())),
+        start(names, shared, &wakers.names, &heartbeats.names, stop),
         rt::spawn(delivery.run(
             clock.clone(),
             wakers.deliveries.clone(),
             heartbeats.deliveries.clone(),
-            stop(),
+            stop.clone(),
         )),
-        rt::spawn(tokens.run(wakers.tokens.clone(), heartbeats.tokens.clone(), stop())),
-        rt::spawn(quotas.run(clock.clone(), heartbeats.quotas.clone(), stop())),
+        start(tokens, shared, &wakers.tokens, &heartbeats.tokens, stop),
+        start(quotas, shared, &Waker::default(), &heartbeats.quotas, stop),
     ])
 }
 
 /// The worker for files has clients of its own, so that large files take no connection from messages.
 fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
-    let Shared { config, store, folder, clock, wakers, heartbeats, metrics, .. } = shared;
+    let Shared { config, store, folder, wakers, heartbeats, metrics, .. } = shared;
     // One more than there are files: a token may be needed while all of them are under way.
     let tokens = tokens(shared, media::FROM_LINE + 1);
     let guard = SsrfGuard::new(&config.limits.allowed_hosts);
     let outbound = OutboundClient::new(guard, media::FROM_ELSEWHERE);
     let sources = MediaSources::new(tokens, outbound, &config.limits, metrics.fetches());
     let worker = MediaWorker::new(store.clone(), folder.clone(), sources)?;
-    Ok(rt::spawn(worker.run(clock.clone(), wakers.medias.clone(), heartbeats.medias.clone(), stop.clone())))
+    Ok(start(worker, shared, &wakers.medias, &heartbeats.medias, stop))
 }
 
 /// The worker that tells customers speaks to addresses that they chose.
@@ -94,15 +95,32 @@ fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
 
 /// Those that remove what is old and make backups.
 fn maintenance(shared: &Shared, stop: &Stop) -> Result<[JoinHandle<()>; 3]> {
-    let Shared { config, store, folder, clock, wakers, heartbeats, metrics, .. } = shared;
+    let Shared { config, store, folder, wakers, heartbeats, metrics, .. } = shared;
     let events = EventWorker::new(store.clone(), config.retention.events)?;
     let backups = BackupWorker::new(config, folder, metrics.backups())?;
     let retention = RetentionWorker::new(store.clone(), &config.retention);
     Ok([
-        rt::spawn(events.run(clock.clone(), wakers.events.clone(), heartbeats.events.clone(), stop.clone())),
-        rt::spawn(backups.run(clock.clone(), heartbeats.backups.clone(), stop.clone())),
-        rt::spawn(retention.run(clock.clone(), heartbeats.retention.clone(), stop.clone())),
+        start(events, shared, &wakers.events, &heartbeats.events, stop),
+        start(backups, shared, &Waker::default(), &heartbeats.backups, stop),
+        start(retention, shared, &Waker::default(), &heartbeats.retention, stop),
     ])
+}
+
+/// Runs a worker on this thread.
+fn start(
+    worker: impl Worker + 'static,
+    shared: &Shared,
+    waker: &Waker,
+    heartbeat: &Heartbeat,
+    stop: &Stop,
+) -> JoinHandle<()> {
+    let context = WorkerContext {
+        clock: shared.clock.clone(),
+        waker: waker.clone(),
+        heartbeat: heartbeat.clone(),
+        stop: stop.clone(),
+    };
+    rt::spawn(worker::run(worker, context))
 }
 
 /// A client of LINE with up to `connections` requests at once, and the tokens that it needs.

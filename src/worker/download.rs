@@ -1,4 +1,4 @@
-//! One file on its way to the disk, in pieces: however large it is, it takes little memory.
+//! Downloads one file to disk in chunks: a file of any size takes little memory.
 
 use std::io;
 use std::time::Duration;
@@ -9,32 +9,32 @@ use crate::model::id::MediaId;
 use crate::net::Response;
 use crate::store::files::media_store::{CompleteFile, MediaStore, PartialFile, Variant};
 
-/// Bytes that are collected before they are written: a hop to another thread costs more than a small write.
+/// How many bytes are buffered before a write: a hop to another thread costs more than a small write.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// The longest silence within a body.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// How much of it is taken.
+/// What a download accepts.
 #[derive(Debug, Clone)]
 pub struct DownloadLimit {
     /// The most bytes.
     pub bytes: u64,
-    /// What follows from more.
+    /// The error for more bytes than that.
     pub past: FetchError,
-    /// Whether nothing but a picture is taken.
+    /// Whether the file must be an image.
     pub only_pictures: bool,
-    /// How many bytes it was said to have where it was named.
+    /// The size that the message announced.
     pub announced: Option<u64>,
 }
 
-/// Begins a file on disk.
+/// Creates a partial file on disk.
 pub async fn begin(folder: &MediaStore, id: MediaId, kind: Variant) -> Result<PartialFile, FetchError> {
     let folder = folder.clone();
     on_disk(move || folder.begin(id, kind)).await
 }
 
-/// Writes what arrives, and gives the file its name once all of it is there. Of a failure nothing is left.
+/// Writes the body to disk, and gives the file its name once it is complete. A failure leaves nothing behind.
 pub async fn store(
     partial: PartialFile,
     mut response: Response,
@@ -64,7 +64,7 @@ pub async fn store(
     }
 }
 
-/// Writes until the end of the body, or until something is in the way. The draft is gone when the disk has failed.
+/// Writes until the end of the body or an error. The partial file is gone when the disk has failed.
 async fn receive(
     mut partial: PartialFile,
     response: &mut Response,
@@ -112,11 +112,11 @@ async fn discard(partial: PartialFile) {
         Ok(())
     });
     if let Err(error) = removed.await {
-        log::warn!("media: a draft was not removed: {error}");
+        log::warn!("media: a partial file was not removed: {error}");
     }
 }
 
-/// Does what waits for the disk on a thread for that. A disk that fails may be mended.
+/// Runs blocking disk work on a thread for it. A failed disk may be repaired, so that error is not final.
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, FetchError> {

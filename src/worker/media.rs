@@ -1,12 +1,11 @@
-//! Fetching the files that people sent, and removing those that they took back.
+//! Fetches the files of received messages, and removes those of unsent ones.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::rt;
-use futures_util::StreamExt;
+use futures_util::future::{LocalBoxFuture, pending};
 use futures_util::stream::FuturesUnordered;
-use tokio::task::JoinHandle;
+use futures_util::{FutureExt, StreamExt};
 
 use crate::config::section::LimitSettings;
 use crate::error::{Error, Result};
@@ -15,92 +14,81 @@ use crate::metrics::Fetches;
 use crate::model::clock::Clock;
 use crate::model::files::fetch::{FetchError, MediaTask};
 use crate::model::files::media::MediaType;
-use crate::model::timestamp::Timestamp;
 use crate::net::Response;
 use crate::net::outbound_client::OutboundClient;
-use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::tokens::{NO_TOKEN, Tokens};
-use crate::runtime::wakers::{Stop, Waker};
 use crate::store::Store;
 use crate::store::chats::fetch_jobs::{self, FetchJob};
 use crate::store::engine::transaction::Transaction;
 use crate::store::files::media_store::{CompleteFile, MediaStore, Variant};
-use crate::store::files::uploads;
 use crate::store::reader::Reader;
 use crate::worker::download::{self, DownloadLimit};
-use crate::worker::{PAUSE_AFTER_FAILURE, pause};
+use crate::worker::sweeper::Sweeper;
+use crate::worker::{Worker, WorkerContext, pause};
 
-/// Files that are removed at once.
+/// The most files that are removed at once.
 const REMOVALS: usize = 4;
 
-/// Files that are fetched from LINE at once.
+/// The most files that are fetched from LINE at once.
 pub const FROM_LINE: usize = 4;
 
-/// Files that are fetched at once from addresses that somebody else chose.
+/// The most files that are fetched at once from foreign addresses, which other parties choose.
 pub const FROM_ELSEWHERE: usize = 4;
 
-/// The longest that one file may take; the lease is longer.
+/// The longest time that one file may take; the lease is longer.
 const ATTEMPT_MAX: Duration = Duration::from_mins(15);
 
-/// How often a preview is asked for that is not ready or breaks off.
+/// The most attempts at a preview that is not ready or breaks off.
 const PREVIEW_ATTEMPTS_MAX: u32 = 3;
 
-/// The longest that a preview may take, all attempts together.
+/// The longest time for a preview, all attempts together.
 const PREVIEW_MAX: Duration = Duration::from_secs(30);
 
 /// The largest preview that is kept.
 const PREVIEW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// The largest picture of a person or a group that is kept.
+/// The largest profile or group picture that is kept.
 const PICTURE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// How often uploads that nobody sent and files without a row are looked for.
-const SWEEP_PAUSE: Duration = Duration::from_hours(1);
-
-/// Files that are looked up in one read or written in one transaction.
-const SWEEP_PART: usize = 1_000;
-
-/// A file without a row stays for so long: its row may be about to be written.
-const ORPHAN_AGE: Duration = Duration::from_hours(1);
-
-/// The two clients and what they may bring.
+/// The two clients that files come through, and their limits.
 #[derive(Clone)]
 pub struct MediaSources {
-    /// Speaks to LINE, with the tokens of the accounts.
+    /// Calls LINE with the accounts' tokens.
     pub tokens: Tokens,
-    /// Speaks to addresses that somebody else chose.
+    /// Calls foreign addresses.
     pub outbound: OutboundClient,
     /// The largest file, in bytes.
     pub file_bytes: u64,
-    /// The most bytes of one customer's files.
+    /// The most bytes of all files of one customer.
     pub customer_bytes: u64,
-    /// How long an upload waits to be sent.
+    /// How long an upload is kept before it is sent.
     pub upload_ttl: Duration,
-    /// Counts what came of it.
+    /// Counts outcomes.
     pub counted: Fetches,
 }
 
-/// The worker for files.
-#[derive(Clone)]
+/// The media worker.
 pub struct MediaWorker {
+    files: MediaFiles,
+    in_flight: FuturesUnordered<LocalBoxFuture<'static, MediaTask>>,
+    permits: Permits,
+    sweeper: Sweeper,
+}
+
+/// Carries out one task for one file.
+#[derive(Clone)]
+struct MediaFiles {
     store: Store,
     reader: Rc<Reader>,
     folder: MediaStore,
     sources: MediaSources,
 }
 
-/// How many more files may be under way. Each errand has places of its own, so that a slow host delays no file from LINE, and
-/// neither of them the removal of what was taken back.
+/// How many more tasks may begin. Each kind has permits of its own, so that a slow foreign host delays no file from LINE, and
+/// neither delays the removal of unsent files.
 #[derive(Clone, Copy)]
 struct Permits {
-    places: [(MediaTask, usize); 3],
-}
-
-/// When uploads that nobody sent and files without a row were looked for last, and the task that does it.
-#[derive(Default)]
-struct Sweeper {
-    began: Option<Timestamp>,
-    task: Option<JoinHandle<()>>,
+    left: [(MediaTask, usize); 3],
 }
 
 impl MediaSources {
@@ -112,64 +100,59 @@ impl MediaSources {
 }
 
 impl MediaWorker {
-    /// A worker that brings files from these sources into this folder.
+    /// A worker that stores files from these sources in this folder.
     pub fn new(store: Store, folder: MediaStore, sources: MediaSources) -> Result<Self> {
         let reader = Rc::new(store.reader()?);
-        Ok(Self { store, reader, folder, sources })
+        let sweeper = Sweeper::new(store.clone(), folder.clone(), sources.upload_ttl);
+        let files = MediaFiles { store, reader, folder, sources };
+        Ok(Self { files, in_flight: FuturesUnordered::new(), permits: Permits::new(), sweeper })
     }
 
-    /// Fetches and removes until it is stopped. What is under way then is begun again at the next start.
-    pub async fn run(self, clock: Clock, waker: Waker, heartbeat: Heartbeat, mut stop: Stop) {
-        let mut in_flight = FuturesUnordered::new();
-        let mut room = Permits::new();
-        let mut sweeper = Sweeper::default();
-        loop {
-            heartbeat.beat();
-            sweeper.sweep(&self, clock.now());
-            let pause = match self.claim(&clock, room).await {
-                Ok(due) => {
-                    in_flight.extend(due.into_iter().map(|fetch| {
-                        room.take(fetch.task);
-                        self.work(fetch, &clock)
-                    }));
-                    self.pause(&clock, room)
-                }
-                Err(error) => {
-                    report(&error);
-                    PAUSE_AFTER_FAILURE
-                }
-            };
-            tokio::select! {
-                Some(task) = in_flight.next() => room.give_back(task),
-                () = waker.woken() => {}
-                () = tokio::time::sleep(pause) => {}
-                () = stop.requested() => return,
-            }
-        }
-    }
-
-    async fn claim(&self, clock: &Clock, room: Permits) -> Result<Vec<FetchJob>> {
+    async fn claim(&self, clock: &Clock) -> Result<Vec<FetchJob>> {
+        let permits = self.permits;
         let claim = move |tx: &Transaction<'_>| {
-            room.free().map(|(task, places)| fetch_jobs::claim(tx, task, places)).collect()
+            permits.free().map(|(task, count)| fetch_jobs::claim(tx, task, count)).collect()
         };
-        let due: Vec<Vec<FetchJob>> = self.store.write(clock.now(), claim).await?;
+        let due: Vec<Vec<FetchJob>> = self.files.store.write(clock.now(), claim).await?;
         Ok(due.into_iter().flatten().collect())
     }
 
-    fn pause(&self, clock: &Clock, room: Permits) -> Duration {
-        let next: Result<Vec<_>> = self
-            .reader
-            .read(|connection| room.free().map(|(task, _)| fetch_jobs::next_due(connection, task)).collect());
-        next.map_or_else(
-            |error| {
-                report(&error);
-                PAUSE_AFTER_FAILURE
-            },
-            |next| pause(next.into_iter().flatten().min(), clock.now()),
-        )
+    fn begin(&mut self, job: FetchJob, clock: &Clock) {
+        self.permits.take(job.task);
+        let (files, clock) = (self.files.clone(), clock.clone());
+        self.in_flight.push(async move { files.work(job, &clock).await }.boxed_local());
     }
 
-    /// Does what is due for one file, and says whose place it has had.
+    fn pause(&self, clock: &Clock) -> Result<Duration> {
+        let next: Vec<_> = self.files.reader.read(|connection| {
+            self.permits.free().map(|(task, _)| fetch_jobs::next_due(connection, task)).collect()
+        })?;
+        Ok(pause(next.into_iter().flatten().min(), clock.now()))
+    }
+}
+
+/// A stop drops what is in flight: the next start begins it again.
+impl Worker for MediaWorker {
+    const NAME: &'static str = "media";
+
+    async fn round(&mut self, context: &mut WorkerContext) -> Result<Duration> {
+        self.sweeper.sweep(context.clock.now());
+        for job in self.claim(&context.clock).await? {
+            self.begin(job, &context.clock);
+        }
+        self.pause(&context.clock)
+    }
+
+    async fn ended(&mut self) {
+        match self.in_flight.next().await {
+            Some(task) => self.permits.give_back(task),
+            None => pending().await,
+        }
+    }
+}
+
+impl MediaFiles {
+    /// Carries out a task, and returns its kind, whose permit is free again.
     async fn work(&self, fetch: FetchJob, clock: &Clock) -> MediaTask {
         let task = fetch.task;
         let done = if task == MediaTask::Remove {
@@ -194,12 +177,12 @@ impl MediaWorker {
         }
     }
 
-    /// Brings the file to disk, and its preview if there is one.
+    /// Stores the file on disk, and its preview if there is one.
     async fn fetch(&self, fetch: &FetchJob) -> Result<(CompleteFile, bool), FetchError> {
         let limit = self.limit(fetch)?;
         let response = self.open(fetch).await?;
         let partial = download::begin(&self.folder, fetch.id, Variant::Whole).await?;
-        // From here on a withdrawal removes the draft; before, it left nothing to remove.
+        // From here on an unsend removes the partial file; before, there was none to remove.
         let is_wanted = self.reader.read(|connection| fetch_jobs::is_wanted(connection, fetch));
         if !is_wanted.map_err(|error| FetchError::NotYet(error.chain()))? {
             return Err(FetchError::Final("unsent".to_owned()));
@@ -209,7 +192,7 @@ impl MediaWorker {
         Ok((stored, preview.is_ok_and(|preview| preview.is_ok())))
     }
 
-    /// How much may come: what a file may have, and what the customer has room for.
+    /// How many bytes the file may have: its own limit, and what is left of the customer's.
     fn limit(&self, fetch: &FetchJob) -> Result<DownloadLimit, FetchError> {
         let used = self.reader.read(|connection| fetch_jobs::used_bytes(connection, fetch));
         let used = used.map_err(|error| FetchError::NotYet(error.chain()))?;
@@ -231,7 +214,7 @@ impl MediaWorker {
         Ok(DownloadLimit { bytes: file_bytes, past: FetchError::Final(too_large), only_pictures, announced })
     }
 
-    /// Asks for the file where it is. The token goes to LINE and to nobody else.
+    /// Requests the file from its source. Only LINE ever gets the token.
     async fn open(&self, fetch: &FetchJob) -> Result<Response, FetchError> {
         if let Some(url) = &fetch.url {
             return self.sources.outbound.content(url).await;
@@ -239,7 +222,7 @@ impl MediaWorker {
         self.ask_line(fetch, ContentPart::Whole).await
     }
 
-    /// Asks LINE, once more with a new token when it refuses the one that the account had.
+    /// Requests content from LINE, and once more with a new token when LINE refuses the account's.
     async fn ask_line(&self, fetch: &FetchJob, part: ContentPart) -> Result<Response, FetchError> {
         let none = |reason: &str| FetchError::Final(reason.to_owned());
         let (account, token) = fetch.access.as_ref().ok_or_else(|| none("the LINE account was removed"))?;
@@ -259,22 +242,22 @@ impl MediaWorker {
         }
     }
 
-    /// Brings the small picture of a picture or film to disk, in a few attempts. The file does without one.
+    /// Stores the preview of an image or video on disk, in a few attempts. The file can do without one.
     async fn preview(&self, fetch: &FetchJob) -> Result<(), FetchError> {
         let mut attempts = 1;
         loop {
-            let brought = self.fetch_preview(fetch).await;
-            match &brought {
+            let stored = self.fetch_preview(fetch).await;
+            match &stored {
                 Err(error @ FetchError::NotYet(_)) if attempts < PREVIEW_ATTEMPTS_MAX => {
                     tokio::time::sleep(error.pause(attempts, Duration::ZERO).unwrap_or_default()).await;
                     attempts += 1;
                 }
-                _ => return brought,
+                _ => return stored,
             }
         }
     }
 
-    /// Asks for the small picture: LINE, or the address where it is.
+    /// Requests the preview, from LINE or from its foreign address.
     async fn fetch_preview(&self, fetch: &FetchJob) -> Result<(), FetchError> {
         let none = FetchError::Final("there is no preview".to_owned());
         if !matches!(fetch.kind, MediaType::Image | MediaType::Video) {
@@ -291,7 +274,7 @@ impl MediaWorker {
         download::store(partial, response, &limit).await.map(drop)
     }
 
-    /// Shows the file, or removes it when its message was withdrawn meanwhile.
+    /// Marks the file as stored, or removes it when its message was unsent meanwhile.
     async fn record(
         &self,
         fetch: FetchJob,
@@ -322,37 +305,21 @@ impl MediaWorker {
             })
             .await
     }
-
-    /// Lets uploads expire, and removes files that no row knows: a crash between a file and its row leaves one.
-    async fn sweep(&self, now: Timestamp) -> Result<()> {
-        let after = self.sources.upload_ttl;
-        while self.store.write(now, move |tx| uploads::expire(tx, after, SWEEP_PART)).await? == SWEEP_PART {}
-        let folder = self.folder.clone();
-        let list = tokio::task::spawn_blocking(move || folder.older_than(now.before(ORPHAN_AGE)));
-        let ids = list.await.map_err(Error::internal)?.map_err(Error::internal)?;
-        for part in ids.chunks(SWEEP_PART) {
-            let part = part.to_vec();
-            for id in self.store.read(move |connection| fetch_jobs::orphans(connection, &part)).await? {
-                download::remove(&self.folder, id).await?;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Permits {
     fn new() -> Self {
-        let places = [
+        let left = [
             (MediaTask::Remove, REMOVALS),
             (MediaTask::FetchFromLine, FROM_LINE),
             (MediaTask::FetchFromElsewhere, FROM_ELSEWHERE),
         ];
-        Self { places }
+        Self { left }
     }
 
-    /// The errands that have places left, and how many.
+    /// The kinds of tasks that may begin, and how many of each.
     fn free(&self) -> impl Iterator<Item = (MediaTask, usize)> {
-        self.places.iter().copied().filter(|(_, places)| *places > 0)
+        self.left.iter().copied().filter(|(_, count)| *count > 0)
     }
 
     fn take(&mut self, task: MediaTask) {
@@ -364,32 +331,8 @@ impl Permits {
     }
 
     fn of(&mut self, task: MediaTask) -> &mut usize {
-        let of = self.places.iter_mut().find(|(each, _)| *each == task);
-        &mut of.expect("all errands have places").1
-    }
-}
-
-impl Sweeper {
-    /// Begins to sweep on a task of its own, when it is time and the last one has ended: it may take long, and delays no file.
-    fn sweep(&mut self, worker: &MediaWorker, now: Timestamp) {
-        let is_due = self.began.is_none_or(|began| now.since(began) >= SWEEP_PAUSE);
-        if !is_due || self.task.as_ref().is_some_and(|task| !task.is_finished()) {
-            return;
-        }
-        let worker = worker.clone();
-        self.began = Some(now);
-        self.task = Some(rt::spawn(async move {
-            worker.sweep(now).await.unwrap_or_else(|error| report(&error));
-        }));
-    }
-}
-
-/// The next start sweeps again.
-impl Drop for Sweeper {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+        let of = self.left.iter_mut().find(|(kind, _)| *kind == task);
+        &mut of.expect("every kind of task has permits").1
     }
 }
 

@@ -1,6 +1,5 @@
-//! Asking LINE for the names and pictures of users, groups and members, after their events were answered.
+//! Asks LINE for the names and pictures of users, groups and members, after their webhooks were answered.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -8,67 +7,56 @@ use futures_util::future::join_all;
 use crate::error::{Error, Result};
 use crate::model::clock::Clock;
 use crate::model::secret::Secret;
-use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::tokens::Tokens;
-use crate::runtime::wakers::{Stop, Waker};
+use crate::runtime::wakers::Waker;
 use crate::store::Store;
 use crate::store::chats::lookups::{self, Lookup};
 use crate::store::chats::members;
 use crate::store::reader::Reader;
-use crate::worker::rounds;
+use crate::worker::{Worker, WorkerContext, pause};
 
-/// LINE does not tell the name of those who blocked the account or never agreed; it is asked this often in all.
+/// How often LINE is asked for a name that it refuses: it does for users who blocked the account or never consented.
 const REFUSED_ATTEMPTS_MAX: u32 = 3;
 
-/// The pause after LINE did not tell a name.
+/// The pause after LINE refused a name.
 const REFUSED_PAUSE: Duration = Duration::from_hours(24);
 
-/// The pause after LINE could not be asked; it doubles with each further attempt.
+/// The pause after LINE was unavailable; it doubles with each further attempt.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(2);
 
-/// The longest pause after LINE could not be asked.
+/// The longest pause after LINE was unavailable.
 const UNAVAILABLE_PAUSE_MAX: Duration = Duration::from_hours(1);
 
 /// The worker that asks for names.
-#[derive(Clone)]
 pub struct NameWorker {
     store: Store,
-    reader: Rc<Reader>,
+    reader: Reader,
     tokens: Tokens,
-    /// Whom a picture concerns that has to be fetched, or removed.
+    /// Wakes the media worker, which fetches and removes pictures.
     medias: Waker,
 }
 
 impl NameWorker {
-    /// Names that are asked for at once.
+    /// The most names that are asked for at once.
     pub const CONCURRENCY: usize = 16;
 
-    /// A worker that asks with these tokens, and wakes who fetches pictures.
+    /// A worker that asks with these tokens, and wakes `medias` for the pictures.
     pub fn new(store: Store, tokens: Tokens, medias: Waker) -> Result<Self> {
-        let reader = Rc::new(store.reader()?);
+        let reader = store.reader()?;
         Ok(Self { store, reader, tokens, medias })
     }
 
-    /// Asks for the names that are due, and says how many those were.
-    pub async fn step(&self, clock: &Clock) -> Result<usize> {
+    /// Asks for the names that are due.
+    async fn ask_due(&self, clock: &Clock) -> Result<()> {
         let due = self.store.write(clock.now(), |tx| lookups::claim(tx, Self::CONCURRENCY)).await?;
-        let asked = due.len();
+        let has_asked = !due.is_empty();
         for outcome in join_all(due.into_iter().map(|lookup| self.ask(lookup, clock))).await {
             outcome?;
         }
-        if asked > 0 {
+        if has_asked {
             self.medias.wake();
         }
-        Ok(asked)
-    }
-
-    /// Asks for names until it is stopped.
-    pub async fn run(self, clock: Clock, waker: Waker, heartbeat: Heartbeat, stop: Stop) {
-        let round = async || {
-            self.step(&clock).await?;
-            self.reader.read(lookups::next_due)
-        };
-        rounds("names", &clock, (waker, heartbeat, stop), round).await;
+        Ok(())
     }
 
     async fn ask(&self, lookup: Lookup, clock: &Clock) -> Result<()> {
@@ -88,10 +76,19 @@ impl NameWorker {
     }
 }
 
-/// How long to wait after a failed attempt; `None` when the name stays unknown, or stays what it was.
+impl Worker for NameWorker {
+    const NAME: &'static str = "names";
+
+    async fn round(&mut self, context: &mut WorkerContext) -> Result<Duration> {
+        self.ask_due(&context.clock).await?;
+        Ok(pause(self.reader.read(lookups::next_due)?, context.clock.now()))
+    }
+}
+
+/// The pause after a failed attempt; `None` when the name stays unknown, or stays what it was.
 fn next_pause(error: &Error, attempts: u32, is_refresh: bool) -> Option<Duration> {
     match error {
-        // 401 and 429 concern the account, not the name.
+        // 401 and 429 are about the account, not the name.
         Error::LineRefused { status, .. } if !matches!(status, 401 | 429) => {
             (attempts < REFUSED_ATTEMPTS_MAX && !is_refresh).then_some(REFUSED_PAUSE)
         }
@@ -108,15 +105,15 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_line_does_not_tell_is_asked_for_three_times_a_day_apart() {
+    fn a_name_that_line_refuses_is_asked_for_three_times_a_day_apart() {
         assert_eq!(next_pause(&refused(404), 1, false), Some(REFUSED_PAUSE));
         assert_eq!(next_pause(&refused(404), 2, false), Some(REFUSED_PAUSE));
         assert_eq!(next_pause(&refused(404), 3, false), None);
-        assert_eq!(next_pause(&refused(404), 1, true), None, "it has a name: the next event is early enough");
+        assert_eq!(next_pause(&refused(404), 1, true), None, "it has a name: the next event is soon enough");
     }
 
     #[test]
-    fn while_line_cannot_be_asked_the_pauses_grow_to_an_hour() {
+    fn while_line_is_unavailable_the_pauses_grow_to_an_hour() {
         let lost = Error::LineUnavailable(String::new());
 
         assert_eq!(next_pause(&lost, 1, false), Some(Duration::from_secs(4)));

@@ -1,38 +1,37 @@
-//! Asks LINE how much of the month's messages each account has used, where a monitoring system reads it.
+//! Asks LINE for each account's monthly quota, for a monitoring system.
 
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
 use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::quotas::Quotas;
 use crate::runtime::tokens::Tokens;
-use crate::runtime::wakers::Stop;
 use crate::store::{Store, accounts};
-use crate::worker::PAUSE_MAX;
+use crate::worker::{PAUSE_MAX, Worker, WorkerContext};
 
-/// LINE is asked again for a monitoring system after this long.
+/// How old a quota may be before LINE is asked again.
 const PERIOD: Duration = Duration::from_mins(10);
 
-/// The worker that asks, for the numbers of a monitoring system.
-#[derive(Clone)]
+/// The worker that asks for quotas.
 pub struct QuotaWorker {
     store: Store,
     tokens: Tokens,
     quotas: Quotas,
-    /// Whether anybody reads the numbers; else LINE is left alone.
+    /// Whether a monitoring system reads the quotas; without one, LINE is not asked.
     wanted: bool,
+    /// When the next round of questions begins; `None` before the first.
+    next_at: Option<Timestamp>,
 }
 
 impl QuotaWorker {
-    /// A worker that asks only where its answers are `wanted`.
+    /// A worker that asks only if the quotas are `wanted`.
     pub fn new(store: Store, tokens: Tokens, quotas: Quotas, wanted: bool) -> Self {
-        Self { store, tokens, quotas, wanted }
+        Self { store, tokens, quotas, wanted, next_at: None }
     }
 
-    /// Asks about every account of which nothing is known that is fresh enough. What LINE does not tell stays as it was.
-    pub async fn step(&self, now: Timestamp, heartbeat: &Heartbeat) -> Result<()> {
+    /// Asks for every account whose quota is not fresh. A quota that LINE does not return stays as it was.
+    async fn ask(&self, now: Timestamp, heartbeat: &Heartbeat) -> Result<()> {
         let accounts = self.store.read(accounts::list).await?;
         self.quotas.keep_only(&accounts);
         for account in accounts.iter().filter(|account| !account.token.expose().is_empty()) {
@@ -50,23 +49,17 @@ impl QuotaWorker {
         }
         Ok(())
     }
+}
 
-    /// Asks until it is stopped.
-    pub async fn run(self, clock: Clock, heartbeat: Heartbeat, mut stop: Stop) {
-        let mut next_round = clock.now();
-        loop {
-            heartbeat.beat();
-            let now = clock.now();
-            if self.wanted && (now >= next_round || next_round > now.after(PERIOD)) {
-                next_round = now.after(PERIOD);
-                if let Err(error) = self.step(now, &heartbeat).await {
-                    log::error!("quota: {}", error.chain());
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(PAUSE_MAX) => {}
-                () = stop.requested() => return,
-            }
+impl Worker for QuotaWorker {
+    const NAME: &'static str = "quota";
+
+    async fn round(&mut self, context: &mut WorkerContext) -> Result<Duration> {
+        let now = context.clock.now();
+        if self.wanted && self.next_at.is_none_or(|next| next <= now || next > now.after(PERIOD)) {
+            self.next_at = Some(now.after(PERIOD));
+            self.ask(now, &context.heartbeat).await?;
         }
+        Ok(PAUSE_MAX)
     }
 }
