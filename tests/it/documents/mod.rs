@@ -5,6 +5,7 @@
 
 mod guides;
 mod markdown;
+mod promises;
 mod sandbox;
 mod served;
 mod shell;
