@@ -37,7 +37,7 @@ async fn signed_with(server: &TestServer, secret: &str) -> u16 {
 }
 
 #[actix_web::test]
-async fn during_a_rotation_webhooks_signed_with_either_secret_are_taken() {
+async fn webhooks_signed_with_either_secret_are_accepted_during_a_rotation() {
     let server = TestServer::start();
     let account = format!("{PATH}/{}", server.account);
     let old = server.line.platform.channel().secret;
@@ -56,7 +56,7 @@ async fn during_a_rotation_webhooks_signed_with_either_secret_are_taken() {
 }
 
 #[actix_web::test]
-async fn an_account_with_a_channel_id_fetches_its_token_and_the_next_one_ahead_of_time() {
+async fn an_account_with_a_channel_id_fetches_its_token_and_renews_it_early() {
     let server = with_channel_id();
     let user = server.user("Alice");
 
@@ -78,7 +78,7 @@ async fn an_account_with_a_channel_id_fetches_its_token_and_the_next_one_ahead_o
 }
 
 #[actix_web::test]
-async fn a_token_that_ended_early_is_renewed_once_and_the_same_bytes_go_out_under_the_same_key() {
+async fn a_token_that_expires_early_is_renewed_once_and_the_same_bytes_go_out_under_the_same_key() {
     let server = with_channel_id();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -100,7 +100,7 @@ async fn a_token_that_ended_early_is_renewed_once_and_the_same_bytes_go_out_unde
 }
 
 #[actix_web::test]
-async fn without_a_token_nothing_is_asked_of_line_but_a_token() {
+async fn without_a_token_line_is_asked_for_nothing_but_a_token() {
     for fault in ["status", "cut", "garbage", "reset"] {
         let server = TestServer::start_on(|line, config| {
             let account = &mut config.accounts[0];
@@ -122,7 +122,7 @@ async fn without_a_token_nothing_is_asked_of_line_but_a_token() {
 }
 
 #[actix_web::test]
-async fn many_chats_that_meet_a_refused_token_fetch_one_new_one() {
+async fn many_chats_that_hit_a_refused_token_fetch_one_new_token() {
     let server = with_channel_id();
     let mut conversations = Vec::new();
     for number in 0..8 {
@@ -141,7 +141,7 @@ async fn many_chats_that_meet_a_refused_token_fetch_one_new_one() {
 }
 
 #[actix_web::test]
-async fn a_channel_whose_secret_line_does_not_know_is_parked_until_it_has_the_right_one() {
+async fn an_account_whose_secret_line_rejects_is_suspended_until_it_has_the_right_one() {
     let server = with_channel_id();
     let account = format!("{PATH}/{}", server.account);
     let right = server.line.platform.channel().secret;
@@ -161,7 +161,7 @@ async fn a_channel_whose_secret_line_does_not_know_is_parked_until_it_has_the_ri
 }
 
 #[actix_web::test]
-async fn an_account_has_a_token_or_a_channel_id() {
+async fn an_account_has_either_a_token_or_a_channel_id() {
     let server = TestServer::start();
     let channel = server.line.platform.channel();
     let body = json!({ "type": "line", "secret": channel.secret.expose(), "channel_id": channel.id });

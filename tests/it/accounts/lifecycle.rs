@@ -22,7 +22,7 @@ fn body(server: &TestServer) -> Value {
 }
 
 #[actix_web::test]
-async fn an_account_is_connected_read_changed_and_removed() {
+async fn an_account_is_created_read_updated_and_deleted() {
     let server = TestServer::start();
 
     let created = server.post(PATH, &body(&server)).await;
@@ -44,7 +44,7 @@ async fn an_account_is_connected_read_changed_and_removed() {
 }
 
 #[actix_web::test]
-async fn credentials_never_come_out() {
+async fn credentials_are_never_returned() {
     let server = TestServer::start();
     let channel = server.line.platform.channel();
     let created = server.post(PATH, &body(&server)).await;
@@ -60,7 +60,7 @@ async fn credentials_never_come_out() {
 }
 
 #[actix_web::test]
-async fn an_account_that_lacks_something_is_refused_with_what_is_missing() {
+async fn an_incomplete_account_is_rejected_naming_what_is_missing() {
     let server = TestServer::start();
     let check = async |change: &dyn Fn(&mut Value), reason: &str, words: &str| {
         let mut body = body(&server);
@@ -84,7 +84,7 @@ async fn an_account_that_lacks_something_is_refused_with_what_is_missing() {
 }
 
 #[actix_web::test]
-async fn an_account_connected_while_line_is_down_works_and_says_so() {
+async fn an_account_created_while_line_is_down_works_and_reports_it() {
     let server = TestServer::start();
     server.set_faults(&json!([{ "path": "/v2/bot/info", "kind": "reset", "count": 1 }]));
 
@@ -99,7 +99,7 @@ async fn an_account_connected_while_line_is_down_works_and_says_so() {
 }
 
 #[actix_web::test]
-async fn a_token_that_line_refuses_is_reported_with_lines_words() {
+async fn a_token_that_line_refuses_is_reported_with_lines_message() {
     let server = TestServer::start();
     let mut wrong = body(&server);
     wrong["token"] = json!("wrong");
@@ -115,7 +115,7 @@ async fn a_token_that_line_refuses_is_reported_with_lines_words() {
 }
 
 #[actix_web::test]
-async fn setup_without_an_account_or_of_another_kind_is_refused() {
+async fn setup_without_an_account_or_of_another_type_is_rejected() {
     let server = TestServer::start();
     let stranger = CustomerId::new(Timestamp::now());
     let setup = async |body: &str| {
@@ -129,7 +129,7 @@ async fn setup_without_an_account_or_of_another_kind_is_refused() {
 }
 
 #[actix_web::test]
-async fn setup_tells_that_line_is_down() {
+async fn setup_reports_that_line_is_down() {
     let server = TestServer::start();
     server.set_faults(&json!([{ "path": "/v2/bot/info", "kind": "status", "status": 503 }]));
 
@@ -139,7 +139,7 @@ async fn setup_tells_that_line_is_down() {
 }
 
 #[actix_web::test]
-async fn a_removed_account_takes_no_webhooks_and_what_waited_has_failed() {
+async fn a_removed_account_accepts_no_webhooks_and_its_waiting_messages_fail() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -161,7 +161,7 @@ async fn a_removed_account_takes_no_webhooks_and_what_waited_has_failed() {
 }
 
 #[actix_web::test]
-async fn a_message_on_its_way_when_the_account_is_removed_is_not_said_to_be_unsent() {
+async fn a_message_in_flight_when_its_account_is_removed_is_not_reported_as_not_sent() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;

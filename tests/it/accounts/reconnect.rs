@@ -42,7 +42,7 @@ async fn conversations(server: &TestServer, customer: CustomerId) -> Vec<String>
 }
 
 #[actix_web::test]
-async fn conversations_go_on_when_their_channel_is_connected_again() {
+async fn conversations_continue_when_their_channel_is_reconnected() {
     let server = TestServer::start();
     let (alice, bob) = (server.user("Alice"), server.user("Bob"));
     let event = text_event(&alice, "before");
@@ -69,7 +69,7 @@ async fn conversations_go_on_when_their_channel_is_connected_again() {
 }
 
 #[actix_web::test]
-async fn a_channel_is_known_by_its_first_webhook_while_line_cannot_be_asked() {
+async fn a_channel_is_recognized_by_its_first_webhook_while_line_is_unreachable() {
     let mut server = TestServer::start();
     let alice = server.user("Alice");
     let conversation = server.conversation_with(&alice).await;
@@ -89,7 +89,7 @@ async fn a_channel_is_known_by_its_first_webhook_while_line_cannot_be_asked() {
 }
 
 #[actix_web::test]
-async fn conversations_go_on_with_an_account_that_was_connected_before_theirs_is_removed() {
+async fn conversations_continue_with_an_account_connected_before_theirs_was_removed() {
     let server = TestServer::start();
     let (alice, bob) = (server.user("Alice"), server.user("Bob"));
     let conversation = server.conversation_with(&alice).await;
@@ -105,7 +105,7 @@ async fn conversations_go_on_with_an_account_that_was_connected_before_theirs_is
 }
 
 #[actix_web::test]
-async fn two_conversations_with_one_chat_stay_two() {
+async fn two_conversations_with_the_same_chat_stay_separate() {
     let server = TestServer::start();
     let alice = server.user("Alice");
     let old = server.conversation_with(&alice).await;
@@ -122,7 +122,7 @@ async fn two_conversations_with_one_chat_stay_two() {
 }
 
 #[actix_web::test]
-async fn the_same_channel_of_another_customer_begins_conversations_of_its_own() {
+async fn another_customer_with_the_same_channel_gets_separate_conversations() {
     let server = TestServer::start();
     let alice = server.user("Alice");
     let mine = server.conversation_with(&alice).await;

@@ -14,7 +14,7 @@ use crate::harness::server::TestServer;
 const UNKNOWN: &str = "5a6d0b9e-0000-4000-8000-00000000000f";
 
 #[actix_web::test]
-async fn another_customers_things_answer_exactly_as_unknown_ids_do() {
+async fn ids_of_another_customer_respond_exactly_like_unknown_ids() {
     let server = TestServer::start();
     let things = things_of(&server).await;
     let stranger = CustomerId::new(Timestamp::now());
@@ -125,7 +125,7 @@ async fn a_message_is_found_only_in_its_own_conversation() {
 }
 
 #[actix_web::test]
-async fn two_accounts_with_the_same_user_are_two_conversations() {
+async fn the_same_user_on_two_accounts_has_two_conversations() {
     let server = TestServer::start();
     let user = server.user("Alice");
     server.conversation_with(&user).await;

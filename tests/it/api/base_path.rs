@@ -7,7 +7,7 @@ use crate::harness::answer::Answer;
 use crate::harness::server::TestServer;
 
 #[actix_web::test]
-async fn everything_lies_under_the_base_path_and_nothing_beside_it() {
+async fn everything_is_served_under_the_base_path_and_nothing_outside_it() {
     let server = TestServer::start_with(|config| config.base_path = "/chat/kaiwa".to_owned());
     server.user("Alice");
 

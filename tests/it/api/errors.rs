@@ -19,7 +19,7 @@ use crate::harness::{PATIENCE, eventually_is};
 const UNKNOWN: &str = "/v1.0/conversations/5a6d0b9e-0000-4000-8000-00000000000f";
 
 #[actix_web::test]
-async fn what_the_framework_would_answer_in_its_own_words_is_answered_in_ours() {
+async fn errors_of_the_framework_have_our_error_format() {
     let server = TestServer::start();
     let json = ("Content-Type", "application/json");
     let check = async |request: awc::ClientRequest, body: &str, status: u16, reason: &str| {
@@ -52,7 +52,7 @@ async fn what_the_framework_would_answer_in_its_own_words_is_answered_in_ours() 
 }
 
 #[actix_web::test]
-async fn a_method_that_a_path_does_not_take_is_answered_with_those_that_it_does() {
+async fn a_method_that_is_not_allowed_is_rejected_with_the_allowed_ones() {
     let server = TestServer::start();
 
     for (method, path, allow) in [
@@ -72,7 +72,7 @@ async fn a_method_that_a_path_does_not_take_is_answered_with_those_that_it_does(
 }
 
 #[actix_web::test]
-async fn a_request_id_is_echoed_when_it_is_plain_and_made_otherwise() {
+async fn a_plain_request_id_is_echoed_and_any_other_is_replaced() {
     let server = TestServer::start();
     let echoed = async |id: &str| {
         let answer =
@@ -118,7 +118,7 @@ fn drip(address: SocketAddr, head: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_dripped_request_is_ended_on_every_route() {
+async fn a_slow_request_times_out_on_every_route() {
     let server = TestServer::start_with(|config| config.limits.request_timeout = Duration::from_millis(500));
     let token = server.token();
     let webhook = server.webhook_path();
@@ -148,7 +148,7 @@ async fn a_dripped_request_is_ended_on_every_route() {
 }
 
 #[actix_web::test]
-async fn a_server_that_can_do_its_work_is_ready() {
+async fn a_working_server_is_ready() {
     let server = TestServer::start();
 
     let ready = server.get("/readyz").await;
@@ -158,7 +158,7 @@ async fn a_server_that_can_do_its_work_is_ready() {
 }
 
 #[actix_web::test]
-async fn a_handler_that_panics_is_answered_with_500_and_the_next_request_goes_on() {
+async fn a_panicking_handler_returns_500_and_the_next_request_succeeds() {
     let server = TestServer::start();
     let app = Data::new(App::new(server.shared()).unwrap());
     let explode = async || -> &'static str { panic!("on purpose") };

@@ -140,7 +140,7 @@ fn without_signature(token: &str) -> String {
 }
 
 #[actix_web::test]
-async fn no_forged_token_opens_anything_wherever_it_stands() {
+async fn no_forged_token_is_accepted_anywhere() {
     let server = TestServer::start();
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let path = format!("/v1.0/conversations/{conversation}");

@@ -55,7 +55,7 @@ fn check_refused(answer: &Answer, status: u16, reason: &str) {
 }
 
 #[actix_web::test]
-async fn fifty_keys_that_come_five_times_at_once_create_fifty_messages() {
+async fn fifty_keys_sent_five_times_at_once_create_fifty_messages() {
     let server = TestServer::start();
     let path = messages_path(&server).await;
     let say = async |number: usize| {
@@ -79,7 +79,7 @@ async fn fifty_keys_that_come_five_times_at_once_create_fifty_messages() {
 }
 
 #[actix_web::test]
-async fn a_repetition_shows_the_message_as_it_is_also_after_a_restart() {
+async fn a_repeated_request_returns_the_message_as_it_is_now_even_after_a_restart() {
     let mut server = TestServer::start();
     let path = messages_path(&server).await;
     let body = r#"{"text":"once"}"#;
@@ -99,7 +99,7 @@ async fn a_repetition_shows_the_message_as_it_is_also_after_a_restart() {
 }
 
 #[actix_web::test]
-async fn a_key_that_comes_with_anything_else_is_refused() {
+async fn a_key_reused_for_a_different_request_is_rejected() {
     let server = TestServer::start();
     let path = messages_path(&server).await;
     let other =
@@ -114,7 +114,7 @@ async fn a_key_that_comes_with_anything_else_is_refused() {
 }
 
 #[actix_web::test]
-async fn while_the_first_is_being_answered_a_repetition_is_told_to_come_back() {
+async fn a_repeat_during_the_first_request_is_asked_to_retry_later() {
     let server = TestServer::start();
     let path = messages_path(&server).await;
     server.set_faults(&json!([{ "kind": "stall", "path": "/v2/bot/message/", "count": 1 }]));
@@ -130,7 +130,7 @@ async fn while_the_first_is_being_answered_a_repetition_is_told_to_come_back() {
 }
 
 #[actix_web::test]
-async fn files_and_accounts_are_created_once_too() {
+async fn files_and_accounts_are_created_only_once_too() {
     let server = TestServer::start();
     let account = json!({ "type": "line", "secret": "secret", "token": "token" }).to_string();
     let accounts = || count(&server, "SELECT count(*) FROM accounts");
@@ -153,7 +153,7 @@ async fn files_and_accounts_are_created_once_too() {
 }
 
 #[actix_web::test]
-async fn a_key_belongs_to_its_customer() {
+async fn an_idempotency_key_belongs_to_its_customer() {
     let server = TestServer::start();
     let account = json!({ "type": "line", "secret": "secret", "token": "token" }).to_string();
     let path = "/v1.0/conversation_accounts";
@@ -169,7 +169,7 @@ async fn a_key_belongs_to_its_customer() {
 }
 
 #[actix_web::test]
-async fn what_created_nothing_leaves_its_key_free() {
+async fn a_request_that_creates_nothing_leaves_its_key_unused() {
     let server = TestServer::start();
     let path = messages_path(&server).await;
 
@@ -182,7 +182,7 @@ async fn what_created_nothing_leaves_its_key_free() {
 }
 
 #[actix_web::test]
-async fn only_printable_ascii_is_a_key() {
+async fn a_key_must_be_printable_ascii() {
     let server = TestServer::start();
     let path = messages_path(&server).await;
 
@@ -194,7 +194,7 @@ async fn only_printable_ascii_is_a_key() {
 }
 
 #[actix_web::test]
-async fn a_key_is_kept_for_a_day_and_forgotten_after_that() {
+async fn a_key_is_stored_for_one_day() {
     let server = TestServer::start();
     let path = messages_path(&server).await;
     let say = async |key: &str| is_replayed(&post(&server, &path, key, r#"{"text":"hi"}"#).await);

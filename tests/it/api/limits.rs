@@ -38,7 +38,7 @@ async fn until_refused(status: u16, ask: impl AsyncFn() -> Answer) -> (usize, An
 }
 
 #[actix_web::test]
-async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
+async fn a_rate_limited_address_is_told_when_to_retry() {
     let server = behind_a_proxy(|_| {});
 
     let (taken, refused) = until_refused(200, async || ask_from(&server, "192.0.2.1").await).await;
@@ -53,7 +53,7 @@ async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[actix_web::test]
-async fn what_is_refused_before_it_reaches_a_route_counts_too() {
+async fn requests_rejected_before_routing_count_too() {
     let server = behind_a_proxy(|config| config.base_path = "/kaiwa".to_owned());
 
     for (number, (path, status, header)) in [
@@ -78,7 +78,7 @@ async fn what_is_refused_before_it_reaches_a_route_counts_too() {
 }
 
 #[actix_web::test]
-async fn a_token_has_a_rate_of_its_own() {
+async fn each_token_has_its_own_rate_limit() {
     let server = TestServer::start_with(|config| {
         config.limits.token_requests_per_second = 1;
         config.limits.token_requests_burst = 2;
@@ -118,7 +118,7 @@ async fn a_request_with_a_key_is_charged_once_and_keeps_its_key() {
 }
 
 #[actix_web::test]
-async fn a_customer_has_so_many_messages_waiting_and_no_more() {
+async fn a_customer_has_a_limited_number_of_waiting_messages() {
     let server = TestServer::start_with(|config| config.limits.pending_messages = 3);
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let path = format!("/v1.0/conversations/{conversation}/messages");
@@ -142,7 +142,7 @@ async fn a_customer_has_so_many_messages_waiting_and_no_more() {
 }
 
 #[actix_web::test]
-async fn a_disk_that_is_nearly_full_takes_nothing_to_send_and_all_that_line_sends() {
+async fn a_nearly_full_disk_accepts_webhooks_from_line_but_no_messages_to_send() {
     let server = TestServer::start_with(|config| config.limits.disk_free_bytes = 1 << 60);
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;

@@ -32,7 +32,7 @@ async fn paths(server: &TestServer) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn head_answers_wherever_get_does_with_the_same_headers_and_no_body() {
+async fn head_returns_the_headers_of_get_without_a_body() {
     let server = TestServer::start();
     let paths = paths(&server).await;
     assert!(paths.len() > 15, "{paths:?}");
@@ -60,7 +60,7 @@ async fn head_answers_wherever_get_does_with_the_same_headers_and_no_body() {
 }
 
 #[actix_web::test]
-async fn a_parameter_that_a_call_does_not_know_is_refused_and_so_is_one_that_comes_twice() {
+async fn unknown_and_repeated_parameters_are_rejected() {
     let server = TestServer::start();
     let id = "01a20644-f95c-7717-97b7-0888b5389fe6";
 
@@ -98,7 +98,7 @@ fn properties(schema: &str) -> Vec<(String, bool)> {
 }
 
 #[actix_web::test]
-async fn null_is_absent_in_what_is_created() {
+async fn null_means_absent_when_creating() {
     let server = TestServer::start();
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let one = format!("/v1.0/conversations/{conversation}");
@@ -136,7 +136,7 @@ async fn null_is_absent_in_what_is_created() {
 }
 
 #[actix_web::test]
-async fn null_clears_what_can_be_cleared_and_is_refused_elsewhere() {
+async fn null_clears_clearable_fields_and_is_rejected_elsewhere() {
     let server = TestServer::start();
     let conversation =
         format!("/v1.0/conversations/{}", server.conversation_with(&server.user("Alice")).await);
@@ -167,7 +167,7 @@ async fn null_clears_what_can_be_cleared_and_is_refused_elsewhere() {
 }
 
 #[actix_web::test]
-async fn only_pages_of_this_server_change_something_by_a_cookie() {
+async fn only_pages_of_this_server_can_change_anything_with_a_cookie() {
     let server = TestServer::start();
     let conversation =
         format!("/v1.0/conversations/{}", server.conversation_with(&server.user("Alice")).await);
@@ -203,7 +203,7 @@ async fn only_pages_of_this_server_change_something_by_a_cookie() {
 }
 
 #[actix_web::test]
-async fn an_address_in_which_something_is_hidden_is_refused() {
+async fn a_url_with_control_characters_or_outer_spaces_is_rejected() {
     let server = TestServer::start();
     let conversation = server.conversation_with(&server.user("Alice")).await;
 

@@ -53,7 +53,7 @@ const SENT: &str = r#"{"id":"SENT","conversation_id":"CONVERSATION","status":"se
 const RECEIVED: &str = r#"{"id":"RECEIVED","conversation_id":"CONVERSATION","status":"received","reference_type":"line","reference_id":"USER","source_target":"USER","text":"hello","medias":[],"tm_create":"TIME","tm_update":"TIME","tm_delete":"9999-01-01 00:00:00.000000","tm_occur":"TIME","source_name":"Brown","source_picture_uri":"","quote":null,"mentions":[]}"#;
 
 #[actix_web::test]
-async fn the_five_calls_answer_as_the_tutorial_prints_them() {
+async fn the_five_calls_return_what_the_tutorial_prints() {
     let (server, user, conversation) = begun().await;
     let token = server.token();
     let call = async |method: Method, path: &str, body: &str| {
@@ -94,7 +94,7 @@ async fn the_five_calls_answer_as_the_tutorial_prints_them() {
 }
 
 #[actix_web::test]
-async fn setup_registers_the_webhook_and_may_be_repeated() {
+async fn setup_registers_the_webhook_and_can_be_repeated() {
     let server = TestServer::start();
     server.line.platform.set_webhook(None);
 
@@ -116,7 +116,7 @@ async fn setup_registers_the_webhook_and_may_be_repeated() {
 }
 
 #[actix_web::test]
-async fn a_token_of_the_tutorials_shape_works_in_query_header_and_cookie() {
+async fn a_token_as_in_the_tutorial_works_in_query_header_and_cookie() {
     let server = TestServer::start();
     let customer = json!({
         "id": server.customer, "username": "test", "name": "Test", "detail": "", "webhook_method": "POST",
@@ -143,7 +143,7 @@ async fn a_token_of_the_tutorials_shape_works_in_query_header_and_cookie() {
 }
 
 #[actix_web::test]
-async fn a_conversation_is_renamed_and_what_is_absent_stays() {
+async fn updating_a_conversation_leaves_absent_fields_unchanged() {
     let (server, _, conversation) = begun().await;
     let path = format!("/v1.0/conversations/{conversation}");
 
@@ -159,7 +159,7 @@ async fn a_conversation_is_renamed_and_what_is_absent_stays() {
 }
 
 #[actix_web::test]
-async fn a_client_that_prefers_not_to_wait_is_answered_at_once() {
+async fn a_client_that_prefers_not_to_wait_gets_an_immediate_response() {
     let (server, _, conversation) = begun().await;
     let path = format!("/v1.0/conversations/{conversation}/messages");
     let hold =

@@ -33,7 +33,7 @@ async fn shown(server: &TestServer, conversation: &str) -> Vec<Value> {
 }
 
 #[actix_web::test]
-async fn edits_and_withdrawals_end_the_same_in_every_order() {
+async fn edits_and_unsends_have_the_same_result_in_any_order() {
     let user = "U00000000000000000000000000000bad";
     let original = text_event(user, "first");
     let at = |mut event: Value, seconds: i64| {
@@ -67,7 +67,7 @@ async fn edits_and_withdrawals_end_the_same_in_every_order() {
 }
 
 #[actix_web::test]
-async fn a_shuffled_album_in_one_webhook_is_shown_in_its_order() {
+async fn a_shuffled_album_in_one_webhook_is_shown_in_order() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -85,7 +85,7 @@ async fn a_shuffled_album_in_one_webhook_is_shown_in_its_order() {
 }
 
 #[actix_web::test]
-async fn who_is_there_is_what_was_told_last_whatever_came_last() {
+async fn membership_follows_the_latest_event_by_time_not_by_arrival() {
     const ORDERS: [[usize; 4]; 6] =
         [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [2, 0, 3, 1], [3, 0, 1, 2], [2, 3, 1, 0]];
     let server = TestServer::start();
@@ -116,7 +116,7 @@ async fn who_is_there_is_what_was_told_last_whatever_came_last() {
 }
 
 #[actix_web::test]
-async fn members_come_and_go_and_what_they_said_stays() {
+async fn members_join_and_leave_and_their_messages_stay() {
     let server = TestServer::start();
     let (brown, cony) = (server.user("Brown"), server.user("Cony"));
     let group = server.group("Friends", &[&brown, &cony]);

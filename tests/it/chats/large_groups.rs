@@ -68,7 +68,7 @@ async fn a_member_of_a_large_group_costs_no_more_than_one_of_a_small_group() {
 }
 
 #[actix_web::test]
-async fn the_first_hundred_members_are_listed_and_all_are_paged() {
+async fn the_first_hundred_members_are_listed_and_all_can_be_paged() {
     let server = TestServer::start();
     let members: Vec<String> = (1..=105).map(|number| server.user(&format!("member {number}"))).collect();
     let names: Vec<&str> = members.iter().map(String::as_str).collect();
@@ -107,7 +107,7 @@ async fn the_first_hundred_members_are_listed_and_all_are_paged() {
 }
 
 #[actix_web::test]
-async fn a_member_who_is_not_listed_is_counted_and_makes_no_event() {
+async fn an_unlisted_member_is_counted_and_causes_no_event() {
     let mut server = TestServer::start();
     let (account, keys) = (server.account, server.keys());
     server.stop_and_wait();

@@ -47,7 +47,7 @@ async fn written(server: &TestServer, user: &str, count: usize) -> (String, Hash
 }
 
 #[actix_web::test]
-async fn two_thousand_messages_are_read_once_each_while_more_arrive_and_the_clock_is_set_back() {
+async fn paging_reads_two_thousand_messages_once_each_while_more_arrive_and_the_clock_is_set_back() {
     let server = TestServer::start_with(|config| config.limits.webhook_body_bytes = 16 << 20);
     let (cony, brown) = (server.user("Cony"), server.user("Brown"));
     let many = written(&server, &cony, MESSAGES).await;
@@ -76,7 +76,7 @@ async fn two_thousand_messages_are_read_once_each_while_more_arrive_and_the_cloc
 }
 
 #[actix_web::test]
-async fn conversations_are_paged_too_and_a_wrong_size_or_token_is_refused() {
+async fn conversations_are_paged_and_an_invalid_size_or_token_is_rejected() {
     let server = TestServer::start();
     let events: Vec<Value> =
         (0..25).map(|number| text_event(&server.user(&format!("user {number}")), "hi")).collect();

@@ -67,7 +67,7 @@ async fn all_are_asked_for(server: &TestServer, newcomer: &str) {
 }
 
 #[actix_web::test]
-async fn a_name_is_asked_for_once_and_again_with_the_first_event_after_a_day() {
+async fn a_name_is_fetched_once_and_refreshed_by_the_first_event_after_a_day() {
     let server = TestServer::start();
     let alice = server.user("Alice");
     let conversation = format!("/v1.0/conversations/{}", server.conversation_with(&alice).await);
@@ -94,7 +94,7 @@ async fn a_name_is_asked_for_once_and_again_with_the_first_event_after_a_day() {
 }
 
 #[actix_web::test]
-async fn an_event_that_has_read_the_clock_before_the_name_came_asks_no_more() {
+async fn an_event_timed_before_the_name_was_fetched_does_not_fetch_it_again() {
     let server = TestServer::start();
     let alice = server.user("Alice");
     writes(&server, &alice).await;
@@ -109,7 +109,7 @@ async fn an_event_that_has_read_the_clock_before_the_name_came_asks_no_more() {
 }
 
 #[actix_web::test]
-async fn a_name_that_line_no_longer_tells_stays_and_costs_one_call_a_day() {
+async fn a_name_that_line_no_longer_returns_stays_and_costs_one_call_a_day() {
     let server = TestServer::start();
     let alice = server.user("Alice");
     writes(&server, &alice).await;
@@ -130,7 +130,7 @@ async fn a_name_that_line_no_longer_tells_stays_and_costs_one_call_a_day() {
 }
 
 #[actix_web::test]
-async fn a_picture_is_fetched_without_a_token_and_served_by_us() {
+async fn a_profile_picture_is_fetched_without_a_token_and_served_by_us() {
     let server = server();
     let cdn = Somebody::with_file(PNG);
     let alice = server.user("Alice");
@@ -164,7 +164,7 @@ async fn a_picture_is_fetched_without_a_token_and_served_by_us() {
 }
 
 #[actix_web::test]
-async fn a_picture_that_could_not_be_fetched_is_tried_again_when_the_name_is() {
+async fn a_profile_picture_that_could_not_be_fetched_is_retried_with_the_name() {
     let server = server();
     let gone = Somebody::start(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     let alice = server.user("Alice");
@@ -181,7 +181,7 @@ async fn a_picture_that_could_not_be_fetched_is_tried_again_when_the_name_is() {
 }
 
 #[actix_web::test]
-async fn another_picture_takes_the_place_of_the_old_one_which_is_removed() {
+async fn a_new_profile_picture_replaces_and_removes_the_old_one() {
     let server = server();
     let (first, second) = (Somebody::with_file(PNG), Somebody::with_file(&[PNG, b"second"].concat()));
     let alice = server.user("Alice");
@@ -205,7 +205,7 @@ async fn another_picture_takes_the_place_of_the_old_one_which_is_removed() {
 }
 
 #[actix_web::test]
-async fn groups_and_members_have_pictures_and_those_of_members_go_with_them() {
+async fn groups_and_members_have_pictures_and_a_leaving_member_takes_theirs_along() {
     let server = server();
     let cdn = Somebody::with_file(PNG);
     let brown = server.user("Brown");
@@ -232,7 +232,7 @@ async fn groups_and_members_have_pictures_and_those_of_members_go_with_them() {
 }
 
 #[actix_web::test]
-async fn what_is_no_small_picture_or_in_our_network_is_not_shown() {
+async fn a_profile_picture_that_is_not_a_small_image_or_is_in_our_network_is_not_shown() {
     let large = Somebody::with_file(&[PNG, &vec![0; 1 << 20]].concat());
     let page = Somebody::with_file(b"<html><script>alert(1)</script></html>");
     let open = server();

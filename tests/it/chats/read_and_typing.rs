@@ -26,7 +26,7 @@ fn requests(server: &TestServer, path: &str) -> Vec<RequestRecord> {
 }
 
 #[actix_web::test]
-async fn the_quota_is_told_as_line_tells_it_and_asked_for_once_a_minute() {
+async fn the_quota_is_returned_as_line_reports_it_and_fetched_once_a_minute() {
     let server = TestServer::start();
     let path = format!("/v1.0/conversation_accounts/{}/quota", server.account);
     server.line.platform.set_quota(Some(200), 30);
@@ -48,7 +48,7 @@ async fn the_quota_is_told_as_line_tells_it_and_asked_for_once_a_minute() {
 }
 
 #[actix_web::test]
-async fn while_line_is_down_the_quota_is_not_known() {
+async fn the_quota_is_unknown_while_line_is_down() {
     let server = TestServer::start();
     server.set_faults(&json!([{ "path": "/v2/bot/message/quota", "kind": "reset" }]));
 
@@ -80,7 +80,7 @@ async fn a_conversation_is_marked_as_read_with_the_token_of_its_newest_message()
 }
 
 #[actix_web::test]
-async fn a_user_sees_that_an_answer_is_on_its_way_and_a_group_does_not() {
+async fn a_user_sees_the_typing_indicator_and_a_group_does_not() {
     let (server, conversation) = with_message_of_alice().await;
     let path = format!("/v1.0/conversations/{conversation}/typing");
 
@@ -105,7 +105,7 @@ async fn a_user_sees_that_an_answer_is_on_its_way_and_a_group_does_not() {
 }
 
 #[actix_web::test]
-async fn a_sign_is_sent_again_when_line_closes_a_connection_that_was_idle_just_then() {
+async fn read_and_typing_are_retried_when_line_has_just_closed_an_idle_connection() {
     let server = TestServer::start_with(|config| config.workers = 1);
     client::say(&server.line.url, "Alice", "hello").await.unwrap();
     let list = server.get("/v1.0/conversations").await.json();
@@ -123,7 +123,7 @@ async fn a_sign_is_sent_again_when_line_closes_a_connection_that_was_idle_just_t
 }
 
 #[actix_web::test]
-async fn what_line_refuses_is_told_with_the_account_and_a_removed_account_can_do_nothing() {
+async fn a_refusal_by_line_names_the_account_and_a_removed_account_can_do_nothing() {
     let (server, conversation) = with_message_of_alice().await;
     let path = format!("/v1.0/conversations/{conversation}/typing");
     server.set_faults(&json!([{ "path": LOADING, "kind": "status", "status": 403, "count": 1 }]));

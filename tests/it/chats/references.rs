@@ -56,7 +56,7 @@ impl Group {
 }
 
 #[actix_web::test]
-async fn a_message_shows_what_it_quotes_and_whom_it_names_in_whatever_order_they_come() {
+async fn a_message_shows_its_quote_and_mentions_in_any_order_of_arrival() {
     for is_orderly in [true, false] {
         let group = Group::begin();
         let asked = group.event(&group.alice, &json!({ "text": "is it open?" }));
@@ -99,7 +99,7 @@ async fn a_message_shows_what_it_quotes_and_whom_it_names_in_whatever_order_they
 }
 
 #[actix_web::test]
-async fn an_edit_names_whom_its_new_text_names() {
+async fn an_edited_message_mentions_those_in_its_new_text() {
     let group = Group::begin();
     let mention = |index: u32| json!({ "mentionees": [{ "index": index, "length": 2, "type": "all" }] });
     let said = group.event(&group.alice, &json!({ "text": "@a", "mention": mention(0) }));
@@ -116,7 +116,7 @@ async fn an_edit_names_whom_its_new_text_names() {
 }
 
 #[actix_web::test]
-async fn what_was_sent_is_known_when_it_is_quoted_and_says_what_it_quotes() {
+async fn a_sent_message_can_be_quoted_and_shows_what_it_quotes() {
     let group = Group::begin();
     group.hear(&group.event(&group.alice, &json!({ "text": "hello" }))).await;
     let long = group.send(&json!({ "text": "a ".repeat(4_000) })).await;
@@ -134,7 +134,7 @@ async fn what_was_sent_is_known_when_it_is_quoted_and_says_what_it_quotes() {
 }
 
 #[actix_web::test]
-async fn people_are_mentioned_in_groups_by_the_places_of_their_names() {
+async fn people_in_groups_are_mentioned_by_the_positions_of_their_names() {
     let group = Group::begin();
     group.hear(&group.event(&group.alice, &json!({ "text": "hello" }))).await;
     let mention = json!({ "index": 3, "length": 6, "participant": group.alice });
@@ -169,7 +169,7 @@ async fn people_are_mentioned_in_groups_by_the_places_of_their_names() {
 }
 
 #[actix_web::test]
-async fn a_mention_that_cannot_be_is_refused_by_its_name_and_nothing_is_stored() {
+async fn an_impossible_mention_is_rejected_by_name_and_nothing_is_stored() {
     let group = Group::begin();
     group.hear(&group.event(&group.alice, &json!({ "text": "hello" }))).await;
     let refused = async |path: &str, body: &Value| {

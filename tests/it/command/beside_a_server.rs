@@ -65,7 +65,7 @@ fn told(server: &TestServer, line: &Value) -> String {
 }
 
 #[actix_web::test]
-async fn only_the_owner_may_open_the_socket_and_it_goes_with_the_server() {
+async fn only_the_owner_can_open_the_socket_and_it_is_removed_with_the_server() {
     let mut server = TestServer::start();
     let (folder, socket) = (server.folder().join("run"), server.folder().join("run/kaiwa.sock"));
 
@@ -78,7 +78,7 @@ async fn only_the_owner_may_open_the_socket_and_it_goes_with_the_server() {
 }
 
 #[actix_web::test]
-async fn customers_and_accounts_are_added_alike_beside_a_server_and_without_one() {
+async fn customers_and_accounts_are_added_the_same_way_with_and_without_a_running_server() {
     let mut server = TestServer::start();
     std::fs::write(server.folder().join("secret"), "a-secret\n").unwrap();
     let to = |customer: &'static str| {
@@ -110,7 +110,7 @@ async fn customers_and_accounts_are_added_alike_beside_a_server_and_without_one(
 }
 
 #[actix_web::test]
-async fn a_delivery_is_told_again_and_the_secret_exchanged_beside_a_server_and_without_one() {
+async fn deliveries_are_replayed_and_the_secret_rotated_with_and_without_a_running_server() {
     let receiver = Receiver::start();
     let mut server = webhooks::start(&receiver);
     server.conversation_with(&server.user("Alice")).await;
@@ -140,7 +140,7 @@ async fn a_delivery_is_told_again_and_the_secret_exchanged_beside_a_server_and_w
 }
 
 #[actix_web::test]
-async fn the_journal_is_read_again_by_the_running_server() {
+async fn the_running_server_replays_the_journal() {
     let server = TestServer::start();
     let alice = server.user("Alice");
     let conversation = server.conversation_with(&alice).await;
@@ -157,7 +157,7 @@ async fn the_journal_is_read_again_by_the_running_server() {
 }
 
 #[actix_web::test]
-async fn a_person_is_erased_from_a_running_server_and_from_every_byte_while_others_write() {
+async fn a_person_is_erased_from_every_byte_of_a_running_server_while_others_write() {
     let mut server = TestServer::start();
     let (alice, bob) = (server.user("Alice from Accounting"), server.user("Bob from Buying"));
     let conversation = server.conversation_with(&alice).await;
@@ -194,7 +194,7 @@ async fn a_person_is_erased_from_a_running_server_and_from_every_byte_while_othe
 }
 
 #[actix_web::test]
-async fn an_erasure_that_ended_after_its_rows_were_gone_is_finished_by_the_same_command_and_proven() {
+async fn an_erasure_interrupted_after_deleting_its_rows_is_finished_and_verified_by_the_same_command() {
     let server = TestServer::start();
     let alice = server.user("Alice");
     let conversation = server.conversation_with(&alice).await;
@@ -229,7 +229,7 @@ async fn an_erasure_that_ended_after_its_rows_were_gone_is_finished_by_the_same_
 }
 
 #[actix_web::test]
-async fn a_second_erasure_is_refused_until_the_first_has_ended() {
+async fn a_second_erasure_is_rejected_until_the_first_has_ended() {
     let server = TestServer::start();
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let erase = ["erase", "--conversation", &conversation];
@@ -259,7 +259,7 @@ fn check_nothing(output: &Output) {
 }
 
 #[actix_web::test]
-async fn what_is_under_way_for_somebody_who_is_erased_ends_and_holds_up_nobody() {
+async fn work_in_flight_for_an_erased_person_ends_and_delays_nobody_else() {
     let mut server = TestServer::start();
     let slow = json!({ "path": "/v2/bot/message/", "kind": "slow", "delay_ms": 1_000 });
     server.set_faults(&json!([slow]));
@@ -288,7 +288,7 @@ async fn what_is_under_way_for_somebody_who_is_erased_ends_and_holds_up_nobody()
 }
 
 #[actix_web::test]
-async fn a_server_that_ends_or_is_of_another_version_or_database_says_so_and_repeats_nothing() {
+async fn a_server_that_is_stopping_or_of_another_version_or_database_says_so_and_repeats_nothing() {
     let server = TestServer::start();
     let found = server.database().metadata().unwrap();
     let database = json!([found.dev(), found.ino()]);
@@ -315,7 +315,7 @@ async fn a_server_that_ends_or_is_of_another_version_or_database_says_so_and_rep
 }
 
 #[test]
-fn a_socket_that_was_left_behind_is_no_server_and_the_next_server_replaces_it() {
+fn a_stale_socket_is_not_a_server_and_the_next_server_replaces_it() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let serve = || Serving::start(kaiwa(folder, &["serve"]));
@@ -348,7 +348,7 @@ fn a_socket_that_was_left_behind_is_no_server_and_the_next_server_replaces_it() 
 }
 
 #[test]
-fn nobody_but_the_owner_is_answered_even_where_the_socket_was_opened_to_all() {
+fn only_the_owner_gets_a_response_even_when_the_socket_is_open_to_all() {
     let outer = tempfile::tempdir().unwrap();
     let (program, folder) = (outer.path().join("kaiwa"), outer.path());
     std::fs::copy(env!("CARGO_BIN_EXE_kaiwa"), &program).unwrap();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::command::program::{KEY, check_refused, kaiwa, succeed};
 
 #[test]
-fn the_configuration_that_lies_in_the_folder_is_taken() {
+fn the_configuration_in_the_current_folder_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let (folder, file) = (folder.path(), folder.path().join("kaiwa.toml"));
     let without_key = |arguments: &[&str]| {
@@ -35,7 +35,7 @@ fn the_configuration_that_lies_in_the_folder_is_taken() {
 }
 
 #[test]
-fn a_configuration_that_merely_lies_in_the_folder_stops_no_command_that_is_told_what_it_works_on() {
+fn an_unrelated_configuration_in_the_folder_stops_no_command_with_an_explicit_target() {
     let folder = tempfile::tempdir().unwrap();
     let (folder, file) = (folder.path(), folder.path().join("kaiwa.toml"));
     std::fs::write(&file, "data_directory = \"here\"\ndatabase_file = \"chats.db\"\n").unwrap();
@@ -65,7 +65,7 @@ fn a_configuration_that_merely_lies_in_the_folder_stops_no_command_that_is_told_
 }
 
 #[test]
-fn an_unknown_customer_is_answered_with_the_known_ones() {
+fn an_unknown_customer_is_rejected_with_a_list_of_the_known_ones() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     succeed(folder, &["migrate"]);
@@ -89,7 +89,7 @@ fn an_unknown_customer_is_answered_with_the_known_ones() {
 }
 
 #[test]
-fn a_list_without_entries_says_so_to_people() {
+fn an_empty_list_says_so_on_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     succeed(folder, &["migrate"]);
@@ -104,7 +104,7 @@ fn a_list_without_entries_says_so_to_people() {
 }
 
 #[test]
-fn what_can_be_chosen_is_named_when_nothing_was() {
+fn a_missing_choice_is_rejected_with_the_options() {
     let folder = tempfile::tempdir().unwrap();
 
     for (arguments, options) in [
@@ -121,7 +121,7 @@ fn what_can_be_chosen_is_named_when_nothing_was() {
 }
 
 #[test]
-fn a_name_that_begins_with_a_dash_is_a_name() {
+fn a_name_can_begin_with_a_dash() {
     let folder = tempfile::tempdir().unwrap();
     let add = ["customer", "add", "--name", "-5 degrees", "--detail", "--cold", "--json"];
 
@@ -133,7 +133,7 @@ fn a_name_that_begins_with_a_dash_is_a_name() {
 }
 
 #[test]
-fn whoever_stops_reading_ends_a_command_quietly() {
+fn a_command_ends_quietly_when_its_output_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let customer = succeed(folder, &["customer", "add", "--name", "shop"]);

@@ -55,7 +55,7 @@ fn check_level(levels: &[(String, String)], check: &str, level: &str) {
 }
 
 #[actix_web::test]
-async fn beside_a_healthy_server_nothing_fails_and_nothing_secret_is_told() {
+async fn with_a_healthy_server_every_check_passes_and_no_secret_is_printed() {
     let server = TestServer::start();
     std::fs::set_permissions(server.folder(), std::fs::Permissions::from_mode(0o700)).unwrap();
 
@@ -85,7 +85,7 @@ async fn beside_a_healthy_server_nothing_fails_and_nothing_secret_is_told() {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_at_line_is_named() {
+async fn problems_at_line_are_named() {
     let server = TestServer::start();
     std::fs::set_permissions(server.folder(), std::fs::Permissions::from_mode(0o755)).unwrap();
     server.set_faults(&json!([{ "path": "/v2/bot/info", "kind": "status", "status": 401 }]));
@@ -102,7 +102,7 @@ async fn what_is_wrong_at_line_is_named() {
 }
 
 #[test]
-fn a_network_that_fails_is_told_once_and_accounts_are_known_before_the_first_start() {
+fn a_network_failure_is_reported_once_and_accounts_are_known_before_the_first_start() {
     let folder = tempfile::tempdir().unwrap();
     let id = "d9d32881-12fd-4b19-a6b2-6d5ffb6acd76";
     let account = format!("[[accounts]]\nid = \"{id}\"\ncustomer = \"x\"\nsecret = \"s\"\ntoken = \"t\"\n");
@@ -145,7 +145,7 @@ fn remedies(answer: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn each_remedy_is_for_what_was_answered() {
+fn each_remedy_fits_the_response() {
     let date = "date: Sat, 28 Nov 2026 06:00:00 GMT\r\n";
     let (later, between, none) = ("look again later", "hardly LINE", "");
     let answers = [
@@ -180,7 +180,7 @@ fn each_remedy_is_for_what_was_answered() {
 }
 
 #[actix_web::test]
-async fn before_the_first_start_a_declared_account_is_asked_about() {
+async fn a_provisioned_account_is_checked_before_the_first_start() {
     let line = Line::start();
     let channel = line.platform.channel();
     let folder = tempfile::tempdir().unwrap();
@@ -225,7 +225,7 @@ async fn a_missing_key_and_a_damaged_database_are_found() {
 }
 
 #[actix_web::test]
-async fn files_that_others_may_read_are_named() {
+async fn files_that_others_can_read_are_named() {
     let server = TestServer::start();
     let (settings, key) = (server.folder().join("kaiwa.toml"), server.folder().join("jwt.key"));
     std::fs::set_permissions(server.folder(), std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -259,7 +259,7 @@ async fn files_that_others_may_read_are_named() {
 }
 
 #[test]
-fn before_the_first_start_there_is_nothing_to_complain_of_but_what_is_not_set() {
+fn before_the_first_start_only_missing_settings_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("not-there");
 

@@ -72,7 +72,7 @@ impl Drop for Serving {
 }
 
 #[test]
-fn what_cannot_be_used_ends_with_78_and_what_was_not_understood_with_2() {
+fn an_unusable_configuration_exits_with_78_and_a_usage_error_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let with = |arguments: &[&str], name: &str, value: &str| {
         let mut command = kaiwa(folder.path(), arguments);
@@ -97,7 +97,7 @@ fn what_cannot_be_used_ends_with_78_and_what_was_not_understood_with_2() {
 }
 
 #[test]
-fn a_newer_database_is_refused_and_left_as_it_was() {
+fn a_newer_database_is_rejected_and_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     succeed(folder.path(), &["migrate"]);
     let file = folder.path().join("kaiwa-data/kaiwa.db");
@@ -111,7 +111,7 @@ fn a_newer_database_is_refused_and_left_as_it_was() {
 }
 
 #[test]
-fn customers_accounts_and_tokens_are_made_on_the_command_line() {
+fn customers_accounts_and_tokens_are_created_on_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     std::fs::write(folder.join("secret"), "channel-secret\n").unwrap();
@@ -147,7 +147,7 @@ fn customers_accounts_and_tokens_are_made_on_the_command_line() {
 }
 
 #[test]
-fn an_account_is_added_with_a_channel_id_in_place_of_a_token() {
+fn an_account_can_be_added_with_a_channel_id_instead_of_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     std::fs::write(folder.join("secret"), "channel-secret\n").unwrap();
@@ -164,7 +164,7 @@ fn an_account_is_added_with_a_channel_id_in_place_of_a_token() {
 }
 
 #[actix_web::test]
-async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_to() {
+async fn a_running_server_locks_its_database_and_stops_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let mut serving = Serving::start(kaiwa(folder.path(), &["serve"]));
 
@@ -185,7 +185,7 @@ async fn a_running_server_keeps_others_off_its_file_and_stops_when_it_is_asked_t
 }
 
 #[actix_web::test]
-async fn a_request_is_one_line_of_the_log_without_its_query() {
+async fn a_request_is_logged_on_one_line_without_its_query() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = kaiwa(folder.path(), &["serve"]);
     command
@@ -214,7 +214,7 @@ async fn a_request_is_one_line_of_the_log_without_its_query() {
 }
 
 #[test]
-fn files_are_for_their_owner_alone() {
+fn files_are_readable_only_by_their_owner() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     succeed(folder.path(), &["migrate"]);
@@ -225,7 +225,7 @@ fn files_are_for_their_owner_alone() {
 }
 
 #[test]
-fn versions_are_printed_for_people_and_for_programs() {
+fn the_version_is_printed_as_text_and_as_json() {
     let folder = tempfile::tempdir().unwrap();
 
     assert!(succeed(folder.path(), &["version"]).starts_with("kaiwa 0."));
@@ -250,7 +250,7 @@ fn first_line(child: &mut Child) -> String {
 }
 
 #[actix_web::test]
-async fn the_sandbox_prints_one_line_of_json_once_everything_answers() {
+async fn the_sandbox_prints_one_line_of_json_once_everything_is_up() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = kaiwa(folder.path(), &["sandbox", "--port", "0", "--json"]);
     let mut sandbox = Sandbox(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
@@ -273,7 +273,7 @@ async fn the_sandbox_prints_one_line_of_json_once_everything_answers() {
 }
 
 #[test]
-fn the_sandbox_can_play_lines_side_alone() {
+fn the_sandbox_can_run_lines_side_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = kaiwa(folder.path(), &["sandbox", "--line-only", "--port", "0", "--json"]);
     let mut sandbox = Sandbox(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());

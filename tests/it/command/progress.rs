@@ -31,7 +31,7 @@ fn on_a_terminal(mut command: Command) -> (Output, String) {
 }
 
 #[actix_web::test]
-async fn long_work_shows_on_a_terminal_alone_how_far_it_has_come() {
+async fn progress_is_shown_only_on_a_terminal() {
     let mut server = TestServer::start();
     let alice = server.user("Alice");
     let conversation = server.conversation_with(&alice).await;

@@ -129,7 +129,7 @@ fn resident_max(process: &Process) -> u64 {
 }
 
 #[actix_web::test]
-async fn two_hundred_megabytes_come_and_go_in_less_than_sixty_four_of_memory() {
+async fn two_hundred_megabytes_are_received_and_served_in_less_than_64_mib_of_memory() {
     let scene = Scene::new(SIZE);
     let (mut process, api) = scene.installation.start().await;
     scene.send_film(&api).await;
@@ -158,7 +158,7 @@ async fn two_hundred_megabytes_come_and_go_in_less_than_sixty_four_of_memory() {
 }
 
 #[actix_web::test]
-async fn a_download_that_is_killed_shows_no_half_file_and_is_completed_after_a_start() {
+async fn a_killed_download_shows_no_partial_file_and_is_completed_after_a_restart() {
     let scene = Scene::new(KILLED_SIZE);
     let (mut process, mut api) = scene.installation.start().await;
     scene.send_film(&api).await;

@@ -93,7 +93,7 @@ async fn whatever_is_acknowledged_survives_kills_and_reaches_line_once_and_in_or
 }
 
 #[actix_web::test]
-async fn replies_are_never_repeated_and_whatever_is_not_known_to_be_sent_says_so() {
+async fn replies_are_never_repeated_and_unclear_outcomes_are_reported() {
     let begun = Instant::now();
     let mut campaign = Campaign::begin("prefer_reply").await;
 

@@ -93,7 +93,7 @@ fn stored(server: &TestServer) -> i64 {
 }
 
 #[actix_web::test]
-async fn content_of_which_perhaps_a_part_came_is_pending_and_asked_for_again() {
+async fn content_that_may_be_incomplete_stays_pending_and_is_fetched_again() {
     for size in [None, Some(PICTURE.len() + 1)] {
         let mut parts = parts();
         if size.is_some() {
@@ -116,7 +116,7 @@ async fn content_of_which_perhaps_a_part_came_is_pending_and_asked_for_again() {
 }
 
 #[actix_web::test]
-async fn content_that_ends_with_the_connection_is_taken_when_the_event_has_said_how_large_it_is() {
+async fn content_ended_by_closing_the_connection_is_accepted_when_the_event_stated_its_size() {
     let closing = head("connection: close");
     let (server, content) = with_content(vec![closing.clone() + PICTURE, closing, sized("")], sized("again"));
 
@@ -127,7 +127,7 @@ async fn content_that_ends_with_the_connection_is_taken_when_the_event_has_said_
 }
 
 #[actix_web::test]
-async fn an_answer_of_line_that_breaks_off_is_unclear_and_the_push_is_repeated_under_its_key() {
+async fn a_truncated_response_from_line_is_unclear_and_the_push_is_repeated_under_its_key() {
     const SENT: &str = r#"{"sentMessages":[{"id":"1"}]}"#;
     let in_chunks = in_chunks(SENT);
     let closing = head("connection: close");
@@ -163,7 +163,7 @@ async fn an_answer_of_line_that_breaks_off_is_unclear_and_the_push_is_repeated_u
 }
 
 #[actix_web::test]
-async fn a_receiver_has_taken_what_it_has_answered_to_the_end_whatever_it_has_said_before() {
+async fn a_receiver_accepts_an_event_with_its_final_response_whatever_came_before() {
     for whole in [
         format!("{EARLY}{EARLY}{}", sized("ok")),
         format!("{EARLY}{}0\r\n\r\n", in_chunks("ok")),
@@ -182,7 +182,7 @@ async fn a_receiver_has_taken_what_it_has_answered_to_the_end_whatever_it_has_sa
 }
 
 #[actix_web::test]
-async fn a_receiver_that_breaks_off_is_told_again() {
+async fn an_event_is_delivered_again_when_the_receiver_cuts_its_response() {
     for cut in [format!("{EARLY}{}", in_chunks("ok")), sized("ok").replace("ok", "o"), EARLY.to_owned()] {
         let receiver = Receiver::start();
         receiver.answer(move |call| (call.json()["type"] == "conversation_created").then(|| cut.clone()));

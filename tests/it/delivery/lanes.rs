@@ -50,7 +50,7 @@ async fn another_account(server: &TestServer, users: usize) {
 }
 
 #[actix_web::test]
-async fn chats_of_five_accounts_that_hang_leave_three_quarters_to_the_sixth() {
+async fn hanging_chats_of_five_accounts_leave_three_quarters_of_the_slots_to_the_sixth() {
     const QUEUE: usize = 16;
     let mut server = TestServer::start();
     for _ in 0..6 {
@@ -93,7 +93,7 @@ async fn chats_of_five_accounts_that_hang_leave_three_quarters_to_the_sixth() {
 }
 
 #[actix_web::test]
-async fn the_probe_of_a_parked_account_is_made_by_a_chat_that_may_be_written_to() {
+async fn the_probe_of_a_suspended_account_comes_from_a_chat_that_can_be_written_to() {
     let server = TestServer::start();
     let (alice, bob) = (server.user("Alice"), server.user("Bob"));
     let of_alice = server.conversation_with(&alice).await;
@@ -118,7 +118,7 @@ async fn the_probe_of_a_parked_account_is_made_by_a_chat_that_may_be_written_to(
 }
 
 #[actix_web::test]
-async fn an_outcome_that_cannot_be_written_down_counts_as_unclear_and_holds_up_no_other_chat() {
+async fn an_outcome_that_cannot_be_recorded_is_unclear_and_delays_no_other_chat() {
     let server = TestServer::start();
     let (alice, bob) = (server.user("Alice"), server.user("Bob"));
     let of_alice = server.conversation_with(&alice).await;

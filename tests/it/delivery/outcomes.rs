@@ -48,7 +48,7 @@ fn pushes(server: &TestServer) -> Vec<kaiwa::sandbox::records::RequestRecord> {
 
 /// Every fault after which LINE may or may not have executed the request.
 #[actix_web::test]
-async fn an_unclear_answer_is_followed_by_the_same_bytes_under_the_same_key() {
+async fn an_unclear_response_is_followed_by_the_same_bytes_under_the_same_key() {
     for fault in ["status_after", "lost", "reset", "status"] {
         let (server, user, conversation) = with_conversation().await;
         server.set_faults(&json!([{ "path": PUSH, "kind": fault, "status": 500, "count": 2 }]));
@@ -67,7 +67,7 @@ async fn an_unclear_answer_is_followed_by_the_same_bytes_under_the_same_key() {
 }
 
 #[actix_web::test]
-async fn the_answer_tells_the_first_outcome_and_delivery_goes_on() {
+async fn the_response_reports_the_first_outcome_and_delivery_continues() {
     let (server, _, conversation) = with_conversation().await;
     server.set_faults(&json!([{ "path": PUSH, "kind": "status", "status": 500, "count": 1 }]));
 
@@ -79,7 +79,7 @@ async fn the_answer_tells_the_first_outcome_and_delivery_goes_on() {
 }
 
 #[actix_web::test]
-async fn what_line_refuses_for_good_has_failed_with_the_reason_and_the_next_goes_on() {
+async fn a_permanent_refusal_by_line_fails_the_message_and_the_next_one_is_sent() {
     let server = TestServer::start();
     let stranger = "U00000000000000000000000000000bad";
     let conversation = server.conversation_with(stranger).await;
@@ -98,7 +98,7 @@ async fn what_line_refuses_for_good_has_failed_with_the_reason_and_the_next_goes
 }
 
 #[actix_web::test]
-async fn a_wrong_token_parks_the_account_until_it_has_a_new_one() {
+async fn a_wrong_token_suspends_the_account_until_it_has_a_new_one() {
     let (server, user, conversation) = with_conversation().await;
     let account = format!("/v1.0/conversation_accounts/{}", server.account);
     let good = server.line.platform.channel().token;
@@ -117,7 +117,7 @@ async fn a_wrong_token_parks_the_account_until_it_has_a_new_one() {
 }
 
 #[actix_web::test]
-async fn a_late_refusal_of_the_old_token_says_nothing_about_the_new_one() {
+async fn a_late_refusal_of_the_old_token_does_not_affect_the_new_one() {
     let (server, user, conversation) = with_conversation().await;
     let refusal = json!({ "path": PUSH, "kind": "status", "status": 401, "delay_ms": 400, "count": 1 });
     server.set_faults(&json!([refusal]));
@@ -135,7 +135,7 @@ async fn a_late_refusal_of_the_old_token_says_nothing_about_the_new_one() {
 }
 
 #[actix_web::test]
-async fn a_used_up_quota_parks_the_account_and_a_probe_ends_it() {
+async fn an_exhausted_quota_suspends_the_account_and_a_probe_resumes_it() {
     let (server, user, conversation) = with_conversation().await;
     let other = server.conversation_with(&server.user("Bob")).await;
     server.line.platform.set_quota(Some(10), 10);
@@ -158,7 +158,7 @@ async fn a_used_up_quota_parks_the_account_and_a_probe_ends_it() {
 }
 
 #[actix_web::test]
-async fn permission_and_redirects_park_too_and_kill_no_message() {
+async fn missing_permission_and_redirects_suspend_the_account_and_fail_no_message() {
     for (fault, reason, pause) in [
         (json!({ "path": PUSH, "kind": "status", "status": 403, "count": 1 }), "permission", 61),
         (json!({ "path": PUSH, "kind": "redirect", "count": 1 }), "redirect", 6),
@@ -177,7 +177,7 @@ async fn permission_and_redirects_park_too_and_kill_no_message() {
 }
 
 #[actix_web::test]
-async fn a_limit_without_lines_words_is_told_by_the_quota_itself() {
+async fn a_monthly_limit_without_lines_message_is_recognized_by_the_quota() {
     let (server, _, conversation) = with_conversation().await;
     server.line.platform.set_quota(Some(5), 5);
     server.set_faults(
@@ -191,7 +191,7 @@ async fn a_limit_without_lines_words_is_told_by_the_quota_itself() {
 }
 
 #[actix_web::test]
-async fn after_twenty_three_hours_an_unclear_delivery_ends_and_is_never_repeated() {
+async fn after_23_hours_an_unclear_delivery_ends_and_is_never_repeated() {
     let (server, user, conversation) = with_conversation().await;
     server.set_faults(&json!([{ "path": PUSH, "kind": "lost" }]));
     let id = post(&server, &conversation, "who knows").await;
@@ -207,7 +207,7 @@ async fn after_twenty_three_hours_an_unclear_delivery_ends_and_is_never_repeated
 }
 
 #[actix_web::test]
-async fn what_was_certainly_not_sent_may_wait_for_days_and_gets_a_new_key() {
+async fn a_request_that_was_certainly_not_sent_can_wait_for_days_and_gets_a_new_key() {
     let (server, user, conversation) = with_conversation().await;
     server.line.platform.set_quota(Some(0), 0);
     let id = post(&server, &conversation, "late").await;
@@ -240,7 +240,7 @@ async fn messages_of_a_chat_never_overtake_each_other() {
 }
 
 #[actix_web::test]
-async fn a_chat_without_answers_holds_up_no_other() {
+async fn a_chat_that_gets_no_response_delays_no_other() {
     let (server, _, conversation) = with_conversation().await;
     let bob = server.user("Bob");
     let other = server.conversation_with(&bob).await;
@@ -256,7 +256,7 @@ async fn a_chat_without_answers_holds_up_no_other() {
 }
 
 #[actix_web::test]
-async fn a_long_text_is_divided_into_bubbles_and_a_longer_one_refused() {
+async fn a_long_text_is_split_into_bubbles_and_a_longer_one_rejected() {
     let (server, user, conversation) = with_conversation().await;
     let path = format!("/v1.0/conversations/{conversation}/messages");
     let words = "word ".repeat(2_400);
@@ -290,7 +290,7 @@ async fn a_message_of_two_requests_is_sent_when_both_are_and_fails_with_the_firs
 }
 
 #[actix_web::test]
-async fn a_server_that_is_asked_to_stop_answers_those_who_wait_and_takes_nobody_new() {
+async fn a_stopping_server_responds_to_waiting_callers_and_accepts_no_new_ones() {
     let mut server = TestServer::start_with(|config| config.limits.shutdown_timeout = PATIENCE);
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -309,7 +309,7 @@ async fn a_server_that_is_asked_to_stop_answers_those_who_wait_and_takes_nobody_
 }
 
 #[actix_web::test]
-async fn an_account_with_little_to_say_does_not_wait_for_one_with_much() {
+async fn an_account_with_few_messages_does_not_wait_for_one_with_many() {
     let server = TestServer::start_with(|config| config.delivery.concurrency = 2);
     let quiet = second_account(&server).await;
     let busy: Vec<String> = (0..12).map(|number| server.user(&format!("busy {number}"))).collect();
@@ -361,7 +361,7 @@ impl SecondAccount<'_> {
 }
 
 #[actix_web::test]
-async fn a_chat_that_is_written_to_too_fast_holds_up_no_other() {
+async fn a_rate_limited_chat_delays_no_other() {
     let (server, alice, conversation) = with_conversation().await;
     let other = server.conversation_with(&server.user("Bob")).await;
     let flood = "The API rate limit has been exceeded. Try again later.";
@@ -380,7 +380,7 @@ async fn a_chat_that_is_written_to_too_fast_holds_up_no_other() {
 }
 
 #[actix_web::test]
-async fn what_waits_is_not_sent_into_a_chat_that_another_system_took_over() {
+async fn waiting_messages_are_not_sent_into_a_chat_another_system_took_over() {
     let (server, user, conversation) = with_conversation().await;
     server.set_faults(&json!([{ "path": PUSH, "kind": "status", "status": 500 }]));
     let id = post(&server, &conversation, "held").await;

@@ -46,7 +46,7 @@ fn done(server: &TestServer) -> (usize, usize, Vec<String>) {
 }
 
 #[actix_web::test]
-async fn thirty_answers_to_fresh_messages_cost_nothing() {
+async fn thirty_replies_to_recent_messages_are_free() {
     let (server, conversation) = answering().await;
 
     for number in 0..30 {
@@ -62,7 +62,7 @@ async fn thirty_answers_to_fresh_messages_cost_nothing() {
 }
 
 #[actix_web::test]
-async fn one_message_of_the_user_pays_for_one_answer() {
+async fn one_message_of_the_user_allows_one_free_reply() {
     let (server, conversation) = answering().await;
 
     let first = server.say(&conversation, "free").await;
@@ -78,7 +78,7 @@ async fn one_message_of_the_user_pays_for_one_answer() {
 }
 
 #[actix_web::test]
-async fn an_old_token_is_left_alone_and_one_that_line_refuses_is_followed_by_a_push() {
+async fn an_old_reply_token_is_not_used_and_a_refused_one_is_followed_by_a_push() {
     let (server, conversation) = answering().await;
     server.advance(Duration::from_secs(46));
     assert_eq!(server.say(&conversation, "late").await["cost"], 1);
@@ -101,7 +101,7 @@ async fn an_old_token_is_left_alone_and_one_that_line_refuses_is_followed_by_a_p
 
 /// Every fault after which LINE may or may not have executed the reply.
 #[actix_web::test]
-async fn a_reply_without_a_clear_answer_is_never_repeated() {
+async fn a_reply_with_an_unclear_outcome_is_never_repeated() {
     for fault in ["lost", "status_after", "reset", "status", "html", "garbage", "timeout"] {
         // LINE is waited for only where it is silent: honest answers may need their time.
         let timeout = Duration::from_secs(if fault == "timeout" { 2 } else { 30 });
@@ -137,7 +137,7 @@ async fn a_reply_without_a_clear_answer_is_never_repeated() {
 }
 
 #[actix_web::test]
-async fn what_was_certainly_not_replied_goes_out_as_a_push() {
+async fn a_reply_that_was_certainly_not_sent_goes_out_as_a_push() {
     for (status, waits) in [(429, false), (401, true), (403, true)] {
         let (server, conversation) = answering().await;
         server.set_faults(&json!([{ "path": REPLY, "kind": "status", "status": status, "count": 1 }]));
@@ -153,7 +153,7 @@ async fn what_was_certainly_not_replied_goes_out_as_a_push() {
 }
 
 #[actix_web::test]
-async fn what_line_refuses_for_another_reason_has_failed() {
+async fn a_reply_that_line_refuses_for_another_reason_fails() {
     let (server, conversation) = answering().await;
     server.set_faults(
         &json!([{ "path": REPLY, "kind": "status", "status": 400, "message": "no such thing", "count": 1 }]),
@@ -166,7 +166,7 @@ async fn what_line_refuses_for_another_reason_has_failed() {
 }
 
 #[actix_web::test]
-async fn an_account_that_wants_pushes_only_never_replies() {
+async fn a_push_only_account_never_replies() {
     let (server, conversation) = answering().await;
     let account = format!("/v1.0/conversation_accounts/{}", server.account);
     let mode = async |body: Value| server.put(&account, &body).await.json()["delivery_mode"].clone();
@@ -184,7 +184,7 @@ async fn an_account_that_wants_pushes_only_never_replies() {
 }
 
 #[actix_web::test]
-async fn a_long_text_is_replied_as_far_as_a_token_goes() {
+async fn a_long_text_is_sent_as_a_reply_as_far_as_one_token_allows() {
     let (server, conversation) = answering().await;
 
     let long = server.say(&conversation, &format!("a{}b", "😀".repeat(12_499))).await;
@@ -194,7 +194,7 @@ async fn a_long_text_is_replied_as_far_as_a_token_goes() {
 }
 
 #[actix_web::test]
-async fn a_push_to_a_group_costs_one_message_for_each_member() {
+async fn a_push_to_a_group_costs_one_message_per_member() {
     let server = TestServer::start();
     let [alice, bob, carol] = ["Alice", "Bob", "Carol"].map(|name| server.user(name));
     let group = server.group("team", &[&alice, &bob, &carol]);
@@ -232,7 +232,7 @@ async fn writes(server: &TestServer, name: &str) -> String {
 }
 
 #[actix_web::test]
-async fn while_a_quota_is_used_up_free_replies_go_out_and_one_push_probes() {
+async fn while_the_quota_is_exhausted_free_replies_go_out_and_one_push_is_the_probe() {
     let server =
         TestServer::start_with(|config| config.accounts[0].delivery_mode = Some(DeliveryMode::PreferReply));
     let (alice, bob) = (writes(&server, "Alice").await, writes(&server, "Bob").await);
@@ -276,7 +276,7 @@ async fn while_a_quota_is_used_up_free_replies_go_out_and_one_push_probes() {
 }
 
 #[actix_web::test]
-async fn a_reply_that_line_refuses_while_the_quota_is_used_up_waits_as_a_push() {
+async fn a_reply_refused_while_the_quota_is_exhausted_waits_as_a_push() {
     let (server, conversation) = answering().await;
     server.line.platform.set_quota(Some(10), 10);
     server.advance(Duration::from_secs(46));

@@ -23,7 +23,7 @@ async fn retry(server: &TestServer, conversation: &str, id: &Value, body: &Value
 }
 
 #[actix_web::test]
-async fn what_line_refused_goes_out_again_under_a_new_key_behind_what_came_later() {
+async fn a_retry_of_a_refused_message_gets_a_new_key_and_queues_behind_later_messages() {
     let (server, user, conversation) = with_conversation().await;
     server.set_faults(&json!([{ "path": PUSH, "kind": "status", "status": 400, "count": 1 }]));
     let failed = server.say(&conversation, "first").await;
@@ -41,7 +41,7 @@ async fn what_line_refused_goes_out_again_under_a_new_key_behind_what_came_later
 }
 
 #[actix_web::test]
-async fn what_may_have_been_sent_goes_out_again_only_by_force() {
+async fn a_message_that_may_have_been_sent_is_retried_only_with_force() {
     let (server, user, conversation) = with_conversation().await;
     server.set_faults(&json!([{ "path": PUSH, "kind": "lost" }]));
     let path = format!("/v1.0/conversations/{conversation}/messages");
@@ -62,7 +62,7 @@ async fn what_may_have_been_sent_goes_out_again_only_by_force() {
 }
 
 #[actix_web::test]
-async fn of_a_message_of_two_requests_only_what_was_not_sent_goes_out_again() {
+async fn a_retry_sends_only_the_request_of_a_message_that_was_not_sent() {
     let (server, user, conversation) = with_conversation().await;
     let text = format!("a{}b", "😀".repeat(12_499));
     server.set_faults(&json!([
@@ -79,7 +79,7 @@ async fn of_a_message_of_two_requests_only_what_was_not_sent_goes_out_again() {
 }
 
 #[actix_web::test]
-async fn only_a_message_that_has_failed_can_be_sent_again() {
+async fn only_a_failed_message_can_be_retried() {
     let (server, _, conversation) = with_conversation().await;
     let sent = server.say(&conversation, "hi").await;
     let received = server.messages(&conversation).await[1].clone();

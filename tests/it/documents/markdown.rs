@@ -142,7 +142,7 @@ fn is_code(text: &str) -> Vec<bool> {
 }
 
 #[test]
-fn blocks_and_sentences_are_told_apart() {
+fn blocks_and_spans_are_distinguished() {
     let text = "## One\nSay `kaiwa\nhelp` and `b\\|c`.\n\n1. x\n\n   ```sh\n   a `b`\n   ```\n\n## Two\n\
                 <!-- not run by a test: why -->\n```sh\n# no heading\n## nor this\n```\n";
 

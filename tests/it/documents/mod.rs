@@ -42,7 +42,7 @@ fn no_document_has_commands_that_no_test_runs() {
 }
 
 #[test]
-fn nothing_but_what_listens_is_spoken_to() {
+fn documents_call_only_ports_that_listen() {
     for (name, text) in documents() {
         for block in blocks(&text).iter().filter(|block| block.language == "sh") {
             for (_, rest) in block
@@ -69,7 +69,7 @@ fn help(words: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn every_command_in_a_sentence_is_one_of_the_programs_with_its_options() {
+fn every_command_in_prose_exists_with_its_options() {
     let mut count = 0;
     for (name, text) in documents() {
         for command in spans(&text).iter().filter(|span| span.starts_with("kaiwa ") && !span.contains('…'))
@@ -89,7 +89,7 @@ fn every_command_in_a_sentence_is_one_of_the_programs_with_its_options() {
 }
 
 #[test]
-fn the_settings_that_documents_print_can_be_used() {
+fn the_settings_in_the_documents_load() {
     for name in ["docs/BACKUP.md", "docs/OPERATIONS.md"] {
         let document = Document::read(name);
         for block in blocks(&document.text).iter().filter(|block| block.language == "toml") {

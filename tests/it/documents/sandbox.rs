@@ -64,7 +64,7 @@ fn check_told(answers: &[Value], count: usize) {
 }
 
 #[actix_web::test]
-async fn the_five_calls_of_the_readme() {
+async fn the_five_calls_of_the_readme_work() {
     let readme = Document::read("README.md");
     let mut shell = Shell::new();
     let sandbox = Running::start(&mut shell, "kaiwa sandbox");
@@ -84,7 +84,7 @@ async fn the_five_calls_of_the_readme() {
 }
 
 #[actix_web::test]
-async fn everything_that_the_sandbox_can_do() {
+async fn everything_in_the_sandbox_document_works() {
     let document = Document::read("docs/SANDBOX.md");
     let mut shell = Shell::new();
     // The film of 200 MB is not what this test is about.

@@ -90,7 +90,7 @@ fn stop(mut serving: Serving) {
 }
 
 #[actix_web::test]
-async fn a_server_is_configured_asked_and_cleaned_as_the_documents_say() {
+async fn a_server_is_configured_queried_and_cleaned_up_as_documented() {
     let (mut site, operations) = (Site::new(), Document::read("docs/OPERATIONS.md"));
     let readme = Document::read("README.md");
 
@@ -120,7 +120,7 @@ async fn a_server_is_configured_asked_and_cleaned_as_the_documents_say() {
 }
 
 #[actix_web::test]
-async fn backups_are_made_looked_at_and_started_from() {
+async fn backups_are_made_verified_and_started_from() {
     let (mut site, backup) = (Site::new(), Document::read("docs/BACKUP.md"));
     let serving = site.serve();
     let token = site.shell.run(&site.readme.sentence("kaiwa token"));

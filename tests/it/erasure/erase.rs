@@ -78,7 +78,7 @@ async fn alice_and_bob(server: &TestServer) -> (String, String) {
 }
 
 #[actix_web::test]
-async fn nothing_of_a_person_is_left_in_any_byte_and_others_keep_theirs() {
+async fn nothing_of_an_erased_person_is_left_in_any_byte_and_others_keep_theirs() {
     let mut server = TestServer::start();
     let mark = noise(7, 64);
     let picture = [JPEG, &noise(1, 100_000), &mark, &noise(2, 100_000)].concat();
@@ -116,7 +116,7 @@ async fn nothing_of_a_person_is_left_in_any_byte_and_others_keep_theirs() {
 }
 
 #[actix_web::test]
-async fn a_conversation_goes_and_a_late_copy_of_its_events_does_not_bring_it_back() {
+async fn a_late_redelivery_does_not_bring_back_an_erased_conversation() {
     let mut server = TestServer::start();
     let (alice, conversation) = alice_and_bob(&server).await;
     let event = text_event(&alice, TEXT);
@@ -136,7 +136,7 @@ async fn a_conversation_goes_and_a_late_copy_of_its_events_does_not_bring_it_bac
 }
 
 #[actix_web::test]
-async fn what_a_customer_was_still_to_be_told_goes_too_and_the_rest_is_told() {
+async fn pending_webhooks_of_erased_data_are_dropped_and_the_rest_are_delivered() {
     let receiver = Receiver::start();
     receiver.answer_all(500);
     let mut server = webhooks::start(&receiver);
@@ -163,7 +163,7 @@ async fn what_a_customer_was_still_to_be_told_goes_too_and_the_rest_is_told() {
 }
 
 #[actix_web::test]
-async fn what_is_left_in_copies_or_in_a_forgotten_table_is_found_and_told() {
+async fn data_left_in_copies_or_in_a_forgotten_table_is_found_and_reported() {
     let mut server = TestServer::start();
     let (alice, conversation) = alice_and_bob(&server).await;
     let connection = Connection::open(server.database()).unwrap();
@@ -187,7 +187,7 @@ async fn what_is_left_in_copies_or_in_a_forgotten_table_is_found_and_told() {
 }
 
 #[actix_web::test]
-async fn who_is_erased_is_no_longer_quoted_or_mentioned_by_others() {
+async fn an_erased_person_is_no_longer_quoted_or_mentioned_by_others() {
     let mut server = TestServer::start();
     let (alice, bob) = (server.user("Alice from Accounting"), server.user("Bob from Buying"));
     let group = server.group("Team", &[&alice, &bob]);
@@ -214,7 +214,7 @@ async fn who_is_erased_is_no_longer_quoted_or_mentioned_by_others() {
 }
 
 #[actix_web::test]
-async fn who_is_mentioned_in_what_was_not_sent_is_in_no_byte_either() {
+async fn a_mention_in_a_message_that_was_not_sent_is_erased_too() {
     let mut server = TestServer::start_with(|config| config.delivery.wait = Duration::ZERO);
     let (alice, bob) = (server.user("Alice"), server.user("Bob"));
     let group = server.group("Team", &[&alice, &bob]);
@@ -256,7 +256,7 @@ async fn who_is_mentioned_in_what_was_not_sent_is_in_no_byte_either() {
 }
 
 #[actix_web::test]
-async fn who_has_said_nothing_is_erased_from_groups_too() {
+async fn a_group_member_without_messages_is_erased_too() {
     let mut server = TestServer::start();
     let (alice, bob) = (server.user("Alice from Accounting"), server.user("Bob from Buying"));
     let group = server.group("Team", &[&alice, &bob]);

@@ -25,7 +25,7 @@ pub async fn clean_up(server: &TestServer, settings: RetentionSettings) -> usize
 }
 
 #[actix_web::test]
-async fn messages_that_are_too_old_go_with_files_deliveries_and_lines_words_and_the_rest_stays() {
+async fn expired_messages_go_with_their_files_deliveries_and_raw_events_and_the_rest_stays() {
     let server = TestServer::start_with(|config| config.delivery.wait = Duration::from_secs(2));
     send(&server, "image", noise(1, 10_000)).await;
     let conversation = server.conversation_with(&server.user("Alice")).await;
@@ -76,7 +76,7 @@ async fn media_once_listed(server: &TestServer, conversation: &str) {
 }
 
 #[actix_web::test]
-async fn a_customer_can_have_a_time_of_its_own_and_zero_is_for_ever() {
+async fn a_customer_can_have_its_own_retention_and_zero_means_forever() {
     for (default, own, kept) in
         [(0, None, 1), (10, None, 0), (10, Some(0), 1), (0, Some(10), 0), (10, Some(99), 1)]
     {
@@ -97,7 +97,7 @@ async fn a_customer_can_have_a_time_of_its_own_and_zero_is_for_ever() {
 }
 
 #[actix_web::test]
-async fn events_as_line_wrote_them_have_a_time_of_their_own_and_copies_are_known_after_it() {
+async fn raw_events_have_their_own_retention_and_duplicates_are_recognized_afterwards() {
     let server = TestServer::start();
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let event = text_event(&server.user("Alice"), "a secret as LINE wrote it");
@@ -118,7 +118,7 @@ async fn events_as_line_wrote_them_have_a_time_of_their_own_and_copies_are_known
 }
 
 #[actix_web::test]
-async fn a_running_server_removes_what_is_too_old_by_itself() {
+async fn a_running_server_removes_expired_data_on_its_own() {
     let mut server = TestServer::start_with(|config| config.retention.message_days = 1);
     let conversation = server.conversation_with(&server.user("Alice")).await;
     server.clock.advance(DAY * 2);

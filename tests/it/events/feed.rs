@@ -50,7 +50,7 @@ async fn ticket(server: &TestServer) -> Value {
 }
 
 #[actix_web::test]
-async fn what_happens_is_told_in_order_as_the_api_shows_it() {
+async fn events_arrive_in_order_as_the_api_shows_them() {
     let server = TestServer::start();
     let mut feed = Feed::open(&server, "").await;
 
@@ -77,7 +77,7 @@ async fn what_happens_is_told_in_order_as_the_api_shows_it() {
 }
 
 #[actix_web::test]
-async fn a_reader_who_was_away_misses_nothing_and_hears_nothing_twice_also_across_a_restart() {
+async fn a_returning_reader_misses_nothing_and_sees_nothing_twice_even_across_a_restart() {
     let mut server = TestServer::start();
     let user = server.user("Alice");
     let mut feed = Feed::open(&server, "").await;
@@ -104,7 +104,7 @@ async fn a_reader_who_was_away_misses_nothing_and_hears_nothing_twice_also_acros
 }
 
 #[actix_web::test]
-async fn a_new_reader_hears_of_what_happens_from_now_on_and_comes_back_behind_it() {
+async fn a_new_reader_starts_with_new_events_and_resumes_after_them() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -120,7 +120,7 @@ async fn a_new_reader_hears_of_what_happens_from_now_on_and_comes_back_behind_it
 }
 
 #[actix_web::test]
-async fn a_reader_can_choose_a_conversation_and_kinds_of_events() {
+async fn a_reader_can_filter_by_conversation_and_event_type() {
     let server = TestServer::start();
     let (alice, bob) = (server.user("Alice"), server.user("Bob"));
     let (of_alice, _) = (server.conversation_with(&alice).await, server.conversation_with(&bob).await);
@@ -143,7 +143,7 @@ async fn a_reader_can_choose_a_conversation_and_kinds_of_events() {
 }
 
 #[actix_web::test]
-async fn a_customer_hears_of_nothing_that_is_anothers() {
+async fn a_customer_sees_no_events_of_another_customer() {
     let server = with_heartbeats();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -170,7 +170,7 @@ async fn a_customer_hears_of_nothing_that_is_anothers() {
 }
 
 #[actix_web::test]
-async fn a_feed_on_which_nothing_happens_shows_that_it_is_alive_and_how_far_it_is() {
+async fn an_idle_feed_sends_heartbeats_with_its_position() {
     let server = with_heartbeats();
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let began = Instant::now();
@@ -214,7 +214,7 @@ async fn a_ticket_opens_one_feed_of_its_customer_within_a_minute() {
 }
 
 #[actix_web::test]
-async fn who_was_away_for_too_long_is_told_to_begin_anew_and_goes_on() {
+async fn a_reader_that_was_away_too_long_is_reset_and_continues() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -243,7 +243,7 @@ async fn who_was_away_for_too_long_is_told_to_begin_anew_and_goes_on() {
 }
 
 #[actix_web::test]
-async fn an_open_feed_goes_on_over_pruning() {
+async fn an_open_feed_survives_pruning() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let mut feed = Feed::open(&server, "").await;
@@ -260,7 +260,7 @@ async fn an_open_feed_goes_on_over_pruning() {
 }
 
 #[actix_web::test]
-async fn a_reader_who_takes_nothing_is_cut_and_the_others_are_not() {
+async fn a_reader_that_reads_nothing_is_disconnected_and_others_are_not() {
     let server = TestServer::start_with(|config| config.limits.stall_timeout = Duration::from_secs(1));
     let user = server.user("Alice");
     let mut lively = Feed::open(&server, "").await;
@@ -286,7 +286,7 @@ async fn a_reader_who_takes_nothing_is_cut_and_the_others_are_not() {
 }
 
 #[actix_web::test]
-async fn a_stopping_server_waits_for_no_reader() {
+async fn a_stopping_server_does_not_wait_for_readers() {
     let mut server = TestServer::start_with(|config| config.limits.shutdown_timeout = Duration::from_mins(1));
     let mut feed = Feed::open(&server, "").await;
     let began = Instant::now();
@@ -299,7 +299,7 @@ async fn a_stopping_server_waits_for_no_reader() {
 }
 
 #[actix_web::test]
-async fn a_customer_has_only_so_many_feeds() {
+async fn a_customer_has_a_limited_number_of_feeds() {
     let server = TestServer::start_with(|config| {
         config.limits.feeds = 3;
         config.limits.customer_feeds = 2;
@@ -319,7 +319,7 @@ async fn a_customer_has_only_so_many_feeds() {
 }
 
 #[actix_web::test]
-async fn what_was_withdrawn_is_not_told_any_more() {
+async fn the_content_of_an_unsent_message_is_no_longer_in_the_feed() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let event = text_event(&user, "a secret");

@@ -30,7 +30,7 @@ async fn ticket_by(server: &TestServer, token: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn a_feed_ends_when_its_token_does_and_others_go_on() {
+async fn a_feed_ends_when_its_token_expires_and_others_continue() {
     let server = TestServer::start();
     let short = token_for(&server, Duration::from_mins(10));
     let ticket = ticket_by(&server, &short).await;
@@ -57,7 +57,7 @@ async fn a_feed_ends_when_its_token_does_and_others_go_on() {
 }
 
 #[actix_web::test]
-async fn a_feed_ends_in_time_also_when_nothing_happens() {
+async fn an_idle_feed_ends_in_time_too() {
     let server = TestServer::start();
     let mut feed = feed_by(&server, &token_for(&server, Duration::from_secs(2))).await;
 
@@ -65,7 +65,7 @@ async fn a_feed_ends_in_time_also_when_nothing_happens() {
 }
 
 #[actix_web::test]
-async fn a_ticket_ends_with_the_token_that_asked_for_it() {
+async fn a_ticket_expires_with_the_token_that_requested_it() {
     let server = TestServer::start();
     let short = token_for(&server, Duration::from_secs(30));
     let ticket = ticket_by(&server, &short).await;
@@ -88,7 +88,7 @@ async fn message(feed: &mut Feed) -> Event {
 }
 
 #[actix_web::test]
-async fn an_empty_id_is_none_and_an_unknown_one_is_told_to_begin_anew() {
+async fn an_empty_last_event_id_is_ignored_and_an_unknown_one_causes_a_reset() {
     let server = TestServer::start();
     server.conversation_with(&server.user("Alice")).await;
     let with = |id: &str| server.request(Method::GET, "/v1.0/events").insert_header(("Last-Event-ID", id));
@@ -128,7 +128,7 @@ fn say_to(address: SocketAddr, head: &str, until: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_client_of_http_1_0_is_sent_no_chunks_and_reads_until_the_connection_closes() {
+async fn an_http_1_0_client_gets_no_chunks_and_reads_until_the_connection_closes() {
     let server = TestServer::start();
     let feed = |rest: &str| {
         let head = format!("GET /v1.0/events?token={} {rest}\r\n\r\n", server.token());
@@ -149,7 +149,7 @@ async fn a_client_of_http_1_0_is_sent_no_chunks_and_reads_until_the_connection_c
 }
 
 #[actix_web::test]
-async fn a_request_with_bare_line_feeds_is_refused_wherever_one_can_be_made() {
+async fn a_request_with_bare_line_feeds_is_rejected_everywhere() {
     let server = TestServer::start_with(|config| config.metrics.listen = Some("127.0.0.1:0".to_owned()));
     let line = server.line.url.strip_prefix("http://").unwrap().parse().unwrap();
 
@@ -171,7 +171,7 @@ async fn a_request_with_bare_line_feeds_is_refused_wherever_one_can_be_made() {
 }
 
 #[actix_web::test]
-async fn a_chunked_body_that_ends_with_bare_line_feeds_is_refused_at_once() {
+async fn a_chunked_body_ending_with_bare_line_feeds_is_rejected_at_once() {
     let server = TestServer::start();
     let path = format!("/v1.0/webhook?token={}", server.token());
     let headers = "Host: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
@@ -194,7 +194,7 @@ async fn a_chunked_body_that_ends_with_bare_line_feeds_is_refused_at_once() {
 }
 
 #[actix_web::test]
-async fn whoever_only_looks_at_the_feed_takes_no_place_and_uses_no_ticket_up() {
+async fn a_head_request_to_the_feed_takes_no_slot_and_uses_up_no_ticket() {
     let server = TestServer::start_with(|config| config.limits.customer_feeds = 1);
     let ticket = server.post("/v1.0/events/tickets", &json!({})).await.json();
     let path = format!("/v1.0/events?ticket={}", ticket["ticket"].as_str().unwrap());

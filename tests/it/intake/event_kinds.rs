@@ -265,7 +265,7 @@ fn silent(user: &str) -> Vec<(Value, bool)> {
 }
 
 #[actix_web::test]
-async fn every_message_and_every_button_is_shown_as_text_and_media() {
+async fn every_message_and_button_is_shown_as_text_and_media() {
     let server = TestServer::start();
     let user = server.user("Alice");
     // What is at LINE is not ready yet, so that its files are still to be fetched when the messages are looked at.
@@ -293,7 +293,7 @@ async fn every_message_and_every_button_is_shown_as_text_and_media() {
 }
 
 #[actix_web::test]
-async fn an_edited_message_shows_its_new_text_and_the_time_of_the_old_one() {
+async fn an_edited_message_shows_its_new_text_with_its_original_time() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let first = event(&user, &json!({ "type": "message", "message": { "type": "text", "text": "first" } }));
@@ -312,7 +312,7 @@ async fn an_edited_message_shows_its_new_text_and_the_time_of_the_old_one() {
 }
 
 #[actix_web::test]
-async fn what_nobody_reads_is_kept_as_it_came_and_shows_no_message() {
+async fn an_unsupported_event_is_stored_raw_and_shows_no_message() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let hello = event(&user, &json!({ "type": "message", "message": { "type": "text", "text": "hello" } }));

@@ -157,7 +157,7 @@ fn shown(database: &Path) -> BTreeSet<String> {
 }
 
 #[actix_web::test]
-async fn an_odd_value_in_any_place_of_a_webhook_costs_only_itself() {
+async fn an_odd_value_anywhere_in_a_webhook_affects_nothing_else() {
     let mut server = TestServer::start();
     let (account, keys) = (server.account, server.keys());
     server.stop_and_wait();
@@ -192,7 +192,7 @@ async fn an_odd_value_in_any_place_of_a_webhook_costs_only_itself() {
 }
 
 #[actix_web::test]
-async fn half_a_character_costs_itself_in_what_line_sends_and_refuses_what_callers_send() {
+async fn half_a_character_from_line_is_replaced_and_from_callers_is_rejected() {
     let server = TestServer::start();
     let event = text_event(&server.user("Sally"), "HERE").to_string();
     let half = br"see you \ud83d, \\ud83d".as_slice();
@@ -232,7 +232,7 @@ async fn half_a_character_costs_itself_in_what_line_sends_and_refuses_what_calle
 }
 
 #[actix_web::test]
-async fn an_edit_whose_time_cannot_be_changes_the_text_and_not_when_it_was_said() {
+async fn an_edit_with_an_impossible_time_changes_the_text_but_not_the_message_time() {
     let server = TestServer::start();
     let user = server.user("Sally");
     let said = text_event(&user, "said");

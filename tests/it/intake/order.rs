@@ -110,7 +110,7 @@ fn deliveries(events: Vec<Value>) -> impl Strategy<Value = Vec<Vec<Value>>> {
 }
 
 #[actix_web::test]
-async fn whatever_the_order_of_arrival_a_chat_ends_the_same() {
+async fn a_chat_ends_in_the_same_state_whatever_the_order_of_arrival() {
     let server = TestServer::start();
     // Nothing is fetched, so that files and names look the same whenever they are looked at.
     server.set_faults(&json!([{ "path": "/v2/bot/", "kind": "status", "status": 500 }]));
@@ -136,7 +136,7 @@ async fn whatever_the_order_of_arrival_a_chat_ends_the_same() {
 }
 
 #[actix_web::test]
-async fn a_received_message_tells_when_it_was_said_and_a_sent_one_does_not() {
+async fn a_received_message_shows_when_it_was_written_and_a_sent_one_does_not() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;

@@ -32,7 +32,7 @@ pub fn forget_texts(connection: &Connection) {
 }
 
 #[actix_web::test]
-async fn what_was_not_understood_or_failed_is_applied_once_and_in_order_after_an_upgrade() {
+async fn unsupported_and_failed_events_are_applied_once_and_in_order_after_an_upgrade() {
     let mut server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -64,7 +64,7 @@ async fn what_was_not_understood_or_failed_is_applied_once_and_in_order_after_an
 }
 
 #[actix_web::test]
-async fn what_was_withdrawn_stays_withdrawn_and_a_used_up_reply_token_stays_unused() {
+async fn an_unsent_message_stays_unsent_and_a_used_reply_token_stays_used() {
     let mut server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;

@@ -68,7 +68,7 @@ fn unread(server: &TestServer, request: &str, address: &str) -> Option<u16> {
 }
 
 #[actix_web::test]
-async fn what_can_be_refused_without_its_body_is_refused_before_it() {
+async fn a_request_that_can_be_rejected_without_its_body_is_rejected_before_it() {
     let server = behind_a_proxy();
     let (path, signature) = (server.webhook_path(), forged());
     let unknown = "/v1.0/conversation/accounts/01a20644-f95c-7717-97b7-0888b5389fe6";
@@ -102,7 +102,7 @@ async fn what_can_be_refused_without_its_body_is_refused_before_it() {
 }
 
 #[actix_web::test]
-async fn everything_there_counts_but_a_signed_webhook() {
+async fn everything_on_the_webhook_path_but_a_signed_webhook_is_rate_limited() {
     let server = behind_a_proxy();
     let (path, signature) = (server.webhook_path(), forged());
     let (body, _) = genuine(&server);
@@ -135,7 +135,7 @@ async fn everything_there_counts_but_a_signed_webhook() {
 }
 
 #[actix_web::test]
-async fn signed_webhooks_never_count_and_their_address_is_never_refused_unread() {
+async fn signed_webhooks_are_never_rate_limited_and_their_address_is_always_read() {
     let server = behind_a_proxy();
     for _ in 0..4 * BURST {
         assert_eq!(deliver_genuine(&server, LINE).await, 200);

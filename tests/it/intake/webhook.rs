@@ -37,7 +37,7 @@ async fn five_hundred_copies_of_one_event_at_once_store_one_message() {
 }
 
 #[actix_web::test]
-async fn odd_events_in_a_batch_cost_the_others_nothing() {
+async fn odd_events_in_a_batch_do_not_affect_the_others() {
     let server = TestServer::start();
     let user = server.user("Moon");
     let mut unknown = text_event(&user, "?");
@@ -62,7 +62,7 @@ async fn odd_events_in_a_batch_cost_the_others_nothing() {
 }
 
 #[actix_web::test]
-async fn a_webhook_without_lines_signature_is_refused_and_leaves_nothing() {
+async fn a_webhook_without_lines_signature_is_rejected_and_leaves_nothing() {
     let server = TestServer::start();
     let body =
         json!({ "destination": "U0", "events": [text_event(&server.user("James"), "forged")] }).to_string();
@@ -90,7 +90,7 @@ async fn a_webhook_without_lines_signature_is_refused_and_leaves_nothing() {
 }
 
 #[actix_web::test]
-async fn the_signature_is_taken_over_the_bytes_as_they_came() {
+async fn the_signature_covers_the_raw_bytes() {
     let server = TestServer::start();
     let user = server.user("Edward");
     let event = text_event(&user, "PLACE").to_string().replace("PLACE", r"\ud83d\ude00 \u4f1a\n");
@@ -105,7 +105,7 @@ async fn the_signature_is_taken_over_the_bytes_as_they_came() {
 }
 
 #[actix_web::test]
-async fn a_withdrawn_message_disappears_also_when_its_withdrawal_comes_first() {
+async fn an_unsent_message_disappears_even_when_its_unsend_arrives_first() {
     let server = TestServer::start();
     let user = server.user("Jessica");
     let unsend = |event: &Value| {
@@ -126,7 +126,7 @@ async fn a_withdrawn_message_disappears_also_when_its_withdrawal_comes_first() {
 }
 
 #[actix_web::test]
-async fn a_user_who_blocked_the_account_is_written_to_only_by_force() {
+async fn a_user_who_blocked_the_account_is_written_to_only_with_force() {
     let server = TestServer::start();
     let user = server.user("Boss");
     let conversation = server.conversation_with(&user).await;
@@ -161,7 +161,7 @@ async fn nothing_is_sent_into_a_chat_that_another_system_controls() {
 }
 
 #[actix_web::test]
-async fn a_group_is_a_conversation_with_its_name_and_its_speakers() {
+async fn a_group_is_a_conversation_with_a_name_and_speakers() {
     let server = TestServer::start();
     let speaker = server.user("Brown");
     let group = server.group("Friends", &[&speaker]);
@@ -188,7 +188,7 @@ async fn a_group_is_a_conversation_with_its_name_and_its_speakers() {
 }
 
 #[actix_web::test]
-async fn a_name_that_line_does_not_tell_stays_unknown_and_the_message_stays() {
+async fn a_message_is_shown_even_when_line_does_not_return_the_name() {
     let server = TestServer::start();
     let stranger = "U00000000000000000000000000000bad";
 
@@ -206,7 +206,7 @@ async fn a_name_that_line_does_not_tell_stays_unknown_and_the_message_stays() {
 }
 
 #[actix_web::test]
-async fn what_happened_last_counts_in_whatever_order_it_arrives() {
+async fn the_latest_event_wins_in_any_order_of_arrival() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -230,7 +230,7 @@ async fn what_happened_last_counts_in_whatever_order_it_arrives() {
 }
 
 #[actix_web::test]
-async fn one_large_webhook_of_many_users_is_taken() {
+async fn one_large_webhook_of_many_users_is_accepted() {
     let server = TestServer::start();
     let events: Vec<Value> = (0..100)
         .map(|number| text_event(&server.user(&format!("user {number}")), &"long ".repeat(1_000)))

@@ -31,7 +31,7 @@ async fn text(server: &TestServer, text: &str) -> Sent {
 }
 
 #[actix_web::test]
-async fn a_withdrawn_text_and_file_are_in_no_byte_of_the_data_directory() {
+async fn an_unsent_text_and_file_are_in_no_byte_of_the_data_directory() {
     let server = TestServer::start();
     for number in 0..40 {
         text(&server, &format!("a text that stays, number {number}, {}", "x".repeat(number * 13 % 200)))
@@ -59,7 +59,7 @@ async fn a_withdrawn_text_and_file_are_in_no_byte_of_the_data_directory() {
 }
 
 #[actix_web::test]
-async fn a_file_that_is_taken_back_before_it_was_fetched_is_never_fetched() {
+async fn a_file_unsent_before_it_is_fetched_is_never_fetched() {
     let server = TestServer::start();
     let sent = prepare(&server, "image", noise(1, 1_000));
     set_readiness(&server, &sent, Readiness::Preparing { count: None });
@@ -75,7 +75,7 @@ async fn a_file_that_is_taken_back_before_it_was_fetched_is_never_fetched() {
 }
 
 #[actix_web::test]
-async fn a_file_that_was_taken_back_before_the_server_heard_of_it_is_never_asked_for() {
+async fn a_file_unsent_before_its_message_arrives_is_never_requested() {
     let server = TestServer::start();
     let sent = prepare(&server, "image", noise(1, 1_000));
 
@@ -88,7 +88,7 @@ async fn a_file_that_was_taken_back_before_the_server_heard_of_it_is_never_asked
 }
 
 #[actix_web::test]
-async fn a_file_that_is_taken_back_while_it_is_fetched_leaves_nothing() {
+async fn a_file_unsent_while_it_is_fetched_leaves_nothing() {
     let server = TestServer::start();
     server.set_faults(&json!([{ "kind": "stall", "path": "/v2/bot/message/", "count": 1 }]));
     let sent = send(&server, "file", noise(5, 2_000_000)).await;
@@ -103,7 +103,7 @@ async fn a_file_that_is_taken_back_while_it_is_fetched_leaves_nothing() {
 }
 
 #[actix_web::test]
-async fn what_the_disk_does_not_remove_is_tried_again_soon() {
+async fn a_failed_file_removal_is_retried_soon() {
     let server = TestServer::start();
     let sent = send(&server, "file", noise(7, 1_000)).await;
     let media = media_once(&server, "stored").await;

@@ -21,7 +21,7 @@ async fn send_with_preview(server: &TestServer, url: &str, preview_url: &str) {
 }
 
 #[actix_web::test]
-async fn an_address_within_our_network_is_not_connected_to() {
+async fn an_address_in_our_network_is_not_connected_to() {
     let server = TestServer::start();
     let inside = Somebody::start(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nGIF89a");
     let port = inside.url.rsplit_once(':').unwrap().1;
@@ -41,7 +41,7 @@ async fn an_address_within_our_network_is_not_connected_to() {
 }
 
 #[actix_web::test]
-async fn an_address_that_is_allowed_is_asked_for_the_file_and_told_no_token() {
+async fn an_allowed_address_is_asked_for_the_file_and_gets_no_token() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()]);
     let allowed = Somebody::start(
         b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\ncontent-type: text/html\r\n\r\nGIF89a1234",
@@ -63,7 +63,7 @@ async fn an_address_that_is_allowed_is_asked_for_the_file_and_told_no_token() {
 }
 
 #[actix_web::test]
-async fn a_redirect_to_the_inside_is_not_followed() {
+async fn a_redirect_into_our_network_is_not_followed() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["localhost".to_owned()]);
     let outside = Somebody::start(
         b"HTTP/1.1 404 Not Found\r\nlocation: http://localhost/\r\ncontent-length: 0\r\n\r\n",
@@ -77,7 +77,7 @@ async fn a_redirect_to_the_inside_is_not_followed() {
 }
 
 #[actix_web::test]
-async fn a_preview_is_fetched_from_where_it_is_and_told_no_token() {
+async fn a_preview_is_fetched_from_its_own_address_without_a_token() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()]);
     let (large, small) = (Somebody::with_file(b"GIF89a large"), Somebody::with_file(b"GIF89a small"));
 
@@ -97,7 +97,7 @@ async fn a_preview_is_fetched_from_where_it_is_and_told_no_token() {
 }
 
 #[actix_web::test]
-async fn a_file_does_without_a_preview_that_is_no_picture_or_within_our_network() {
+async fn a_preview_that_is_not_an_image_or_is_in_our_network_is_left_out() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["localhost".to_owned()]);
     let large = Somebody::with_file(b"GIF89a large");
     let (page, inside) = (Somebody::with_file(b"<script>alert(1)</script>"), Somebody::with_file(b"GIF89a"));
@@ -113,7 +113,7 @@ async fn a_file_does_without_a_preview_that_is_no_picture_or_within_our_network(
 }
 
 #[actix_web::test]
-async fn hosts_that_never_answer_delay_neither_a_file_from_line_nor_its_removal() {
+async fn hosts_that_never_respond_delay_neither_a_file_from_line_nor_its_removal() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()]);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     for _ in 0..20 {

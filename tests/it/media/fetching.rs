@@ -38,7 +38,7 @@ async fn check_fetched_after(server: &TestServer, fault: Value) {
 }
 
 #[actix_web::test]
-async fn a_picture_is_pending_at_first_and_then_stored_with_all_that_is_known_of_it() {
+async fn an_image_is_pending_first_and_then_stored_with_its_metadata() {
     let server = TestServer::start();
     let sent = prepare(&server, "image", picture(1, 300_000));
     set_readiness(&server, &sent, Readiness::Preparing { count: None });
@@ -64,7 +64,7 @@ async fn a_picture_is_pending_at_first_and_then_stored_with_all_that_is_known_of
 }
 
 #[actix_web::test]
-async fn content_that_line_still_prepares_is_asked_for_again_on_the_schedule() {
+async fn content_that_line_is_still_preparing_is_requested_again_on_schedule() {
     let server = TestServer::start();
     let sent = prepare(&server, "video", b"\0\0\0\x18ftypmp42\0\0\0\0film".to_vec());
     set_readiness(&server, &sent, Readiness::Preparing { count: Some(2) });
@@ -83,7 +83,7 @@ async fn content_that_line_still_prepares_is_asked_for_again_on_the_schedule() {
 }
 
 #[actix_web::test]
-async fn nothing_is_no_picture_and_is_asked_for_again() {
+async fn empty_content_is_not_an_image_and_is_requested_again() {
     let server = TestServer::start();
 
     let sent = send(&server, "image", Vec::new()).await;
@@ -96,7 +96,7 @@ async fn nothing_is_no_picture_and_is_asked_for_again() {
 }
 
 #[actix_web::test]
-async fn a_preview_that_breaks_off_is_asked_for_again_a_few_times() {
+async fn a_truncated_preview_is_requested_again_a_few_times() {
     for (count, tries, has_preview) in [(1, 2, true), (2, 3, true), (9, 3, false)] {
         let server = TestServer::start();
         let sent = prepare(&server, "image", picture(1, 10));
@@ -112,7 +112,7 @@ async fn a_preview_that_breaks_off_is_asked_for_again_a_few_times() {
 }
 
 #[actix_web::test]
-async fn failures_of_line_and_half_answers_are_repaired_by_trying_again() {
+async fn failures_of_line_and_truncated_responses_are_retried() {
     for fault in [
         json!({ "kind": "status", "status": 500, "path": CONTENT, "count": 1 }),
         json!({ "kind": "status", "status": 429, "path": CONTENT, "count": 1 }),
@@ -128,7 +128,7 @@ async fn failures_of_line_and_half_answers_are_repaired_by_trying_again() {
 }
 
 #[actix_web::test]
-async fn a_refused_token_is_tried_again_after_minutes() {
+async fn a_fetch_with_a_refused_token_is_retried_after_minutes() {
     let server = TestServer::start();
     server.set_faults(&json!([{ "kind": "status", "status": 401, "path": CONTENT, "count": 1 }]));
 
@@ -142,7 +142,7 @@ async fn a_refused_token_is_tried_again_after_minutes() {
 }
 
 #[actix_web::test]
-async fn content_that_line_no_longer_has_is_gone_and_asked_for_once() {
+async fn content_that_line_no_longer_has_is_gone_and_requested_once() {
     for readiness in [Readiness::Missing, Readiness::Unsent] {
         let server = TestServer::start();
         let sent = prepare(&server, "file", b"%PDF-1.7".to_vec());
@@ -160,7 +160,7 @@ async fn content_that_line_no_longer_has_is_gone_and_asked_for_once() {
 }
 
 #[actix_web::test]
-async fn a_refusal_that_lasts_ends_the_waiting() {
+async fn a_lasting_refusal_ends_the_retries() {
     let server = TestServer::start();
     server.set_faults(&json!([{ "kind": "status", "status": 400, "path": CONTENT }]));
 
@@ -186,7 +186,7 @@ async fn a_file_that_is_too_large_is_given_up_and_leaves_nothing_behind() {
 }
 
 #[actix_web::test]
-async fn a_customer_whose_room_is_used_up_waits_until_there_is_room() {
+async fn a_fetch_waits_while_the_customers_storage_is_full() {
     let server = TestServer::start_with(|config| config.limits.media_customer_bytes = 150_000);
     let first = send(&server, "file", vec![1; 100_000]).await;
     media_once(&server, "stored").await;
@@ -204,7 +204,7 @@ async fn a_customer_whose_room_is_used_up_waits_until_there_is_room() {
 }
 
 #[actix_web::test]
-async fn a_crash_in_the_middle_leaves_no_half_file_visible_and_the_next_start_completes_it() {
+async fn a_crash_during_a_fetch_leaves_no_partial_file_visible_and_the_next_start_completes_it() {
     let mut server = TestServer::start();
     let bytes = picture(3, 2_000_000);
     server.set_faults(&json!([{ "kind": "stall", "path": CONTENT, "count": 1 }]));
@@ -227,7 +227,7 @@ async fn a_crash_in_the_middle_leaves_no_half_file_visible_and_the_next_start_co
 }
 
 #[actix_web::test]
-async fn what_a_crash_left_of_a_file_that_line_no_longer_has_is_removed() {
+async fn a_partial_file_of_content_that_line_no_longer_has_is_removed() {
     let server = TestServer::start();
     let sent = prepare(&server, "image", picture(1, 10));
     set_readiness(&server, &sent, Readiness::Preparing { count: None });
@@ -244,7 +244,7 @@ async fn what_a_crash_left_of_a_file_that_line_no_longer_has_is_removed() {
 }
 
 #[actix_web::test]
-async fn files_without_a_row_are_swept_at_the_start_once_they_are_an_hour_old() {
+async fn orphaned_files_are_removed_at_start_once_they_are_an_hour_old() {
     let mut server = TestServer::start();
     send(&server, "image", picture(1, 10)).await;
     media_once(&server, "stored").await;

@@ -31,7 +31,7 @@ async fn send_form(server: &TestServer, query: &str, parts: &[Vec<u8>]) -> Answe
 }
 
 #[actix_web::test]
-async fn the_file_of_a_form_is_kept_and_nothing_of_the_form() {
+async fn the_file_in_a_form_is_stored_without_the_form() {
     let server = TestServer::start();
     let png = picture(8);
 
@@ -67,7 +67,7 @@ async fn the_file_of_a_form_is_kept_and_nothing_of_the_form() {
 }
 
 #[actix_web::test]
-async fn inputs_that_nobody_filled_and_fields_beside_the_file_are_passed_over_wherever_they_stand() {
+async fn empty_inputs_and_other_fields_are_ignored_wherever_they_are() {
     let server = TestServer::start();
     let png = picture(8);
     let file = || part("name=\"a\"; filename=\"menu.png\"", "image/png", &png);
@@ -94,7 +94,7 @@ async fn inputs_that_nobody_filled_and_fields_beside_the_file_are_passed_over_wh
 }
 
 #[actix_web::test]
-async fn a_name_that_is_no_utf_8_is_read_as_well_as_it_can_be() {
+async fn a_file_name_that_is_not_utf_8_is_read_lossily() {
     let server = TestServer::start();
     let head = b"--x1\r\nContent-Disposition: form-data; name=\"a\"; filename=\"caf\xe9.png\"\r\n\r\n";
     let body = [head.as_slice(), &picture(8), b"\r\n--x1--\r\n"].concat();
@@ -105,7 +105,7 @@ async fn a_name_that_is_no_utf_8_is_read_as_well_as_it_can_be() {
 }
 
 #[actix_web::test]
-async fn a_parameter_that_is_no_text_is_refused() {
+async fn a_parameter_that_is_not_text_is_rejected() {
     let server = TestServer::start();
 
     let answer = send(&server, "?filename=a%FF.txt", "text/plain", b"x".to_vec()).await;
@@ -115,7 +115,7 @@ async fn a_parameter_that_is_no_text_is_refused() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_meant_is_refused_with_the_right_way_and_leaves_nothing() {
+async fn an_ambiguous_form_is_rejected_with_advice_and_leaves_nothing() {
     let server = TestServer::start();
     let png = picture(8);
     let file = |name: &str| part(&format!("name=\"file\"; filename=\"{name}\""), "image/png", &png);
@@ -153,7 +153,7 @@ async fn what_cannot_be_meant_is_refused_with_the_right_way_and_leaves_nothing()
 }
 
 #[actix_web::test]
-async fn a_form_that_is_repeated_with_its_key_may_have_another_boundary() {
+async fn a_form_repeated_with_its_key_can_have_another_boundary() {
     let server = TestServer::start();
     let png = picture(8);
     let send = async |boundary: &str, bytes: &[u8]| {

@@ -10,7 +10,7 @@ use crate::harness::server::TestServer;
 use crate::media::{download, media_once, noise, picture, prepare, send};
 
 #[actix_web::test]
-async fn a_file_is_served_whole_in_parts_or_not_again() {
+async fn a_file_is_served_whole_in_ranges_or_as_not_modified() {
     let server = TestServer::start();
     let bytes = picture(1, 200_000);
     send(&server, "image", bytes.clone()).await;
@@ -35,7 +35,7 @@ async fn a_file_is_served_whole_in_parts_or_not_again() {
 }
 
 #[actix_web::test]
-async fn a_preview_is_the_small_picture_that_line_makes() {
+async fn a_preview_is_the_small_image_that_line_makes() {
     let server = TestServer::start();
     send(&server, "image", picture(1, 1_000)).await;
     let media = media_once(&server, "stored").await;
@@ -53,7 +53,7 @@ async fn a_preview_is_the_small_picture_that_line_makes() {
 }
 
 #[actix_web::test]
-async fn what_a_browser_could_run_is_only_ever_handed_over_as_a_file() {
+async fn content_that_a_browser_could_run_is_served_only_as_an_attachment() {
     let server = TestServer::start();
     for (bytes, content_type, shown) in [
         (picture(1, 10), "image/jpeg", "inline"),
@@ -80,7 +80,7 @@ async fn what_a_browser_could_run_is_only_ever_handed_over_as_a_file() {
 }
 
 #[actix_web::test]
-async fn a_hostile_name_stays_a_name() {
+async fn a_hostile_file_name_stays_a_name() {
     let server = TestServer::start();
     for (name, disposition) in [
         (
@@ -108,7 +108,7 @@ async fn a_hostile_name_stays_a_name() {
 }
 
 #[actix_web::test]
-async fn nobody_else_learns_that_a_file_exists() {
+async fn no_other_customer_learns_that_a_file_exists() {
     let server = TestServer::start();
     send(&server, "image", picture(1, 1_000)).await;
     let media = media_once(&server, "stored").await;
@@ -132,7 +132,7 @@ async fn nobody_else_learns_that_a_file_exists() {
 const FILM: usize = 24 << 20;
 
 #[actix_web::test]
-async fn a_large_film_passes_in_and_out_piece_by_piece() {
+async fn a_large_video_is_streamed_in_both_directions() {
     let server = TestServer::start();
     let bytes = noise(9, FILM);
 

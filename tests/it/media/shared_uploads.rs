@@ -50,7 +50,7 @@ fn ways(server: &TestServer, id: &str) -> Vec<Value> {
 }
 
 #[actix_web::test]
-async fn a_file_is_kept_for_the_last_message_that_shows_it_however_it_does() {
+async fn a_file_stays_until_the_last_message_that_shows_it_is_gone() {
     let server = TestServer::start();
     let (first, second) = (conversation(&server, "Alice").await, conversation(&server, "Bob").await);
     let count = ways(&server, "").len();
@@ -93,7 +93,7 @@ async fn a_file_is_kept_for_the_last_message_that_shows_it_however_it_does() {
 }
 
 #[actix_web::test]
-async fn what_is_erased_takes_no_file_along_that_somebody_else_was_sent() {
+async fn an_erasure_keeps_a_file_that_was_also_sent_to_others() {
     let mut server = TestServer::start();
     let (first, second) = (conversation(&server, "Alice").await, conversation(&server, "Bob").await);
     let (shared, own) = (picture(16), picture(17));
@@ -125,7 +125,7 @@ async fn what_is_erased_takes_no_file_along_that_somebody_else_was_sent() {
 }
 
 #[actix_web::test]
-async fn an_upload_of_somebody_else_is_not_kept_and_not_opened_by_an_address_in_a_message() {
+async fn an_address_in_a_message_neither_keeps_nor_opens_another_customers_upload() {
     let server = TestServer::start();
     let conversation = conversation(&server, "Alice").await;
     let other = kaiwa::model::id::CustomerId::new(kaiwa::model::timestamp::Timestamp::now());

@@ -87,7 +87,7 @@ async fn fetch(address: &Value, range: Option<&str>) -> (u16, awc::http::header:
 }
 
 #[actix_web::test]
-async fn an_uploaded_picture_can_be_fetched_from_when_it_is_sent() {
+async fn an_uploaded_image_can_be_fetched_as_soon_as_it_is_sent() {
     let (server, path) = begin().await;
     let bytes = picture(16);
     let shown = uploaded(&server, "image/png", "my%20menu.png", bytes.clone()).await;
@@ -121,7 +121,7 @@ async fn an_uploaded_picture_can_be_fetched_from_when_it_is_sent() {
 }
 
 #[actix_web::test]
-async fn a_picture_of_more_than_a_megabyte_gets_a_preview_of_less() {
+async fn an_image_of_more_than_a_megabyte_gets_a_smaller_preview() {
     let (server, path) = begin().await;
     let bytes = picture(700);
     assert!(bytes.len() > 1_000_000);
@@ -138,7 +138,7 @@ async fn a_picture_of_more_than_a_megabyte_gets_a_preview_of_less() {
 }
 
 #[actix_web::test]
-async fn films_sounds_and_files_are_sent_by_their_id_too() {
+async fn videos_audio_and_files_are_sent_by_their_id_too() {
     let (server, path) = begin().await;
     let film = uploaded(&server, "video/mp4", "a.mp4", FILM).await["id"].clone();
     let cover = uploaded(&server, "image/png", "c.png", picture(16)).await["id"].clone();
@@ -191,7 +191,7 @@ async fn a_phone_shows_everything_that_was_uploaded_and_sent() {
 }
 
 #[actix_web::test]
-async fn an_upload_is_of_its_kind_and_its_customers_alone() {
+async fn an_upload_works_only_for_its_type_and_its_customer() {
     let (server, path) = begin().await;
     let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
     let other = CustomerId::new(Timestamp::now());
@@ -217,7 +217,7 @@ async fn an_upload_is_of_its_kind_and_its_customers_alone() {
 }
 
 #[actix_web::test]
-async fn what_line_does_not_take_is_refused_and_leaves_nothing_behind() {
+async fn an_upload_that_line_does_not_accept_is_rejected_and_leaves_nothing_behind() {
     let server = TestServer::start_with(|config| config.limits.media_customer_bytes = 20_000_000);
     let mut large = picture(16);
     large.resize(10_000_000, 0);
@@ -246,7 +246,7 @@ async fn what_line_does_not_take_is_refused_and_leaves_nothing_behind() {
 }
 
 #[actix_web::test]
-async fn an_upload_that_nobody_sends_is_removed_after_a_day_and_one_that_was_sent_stays() {
+async fn an_upload_that_is_not_sent_is_removed_after_a_day_and_a_sent_one_stays() {
     let (server, path) = begin().await;
     let (kept, lost) = (picture(2), picture(3));
     let sent = uploaded(&server, "image/png", "sent.png", kept.as_slice()).await;
@@ -273,7 +273,7 @@ async fn an_upload_that_nobody_sends_is_removed_after_a_day_and_one_that_was_sen
 }
 
 #[actix_web::test]
-async fn a_message_whose_upload_expires_at_that_very_moment_is_not_stored() {
+async fn a_message_whose_upload_expires_at_that_moment_is_not_stored() {
     let (server, path) = begin().await;
     let shared = server.shared();
     let (customer, conversation) = (server.customer, path.split('/').nth(3).unwrap().parse().unwrap());
@@ -297,7 +297,7 @@ async fn a_message_whose_upload_expires_at_that_very_moment_is_not_stored() {
 
 /// The room of a customer is counted, and not added up: whatever comes and goes has to be counted.
 #[actix_web::test]
-async fn the_room_of_a_customer_is_what_its_files_have_whatever_has_come_and_gone() {
+async fn the_storage_use_of_a_customer_always_equals_the_size_of_its_files() {
     let server = TestServer::start_with(|config| config.limits.media_customer_bytes = 1_000_000);
     let counted = || server.value::<i64>("SELECT coalesce(sum(bytes), 0) FROM media_usage");
     let stored = || server.value::<i64>("SELECT coalesce(sum(size), 0) FROM medias WHERE status = 'stored'");

@@ -48,7 +48,7 @@ fn every_route_is_an_operation_and_every_operation_a_route() {
 }
 
 #[test]
-fn every_operation_says_what_it_takes_and_how_it_may_end() {
+fn every_operation_describes_its_input_and_its_outcomes() {
     let mut names = BTreeSet::new();
     let tags: Vec<&Value> = DOCUMENT["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
     for (path, method, operation) in contract::operations() {
@@ -84,7 +84,7 @@ fn every_operation_says_what_it_takes_and_how_it_may_end() {
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_nothing_stands_there_for_nobody() {
+fn every_reference_resolves_and_every_component_is_used() {
     let references: BTreeSet<&str> = objects(&DOCUMENT)
         .into_iter()
         .filter_map(|object| object.get("$ref"))
@@ -101,7 +101,7 @@ fn every_reference_leads_somewhere_and_nothing_stands_there_for_nobody() {
 }
 
 #[test]
-fn every_body_that_is_taken_has_an_example_that_its_schema_takes() {
+fn every_request_body_has_an_example_that_fits_its_schema() {
     for (path, method, operation) in contract::operations() {
         let content = &operation["requestBody"]["content"]["application/json"];
         if content.is_null() {
@@ -117,7 +117,7 @@ fn every_body_that_is_taken_has_an_example_that_its_schema_takes() {
 }
 
 #[test]
-fn an_answer_that_is_not_described_is_noticed() {
+fn an_undocumented_response_is_noticed() {
     let answer = |status: u16, headers: &[(&'static str, &'static str)], text: &str| {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         Answer { status, headers: headers.collect(), text: text.to_owned() }
@@ -150,7 +150,7 @@ fn an_answer_that_is_not_described_is_noticed() {
 }
 
 #[actix_web::test]
-async fn the_page_runs_nothing_but_its_own_script_and_needs_nobody_else() {
+async fn the_page_runs_only_its_own_script_and_loads_nothing_external() {
     let server = TestServer::start();
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
                   form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -191,7 +191,7 @@ async fn the_page_runs_nothing_but_its_own_script_and_needs_nobody_else() {
 }
 
 #[actix_web::test]
-async fn the_document_is_served_as_it_is_checked_under_the_base_path_too() {
+async fn the_document_is_served_as_checked_under_the_base_path_too() {
     let server = TestServer::start_with(|config| config.base_path = "/chat".to_owned());
 
     let answer = Answer::to(server.anonymous(Method::GET, "/chat/openapi.json"), "").await;

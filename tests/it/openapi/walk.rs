@@ -138,7 +138,7 @@ fn text(value: &Value) -> &str {
 }
 
 #[actix_web::test]
-async fn every_operation_succeeds_once_as_it_is_described() {
+async fn every_operation_succeeds_once_as_described() {
     let walk = Walk::begin().await;
 
     for path in ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/page.css", "/docs/page.js"] {

@@ -9,7 +9,7 @@ use crate::outbound::shapes::{URL, area, bubble, flex, imagemap, place, press, q
 type Case = (Value, Value, &'static str);
 
 #[actix_web::test]
-async fn as_many_are_sent_as_line_takes_and_one_more_is_refused() {
+async fn the_maximum_that_line_accepts_is_sent_and_one_more_is_rejected() {
     let chat = Chat::begin().await;
 
     for (at, past, property) in messages().into_iter().chain(templates()).chain(flexes()) {

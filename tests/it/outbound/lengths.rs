@@ -9,7 +9,7 @@ use crate::outbound::shapes::{URL, area, bubble, flex, imagemap, place, press, q
 const FAMILY: &str = "👨‍👩‍👧‍👦";
 
 #[actix_web::test]
-async fn texts_of_places_stickers_files_and_senders() {
+async fn lengths_of_texts_in_locations_stickers_files_and_senders() {
     let chat = Chat::begin().await;
     let place = place(1.0, 2.0);
     let sticker = json!({ "medias": [{ "type": "sticker", "package_id": "4", "sticker_id": "5" }] });
@@ -29,7 +29,7 @@ async fn texts_of_places_stickers_files_and_senders() {
 }
 
 #[actix_web::test]
-async fn texts_of_templates() {
+async fn lengths_of_texts_in_templates() {
     let chat = Chat::begin().await;
     let plain = template(&json!({ "type": "buttons", "text": "t", "actions": [press("a")] }));
     let titled = template(&json!({ "type": "buttons", "title": "t", "text": "t", "actions": [press("a")] }));
@@ -65,7 +65,7 @@ async fn texts_of_templates() {
 }
 
 #[actix_web::test]
-async fn texts_of_flex_messages_imagemaps_and_quick_replies() {
+async fn lengths_of_texts_in_flex_messages_imagemaps_and_quick_replies() {
     let chat = Chat::begin().await;
     let copy = json!({ "type": "clipboard", "label": "a", "clipboardText": "t" });
     let postback =
@@ -93,7 +93,7 @@ async fn texts_of_flex_messages_imagemaps_and_quick_replies() {
 }
 
 #[actix_web::test]
-async fn addresses() {
+async fn lengths_of_urls() {
     let chat = Chat::begin().await;
     let media = |media: &Value| json!({ "medias": [media] });
     let image = media(&json!({ "type": "image", "uri": URL }));
@@ -128,7 +128,7 @@ async fn addresses() {
 }
 
 #[actix_web::test]
-async fn addresses_within_templates_and_flex_messages() {
+async fn lengths_of_urls_in_templates_and_flex_messages() {
     let chat = Chat::begin().await;
     let link = json!({ "type": "uri", "label": "a", "uri": URL });
     let pick = json!({ "type": "datetimepicker", "label": "a", "data": "d", "mode": "date" });
@@ -154,7 +154,7 @@ async fn addresses_within_templates_and_flex_messages() {
 }
 
 #[actix_web::test]
-async fn a_text_of_five_full_bubbles() {
+async fn a_text_can_fill_five_bubbles() {
     let chat = Chat::begin().await;
     let text = |units: usize| json!({ "text": "a".repeat(units) });
 

@@ -85,7 +85,7 @@ impl Chat {
 }
 
 #[actix_web::test]
-async fn each_kind_becomes_the_message_object_of_line_and_is_shown_as_it_was_sent() {
+async fn each_type_becomes_lines_message_object_and_is_shown_as_sent() {
     let chat = Chat::begin().await;
     let confirm = json!({ "type": "confirm", "text": "?", "actions": [press("yes"), press("no")] });
     let map = imagemap(&area(&json!({ "type": "message", "text": "t" })), 1)["medias"][0].clone();
@@ -191,7 +191,7 @@ async fn the_text_comes_first_and_more_than_five_objects_take_further_requests_i
 }
 
 #[actix_web::test]
-async fn a_received_and_a_sent_message_can_be_quoted_and_no_other() {
+async fn only_quotable_messages_of_the_same_conversation_can_be_quoted() {
     let chat = Chat::begin().await;
     let (heard, token) = chat.hears("what?").await;
 
@@ -217,7 +217,7 @@ async fn a_received_and_a_sent_message_can_be_quoted_and_no_other() {
 }
 
 #[actix_web::test]
-async fn what_is_missing_unknown_or_of_the_wrong_kind_is_named() {
+async fn missing_unknown_and_mistyped_fields_are_named() {
     let chat = Chat::begin().await;
     let good = json!({ "type": "sticker", "package_id": "446", "sticker_id": "1988" });
     for (body, properties) in [

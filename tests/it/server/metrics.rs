@@ -27,7 +27,7 @@ async fn number(server: &TestServer, name: &str) -> Option<String> {
 }
 
 #[actix_web::test]
-async fn what_the_server_does_is_counted_and_timed() {
+async fn the_work_of_the_server_is_counted_and_timed() {
     let server = start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
@@ -62,7 +62,7 @@ async fn what_the_server_does_is_counted_and_timed() {
 }
 
 #[actix_web::test]
-async fn quotas_backups_and_what_customers_are_told_are_shown_without_anybody_asking() {
+async fn quotas_backups_and_webhook_deliveries_are_shown_without_any_request() {
     let (receiver, backups) = (Receiver::start(), tempfile::tempdir().unwrap());
     receiver.answer_all(500);
     let url = receiver.url.parse().unwrap();
@@ -94,7 +94,7 @@ async fn quotas_backups_and_what_customers_are_told_are_shown_without_anybody_as
 }
 
 #[actix_web::test]
-async fn the_page_has_the_type_and_the_end_that_scrapers_insist_on_and_a_port_of_its_own() {
+async fn the_page_has_the_content_type_and_ending_scrapers_require_and_its_own_port() {
     let server = start();
 
     let page = page(&server).await;
@@ -108,7 +108,7 @@ async fn the_page_has_the_type_and_the_end_that_scrapers_insist_on_and_a_port_of
 }
 
 #[actix_web::test]
-async fn nothing_that_a_caller_chose_is_a_label() {
+async fn no_value_chosen_by_a_caller_becomes_a_label() {
     let server = start();
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let token = server.token();
@@ -128,7 +128,7 @@ async fn nothing_that_a_caller_chose_is_a_label() {
 }
 
 #[actix_web::test]
-async fn a_parked_account_is_shown_and_does_not_make_the_server_unready() {
+async fn a_suspended_account_is_shown_and_does_not_make_the_server_unready() {
     let server = start();
     let conversation = server.conversation_with(&server.user("Alice")).await;
     server.set_faults(&json!([{ "path": "/v2/bot/message/push", "kind": "status", "status": 401 }]));

@@ -82,7 +82,7 @@ fn a_stop_breaks_no_connection_while_a_service_manager_holds_the_socket() {
 }
 
 #[test]
-fn a_stop_answers_every_connection_that_was_made_to_a_socket_of_its_own() {
+fn a_stop_serves_every_connection_made_to_the_servers_own_socket() {
     let folder = Held::new().folder;
     let mut serving = Serving::start(kaiwa(folder.path(), &["serve", "--config", "kaiwa.toml"]));
     let address = serving.url.strip_prefix("http://").unwrap().parse().unwrap();
@@ -106,7 +106,7 @@ fn a_stop_answers_every_connection_that_was_made_to_a_socket_of_its_own() {
 }
 
 #[test]
-fn what_is_on_its_way_when_the_stop_comes_is_answered_and_told_that_it_is_the_last() {
+fn a_request_in_flight_at_a_stop_gets_a_response_that_closes_the_connection() {
     let held = Held::new();
     let mut serving = held.start();
     let address = held.address();
@@ -129,7 +129,7 @@ fn what_is_on_its_way_when_the_stop_comes_is_answered_and_told_that_it_is_the_la
 }
 
 #[test]
-fn a_connection_on_which_nothing_comes_does_not_hold_up_the_stop() {
+fn an_idle_connection_does_not_delay_the_stop() {
     let held = Held::new();
     let mut serving = held.start();
     let (mut used, mut unused) = (Kept::to(held.address()), Kept::to(held.address()));

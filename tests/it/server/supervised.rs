@@ -130,7 +130,7 @@ fn ask(mut stream: TcpStream, body: &str) -> Option<u16> {
 }
 
 #[test]
-fn a_held_socket_refuses_nobody_while_the_server_is_killed_and_started_again() {
+fn a_held_socket_refuses_nobody_while_the_server_is_killed_and_restarted() {
     let held = Held::new();
     let seen = Seen::default();
     let mut serving = held.start();
@@ -163,7 +163,7 @@ fn a_held_socket_refuses_nobody_while_the_server_is_killed_and_started_again() {
 }
 
 #[test]
-fn what_is_handed_over_has_to_be_one_listening_socket() {
+fn exactly_one_listening_socket_must_be_passed() {
     let held = Held::new();
     let folder = held.folder.path();
     let socket = OwnedFd::from(held.socket.try_clone().unwrap());
@@ -190,7 +190,7 @@ impl Manager {
 }
 
 #[test]
-fn a_service_manager_is_told_when_the_server_is_ready_alive_and_stopping() {
+fn the_service_manager_is_notified_when_the_server_is_ready_alive_and_stopping() {
     let folder = tempfile::tempdir().unwrap();
     let manager = Manager::of(folder.path());
     let mut command = kaiwa(folder.path(), &["serve"]);
@@ -207,7 +207,7 @@ fn a_service_manager_is_told_when_the_server_is_ready_alive_and_stopping() {
 }
 
 #[test]
-fn a_watchdog_of_another_process_is_not_ours() {
+fn a_watchdog_of_another_process_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let manager = Manager::of(folder.path());
     let mut command = kaiwa(folder.path(), &["serve"]);
@@ -222,7 +222,7 @@ fn a_watchdog_of_another_process_is_not_ours() {
 }
 
 #[test]
-fn a_healthcheck_ends_with_0_while_the_server_is_ready_and_else_with_1() {
+fn the_healthcheck_exits_with_0_while_the_server_is_ready_and_with_1_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let mut serving = Serving::start(kaiwa(folder.path(), &["serve"]));
     let address = serving.url.strip_prefix("http://").unwrap().to_owned();

@@ -81,7 +81,7 @@ fn exchange(stream: &mut Stream, request: &str, end: &str) -> String {
 }
 
 #[actix_web::test]
-async fn https_is_spoken_with_http_1_1_alone() {
+async fn https_offers_only_http_1_1() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certify(folder.path());
     let server = start(folder.path());
@@ -100,7 +100,7 @@ async fn https_is_spoken_with_http_1_1_alone() {
 }
 
 #[actix_web::test]
-async fn a_renewed_certificate_is_shown_without_a_new_start() {
+async fn a_renewed_certificate_is_used_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let old = certify(folder.path());
     let server = start(folder.path());
@@ -113,7 +113,7 @@ async fn a_renewed_certificate_is_shown_without_a_new_start() {
 }
 
 #[actix_web::test]
-async fn whoever_is_slow_within_tls_is_cut_off_too() {
+async fn slow_clients_are_disconnected_within_tls_too() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certify(folder.path());
     let server =
@@ -137,7 +137,7 @@ async fn whoever_is_slow_within_tls_is_cut_off_too() {
 }
 
 #[test]
-fn the_program_speaks_https_and_stops_beside_idle_connections() {
+fn the_program_serves_https_and_stops_despite_idle_connections() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certify(folder.path());
     let with_tls = |arguments: &[&str], listen: &str| {
@@ -164,7 +164,7 @@ fn the_program_speaks_https_and_stops_beside_idle_connections() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_refused_at_the_start() {
+fn an_unusable_certificate_is_rejected_at_start() {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
     let start = |certificate: &str, key: Option<&str>| {
@@ -184,7 +184,7 @@ fn a_certificate_that_cannot_be_used_is_refused_at_the_start() {
 }
 
 #[test]
-fn a_healthcheck_trusts_the_configured_certificate_alone() {
+fn the_healthcheck_trusts_only_the_configured_certificate() {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
     let mut command = kaiwa(folder.path(), &["serve"]);

@@ -65,7 +65,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_backup_holds_all_that_was_acknowledged_before_it_while_writes_go_on() {
+async fn a_backup_contains_everything_acknowledged_before_it_while_writes_continue() {
     let server = TestServer::start();
     send(&server, "image", noise(1, 300_000)).await;
     media_once(&server, "stored").await;
@@ -103,7 +103,7 @@ async fn a_backup_holds_all_that_was_acknowledged_before_it_while_writes_go_on()
 }
 
 #[actix_web::test]
-async fn a_server_starts_from_a_backup_with_everything_that_it_had() {
+async fn a_server_starts_from_a_backup_with_all_its_data() {
     let (mut server, folder, file) = backed_up().await;
     let (before, media) =
         (server.get("/v1.0/conversations").await.json(), media_once(&server, "stored").await);
@@ -124,7 +124,7 @@ async fn a_server_starts_from_a_backup_with_everything_that_it_had() {
 }
 
 #[actix_web::test]
-async fn who_followed_the_feed_before_a_restore_is_told_to_begin_anew() {
+async fn a_feed_reader_from_before_a_restore_is_reset() {
     let (mut server, folder, file) = backed_up().await;
     let user = server.user("Alice");
     let mut feed = Feed::open(&server, "").await;
@@ -147,7 +147,7 @@ async fn who_followed_the_feed_before_a_restore_is_told_to_begin_anew() {
 }
 
 #[actix_web::test]
-async fn what_waited_in_a_backup_and_was_sent_since_is_not_executed_twice() {
+async fn a_message_waiting_in_a_backup_and_sent_since_is_not_executed_twice() {
     for mode in [DeliveryMode::PushOnly, DeliveryMode::PreferReply] {
         let mut server = TestServer::start_with(|config| {
             config.accounts[0].delivery_mode = Some(mode);
@@ -183,7 +183,7 @@ async fn what_waited_in_a_backup_and_was_sent_since_is_not_executed_twice() {
 }
 
 #[actix_web::test]
-async fn a_backup_with_a_changed_byte_is_refused_and_leaves_nothing_behind() {
+async fn a_backup_with_a_changed_byte_is_rejected_and_leaves_nothing_behind() {
     let (_server, folder, file) = backed_up().await;
     let whole = std::fs::read(&file).unwrap();
     let (damaged, target) = (folder.path().join("damaged.tar"), folder.path().join("data"));
@@ -214,7 +214,7 @@ async fn a_backup_with_a_changed_byte_is_refused_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn an_archive_that_names_other_places_is_refused_and_touches_nothing_outside() {
+fn an_archive_with_paths_outside_is_rejected_and_touches_nothing_outside() {
     let folder = tempfile::tempdir().unwrap();
     let (file, target) = (folder.path().join("evil.tar"), folder.path().join("data"));
     let entries = [
@@ -245,7 +245,7 @@ fn an_archive_that_names_other_places_is_refused_and_touches_nothing_outside() {
 }
 
 #[actix_web::test]
-async fn a_directory_with_something_in_it_and_a_file_that_exists_are_left_alone() {
+async fn a_non_empty_directory_and_an_existing_file_are_not_overwritten() {
     let (server, folder, file) = backed_up().await;
     let target = folder.path().join("data");
     std::fs::create_dir(&target).unwrap();
@@ -265,7 +265,7 @@ async fn a_directory_with_something_in_it_and_a_file_that_exists_are_left_alone(
 }
 
 #[actix_web::test]
-async fn a_server_makes_backups_by_itself_and_keeps_the_newest() {
+async fn a_server_makes_scheduled_backups_and_keeps_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("backups");
     let server = TestServer::start_with(|config| {
@@ -295,7 +295,7 @@ async fn a_server_makes_backups_by_itself_and_keeps_the_newest() {
 }
 
 #[actix_web::test]
-async fn a_log_that_is_left_to_another_process_is_trimmed_by_that_and_by_nobody_else() {
+async fn a_log_owned_by_another_process_is_truncated_only_by_that_process() {
     let mut server = TestServer::start_with(|config| config.storage.checkpoint = Checkpoint::External);
     let user = server.user("Bob");
     let other = Connection::open(server.database()).unwrap();
@@ -343,7 +343,7 @@ fn kaiwa(server: &TestServer, arguments: &[&Path]) -> Output {
 }
 
 #[actix_web::test]
-async fn the_commands_back_up_restore_and_verify_beside_a_running_server() {
+async fn backup_restore_and_verify_work_beside_a_running_server() {
     let (server, folder, _) = backed_up().await;
     let (file, data) = (folder.path().join("by-command.tar"), folder.path().join("data"));
     let path = Path::new;

@@ -107,7 +107,7 @@ fn check_unusable(mut command: Command, words: &str) {
 }
 
 #[actix_web::test]
-async fn no_secret_and_no_token_is_in_any_byte_of_the_data_directory() {
+async fn no_secret_or_token_is_in_any_byte_of_the_data_directory() {
     let mut server = TestServer::start();
     let account = json!({ "type": "line", "secret": "canary-secret", "token": "canary-token" });
     let id = server.post("/v1.0/conversation_accounts", &account).await.json()["id"].clone();
@@ -133,7 +133,7 @@ async fn no_secret_and_no_token_is_in_any_byte_of_the_data_directory() {
 }
 
 #[test]
-fn a_secret_that_was_moved_to_another_row_or_column_is_refused() {
+fn a_secret_moved_to_another_row_or_column_is_rejected() {
     for steal in [
         "UPDATE accounts SET token = (SELECT token FROM accounts WHERE name = '1') WHERE name = '0'",
         "UPDATE accounts SET token = secret WHERE name = '0'",
@@ -152,7 +152,7 @@ fn a_secret_that_was_moved_to_another_row_or_column_is_refused() {
 }
 
 #[test]
-fn secrets_of_an_earlier_version_are_sealed_when_it_is_opened() {
+fn secrets_of_an_earlier_version_are_encrypted_on_opening() {
     let folder = tempfile::tempdir().unwrap();
     Connection::open(folder.path().join("kaiwa.db")).unwrap().execute_batch(VERSION_1).unwrap();
     let secrets =
@@ -169,7 +169,7 @@ fn secrets_of_an_earlier_version_are_sealed_when_it_is_opened() {
 }
 
 #[test]
-fn a_database_does_not_open_without_its_key_and_stays_as_it_is() {
+fn a_database_does_not_open_without_its_key_and_stays_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 1);
     let before = std::fs::read(folder.path().join("kaiwa.db")).unwrap();
@@ -197,7 +197,7 @@ fn a_database_does_not_open_without_its_key_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_rotation_seals_everything_anew_and_nothing_is_left_of_the_old_key() {
+fn a_key_rotation_reencrypts_everything_and_leaves_nothing_of_the_old_key() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 3);
     let old = std::fs::read_to_string(key_file(folder.path())).unwrap();
@@ -213,7 +213,7 @@ fn a_rotation_seals_everything_anew_and_nothing_is_left_of_the_old_key() {
 }
 
 #[test]
-fn a_rotation_names_the_secrets_that_cannot_be_opened_and_changes_nothing() {
+fn a_key_rotation_names_secrets_that_cannot_be_decrypted_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 3);
     let database = folder.path().join("kaiwa.db");
@@ -241,7 +241,7 @@ fn a_rotation_names_the_secrets_that_cannot_be_opened_and_changes_nothing() {
 }
 
 #[test]
-fn a_configured_key_is_exchanged_for_the_one_that_stands_before_it() {
+fn a_configured_key_is_rotated_to_the_one_listed_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = ("aa".repeat(32), "bb".repeat(32));
     let with = |keys: String, arguments: &[&str]| {
@@ -263,7 +263,7 @@ fn a_configured_key_is_exchanged_for_the_one_that_stands_before_it() {
 }
 
 #[test]
-fn a_rotation_that_is_killed_leaves_a_database_that_opens_and_can_be_rotated() {
+fn a_killed_key_rotation_leaves_a_database_that_opens_and_can_be_rotated() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), ACCOUNTS);
     let keys = || std::fs::read_to_string(key_file(folder.path())).unwrap().lines().count();

@@ -16,7 +16,7 @@ fn lock(server: &TestServer) -> Connection {
 }
 
 #[actix_web::test]
-async fn a_webhook_that_cannot_be_stored_in_time_is_refused_within_two_seconds() {
+async fn a_webhook_that_cannot_be_stored_in_time_is_rejected_within_two_seconds() {
     let limit = Config::default().limits.webhook_timeout;
     assert!(limit <= Duration::from_millis(1_500), "LINE waits two seconds, and the answer has a way to go");
     let server = TestServer::start_with(|config| config.limits.webhook_timeout = limit);
@@ -50,7 +50,7 @@ async fn a_server_that_cannot_write_is_not_ready_and_recovers() {
 }
 
 #[actix_web::test]
-async fn each_look_at_an_idle_server_changes_what_is_on_its_disk() {
+async fn each_readiness_check_of_an_idle_server_writes_to_its_disk() {
     let server = TestServer::start();
     let stamp = "SELECT last_stamp FROM clock";
     let mut before: i64 = server.value(stamp);
@@ -65,7 +65,7 @@ async fn each_look_at_an_idle_server_changes_what_is_on_its_disk() {
 }
 
 #[actix_web::test]
-async fn every_look_after_the_first_refusal_is_refused_until_the_disk_takes_a_write() {
+async fn every_readiness_check_fails_after_a_failed_write_until_the_disk_accepts_one() {
     let server = TestServer::start();
     assert_eq!(server.get("/readyz").await.status, 200);
     let other = lock(&server);
@@ -78,7 +78,7 @@ async fn every_look_after_the_first_refusal_is_refused_until_the_disk_takes_a_wr
 }
 
 #[actix_web::test]
-async fn a_withdrawn_text_is_nowhere_in_the_tables() {
+async fn an_unsent_text_is_nowhere_in_the_tables() {
     let server = TestServer::start();
     let user = server.user("Alice");
     let message = text_event(&user, "a very secret text");

@@ -20,7 +20,7 @@ const VERSION_1: &str = include_str!("../fixtures/version_1.sql");
 const QUEUE: usize = 1;
 
 #[test]
-fn a_file_of_the_first_version_is_carried_up_and_keeps_its_rows() {
+fn a_database_of_version_1_is_migrated_and_keeps_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kaiwa.db");
     let connection = Connection::open(&path).unwrap();
@@ -52,7 +52,7 @@ fn a_file_of_the_first_version_is_carried_up_and_keeps_its_rows() {
 }
 
 #[test]
-fn uploads_of_an_older_file_belong_to_every_message_that_shows_them() {
+fn uploads_of_an_older_database_belong_to_every_message_that_shows_them() {
     const UPLOADS: &str = "
         INSERT INTO messages (conversation, tm_create, id, status, source_target, text, medias, tm_update)
         SELECT 1, value, randomblob(16), iif(value = 107, 'failed', 'sent'), '', CASE value
@@ -96,7 +96,7 @@ fn uploads_of_an_older_file_belong_to_every_message_that_shows_them() {
 }
 
 #[test]
-fn a_file_of_the_first_version_becomes_the_same_as_a_new_one() {
+fn a_migrated_database_of_version_1_equals_a_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));
     Connection::open(&old).unwrap().execute_batch(VERSION_1).unwrap();
@@ -112,7 +112,7 @@ fn a_file_of_the_first_version_becomes_the_same_as_a_new_one() {
 }
 
 #[test]
-fn no_token_replaces_what_a_file_of_an_earlier_version_says_of_a_customer() {
+fn no_token_overwrites_what_an_earlier_version_stored_about_a_customer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kaiwa.db");
     let connection = Connection::open(&path).unwrap();
@@ -245,7 +245,7 @@ fn on_one_line(sql: &str) -> String {
 }
 
 #[test]
-fn conditions_are_found_whole_and_without_comments() {
+fn check_constraints_are_found_whole_and_without_comments() {
     let sql =
         "CREATE TABLE a (\n    b TEXT CHECK (b IN\n        ('c', 'd')), -- CHECK (e)\n    CHECK ((b) = 1)\n)";
 

@@ -126,7 +126,7 @@ fn gone(leave: fn(&Path)) -> tempfile::TempDir {
 }
 
 #[test]
-fn whatever_is_left_of_a_database_no_new_one_takes_its_place_and_nothing_is_touched() {
+fn no_new_database_replaces_the_remains_of_one_and_nothing_is_touched() {
     for (number, (name, leave)) in LEFT.into_iter().enumerate() {
         let folder = gone(leave);
         let before = everything(folder.path());
@@ -142,7 +142,7 @@ fn whatever_is_left_of_a_database_no_new_one_takes_its_place_and_nothing_is_touc
 }
 
 #[test]
-fn what_only_uses_a_database_does_not_touch_the_log_of_one_that_is_gone() {
+fn commands_that_use_a_database_do_not_touch_the_log_of_a_missing_one() {
     for (_, leave) in &LEFT[..2] {
         let folder = gone(*leave);
         let before = everything(folder.path());
@@ -155,7 +155,7 @@ fn what_only_uses_a_database_does_not_touch_the_log_of_one_that_is_gone() {
 }
 
 #[test]
-fn doctor_says_that_a_database_is_gone_and_touches_nothing() {
+fn doctor_reports_a_missing_database_and_touches_nothing() {
     for (name, leave) in LEFT {
         let folder = gone(leave);
         let before = everything(folder.path());
@@ -174,7 +174,7 @@ fn doctor_says_that_a_database_is_gone_and_touches_nothing() {
 }
 
 #[test]
-fn a_new_database_is_begun_on_purpose_and_what_was_left_is_kept_aside() {
+fn a_new_database_is_created_on_request_and_the_remains_are_set_aside() {
     let begin: [(&[&str], bool); 2] = [(&["migrate", "--new"], false), (&["serve", "--new"], true)];
     for (arguments, serves) in begin {
         let folder = gone(|data| {
@@ -202,7 +202,7 @@ fn a_new_database_is_begun_on_purpose_and_what_was_left_is_kept_aside() {
 }
 
 #[test]
-fn where_no_new_database_can_be_begun_nothing_is_moved_aside_for_it() {
+fn nothing_is_set_aside_when_no_new_database_can_be_created() {
     let hopeless: [(&str, Leave); 4] = [
         ("a link that leads nowhere", |data| symlink("nowhere", data.join("kaiwa.db")).unwrap()),
         ("a link that leads nowhere", |data| symlink("/nowhere/kaiwa.db", data.join("kaiwa.db")).unwrap()),
@@ -229,7 +229,7 @@ fn where_no_new_database_can_be_begun_nothing_is_moved_aside_for_it() {
 }
 
 #[test]
-fn a_key_or_a_start_that_was_cut_off_is_no_database_that_is_gone() {
+fn a_key_or_an_interrupted_start_is_not_a_missing_database() {
     let begun: [fn(&Path); 8] = [
         |_| {},
         |data| fs::write(data.join("secret.key"), "00ff".repeat(16)).unwrap(),
@@ -266,7 +266,7 @@ fn a_key_or_a_start_that_was_cut_off_is_no_database_that_is_gone() {
 }
 
 #[test]
-fn a_server_does_not_start_without_the_folder_of_files_that_it_has_and_goes_on_with_an_empty_one() {
+fn a_server_does_not_start_without_its_media_folder_but_does_with_an_empty_one() {
     let folder = installed();
     let media = data(folder.path()).join("media");
     fs::create_dir_all(&media).unwrap();
@@ -308,7 +308,7 @@ fn ended(serving: &mut Serving) -> ExitStatus {
 }
 
 #[test]
-fn a_server_ends_when_its_files_are_moved_removed_or_replaced_and_nothing_is_lost_by_it() {
+fn a_server_exits_when_its_files_are_moved_removed_or_replaced_and_loses_nothing() {
     type Take = fn(&Path);
     let taken: [(&str, Take); 5] = [
         ("the file is moved", |data| fs::rename(data.join("kaiwa.db"), data.join("../away")).unwrap()),

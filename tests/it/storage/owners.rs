@@ -31,7 +31,7 @@ fn check_all_of_the_service(folder: &Path) {
 }
 
 #[test]
-fn what_root_makes_in_the_folder_of_a_service_belongs_to_the_service() {
+fn files_that_root_creates_in_the_folder_of_a_service_belong_to_the_service() {
     let Some(folder) = folder_of_service() else { return };
     let steps: [&[&str]; 6] = [
         &["migrate"],
@@ -55,7 +55,7 @@ fn what_root_makes_in_the_folder_of_a_service_belongs_to_the_service() {
 }
 
 #[test]
-fn a_key_that_is_exchanged_keeps_its_owner_group_and_mode() {
+fn a_rotated_key_file_keeps_its_owner_group_and_mode() {
     let folder = tempfile::tempdir().unwrap();
     succeed(folder.path(), &["migrate"]);
     let key = folder.path().join("kaiwa-data/secret.key");

@@ -21,7 +21,7 @@ fn backed_up() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_backup_is_restored_into_the_root_of_a_volume_and_not_beside_anything_else() {
+fn a_backup_is_restored_into_an_empty_volume_root_but_not_beside_other_files() {
     let folder = backed_up();
     let volume = folder.path().join("volume");
     fs::create_dir_all(volume.join("lost+found")).unwrap();
@@ -42,7 +42,7 @@ fn a_backup_is_restored_into_the_root_of_a_volume_and_not_beside_anything_else()
 }
 
 #[test]
-fn a_folder_whose_name_is_no_text_is_used_as_it_is_and_no_other_appears() {
+fn a_folder_whose_name_is_not_utf_8_is_used_and_no_other_appears() {
     let folder = backed_up();
     let outer = folder.path().join("outer");
     fs::create_dir(&outer).unwrap();
@@ -98,7 +98,7 @@ fn where_mounting_is_allowed(folder: &Path, script: &str) -> Option<String> {
 }
 
 #[test]
-fn a_full_disk_is_named_and_nothing_good_is_called_damaged() {
+fn a_full_disk_is_reported_and_nothing_intact_is_called_damaged() {
     let folder = backed_up();
     let program = env!("CARGO_BIN_EXE_kaiwa");
     let fill = "dd if=/dev/zero of=volume/filler bs=1k 2>/dev/null";
@@ -127,7 +127,7 @@ fn a_full_disk_is_named_and_nothing_good_is_called_damaged() {
 
 /// What only reads a database needs room for SQLite's index of its log.
 #[test]
-fn a_full_disk_is_named_by_what_only_reads_and_no_other_remedy_is_told() {
+fn commands_that_only_read_report_a_full_disk_and_no_other_remedy() {
     let folder = backed_up();
     let program = env!("CARGO_BIN_EXE_kaiwa");
     let setup = "cp -r kaiwa-data volume; rm -f volume/kaiwa-data/kaiwa.db-*; dd if=/dev/zero of=volume/filler bs=1k 2>/dev/null; \
@@ -153,7 +153,7 @@ fn a_full_disk_is_named_by_what_only_reads_and_no_other_remedy_is_told() {
 }
 
 #[test]
-fn a_backup_for_which_the_disk_is_too_small_names_that_disk_however_far_it_comes() {
+fn a_backup_that_does_not_fit_names_the_full_disk_at_every_stage() {
     let folder = backed_up();
     let program = env!("CARGO_BIN_EXE_kaiwa");
     for room in [4, 16, 64, 192, 320, 448] {
@@ -169,7 +169,7 @@ fn a_backup_for_which_the_disk_is_too_small_names_that_disk_however_far_it_comes
 }
 
 #[test]
-fn who_sits_at_a_terminal_is_asked_before_something_is_erased_or_restored() {
+fn a_terminal_user_is_asked_before_anything_is_erased_or_restored() {
     let folder = backed_up();
     let program = env!("CARGO_BIN_EXE_kaiwa");
     let at_terminal = |arguments: &str, answer: &str| {

@@ -13,12 +13,12 @@ const FOLDER_FILES_MAX: usize = 15;
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
-fn no_file_uses_one_that_uses_it() {
+fn files_form_no_import_circle() {
     assert_eq!(in_circles(uses(&source_files())), [""; 0], "each of these uses another one, round and round");
 }
 
 #[test]
-fn no_folder_uses_one_that_uses_it() {
+fn folders_form_no_import_circle() {
     let uses = uses(&source_files());
     let folders: BTreeSet<&Path> = uses.keys().flat_map(|file| Path::new(file).ancestors().skip(1)).collect();
     for folder in folders {
@@ -133,7 +133,7 @@ fn in_circles(mut uses: Uses) -> Vec<String> {
 }
 
 #[test]
-fn a_circle_is_found_and_what_leads_to_it_or_from_it_is_not() {
+fn only_the_members_of_a_circle_are_found() {
     let uses = |pairs: &[(&str, &str)]| {
         let mut uses = Uses::new();
         for (from, to) in pairs {
@@ -151,7 +151,7 @@ fn a_circle_is_found_and_what_leads_to_it_or_from_it_is_not() {
 }
 
 #[test]
-fn a_module_is_used_under_every_name_that_it_has() {
+fn imports_are_found_under_every_name_of_a_module() {
     let modules = ["src/a/mod.rs", "src/a/b.rs", "src/c.rs"].map(|file| (module(file), file)).into();
     let text = "use crate::a;\nuse crate::c::{self, D};\npub(in crate::c) fn f() { a::b::g(); }";
 

@@ -6,7 +6,7 @@ use crate::tidy::tree::{file, files, rust_files};
 use crate::tidy::{Finding, hold};
 
 #[test]
-fn every_rust_file_begins_with_what_it_is_for() {
+fn every_rust_file_begins_with_its_purpose() {
     hold("`//!` on the first line", &rust_files(), |file| {
         let is_explained = file.text.starts_with("//! ");
         (!is_explained).then(|| Finding::new(1, "no explanation")).into_iter().collect()
@@ -14,7 +14,7 @@ fn every_rust_file_begins_with_what_it_is_for() {
 }
 
 #[test]
-fn every_python_file_begins_with_what_it_is_for() {
+fn every_python_file_begins_with_its_purpose() {
     hold("a docstring on the first line", &files(), |file| {
         let is_missing = file.has_extension("py") && !file.text.starts_with("\"\"\"");
         is_missing.then(|| Finding::new(1, "no explanation")).into_iter().collect()

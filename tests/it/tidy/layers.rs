@@ -82,7 +82,7 @@ fn the_sandbox_shares_only_the_wire_with_the_server() {
 }
 
 #[test]
-fn databases_networks_clocks_and_the_environment_are_used_in_one_place_each() {
+fn databases_networks_clocks_and_the_environment_are_each_used_in_one_place() {
     hold("a use in its home, see HOMES", &source_files(), |file| {
         let is_stray =
             |path: &str| HOMES.iter().any(|(used, homes)| begins_with(path, used) && !file.is_in(homes));
@@ -99,7 +99,7 @@ fn only_the_timestamp_reads_the_clock() {
 }
 
 #[test]
-fn paths_begin_at_the_crate_so_that_their_layer_can_be_seen() {
+fn paths_begin_at_the_crate() {
     hold("crate::…, or `use super::*` in the tests of a module", &source_files(), |file| {
         stray_paths(&file.text, |path| path.starts_with("super::") && path != "super::*")
     });
@@ -142,14 +142,14 @@ fn stray_paths(text: &str, is_stray: impl Fn(&str) -> bool) -> Vec<Finding> {
 }
 
 #[test]
-fn a_layer_is_told_from_the_path_of_its_file() {
+fn the_layer_is_derived_from_the_path_of_a_file() {
     assert_eq!(layer("src/error.rs"), "error");
     assert_eq!(layer("src/sandbox/control/mod.rs"), "sandbox");
     assert_eq!(layer("src/main.rs"), "main");
 }
 
 #[test]
-fn a_path_to_a_later_layer_or_to_a_stranger_is_found() {
+fn a_path_to_a_higher_layer_or_a_stranger_is_found() {
     let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
     let wrong = |file: &File| {
         let found = crate_paths(file, |_, target| !may_use(layer(&file.path), target));
@@ -166,7 +166,7 @@ fn a_path_to_a_later_layer_or_to_a_stranger_is_found() {
 }
 
 #[test]
-fn the_beginning_of_a_path_ends_where_a_name_ends() {
+fn a_path_prefix_ends_at_a_whole_name() {
     assert!(begins_with("awc::Client", "awc"));
     assert!(begins_with("awc", "awc"));
     assert!(!begins_with("awciferous::Client", "awc"));

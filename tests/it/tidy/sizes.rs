@@ -87,7 +87,7 @@ fn last_line(tokens: &[(usize, &str)]) -> Option<usize> {
 }
 
 #[test]
-fn the_length_of_a_function_ends_with_its_own_brace() {
+fn a_function_ends_with_its_own_brace() {
     let text = "fn a(b: [u8; 2]) -> C\nwhere D: E {\n  let f = || {};\n  fn g() {}\n}\n\
                 trait H { fn i(&self); }\ntype J = fn(u8);\nconst K: &str = \"}\";";
     let code = code(text);
@@ -98,7 +98,7 @@ fn the_length_of_a_function_ends_with_its_own_brace() {
 }
 
 #[test]
-fn tests_begin_where_the_module_says_so() {
+fn tests_begin_at_the_test_module() {
     let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
 
     assert_eq!(first_line_of_tests(&file("src/a.rs", "fn b() {}\n\n#[cfg(test)]\nmod tests {}")), 3);

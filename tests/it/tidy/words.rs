@@ -27,7 +27,7 @@ const SQL_WORDS: [&str; 9] =
     ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE ", "ALTER ", "DROP ", "VACUUM", "ATTACH "];
 
 #[test]
-fn nothing_is_left_for_later() {
+fn no_note_says_to_do_something_later() {
     // A guide for contributors may name the words that it forbids.
     let files: Vec<_> = files().into_iter().filter(|file| !file.has_extension("md")).collect();
     hold("an issue, or nothing", &files, |file| lines_with(&file.text, |line| first(line, &PROMISES)));
@@ -41,7 +41,7 @@ fn nothing_is_unfinished_ignored_or_allowed() {
 }
 
 #[test]
-fn files_and_folders_are_named_for_what_is_in_them() {
+fn files_and_folders_have_meaningful_names() {
     hold("a name that says what is inside", &files(), |file| {
         empty_name(&file.path).map(|name| Finding::new(1, name)).into_iter().collect()
     });
@@ -59,7 +59,7 @@ fn columns_are_named_in_sql() {
 }
 
 #[test]
-fn sql_is_a_constant_and_never_put_together() {
+fn sql_is_constant_and_never_concatenated() {
     hold("a constant text with parameters", &source_files(), |file| formatted_sql(&file.text));
 }
 
@@ -112,7 +112,7 @@ fn sql_is_found_in_formatted_texts_only() {
 }
 
 #[test]
-fn an_absolute_path_is_told_from_a_part_of_an_address() {
+fn an_absolute_path_is_distinguished_from_part_of_a_url() {
     let folder = MACHINE_PATHS[1];
 
     assert_eq!(machine_path(&format!("see {folder}kaiwa")), Some(folder));

@@ -11,7 +11,7 @@ use crate::webhooks::{called, deliveries, delivery, secret_of, start, start_with
 const SECOND: Duration = Duration::from_secs(1);
 
 #[actix_web::test]
-async fn an_event_is_told_once_and_signed_over_the_very_bytes() {
+async fn an_event_is_delivered_once_and_signed_over_its_exact_bytes() {
     let receiver = Receiver::start();
     let server = start(&receiver);
     let alice = server.user("Alice");
@@ -44,7 +44,7 @@ async fn an_event_is_told_once_and_signed_over_the_very_bytes() {
 }
 
 #[actix_web::test]
-async fn what_was_not_taken_is_told_again_on_schedule_with_the_same_id_and_bytes() {
+async fn a_failed_delivery_is_retried_on_schedule_with_the_same_id_and_bytes() {
     let receiver = Receiver::start();
     receiver.answer_all(500);
     let server = start(&receiver);
@@ -93,7 +93,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 }
 
 #[actix_web::test]
-async fn an_endpoint_that_is_gone_is_told_nothing_more_until_it_is_enabled() {
+async fn an_endpoint_that_responds_gone_gets_nothing_until_it_is_enabled() {
     for by_setup in [false, true] {
         gone_until_enabled(by_setup).await;
     }
@@ -128,7 +128,7 @@ async fn gone_until_enabled(by_setup: bool) {
 }
 
 #[actix_web::test]
-async fn a_receiver_that_asks_for_time_is_given_it_and_then_one_delivery_goes_first() {
+async fn a_receiver_that_asks_for_a_pause_gets_it_and_then_one_probe() {
     let receiver = Receiver::start();
     receiver.answer(|_| Some(with_header(429, "retry-after: 600")));
     let server = start(&receiver);
@@ -157,7 +157,7 @@ async fn a_receiver_that_asks_for_time_is_given_it_and_then_one_delivery_goes_fi
 }
 
 #[actix_web::test]
-async fn a_receiver_without_an_answer_is_given_up_after_the_time_limit() {
+async fn a_receiver_that_does_not_respond_times_out() {
     let receiver = Receiver::start();
     receiver.hang();
     let server = start_with(&receiver, |config| config.webhooks.timeout = Duration::from_millis(200));
@@ -190,7 +190,7 @@ async fn a_restart_loses_nothing_and_repeats_the_same_call() {
 }
 
 #[actix_web::test]
-async fn what_was_told_can_be_told_again() {
+async fn a_delivered_event_can_be_replayed() {
     let receiver = Receiver::start();
     let server = start(&receiver);
     write(&server, &server.user("Alice"), "hello").await;
@@ -208,7 +208,7 @@ async fn what_was_told_can_be_told_again() {
 }
 
 #[actix_web::test]
-async fn answers_of_any_size_and_shape_cost_nothing() {
+async fn responses_of_any_size_and_shape_are_harmless() {
     let receiver = Receiver::start();
     let long = format!("HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n{}", "x".repeat(1 << 20));
     receiver.answer(move |call| match call.json()["data"]["text"].as_str() {

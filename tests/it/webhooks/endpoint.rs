@@ -38,7 +38,7 @@ async fn an_endpoint_is_set_by_a_call_and_its_secret_is_shown_once() {
 }
 
 #[actix_web::test]
-async fn what_is_no_endpoint_is_refused_and_changes_nothing() {
+async fn an_invalid_endpoint_is_rejected_and_changes_nothing() {
     let receiver = Receiver::start();
     let server = start(&receiver);
 
@@ -61,7 +61,7 @@ async fn what_is_no_endpoint_is_refused_and_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn both_secrets_sign_for_a_day_after_a_rotation_and_then_the_new_one_alone() {
+async fn both_secrets_sign_for_a_day_after_a_rotation_and_then_only_the_new_one() {
     let receiver = Receiver::start();
     let server = start(&receiver);
     let alice = server.user("Alice");
@@ -121,7 +121,7 @@ async fn deliveries_are_listed_by_page_state_and_conversation() {
 }
 
 #[actix_web::test]
-async fn another_customers_deliveries_and_endpoint_are_not_there() {
+async fn another_customers_deliveries_and_endpoint_do_not_exist() {
     let (mine, theirs) = (Receiver::start(), Receiver::start());
     let server = start(&mine);
     let other = Other::connect(&server, &theirs).await;
@@ -148,7 +148,7 @@ async fn another_customers_deliveries_and_endpoint_are_not_there() {
 }
 
 #[actix_web::test]
-async fn a_new_address_is_told_what_the_old_one_was_not() {
+async fn a_new_endpoint_receives_what_the_old_one_did_not() {
     let (old, new) = (Receiver::start(), Receiver::start());
     old.answer_all(410);
     let server = start(&old);

@@ -10,7 +10,7 @@ use crate::webhooks::receiver::{Receiver, status};
 use crate::webhooks::{Other, deliveries, start, start_with, write};
 
 #[actix_web::test]
-async fn what_happens_in_a_conversation_is_told_in_order_and_no_other_waits_for_it() {
+async fn events_of_a_conversation_are_delivered_in_order_and_delay_no_other() {
     let receiver = Receiver::start();
     let server = start(&receiver);
     let (alice, bob) = (server.user("Alice"), server.user("Bob"));
@@ -32,7 +32,7 @@ async fn what_happens_in_a_conversation_is_told_in_order_and_no_other_waits_for_
 }
 
 #[actix_web::test]
-async fn a_customer_whose_receiver_hangs_holds_up_no_other() {
+async fn a_customer_whose_receiver_hangs_delays_no_other() {
     let (hanging, healthy) = (Receiver::start(), Receiver::start());
     hanging.hang();
     let server = start_with(&hanging, |config| config.webhooks.concurrency = 8);
@@ -51,7 +51,7 @@ async fn a_customer_whose_receiver_hangs_holds_up_no_other() {
 }
 
 #[actix_web::test]
-async fn a_withdrawn_message_is_told_without_its_text() {
+async fn an_unsent_message_is_delivered_without_its_text() {
     let receiver = Receiver::start();
     receiver.answer_all(500);
     let server = start(&receiver);

@@ -56,7 +56,7 @@ fn pair(uri: &str, method: &str) -> (String, String) {
 }
 
 #[actix_web::test]
-async fn what_a_call_has_set_survives_a_restart_whose_configuration_does_not_say_it() {
+async fn values_set_by_a_call_survive_a_restart_when_the_configuration_is_silent() {
     let mut server = TestServer::start_with(|config| {
         config.customers[0].is_default = false;
         config.accounts[0].is_default = false;
@@ -75,7 +75,7 @@ async fn what_a_call_has_set_survives_a_restart_whose_configuration_does_not_say
 }
 
 #[actix_web::test]
-async fn what_the_configuration_says_is_changed_there_alone_until_it_says_it_no_more() {
+async fn configured_values_can_be_changed_only_in_the_configuration_until_removed_there() {
     let mut server = TestServer::start_with(|config| {
         config.customers[0].is_default = false;
         config.customers[0].webhook_uri = Some(FILE.parse().unwrap());
@@ -111,7 +111,7 @@ async fn what_the_configuration_says_is_changed_there_alone_until_it_says_it_no_
 }
 
 #[actix_web::test]
-async fn setup_takes_from_a_token_what_no_call_has_set_and_says_what_it_does_not_take() {
+async fn setup_uses_values_of_the_token_that_no_call_has_set_and_reports_the_ignored_ones() {
     let server = TestServer::start();
 
     let first = set_up(&server, (TOKEN, "PUT")).await;
@@ -129,7 +129,7 @@ async fn setup_takes_from_a_token_what_no_call_has_set_and_says_what_it_does_not
 }
 
 #[actix_web::test]
-async fn setup_takes_no_endpoint_that_a_call_could_not_set() {
+async fn setup_accepts_no_endpoint_that_a_call_could_not_set() {
     let server = TestServer::start();
     let long = format!("https://example.com/{}", "x".repeat(2_048));
 
@@ -147,7 +147,7 @@ async fn setup_takes_no_endpoint_that_a_call_could_not_set() {
 }
 
 #[actix_web::test]
-async fn no_other_call_takes_the_endpoint_of_a_token() {
+async fn no_other_call_uses_the_endpoint_in_a_token() {
     let server = TestServer::start();
     let account = r#"{"type":"line","secret":"a","token":"b"}"#;
 

@@ -19,7 +19,7 @@ async fn name(server: &TestServer, uri: String) {
 }
 
 #[actix_web::test]
-async fn no_address_within_our_network_is_connected_to() {
+async fn no_endpoint_in_our_network_is_connected_to() {
     let inside = Receiver::start();
     let server = TestServer::start();
     let port = inside.url.rsplit_once(':').unwrap().1.to_owned();
@@ -51,7 +51,7 @@ async fn no_address_within_our_network_is_connected_to() {
 }
 
 #[actix_web::test]
-async fn an_address_of_this_machine_is_told_when_the_operator_allows_it() {
+async fn a_local_endpoint_receives_events_when_the_operator_allows_it() {
     let receiver = Receiver::start();
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["localhost".to_owned()]);
 

@@ -113,7 +113,7 @@ async fn one_by_one(server: &TestServer, conversation: &str) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_damaged_message_is_shown_as_far_as_it_can_be_and_costs_no_other() {
+async fn a_damaged_message_is_shown_as_far_as_possible_and_affects_no_other() {
     let harms = [
         ("text", "CAST(x'66697273ff' AS TEXT)", Some("firs\u{fffd}")),
         ("text", "CAST(x'ff' AS TEXT)", Some("\u{fffd}")),
@@ -161,7 +161,7 @@ async fn a_damaged_message_is_shown_as_far_as_it_can_be_and_costs_no_other() {
 }
 
 #[actix_web::test]
-async fn what_shows_a_damaged_name_shows_everything_else() {
+async fn a_damaged_name_hides_nothing_else() {
     let (server, conversation) = filled().await;
     let columns = [
         ("conversations", "name", "1"),
@@ -206,7 +206,7 @@ async fn what_shows_a_damaged_name_shows_everything_else() {
 }
 
 #[actix_web::test]
-async fn the_feed_goes_on_behind_a_damaged_event() {
+async fn the_feed_continues_after_a_damaged_event() {
     let (server, _) = filled().await;
     let number = |text: &str| -> i64 {
         let created = "SELECT sequence FROM events WHERE kind = 'conversation_message_created'";
@@ -235,7 +235,7 @@ async fn the_feed_goes_on_behind_a_damaged_event() {
 }
 
 #[actix_web::test]
-async fn what_is_damaged_is_erased_like_anything_else() {
+async fn damaged_data_is_erased_like_any_other() {
     let (mut server, conversation) = filled().await;
     let alice =
         server.get(&format!("/v1.0/conversations/{conversation}")).await.json()["reference_id"].clone();
@@ -264,7 +264,7 @@ async fn what_is_damaged_is_erased_like_anything_else() {
 }
 
 #[actix_web::test]
-async fn a_damaged_message_grows_too_old_like_any_other() {
+async fn a_damaged_message_expires_like_any_other() {
     let (server, conversation) = filled().await;
     break_text(&server, "messages", "text", "text = 'first'");
     break_text(&server, "messages", "line_id", "text = 'second'");

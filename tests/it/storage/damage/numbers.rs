@@ -129,7 +129,7 @@ fn erase(store: &Store, folder: &Path, users: &[String]) -> Result<()> {
 }
 
 #[actix_web::test]
-async fn a_number_with_a_flipped_bit_is_found_and_costs_at_most_its_own_row() {
+async fn a_number_with_a_flipped_bit_is_found_and_affects_at_most_its_own_row() {
     let receiver = Receiver::start();
     let (server, users) = filled(&receiver).await;
     let folder = tempfile::tempdir().unwrap();

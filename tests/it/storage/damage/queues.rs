@@ -12,7 +12,7 @@ use crate::webhooks::receiver::Receiver;
 use crate::webhooks::start;
 
 #[actix_web::test]
-async fn customers_are_told_of_what_is_behind_a_damaged_event() {
+async fn customers_are_notified_of_events_after_a_damaged_one() {
     let harms = [
         "data = substr(data, 1, 20)",
         "data = replace(data, 'harmed', CAST(x'ff' AS TEXT))",
@@ -44,7 +44,7 @@ async fn customers_are_told_of_what_is_behind_a_damaged_event() {
 }
 
 #[actix_web::test]
-async fn a_damaged_request_fails_its_message_and_what_is_behind_it_goes_out() {
+async fn a_damaged_request_fails_its_message_and_later_ones_are_sent() {
     let harms = [
         "body = CAST(replace(CAST(body AS TEXT), 'harmed', 'armed!') AS BLOB)",
         "retry_key = x'00'",
@@ -96,7 +96,7 @@ async fn a_damaged_request_fails_its_message_and_what_is_behind_it_goes_out() {
 }
 
 #[actix_web::test]
-async fn files_and_names_behind_damaged_rows_are_fetched() {
+async fn files_and_names_after_damaged_rows_are_fetched() {
     let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20)";
     let server = TestServer::start();
     server.conversation_with(&server.user("Bob")).await;

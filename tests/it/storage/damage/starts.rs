@@ -15,7 +15,7 @@ use crate::webhooks::start;
 const DAY: Duration = Duration::from_hours(24);
 
 #[actix_web::test]
-async fn a_start_that_a_damaged_row_prevents_names_it_and_makes_nothing_in_its_place() {
+async fn a_start_prevented_by_a_damaged_row_names_it_and_creates_no_substitute() {
     let harms = [
         ("customers with key 1: id", "UPDATE customers SET id = x'00ff'"),
         ("accounts with key 1: id", "UPDATE accounts SET id = x'00ff'"),
@@ -45,7 +45,7 @@ async fn a_start_that_a_damaged_row_prevents_names_it_and_makes_nothing_in_its_p
 }
 
 #[actix_web::test]
-async fn what_can_be_done_without_prevents_no_start_and_no_message() {
+async fn damage_to_dispensable_rows_prevents_no_start_and_no_message() {
     let harms = [
         "UPDATE customers SET message_days = -1",
         "UPDATE webhook_endpoints SET customer = 7",
@@ -76,7 +76,7 @@ async fn what_can_be_done_without_prevents_no_start_and_no_message() {
 }
 
 #[actix_web::test]
-async fn a_damaged_probe_is_no_reason_to_take_another_key() {
+async fn a_damaged_key_probe_does_not_let_another_key_in() {
     let mut server = TestServer::start();
     server.conversation_with(&server.user("Alice")).await;
     halt(&mut server).await;
@@ -96,7 +96,7 @@ async fn a_damaged_probe_is_no_reason_to_take_another_key() {
 }
 
 #[actix_web::test]
-async fn whatever_bit_of_the_last_stamp_flips_later_messages_are_found_and_follow_the_earlier_ones() {
+async fn whichever_bit_of_the_last_timestamp_flips_later_messages_follow_the_earlier_ones() {
     let mut server = TestServer::start();
     let alice = server.user("Alice");
     let conversation = server.conversation_with(&alice).await;
@@ -122,7 +122,7 @@ async fn whatever_bit_of_the_last_stamp_flips_later_messages_are_found_and_follo
 }
 
 #[actix_web::test]
-async fn what_no_list_could_show_is_refused_and_not_stored() {
+async fn a_message_that_no_list_could_show_is_rejected_and_not_stored() {
     let server = TestServer::start();
     let alice = server.user("Alice");
     server.conversation_with(&alice).await;
@@ -141,7 +141,7 @@ async fn what_no_list_could_show_is_refused_and_not_stored() {
 }
 
 #[actix_web::test]
-async fn commands_that_read_name_the_file_that_is_no_database() {
+async fn commands_that_read_name_the_file_that_is_not_a_database() {
     let mut server = TestServer::start();
     server.conversation_with(&server.user("Alice")).await;
     halt(&mut server).await;
