@@ -1,21 +1,21 @@
-//! The content of messages: pictures, films, sounds and files, from LINE's host for them.
+//! Downloads of message content (images, videos, audio and files) from LINE's content host.
 
 use crate::line::client::LineClient;
 use crate::model::files::fetch::FetchError;
 use crate::model::secret::Secret;
 use crate::net::Response;
 
-/// Which of the two that LINE has of a message.
+/// Which of a message's two files to download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentPart {
-    /// What was sent.
-    Whole,
-    /// A small picture of it.
+    /// The original.
+    Original,
+    /// LINE's small preview image of it.
     Preview,
 }
 
 impl LineClient {
-    /// The content of a message, whose bytes are still to come.
+    /// Opens the content of a message; the body is not read yet.
     pub async fn content(
         &self,
         token: &Secret,
@@ -23,7 +23,7 @@ impl LineClient {
         part: ContentPart,
     ) -> Result<Response, FetchError> {
         if message_id.is_empty() || !message_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(FetchError::Final("LINE gave no id that could be asked for".to_owned()));
+            return Err(FetchError::Final("LINE sent no usable message id".to_owned()));
         }
         let preview = if part == ContentPart::Preview { "/preview" } else { "" };
         let path = format!("/v2/bot/message/{message_id}/content{preview}");
@@ -31,9 +31,9 @@ impl LineClient {
         if response.status() == 200 {
             return Ok(response);
         }
-        let answer = self.read_answer(response).await;
-        let message = answer.message();
-        Err(match answer.status {
+        let response = self.read_response(response).await;
+        let message = response.message();
+        Err(match response.status {
             404 | 410 => FetchError::Final(message),
             401 | 403 => FetchError::Token(message),
             202 | 429 | 500.. => FetchError::NotYet(message),

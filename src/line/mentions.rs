@@ -1,4 +1,4 @@
-//! Mentions in texts: as LINE tells them, and as LINE takes them in message objects of the type `textV2`.
+//! Mentions in texts: as LINE's webhooks describe them, and as LINE accepts them in `textV2` message objects.
 
 use std::ops::Range;
 
@@ -9,16 +9,16 @@ use crate::line::validation::problems::{Path, Problems, report};
 use crate::model::chats::chat::LineId;
 use crate::model::chats::mention::{Mention, MentionKind};
 
-/// The longest mention that is sent, in UTF-16 code units: a name, and no text of its own.
+/// Maximum length of an outgoing mention, in UTF-16 code units: it is a name, not a text of its own.
 const LENGTH_MAX: u32 = 1_000;
 
-/// LINE takes at most so many mentions in one text.
+/// LINE's maximum number of mentions in one text.
 const MENTIONS_MAX: usize = 20;
 
-/// A mention, and which bytes of the text it stands in place of.
+/// A mention and the byte range of the text that it replaces.
 pub type Placed<'a> = (Range<usize>, &'a Mention);
 
-/// The mentions of a message object; one that has no place is left out.
+/// The mentions of a received message object; those without a position are left out.
 pub fn received(mention: &Value) -> Vec<Mention> {
     mention["mentionees"].as_array().into_iter().flatten().filter_map(mentionee).collect()
 }
@@ -38,7 +38,8 @@ fn mentionee(value: &Value) -> Option<Mention> {
     })
 }
 
-/// Where the mentions of a text to send stand, in order. What stands nowhere, and what names nobody, is a problem.
+/// The byte ranges of the mentions of an outgoing text, in order. A mention at an invalid position or of an
+/// invalid user is reported as a problem.
 pub fn placed<'a>(text: &str, mentions: &'a [Mention], problems: &mut Problems) -> Vec<Placed<'a>> {
     let path = Path::Name(&Path::Root, "mentions");
     if mentions.len() > MENTIONS_MAX {
@@ -66,7 +67,7 @@ pub fn placed<'a>(text: &str, mentions: &'a [Mention], problems: &mut Problems) 
     placed
 }
 
-/// The text and the substitution of a message object that says this part of a text.
+/// The text and the `substitution` of a `textV2` message object for this part of a text.
 pub fn substituted(text: &str, part: Range<usize>, placed: &[Placed<'_>]) -> (String, Value) {
     let (mut written, mut substitution) = (String::new(), Map::new());
     let mut start = part.start;
@@ -86,7 +87,7 @@ pub fn substituted(text: &str, part: Range<usize>, placed: &[Placed<'_>]) -> (St
     (written, substitution.into())
 }
 
-/// A brace alone would begin a placeholder.
+/// Doubles braces, since a single one would start a placeholder.
 fn escaped(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}")
 }
@@ -97,7 +98,7 @@ fn bytes(text: &str, mention: &Mention) -> Option<Range<usize>> {
     Some(byte_at(text, mention.index)?..byte_at(text, end)?)
 }
 
-/// The byte at which this UTF-16 code unit begins a character, or the text ends.
+/// The byte offset of this UTF-16 code unit, if a character starts or the text ends there.
 fn byte_at(text: &str, unit: u32) -> Option<usize> {
     let mut units = 0;
     for (byte, character) in text.char_indices() {
@@ -119,15 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn mentions_are_read_one_by_one() {
-        let told = json!({ "mentionees": [
+    fn an_unreadable_mention_is_left_out_alone() {
+        let incoming = json!({ "mentionees": [
             { "index": 0, "length": 4, "type": "all" },
             { "index": 5, "length": 4, "type": "user", "userId": "U1", "isSelf": true },
             { "index": 9.0, "length": 1, "type": null, "userId": "../v2", "isSelf": "yes" },
             { "index": null, "length": 4, "type": "user" }, { "index": 1, "length": -1 }, { "index": 0, "length": 1, "type": "team" }, 7, null,
         ] });
 
-        let read = received(&told);
+        let read = received(&incoming);
 
         let expected = json!([
             { "index": 0, "length": 4, "kind": "all", "participant": null, "is_self": false },
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mention_takes_the_place_of_its_code_units_and_braces_are_doubled() {
+    fn a_mention_replaces_its_code_units_and_braces_are_doubled() {
         let text = "😀 {@A} 漢@B!";
         let mentions = [mention(9, 2, Some("U2")), mention(4, 2, Some("U1")), mention(11, 1, None)];
         let mut problems = Problems::new();
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_nowhere_or_names_nobody_is_refused_by_name() {
+    fn a_mention_with_an_invalid_range_or_user_is_reported_by_its_property() {
         for (mentions, property) in [
             (vec![mention(1, 1, Some("U1"))], "mentions[0]"),
             (vec![mention(0, 0, Some("U1"))], "mentions[0]"),

@@ -1,11 +1,10 @@
-//! LINE's wire: signatures, webhook bodies, request bodies and LINE's rules for them, and the client that speaks to
-//! LINE's API.
+//! LINE's API: signatures, webhook bodies, request bodies with LINE's validation rules, and the HTTP client.
 
-pub mod answer;
 pub mod client;
 pub mod content;
 pub mod lenient;
 pub mod mentions;
+pub mod outcome;
 pub mod outgoing;
 pub mod push;
 pub mod quota;

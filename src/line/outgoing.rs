@@ -1,4 +1,5 @@
-//! LINE's message objects from what a caller wants to send, and the way back: which property came from which.
+//! Builds LINE's message objects from an outgoing message, and maps properties of LINE's objects back to the
+//! caller's.
 
 use std::ops::Range;
 
@@ -12,10 +13,11 @@ use crate::model::chats::mention::Mention;
 use crate::model::chats::outgoing::Outgoing;
 use crate::model::chats::text::Text;
 
-/// Our name of a property and LINE's, where a dot leads into an object. LINE is not told what has no name there.
+/// Pairs of our property name and LINE's; a dot leads into an object. An empty name means that LINE has no
+/// such property.
 type BubbleFields = &'static [(&'static str, &'static str)];
 
-/// One message object, and where its properties come from.
+/// One of LINE's message objects, and the properties of the caller that it comes from.
 #[derive(Debug, Clone)]
 pub struct Bubble {
     object: Map<String, Value>,
@@ -23,7 +25,8 @@ pub struct Bubble {
     fields: BubbleFields,
 }
 
-/// The kinds of media, named alike here and there, but for the file: LINE has none, so it becomes a text with a link.
+/// The kinds of media, which have the same names as LINE's. LINE has no outgoing file, so that becomes a text
+/// with a link.
 const KINDS: [(&str, BubbleFields); 9] = [
     ("image", &[("uri", "originalContentUrl"), ("preview_uri", "previewImageUrl"), FILENAME]),
     ("video", &[("uri", "originalContentUrl"), ("preview_uri", "previewImageUrl"), DURATION, FILENAME]),
@@ -36,13 +39,14 @@ const KINDS: [(&str, BubbleFields); 9] = [
     ("flex", &[ALTERNATIVE, ("contents", "contents")]),
 ];
 
-/// LINE wants a preview of every picture; whether it is small enough to be its own only the caller knows.
+/// LINE requires a preview for every image; only the caller knows whether the image is small enough to be its
+/// own.
 const OWN_PREVIEW: BubbleFields = &[("uri", "originalContentUrl"), ("uri", "previewImageUrl")];
 const FILENAME: (&str, &str) = ("filename", "");
 const DURATION: (&str, &str) = ("duration_ms", "");
 const TITLE: (&str, &str) = ("title", "title");
 const ALTERNATIVE: (&str, &str) = ("alt_text", "altText");
-/// An imagemap has its contents beside the alternative text, not in an object of their own.
+/// An imagemap has its contents beside `altText`, not in an object of their own.
 const IMAGEMAP: BubbleFields = &[
     ALTERNATIVE,
     ("contents.baseUrl", "baseUrl"),
@@ -53,39 +57,39 @@ const IMAGEMAP: BubbleFields = &[
 const TEXT: BubbleFields = &[("text", "text")];
 const MENTIONING: BubbleFields = &[("text", "text"), ("mentions", "substitution")];
 const SENDER: BubbleFields = &[("name", "name"), ("icon_uri", "iconUrl")];
-/// What does not belong to a media but to the whole message.
-const WHOLE: BubbleFields = &[
+/// Properties of the whole message rather than of one media.
+const WHOLE_MESSAGE: BubbleFields = &[
     ("quick_replies", "quickReply.items"),
     ("quote", "quoteToken"),
     ("sender.icon_uri", "sender.iconUrl"),
     ("sender", "sender"),
 ];
 
-/// The kinds of message objects that can quote.
+/// The kinds of message objects that can quote a message.
 const QUOTING: [&str; 3] = ["text", "textV2", "sticker"];
 
-/// What LINE cannot check because it is not told, or told in other words.
-static OURS: ObjectRule = ObjectRule::Object(&[
+/// Rules for properties that LINE does not get, or gets under another name.
+static OWN_RULES: ObjectRule = ObjectRule::Object(&[
     optional("filename", ObjectRule::Text(Units, 0, 255)),
     optional("duration_ms", ObjectRule::Integer(1, i64::MAX)),
 ]);
 static LINK: ObjectRule = ObjectRule::Object(&[URI]);
 const URI: FieldRule = required("uri", ObjectRule::Url);
 
-/// The message objects in order, with all that is wrong before LINE's rules are asked.
+/// The message objects in order. Reports what is wrong before LINE's own rules are checked.
 pub fn bubbles(outgoing: &Outgoing, problems: &mut Problems) -> Vec<Bubble> {
     let mut bubbles = match &outgoing.text {
         Some(text) => texts(text, &outgoing.mentions, problems),
         None => Vec::new(),
     };
     if outgoing.text.is_none() && !outgoing.mentions.is_empty() {
-        report(problems, &Path::Name(&Path::Root, "mentions"), "only a text can mention somebody");
+        report(problems, &Path::Name(&Path::Root, "mentions"), "only a text can have mentions");
     }
     let path = Path::Name(&Path::Root, "medias");
     for (index, media) in outgoing.medias.iter().enumerate() {
-        bubbles.extend(of_media(media, &Path::Index(&path, index), problems));
+        bubbles.extend(media_bubble(media, &Path::Index(&path, index), problems));
     }
-    if let Some(sender) = outgoing.sender.as_ref().and_then(|sender| sender_of(sender, problems)) {
+    if let Some(sender) = outgoing.sender.as_ref().and_then(|sender| line_sender(sender, problems)) {
         for bubble in &mut bubbles {
             bubble.set("sender", sender.clone());
         }
@@ -99,13 +103,13 @@ pub fn bubbles(outgoing: &Outgoing, problems: &mut Problems) -> Vec<Bubble> {
     bubbles
 }
 
-/// A text that mentions nobody is of LINE's older type, which has no placeholders.
+/// A text without mentions uses LINE's older type `text`, which has no placeholders.
 fn texts(text: &Text, mentions: &[Mention], problems: &mut Problems) -> Vec<Bubble> {
     let placed = mentions::placed(text.as_str(), mentions, problems);
     let whole: Vec<Range<usize>> = placed.iter().map(|(bytes, _)| bytes.clone()).collect();
     let bubble = |part: Range<usize>| {
         if whole.iter().all(|bytes| bytes.end <= part.start || part.end <= bytes.start) {
-            return Bubble::of_text(&text.as_str()[part]);
+            return Bubble::text(&text.as_str()[part]);
         }
         let (written, substitution) = mentions::substituted(text.as_str(), part, &placed);
         let mut bubble = Bubble::new("textV2", String::new(), MENTIONING);
@@ -121,23 +125,23 @@ fn texts(text: &Text, mentions: &[Mention], problems: &mut Problems) -> Vec<Bubb
     parts.map(bubble).collect()
 }
 
-/// What is said where LINE has no message for a file: its name, if it has one, and where it is.
+/// The text that stands in for a file, which LINE cannot send: its name, if it has one, and its link.
 pub fn link_text(filename: &str, uri: &str) -> String {
     if filename.is_empty() { uri.to_owned() } else { format!("{filename}\n{uri}") }
 }
 
 /// The caller's name of a property of a request that carries these objects.
-pub fn property(bubbles: &[Bubble], lines: &str) -> String {
-    let place = lines.strip_prefix("messages[").and_then(|rest| rest.split_once(']'));
-    let found = place.and_then(|(index, rest)| {
+pub fn property(bubbles: &[Bubble], line_name: &str) -> String {
+    let position = line_name.strip_prefix("messages[").and_then(|rest| rest.split_once(']'));
+    let found = position.and_then(|(index, rest)| {
         let bubble = bubbles.get(index.parse::<usize>().ok()?)?;
         Some(bubble.property(rest.strip_prefix('.').unwrap_or(rest)))
     });
-    found.unwrap_or_else(|| lines.to_owned())
+    found.unwrap_or_else(|| line_name.to_owned())
 }
 
 impl Bubble {
-    /// The message object as LINE takes it.
+    /// LINE's message object.
     pub fn object(&self) -> Value {
         Value::Object(self.object.clone())
     }
@@ -148,7 +152,7 @@ impl Bubble {
         bubble
     }
 
-    fn of_text(text: &str) -> Self {
+    fn text(text: &str) -> Self {
         let mut bubble = Self::new("text", String::new(), TEXT);
         bubble.set("text", text.into());
         bubble
@@ -162,28 +166,28 @@ impl Bubble {
         self.object["type"].as_str().unwrap_or_default()
     }
 
-    fn property(&self, lines: &str) -> String {
-        if let Some(ours) = renamed(lines, WHOLE) {
-            return ours;
+    fn property(&self, line_name: &str) -> String {
+        if let Some(our_name) = renamed(line_name, WHOLE_MESSAGE) {
+            return our_name;
         }
-        let ours = renamed(lines, self.fields).unwrap_or_else(|| lines.to_owned());
-        match (self.origin.as_str(), ours.as_str()) {
-            ("", _) => ours,
+        let our_name = renamed(line_name, self.fields).unwrap_or_else(|| line_name.to_owned());
+        match (self.origin.as_str(), our_name.as_str()) {
+            ("", _) => our_name,
             (origin, "") => origin.to_owned(),
-            (origin, _) => format!("{origin}.{ours}"),
+            (origin, _) => format!("{origin}.{our_name}"),
         }
     }
 }
 
-/// The property in our words, when one of these fields leads to it.
-fn renamed(lines: &str, fields: BubbleFields) -> Option<String> {
-    fields.iter().filter(|(_, name)| !name.is_empty()).find_map(|(ours, name)| {
-        let rest = lines.strip_prefix(name)?;
-        (rest.is_empty() || rest.starts_with(['.', '['])).then(|| format!("{ours}{rest}"))
+/// Our name of LINE's property, if one of these fields maps to it.
+fn renamed(line_name: &str, fields: BubbleFields) -> Option<String> {
+    fields.iter().filter(|(_, name)| !name.is_empty()).find_map(|(our_name, name)| {
+        let rest = line_name.strip_prefix(name)?;
+        (rest.is_empty() || rest.starts_with(['.', '['])).then(|| format!("{our_name}{rest}"))
     })
 }
 
-fn of_media(media: &Value, path: &Path<'_>, problems: &mut Problems) -> Option<Bubble> {
+fn media_bubble(media: &Value, path: &Path<'_>, problems: &mut Problems) -> Option<Bubble> {
     let Some(media) = media.as_object() else {
         report(problems, path, "must be an object");
         return None;
@@ -195,49 +199,50 @@ fn of_media(media: &Value, path: &Path<'_>, problems: &mut Problems) -> Option<B
         report(problems, &Path::Name(path, "type"), message);
         return None;
     };
-    refuse_unknown(media, fields, path, problems);
-    check_ours(media, path, problems);
+    report_unknown(media, fields, path, problems);
+    check_own_rules(media, path, problems);
     if *kind == "file" {
-        return Some(of_file(media, path, problems));
+        return Some(file_bubble(media, path, problems));
     }
-    let is_own_preview = *kind == "image" && at(media, "preview_uri").is_none();
+    let is_own_preview = *kind == "image" && value_at(media, "preview_uri").is_none();
     let fields = if is_own_preview { OWN_PREVIEW } else { fields };
     let mut bubble = Bubble::new(kind, path.to_string(), fields);
-    for (ours, lines) in fields.iter().filter(|(_, lines)| !lines.is_empty()) {
-        if let Some(value) = at(media, ours) {
-            bubble.set(lines, value.clone());
+    for (our_name, line_name) in fields.iter().filter(|(_, line_name)| !line_name.is_empty()) {
+        if let Some(value) = value_at(media, our_name) {
+            bubble.set(line_name, value.clone());
         }
     }
     Some(bubble)
 }
 
-fn of_file(media: &Map<String, Value>, path: &Path<'_>, problems: &mut Problems) -> Bubble {
-    let uri = at(media, "uri").cloned().unwrap_or_default();
+fn file_bubble(media: &Map<String, Value>, path: &Path<'_>, problems: &mut Problems) -> Bubble {
+    let uri = value_at(media, "uri").cloned().unwrap_or_default();
     check(&LINK, &json!({ "uri": uri }), path, problems);
-    let filename = at(media, "filename").and_then(Value::as_str).unwrap_or_default();
+    let filename = value_at(media, "filename").and_then(Value::as_str).unwrap_or_default();
     let mut bubble = Bubble::new("text", path.to_string(), &[("uri", "text")]);
-    // A missing link was reported in our words, so LINE's rules are not asked about an empty text.
+    // A missing link is already reported, so LINE's rules must not complain about an empty text as well.
     let text =
         uri.as_str().filter(|uri| !uri.is_empty()).map_or("-".to_owned(), |uri| link_text(filename, uri));
     bubble.set("text", text.into());
     bubble
 }
 
-/// The value of a property, by our name of it; `null` is none.
-fn at<'a>(media: &'a Map<String, Value>, ours: &str) -> Option<&'a Value> {
-    let (first, rest) = ours.split_once('.').map_or((ours, None), |(first, rest)| (first, Some(rest)));
+/// The value of a property by our name of it; `null` counts as missing.
+fn value_at<'a>(media: &'a Map<String, Value>, our_name: &str) -> Option<&'a Value> {
+    let (first, rest) =
+        our_name.split_once('.').map_or((our_name, None), |(first, rest)| (first, Some(rest)));
     let value = media.get(first)?;
     rest.map_or(Some(value), |rest| value.get(rest)).filter(|value| !value.is_null())
 }
 
-fn check_ours(media: &Map<String, Value>, path: &Path<'_>, problems: &mut Problems) {
-    let ours = ["filename", "duration_ms"].into_iter();
+fn check_own_rules(media: &Map<String, Value>, path: &Path<'_>, problems: &mut Problems) {
+    let our_name = ["filename", "duration_ms"].into_iter();
     let values: Map<String, Value> =
-        ours.filter_map(|name| Some((name.to_owned(), at(media, name)?.clone()))).collect();
-    check(&OURS, &values.into(), path, problems);
+        our_name.filter_map(|name| Some((name.to_owned(), value_at(media, name)?.clone()))).collect();
+    check(&OWN_RULES, &values.into(), path, problems);
 }
 
-fn refuse_unknown(
+fn report_unknown(
     media: &Map<String, Value>,
     fields: BubbleFields,
     path: &Path<'_>,
@@ -245,11 +250,11 @@ fn refuse_unknown(
 ) {
     for name in media.keys().filter(|name| *name != "type") {
         let path = Path::Name(path, name);
-        if fields.iter().any(|(ours, _)| ours == name) {
+        if fields.iter().any(|(our_name, _)| our_name == name) {
             continue;
         }
-        let inner = |ours: &'static str| ours.strip_prefix(name.as_str())?.strip_prefix('.');
-        let inner: Vec<&str> = fields.iter().filter_map(|(ours, _)| inner(ours)).collect();
+        let inner = |our_name: &'static str| our_name.strip_prefix(name.as_str())?.strip_prefix('.');
+        let inner: Vec<&str> = fields.iter().filter_map(|(our_name, _)| inner(our_name)).collect();
         if inner.is_empty() {
             report(problems, &path, "unknown property");
         }
@@ -260,19 +265,20 @@ fn refuse_unknown(
     }
 }
 
-fn sender_of(sender: &Value, problems: &mut Problems) -> Option<Value> {
+fn line_sender(sender: &Value, problems: &mut Problems) -> Option<Value> {
     let path = Path::Name(&Path::Root, "sender");
     let Some(sender) = sender.as_object() else {
         report(problems, &path, "must be an object");
         return None;
     };
-    refuse_unknown(sender, SENDER, &path, problems);
-    let named =
-        SENDER.iter().filter_map(|(ours, lines)| Some(((*lines).to_owned(), at(sender, ours)?.clone())));
+    report_unknown(sender, SENDER, &path, problems);
+    let named = SENDER.iter().filter_map(|(our_name, line_name)| {
+        Some(((*line_name).to_owned(), value_at(sender, our_name)?.clone()))
+    });
     Some(Value::Object(named.collect()))
 }
 
-/// The first object that can quote does.
+/// Sets the quote token on the first object that can quote.
 fn quote(bubbles: &mut [Bubble], token: &str, problems: &mut Problems) {
     if let Some(bubble) = bubbles.iter_mut().find(|bubble| QUOTING.contains(&bubble.kind())) {
         return bubble.set("quoteToken", token.into());

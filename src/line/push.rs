@@ -1,4 +1,5 @@
-//! The bodies of push requests ("Send push message" in LINE's reference), held against LINE's rules.
+//! Builds the bodies of push requests ("Send push message" in LINE's reference) and validates them by LINE's
+//! rules.
 
 use serde_json::{Value, json};
 
@@ -9,9 +10,10 @@ use crate::model::chats::chat::LineId;
 use crate::model::chats::outgoing::Outgoing;
 use crate::model::chats::text::BUBBLES_PER_REQUEST_MAX;
 
-/// The requests that carry a message to a chat, in order. Their bytes are frozen: every attempt sends the same.
+/// The push bodies that carry a message to a chat, in order. Every attempt sends the same bytes.
 ///
-/// `InvalidProperties` when LINE would refuse any of them; it names the properties of the message, not of the requests.
+/// Fails with `InvalidProperties` if LINE would refuse any of them; the properties are named as in the
+/// message.
 pub fn requests(to: &LineId, message: &Outgoing) -> Result<Vec<Vec<u8>>> {
     let mut problems = Vec::new();
     let bubbles = outgoing::bubbles(message, &mut problems);
@@ -26,7 +28,7 @@ pub fn requests(to: &LineId, message: &Outgoing) -> Result<Vec<Vec<u8>>> {
             invalid.push(InvalidProperty::new(property, problem.message));
         }
     }
-    // What belongs to the whole message is found once in each object.
+    // Properties of the whole message are reported once for each object.
     invalid.sort_unstable();
     invalid.dedup();
     if !invalid.is_empty() {
@@ -50,7 +52,7 @@ mod tests {
 
     const CHAT: &str = "Ud871bcaf7c3ad13d2a0b0d78a42a287f";
 
-    fn of_text(text: &str) -> Vec<Vec<u8>> {
+    fn text_requests(text: &str) -> Vec<Vec<u8>> {
         let message = Outgoing { text: Some(text.parse().unwrap()), ..Outgoing::default() };
         requests(&LineId::parse(CHAT).unwrap(), &message).unwrap()
     }
@@ -69,8 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_one_request_with_a_message_for_each_bubble() {
-        let requests = of_text(&format!("{} \"hi\"\n😀", "a".repeat(4_998)));
+    fn a_text_is_one_request_with_one_message_per_bubble() {
+        let requests = text_requests(&format!("{} \"hi\"\n😀", "a".repeat(4_998)));
 
         let expected = format!(
             r#"{{"messages":[{{"text":"{} \"","type":"text"}},{{"text":"hi\"\n😀","type":"text"}}],"to":"{CHAT}"}}"#,
@@ -80,12 +82,12 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_six_bubbles_goes_out_in_two_requests() {
-        assert_eq!(of_text(&format!("a{}b", "😀".repeat(12_499))).len(), 2);
+    fn six_bubbles_need_two_requests() {
+        assert_eq!(text_requests(&format!("a{}b", "😀".repeat(12_499))).len(), 2);
     }
 
     #[test]
-    fn what_is_wrong_is_named_as_the_caller_named_it() {
+    fn problems_are_reported_under_the_callers_property_names() {
         check(
             json!({ "type": "template", "alt_text": "a", "contents": { "type": "confirm", "text": "?" } }),
             &[("medias[0].contents.actions", "May not be empty")],

@@ -1,4 +1,4 @@
-//! Small signs in a chat: "read", and the animation that says that an answer is on its way.
+//! Read receipts and the loading animation of a chat.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,13 @@ use crate::net::Method;
 use crate::net::header::CONTENT_TYPE;
 
 impl LineClient {
-    /// Shows the user that everything up to the message of this token was read.
+    /// Marks everything up to the message of this token as read, which the user sees.
     pub async fn mark_as_read(&self, token: &Secret, read_token: &Secret) -> Result<()> {
         let body = json!({ "markAsReadToken": read_token.expose() });
         self.post_signal(token, "/v2/bot/chat/markAsRead", &body).await
     }
 
-    /// Shows the user for so many seconds that an answer is on its way.
+    /// Shows the loading animation to the user for this many seconds.
     pub async fn start_loading(&self, token: &Secret, user: &LineId, seconds: u32) -> Result<()> {
         let body = json!({ "chatId": user.as_str(), "loadingSeconds": seconds });
         self.post_signal(token, "/v2/bot/chat/loading/start", &body).await

@@ -1,5 +1,5 @@
-//! LINE's proof that a webhook comes from LINE: base64 of HMAC-SHA256 over the raw body, keyed with the channel secret
-//! ("Verify webhook signature" in LINE's documentation).
+//! LINE's webhook signature: base64 of HMAC-SHA256 over the raw body, keyed with the channel secret ("Verify
+//! webhook signature" in LINE's documentation).
 
 use aws_lc_rs::digest::SHA256_OUTPUT_LEN;
 use aws_lc_rs::hmac;
@@ -8,21 +8,21 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::model::secret::Secret;
 
-/// The header that carries the signature; LINE has changed its letter case before.
+/// The signature header. Its letter case has changed in the past.
 pub const HEADER: &str = "x-line-signature";
 
-/// The signature of these bytes, as the header writes it.
+/// The signature of a body, in the encoding of the header.
 pub fn sign(secret: &Secret, body: &[u8]) -> String {
     STANDARD.encode(hmac::sign(&key(secret), body))
 }
 
-/// Whether the signature is that of these bytes, compared in constant time.
+/// Whether the signature is valid for the body; compares in constant time.
 pub fn verify(secret: &Secret, body: &[u8], signature: &[u8]) -> bool {
     let Ok(tag) = STANDARD.decode(signature) else { return false };
     hmac::verify(&key(secret), body, &tag).is_ok()
 }
 
-/// Whether this has the shape of a signature: what has not need not be held against any bytes.
+/// Whether this has the format of a signature, so that verifying it makes sense.
 pub fn is_plausible(signature: &[u8]) -> bool {
     STANDARD.decode(signature).is_ok_and(|tag| tag.len() == SHA256_OUTPUT_LEN)
 }
@@ -35,13 +35,13 @@ fn key(secret: &Secret) -> hmac::Key {
 mod tests {
     use super::*;
 
-    /// The example that LINE's documentation gives for checking one's own code.
+    /// The example of LINE's documentation.
     const SECRET: &str = "8c570fa6dd201bb328f1c1eac23a96d8";
     const BODY: &[u8] = br#"{"destination":"U8e742f61d673b39c7fff3cecb7536ef0","events":[]}"#;
     const SIGNATURE: &str = "GhRKmvmHys4Pi8DxkF4+EayaH0OqtJtaZxgTD9fMDLs=";
 
     #[test]
-    fn the_published_example_holds() {
+    fn lines_published_example_verifies() {
         let secret = Secret::new(SECRET);
 
         assert_eq!(sign(&secret, BODY), SIGNATURE);
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_signature_secret_or_body_is_refused() {
+    fn any_other_signature_secret_or_body_is_refused() {
         let secret = Secret::new(SECRET);
         let shortened = &SIGNATURE[..SIGNATURE.len() - 4];
 
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn one_changed_bit_anywhere_is_noticed() {
+    fn any_flipped_bit_invalidates_the_signature() {
         let secret = Secret::new(SECRET);
 
         for position in 0..BODY.len() * 8 {

@@ -1,4 +1,4 @@
-//! Fetching channel access tokens that live for minutes ("Issue stateless channel access token" in LINE's reference).
+//! Issues short-lived channel access tokens ("Issue stateless channel access token" in LINE's reference).
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use crate::error::Result;
-use crate::line::client::{LineClient, without};
+use crate::line::client::{LineClient, missing};
 use crate::line::lenient;
 use crate::model::secret::Secret;
 use crate::net::Method;
 use crate::net::header::CONTENT_TYPE;
 
-/// How long a token lives when LINE does not say: as its documentation has it.
-const LIFE_USUAL: Duration = Duration::from_mins(15);
+/// Lifetime of a token when LINE's response does not say, as in LINE's documentation.
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
 
-/// Whatever LINE says, no token is kept for longer than this.
-const LIFE_MAX: Duration = Duration::from_hours(24);
+/// Upper bound of a token's lifetime, whatever LINE's response says.
+const LIFETIME_MAX: Duration = Duration::from_hours(24);
 
-/// A token that LINE issued.
+/// A token issued by LINE.
 #[derive(Debug, Clone)]
 pub struct Issued {
     /// The token.
     pub token: Secret,
-    /// How long it lives.
-    pub life: Duration,
+    /// Its lifetime.
+    pub lifetime: Duration,
 }
 
 impl LineClient {
-    /// A new token for a channel. `LineRefused` when the id and the secret do not belong together.
+    /// Issues a token for a channel. Fails with `LineRefused` if the channel id and the secret do not match.
     pub async fn issue_token(&self, channel_id: &str, secret: &Secret) -> Result<Issued> {
         let form = Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
@@ -37,16 +37,16 @@ impl LineClient {
             .finish();
         let request = self.anonymous(Method::POST, "/oauth2/v3/token");
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let answer = self.ask(request, form.as_bytes()).await?;
-        let token = lenient::string(&answer["access_token"]).and_then(Secret::credential);
-        let token = token.ok_or_else(|| without("access_token"))?;
-        Ok(Issued { token, life: life(&answer["expires_in"]) })
+        let response = self.call_json(request, form.as_bytes()).await?;
+        let token = lenient::string(&response["access_token"]).and_then(Secret::credential);
+        let token = token.ok_or_else(|| missing("access_token"))?;
+        Ok(Issued { token, lifetime: lifetime(&response["expires_in"]) })
     }
 }
 
-fn life(seconds: &Value) -> Duration {
+fn lifetime(seconds: &Value) -> Duration {
     let seconds = lenient::count(seconds).filter(|seconds| *seconds > 0);
-    seconds.map_or(LIFE_USUAL, Duration::from_secs).min(LIFE_MAX)
+    seconds.map_or(DEFAULT_LIFETIME, Duration::from_secs).min(LIFETIME_MAX)
 }
 
 #[cfg(test)]
@@ -56,8 +56,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_lives_as_long_as_line_says_where_that_can_be() {
-        for (said, seconds) in [
+    fn a_tokens_lifetime_is_lines_value_if_that_is_sane() {
+        for (expires_in, seconds) in [
             (json!(900), 900),
             (json!(60.0), 60),
             (json!(i64::MAX), 86_400),
@@ -68,7 +68,7 @@ mod tests {
             (json!("900"), 900),
             (json!(null), 900),
         ] {
-            assert_eq!(life(&said), Duration::from_secs(seconds), "{said}");
+            assert_eq!(lifetime(&expires_in), Duration::from_secs(seconds), "{expires_in}");
         }
     }
 }

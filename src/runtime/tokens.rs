@@ -110,8 +110,8 @@ impl Tokens {
     }
 
     async fn fetch(&self, account: AccountId, channel: &TokenChannel, now: Timestamp) -> Result<Secret> {
-        let Issued { token, life } = self.issue(channel).await?;
-        let times = (now.after(life.mul_f64(2.0 / 3.0)), now.after(life));
+        let Issued { token, lifetime } = self.issue(channel).await?;
+        let times = (now.after(lifetime.mul_f64(2.0 / 3.0)), now.after(lifetime));
         let (channel, kept) = (channel.clone(), token.clone());
         self.store.write(now, move |tx| tokens::save(tx, (account, &channel), &kept, times)).await?;
         Ok(token)

@@ -219,14 +219,14 @@ impl MediaFiles {
         if let Some(url) = &fetch.url {
             return self.sources.outbound.content(url).await;
         }
-        self.ask_line(fetch, ContentPart::Whole).await
+        self.ask_line(fetch, ContentPart::Original).await
     }
 
     /// Requests content from LINE, and once more with a new token when LINE refuses the account's.
     async fn ask_line(&self, fetch: &FetchJob, part: ContentPart) -> Result<Response, FetchError> {
         let none = |reason: &str| FetchError::Final(reason.to_owned());
         let (account, token) = fetch.access.as_ref().ok_or_else(|| none("the LINE account was removed"))?;
-        let id = fetch.message_id.as_ref().ok_or_else(|| none("LINE gave no id that could be asked for"))?;
+        let id = fetch.message_id.as_ref().ok_or_else(|| none("LINE sent no usable message id"))?;
         let line = self.sources.tokens.line();
         let refused = if token.is_empty() {
             NO_TOKEN.to_owned()

@@ -1,4 +1,4 @@
-//! What is odd in JSON, and what is read of it.
+//! Malformed JSON and what is parsed from it.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -16,7 +16,7 @@ fn check(json: impl AsRef<[u8]>, expected: &Value) {
 }
 
 #[test]
-fn half_a_surrogate_pair_costs_that_character_wherever_it_stands() {
+fn half_a_surrogate_pair_becomes_a_replacement_character() {
     for (escapes, expected) in [
         (r"\ud83d", "�"),
         (r"\uDE00", "�"),
@@ -40,8 +40,8 @@ fn half_a_surrogate_pair_costs_that_character_wherever_it_stands() {
 }
 
 #[test]
-fn bytes_that_are_no_utf_8_cost_one_character_each_and_are_kept() {
-    for (bytes, expected, kept) in [
+fn invalid_utf_8_becomes_replacement_characters_and_its_bytes_are_preserved() {
+    for (bytes, expected, preserved) in [
         (b"\xff".as_slice(), "�", r"\udcff"),
         (b"\xf0\x9f\x98", "�", r"\udcf0\udc9f\udc98"),
         (b"\xf0\x9f\x98\x80", "😀", "😀"),
@@ -52,18 +52,18 @@ fn bytes_that_are_no_utf_8_cost_one_character_each_and_are_kept() {
         let json = [b"{\"a", bytes, b"z\":\"".as_slice(), bytes, b"\"}"].concat();
 
         check(&json, &json!({ format!("a{expected}z"): expected }));
-        assert_eq!(text(&json), format!(r#"{{"a{kept}z":"{kept}"}}"#));
+        assert_eq!(text(&json), format!(r#"{{"a{preserved}z":"{preserved}"}}"#));
     }
 }
 
 #[test]
-fn control_characters_within_a_text_stay() {
+fn control_characters_within_a_string_stay() {
     check("{\n\"a\0\":\t\"b\n\\\"\u{1f}\"\r\n}", &json!({ "a\0": "b\n\"\u{1f}" }));
     check("\u{feff}[1]", &json!([1]));
 }
 
 #[test]
-fn an_escape_that_is_none_costs_its_sign() {
+fn an_invalid_escape_loses_only_its_backslash() {
     check(
         r#"["\q","\u12","\u12g4","\u+123","\u漢","\\\q"]"#,
         &json!(["�q", "�u12", "�u12g4", "�u+123", "�u漢", "\\�q"]),
@@ -73,7 +73,7 @@ fn an_escape_that_is_none_costs_its_sign() {
 }
 
 #[test]
-fn half_a_pair_and_what_is_no_text_beside_it_are_never_another_character() {
+fn half_a_pair_beside_an_invalid_byte_never_forms_another_character() {
     let parts: [(&[u8], &str); 12] = [
         (br"\ud83d", "H"),
         (br"\uDBFF", "H"),
@@ -91,7 +91,7 @@ fn half_a_pair_and_what_is_no_text_beside_it_are_never_another_character() {
     let threes = (0..parts.len().pow(3)).map(|number| [1, 12, 144].map(|unit| parts[number / unit % 12]));
     for [first, second, third] in threes {
         let json = [b"[\"", first.0, second.0, third.0, b"\"]"].concat();
-        // Two halves in their order are a whole one; a byte in the middle belongs to neither.
+        // A high surrogate followed by a low one is a whole pair; a byte in between belongs to neither.
         let halves = [first.1, second.1, third.1].concat();
         let expected = halves.replace("HL", "W").replace(['H', 'L'], "�");
         let read = value(&json).unwrap()[0].as_str().unwrap().to_owned();
@@ -104,8 +104,8 @@ fn half_a_pair_and_what_is_no_text_beside_it_are_never_another_character() {
 }
 
 #[test]
-fn what_is_no_text_is_kept_apart_from_half_a_pair() {
-    let kept: Vec<_> = [
+fn an_invalid_byte_is_distinguished_from_half_a_pair() {
+    let preserved: Vec<_> = [
         br#"["\ud83d\udcff"]"#.as_slice(),
         b"[\"\\ud83d\xff\"]",
         br#"["\ud83d\udc5cq"]"#,
@@ -114,12 +114,12 @@ fn what_is_no_text_is_kept_apart_from_half_a_pair() {
     .map(text)
     .into();
 
-    assert_eq!(kept[1], r#"["\udc5c\udc75\udc64\udc38\udc33\udc64\udcff"]"#);
-    assert!(kept[0] != kept[1] && kept[2] != kept[3], "{kept:?}");
+    assert_eq!(preserved[1], r#"["\udc5c\udc75\udc64\udc38\udc33\udc64\udcff"]"#);
+    assert!(preserved[0] != preserved[1] && preserved[2] != preserved[3], "{preserved:?}");
 }
 
 #[test]
-fn what_no_number_can_hold_is_none() {
+fn a_number_out_of_range_is_null() {
     check(
         r#"{"a":1e400,"b":-1E+999,"c":[1e400],"d":"1e400","e":1}"#,
         &json!({ "a": null, "b": null, "c": [null], "d": "1e400", "e": 1 }),
@@ -127,7 +127,7 @@ fn what_no_number_can_hold_is_none() {
 }
 
 #[test]
-fn a_number_that_is_none_is_nothing_and_is_kept() {
+fn an_invalid_number_is_null_and_its_bytes_are_preserved() {
     for number in [
         "01",
         "-01",
@@ -162,7 +162,7 @@ fn a_number_that_is_none_is_nothing_and_is_kept() {
 }
 
 #[test]
-fn events_that_differ_in_a_number_that_is_none_are_two_and_are_read_again_as_they_were_read() {
+fn events_that_differ_in_an_invalid_number_are_distinct_and_reparse_the_same() {
     let events =
         br#"{"events":[{"type":"follow","a":01},{"type":"follow","a":+1},{"type":"follow","a":01}]}"#;
 
@@ -179,7 +179,7 @@ fn events_that_differ_in_a_number_that_is_none_are_two_and_are_read_again_as_the
 }
 
 #[test]
-fn what_is_nested_too_deeply_is_none() {
+fn what_is_nested_too_deeply_is_null() {
     let (open, close) = ("[{\"a\":".repeat(50_000), "}]".repeat(50_000));
     let read = value(format!(r#"{{"deep":{open}"]"{close},"beside":"}}{{"}}"#).as_bytes()).unwrap();
 
@@ -188,7 +188,7 @@ fn what_is_nested_too_deeply_is_none() {
 }
 
 #[test]
-fn what_is_no_json_stays_none() {
+fn what_is_not_json_is_rejected() {
     for json in [
         "",
         "{",
@@ -217,7 +217,7 @@ fn what_is_no_json_stays_none() {
 }
 
 #[test]
-fn whole_numbers_are_read_however_they_are_written() {
+fn integers_are_read_in_any_notation() {
     for (number, expected) in [
         (json!(1), Some(1)),
         (json!(-1.0), Some(-1)),
@@ -234,7 +234,7 @@ fn whole_numbers_are_read_however_they_are_written() {
 }
 
 #[test]
-fn what_can_be_no_id_of_line_is_none() {
+fn what_cannot_be_an_id_of_lines_is_none() {
     assert_eq!((id(&json!(7)).as_deref(), id(&json!("01FZ-a")).as_deref()), (Some("7"), Some("01FZ-a")));
     for odd in [
         r#""""#,
@@ -254,19 +254,19 @@ fn what_can_be_no_id_of_line_is_none() {
 
 proptest! {
     #[test]
-    fn what_is_good_json_is_left_as_it_is(words in "[\\\\\"a-c\u{0}-\u{20}é漢😀]{0,20}", number: f64, depth in 0_usize..80) {
+    fn valid_json_is_left_unchanged(words in "[\\\\\"a-c\u{0}-\u{20}é漢😀]{0,20}", number: f64, depth in 0_usize..80) {
         let mut good = json!({ words.clone(): [words, number, true, null] });
         for _ in 0..depth {
             good = json!([good]);
         }
         let written = good.to_string();
 
-        prop_assert_eq!(&mended(&written), &written);
+        prop_assert_eq!(&repaired(&written), &written);
         prop_assert_eq!(text(written.as_bytes()), written.as_str());
     }
 
     #[test]
-    fn whatever_comes_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60), signs in "[\\[\\]{}\",:\\\\ud83dDCe0-9.+tnNaI -]{0,60}") {
+    fn any_input_is_parsed_or_rejected_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), signs in "[\\[\\]{}\",:\\\\ud83dDCe0-9.+tnNaI -]{0,60}") {
         for bytes in [bytes.as_slice(), signs.as_bytes(), &[signs.as_bytes(), &bytes].concat()] {
             drop(value(bytes));
         }

@@ -1,4 +1,4 @@
-//! What happens at the touch of a button, a picture or a quick reply.
+//! Rules for actions: what happens when a button, an image or a quick reply is tapped.
 
 use serde_json::Value;
 
@@ -6,7 +6,8 @@ use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::{Graphemes, Units};
 use crate::line::validation::schema::{FieldRule, ObjectRule, length, optional, required};
 
-/// An action of any kind; whether it needs a label, and of which length, depends on where it stands.
+/// An action of any kind. Whether it needs a label, and how long that may be, depends on what the action
+/// belongs to.
 pub static ACTION: ObjectRule = ObjectRule::Variant(&[
     ("postback", POSTBACK),
     ("message", &[LABEL, required("text", ObjectRule::Text(Graphemes, 1, 300))]),
@@ -19,23 +20,23 @@ pub static ACTION: ObjectRule = ObjectRule::Variant(&[
     ("richmenuswitch", MENU_SWITCH),
 ]);
 
-/// An action of a template: with a label of at most 20 characters.
+/// An action of a template: the label is required, with at most 20 characters.
 pub static TEMPLATE_ACTION: ObjectRule =
     ObjectRule::Checked(&ACTION, |value, path, problems| label(value, path, problems, true, 20));
 
-/// An action of a column of pictures: with or without a label of at most 12 characters.
+/// An action of an image carousel column: the label is optional, with at most 12 characters.
 pub static IMAGE_ACTION: ObjectRule =
     ObjectRule::Checked(&ACTION, |value, path, problems| label(value, path, problems, false, 12));
 
-/// An action of a Flex button: with a label of at most 40 characters.
+/// An action of a Flex button: the label is required, with at most 40 characters.
 pub static BUTTON_ACTION: ObjectRule =
     ObjectRule::Checked(&ACTION, |value, path, problems| label(value, path, problems, true, 40));
 
-/// An action of a picture, a box or a text: with or without a label.
+/// An action of an image, a box or a text: the label is optional.
 pub static AREA_ACTION: ObjectRule =
     ObjectRule::Checked(&ACTION, |value, path, problems| label(value, path, problems, false, 40));
 
-/// What the quick replies under a message may be.
+/// The quick replies of a message.
 pub static QUICK_REPLY: &[FieldRule] = &[required("items", ObjectRule::List(&QUICK_REPLY_ITEM, 1, 13))];
 
 static QUICK_REPLY_ITEM: ObjectRule = ObjectRule::Object(&[

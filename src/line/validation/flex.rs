@@ -1,4 +1,4 @@
-//! Flex messages: bubbles and carousels of boxes.
+//! Rules for Flex messages: bubbles and carousels of boxes.
 
 use serde_json::Value;
 
@@ -7,13 +7,13 @@ use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
 use crate::line::validation::schema::{FieldRule, ObjectRule, optional, required};
 
-/// LINE takes at most so many bytes of JSON in one bubble.
+/// LINE's maximum size of a bubble, in bytes of JSON.
 const BUBBLE_BYTES_MAX: usize = 30 * 1024;
-/// LINE takes at most so many bytes of JSON in one carousel.
+/// LINE's maximum size of a carousel, in bytes of JSON.
 const CAROUSEL_BYTES_MAX: usize = 50 * 1024;
 
-/// Fields of a component that stands somewhere among others, and those that say where.
-macro_rules! placed {
+/// The fields of a component inside a box, with those for its position.
+macro_rules! positioned {
     ($($field:expr),+ $(,)?) => {
         &[MARGIN, POSITION, OFFSET_TOP, OFFSET_BOTTOM, OFFSET_START, OFFSET_END, $($field),+]
     };
@@ -52,7 +52,7 @@ static BUBBLE_FIELDS: &[FieldRule] = &[
     optional("styles", ObjectRule::Object(STYLES)),
     ACTION,
 ];
-static BOX_FIELDS: &[FieldRule] = placed![
+static BOX_FIELDS: &[FieldRule] = positioned![
     required("layout", ObjectRule::Word(&["horizontal", "vertical", "baseline"])),
     required("contents", ObjectRule::List(&COMPONENT, 0, 1_000)),
     FLEX,
@@ -75,7 +75,7 @@ static BOX_FIELDS: &[FieldRule] = placed![
     optional("alignItems", ObjectRule::Word(&["center", "flex-start", "flex-end"])),
     optional("background", ObjectRule::Variant(&[("linearGradient", GRADIENT)])),
 ];
-static BUTTON_FIELDS: &[FieldRule] = placed![
+static BUTTON_FIELDS: &[FieldRule] = positioned![
     required("action", ObjectRule::As(&BUTTON_ACTION)),
     FLEX,
     GRAVITY,
@@ -85,7 +85,7 @@ static BUTTON_FIELDS: &[FieldRule] = placed![
     optional("style", ObjectRule::Word(&["primary", "secondary", "link"])),
     optional("height", ObjectRule::Word(&["md", "sm"])),
 ];
-static IMAGE_FIELDS: &[FieldRule] = placed![
+static IMAGE_FIELDS: &[FieldRule] = positioned![
     required("url", ObjectRule::Url),
     FLEX,
     ALIGN,
@@ -105,8 +105,8 @@ static VIDEO_FIELDS: &[FieldRule] = &[
     ACTION,
 ];
 static ICON_FIELDS: &[FieldRule] =
-    placed![required("url", ObjectRule::Url), ASPECT, SCALING, optional("size", SIZE),];
-static TEXT_FIELDS: &[FieldRule] = placed![
+    positioned![required("url", ObjectRule::Url), ASPECT, SCALING, optional("size", SIZE),];
+static TEXT_FIELDS: &[FieldRule] = positioned![
     optional("text", ObjectRule::Text(Units, 0, usize::MAX)),
     optional("contents", ObjectRule::List(&SPAN, 0, 1_000)),
     FLEX,
@@ -133,7 +133,7 @@ static SPAN_FIELDS: &[FieldRule] = &[
     DECORATION,
 ];
 
-/// Sizes, colors and ratios: short words whose meaning LINE's apps decide.
+/// Sizes, colors and ratios: short strings that LINE's apps interpret.
 const SIZE: ObjectRule = ObjectRule::Text(Units, 1, 50);
 const ACTION: FieldRule = optional("action", ObjectRule::As(&AREA_ACTION));
 const FLEX: FieldRule = optional("flex", ObjectRule::Integer(0, i64::MAX));

@@ -1,4 +1,4 @@
-//! Addresses: what LINE's apps fetch, and what an action opens.
+//! Rules for URLs: those that LINE's apps fetch, and those that an action opens.
 
 use serde_json::Value;
 use url::{Host, Url};
@@ -7,13 +7,14 @@ use crate::line::validation::problems::{Path, Problems, report};
 use crate::model::chats::address::is_plain;
 use crate::model::chats::text::units;
 
-/// LINE takes at most so many UTF-16 code units in the address of a picture or a video.
+/// LINE's maximum length of the URL of an image or a video, in UTF-16 code units.
 const URL_UNITS_MAX: usize = 2_000;
-/// LINE takes at most so many UTF-16 code units in the address that an action opens.
+/// LINE's maximum length of the URL that an action opens, in UTF-16 code units.
 const LINK_UNITS_MAX: usize = 1_000;
 const LINK_SCHEMES: [&str; 4] = ["http", "https", "line", "tel"];
 
-/// The address must be HTTPS; plain HTTP is taken from this machine only, so that pictures can be tried out.
+/// Checks that the URL is HTTPS. Plain HTTP is accepted for loopback addresses only, so that media can be
+/// tried out locally.
 pub fn url(value: &Value, path: &Path<'_>, problems: &mut Problems) {
     let Some(url) = parsed(value, URL_UNITS_MAX, path, problems) else { return };
     if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
@@ -21,7 +22,7 @@ pub fn url(value: &Value, path: &Path<'_>, problems: &mut Problems) {
     }
 }
 
-/// The address must have a scheme that LINE's apps open.
+/// Checks that the URL has a scheme that LINE's apps open.
 pub fn link(value: &Value, path: &Path<'_>, problems: &mut Problems) {
     let Some(url) = parsed(value, LINK_UNITS_MAX, path, problems) else { return };
     if !LINK_SCHEMES.contains(&url.scheme()) {
@@ -29,7 +30,7 @@ pub fn link(value: &Value, path: &Path<'_>, problems: &mut Problems) {
     }
 }
 
-/// Whether the address is on this machine.
+/// Whether the URL's host is a loopback address or `localhost`.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -1,4 +1,5 @@
-//! The kinds of messages that a bot can send, with LINE's limits ("Message objects" in LINE's documentation).
+//! Rules for the kinds of messages that a bot can send, with LINE's limits ("Message objects" in LINE's
+//! documentation).
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::line::validation::template::TEMPLATE;
 use crate::line::validation::text::{EMOJI, emojis_stand_at_dollars, placeholders_are_filled};
 
 /// Any message that a bot can send. LINE has no outgoing file.
-pub static MESSAGE: ObjectRule = ObjectRule::Checked(&KINDS, what_no_table_says);
+pub static MESSAGE: ObjectRule = ObjectRule::Checked(&KINDS, cross_field_rules);
 
 static KINDS: ObjectRule = ObjectRule::Variant(&[
     ("text", TEXT),
@@ -110,7 +111,7 @@ const AREA: FieldRule = required(
     ]),
 );
 
-fn what_no_table_says(message: &Value, path: &Path<'_>, problems: &mut Problems) {
+fn cross_field_rules(message: &Value, path: &Path<'_>, problems: &mut Problems) {
     match message["type"].as_str() {
         Some("text") => emojis_stand_at_dollars(message, path, problems),
         Some("textV2") => placeholders_are_filled(message, path, problems),

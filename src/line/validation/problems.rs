@@ -1,30 +1,30 @@
-//! What is wrong with a request, and where, as LINE words it.
+//! Problems of a request with their locations, in LINE's wording.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Where in the request body a value stands, written like `messages[0].text`.
+/// The location of a value in the request body, written like `messages[0].text`.
 #[derive(Debug, Clone, Copy)]
 pub enum Path<'a> {
     /// The body itself.
     Root,
-    /// A property of what stands there.
+    /// A property of the value at this path.
     Name(&'a Path<'a>, &'a str),
-    /// An entry of the list that stands there.
+    /// An entry of the array at this path.
     Index(&'a Path<'a>, usize),
 }
 
-/// One thing that is wrong with a request, as LINE words it.
+/// One problem of a request, in LINE's wording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Detail {
     /// What is wrong.
     pub message: String,
-    /// Where.
+    /// The location of the property.
     pub property: String,
 }
 
-/// All that is wrong with a request.
+/// All problems of a request.
 pub type Problems = Vec<Detail>;
 
 /// Adds a problem.

@@ -1,4 +1,4 @@
-//! The rules of JSON objects as tables, and the one function that holds a value against them.
+//! Rules for JSON objects as tables, and the function that checks a value against them.
 
 use serde_json::{Map, Value};
 use unicode_segmentation::UnicodeSegmentation;
@@ -7,43 +7,43 @@ use crate::line::validation::links;
 use crate::line::validation::problems::{Path, Problems, report};
 use crate::model::chats::text::units;
 
-/// What a value must be.
+/// The rule for a value.
 #[derive(Debug)]
 pub enum ObjectRule {
-    /// A text of at least and at most so many of what is counted.
+    /// A string whose length in this measure is within this range.
     Text(Measure, usize, usize),
-    /// The address of something that LINE's apps fetch.
+    /// The URL of something that LINE's apps fetch.
     Url,
-    /// The address that an action opens.
+    /// The URL that an action opens.
     Link,
-    /// A whole number in this range.
+    /// An integer in this range.
     Integer(i64, i64),
     /// A number in this range.
     Number(f64, f64),
     /// `true` or `false`.
     Boolean,
-    /// One of these texts.
+    /// One of these strings.
     Word(&'static [&'static str]),
-    /// An object with these fields and no others.
+    /// An object with exactly these fields.
     Object(&'static [FieldRule]),
-    /// At least and at most so many of these.
+    /// An array of these values whose length is within this range.
     List(&'static ObjectRule, usize, usize),
-    /// An object whose `type` says which of these fields it has.
+    /// An object whose `type` selects the fields.
     Variant(&'static [(&'static str, &'static [FieldRule])]),
-    /// What another table says.
+    /// The rule of another table.
     As(&'static ObjectRule),
-    /// What another table says, and what no table can say.
+    /// The rule of another table and a check that no table can express.
     Checked(&'static ObjectRule, fn(&Value, &Path<'_>, &mut Problems)),
-    /// Anything: somebody else looks at it.
+    /// Anything; it is checked elsewhere.
     Any,
 }
 
-/// How the length of a text is counted.
+/// How the length of a string is measured.
 #[derive(Debug, Clone, Copy)]
 pub enum Measure {
     /// UTF-16 code units.
     Units,
-    /// What a reader calls a character.
+    /// Grapheme clusters, which readers see as characters.
     Graphemes,
 }
 
@@ -55,17 +55,17 @@ pub struct FieldRule {
     rule: ObjectRule,
 }
 
-/// A property that must be there.
+/// A required property.
 pub const fn required(name: &'static str, rule: ObjectRule) -> FieldRule {
     FieldRule { name, required: true, rule }
 }
 
-/// A property that may be missing.
+/// An optional property.
 pub const fn optional(name: &'static str, rule: ObjectRule) -> FieldRule {
     FieldRule { name, required: false, rule }
 }
 
-/// Holds the value against the rule and adds what is wrong.
+/// Checks the value against the rule and reports the problems.
 pub fn check(rule: &ObjectRule, value: &Value, path: &Path<'_>, problems: &mut Problems) {
     match rule {
         ObjectRule::Text(measure, least, most) => text(value, path, problems, (*measure, *least, *most)),
@@ -87,7 +87,7 @@ pub fn check(rule: &ObjectRule, value: &Value, path: &Path<'_>, problems: &mut P
     }
 }
 
-/// The length of a text.
+/// The length of a string.
 pub fn length(measure: Measure, text: &str) -> usize {
     match measure {
         Measure::Units => units(text),
@@ -162,8 +162,8 @@ fn missing(rule: &ObjectRule) -> &'static str {
     }
 }
 
-fn list(entry: &ObjectRule, limits: (usize, usize), place: (&Value, &Path<'_>), problems: &mut Problems) {
-    let ((least, most), (value, path)) = (limits, place);
+fn list(entry: &ObjectRule, limits: (usize, usize), location: (&Value, &Path<'_>), problems: &mut Problems) {
+    let ((least, most), (value, path)) = (limits, location);
     let Some(entries) = value.as_array() else { return report(problems, path, "must be an array") };
     if entries.is_empty() && least > 0 {
         return report(problems, path, "May not be empty");

@@ -1,4 +1,4 @@
-//! Template messages: buttons, confirmation, and the two carousels.
+//! Rules for template messages: buttons, confirm, and the two carousels.
 
 use std::collections::HashSet;
 
@@ -54,7 +54,7 @@ const ASPECT: FieldRule = optional("imageAspectRatio", ObjectRule::Word(&["recta
 const SIZE: FieldRule = optional("imageSize", ObjectRule::Word(&["cover", "contain"]));
 const TITLE: FieldRule = optional("title", ObjectRule::Text(Graphemes, 0, 40));
 
-/// Beside a title or a picture there is room for so much text only.
+/// LINE's maximum text length beside a title or an image.
 const SHORT_TEXT_MAX: usize = 60;
 
 fn texts_beside_images_are_shorter(template: &Value, path: &Path<'_>, problems: &mut Problems) {

@@ -1,4 +1,4 @@
-//! Each limit of LINE at and past its end.
+//! LINE's limits, each at and past its boundary.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn accepted(message: &Value) {
     check(message, &[]);
 }
 
-/// The message is taken at the limit of one of its texts and refused one past it.
+/// Checks that a message is accepted at the length limit of one of its texts and refused one past it.
 #[track_caller]
 fn limit(message: &Value, pointer: &str, most: usize) {
     let mut message = message.clone();
@@ -47,7 +47,7 @@ fn press(label: &str) -> Value {
 }
 
 #[test]
-fn a_text_has_one_to_five_thousand_units() {
+fn a_text_has_one_to_five_thousand_code_units() {
     accepted(&json!({ "type": "text", "text": "a".repeat(5_000) }));
     accepted(&json!({ "type": "text", "text": "😀".repeat(2_500) }));
     check(
@@ -60,7 +60,7 @@ fn a_text_has_one_to_five_thousand_units() {
 }
 
 #[test]
-fn one_to_five_messages_make_a_request() {
+fn a_request_has_one_to_five_messages() {
     let text = json!({ "type": "text", "text": "a" });
 
     assert_eq!(problems(&VALIDATE, &json!({ "messages": vec![text.clone(); 5] })), []);
@@ -98,7 +98,7 @@ fn a_multicast_has_one_to_five_hundred_recipients() {
 }
 
 #[test]
-fn an_emoji_stands_at_a_dollar_counted_in_units() {
+fn an_emoji_index_points_to_a_dollar_in_code_units() {
     let text = |index: usize| {
         let emoji = json!({ "index": index, "productId": "5ac1bfd5040ab15980c9b435", "emojiId": "001" });
         json!({ "type": "text", "text": "😀$", "emojis": [emoji] })
@@ -123,7 +123,7 @@ fn a_placeholder_needs_its_substitution() {
 }
 
 #[test]
-fn addresses_are_https_or_on_this_machine() {
+fn urls_are_https_or_loopback() {
     let image = |url: &str| json!({ "type": "image", "originalContentUrl": url, "previewImageUrl": url });
     let long = |length: usize| format!("https://example.com/{}", "a".repeat(length - 20));
 
@@ -149,13 +149,13 @@ fn the_other_media_have_their_limits() {
     let url = "https://example.com/a";
     let video =
         json!({ "type": "video", "originalContentUrl": url, "previewImageUrl": url, "trackingId": "t" });
-    let place =
+    let location =
         json!({ "type": "location", "title": "t", "address": "a", "latitude": 35.6, "longitude": 139.7 });
     let coupon = json!({ "type": "coupon", "couponId": "c", "deliveryTag": "d" });
 
     limit(&video, "/trackingId", 100);
-    limit(&place, "/title", 100);
-    limit(&place, "/address", 100);
+    limit(&location, "/title", 100);
+    limit(&location, "/address", 100);
     limit(&coupon, "/deliveryTag", 30);
     accepted(&json!({ "type": "audio", "originalContentUrl": url, "duration": 60_000 }));
     accepted(&json!({ "type": "sticker", "packageId": "446", "stickerId": "1988" }));
@@ -214,12 +214,12 @@ fn templates_have_their_limits() {
 fn carousels_have_their_limits() {
     let column = |actions: usize| json!({ "text": "t", "actions": vec![press("a"); actions] });
     let carousel = |columns: Vec<Value>| template(&json!({ "type": "carousel", "columns": columns }));
-    let picture = json!({ "imageUrl": "https://example.com/a.png", "action": press("a") });
-    let pictures = template(&json!({ "type": "image_carousel", "columns": vec![picture; 10] }));
+    let image = json!({ "imageUrl": "https://example.com/a.png", "action": press("a") });
+    let images = template(&json!({ "type": "image_carousel", "columns": vec![image; 10] }));
 
     accepted(&carousel(vec![column(3); 10]));
     limit(&carousel(vec![column(1)]), "/template/columns/0/text", 120);
-    limit(&pictures, "/template/columns/9/action/label", 12);
+    limit(&images, "/template/columns/9/action/label", 12);
     check(
         &carousel(vec![column(1); 11]),
         &[("messages[0].template.columns", "Size must be between 1 and 10")],

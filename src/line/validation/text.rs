@@ -1,4 +1,4 @@
-//! Text messages: emojis at their places, and placeholders that are all filled.
+//! Rules for text messages: emojis at their positions, and placeholders with their substitutions.
 
 use serde_json::{Map, Value};
 
@@ -6,11 +6,11 @@ use crate::line::validation::problems::{Path, Problems, report};
 use crate::line::validation::schema::Measure::Units;
 use crate::line::validation::schema::{FieldRule, ObjectRule, check, required};
 
-/// LINE takes at most so many placeholders in one text.
+/// LINE's maximum number of placeholders in one text.
 const SUBSTITUTIONS_MAX: usize = 100;
-/// The name of a placeholder has at most so many characters.
+/// LINE's maximum length of a placeholder's name, in characters.
 const PLACEHOLDER_LENGTH_MAX: usize = 20;
-/// At most so many people are mentioned, and so many emojis shown, in one text.
+/// LINE's maximum number of mentions, and of emojis, in one text.
 const MENTIONS_MAX: usize = 20;
 
 /// An emoji of a text message.
@@ -30,7 +30,7 @@ const SUBSTITUTED_EMOJI: &[FieldRule] = &[
     required("emojiId", ObjectRule::Text(Units, 1, 100)),
 ];
 
-/// Every emoji of a text message stands at a `$` of its text.
+/// Checks that every emoji of a text message has its position at a `$` of the text.
 pub fn emojis_stand_at_dollars(message: &Value, path: &Path<'_>, problems: &mut Problems) {
     let units: Vec<u16> = message["text"].as_str().unwrap_or_default().encode_utf16().collect();
     let path = Path::Name(path, "emojis");
@@ -43,7 +43,7 @@ pub fn emojis_stand_at_dollars(message: &Value, path: &Path<'_>, problems: &mut 
     }
 }
 
-/// Every placeholder of the text has what replaces it, and no brace stands alone.
+/// Checks that every placeholder of the text has a substitution and that no brace is left over.
 pub fn placeholders_are_filled(message: &Value, path: &Path<'_>, problems: &mut Problems) {
     let empty = Map::new();
     let substitution = message["substitution"].as_object().unwrap_or(&empty);
@@ -77,7 +77,7 @@ fn substitutions(substitution: &Map<String, Value>, path: &Path<'_>, problems: &
     }
 }
 
-/// The placeholders of a text in order; none when a brace is neither doubled nor part of a placeholder.
+/// The placeholders of a text in order; `None` if a brace is neither doubled nor part of a placeholder.
 fn placeholders(text: &str) -> Option<Vec<&str>> {
     let mut names = Vec::new();
     let mut rest = text;

@@ -1,5 +1,5 @@
-//! One event of a webhook, and what each kind of event means for its conversation ("Webhook event objects" in LINE's
-//! reference). A new kind goes into `change`.
+//! Parses one webhook event and maps its kind to a change of the conversation ("Webhook event objects" in
+//! LINE's reference). A new kind goes into `change`.
 
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
@@ -11,13 +11,13 @@ use crate::model::chats::chat::{Chat, ChatKind, LineId};
 use crate::model::chats::inbound::{InboundChange, InboundEvent, ReceivedMessage};
 use crate::model::timestamp::Timestamp;
 
-/// LINE's event ids have 26 characters.
+/// Maximum length of an event id; LINE's have 26 characters.
 const EVENT_ID_BYTES_MAX: usize = 128;
 
-/// 2011-01-01; LINE came in June.
-const LINE_BEGAN: Timestamp = Timestamp::from_microseconds(1_293_840_000_000_000);
+/// 2011-01-01; LINE started in June of that year.
+const LINE_LAUNCH: Timestamp = Timestamp::from_microseconds(1_293_840_000_000_000);
 
-/// Reads one event of a body. What is not an event at all is [`InboundChange::Unread`].
+/// Parses one event of a webhook body. Anything that is not an event becomes [`InboundChange::Unread`].
 pub fn parse_event(body: &str) -> InboundEvent {
     let event = lenient::value(body.as_bytes()).unwrap_or_default();
     let chat = if is_console_test(&event) { None } else { chat(&event["source"]) };
@@ -37,34 +37,34 @@ pub fn parse_event(body: &str) -> InboundEvent {
     }
 }
 
-/// When LINE says that it happened, unless that was before there was a LINE.
+/// The event's timestamp, unless it is from before LINE existed.
 fn occurred_at(milliseconds: &Value) -> Option<Timestamp> {
     let at = lenient::integer(milliseconds).and_then(Timestamp::from_foreign_milliseconds);
-    at.filter(|at| *at >= LINE_BEGAN)
+    at.filter(|at| *at >= LINE_LAUNCH)
 }
 
-/// The console's old "Verify" button sends made-up events, which are recognized by their reply tokens.
+/// The "Verify" button of LINE's old console sends made-up events with recognizable reply tokens.
 fn is_console_test(event: &Value) -> bool {
     let token = event["replyToken"].as_str().unwrap_or_default();
     token.len() == 32 && (token.bytes().all(|byte| byte == b'0') || token.bytes().all(|byte| byte == b'f'))
 }
 
-/// A source whose type cannot be read is known by the id that it has.
+/// The chat of an event. A source without a readable type is identified by the id that it has.
 fn chat(source: &Value) -> Option<Chat> {
     const KINDS: [(&str, ChatKind, &str); 3] = [
         ("group", ChatKind::Group, "groupId"),
         ("room", ChatKind::Room, "roomId"),
         ("user", ChatKind::User, "userId"),
     ];
-    let is_meant = |(name, _, id): &&(&str, ChatKind, &str)| match source["type"].as_str() {
+    let matches_source = |(name, _, id): &&(&str, ChatKind, &str)| match source["type"].as_str() {
         Some(kind) => kind == *name,
         None => source[*id].is_string(),
     };
-    let (_, kind, id) = KINDS.iter().find(is_meant)?;
+    let (_, kind, id) = KINDS.iter().find(matches_source)?;
     Some(Chat { kind: *kind, id: LineId::parse(source[*id].as_str()?)? })
 }
 
-/// LINE's id, or for an event without one that can be read a fingerprint, so that its copies are recognized all the same.
+/// LINE's event id, or a fingerprint if that is unreadable, so that duplicates are still recognized.
 fn event_id(event: &Value, body: &str) -> String {
     let id = lenient::id(&event["webhookEventId"]).filter(|id| id.len() <= EVENT_ID_BYTES_MAX);
     id.filter(|_| event["webhookEventId"].is_string()).unwrap_or_else(|| fingerprint(body))
@@ -84,7 +84,7 @@ fn change(event: &Value) -> InboundChange {
     match event["type"].as_str().unwrap_or_default() {
         "message" => received(received_message::message(&event["message"])),
         "postback" => received(received_message::postback(&event["postback"])),
-        // Without an id nobody knows which message was edited: the new text is shown as a new message.
+        // Without an id it is unknown which message was edited, so the new text is shown as a new message.
         "messageEdited" if message_id(event).is_none() => {
             received(received_message::message(&event["message"]))
         }

@@ -1,7 +1,7 @@
-//! Reading the body of a webhook ("Webhook event objects" in LINE's reference).
+//! Parses webhook bodies ("Webhook event objects" in LINE's reference).
 //!
-//! LINE adds event kinds, properties and values without notice, so nothing here insists on more than it needs: what is
-//! not understood is kept as it came and costs nothing else of the body.
+//! LINE adds event kinds, properties and values without notice, so the parser requires only what it needs.
+//! Anything unknown is stored as it arrived and does not affect the rest of the body.
 
 pub mod event;
 pub mod received_message;
@@ -19,25 +19,26 @@ use crate::line::lenient;
 use crate::line::webhook::event::parse_event;
 use crate::model::chats::inbound::InboundEvent;
 
-/// The body of one webhook.
+/// A parsed webhook body.
 #[derive(Debug)]
 pub struct ParsedWebhook {
-    /// The user id of the bot that it is for.
+    /// The user id of the bot that the webhook is for.
     pub destination: String,
-    /// Its events, in the order in which they came; none when LINE only tests the connection.
+    /// The events in the order of the body; empty when LINE only tests the connection.
     pub events: Vec<InboundEvent>,
 }
 
-/// What of a body is looked at. Each part is read by itself, so that an odd one costs no other.
+/// The relevant parts of a body. Each is parsed separately, so that an odd one does not affect the others.
 struct Envelope<'body> {
     destination: String,
     events: Vec<&'body RawValue>,
 }
 
-/// Reads a body whose signature was verified. Fails only when it is no JSON with an array of `events`.
+/// Parses a body whose signature was verified. Fails only if it is not JSON with an array `events`.
 pub fn parse(body: &[u8]) -> Result<ParsedWebhook> {
-    let expected =
-        |error| Error::invalid(InvalidRule::JsonBody, format!("a webhook is JSON with `events`: {error}"));
+    let expected = |error| {
+        Error::invalid(InvalidRule::JsonBody, format!("a webhook must be JSON with `events`: {error}"))
+    };
     read(body).or_else(|_| read(lenient::text(body).as_bytes())).map_err(expected)
 }
 
@@ -79,7 +80,7 @@ impl<'body> Visitor<'body> for EnvelopeVisitor {
                 _ => {}
             }
         }
-        let events = events.ok_or_else(|| M::Error::custom("it has no list of `events`"))?;
+        let events = events.ok_or_else(|| M::Error::custom("there is no array `events`"))?;
         Ok(Envelope { destination, events })
     }
 }

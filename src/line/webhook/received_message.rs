@@ -1,4 +1,4 @@
-//! What a person would read in an event: the message objects of LINE, and postbacks, as text and media.
+//! Turns LINE's message objects and postbacks into text and media.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use crate::line::{lenient, mentions};
 use crate::model::chats::inbound::ReceivedMessage;
 use crate::model::files::media::{ImageSet, Media, MediaSource, MediaStatus, MediaType};
 
-/// The longest file name that is kept, in characters: names are users' input.
+/// Maximum length of a file name in characters; names are user input.
 const FILENAME_CHARACTERS_MAX: usize = 255;
 
-/// What a `message` object says; of a kind that we do not know the texts. `None` when nothing of it can be read.
+/// Parses a `message` object; for an unknown kind, its texts. `None` if nothing of it is readable.
 pub fn message(message: &Value) -> Option<ReceivedMessage> {
     let received = match message["type"].as_str().unwrap_or_default() {
         "image" => file(message, MediaType::Image),
@@ -18,7 +18,7 @@ pub fn message(message: &Value) -> Option<ReceivedMessage> {
         "file" => file(message, MediaType::File),
         "location" => location(message)?,
         "sticker" => sticker(message)?,
-        _ => words(message)?,
+        _ => texts(message)?,
     };
     Some(ReceivedMessage {
         quote_token: text(&message["quoteToken"]),
@@ -28,13 +28,13 @@ pub fn message(message: &Value) -> Option<ReceivedMessage> {
     })
 }
 
-fn words(message: &Value) -> Option<ReceivedMessage> {
+fn texts(message: &Value) -> Option<ReceivedMessage> {
     let parts = ["text", "title", "address", "fileName"].into_iter();
-    let words: Vec<&str> = parts.filter_map(|name| message[name].as_str()).collect();
-    (!words.is_empty()).then(|| ReceivedMessage { text: words.join("\n"), ..ReceivedMessage::default() })
+    let texts: Vec<&str> = parts.filter_map(|name| message[name].as_str()).collect();
+    (!texts.is_empty()).then(|| ReceivedMessage { text: texts.join("\n"), ..ReceivedMessage::default() })
 }
 
-/// What a tapped button says: its text, if LINE sends one, else its data, with what the user picked.
+/// Parses a tapped button: its display text, or else its data, followed by what the user picked.
 pub fn postback(postback: &Value) -> Option<ReceivedMessage> {
     let mut lines: Vec<String> =
         text(&postback["displayText"]).or_else(|| text(&postback["data"])).into_iter().collect();
@@ -65,7 +65,7 @@ fn image_set(value: &Value) -> Option<ImageSet> {
     Some(ImageSet { id: text(&value["id"])?, index, total })
 }
 
-/// Content that LINE does not keep itself is fetched from where LINE says.
+/// Content that LINE does not host is fetched from the URL that LINE gives.
 fn source(provider: &Value) -> MediaSource {
     match (provider["type"].as_str(), provider["originalContentUrl"].as_str()) {
         (Some("external"), Some(url)) => {
@@ -93,15 +93,15 @@ fn sticker(message: &Value) -> Option<ReceivedMessage> {
     let (package_id, sticker_id) = (lenient::id(&message["packageId"]), lenient::id(&message["stickerId"]));
     let keywords: Vec<String> =
         message["keywords"].as_array().into_iter().flatten().filter_map(text).collect();
-    let words = text(&message["text"]).unwrap_or_else(|| keywords.join(", "));
-    if words.is_empty() && package_id.is_none() && sticker_id.is_none() {
+    let texts = text(&message["text"]).unwrap_or_else(|| keywords.join(", "));
+    if texts.is_empty() && package_id.is_none() && sticker_id.is_none() {
         return None;
     }
     let media = Media { package_id, sticker_id, keywords: Some(keywords), ..Media::new(MediaType::Sticker) };
-    Some(ReceivedMessage { text: words, medias: vec![media], ..ReceivedMessage::default() })
+    Some(ReceivedMessage { text: texts, medias: vec![media], ..ReceivedMessage::default() })
 }
 
-/// The last part of a name, without what could move a path or break a header.
+/// The last component of a file name, without anything that could escape a folder or break a header.
 pub fn filename(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain = last.chars().filter(|character| !character.is_control()).take(FILENAME_CHARACTERS_MAX);
@@ -120,15 +120,15 @@ mod tests {
 
     #[track_caller]
     fn check(value: &Value, text: &str, media: &Value) {
-        let said = message(value).unwrap();
-        let mut shown = serde_json::to_value(&said.medias).unwrap();
+        let received = message(value).unwrap();
+        let mut shown = serde_json::to_value(&received.medias).unwrap();
         shown
             .as_array_mut()
             .unwrap()
             .iter_mut()
             .for_each(|media| drop(media.as_object_mut().unwrap().remove("id")));
 
-        assert_eq!((said.text.as_str(), &shown), (text, media), "{value}");
+        assert_eq!((received.text.as_str(), &shown), (text, media), "{value}");
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_of_a_message_is_left_out_alone() {
+    fn an_unreadable_property_of_a_message_is_left_out_alone() {
         check(&json!({ "type": null, "text": "hi", "quoteToken": {} }), "hi", &json!([]));
         check(&json!({ "type": 7, "title": "Tower", "latitude": 1 }), "Tower", &json!([]));
         check(&json!({ "type": "hologram", "text": "\0" }), "\0", &json!([]));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_can_be_read_of_is_not_read() {
+    fn a_message_without_any_readable_property_is_none() {
         for value in [
             json!({ "type": "text" }),
             json!({ "type": "location", "latitude": 1 }),
@@ -202,34 +202,34 @@ mod tests {
     }
 
     #[test]
-    fn content_that_is_not_at_line_is_fetched_from_where_it_is() {
+    fn external_content_is_fetched_from_its_own_url() {
         let (url, preview_url) = ("https://example.com/a.jpg", "https://example.com/b.jpg");
         let provider =
             json!({ "type": "external", "originalContentUrl": url, "previewImageUrl": preview_url });
-        let elsewhere = message(&json!({ "type": "image", "contentProvider": provider })).unwrap();
+        let external = message(&json!({ "type": "image", "contentProvider": provider })).unwrap();
         let at_line = message(&json!({ "type": "audio", "contentProvider": { "type": "line" } })).unwrap();
 
         let (url, preview_url) = (url.to_owned(), Some(preview_url.to_owned()));
-        assert_eq!(elsewhere.source, Some(MediaSource::External { url, preview_url }));
+        assert_eq!(external.source, Some(MediaSource::External { url, preview_url }));
         assert_eq!(at_line.source, Some(MediaSource::Line));
     }
 
     #[test]
-    fn a_button_says_its_text_or_its_data_and_what_was_picked() {
-        let said = |value: &Value| postback(value).map(|message| message.text);
+    fn a_postback_becomes_its_text_or_data_with_what_was_picked() {
+        let received = |value: &Value| postback(value).map(|message| message.text);
 
-        assert_eq!(said(&json!({ "data": "action=buy" })).as_deref(), Some("action=buy"));
+        assert_eq!(received(&json!({ "data": "action=buy" })).as_deref(), Some("action=buy"));
         let picked = json!({ "data": "when", "params": { "date": "2026-11-23" } });
-        assert_eq!(said(&picked).as_deref(), Some("when\ndate: 2026-11-23"));
+        assert_eq!(received(&picked).as_deref(), Some("when\ndate: 2026-11-23"));
         let odd = json!({ "displayText": 7, "data": null, "params": { "date": "2026-11-23", "a": [null] } });
-        assert_eq!(said(&odd).as_deref(), Some("a: [null]\ndate: 2026-11-23"));
-        assert_eq!(said(&json!({})), None);
-        assert_eq!(said(&json!({ "data": "", "params": "?" })), None);
+        assert_eq!(received(&odd).as_deref(), Some("a: [null]\ndate: 2026-11-23"));
+        assert_eq!(received(&json!({})), None);
+        assert_eq!(received(&json!({ "data": "", "params": "?" })), None);
     }
 
     #[test]
-    fn a_file_name_can_neither_move_a_path_nor_break_a_header() {
-        for (given, kept) in [
+    fn a_file_name_can_neither_escape_a_folder_nor_break_a_header() {
+        for (given, expected) in [
             ("report.pdf", "report.pdf"),
             ("../../etc/passwd", "passwd"),
             ("C:\\Windows\\system.ini", "system.ini"),
@@ -238,7 +238,7 @@ mod tests {
             (" .hidden. ", "hidden"),
             ("領収書.pdf", "領収書.pdf"),
         ] {
-            assert_eq!(filename(given), kept, "{given:?}");
+            assert_eq!(filename(given), expected, "{given:?}");
         }
         assert_eq!(filename(&"x".repeat(1_000)).len(), 255);
     }

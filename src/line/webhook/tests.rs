@@ -1,4 +1,4 @@
-//! Webhooks as LINE sends them, and as nobody should.
+//! Parsing webhooks, both as LINE sends them and malformed ones.
 
 use crate::line::webhook::event::parse_event;
 use crate::line::webhook::parse;
@@ -20,7 +20,7 @@ fn check(kind: &str, expected: &InboundChange) {
 }
 
 #[test]
-fn a_text_of_a_user_is_read() {
+fn a_text_message_of_a_user_is_parsed() {
     let event = only(&format!(
         r#"{{"type":"message","mode":"active","timestamp":1655445974446,"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC3ZR",
             "source":{{"type":"user","userId":"{USER}"}},"replyToken":"r","deliveryContext":{{"isRedelivery":false}},
@@ -35,11 +35,11 @@ fn a_text_of_a_user_is_read() {
     assert_eq!(event.occurred_at.unwrap().to_string(), "2022-06-17 06:06:14.446000");
     assert_eq!(event.chat.unwrap().id.as_str(), USER);
     assert_eq!(event.speaker.unwrap().as_str(), USER);
-    assert!(event.body.contains(r"\ud83d"), "the body is kept as it came");
+    assert!(event.body.contains(r"\ud83d"), "the body is stored as it arrived");
 }
 
 #[test]
-fn each_modelled_kind_has_its_meaning_and_every_other_is_kept() {
+fn each_known_kind_has_its_change_and_any_other_is_unread() {
     check(r#""type":"follow""#, &InboundChange::Follow);
     check(r#""type":"unfollow""#, &InboundChange::Unfollow);
     check(r#""type":"join""#, &InboundChange::Join);
@@ -55,17 +55,17 @@ fn each_modelled_kind_has_its_meaning_and_every_other_is_kept() {
         &format!(r#""type":"memberJoined","joined":{{"members":[{{"type":"user","userId":"{USER}"}},7]}}"#),
         &joined,
     );
-    let said = ReceivedMessage { text: "no id".to_owned(), ..ReceivedMessage::default() };
+    let message = ReceivedMessage { text: "no id".to_owned(), ..ReceivedMessage::default() };
     check(
         r#""type":"messageEdited","message":{"type":"text","text":"no id"}"#,
-        &InboundChange::Received(said),
+        &InboundChange::Received(message),
     );
     check(r#""type":"teleport""#, &InboundChange::Unread);
     check(r#""type":7"#, &InboundChange::Unread);
 }
 
 #[test]
-fn odd_events_cost_the_others_nothing() {
+fn odd_events_do_not_affect_the_others() {
     let body = br#"{"events":[null,7,"x",[],{},{"type":"follow","webhookEventId":"01"}]}"#;
 
     let events = parse(body).unwrap().events;
@@ -80,7 +80,7 @@ fn odd_events_cost_the_others_nothing() {
 }
 
 #[test]
-fn an_id_that_could_not_stand_in_a_path_is_no_chat() {
+fn an_id_that_is_unsafe_in_a_path_is_not_a_chat() {
     for id in ["", "../../v2", "U 1", "U\\u0000"] {
         let event = only(&format!(r#"{{"type":"follow","source":{{"type":"user","userId":"{id}"}}}}"#));
         assert_eq!(event.chat, None, "{id:?} was taken");
@@ -88,7 +88,7 @@ fn an_id_that_could_not_stand_in_a_path_is_no_chat() {
 }
 
 #[test]
-fn the_made_up_events_of_the_verify_button_happen_nowhere() {
+fn the_test_events_of_the_verify_button_have_no_chat() {
     for digit in ["0", "f"] {
         let token = digit.repeat(32);
         let event = only(&format!(
@@ -99,7 +99,7 @@ fn the_made_up_events_of_the_verify_button_happen_nowhere() {
 }
 
 #[test]
-fn a_source_without_a_type_is_known_by_its_id_and_one_of_an_unknown_type_is_not() {
+fn a_source_without_a_type_is_identified_by_its_id_but_not_one_of_an_unknown_type() {
     for (source, expected) in [
         (r#"{"type":null,"groupId":"C1","userId":"U1"}"#, Some((ChatKind::Group, "C1"))),
         (r#"{"type":7,"roomId":"R1"}"#, Some((ChatKind::Room, "R1"))),
@@ -114,7 +114,7 @@ fn a_source_without_a_type_is_known_by_its_id_and_one_of_an_unknown_type_is_not(
 }
 
 #[test]
-fn the_envelope_costs_nothing_whatever_else_is_in_it() {
+fn anything_else_in_the_envelope_is_ignored() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for envelope in [
         r#""events":EVENTS"#,
@@ -135,28 +135,28 @@ fn the_envelope_costs_nothing_whatever_else_is_in_it() {
 }
 
 #[test]
-fn what_is_kept_of_an_event_says_what_came_also_where_it_is_no_text() {
+fn the_stored_body_preserves_invalid_escapes_and_bytes() {
     let text = |event: &InboundEvent| match &event.change {
         InboundChange::Received(message) => message.text.clone(),
         other => panic!("{other:?}"),
     };
-    let said = |words: &[u8]| {
+    let message = |words: &[u8]| {
         [br#"{"events":[{"type":"message","message":{"type":"text","text":""#, words, br#""}}]}"#].concat()
     };
 
-    let escaped = parse(&said(br"see you \ud83d")).unwrap().events.remove(0);
-    let broken = parse(&said(b"see you \xf0\x9f\x98")).unwrap().events.remove(0);
+    let escaped = parse(&message(br"see you \ud83d")).unwrap().events.remove(0);
+    let broken = parse(&message(b"see you \xf0\x9f\x98")).unwrap().events.remove(0);
 
     assert!(escaped.body.contains(r"see you \ud83d"), "{}", escaped.body);
     assert!(broken.body.contains(r"see you \udcf0\udc9f\udc98"), "{}", broken.body);
     for event in [escaped, broken] {
         assert_eq!(text(&event), "see you �");
-        assert_eq!(parse_event(&event.body), event, "it is read again as it was read first");
+        assert_eq!(parse_event(&event.body), event, "reparsing the stored body gives the same event");
     }
 }
 
 #[test]
-fn events_whose_ids_differ_in_what_cannot_be_read_are_two_and_their_messages_have_none() {
+fn events_whose_ids_differ_only_in_unreadable_bytes_are_distinct_and_their_messages_have_no_id() {
     for (one, other) in [
         (br"A\ud83d".as_slice(), br"A\ud83e".as_slice()),
         (b"A\xff", b"A\xfe"),
@@ -177,18 +177,18 @@ fn events_whose_ids_differ_in_what_cannot_be_read_are_two_and_their_messages_hav
 }
 
 #[test]
-fn an_escape_that_is_none_costs_no_event() {
+fn an_invalid_escape_loses_no_event() {
     let body = br#"{"\q":1,"events":[{"type":"follow"},{"type":"message","message":{"type":"text","text":"hi \q \u12"}}]}"#;
 
     let events = parse(body).unwrap().events;
 
     let InboundChange::Received(message) = &events[1].change else { panic!("it is not a message") };
     assert_eq!((&events[0].change, message.text.as_str()), (&InboundChange::Follow, "hi �q �u12"));
-    assert_eq!(&parse_event(&events[1].body), &events[1], "it is read again as it was read first");
+    assert_eq!(&parse_event(&events[1].body), &events[1], "reparsing the stored body gives the same event");
 }
 
 #[test]
-fn a_time_before_there_was_a_line_is_none() {
+fn a_timestamp_before_lines_launch_is_none() {
     for (time, expected) in [
         ("0", None),
         ("1", None),
@@ -206,7 +206,7 @@ fn a_time_before_there_was_a_line_is_none() {
 }
 
 #[test]
-fn only_what_is_no_webhook_at_all_is_refused() {
+fn only_a_body_without_an_events_array_is_refused() {
     assert!(parse(br#"{"destination":"U0","events":[]}"#).unwrap().events.is_empty());
     for body in
         ["", "[]", "{}", r#"{"events":1}"#, "{\"events\":[]}x", "{\"events\":01}", "{\"events\":[],\"a\":1."]

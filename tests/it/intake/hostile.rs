@@ -9,7 +9,7 @@ use actix_web::test::TestRequest;
 use kaiwa::api::events::feed;
 use kaiwa::api::files::{medias, range};
 use kaiwa::api::request::{idempotency_key, query};
-use kaiwa::line::answer::LineAnswer;
+use kaiwa::line::outcome::LineResponse;
 use kaiwa::line::webhook::received_message;
 use kaiwa::line::{signature, webhook};
 use kaiwa::model::accounts::customer::ProfileChange;
@@ -206,7 +206,7 @@ proptest! {
     ) {
         for body in [junk, body.to_string().into_bytes()] {
             let accepted_request_id = accepted.then(|| "id".to_owned());
-            let answer = LineAnswer { status, request_id: None, accepted_request_id, body: body.into() };
+            let answer = LineResponse { status, request_id: None, accepted_request_id, body: body.into() };
             let is_accepted = (200..300).contains(&status) || (status == 409 && accepted);
 
             prop_assert_eq!(matches!(answer.outcome(), PushOutcome::Accepted(_)), is_accepted);

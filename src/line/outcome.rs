@@ -1,4 +1,5 @@
-//! What LINE's answers mean ("Status codes" and "Retrying a failed API request" in LINE's documentation).
+//! The meaning of LINE's responses to sends ("Status codes" and "Retrying a failed API request" in LINE's
+//! documentation).
 
 use actix_web::web::Bytes;
 use serde_json::Value;
@@ -7,24 +8,24 @@ use crate::line::lenient;
 use crate::model::accounts::account::SuspensionReason;
 use crate::model::delivery::{Acceptance, PushOutcome};
 
-/// As much of LINE's own words as is kept, in bytes.
+/// Maximum length of LINE's error text that is stored, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1_024;
 
-/// What LINE answered.
+/// A response of LINE's API.
 #[derive(Debug, Clone, Default)]
-pub struct LineAnswer {
+pub struct LineResponse {
     /// The HTTP status.
     pub status: u16,
     /// `x-line-request-id`.
     pub request_id: Option<String>,
-    /// `x-line-accepted-request-id`: the retry key had been accepted before.
+    /// `x-line-accepted-request-id`: LINE accepted this retry key in an earlier request.
     pub accepted_request_id: Option<String>,
-    /// The body, whatever it is.
+    /// The raw body.
     pub body: Bytes,
 }
 
-impl LineAnswer {
-    /// What this answer means for a push that carried a retry key.
+impl LineResponse {
+    /// The outcome of a push that carried a retry key.
     pub fn outcome(&self) -> PushOutcome {
         let message = self.message();
         match self.status {
@@ -34,30 +35,31 @@ impl LineAnswer {
             401 => PushOutcome::Parked(SuspensionReason::Token, message),
             403 => PushOutcome::Parked(SuspensionReason::Permission, message),
             429 => self.limit(message),
-            // 409 without LINE's header is a proxy's; it says nothing about the message.
+            // Without LINE's header, a 409 comes from a proxy and proves nothing about the message.
             409 | 500.. => PushOutcome::Ambiguous { timed_out: false, message },
             400..=499 => PushOutcome::Refused(message),
             _ => PushOutcome::Ambiguous { timed_out: false, message },
         }
     }
 
-    /// What this answer means for a reply, which carried a token in place of a retry key.
+    /// The outcome of a reply, which carries a reply token instead of a retry key.
     pub fn reply_outcome(&self) -> PushOutcome {
         match self.outcome() {
-            PushOutcome::Refused(message) if self.status == 400 && self.names_token() => {
+            PushOutcome::Refused(message) if self.status == 400 && self.mentions_reply_token() => {
                 PushOutcome::TokenSpent(message)
             }
             outcome => outcome,
         }
     }
 
-    fn names_token(&self) -> bool {
-        words(&self.body).to_lowercase().contains("invalid reply token")
+    fn mentions_reply_token(&self) -> bool {
+        error_text(&self.body).to_lowercase().contains("invalid reply token")
     }
 
-    /// The status and LINE's words for a person, shortened, with the id by which LINE's support finds the request.
+    /// The status and LINE's error text for display, shortened, with the request id by which LINE's support
+    /// finds the request.
     pub fn message(&self) -> String {
-        let mut text = format!("{} {}", self.status, words(&self.body));
+        let mut text = format!("{} {}", self.status, error_text(&self.body));
         shorten(&mut text);
         match &self.request_id {
             Some(id) => format!("{} (LINE request {id})", text.trim_end()),
@@ -65,9 +67,10 @@ impl LineAnswer {
         }
     }
 
-    /// The text alone tells the two kinds of 429 apart here; where it is new, the caller asks for the quota.
+    /// Distinguishes the two kinds of 429 by their text alone. If the text is unknown, the caller checks the
+    /// quota.
     fn limit(&self, message: String) -> PushOutcome {
-        let monthly = words(&self.body).to_lowercase().contains("monthly limit");
+        let monthly = error_text(&self.body).to_lowercase().contains("monthly limit");
         if monthly {
             PushOutcome::Parked(SuspensionReason::Quota, message)
         } else {
@@ -75,13 +78,13 @@ impl LineAnswer {
         }
     }
 
-    /// Whether this is a 429 in words that do not tell which limit it is.
+    /// Whether this is a 429 whose text does not say which limit was reached.
     pub fn is_unknown_limit(&self) -> bool {
-        let words = words(&self.body).to_lowercase();
-        self.status == 429 && !words.contains("monthly limit") && !words.contains("rate limit")
+        let error_text = error_text(&self.body).to_lowercase();
+        self.status == 429 && !error_text.contains("monthly limit") && !error_text.contains("rate limit")
     }
 
-    /// The body as a value; `null` for what is no JSON.
+    /// The body as JSON; `null` if it is not JSON.
     pub fn value(&self) -> Value {
         lenient::value(&self.body).unwrap_or_default()
     }
@@ -100,9 +103,9 @@ impl LineAnswer {
     }
 }
 
-/// LINE's message with its details, or the beginning of whatever else came, perhaps from a proxy on the way. The
-/// endpoints for tokens call their message otherwise.
-fn words(body: &[u8]) -> String {
+/// LINE's error message with its details, or the start of any other body, such as a proxy's. The token
+/// endpoints have the message in `error_description`.
+fn error_text(body: &[u8]) -> String {
     let error = lenient::value(body).unwrap_or_default();
     let named = |name: &str| lenient::string(&error[name]);
     let Some(message) = named("message").or_else(|| named("error_description")) else {
@@ -124,13 +127,13 @@ fn shorten(text: &mut String) {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> LineAnswer {
-        LineAnswer { status, body: body.to_owned().into(), ..LineAnswer::default() }
+    fn response(status: u16, body: &str) -> LineResponse {
+        LineResponse { status, body: body.to_owned().into(), ..LineResponse::default() }
     }
 
     #[track_caller]
     fn check(status: u16, body: &str, expected: &PushOutcome) {
-        assert_eq!(&answer(status, body).outcome(), expected, "{status} {body}");
+        assert_eq!(&response(status, body).outcome(), expected, "{status} {body}");
     }
 
     fn ambiguous(message: &str) -> PushOutcome {
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn acceptance_is_told_by_the_status_whatever_the_body_is() {
+    fn a_2xx_is_an_acceptance_whatever_its_body() {
         let ids = |ids: &[&str]| {
             let message_ids = ids.iter().map(|id| (*id).to_owned()).collect();
             Acceptance { message_ids, ..Acceptance::default() }
@@ -161,9 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn a_known_retry_key_is_an_acceptance_only_with_the_header_of_line() {
+    fn a_409_is_an_acceptance_only_with_lines_header() {
         let body = r#"{"message":"The retry key is already accepted","sentMessages":[{"id":"46"}]}"#;
-        let accepted = LineAnswer { accepted_request_id: Some("first".to_owned()), ..answer(409, body) };
+        let accepted = LineResponse { accepted_request_id: Some("first".to_owned()), ..response(409, body) };
 
         let PushOutcome::Accepted(acceptance) = accepted.outcome() else {
             panic!("it was not an acceptance")
@@ -175,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_has_its_consequence() {
+    fn each_error_status_has_its_outcome() {
         let suspension = |reason, message: &str| PushOutcome::Parked(reason, message.to_owned());
         let refused = |message: &str| PushOutcome::Refused(message.to_owned());
         let details = r#"{"message":"The request body has 1 error(s)","details":[{"message":"May not be empty","property":"messages[0].text"}]}"#;
@@ -203,9 +206,9 @@ mod tests {
         let monthly = r#"{"message":"You have reached your monthly limit."}"#;
         check(429, monthly, &suspension(SuspensionReason::Quota, "429 You have reached your monthly limit."));
         check(429, "slow down", &PushOutcome::TooFast("429 slow down".to_owned()));
-        assert!(answer(429, "slow down").is_unknown_limit());
+        assert!(response(429, "slow down").is_unknown_limit());
         assert!(
-            !answer(429, r#"{"message":"The API rate limit has been exceeded. Try again later."}"#)
+            !response(429, r#"{"message":"The API rate limit has been exceeded. Try again later."}"#)
                 .is_unknown_limit()
         );
         check(500, "<html>oops", &ambiguous("500 <html>oops"));
@@ -213,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn a_long_answer_is_shortened_between_two_characters() {
-        let message = answer(500, &"会".repeat(5_000)).message();
+    fn a_long_response_is_shortened_at_a_character_boundary() {
+        let message = response(500, &"会".repeat(5_000)).message();
 
         assert!(message.len() <= MESSAGE_BYTES_MAX);
         assert!(message.starts_with("500 会"));
