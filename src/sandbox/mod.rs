@@ -1,10 +1,12 @@
-//! A LINE platform of our own: people, groups, webhooks and LINE's API, for trying things out and for tests.
+//! A local LINE platform: people, groups, webhooks and LINE's API, for development and tests.
 //!
-//! - `platform`: the handle; `state` and the files of its fields hold what the platform knows, without waiting.
-//! - `exchange`: a request to LINE's API and its answer; `endpoints`: what LINE does; what it takes is in `line::validation`.
-//! - `events` and `webhooks`: what people do and how the bot is told; `sender` brings it.
-//! - `media` and `phone`: what a phone loads of a message; `buttons` and `taps`: what a person presses.
-//! - `control`: how people, faults and everything else are moved from outside; documented in `docs/SANDBOX.md`.
+//! - `platform`: the handle; `state` and the modules of its fields hold the platform's data and never wait.
+//! - `line`: LINE's API and webhooks. `http` handles a request, `endpoints` has what LINE does, `events` and
+//!   `webhooks` turn actions of people into events, and `sender` delivers them. The validation rules are in
+//!   `line::validation`.
+//! - `people`: people, groups and chats; `phone` loads the media of messages.
+//! - `records`: what the platform stores about requests, tokens, quota and faults.
+//! - `control`: the API that controls all of it; documented in `docs/SANDBOX.md`.
 
 pub mod control;
 pub mod line;
@@ -32,29 +34,29 @@ use crate::sandbox::phone::Phone;
 use crate::sandbox::platform::Platform;
 
 const WORKERS: usize = 2;
-/// Connections at once to each of them.
+/// Maximum number of connections per worker.
 const CONNECTIONS_MAX: usize = 25_000;
-/// A head has to arrive within so long.
+/// Timeout for the head of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer than clients keep idle connections, so that none is closed in the moment in which it is used.
+/// Longer than clients keep idle connections, so that none is closed just as it is being reused.
 const KEEP_ALIVE: Duration = Duration::from_mins(2);
-/// Faults that never answer must not hold up the end of the process.
+/// Faults that never respond must not delay the shutdown.
 const SHUTDOWN_SECONDS: u64 = 1;
 
-/// LINE's API and the control API; the handle is taken from `Data<Platform>`.
+/// Routes of LINE's API and the control API; they expect a `Data<Platform>`.
 ///
-/// LINE's API answers every path, so these routes are the last of their app.
+/// LINE's API handles every path, so these must be the last routes of an app.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .app_data(ThinData(sender::client()))
         .app_data(ThinData(Phone::default()))
         .configure(control::routes)
-        .service(resource("/{path:.*}").route(to(http::answer)));
+        .service(resource("/{path:.*}").route(to(http::handle)));
 }
 
-/// The platform on this address until the server is stopped; to be called within a runtime.
+/// Serves the platform on this listener until the server is stopped; must be called within a runtime.
 ///
-/// Faults can close connections only here: `routes` in another server answers 500 instead.
+/// Faults can close connections only here; with `routes` in another server they respond with 500 instead.
 pub fn serve(platform: Platform, listener: TcpListener) -> Result<Server> {
     let platform = Data::new(platform);
     let listening = ListenOptions {
@@ -65,8 +67,8 @@ pub fn serve(platform: Platform, listener: TcpListener) -> Result<Server> {
         shutdown_seconds: SHUTDOWN_SECONDS,
         on_connect: hangup::remember,
     };
-    let all = move |config: &mut ServiceConfig| {
+    let app = move |config: &mut ServiceConfig| {
         config.app_data(platform.clone()).configure(routes);
     };
-    listening::serve(listener, listening, all).map_err(Error::internal)
+    listening::serve(listener, listening, app).map_err(Error::internal)
 }

@@ -1,4 +1,4 @@
-//! How a platform starts.
+//! Options of a platform.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,37 +8,37 @@ use crate::sandbox::people::People;
 use crate::sandbox::people::persistence::{SavedBot, SavedChannel, SavedEndpoint, SavedState};
 use crate::sandbox::records::random::{bytes, hexadecimal};
 
-/// A reply token lives for so long, as LINE recommends not to count on more.
-const REPLY_TOKEN_LIFE: Duration = Duration::from_mins(1);
+/// Default lifetime of a reply token: LINE recommends not to rely on more.
+const REPLY_TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 
-/// A fault that never answers holds the connection for so long.
+/// How long a fault that never responds holds the connection.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// How a platform starts.
+/// Options of a platform.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The number of the channel.
+    /// The id of the channel.
     pub channel_id: String,
     /// The secret that signs webhooks.
     pub channel_secret: Secret,
     /// The long-lived channel access token.
     pub channel_token: Secret,
-    /// The bot.
+    /// The bot's profile.
     pub bot: SavedBot,
-    /// The file that keeps people and settings; what it holds is stronger than these options.
+    /// The file that stores people and settings; its contents take precedence over these options.
     pub persist: Option<PathBuf>,
-    /// How long a reply token lives after a delivery.
-    pub reply_token_life: Duration,
-    /// How many messages a month may be sent; without it there is no limit.
+    /// Lifetime of a reply token after a delivery.
+    pub reply_token_lifetime: Duration,
+    /// The monthly quota of messages; `None` for no limit.
     pub quota: Option<u64>,
-    /// How long a fault that never answers holds the connection.
+    /// How long a fault that never responds holds the connection.
     pub silence: Duration,
-    /// Repeats what is drawn by lot.
+    /// Seed of the random numbers, which makes them reproducible.
     pub seed: u64,
 }
 
 impl Options {
-    /// A new channel with secrets that nobody can guess, in memory only.
+    /// A new channel with random secrets, in memory only.
     pub fn generate() -> Self {
         Self {
             channel_id: (2_000_000_000 + u32::from_le_bytes(bytes()) % 1_000_000_000).to_string(),
@@ -52,14 +52,14 @@ impl Options {
                 mark_as_read_mode: "manual".to_owned(),
             },
             persist: None,
-            reply_token_life: REPLY_TOKEN_LIFE,
+            reply_token_lifetime: REPLY_TOKEN_LIFETIME,
             quota: None,
             silence: SILENCE,
             seed: 1,
         }
     }
 
-    /// What these options keep on disk at the beginning.
+    /// The initial saved state for these options.
     pub fn saved_state(&self) -> SavedState {
         SavedState {
             channel: SavedChannel {

@@ -1,4 +1,4 @@
-//! The handle to the platform that the server, the command line and tests hold.
+//! The handle to the platform that the server, the command line and tests use.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::sandbox::records::quota::MonthlyQuota;
 use crate::sandbox::records::{Executed, RequestRecord, Violation, WebhookRecord};
 use crate::sandbox::state::{PlatformData, Redelivery};
 
-/// The whole platform, cheap to clone.
+/// A platform; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Platform {
     shared: Arc<PlatformState>,
@@ -24,23 +24,23 @@ struct PlatformState {
 }
 
 impl Platform {
-    /// A platform; fails when its file exists and cannot be used.
+    /// Creates a platform; fails if its file exists and cannot be used.
     pub fn new(options: Options) -> Result<Self> {
-        let kept = options.persist.as_deref().map(persistence::load).transpose()?.flatten();
-        let state = PlatformData::new(kept.unwrap_or_else(|| options.saved_state()), &options);
+        let saved = options.persist.as_deref().map(persistence::load).transpose()?.flatten();
+        let state = PlatformData::new(saved.unwrap_or_else(|| options.saved_state()), &options);
         let shared = PlatformState { state: Mutex::new(state), persist: options.persist };
         let platform = Self { shared: Arc::new(shared) };
         platform.with(|_| ());
         Ok(platform)
     }
 
-    /// Does something with the state, alone; writes to disk what has to be kept of it.
+    /// Runs an operation with exclusive access to the state, and saves the state if it has changed.
     pub fn with<T>(&self, operation: impl FnOnce(&mut PlatformData) -> T) -> T {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = operation(&mut state);
         if let Some(path) = &self.shared.persist
-            && let Some(kept) = state.take_unsaved()
-            && let Err(error) = persistence::save(path, kept)
+            && let Some(saved) = state.take_unsaved()
+            && let Err(error) = persistence::save(path, saved)
         {
             log::error!("sandbox: {}", error.chain());
         }
@@ -52,12 +52,12 @@ impl Platform {
         self.with(|state| state.saved().channel.clone())
     }
 
-    /// The bot.
+    /// The bot's profile.
     pub fn bot(&self) -> SavedBot {
         self.with(|state| state.saved().bot.clone())
     }
 
-    /// All requests to send messages that were executed, oldest first.
+    /// All executed send requests, oldest first.
     pub fn executed(&self) -> Vec<Executed> {
         self.with(|state| state.executed.to_vec())
     }
@@ -67,7 +67,7 @@ impl Platform {
         self.with(|state| state.requests.to_vec())
     }
 
-    /// All that the bot did against the rules, oldest first.
+    /// All violations by the bot, oldest first.
     pub fn violations(&self) -> Vec<Violation> {
         self.with(|state| state.violations.to_vec())
     }
@@ -77,27 +77,27 @@ impl Platform {
         self.with(|state| state.attempts.to_vec())
     }
 
-    /// Exchanges all faults.
+    /// Replaces all faults.
     pub fn set_faults(&self, faults: Vec<FaultRule>) {
         self.with(|state| state.faults.set(faults));
     }
 
-    /// Exchanges the rules of redelivery.
+    /// Replaces the redelivery settings.
     pub fn set_redelivery(&self, redelivery: Redelivery) {
         self.with(|state| state.redelivery = redelivery);
     }
 
-    /// Exchanges the webhook endpoint.
+    /// Replaces the webhook URL.
     pub fn set_webhook(&self, endpoint: Option<String>) {
         self.with(|state| state.saved_mut().webhook.endpoint = endpoint);
     }
 
-    /// How many messages a month may be sent, and how many were.
+    /// Sets the monthly quota and how much of it is used.
     pub fn set_quota(&self, value: Option<u64>, used: u64) {
         self.with(|state| state.quota = MonthlyQuota { value, used });
     }
 
-    /// Forgets what was recorded.
+    /// Clears the records.
     pub fn forget_records(&self) {
         self.with(|state| {
             state.executed.clear();
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_restarted_platform_knows_its_people_and_secrets() {
+    fn a_restarted_platform_still_has_its_people_and_secrets() {
         let folder = tempfile::tempdir().unwrap();
         let options = || Options { persist: Some(folder.path().join("line.json")), ..Options::generate() };
         let platform = Platform::new(options()).unwrap();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secrets_are_as_long_as_those_of_line() {
+    fn the_secrets_are_as_long_as_lines() {
         let options = Options::generate();
 
         assert_eq!(options.channel_secret.expose().len(), 32);

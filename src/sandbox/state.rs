@@ -1,4 +1,4 @@
-//! Everything the platform knows. Nothing in here waits, and nothing reads the clock.
+//! The data of the platform. Nothing here waits or reads the clock.
 
 use std::time::Duration;
 
@@ -20,58 +20,59 @@ use crate::sandbox::records::retry_keys::RetryKeys;
 use crate::sandbox::records::{Executed, RequestRecord, Violation, WebhookRecord};
 use crate::sandbox::webhook::EmittedWebhook;
 
-/// LINE's undisclosed schedule of redeliveries, in a form that a person can watch.
+/// A short redelivery schedule for development; LINE does not disclose its own.
 const REDELIVERY_SCHEDULE_MS: [u64; 4] = [1_000, 5_000, 30_000, 120_000];
 
-/// What the platform knows: a part that is kept on disk, and a part that ends with the process.
+/// The platform's data: a part that is saved to disk, and a part in memory.
 #[derive(Debug)]
 pub struct PlatformData {
-    kept: SavedState,
+    saved: SavedState,
     unsaved: bool,
     last_message_id: i64,
-    /// Keys of requests that were accepted.
+    /// The retry keys of requests.
     pub retry_keys: RetryKeys,
-    /// Tokens that came with events.
+    /// The reply tokens of events.
     pub reply_tokens: ReplyTokens,
-    /// Channel access tokens that were issued for a short time.
+    /// The short-lived channel access tokens.
     pub stateless_tokens: AccessTokens,
-    /// The month's plan.
+    /// The monthly quota.
     pub quota: MonthlyQuota,
-    /// What goes wrong on purpose.
+    /// The active faults.
     pub faults: Faults,
-    /// How webhooks are sent again.
+    /// The redelivery settings.
     pub redelivery: Redelivery,
-    /// Draws the order of redeliveries.
+    /// Shuffles redeliveries.
     pub generator: Generator,
-    /// What belongs to media messages.
+    /// The content of media messages.
     pub contents: Contents,
-    /// What the phones show.
+    /// The chats as the phones show them.
     pub chats: Chats,
-    /// Webhooks that come of a call of the bot, until they are on their way.
-    pub untold: Vec<EmittedWebhook>,
-    /// Requests that were executed.
+    /// Webhooks caused by calls of the bot that are not yet on their way.
+    pub pending_webhooks: Vec<EmittedWebhook>,
+    /// The send requests that were executed.
     pub executed: History<Executed>,
     /// All requests to LINE's API.
     pub requests: History<RequestRecord>,
-    /// What the bot did against the rules.
+    /// The violations by the bot.
     pub violations: History<Violation>,
     /// All attempts to deliver webhooks.
     pub attempts: History<WebhookRecord>,
-    /// How long the connection stays open where a fault never answers.
+    /// How long the connection stays open when a fault never responds.
     pub silence: Duration,
 }
 
-/// Whether and when failed webhooks are sent again.
+/// The redelivery of failed webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Redelivery {
-    /// As with LINE, nothing is sent again unless this is switched on.
+    /// Whether failed webhooks are redelivered; off by default, as with LINE.
     pub enabled: bool,
-    /// The pauses before each redelivery, in milliseconds.
+    /// The pause before each redelivery, in milliseconds.
     pub schedule_ms: Vec<u64>,
-    /// Whether pauses are drawn by lot, and events change their order, so that later ones overtake earlier ones.
+    /// Whether pauses are picked at random and events are shuffled, so that later events overtake earlier
+    /// ones.
     pub shuffle: bool,
-    /// Whether each redelivery comes twice.
+    /// Whether each redelivery is sent twice.
     pub duplicate: bool,
 }
 
@@ -83,14 +84,14 @@ impl Default for Redelivery {
 }
 
 impl PlatformData {
-    /// A platform with what was kept, and nothing that has happened yet.
-    pub fn new(kept: SavedState, options: &Options) -> Self {
+    /// A platform with this saved state and empty records.
+    pub fn new(saved: SavedState, options: &Options) -> Self {
         Self {
-            kept,
+            saved,
             unsaved: true,
             last_message_id: 0,
             retry_keys: RetryKeys::default(),
-            reply_tokens: ReplyTokens::new(options.reply_token_life),
+            reply_tokens: ReplyTokens::new(options.reply_token_lifetime),
             stateless_tokens: AccessTokens::default(),
             quota: MonthlyQuota { value: options.quota, used: 0 },
             faults: Faults::new(options.seed),
@@ -98,7 +99,7 @@ impl PlatformData {
             generator: Generator::new(options.seed),
             contents: Contents::default(),
             chats: Chats::default(),
-            untold: Vec::new(),
+            pending_webhooks: Vec::new(),
             executed: History::default(),
             requests: History::default(),
             violations: History::default(),
@@ -107,33 +108,33 @@ impl PlatformData {
         }
     }
 
-    /// What is kept on disk.
+    /// The saved state.
     pub fn saved(&self) -> &SavedState {
-        &self.kept
+        &self.saved
     }
 
-    /// What is kept on disk, for changing.
+    /// The saved state, for changes; marks it as unsaved.
     pub fn saved_mut(&mut self) -> &mut SavedState {
         self.unsaved = true;
-        &mut self.kept
+        &mut self.saved
     }
 
-    /// Everybody on the platform.
+    /// All people and groups.
     pub fn people(&self) -> &People {
-        &self.kept.people
+        &self.saved.people
     }
 
-    /// Everybody on the platform, for changing.
+    /// All people and groups, for changes.
     pub fn people_mut(&mut self) -> &mut People {
         &mut self.saved_mut().people
     }
 
-    /// What has to be written to disk since this was last asked.
+    /// The state to save, if it may have changed since the last call.
     pub fn take_unsaved(&mut self) -> Option<&SavedState> {
-        std::mem::take(&mut self.unsaved).then_some(&self.kept)
+        std::mem::take(&mut self.unsaved).then_some(&self.saved)
     }
 
-    /// An id for a new message: digits that grow, also over restarts.
+    /// An id for a new message: decimal and increasing, even across restarts.
     pub fn next_message_id(&mut self, now: Timestamp) -> String {
         let id = now.as_microseconds().saturating_mul(100).max(self.last_message_id + 1);
         self.last_message_id = id;

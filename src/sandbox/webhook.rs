@@ -1,30 +1,30 @@
-//! A webhook on its way to the bot.
+//! A webhook to be delivered to the bot.
 
 use serde_json::{Value, json};
 
 use crate::model::secret::Secret;
 use crate::sandbox::people::persistence::SavedState;
 
-/// Events on their way to the bot.
+/// A webhook to be delivered to the bot.
 #[derive(Debug, Clone)]
 pub struct EmittedWebhook {
-    /// Where to; without it nothing is sent.
+    /// The URL; without one nothing is sent.
     pub endpoint: Option<String>,
-    /// The bot.
+    /// The user id of the bot.
     pub destination: String,
-    /// What it is signed with.
+    /// The secret that signs it.
     pub secret: Secret,
     /// The events.
     pub events: Vec<Value>,
 }
 
 impl EmittedWebhook {
-    /// These events for the bot, to where webhooks go now.
-    pub fn new(kept: &SavedState, events: Vec<Value>) -> Self {
+    /// A webhook with these events to the current webhook URL.
+    pub fn new(saved: &SavedState, events: Vec<Value>) -> Self {
         Self {
-            endpoint: kept.webhook.endpoint.clone().filter(|_| kept.webhook.active),
-            destination: kept.bot.user_id.clone(),
-            secret: kept.channel.secret.clone(),
+            endpoint: saved.webhook.endpoint.clone().filter(|_| saved.webhook.active),
+            destination: saved.bot.user_id.clone(),
+            secret: saved.channel.secret.clone(),
             events,
         }
     }
@@ -40,7 +40,7 @@ impl EmittedWebhook {
         ids.map(str::to_owned).collect()
     }
 
-    /// Whether it is sent again.
+    /// Whether this is a redelivery.
     pub fn is_redelivery(&self) -> bool {
         self.events.first().is_some_and(|event| event["deliveryContext"]["isRedelivery"] == true)
     }

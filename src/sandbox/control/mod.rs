@@ -1,4 +1,4 @@
-//! The control API: moves people, groups, faults and settings from outside, and shows what happened.
+//! The control API: controls people, groups, faults and settings from outside, and shows what was recorded.
 
 pub mod chats;
 pub mod client;
@@ -23,7 +23,7 @@ use crate::sandbox::line::sender;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::state::PlatformData;
 
-/// Pictures come as base64 within JSON.
+/// Images are sent as base64 within JSON.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Mounts `/sandbox`.
@@ -31,7 +31,7 @@ pub fn routes(config: &mut ServiceConfig) {
     let json = JsonConfig::default()
         .limit(BODY_BYTES_MAX)
         .content_type_required(false)
-        // A person with curl has better things to type than a content type.
+        // So that curl can be used without a content type.
         .content_type(|_| true)
         .error_handler(|error, _| Refusal::bad_request(error.to_string()).into());
     let scope = scope("/sandbox").app_data(json).app_data(PayloadConfig::new(BODY_BYTES_MAX));
@@ -83,7 +83,7 @@ fn records_and_settings(scope: Scope) -> Scope {
         .route("/chats/{chat}/open", post().to(chats::open))
 }
 
-/// What `GET` does; `HEAD` does the same, and nobody is told the body.
+/// A route for `GET` that also serves `HEAD`, without the body.
 fn read() -> Route {
     route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
@@ -92,8 +92,8 @@ async fn unknown() -> Result<HttpResponse, Refusal> {
     Err(Refusal::not_found("such path", "in the control API"))
 }
 
-/// Lets something happen now, and tells the bot.
-async fn happen(
+/// Runs an operation that emits an event, and delivers the event to the bot.
+async fn emit_and_notify(
     platform: &Platform,
     client: &net::Client,
     operation: impl FnOnce(&mut PlatformData, Timestamp) -> Result<EmittedEvent, Refusal>,
@@ -102,18 +102,18 @@ async fn happen(
     Ok(notify(platform, client, emitted).await)
 }
 
-/// Tells the bot; answers what came of it.
+/// Delivers an emitted event to the bot; responds with the outcome.
 async fn notify(platform: &Platform, client: &net::Client, emitted: EmittedEvent) -> Json<Value> {
     let id = emitted.webhook.event_ids().into_iter().next();
     let outcome = sender::deliver(platform, client, emitted.webhook).await;
-    let mut answer = json!({
+    let mut response = json!({
         "webhook_event_id": id,
         "status": outcome.status,
         "reason": outcome.reason,
         "detail": outcome.detail,
     });
     if let Some(id) = emitted.message_id {
-        answer["message_id"] = json!(id);
+        response["message_id"] = json!(id);
     }
-    Json(answer)
+    Json(response)
 }

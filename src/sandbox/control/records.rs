@@ -1,4 +1,4 @@
-//! What happened, for whoever looks from outside.
+//! The records of what the sandbox did.
 
 use actix_web::web::{Data, Json, Query};
 use serde::Deserialize;
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::sandbox::platform::Platform;
 use crate::sandbox::records::{Executed, RequestRecord, Violation, WebhookRecord};
 
-/// One answer has at most so many entries.
+/// Maximum number of entries in a response.
 const ENTRIES_MAX: usize = 100_000;
 
-/// How much of a history is asked for.
+/// How many of the latest records are requested.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordPage {

@@ -14,17 +14,17 @@ use crate::sandbox::records::faults::FaultRule;
 use crate::sandbox::records::quota::MonthlyQuota;
 use crate::sandbox::state::Redelivery;
 
-/// A schedule of redeliveries has at most so many entries.
+/// Maximum number of entries of a redelivery schedule.
 const REDELIVERIES_MAX: usize = 100;
 
-/// How long reply tokens live.
+/// The lifetime of reply tokens.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReplyTokenSettings {
     life_ms: u64,
 }
 
-/// Where webhooks go; what is missing stays.
+/// The webhook settings; missing ones are left unchanged.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookSettings {
@@ -35,16 +35,16 @@ pub struct WebhookSettings {
 /// `GET /sandbox/state`
 pub async fn state(platform: Data<Platform>) -> Json<Value> {
     Json(platform.with(|state| {
-        let kept = state.saved();
+        let saved = state.saved();
         json!({
-            "channel": kept.channel,
-            "bot": kept.bot,
-            "webhook": kept.webhook,
-            "users": kept.people.users().collect::<Vec<_>>(),
-            "groups": kept.people.groups().collect::<Vec<_>>(),
+            "channel": saved.channel,
+            "bot": saved.bot,
+            "webhook": saved.webhook,
+            "users": saved.people.users().collect::<Vec<_>>(),
+            "groups": saved.people.groups().collect::<Vec<_>>(),
             "quota": state.quota,
             "redelivery": state.redelivery,
-            "reply_tokens": { "life_ms": state.reply_tokens.life().as_millis() },
+            "reply_tokens": { "life_ms": state.reply_tokens.lifetime().as_millis() },
             "faults": state.faults.rules(),
         })
     }))
@@ -81,7 +81,7 @@ pub async fn set_redelivery(
 
 /// `PUT /sandbox/reply-tokens`
 pub async fn set_reply_tokens(body: Json<ReplyTokenSettings>, platform: Data<Platform>) -> Json<Value> {
-    platform.with(|state| state.reply_tokens.set_life(Duration::from_millis(body.life_ms)));
+    platform.with(|state| state.reply_tokens.set_lifetime(Duration::from_millis(body.life_ms)));
     Json(json!({ "life_ms": body.life_ms }))
 }
 
@@ -96,13 +96,13 @@ pub async fn set_webhook(body: Json<WebhookSettings>, platform: Data<Platform>) 
     }))
 }
 
-/// `DELETE /sandbox/tokens`: all tokens that live for fifteen minutes expire at once.
+/// `DELETE /sandbox/tokens`: all short-lived tokens (15 minutes) expire at once.
 pub async fn expire_tokens(platform: Data<Platform>) -> Json<Value> {
     platform.with(|state| state.stateless_tokens.expire());
     Json(json!({}))
 }
 
-/// `PUT /sandbox/contents/{message}`: the body is what belongs to this message.
+/// `PUT /sandbox/contents/{message}`: sets the content of this message to the body.
 pub async fn set_content(
     message: Path<String>,
     content_type: Header<ContentType>,

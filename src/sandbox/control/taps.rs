@@ -1,4 +1,4 @@
-//! People press what the bot has sent.
+//! Taps of people on buttons that the bot has sent.
 
 use actix_web::web::{Data, Json, Path, Query, ThinData};
 use serde::Deserialize;
@@ -12,14 +12,14 @@ use crate::sandbox::line::taps::{self, Tapped};
 use crate::sandbox::people::buttons::Button;
 use crate::sandbox::platform::Platform;
 
-/// In which chat.
+/// The chat whose buttons are listed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TapLocation {
     group: Option<String>,
 }
 
-/// What is pressed.
+/// Which button is tapped, and with what.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TapRequest {
@@ -32,13 +32,13 @@ pub struct TapRequest {
     message: Option<Value>,
 }
 
-/// `GET /sandbox/users/{user}/buttons`: what can be pressed.
+/// `GET /sandbox/users/{user}/buttons`: the buttons that can be tapped.
 pub async fn buttons(
     user: Path<String>,
-    place: Query<TapLocation>,
+    location: Query<TapLocation>,
     platform: Data<Platform>,
 ) -> Result<Json<Vec<Button>>, Refusal> {
-    platform.with(|state| taps::buttons(state, &user, place.group.as_deref())).map(Json)
+    platform.with(|state| taps::buttons(state, &user, location.group.as_deref())).map(Json)
 }
 
 /// `POST /sandbox/users/{user}/tap`
@@ -58,7 +58,7 @@ pub async fn tap(
         message: body.message.clone(),
     };
     match platform.with(|state| taps::tap(state, &tap, Timestamp::now()))? {
-        Tapped::Told(emitted) => Ok(notify(&platform, &client, emitted).await),
+        Tapped::Emitted(emitted) => Ok(notify(&platform, &client, emitted).await),
         Tapped::OnPhone(value) => Ok(Json(value)),
     }
 }

@@ -1,4 +1,4 @@
-//! People: they are made, write, press buttons, block and come back.
+//! People: they are created, write, press buttons, block and unblock the bot.
 
 use actix_web::web::{Data, Json, Path, ThinData};
 use base64::Engine;
@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 
 use crate::model::timestamp::Timestamp;
 use crate::net;
-use crate::sandbox::control::{happen, notify};
-use crate::sandbox::line::events::{self, Writing};
+use crate::sandbox::control::{emit_and_notify, notify};
+use crate::sandbox::line::events::{self, UserMessage};
 use crate::sandbox::line::refusal::Refusal;
 use crate::sandbox::people::{Friendship, User};
 use crate::sandbox::platform::Platform;
 use crate::sandbox::records::contents::SampleContent;
 
-/// LINE's apps let nobody choose more pictures at once.
+/// LINE's apps allow no more images at once.
 const ALBUM_IMAGES_MAX: usize = 50;
-/// More than anybody sends: people say that LINE takes files of up to 1 GB.
+/// An upper bound far above LINE's limit, which is reportedly 1 GB per file.
 const CONTENT_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 
 /// A new person.
@@ -29,7 +29,7 @@ pub struct CreateUser {
     follow: bool,
 }
 
-/// What changes about a person; nobody tells the bot.
+/// Changes to a person that cause no event.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeUser {
@@ -39,7 +39,7 @@ pub struct ChangeUser {
     language: Option<String>,
 }
 
-/// A text that a person writes.
+/// A text that a person sends.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SayRequest {
@@ -60,7 +60,7 @@ pub struct Send {
     content_size: Option<u64>,
 }
 
-/// Pictures that a person sends together.
+/// Images that a person sends together.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Album {
@@ -70,7 +70,7 @@ pub struct Album {
     shuffle: bool,
 }
 
-/// A text that a person changes.
+/// An edit of a text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -78,14 +78,14 @@ pub struct Edit {
     text: String,
 }
 
-/// A message that a person takes back.
+/// A message that a person unsends.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unsend {
     message_id: String,
 }
 
-/// A button that a person presses.
+/// A button that a person taps.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Postback {
@@ -99,14 +99,14 @@ pub async fn list(platform: Data<Platform>) -> Json<Vec<User>> {
     Json(platform.with(|state| state.people().users().cloned().collect()))
 }
 
-/// `POST /sandbox/users`: a name that exists is that person, and nothing happens.
+/// `POST /sandbox/users`: an existing name refers to that person, and nothing happens.
 pub async fn create(
     body: Json<CreateUser>,
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     if body.name.is_empty() {
-        return Err(Refusal::bad_request("a person has a name"));
+        return Err(Refusal::bad_request("the name must not be empty"));
     }
     let is_known = platform.with(|state| state.people().user(&body.name).is_some());
     let user = platform.with(|state| state.people_mut().user_named(&body.name).clone());
@@ -114,9 +114,9 @@ pub async fn create(
         return Ok(Json(json!({ "user": user })));
     }
     let emitted = platform.with(|state| events::follow(state, &user.id, Timestamp::now()))?;
-    let Json(mut answer) = notify(&platform, &client, emitted).await;
-    answer["user"] = json!(platform.with(|state| state.people().user(&user.id).cloned()));
-    Ok(Json(answer))
+    let Json(mut response) = notify(&platform, &client, emitted).await;
+    response["user"] = json!(platform.with(|state| state.people().user(&user.id).cloned()));
+    Ok(Json(response))
 }
 
 /// `PATCH /sandbox/users/{user}`
@@ -151,8 +151,8 @@ pub async fn say(
     if let Some(mention) = &body.mention {
         message["mention"] = mention.clone();
     }
-    let writing = Writing { user: &user, group: body.group.as_deref(), message, content: None };
-    happen(&platform, &client, |state, now| events::write(state, writing, now)).await
+    let sent = UserMessage { user: &user, group: body.group.as_deref(), message, content: None };
+    emit_and_notify(&platform, &client, |state, now| events::write(state, sent, now)).await
 }
 
 /// `POST /sandbox/users/{user}/send`
@@ -164,11 +164,11 @@ pub async fn send(
 ) -> Result<Json<Value>, Refusal> {
     let content = content(&body)?;
     let Send { message, group, .. } = body.into_inner();
-    let writing = Writing { user: &user, group: group.as_deref(), message, content };
-    happen(&platform, &client, |state, now| events::write(state, writing, now)).await
+    let sent = UserMessage { user: &user, group: group.as_deref(), message, content };
+    emit_and_notify(&platform, &client, |state, now| events::write(state, sent, now)).await
 }
 
-/// `POST /sandbox/users/{user}/album`: one webhook after the other, as LINE has no event for an album.
+/// `POST /sandbox/users/{user}/album`: sends one webhook after the other, as LINE has no event for an album.
 pub async fn album(
     user: Path<String>,
     body: Json<Album>,
@@ -178,9 +178,9 @@ pub async fn album(
     if !(1..=ALBUM_IMAGES_MAX).contains(&body.images) {
         return Err(Refusal::bad_request(format!("an album has 1 to {ALBUM_IMAGES_MAX} images")));
     }
-    let place = (user.as_str(), body.group.as_deref());
+    let chat = (user.as_str(), body.group.as_deref());
     let album = (body.images, body.shuffle);
-    let emitted = platform.with(|state| events::album(state, place, album, Timestamp::now()))?;
+    let emitted = platform.with(|state| events::album(state, chat, album, Timestamp::now()))?;
     let mut outcomes = Vec::new();
     for emitted in emitted {
         outcomes.push(notify(&platform, &client, emitted).await.into_inner());
@@ -194,7 +194,7 @@ pub async fn follow(
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    happen(&platform, &client, |state, now| events::follow(state, &user, now)).await
+    emit_and_notify(&platform, &client, |state, now| events::follow(state, &user, now)).await
 }
 
 /// `POST /sandbox/users/{user}/block`
@@ -203,7 +203,7 @@ pub async fn block(
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    happen(&platform, &client, |state, now| events::block(state, &user, now)).await
+    emit_and_notify(&platform, &client, |state, now| events::block(state, &user, now)).await
 }
 
 /// `POST /sandbox/users/{user}/edit`
@@ -214,7 +214,7 @@ pub async fn edit(
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     let change = (body.message_id.as_str(), body.text.as_str());
-    happen(&platform, &client, |state, now| events::edit(state, &user, change, now)).await
+    emit_and_notify(&platform, &client, |state, now| events::edit(state, &user, change, now)).await
 }
 
 /// `POST /sandbox/users/{user}/unsend`
@@ -224,7 +224,8 @@ pub async fn unsend(
     platform: Data<Platform>,
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
-    happen(&platform, &client, |state, now| events::unsend(state, &user, &body.message_id, now)).await
+    emit_and_notify(&platform, &client, |state, now| events::unsend(state, &user, &body.message_id, now))
+        .await
 }
 
 /// `POST /sandbox/users/{user}/postback`
@@ -238,11 +239,11 @@ pub async fn postback(
     if let Some(params) = &body.params {
         postback["params"] = params.clone();
     }
-    let place = (user.as_str(), body.group.as_deref());
-    happen(&platform, &client, |state, now| events::postback(state, place, &postback, now)).await
+    let chat = (user.as_str(), body.group.as_deref());
+    emit_and_notify(&platform, &client, |state, now| events::postback(state, chat, &postback, now)).await
 }
 
-/// What belongs to the message: what was given, else a sample; filled up to the size that was asked for.
+/// The content of the message: the given one or else a sample, padded to the requested size.
 fn content(send: &Send) -> Result<Option<SampleContent>, Refusal> {
     if send.content_base64.is_none() && send.content_type.is_none() && send.content_size.is_none() {
         return Ok(None);

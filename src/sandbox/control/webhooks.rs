@@ -1,4 +1,4 @@
-//! Webhooks of any kind, also such as LINE does not send yet.
+//! Webhooks of any kind, including kinds that LINE does not send yet.
 
 use actix_web::web::{Bytes, Data, Json, Query, ThinData};
 use futures_util::future::join_all;
@@ -13,10 +13,10 @@ use crate::sandbox::line::webhooks::completed;
 use crate::sandbox::platform::Platform;
 use crate::sandbox::webhook::EmittedWebhook;
 
-/// A webhook comes at most so often at once.
+/// Maximum number of copies sent at once.
 const COPIES_MAX: usize = 100;
 
-/// Events as they are to be sent; what every event has is added where it is missing.
+/// Events to send; properties that every event has are added if they are missing.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomEvents {
@@ -54,7 +54,7 @@ pub async fn events(
     Ok(Json(json!({ "webhook_event_ids": ids, "outcomes": outcomes })))
 }
 
-/// `POST /sandbox/webhooks`: these bytes, whatever they are.
+/// `POST /sandbox/webhooks`: sends these bytes as they are.
 pub async fn raw(
     query: Query<Raw>,
     body: Bytes,

@@ -1,58 +1,58 @@
-//! LINE's refusals, in LINE's words.
+//! LINE's error responses, in LINE's wording.
 
 use serde_json::json;
 
 use crate::line::validation::problems::Problems;
-use crate::sandbox::records::call::CallAnswer;
+use crate::sandbox::records::call::CallResponse;
 
-/// A refusal with this status and text.
-pub fn refusal(status: u16, message: &str) -> CallAnswer {
-    CallAnswer::json(status, &json!({ "message": message }))
+/// An error response with this status and text.
+pub fn refusal(status: u16, message: &str) -> CallResponse {
+    CallResponse::json(status, &json!({ "message": message }))
 }
 
-/// The message objects break rules.
-pub fn problems(problems: &Problems) -> CallAnswer {
+/// The message objects are invalid.
+pub fn problems(problems: &Problems) -> CallResponse {
     let message = format!("The request body has {} error(s)", problems.len());
-    CallAnswer::json(400, &json!({ "message": message, "details": problems }))
+    CallResponse::json(400, &json!({ "message": message, "details": problems }))
 }
 
-/// A property has not the form that it must have.
-pub fn property(name: &str) -> CallAnswer {
+/// A property is malformed.
+pub fn property(name: &str) -> CallResponse {
     refusal(400, &format!("The property, '{name}', in the request body is invalid"))
 }
 
-/// A value in the path has not the form that it must have.
-pub fn parameter(name: &str) -> CallAnswer {
+/// A path or query parameter is malformed.
+pub fn parameter(name: &str) -> CallResponse {
     refusal(400, &format!("The value for the '{name}' parameter is invalid"))
 }
 
 /// The body is not JSON.
-pub fn not_json() -> CallAnswer {
+pub fn not_json() -> CallResponse {
     refusal(400, "The request body could not be parsed as JSON")
 }
 
 /// The recipient is unknown to this bot.
-pub fn undeliverable() -> CallAnswer {
+pub fn undeliverable() -> CallResponse {
     refusal(400, "Failed to send messages")
 }
 
-/// The token is used, too old, or was never issued.
-pub fn reply_token() -> CallAnswer {
+/// The token was used, has expired, or was never issued.
+pub fn reply_token() -> CallResponse {
     refusal(400, "Invalid reply token")
 }
 
-/// There is no such path, or nothing that the bot may see.
-pub fn not_found() -> CallAnswer {
+/// There is no such path, or the bot may not see the resource.
+pub fn not_found() -> CallResponse {
     refusal(404, "Not found")
 }
 
-/// The plan is used up.
-pub fn monthly_limit() -> CallAnswer {
+/// The quota is used up.
+pub fn monthly_limit() -> CallResponse {
     refusal(429, "You have reached your monthly limit.")
 }
 
 /// The token in the header is missing or wrong.
-pub fn unauthenticated(reason: &str) -> CallAnswer {
+pub fn unauthenticated(reason: &str) -> CallResponse {
     let message = format!(
         "Authentication failed due to the following reason: {reason}. \
          Confirm that the access token in the authorization header is valid."
@@ -60,7 +60,7 @@ pub fn unauthenticated(reason: &str) -> CallAnswer {
     refusal(401, &message).with("www-authenticate", "Bearer")
 }
 
-/// The words that LINE has for a status.
+/// LINE's text for a status.
 pub fn words(status: u16) -> &'static str {
     match status {
         400 => "The request body could not be processed",

@@ -1,4 +1,4 @@
-//! What people do on their phones, and the events that come of it.
+//! Actions of people on their phones, and the events that they cause.
 
 use serde_json::{Value, json};
 
@@ -13,19 +13,19 @@ use crate::sandbox::records::{random, tokens};
 use crate::sandbox::state::PlatformData;
 use crate::sandbox::webhook::EmittedWebhook;
 
-/// The kinds of messages whose content the bot fetches.
+/// The kinds of messages that have content to download.
 const MEDIA: [&str; 4] = ["image", "video", "audio", "file"];
 
-/// A message that a person writes.
+/// A message that a person sends.
 #[derive(Debug)]
-pub struct Writing<'a> {
+pub struct UserMessage<'a> {
     /// The id or name of the person.
     pub user: &'a str,
-    /// The id or name of the group or room; without it, to the bot alone.
+    /// The id or name of the group or room; `None` for the chat with the bot.
     pub group: Option<&'a str>,
-    /// The message object; what LINE adds is added.
+    /// The message object, without what LINE adds to it.
     pub message: Value,
-    /// What belongs to a picture, film, sound or file.
+    /// The content of an image, video, audio or file.
     pub content: Option<SampleContent>,
 }
 
@@ -40,35 +40,36 @@ pub struct ChatContext {
     pub chat: String,
 }
 
-/// What came of it.
+/// The event of an action.
 #[derive(Debug)]
 pub struct EmittedEvent {
-    /// What the bot is told.
+    /// The webhook for the bot.
     pub webhook: EmittedWebhook,
-    /// The id of the message that was written.
+    /// The id of the message that was sent.
     pub message_id: Option<String>,
 }
 
-/// A person writes.
+/// A person sends a message.
 pub fn write(
     state: &mut PlatformData,
-    writing: Writing<'_>,
+    sent: UserMessage<'_>,
     now: Timestamp,
 ) -> Result<EmittedEvent, Refusal> {
-    let ChatContext { user, source, chat } = chat_context(state, writing.user, writing.group)?;
+    let ChatContext { user, source, chat } = chat_context(state, sent.user, sent.group)?;
     if chat == user.id {
         with_user(state, &user.id, |user| user.wrote_at = Some(now.as_milliseconds()));
     }
     let id = state.next_message_id(now);
-    let message = sent(state, (&chat, &id), writing.message, writing.content)?;
+    let message = complete_message(state, (&chat, &id), sent.message, sent.content)?;
     state.chats.show(&chat, ChatMessage::new(&id, Some(&user.id), &message, now));
-    let own = json!({ "type": "message", "message": message });
-    let mut emitted = emit(state, &source, &own, now);
+    let properties = json!({ "type": "message", "message": message });
+    let mut emitted = emit(state, &source, &properties, now);
     emitted.message_id = Some(id);
     Ok(emitted)
 }
 
-/// A person sends so many pictures together, shuffled or in order: a message each, which come in no order with LINE.
+/// A person sends this many images together, one message each, shuffled or in order; LINE guarantees no
+/// order.
 pub fn album(
     state: &mut PlatformData,
     (user, group): (&str, Option<&str>),
@@ -80,7 +81,7 @@ pub fn album(
     for index in 1..=images {
         let set = json!({ "id": id, "index": index, "total": images });
         let message = json!({ "type": "image", "imageSet": set });
-        emitted.push(write(state, Writing { user, group, message, content: None }, now)?);
+        emitted.push(write(state, UserMessage { user, group, message, content: None }, now)?);
     }
     if is_shuffled {
         state.generator.shuffle(&mut emitted);
@@ -88,23 +89,23 @@ pub fn album(
     Ok(emitted)
 }
 
-/// A person adds the bot, or no longer blocks it.
+/// A person adds the bot as a friend, or unblocks it.
 pub fn follow(state: &mut PlatformData, user_id: &str, now: Timestamp) -> Result<EmittedEvent, Refusal> {
     let user = user(state, user_id)?;
     let is_unblocked = user.friendship == Friendship::Blocked;
     with_user(state, &user.id, |user| user.friendship = Friendship::Friend);
-    let own = json!({ "type": "follow", "follow": { "isUnblocked": is_unblocked } });
-    Ok(emit(state, &alone(&user), &own, now))
+    let properties = json!({ "type": "follow", "follow": { "isUnblocked": is_unblocked } });
+    Ok(emit(state, &user_source(&user), &properties, now))
 }
 
 /// A person blocks the bot.
 pub fn block(state: &mut PlatformData, user_id: &str, now: Timestamp) -> Result<EmittedEvent, Refusal> {
     let user = user(state, user_id)?;
     with_user(state, &user.id, |user| user.friendship = Friendship::Blocked);
-    Ok(emit(state, &alone(&user), &json!({ "type": "unfollow" }), now))
+    Ok(emit(state, &user_source(&user), &json!({ "type": "unfollow" }), now))
 }
 
-/// A person changes a text; LINE lets people do so in groups and rooms.
+/// A person edits a text; LINE allows this in groups and rooms.
 pub fn edit(
     state: &mut PlatformData,
     user_id: &str,
@@ -112,17 +113,16 @@ pub fn edit(
     now: Timestamp,
 ) -> Result<EmittedEvent, Refusal> {
     let user = user(state, user_id)?;
-    let chat = state.chats.chat_of(message_id, &user.id).filter(|chat| *chat != user.id);
+    let chat = state.chats.find_chat(message_id, &user.id).filter(|chat| *chat != user.id);
     let chat =
         chat.ok_or_else(|| Refusal::not_found("message of this person in a group or room:", message_id))?;
     let source = source(state, &user, Some(&chat))?;
     let edited = state.chats.edit(&chat, message_id, text);
-    let message =
-        edited.ok_or_else(|| Refusal::conflict("only a text that was not taken back can change"))?;
+    let message = edited.ok_or_else(|| Refusal::conflict("only a text that was not unsent can be edited"))?;
     Ok(emit(state, &source, &json!({ "type": "messageEdited", "message": message }), now))
 }
 
-/// A person takes a message back.
+/// A person unsends a message.
 pub fn unsend(
     state: &mut PlatformData,
     user_id: &str,
@@ -130,18 +130,18 @@ pub fn unsend(
     now: Timestamp,
 ) -> Result<EmittedEvent, Refusal> {
     let user = user(state, user_id)?;
-    let chat = state.chats.chat_of(message_id, &user.id);
+    let chat = state.chats.find_chat(message_id, &user.id);
     let chat = chat.ok_or_else(|| Refusal::not_found("message of this person", message_id))?;
     state.chats.unsend(&chat, message_id);
     if let Some(content) = state.contents.get_mut(message_id) {
         content.readiness = Readiness::Unsent;
     }
     let source = source(state, &user, Some(&chat).filter(|chat| **chat != user.id).map(String::as_str))?;
-    let own = json!({ "type": "unsend", "unsend": { "messageId": message_id } });
-    Ok(emit(state, &source, &own, now))
+    let properties = json!({ "type": "unsend", "unsend": { "messageId": message_id } });
+    Ok(emit(state, &source, &properties, now))
 }
 
-/// A person presses a button.
+/// A person taps a button.
 pub fn postback(
     state: &mut PlatformData,
     (user_id, group): (&str, Option<&str>),
@@ -152,20 +152,20 @@ pub fn postback(
     Ok(emit(state, &source, &json!({ "type": "postback", "postback": postback }), now))
 }
 
-/// Somebody invites the bot to a group or room of these people.
+/// The bot is invited to a group or room with these people.
 pub fn join(
     state: &mut PlatformData,
     (name, kind): (&str, GroupKind),
     members: &[String],
     now: Timestamp,
 ) -> (Group, EmittedEvent) {
-    let ids = people_of(state, members);
+    let ids = user_ids(state, members);
     let group = state.people_mut().group_named(name, kind);
     group.has_bot = true;
     let new = ids.into_iter().filter(|id| !group.members.contains(id)).collect::<Vec<_>>();
     group.members.extend(new);
     let group = group.clone();
-    let emitted = emit(state, &together(&group), &json!({ "type": "join" }), now);
+    let emitted = emit(state, &group_source(&group), &json!({ "type": "join" }), now);
     (group, emitted)
 }
 
@@ -175,7 +175,7 @@ pub fn leave(state: &mut PlatformData, group_id: &str, now: Timestamp) -> Result
     if let Some(group) = state.people_mut().group_mut(&group.id) {
         group.has_bot = false;
     }
-    Ok(emit(state, &together(&group), &json!({ "type": "leave" }), now))
+    Ok(emit(state, &group_source(&group), &json!({ "type": "leave" }), now))
 }
 
 /// People join a group or room.
@@ -186,13 +186,13 @@ pub fn join_members(
     now: Timestamp,
 ) -> Result<EmittedEvent, Refusal> {
     let group = group(state, group_id)?;
-    let mut ids = people_of(state, members);
+    let mut ids = user_ids(state, members);
     ids.retain(|id| !group.members.contains(id));
     if let Some(group) = state.people_mut().group_mut(&group.id) {
         group.members.extend(ids.iter().cloned());
     }
-    let own = json!({ "type": "memberJoined", "joined": { "members": sources(&ids) } });
-    Ok(emit(state, &together(&group), &own, now))
+    let properties = json!({ "type": "memberJoined", "joined": { "members": member_sources(&ids) } });
+    Ok(emit(state, &group_source(&group), &properties, now))
 }
 
 /// People leave a group or room.
@@ -203,16 +203,16 @@ pub fn leave_members(
     now: Timestamp,
 ) -> Result<EmittedEvent, Refusal> {
     let group = group(state, group_id)?;
-    let mut ids = people_of(state, members);
+    let mut ids = user_ids(state, members);
     ids.retain(|id| group.members.contains(id));
     if let Some(group) = state.people_mut().group_mut(&group.id) {
         group.members.retain(|id| !ids.contains(id));
     }
-    let own = json!({ "type": "memberLeft", "left": { "members": sources(&ids) } });
-    Ok(emit(state, &together(&group), &own, now))
+    let properties = json!({ "type": "memberLeft", "left": { "members": member_sources(&ids) } });
+    Ok(emit(state, &group_source(&group), &properties, now))
 }
 
-/// Where a person and the bot meet; refused where they do not.
+/// The chat of a person with the bot; refused if they have none or the person has blocked the bot.
 pub fn chat_context(
     state: &PlatformData,
     user_id: &str,
@@ -227,20 +227,20 @@ pub fn chat_context(
     Ok(ChatContext { user, source, chat })
 }
 
-fn emit(state: &mut PlatformData, source: &Value, own: &Value, now: Timestamp) -> EmittedEvent {
-    let event = event(state, source, own, now);
+fn emit(state: &mut PlatformData, source: &Value, properties: &Value, now: Timestamp) -> EmittedEvent {
+    let event = event(state, source, properties, now);
     EmittedEvent { webhook: EmittedWebhook::new(state.saved(), vec![event]), message_id: None }
 }
 
-/// The message as the bot gets it: with what LINE adds to it.
-fn sent(
+/// The message as the bot gets it, with what LINE adds to it.
+fn complete_message(
     state: &mut PlatformData,
     (chat, id): (&str, &str),
     message: Value,
     content: Option<SampleContent>,
 ) -> Result<Value, Refusal> {
     let Value::Object(mut message) = message else {
-        return Err(Refusal::bad_request("a message is an object"));
+        return Err(Refusal::bad_request("the message must be an object"));
     };
     let kind = message.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut added = additions(&state.saved().channel.secret, chat, id, &kind);
@@ -285,32 +285,32 @@ fn with_user(state: &mut PlatformData, id: &str, change: impl FnOnce(&mut User))
     }
 }
 
-fn people_of(state: &mut PlatformData, names: &[String]) -> Vec<String> {
+fn user_ids(state: &mut PlatformData, names: &[String]) -> Vec<String> {
     names.iter().map(|name| state.people_mut().user_named(name).id.clone()).collect()
 }
 
 fn source(state: &PlatformData, user: &User, group_id: Option<&str>) -> Result<Value, Refusal> {
-    let Some(group_id) = group_id else { return Ok(alone(user)) };
+    let Some(group_id) = group_id else { return Ok(user_source(user)) };
     let group = group(state, group_id)?;
     if !group.members.contains(&user.id) {
         return Err(Refusal::conflict(format!("{} is not in {}", user.name, group.name)));
     }
-    let mut source = together(&group);
+    let mut source = group_source(&group);
     source["userId"] = json!(user.id);
     Ok(source)
 }
 
-fn alone(user: &User) -> Value {
+fn user_source(user: &User) -> Value {
     json!({ "type": "user", "userId": user.id })
 }
 
-fn together(group: &Group) -> Value {
+fn group_source(group: &Group) -> Value {
     match group.kind {
         GroupKind::Group => json!({ "type": "group", "groupId": group.id }),
         GroupKind::Room => json!({ "type": "room", "roomId": group.id }),
     }
 }
 
-fn sources(ids: &[String]) -> Vec<Value> {
+fn member_sources(ids: &[String]) -> Vec<Value> {
     ids.iter().map(|id| json!({ "type": "user", "userId": id })).collect()
 }

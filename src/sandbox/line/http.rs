@@ -1,4 +1,4 @@
-//! A request to LINE's API from its arrival to its answer, with whatever goes wrong in between.
+//! Handles requests to LINE's API from arrival to response, including faults.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ use crate::sandbox::line::endpoints::{self, WEBHOOK_TEST, channel};
 use crate::sandbox::line::hangup::hang_up;
 use crate::sandbox::line::{errors, sender};
 use crate::sandbox::platform::Platform;
-use crate::sandbox::records::call::{CallAnswer, LineCall};
+use crate::sandbox::records::call::{CallResponse, LineCall};
 use crate::sandbox::records::faults::{FaultKind, FaultRule};
 use crate::sandbox::records::{RequestRecord, ViolationKind};
 use crate::sandbox::state::PlatformData;
 use crate::sandbox::webhook::EmittedWebhook;
 
-/// More than LINE takes, so that a body past LINE's limit gets LINE's answer and no closed connection.
+/// Above LINE's limit, so that a larger body gets LINE's error response rather than a closed connection.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The half of an answer that is cut needs a moment to leave.
+/// Lets the first half of a cut response leave before the connection is closed.
 const CUT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Answers any request to LINE's API.
-pub async fn answer(
+/// Handles any request to LINE's API.
+pub async fn handle(
     request: HttpRequest,
     payload: Payload,
     platform: Data<Platform>,
@@ -49,21 +49,23 @@ async fn serve(
     client: &net::Client,
 ) -> HttpResponse {
     let call = call(request, body);
-    let (position, fault) = platform.with(|state| arrive(state, &call, Timestamp::now()));
-    let answer = match fault {
+    let (position, fault) = platform.with(|state| record_request(state, &call, Timestamp::now()));
+    let response = match fault {
         None => Some(execute(platform, client, &call).await),
-        // A task of its own: LINE executes a late request also when the bot has given up waiting for the answer.
-        Some(fault) => {
-            rt::spawn(go_wrong(fault, platform.clone(), client.clone(), call.clone())).await.ok().flatten()
-        }
+        // Runs in its own task: LINE executes a delayed request even if the bot no longer waits for the
+        // response.
+        Some(fault) => rt::spawn(respond_with_fault(fault, platform.clone(), client.clone(), call.clone()))
+            .await
+            .ok()
+            .flatten(),
     };
-    let status = answer.as_ref().map(|answer| answer.status);
+    let status = response.as_ref().map(|response| response.status);
     platform.with(|state| {
         if let Some(request) = state.requests.entry_mut(position) {
             request.status = status;
         }
     });
-    answer.map_or_else(|| closed(request), |answer| response(answer, &call.request_id))
+    response.map_or_else(|| closed_connection(request), |response| http_response(response, &call.request_id))
 }
 
 fn call(request: &HttpRequest, body: Bytes) -> LineCall {
@@ -83,8 +85,8 @@ fn call(request: &HttpRequest, body: Bytes) -> LineCall {
     }
 }
 
-/// Records the request; tells where, and what goes wrong with it.
-fn arrive(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> (usize, Option<FaultRule>) {
+/// Records the request; returns its position in the history and the fault to apply.
+fn record_request(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> (usize, Option<FaultRule>) {
     if let Ok(Some(key)) = endpoints::retry_key(call)
         && !state.retry_keys.note(key, &call.path, &call.body, now)
     {
@@ -99,20 +101,20 @@ fn arrive(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> (usize, 
         body: call.body.clone(),
         timestamp: now.as_milliseconds(),
     };
-    (state.requests.push(request, call.body.len()), state.faults.strike(call))
+    (state.requests.push(request, call.body.len()), state.faults.select(call))
 }
 
-async fn execute(platform: &Platform, client: &net::Client, call: &LineCall) -> CallAnswer {
+async fn execute(platform: &Platform, client: &net::Client, call: &LineCall) -> CallResponse {
     let now = Timestamp::now();
     if !call.is("POST", WEBHOOK_TEST) {
-        let (answer, webhooks) = platform.with(|state| {
-            let answer = endpoints::answer(state, call, now);
-            (answer, std::mem::take(&mut state.untold))
+        let (response, webhooks) = platform.with(|state| {
+            let response = endpoints::respond(state, call, now);
+            (response, std::mem::take(&mut state.pending_webhooks))
         });
         for webhook in webhooks {
             notify(platform, client, webhook);
         }
-        return answer;
+        return response;
     }
     match platform.with(|state| channel::test(state, call, now)) {
         Ok(webhook) => channel::tested(&sender::attempt(platform, client, &webhook).await, now),
@@ -120,23 +122,23 @@ async fn execute(platform: &Platform, client: &net::Client, call: &LineCall) -> 
     }
 }
 
-/// Brings a webhook in the background.
+/// Delivers a webhook in the background.
 fn notify(platform: &Platform, client: &net::Client, webhook: EmittedWebhook) {
     let (platform, client) = (platform.clone(), client.clone());
     rt::spawn(async move { sender::deliver(&platform, &client, webhook).await });
 }
 
-/// The answer to a request with which something goes wrong; nothing where the connection is just closed.
-async fn go_wrong(
+/// The response to a request with a fault; `None` if the connection is just closed.
+async fn respond_with_fault(
     fault: FaultRule,
     platform: Platform,
     client: net::Client,
     call: LineCall,
-) -> Option<CallAnswer> {
+) -> Option<CallResponse> {
     rt::time::sleep(Duration::from_millis(fault.delay_ms)).await;
     let executed = if fault.executes() { Some(execute(&platform, &client, &call).await) } else { None };
     match fault.kind {
-        FaultKind::Status | FaultKind::StatusAfter => Some(refused(&fault)),
+        FaultKind::Status | FaultKind::StatusAfter => Some(fault_response(&fault)),
         FaultKind::Timeout => {
             rt::time::sleep(platform.with(|state| state.silence)).await;
             None
@@ -144,64 +146,64 @@ async fn go_wrong(
         FaultKind::Reset | FaultKind::Lost => None,
         FaultKind::Slow => executed,
         FaultKind::Html => {
-            Some(CallAnswer::new(502, "text/html", "<html><body>502 Bad Gateway</body></html>"))
+            Some(CallResponse::new(502, "text/html", "<html><body>502 Bad Gateway</body></html>"))
         }
-        FaultKind::Garbage => executed.map(halved),
-        FaultKind::Cut => executed.map(|answer| CallAnswer { cut_after: Some(CUT_PAUSE), ..answer }),
+        FaultKind::Garbage => executed.map(truncated),
+        FaultKind::Cut => executed.map(|response| CallResponse { cut_after: Some(CUT_PAUSE), ..response }),
         FaultKind::Stall => {
             let silence = platform.with(|state| state.silence);
-            executed.map(|answer| CallAnswer { cut_after: Some(silence), ..answer })
+            executed.map(|response| CallResponse { cut_after: Some(silence), ..response })
         }
         FaultKind::Redirect => Some(errors::refusal(302, "Found").with("location", "/elsewhere")),
     }
 }
 
-fn refused(fault: &FaultRule) -> CallAnswer {
+fn fault_response(fault: &FaultRule) -> CallResponse {
     let status = fault.status.unwrap_or(500);
     errors::refusal(status, fault.message.as_deref().unwrap_or(errors::words(status)))
 }
 
-/// The first half of the right answer, announced as a whole one. A refusal stays whole: with half of it nobody could tell
+/// The first half of the right body under its full status. An error stays complete: half of it would not show
 /// what was refused.
-fn halved(answer: CallAnswer) -> CallAnswer {
-    let size = if answer.status == 200 { answer.size() / 2 } else { answer.size() };
-    let kept = usize::try_from(size).unwrap_or(usize::MAX).min(answer.body.len());
-    let filler = size - u64::try_from(kept).unwrap_or(size);
-    CallAnswer { body: answer.body.slice(..kept), filler, ..answer }
+fn truncated(response: CallResponse) -> CallResponse {
+    let size = if response.status == 200 { response.size() / 2 } else { response.size() };
+    let body_length = usize::try_from(size).unwrap_or(usize::MAX).min(response.body.len());
+    let filler = size - u64::try_from(body_length).unwrap_or(size);
+    CallResponse { body: response.body.slice(..body_length), filler, ..response }
 }
 
-fn response(answer: CallAnswer, request_id: &str) -> HttpResponse {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = HttpResponse::build(status);
-    response.insert_header(("content-type", answer.content_type.as_str()));
-    response.insert_header(("x-line-request-id", request_id));
-    for (name, value) in &answer.headers {
-        response.insert_header((*name, value.as_str()));
+fn http_response(response: CallResponse, request_id: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut http_response = HttpResponse::build(status);
+    http_response.insert_header(("content-type", response.content_type.as_str()));
+    http_response.insert_header(("x-line-request-id", request_id));
+    for (name, value) in &response.headers {
+        http_response.insert_header((*name, value.as_str()));
     }
-    match answer.cut_after {
-        None if answer.filler == 0 => response.body(answer.body),
-        None => response.body(SizedStream::new(answer.size(), whole(&answer))),
-        Some(pause) => response.body(SizedStream::new(answer.size(), first_half(&answer, pause))),
+    match response.cut_after {
+        None if response.filler == 0 => http_response.body(response.body),
+        None => http_response.body(SizedStream::new(response.size(), whole_body(&response))),
+        Some(pause) => http_response.body(SizedStream::new(response.size(), first_half(&response, pause))),
     }
 }
 
-fn whole(answer: &CallAnswer) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
-    stream::iter(answer.pieces().map(Ok))
+fn whole_body(response: &CallResponse) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
+    stream::iter(response.chunks().map(Ok))
 }
 
-/// The first half of a body that was announced as a whole, and a failure that closes the connection.
+/// The first half of a body whose full length was announced, followed by an error that closes the connection.
 fn first_half(
-    answer: &CallAnswer,
+    response: &CallResponse,
     pause: Duration,
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> + use<> {
     let rest = stream::once(async move {
         rt::time::sleep(pause).await;
         Err(std::io::ErrorKind::ConnectionReset.into())
     });
-    stream::iter(answer.first_half().map(Ok)).chain(Box::pin(rest))
+    stream::iter(response.first_half().map(Ok)).chain(Box::pin(rest))
 }
 
-fn closed(request: &HttpRequest) -> HttpResponse {
+fn closed_connection(request: &HttpRequest) -> HttpResponse {
     hang_up(request);
     HttpResponse::InternalServerError().force_close().finish()
 }

@@ -1,4 +1,4 @@
-//! LINE's side of the wire: its API as it answers, and the webhooks that it sends.
+//! LINE's side: its API with its responses, and the webhooks that it sends.
 
 pub mod endpoints;
 pub mod errors;

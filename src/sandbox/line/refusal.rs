@@ -1,4 +1,4 @@
-//! What the control API says when it cannot do what it was asked.
+//! Error responses of the control API.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::sandbox::people::buttons::Button;
 
-/// A status and the reason for a person.
+/// A status and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: StatusCode,
@@ -17,24 +17,24 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// There is no such thing.
+    /// The resource does not exist.
     pub fn not_found(what: &str, id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}"))
     }
 
-    /// The request makes no sense.
+    /// The request is invalid.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message.into())
     }
 
-    /// People are not in a position to do this.
+    /// The people or the chat are not in a state that allows this.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message.into())
     }
 
-    /// There is nothing like that to press, but these.
+    /// There is no such button; lists the existing ones.
     pub fn no_button(buttons: Vec<Button>) -> Self {
-        let message = "there is no such button; buttons lists what there is".to_owned();
+        let message = "there is no such button; see buttons for the existing ones".to_owned();
         Self { buttons: Some(buttons), ..Self::new(StatusCode::NOT_FOUND, message) }
     }
 

@@ -1,4 +1,4 @@
-//! Brings webhooks to the bot, and brings them again where that is switched on.
+//! Delivers webhooks to the bot, with redeliveries if they are enabled.
 
 use std::time::Duration;
 
@@ -14,24 +14,24 @@ use crate::sandbox::platform::Platform;
 use crate::sandbox::records::WebhookRecord;
 use crate::sandbox::webhook::EmittedWebhook;
 
-/// LINE waits for so long for the head of the answer.
+/// How long LINE waits for the head of the response.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Shorter than servers keep idle connections, so that none is used in the moment in which it is closed.
-const IDLE_CONNECTION_LIFE: Duration = Duration::from_secs(1);
+/// Shorter than servers keep idle connections, so that none is reused just as it is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECTIONS_MAX: usize = 1_000;
-/// The body of an answer means nothing; a short one is read so that the connection can be used again.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// The body of the response has no meaning; a short one is read so that the connection can be reused.
+const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 const USER_AGENT: &str = "LineBotWebhook/2.0";
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 
-/// What became of an attempt, in LINE's words.
+/// The result of an attempt, in LINE's terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AttemptResult {
-    /// The HTTP status, 0 without an answer.
+    /// The HTTP status; 0 without a response.
     pub status: u16,
-    /// `OK` or what went wrong.
+    /// `OK` or the kind of failure.
     pub reason: &'static str,
-    /// More about it, for a person.
+    /// Details for people.
     pub detail: String,
 }
 
@@ -39,38 +39,38 @@ pub struct AttemptResult {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signature {
-    /// As LINE does.
+    /// With the right signature, as LINE does.
     #[default]
     Right,
-    /// With the signature of something else.
+    /// With the signature of other bytes.
     Wrong,
-    /// Not at all.
+    /// Without a signature.
     Missing,
 }
 
 impl AttemptResult {
-    /// Whether the bot took the webhook.
+    /// Whether the bot accepted the webhook.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    fn of_status(status: u16) -> Self {
+    fn from_status(status: u16) -> Self {
         let reason = if (200..300).contains(&status) { "OK" } else { "ERROR_STATUS_CODE" };
         Self { status, reason, detail: status.to_string() }
     }
 
-    fn without_answer(reason: &'static str, detail: impl Into<String>) -> Self {
+    fn no_response(reason: &'static str, detail: impl Into<String>) -> Self {
         Self { status: 0, reason, detail: detail.into() }
     }
 }
 
-/// A client with LINE's patience; there is one on each thread.
+/// A client with LINE's timeout; each thread has one.
 pub fn client() -> net::Client {
-    let idle = IDLE_CONNECTION_LIFE;
+    let idle = IDLE_TIMEOUT;
     net::Client::new(Settings { idle, ..Settings::new(TIMEOUT, CONNECTIONS_MAX) })
 }
 
-/// Delivers a webhook; a failure is followed by redeliveries in the background where they are switched on.
+/// Delivers a webhook; on failure, redelivers it in the background if redelivery is enabled.
 pub async fn deliver(platform: &Platform, client: &net::Client, webhook: EmittedWebhook) -> AttemptResult {
     let outcome = attempt(platform, client, &webhook).await;
     let is_redelivered = platform.with(|state| state.redelivery.enabled);
@@ -94,7 +94,7 @@ pub async fn attempt(platform: &Platform, client: &net::Client, webhook: &Emitte
     outcome
 }
 
-/// Sends these bytes to where the webhook goes.
+/// Sends these bytes to the webhook's URL.
 pub async fn send(
     client: &net::Client,
     webhook: &EmittedWebhook,
@@ -102,9 +102,9 @@ pub async fn send(
     signature: Signature,
 ) -> AttemptResult {
     let Some(endpoint) = &webhook.endpoint else {
-        return AttemptResult::without_answer(
+        return AttemptResult::no_response(
             "NO_ENDPOINT",
-            "no webhook endpoint is set, or webhooks are switched off",
+            "no webhook endpoint is set, or webhooks are disabled",
         );
     };
     let request = Request::new()
@@ -119,14 +119,14 @@ pub async fn send(
     };
     match client.send(request, body, TIMEOUT).await {
         Ok(mut response) => {
-            let outcome = AttemptResult::of_status(response.status());
-            let rest = tokio::time::timeout(TIMEOUT, response.whole(ANSWER_BYTES_MAX)).await;
+            let outcome = AttemptResult::from_status(response.status());
+            let rest = tokio::time::timeout(TIMEOUT, response.whole(RESPONSE_BYTES_MAX)).await;
             if let Ok(Err(failure)) = rest {
-                log::debug!("sandbox: the rest of the answer to a webhook was not read: {failure}");
+                log::debug!("sandbox: the rest of the response to a webhook could not be read: {failure}");
             }
             outcome
         }
-        Err(failure) => AttemptResult::without_answer(reason(failure.kind), failure.message),
+        Err(failure) => AttemptResult::no_response(reason(failure.kind), failure.message),
     }
 }
 
@@ -146,16 +146,17 @@ async fn redeliver(platform: Platform, client: net::Client, webhook: EmittedWebh
     for number in 0..attempts {
         let Some(pause) = pause(&platform, number) else { return };
         rt::time::sleep(pause).await;
-        let (again, is_doubled) = platform
-            .with(|state| (webhooks::again(state, &webhook, Timestamp::now()), state.redelivery.duplicate));
-        let copies = if is_doubled { 2 } else { 1 };
-        if join_all((0..copies).map(|_| attempt(&platform, &client, &again))).await[0].is_success() {
+        let (redelivery, is_duplicated) = platform.with(|state| {
+            (webhooks::redelivery(state, &webhook, Timestamp::now()), state.redelivery.duplicate)
+        });
+        let copies = if is_duplicated { 2 } else { 1 };
+        if join_all((0..copies).map(|_| attempt(&platform, &client, &redelivery))).await[0].is_success() {
             return;
         }
     }
 }
 
-/// How long to wait before the redelivery of this number; nothing when there is none any more.
+/// The pause before this redelivery; `None` if there are no more.
 fn pause(platform: &Platform, number: usize) -> Option<Duration> {
     platform.with(|state| {
         let redelivery = &state.redelivery;

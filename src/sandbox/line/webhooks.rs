@@ -1,4 +1,4 @@
-//! Webhooks as LINE builds them ("Webhook event objects" in LINE's documentation).
+//! Builds webhooks as LINE does ("Webhook event objects" in LINE's documentation).
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use crate::sandbox::records::random;
 use crate::sandbox::state::PlatformData;
 use crate::sandbox::webhook::EmittedWebhook;
 
-/// The kinds of events that can be replied to.
+/// The kinds of events that have a reply token.
 const REPLIABLE: [&str; 9] = [
     "message",
     "follow",
@@ -20,14 +20,14 @@ const REPLIABLE: [&str; 9] = [
     "membership",
 ];
 
-/// An event of this kind with its own properties, and with all that every event has.
-pub fn event(state: &mut PlatformData, source: &Value, own: &Value, now: Timestamp) -> Value {
-    let mut event = own.as_object().cloned().unwrap_or_default();
+/// An event with its own properties and those that every event has.
+pub fn event(state: &mut PlatformData, source: &Value, properties: &Value, now: Timestamp) -> Value {
+    let mut event = properties.as_object().cloned().unwrap_or_default();
     event.insert("source".to_owned(), source.clone());
     completed(state, event, now)
 }
 
-/// The event with the common properties that it lacks.
+/// Adds the common properties that the event lacks.
 pub fn completed(state: &mut PlatformData, mut event: Map<String, Value>, now: Timestamp) -> Value {
     let id = random::ulid(now, random::bytes());
     for (name, value) in [
@@ -46,12 +46,12 @@ pub fn completed(state: &mut PlatformData, mut event: Map<String, Value>, now: T
     Value::Object(event)
 }
 
-/// The same events once more; their reply tokens live anew.
-pub fn again(state: &mut PlatformData, webhook: &EmittedWebhook, now: Timestamp) -> EmittedWebhook {
+/// The same events marked as redelivered; their reply tokens are renewed.
+pub fn redelivery(state: &mut PlatformData, webhook: &EmittedWebhook, now: Timestamp) -> EmittedWebhook {
     let mut events = webhook.events.clone();
     for event in &mut events {
         event["deliveryContext"]["isRedelivery"] = Value::Bool(true);
-        state.reply_tokens.redelivered(event["replyToken"].as_str().unwrap_or_default(), now);
+        state.reply_tokens.renew(event["replyToken"].as_str().unwrap_or_default(), now);
     }
     if state.redelivery.shuffle {
         state.generator.shuffle(&mut events);
@@ -59,12 +59,12 @@ pub fn again(state: &mut PlatformData, webhook: &EmittedWebhook, now: Timestamp)
     EmittedWebhook::new(state.saved(), events)
 }
 
-/// The id of the chat that a source stands for.
+/// The id of the chat of a source.
 pub fn chat(source: &Value) -> Option<&str> {
     ["groupId", "roomId", "userId"].iter().find_map(|name| source[*name].as_str())
 }
 
-/// The token that comes with this event: the one that it has, or a new one where LINE gives one.
+/// The event's reply token: the one that it has, or a new one if LINE provides one.
 fn reply_token(event: &Map<String, Value>) -> Option<String> {
     match event.get("replyToken") {
         Some(token) => token.as_str().map(str::to_owned),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn events_have_reply_tokens_where_line_gives_them() {
+    fn events_have_reply_tokens_where_line_provides_them() {
         let mut state = state();
         let source = json!({ "type": "user", "userId": "U1" });
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_event_has_is_left_alone() {
+    fn existing_properties_of_an_event_are_not_changed() {
         let mut state = state();
         let event = json!({
             "type": "message", "mode": "active", "timestamp": 5, "webhookEventId": "id", "replyToken": "token",
@@ -135,21 +135,21 @@ mod tests {
         let source = json!({ "type": "user", "userId": "U1" });
         let events: Vec<Value> = (0..20)
             .map(|number| json!({ "type": "follow", "number": number }))
-            .map(|own| event(&mut state, &source, &own, NOW))
+            .map(|properties| event(&mut state, &source, &properties, NOW))
             .collect();
         let webhook = EmittedWebhook::new(state.saved(), events);
         let later = NOW.after(Duration::from_mins(5));
         state.redelivery.shuffle = true;
 
-        let again = again(&mut state, &webhook, later);
+        let redelivery = redelivery(&mut state, &webhook, later);
 
-        assert!(again.is_redelivery() && !webhook.is_redelivery());
-        assert_ne!(again.event_ids(), webhook.event_ids());
+        assert!(redelivery.is_redelivery() && !webhook.is_redelivery());
+        assert_ne!(redelivery.event_ids(), webhook.event_ids());
         let sorted = |mut ids: Vec<String>| {
             ids.sort();
             ids
         };
-        assert_eq!(sorted(again.event_ids()), sorted(webhook.event_ids()));
+        assert_eq!(sorted(redelivery.event_ids()), sorted(webhook.event_ids()));
         let token = webhook.events[0]["replyToken"].as_str().unwrap();
         assert_eq!(state.reply_tokens.chat(token, later), Some("U1"));
     }

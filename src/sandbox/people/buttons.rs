@@ -1,4 +1,4 @@
-//! What a person can press: the buttons, pictures and quick replies of a message of the bot.
+//! The buttons, image areas and quick replies of the bot's messages that a person can tap.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,35 +6,35 @@ use serde_json::{Value, json};
 use crate::line::validation::problems::Path;
 use crate::sandbox::people::chats::{ChatMessage, Chats};
 
-/// Where the quick replies stand in a message.
+/// The property of a message that has the quick replies.
 const QUICK_REPLY: &str = "quickReply";
 
-/// Something to press.
+/// Something to tap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Button {
     /// The message.
     pub message_id: String,
-    /// Where the action stands in the message.
+    /// The path of the action in the message.
     pub property: String,
-    /// What is written on it; pictures have nothing written on them.
+    /// The label; images have none.
     pub label: Option<String>,
     /// The action object.
     pub action: Value,
 }
 
 impl Button {
-    /// Whether it is a quick reply, which vanishes.
+    /// Whether this is a quick reply, which disappears after use.
     pub fn is_quick_reply(&self) -> bool {
         self.property.starts_with(QUICK_REPLY)
     }
 }
 
-/// What can be pressed in a chat, the newest message first.
-pub fn of_chat(chats: &Chats, chat: &str) -> Vec<Button> {
-    chats.of_bot(chat).flat_map(buttons).collect()
+/// The buttons of a chat, newest message first.
+pub fn chat_buttons(chats: &Chats, chat: &str) -> Vec<Button> {
+    chats.bot_messages(chat).flat_map(buttons).collect()
 }
 
-/// What can be pressed in this message, in its order.
+/// The buttons of this message, in its order.
 fn buttons(shown: &ChatMessage) -> Vec<Button> {
     let mut buttons = Vec::new();
     collect(&shown.message, &Path::Root, &mut |path, action| {
@@ -57,7 +57,7 @@ fn collect(value: &Value, path: &Path<'_>, found: &mut impl FnMut(&Path<'_>, Val
             for (name, value) in object {
                 let path = Path::Name(path, name);
                 match name.as_str() {
-                    // The placeholders of a text have names of the bot's choice.
+                    // The names in a substitution are placeholders chosen by the bot.
                     "substitution" => {}
                     "action" | "defaultAction" => found(&path, value.clone()),
                     "actions" => {
@@ -87,7 +87,7 @@ mod tests {
         ChatMessage::new("1", None, message, Timestamp::from_milliseconds(0))
     }
 
-    /// Where the buttons are and what is written on them.
+    /// Checks the paths and labels of the buttons.
     #[track_caller]
     fn check(message: &Value, expected: &[(&str, Option<&str>)]) {
         let mut buttons = buttons(&shown(message));
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_its_actions_at_its_own_places() {
+    fn each_kind_has_its_actions_under_its_own_properties() {
         let columns = json!([{ "text": "a", "actions": [action("a"), action("b")], "defaultAction": action("c") },
             { "imageUrl": "https://example.com/a.png", "action": { "type": "uri", "uri": "https://example.com" } }]);
         check(
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_replies_are_there_until_they_vanish() {
+    fn quick_replies_are_listed_until_they_disappear() {
         let items = json!([{ "type": "action", "action": action("yes") }]);
         let mut shown = shown(&json!({ "type": "text", "text": "Well?", "quickReply": { "items": items } }));
 

@@ -1,4 +1,4 @@
-//! What the phones show: every chat's messages both ways, in order.
+//! The chats as the phones show them: the messages of both sides, in order.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::phone::ViewedMessage;
+use crate::sandbox::phone::MediaView;
 use crate::sandbox::phone::media::{Link, links};
 
-/// A chat remembers at most so many messages.
+/// Maximum number of messages stored per chat.
 const MESSAGES_MAX: usize = 1_000;
-/// A phone loads at most so many addresses when a chat is opened, those of the newest messages first.
+/// Maximum number of URLs that a phone loads when a chat is opened, newest messages first.
 const LINKS_MAX: usize = 500;
 
 /// A message as the phone shows it.
@@ -19,20 +19,20 @@ const LINKS_MAX: usize = 500;
 pub struct ChatMessage {
     /// The id of the message.
     pub id: String,
-    /// The id of the person who wrote it; nothing for the bot.
+    /// The id of the person who sent it; `None` for the bot.
     pub from: Option<String>,
-    /// When it was written, in milliseconds since 1970.
+    /// When it was sent, in milliseconds since 1970.
     pub timestamp: i64,
     /// The message object.
     pub message: Value,
-    /// Whether its writer took it back.
+    /// Whether its sender has unsent it.
     pub unsent: bool,
     /// Whether the bot has marked it as read.
     pub read: bool,
     /// Whether its quick replies are shown.
     pub quick_replies: bool,
-    /// What the phone has tried to load of it.
-    pub media: Vec<ViewedMessage>,
+    /// The results of loading its media.
+    pub media: Vec<MediaView>,
 }
 
 /// All chats by the id of the person, group or room.
@@ -42,7 +42,7 @@ pub struct Chats {
 }
 
 impl Chats {
-    /// Shows a message; the quick replies of the one before vanish.
+    /// Shows a message and hides the quick replies of the one before.
     pub fn show(&mut self, chat: &str, message: ChatMessage) {
         let messages = self.chats.entry(chat.to_owned()).or_default();
         if let Some(last) = messages.back_mut() {
@@ -54,19 +54,19 @@ impl Chats {
         }
     }
 
-    /// What a chat shows, oldest first.
+    /// The messages of a chat, oldest first.
     pub fn messages(&self, chat: &str) -> Vec<ChatMessage> {
         self.chats.get(chat).map(|messages| messages.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// The chat of a message that this person wrote.
-    pub fn chat_of(&self, message_id: &str, writer: &str) -> Option<String> {
-        let wrote =
-            |message: &ChatMessage| message.id == message_id && message.from.as_deref() == Some(writer);
-        self.chats.iter().find(|(_, messages)| messages.iter().any(wrote)).map(|(chat, _)| chat.clone())
+    /// The chat with this message of this person.
+    pub fn find_chat(&self, message_id: &str, sender: &str) -> Option<String> {
+        let matches =
+            |message: &ChatMessage| message.id == message_id && message.from.as_deref() == Some(sender);
+        self.chats.iter().find(|(_, messages)| messages.iter().any(matches)).map(|(chat, _)| chat.clone())
     }
 
-    /// Changes a text that was not taken back; the message as it is then.
+    /// Edits a text that was not unsent; returns the edited message.
     pub fn edit(&mut self, chat: &str, message_id: &str, text: &str) -> Option<Value> {
         let mut messages = self.chats.get_mut(chat)?.iter_mut();
         let shown = messages.find(|message| message.id == message_id)?;
@@ -74,13 +74,13 @@ impl Chats {
             return None;
         }
         let message = shown.message.as_object_mut()?;
-        // They stood at places of the old text.
+        // They refer to positions in the old text.
         message.retain(|name, _| name != "mention" && name != "emojis");
         message.insert("text".to_owned(), Value::from(text));
         Some(shown.message.clone())
     }
 
-    /// Takes a message back.
+    /// Unsends a message.
     pub fn unsend(&mut self, chat: &str, message_id: &str) {
         let mut messages = self.chats.get_mut(chat).into_iter().flatten();
         if let Some(message) = messages.find(|message| message.id == message_id) {
@@ -88,7 +88,7 @@ impl Chats {
         }
     }
 
-    /// Quick replies vanish once one of them was pressed.
+    /// Hides the quick replies of a message after one was tapped.
     pub fn hide_quick_replies(&mut self, chat: &str, message_id: &str) {
         let mut messages = self.chats.get_mut(chat).into_iter().flatten();
         if let Some(message) = messages.find(|message| message.id == message_id) {
@@ -96,28 +96,28 @@ impl Chats {
         }
     }
 
-    /// What the phone has not loaded of a chat, or tried in vain.
+    /// The media of a chat that was not loaded yet, or failed to load.
     pub fn missing(&self, chat: &str) -> Vec<Link> {
-        let links = self.of_bot(chat).flat_map(|message| {
+        let links = self.bot_messages(chat).flat_map(|message| {
             let links = links(&message.id, &message.message).into_iter();
-            links.filter(|link| !message.media.iter().any(|seen| seen.is_shown_for(link)))
+            links.filter(|link| !message.media.iter().any(|view| view.is_shown_for(link)))
         });
         links.take(LINKS_MAX).collect()
     }
 
-    /// Notes what the phone has loaded; tells all that it has seen of the chat, oldest message first.
-    pub fn saw(&mut self, chat: &str, seen: Vec<ViewedMessage>) -> Vec<ViewedMessage> {
-        for seen in seen {
+    /// Records the results of loading; returns all results of the chat, oldest message first.
+    pub fn record_views(&mut self, chat: &str, views: Vec<MediaView>) -> Vec<MediaView> {
+        for view in views {
             let mut messages = self.chats.get_mut(chat).into_iter().flatten();
-            if let Some(message) = messages.find(|message| message.id == seen.message_id) {
-                message.saw(seen);
+            if let Some(message) = messages.find(|message| message.id == view.message_id) {
+                message.record_views(view);
             }
         }
         self.chats.get(chat).into_iter().flatten().flat_map(|message| message.media.clone()).collect()
     }
 
-    /// The messages of the bot in a chat, newest first.
-    pub fn of_bot(&self, chat: &str) -> impl Iterator<Item = &ChatMessage> {
+    /// The bot's messages in a chat, newest first.
+    pub fn bot_messages(&self, chat: &str) -> impl Iterator<Item = &ChatMessage> {
         let messages = self.chats.get(chat).into_iter().flatten().rev();
         messages.filter(|message| message.from.is_none())
     }
@@ -133,7 +133,7 @@ impl Chats {
 }
 
 impl ChatMessage {
-    /// A message that was just written.
+    /// A message that was just sent.
     pub fn new(id: &str, from: Option<&str>, message: &Value, now: Timestamp) -> Self {
         Self {
             id: id.to_owned(),
@@ -147,10 +147,10 @@ impl ChatMessage {
         }
     }
 
-    /// One entry for each address at its place, in the order of the places.
-    fn saw(&mut self, seen: ViewedMessage) {
-        self.media.retain(|before| (&before.property, &before.url) != (&seen.property, &seen.url));
-        self.media.push(seen);
+    /// Records a result: one for each URL and property, sorted by property.
+    fn record_views(&mut self, view: MediaView) {
+        self.media.retain(|before| (&before.property, &before.url) != (&view.property, &view.url));
+        self.media.push(view);
         self.media.sort_by(|one, other| (&one.property, &one.url).cmp(&(&other.property, &other.url)));
     }
 }

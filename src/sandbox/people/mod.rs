@@ -1,4 +1,4 @@
-//! The people and groups of the platform, and whom a message to an id reaches.
+//! The people and groups of the platform, and whom a message reaches.
 
 pub mod buttons;
 pub mod chats;
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::timestamp::Timestamp;
 
-/// Who is not a friend is reached for so long after having written.
+/// How long someone who is not a friend can be reached after having sent a message.
 const STRANGER_REACHABLE: Duration = Duration::from_hours(7 * 24);
 
-/// How a person stands to the bot.
+/// The relation of a person to the bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Friendship {
@@ -37,46 +37,46 @@ pub struct User {
     pub id: String,
     /// The name in the profile.
     pub name: String,
-    /// How the person stands to the bot.
+    /// The relation to the bot.
     pub friendship: Friendship,
-    /// When the person last wrote to the bot alone, in milliseconds since 1970.
+    /// When the person last sent a message to the bot directly, in milliseconds since 1970.
     pub wrote_at: Option<i64>,
-    /// The picture in the profile.
+    /// The URL of the profile picture.
     pub picture_url: Option<String>,
-    /// The words under the name in the profile.
+    /// The status message of the profile.
     pub status_message: Option<String>,
     /// The language of the person's phone.
     pub language: Option<String>,
 }
 
-/// The two kinds of chats of many people.
+/// The two kinds of chats with several people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupKind {
     /// A group chat.
     Group,
-    /// A multi-person chat, as LINE no longer makes them.
+    /// A multi-person chat, which LINE no longer creates.
     Room,
 }
 
-/// A chat of many people.
+/// A chat with several people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// `C` or `R`, and 32 hexadecimal digits.
     pub id: String,
     /// The name of the group.
     pub name: String,
-    /// Group or room.
+    /// Whether it is a group or a room.
     pub kind: GroupKind,
-    /// The ids of its people, without the bot.
+    /// The ids of its members, without the bot.
     pub members: Vec<String>,
-    /// Whether the bot is in it.
+    /// Whether the bot is a member.
     pub has_bot: bool,
-    /// The picture of the group.
+    /// The URL of the group's picture.
     pub picture_url: Option<String>,
 }
 
-/// Everybody on the platform.
+/// All people and groups of the platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct People {
     users: BTreeMap<String, User>,
@@ -86,18 +86,18 @@ pub struct People {
 /// Whom a message reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recipients {
-    /// So many people, who count for the quota.
+    /// This many people, each of whom counts against the quota.
     People(u64),
-    /// Nobody, and LINE does not tell.
+    /// Nobody, which LINE does not report.
     Nobody,
-    /// LINE refuses: there is no such recipient for this bot.
+    /// LINE refuses: the bot has no such recipient.
     Unknown,
 }
 
 impl People {
-    /// The person of this name, who is made when there is none.
+    /// The person with this name, created if necessary.
     pub fn user_named(&mut self, name: &str) -> &mut User {
-        let id = self.user(name).map_or_else(|| id_of('U', name), |user| user.id.clone());
+        let id = self.user(name).map_or_else(|| derive_id('U', name), |user| user.id.clone());
         self.users.entry(id.clone()).or_insert_with(|| User {
             id,
             name: name.to_owned(),
@@ -114,25 +114,25 @@ impl People {
         let users = &self.users;
         users
             .get(id_or_name)
-            .or_else(|| users.get(&id_of('U', id_or_name)))
+            .or_else(|| users.get(&derive_id('U', id_or_name)))
             .or_else(|| users.values().find(|user| user.name == id_or_name))
     }
 
-    /// The person with this id or name, for changing.
+    /// The person with this id or name, mutable.
     pub fn user_mut(&mut self, id_or_name: &str) -> Option<&mut User> {
         let id = self.user(id_or_name)?.id.clone();
         self.users.get_mut(&id)
     }
 
-    /// Everybody, ordered by id.
+    /// All people, ordered by id.
     pub fn users(&self) -> impl Iterator<Item = &User> {
         self.users.values()
     }
 
-    /// The group or room of this name, which is made when there is none.
+    /// The group or room with this name, created if necessary.
     pub fn group_named(&mut self, name: &str, kind: GroupKind) -> &mut Group {
         let letter = if kind == GroupKind::Group { 'C' } else { 'R' };
-        let id = self.group(name).map_or_else(|| id_of(letter, name), |group| group.id.clone());
+        let id = self.group(name).map_or_else(|| derive_id(letter, name), |group| group.id.clone());
         self.groups.entry(id.clone()).or_insert_with(|| Group {
             id,
             name: name.to_owned(),
@@ -149,7 +149,7 @@ impl People {
         groups.get(id_or_name).or_else(|| groups.values().find(|group| group.name == id_or_name))
     }
 
-    /// The group or room with this id or name, for changing.
+    /// The group or room with this id or name, mutable.
     pub fn group_mut(&mut self, id_or_name: &str) -> Option<&mut Group> {
         let id = self.group(id_or_name)?.id.clone();
         self.groups.get_mut(&id)
@@ -160,13 +160,13 @@ impl People {
         self.groups.values()
     }
 
-    /// The id of the chat of this group or person, by id or name; else what was given.
+    /// The chat id of a group or person by id or name; anything else is returned as it is.
     pub fn chat_id<'a>(&'a self, id_or_name: &'a str) -> &'a str {
         let group = self.group(id_or_name).map(|group| group.id.as_str());
         group.or_else(|| self.user(id_or_name).map(|user| user.id.as_str())).unwrap_or(id_or_name)
     }
 
-    /// Whether this is the id of a friend: only friends are reached by messages to many.
+    /// Whether this is the id of a friend; multicasts reach friends only.
     pub fn is_friend(&self, id: &str) -> bool {
         self.users.get(id).is_some_and(|user| user.friendship == Friendship::Friend)
     }
@@ -186,10 +186,10 @@ impl People {
 
 impl User {
     fn is_reachable(&self, now: Timestamp) -> bool {
-        let wrote_lately = |wrote_at| now.since(Timestamp::from_milliseconds(wrote_at)) <= STRANGER_REACHABLE;
+        let is_recent = |wrote_at| now.since(Timestamp::from_milliseconds(wrote_at)) <= STRANGER_REACHABLE;
         match self.friendship {
             Friendship::Friend => true,
-            Friendship::Stranger => self.wrote_at.is_some_and(wrote_lately),
+            Friendship::Stranger => self.wrote_at.is_some_and(is_recent),
             Friendship::Blocked | Friendship::Deleted => false,
         }
     }
@@ -204,15 +204,16 @@ impl User {
     }
 }
 
-/// Whether this is an id as LINE writes them: one of these letters and 32 hexadecimal digits.
+/// Whether this is an id in LINE's format: one of these letters and 32 hexadecimal digits.
 pub fn is_id(text: &str, letters: &[char]) -> bool {
     let digits = text.strip_prefix(letters).unwrap_or_default();
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     digits.len() == 32 && digits.bytes().all(is_digit)
 }
 
-/// The same name has the same id on every platform, as with two channels of one provider.
-fn id_of(letter: char, name: &str) -> String {
+/// Derives an id from a name, so that a name has the same id on every platform, as on channels of one
+/// provider.
+fn derive_id(letter: char, name: &str) -> String {
     let hash = digest(&SHA256, format!("{letter}{name}").as_bytes());
     format!("{letter}{}", HEXLOWER.encode(&hash.as_ref()[..16]))
 }
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn only_friends_and_who_wrote_lately_are_reached() {
+    fn only_friends_and_recent_senders_are_reached() {
         let mut people = People::default();
         let week_ago = NOW.before(STRANGER_REACHABLE).as_milliseconds();
 

@@ -1,4 +1,5 @@
-//! What outlives the process: the channel, the bot, the webhook endpoint and the people, in one JSON file.
+//! The saved state of a platform: the channel, the bot, the webhook settings and the people, in one JSON
+//! file.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -11,23 +12,23 @@ use crate::files;
 use crate::model::secret::Secret;
 use crate::sandbox::people::People;
 
-/// What is kept.
+/// The saved state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedState {
     /// The channel.
     pub channel: SavedChannel,
     /// The bot.
     pub bot: SavedBot,
-    /// Where webhooks go.
+    /// The webhook settings.
     pub webhook: SavedEndpoint,
-    /// Everybody.
+    /// All people and groups.
     pub people: People,
 }
 
 /// A channel of the Messaging API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedChannel {
-    /// The number that the console shows.
+    /// The id that LINE's console shows.
     pub id: String,
     /// The secret that signs webhooks.
     #[serde(serialize_with = "exposed")]
@@ -37,13 +38,13 @@ pub struct SavedChannel {
     pub token: Secret,
 }
 
-/// The bot as LINE's API shows it.
+/// The bot as LINE's API describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedBot {
     /// The `destination` of every webhook.
     pub user_id: String,
-    /// The name with the `@` by which people find it.
+    /// The id with the `@` by which people find the bot.
     pub basic_id: String,
     /// The name that people see.
     pub display_name: String,
@@ -53,16 +54,16 @@ pub struct SavedBot {
     pub mark_as_read_mode: String,
 }
 
-/// Where webhooks go.
+/// The webhook settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedEndpoint {
-    /// The address.
+    /// The URL.
     pub endpoint: Option<String>,
-    /// The switch "Use webhook".
+    /// The switch "Use webhook" of LINE's console.
     pub active: bool,
 }
 
-/// What was kept in this file; nothing when there is no such file.
+/// Reads the saved state; `None` if the file does not exist.
 pub fn load(path: &Path) -> Result<Option<SavedState>> {
     let text = match fs::read(path) {
         Ok(text) => text,
@@ -72,9 +73,9 @@ pub fn load(path: &Path) -> Result<Option<SavedState>> {
     serde_json::from_slice(&text).map(Some).map_err(|error| unusable(path, &error))
 }
 
-/// Exchanges the file in one step: a crash leaves the old one or the new one.
-pub fn save(path: &Path, kept: &SavedState) -> Result<()> {
-    let written = files::replace(path, |file| file.write_all(&serde_json::to_vec_pretty(kept)?));
+/// Replaces the file atomically: after a crash it has the old or the new contents.
+pub fn save(path: &Path, state: &SavedState) -> Result<()> {
+    let written = files::replace(path, |file| file.write_all(&serde_json::to_vec_pretty(state)?));
     written.map_err(|error| unusable(path, &error))
 }
 
@@ -94,31 +95,31 @@ mod tests {
     use crate::sandbox::options::Options;
     use crate::sandbox::people::GroupKind;
 
-    fn kept() -> SavedState {
-        let mut kept = Options::generate().saved_state();
-        kept.people.user_named("Hana").wrote_at = Some(1);
-        kept.people.group_named("Family", GroupKind::Group).has_bot = true;
-        kept.webhook.endpoint = Some("http://127.0.0.1:1/callback".to_owned());
-        kept
+    fn state() -> SavedState {
+        let mut state = Options::generate().saved_state();
+        state.people.user_named("Hana").wrote_at = Some(1);
+        state.people.group_named("Family", GroupKind::Group).has_bot = true;
+        state.webhook.endpoint = Some("http://127.0.0.1:1/callback".to_owned());
+        state
     }
 
     #[test]
-    fn what_is_kept_is_read_as_it_was() {
+    fn a_saved_state_is_loaded_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("line.json");
-        let kept = kept();
+        let state = state();
 
         assert_eq!(load(&path).unwrap(), None);
-        save(&path, &kept).unwrap();
-        save(&path, &kept).unwrap();
+        save(&path, &state).unwrap();
+        save(&path, &state).unwrap();
 
-        assert_eq!(load(&path).unwrap(), Some(kept));
+        assert_eq!(load(&path).unwrap(), Some(state));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
 
     #[test]
-    fn a_broken_file_is_reported_and_left_alone() {
+    fn a_corrupt_file_is_reported_and_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("line.json");
         fs::write(&path, "{").unwrap();

@@ -1,5 +1,5 @@
-//! What a phone loads when it shows a message: the addresses in it, and what has to be there (LINE's documentation of each
-//! kind of message, "Message objects").
+//! The media that a phone loads to show a message, and the formats that LINE accepts (LINE's documentation of
+//! each kind of message, "Message objects").
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -7,58 +7,66 @@ use url::Url;
 use crate::line::validation::links::is_loopback;
 use crate::line::validation::problems::Path;
 
-/// What LINE's apps take at an address.
+/// A file format that LINE's apps accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
-    /// What it is, for a person.
+    /// Its name, for people.
     pub name: &'static str,
-    /// How it may be announced in `Content-Type`.
-    pub announced: &'static [&'static str],
-    /// What its first bytes may tell.
-    pub found: &'static [&'static str],
-    /// How large it may be.
+    /// The accepted values of `Content-Type`.
+    pub content_types: &'static [&'static str],
+    /// The accepted results of sniffing the first bytes.
+    pub sniffed_types: &'static [&'static str],
+    /// Maximum size in bytes.
     pub bytes_max: u64,
 }
 
-/// An address in a message.
+/// A URL in a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// The message.
     pub message_id: String,
-    /// Where it stands in the message.
+    /// Its property in the message.
     pub property: String,
     /// The address.
     pub url: String,
-    /// What has to be there.
+    /// The format that is expected there.
     pub format: &'static Format,
 }
 
 const IMAGE_TYPES: &[&str] = &["image/jpeg", "image/png"];
-/// A picture as it is shown at its full size.
+/// An image at full size.
 static IMAGE: Format = Format {
-    name: "a JPEG or PNG picture",
-    announced: IMAGE_TYPES,
-    found: IMAGE_TYPES,
+    name: "a JPEG or PNG image",
+    content_types: IMAGE_TYPES,
+    sniffed_types: IMAGE_TYPES,
     bytes_max: 10_000_000,
 };
-/// A small picture.
+/// A preview image.
 static PREVIEW: Format = Format { bytes_max: 1_000_000, ..IMAGE };
-/// The picture of a sender or of a quick reply.
-static ICON: Format =
-    Format { name: "a PNG picture", announced: &["image/png"], found: &["image/png"], bytes_max: 1_000_000 };
-static VIDEO: Format =
-    Format { name: "an mp4 film", announced: &["video/mp4"], found: &["video/mp4"], bytes_max: 200_000_000 };
-/// Some m4a files have the brand of a film.
-static AUDIO: Format = Format {
-    name: "an m4a or mp3 sound",
-    announced: &["audio/mp4", "audio/m4a", "audio/x-m4a", "audio/aac", "audio/mpeg", "audio/mp3"],
-    found: &["audio/mp4", "video/mp4", "audio/mpeg"],
+/// The icon of a sender or of a quick reply.
+static ICON: Format = Format {
+    name: "a PNG image",
+    content_types: &["image/png"],
+    sniffed_types: &["image/png"],
+    bytes_max: 1_000_000,
+};
+static VIDEO: Format = Format {
+    name: "an mp4 video",
+    content_types: &["video/mp4"],
+    sniffed_types: &["video/mp4"],
     bytes_max: 200_000_000,
 };
-/// The widths in which an imagemap is asked for.
+/// Some m4a files have the brand of a video.
+static AUDIO: Format = Format {
+    name: "m4a or mp3 audio",
+    content_types: &["audio/mp4", "audio/m4a", "audio/x-m4a", "audio/aac", "audio/mpeg", "audio/mp3"],
+    sniffed_types: &["audio/mp4", "video/mp4", "audio/mpeg"],
+    bytes_max: 200_000_000,
+};
+/// The widths in which the image of an imagemap is requested.
 const TILE_WIDTHS: [&str; 5] = ["240", "300", "460", "700", "1040"];
 
-/// The addresses that a phone loads for this message.
+/// The URLs that a phone loads for this message.
 pub fn links(message_id: &str, message: &Value) -> Vec<Link> {
     let mut links = Vec::new();
     collect(message, &Path::Root, &mut |path, url, format| {
@@ -68,16 +76,15 @@ pub fn links(message_id: &str, message: &Value) -> Vec<Link> {
     links
 }
 
-/// The address of a link, if the phone may ask for it. Without `outside` it asks this machine alone.
+/// The parsed URL of a link, if the phone may load it. Unless `outside` is set, only loopback addresses are
+/// loaded.
 pub fn permitted(link: &Link, outside: bool) -> Result<Url, String> {
-    let url = Url::parse(&link.url).map_err(|error| format!("this is no address: {error}"))?;
+    let url = Url::parse(&link.url).map_err(|error| format!("invalid address: {error}"))?;
     match (url.scheme(), is_loopback(&url)) {
         ("http" | "https", true) => Ok(url),
         ("https", false) if outside => Ok(url),
-        ("https", false) => {
-            Err("not asked for: it is not on this machine; outside=true allows it".to_owned())
-        }
-        _ => Err("LINE loads https addresses only".to_owned()),
+        ("https", false) => Err("not loaded: it is not on this machine; outside=true allows it".to_owned()),
+        _ => Err("LINE loads only https addresses".to_owned()),
     }
 }
 
@@ -106,12 +113,12 @@ fn collect(value: &Value, path: &Path<'_>, found: &mut impl FnMut(&Path<'_>, Str
     }
 }
 
-/// What has to be at the address under this name.
+/// The format that is expected under this property.
 fn format(object: &Map<String, Value>, name: &str) -> Option<&'static Format> {
     match (name, object.get("type").and_then(Value::as_str)) {
         ("originalContentUrl", Some("audio")) => Some(&AUDIO),
         ("originalContentUrl" | "url", Some("image")) => Some(&IMAGE),
-        // The film of an imagemap has no type.
+        // The video of an imagemap has no type.
         ("originalContentUrl", _) | ("url", Some("video")) => Some(&VIDEO),
         ("imageUrl", Some("action")) | ("iconUrl", _) => Some(&ICON),
         ("previewImageUrl" | "previewUrl", _) | ("url", Some("icon")) => Some(&PREVIEW),
@@ -126,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    /// Where the addresses stand, and how much may be there.
+    /// Checks the properties, URLs and formats of the links.
     #[track_caller]
     fn check(message: &Value, expected: &[(&str, &str, &Format)]) {
         let mut links = links("1", message);
@@ -137,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_names_what_its_kind_has() {
+    fn the_links_of_a_message_depend_on_its_kind() {
         let media = |kind| json!({ "type": kind, "originalContentUrl": "a", "previewImageUrl": "b" });
 
         check(&media("image"), &[("originalContentUrl", "a", &IMAGE), ("previewImageUrl", "b", &PREVIEW)]);
@@ -155,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_flex_and_imagemaps_are_looked_through() {
+    fn templates_flex_messages_and_imagemaps_are_searched() {
         let columns = json!([{ "thumbnailImageUrl": "t" }, { "imageUrl": "c" }]);
         check(
             &json!({ "type": "template", "template": { "type": "carousel", "columns": columns } }),
@@ -188,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_of_this_machine_is_asked_for_unless_that_is_wanted() {
+    fn other_hosts_are_not_loaded_unless_allowed() {
         let may = |url: &str, outside| {
             let (message_id, property) = (String::new(), String::new());
             permitted(&Link { message_id, property, url: url.to_owned(), format: &ICON }, outside).is_ok()

@@ -1,4 +1,4 @@
-//! A phone that loads what it is shown, as LINE's apps do: without redirects, without cookies, piece by piece.
+//! A phone that loads the media of messages as LINE's apps do: without redirects and cookies, chunk by chunk.
 
 pub mod media;
 
@@ -14,122 +14,122 @@ use crate::net::header::CONTENT_TYPE;
 use crate::net::{self, Request, Response, Settings};
 use crate::sandbox::phone::media::{Format, Link, permitted};
 
-/// An address has to be loaded within so long.
+/// Timeout for loading one URL.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// What is not loaded by then is left for the next time.
-const OPENING_MAX: Duration = Duration::from_mins(2);
-/// So many addresses are loaded at once.
-const AT_ONCE: usize = 4;
-/// So many addresses are loaded at once by all phones of a thread.
+/// Timeout for opening a chat; the rest is loaded the next time.
+const OPEN_TIMEOUT: Duration = Duration::from_mins(2);
+/// How many URLs of a chat are loaded concurrently.
+const CONCURRENCY: usize = 4;
+/// How many URLs all phones of a thread load concurrently.
 const CONNECTIONS_MAX: usize = 100;
 const USER_AGENT: &str = "kaiwa-sandbox-phone";
 
-/// What the phone saw at an address.
+/// The result of loading a URL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ViewedMessage {
-    /// The message that named it.
+pub struct MediaView {
+    /// The message with the URL.
     pub message_id: String,
-    /// Where it stands in the message.
+    /// The property of the message.
     pub property: String,
     /// The address.
     pub url: String,
-    /// The HTTP status; nothing without an answer.
+    /// The HTTP status; `None` without a response.
     pub status: Option<u16>,
     /// The header `Content-Type`.
     pub content_type: Option<String>,
-    /// How many bytes were loaded, or announced where that was too much.
+    /// The number of bytes loaded, or announced if that exceeds the limit.
     pub size: u64,
-    /// Why the phone does not show it; nothing when it does.
+    /// Why the phone does not show the file; `None` if it does.
     pub problem: Option<String>,
 }
 
-/// A client with a phone's habits; there is one on each thread.
+/// A client that behaves like a phone; each thread has one.
 #[derive(Clone)]
 pub struct Phone {
     http: net::Client,
 }
 
 impl Default for Phone {
-    /// A phone that trusts the certificate authorities of the web.
+    /// A phone that trusts the public certificate authorities.
     fn default() -> Self {
         Self { http: net::Client::new(Settings::new(CONNECT_TIMEOUT, CONNECTIONS_MAX)) }
     }
 }
 
 impl Phone {
-    /// Loads these addresses, in no particular order, or as many of them as there is time for.
-    pub async fn load(&self, links: Vec<Link>, outside: bool) -> Vec<ViewedMessage> {
-        let looks = stream::iter(links).map(|link| self.look(link, outside)).buffer_unordered(AT_ONCE);
-        looks.take_until(tokio::time::sleep(OPENING_MAX)).collect().await
+    /// Loads these URLs in any order, or as many of them as time allows.
+    pub async fn load(&self, links: Vec<Link>, outside: bool) -> Vec<MediaView> {
+        let views = stream::iter(links).map(|link| self.view(link, outside)).buffer_unordered(CONCURRENCY);
+        views.take_until(tokio::time::sleep(OPEN_TIMEOUT)).collect().await
     }
 
-    async fn look(&self, link: Link, outside: bool) -> ViewedMessage {
+    async fn view(&self, link: Link, outside: bool) -> MediaView {
         let (url, format) = (permitted(&link, outside), link.format);
-        let mut seen = ViewedMessage::nothing_of(link);
+        let mut view = MediaView::unloaded(link);
         let outcome = match url {
             Ok(url) => {
-                let loading = tokio::time::timeout(TIMEOUT, self.fetch(&url, format, &mut seen)).await;
+                let loading = tokio::time::timeout(TIMEOUT, self.fetch(&url, format, &mut view)).await;
                 loading.unwrap_or_else(|_| Err(format!("not loaded within {} seconds", TIMEOUT.as_secs())))
             }
             Err(problem) => Err(problem),
         };
-        seen.problem = outcome.err();
-        seen
+        view.problem = outcome.err();
+        view
     }
 
-    async fn fetch(&self, url: &Url, format: &Format, seen: &mut ViewedMessage) -> Result<(), String> {
+    async fn fetch(&self, url: &Url, format: &Format, view: &mut MediaView) -> Result<(), String> {
         let request = Request::new().uri(url.as_str()).header("user-agent", USER_AGENT);
         let sent = self.http.send(request, "", TIMEOUT).await;
         let mut response = sent.map_err(|failure| format!("it cannot be reached: {failure}"))?;
-        head(&response, format, seen)?;
-        let mut beginning = Vec::new();
-        let partial = |failure: net::RequestFailure| format!("only a part of it came: {failure}");
+        check_head(&response, format, view)?;
+        let mut head_bytes = Vec::new();
+        let partial = |failure: net::RequestFailure| format!("only a part of it arrived: {failure}");
         while let Some(piece) = response.next().await.map_err(partial)? {
-            seen.size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-            fits(seen.size, format)?;
-            beginning.extend(piece.iter().take(HEAD_BYTES - beginning.len()));
+            view.size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            check_size(view.size, format)?;
+            head_bytes.extend(piece.iter().take(HEAD_BYTES - head_bytes.len()));
         }
-        let found = sniff(&beginning);
-        if format.found.contains(&found) {
+        let found = sniff(&head_bytes);
+        if format.sniffed_types.contains(&found) {
             Ok(())
         } else {
-            Err(format!("by its bytes it is {found} and not {}", format.name))
+            Err(format!("its content is {found} and not {}", format.name))
         }
     }
 }
 
-impl ViewedMessage {
-    /// Whether this link was loaded and is shown.
+impl MediaView {
+    /// Whether this link was loaded successfully.
     pub fn is_shown_for(&self, link: &Link) -> bool {
         self.problem.is_none() && self.property == link.property && self.url == link.url
     }
 
-    fn nothing_of(link: Link) -> Self {
+    fn unloaded(link: Link) -> Self {
         let Link { message_id, property, url, format: _ } = link;
         Self { message_id, property, url, status: None, content_type: None, size: 0, problem: None }
     }
 }
 
-/// Notes what the head of the answer says; fails if LINE would not read on.
-fn head(response: &Response, format: &Format, seen: &mut ViewedMessage) -> Result<(), String> {
+/// Records the head of the response; fails if LINE would not read on.
+fn check_head(response: &Response, format: &Format, view: &mut MediaView) -> Result<(), String> {
     let status = response.status();
-    seen.status = Some(status);
-    seen.content_type = response.header(CONTENT_TYPE).map(str::to_owned);
+    view.status = Some(status);
+    view.content_type = response.header(CONTENT_TYPE).map(str::to_owned);
     match status {
         200 => {}
         300..400 => return Err("LINE follows no redirects".to_owned()),
         _ => return Err(format!("the status is {status} and not 200")),
     }
-    let announced = seen.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default();
-    if !format.announced.contains(&announced.trim().to_ascii_lowercase().as_str()) {
+    let content_type = view.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default();
+    if !format.content_types.contains(&content_type.trim().to_ascii_lowercase().as_str()) {
         return Err(format!("its content type is not that of {}", format.name));
     }
     let length = response.length().unwrap_or_default();
-    fits(length, format).inspect_err(|_| seen.size = length)
+    check_size(length, format).inspect_err(|_| view.size = length)
 }
 
-fn fits(size: u64, format: &Format) -> Result<(), String> {
+fn check_size(size: u64, format: &Format) -> Result<(), String> {
     if size <= format.bytes_max {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! Channel access tokens that live for fifteen minutes and are never revoked.
+//! Channel access tokens with a lifetime of 15 minutes, which cannot be revoked.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::records::random;
 
-/// How long such a token lives.
-pub const LIFE: Duration = Duration::from_mins(15);
-/// At most so many tokens are remembered.
+/// Lifetime of a token.
+pub const LIFETIME: Duration = Duration::from_mins(15);
+/// Maximum number of tokens stored.
 const TOKENS_MAX: usize = 10_000;
 
 /// All tokens that have not expired.
@@ -18,9 +18,9 @@ pub struct AccessTokens {
 }
 
 impl AccessTokens {
-    /// A new token.
+    /// Issues a new token.
     pub fn issue(&mut self, now: Timestamp) -> String {
-        self.forget(now);
+        self.evict(now);
         let token = random::hexadecimal::<64>();
         self.tokens.push_back((now, token.clone()));
         token
@@ -28,17 +28,17 @@ impl AccessTokens {
 
     /// Whether this token was issued and has not expired.
     pub fn is_valid(&self, token: &str, now: Timestamp) -> bool {
-        self.tokens.iter().any(|(issued_at, known)| known == token && now.since(*issued_at) < LIFE)
+        self.tokens.iter().any(|(issued_at, known)| known == token && now.since(*issued_at) < LIFETIME)
     }
 
-    /// All tokens expire at once.
+    /// Expires all tokens at once.
     pub fn expire(&mut self) {
         self.tokens.clear();
     }
 
-    fn forget(&mut self, now: Timestamp) {
+    fn evict(&mut self, now: Timestamp) {
         while self.tokens.len() >= TOKENS_MAX
-            || self.tokens.front().is_some_and(|(issued_at, _)| now.since(*issued_at) >= LIFE)
+            || self.tokens.front().is_some_and(|(issued_at, _)| now.since(*issued_at) >= LIFETIME)
         {
             self.tokens.pop_front();
         }
@@ -56,8 +56,8 @@ mod tests {
 
         let token = tokens.issue(now);
 
-        assert!(tokens.is_valid(&token, now.after(LIFE.saturating_sub(Duration::from_millis(1)))));
-        assert!(!tokens.is_valid(&token, now.after(LIFE)));
+        assert!(tokens.is_valid(&token, now.after(LIFETIME.saturating_sub(Duration::from_millis(1)))));
+        assert!(!tokens.is_valid(&token, now.after(LIFETIME)));
         assert!(!tokens.is_valid("another", now));
     }
 }

@@ -1,4 +1,4 @@
-//! The pictures, films, sounds and files that people send, and what LINE says of them.
+//! The content of messages that people send: images, videos, audio and files, with their state at LINE.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::records::png;
 
-/// At most so many contents are kept; the oldest is forgotten, as with LINE.
+/// Maximum number of contents stored; the oldest is removed, as LINE does.
 const CONTENTS_MAX: usize = 10_000;
-/// The beginning of a film in a container, for whoever looks at the bytes.
+/// The first bytes of a video container, for code that sniffs the type.
 const VIDEO: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
-/// The beginning of a sound in a container.
+/// The first bytes of an audio container.
 const AUDIO: &[u8] = b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42";
 
-/// What LINE answers when the content is asked for.
+/// LINE's response to a request for the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Readiness {
     /// 200 with the bytes.
     Ready,
-    /// 202, the given number of times or for ever.
+    /// 202, this many times or always.
     Preparing {
-        /// How many more times; without it, for ever.
+        /// How many more times; `None` for always.
         count: Option<u32>,
     },
     /// 404.
@@ -31,18 +31,18 @@ pub enum Readiness {
     Unsent,
 }
 
-/// What belongs to one message.
+/// The content of a message.
 #[derive(Debug, Clone)]
 pub struct SampleContent {
     /// `image`, `video`, `audio` or `file`.
     pub kind: String,
     /// The header `Content-Type`.
     pub content_type: String,
-    /// The content itself, or its beginning.
+    /// The content, or its start.
     pub bytes: Bytes,
-    /// So many bytes follow, which are made when they are sent.
+    /// How many bytes of filler follow, which are generated on sending.
     pub filler: u64,
-    /// Whether it can be had.
+    /// LINE's response to requests for it.
     pub readiness: Readiness,
 }
 
@@ -54,7 +54,7 @@ pub struct Contents {
 }
 
 impl SampleContent {
-    /// Something of this kind, where nobody cares what.
+    /// Sample content of this kind.
     pub fn sample(kind: &str) -> Self {
         let (content_type, bytes) = match kind {
             "image" => ("image/png", png::green_square()),
@@ -65,7 +65,7 @@ impl SampleContent {
         Self::new(kind, content_type, bytes)
     }
 
-    /// These bytes.
+    /// Content with these bytes.
     pub fn new(kind: &str, content_type: &str, bytes: impl Into<Bytes>) -> Self {
         Self {
             kind: kind.to_owned(),
@@ -76,33 +76,36 @@ impl SampleContent {
         }
     }
 
-    /// How many bytes it has.
+    /// The size in bytes.
     pub fn size(&self) -> u64 {
         u64::try_from(self.bytes.len()).unwrap_or(u64::MAX).saturating_add(self.filler)
     }
 
-    /// The content with exactly so many bytes: filled up, or cut.
+    /// The content padded or truncated to exactly this size.
     pub fn sized(mut self, size: u64) -> Self {
-        let kept = usize::try_from(size).unwrap_or(usize::MAX).min(self.bytes.len());
-        self.bytes.truncate(kept);
-        self.filler = size - u64::try_from(kept).unwrap_or(size);
+        let length = usize::try_from(size).unwrap_or(usize::MAX).min(self.bytes.len());
+        self.bytes.truncate(length);
+        self.filler = size - u64::try_from(length).unwrap_or(size);
         self
     }
 
-    /// Whether it can be had now; being asked is what makes time pass.
-    pub fn ask(&mut self) -> Readiness {
+    /// The readiness for a request; each request counts down `Preparing`.
+    pub fn poll(&mut self) -> Readiness {
         let readiness = self.readiness;
         if let Readiness::Preparing { count: Some(count) } = readiness {
-            let left = count.saturating_sub(1);
-            self.readiness =
-                if left == 0 { Readiness::Ready } else { Readiness::Preparing { count: Some(left) } };
+            let remaining = count.saturating_sub(1);
+            self.readiness = if remaining == 0 {
+                Readiness::Ready
+            } else {
+                Readiness::Preparing { count: Some(remaining) }
+            };
         }
         readiness
     }
 }
 
 impl Contents {
-    /// Keeps what belongs to a message.
+    /// Stores the content of a message.
     pub fn put(&mut self, message_id: &str, content: SampleContent) {
         if self.contents.insert(message_id.to_owned(), content).is_none() {
             self.order.push_back(message_id.to_owned());
@@ -114,7 +117,7 @@ impl Contents {
         }
     }
 
-    /// What belongs to a message.
+    /// The content of a message.
     pub fn get_mut(&mut self, message_id: &str) -> Option<&mut SampleContent> {
         self.contents.get_mut(message_id)
     }
@@ -125,27 +128,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_content_is_ready_after_it_was_asked_for_so_often() {
+    fn content_is_ready_after_the_set_number_of_requests() {
         let mut content = SampleContent::sample("video");
         content.readiness = Readiness::Preparing { count: Some(2) };
 
-        assert_eq!(content.ask(), Readiness::Preparing { count: Some(2) });
-        assert_eq!(content.ask(), Readiness::Preparing { count: Some(1) });
-        assert_eq!(content.ask(), Readiness::Ready);
+        assert_eq!(content.poll(), Readiness::Preparing { count: Some(2) });
+        assert_eq!(content.poll(), Readiness::Preparing { count: Some(1) });
+        assert_eq!(content.poll(), Readiness::Ready);
     }
 
     #[test]
-    fn a_content_has_the_size_that_was_asked_for() {
-        let beginning = Bytes::from_static(VIDEO);
+    fn content_has_the_requested_size() {
+        let head = Bytes::from_static(VIDEO);
 
-        for (size, kept) in [(0, 0), (8, 8), (24, 24), (200_000_000, 24)] {
+        for (size, length) in [(0, 0), (8, 8), (24, 24), (200_000_000, 24)] {
             let content = SampleContent::sample("video").sized(size);
-            assert_eq!((content.size(), &content.bytes), (size, &beginning.slice(..kept)));
+            assert_eq!((content.size(), &content.bytes), (size, &head.slice(..length)));
         }
     }
 
     #[test]
-    fn the_oldest_content_is_forgotten() {
+    fn the_oldest_content_is_removed() {
         let mut contents = Contents::default();
 
         for number in 0..=CONTENTS_MAX {

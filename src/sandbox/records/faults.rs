@@ -1,57 +1,57 @@
-//! Faults that can be switched on: what LINE, the network and everything between them do on bad days.
+//! Fault injection: failures of LINE, the network and anything in between.
 
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::records::call::LineCall;
 use crate::sandbox::records::random::Generator;
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// An error status; the request is not executed.
     Status,
-    /// An error status, although the request was executed.
+    /// An error status although the request was executed.
     StatusAfter,
-    /// No answer for a long time, then the connection is closed.
+    /// No response for a long time, then the connection is closed.
     Timeout,
-    /// The connection is closed without an answer; the request is not executed.
+    /// The connection is closed without a response; the request is not executed.
     Reset,
-    /// The connection is closed without an answer, although the request was executed.
+    /// The connection is closed without a response although the request was executed.
     Lost,
-    /// The right answer, late.
+    /// The right response, delayed.
     Slow,
-    /// A page of HTML with 502, as from a proxy; the request is not executed.
+    /// An HTML page with status 502, as from a proxy; the request is not executed.
     Html,
-    /// Half of the right answer, unless that is a refusal; the request was executed.
+    /// Half of the right response, unless that is an error; the request was executed.
     Garbage,
-    /// The head and the first half of the right answer, then a closed connection; the request was executed.
+    /// The head and the first half of the right response, then a closed connection; the request was executed.
     Cut,
-    /// The same, and the connection stays open for a long time before it is closed.
+    /// Like `Cut`, but the connection stays open for a long time before it is closed.
     Stall,
-    /// A redirect to nowhere; the request is not executed.
+    /// A redirect to a path that does not exist; the request is not executed.
     Redirect,
 }
 
-/// A rule about which requests go wrong and how.
+/// A rule that selects requests and the fault to apply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
-    /// What goes wrong.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// Only requests whose path starts with this.
+    /// Applies only to requests whose path starts with this.
     #[serde(default)]
     pub path: Option<String>,
-    /// Only requests that name this id in their path or body.
+    /// Applies only to requests with this id in their path or body.
     #[serde(default)]
     pub recipient: Option<String>,
-    /// How likely it is, from 0 to 1.
+    /// The probability, from 0 to 1.
     #[serde(default = "certain")]
     pub probability: f64,
-    /// How many more times it happens; without it, for ever.
+    /// How many more times it applies; `None` for no limit.
     #[serde(default)]
     pub count: Option<u32>,
-    /// How long it takes before anything happens.
+    /// Delay before anything happens, in milliseconds.
     #[serde(default)]
     pub delay_ms: u64,
     /// The status of `status` and `status_after`.
@@ -65,7 +65,7 @@ pub struct FaultRule {
     pub execute: bool,
 }
 
-/// The rules that are switched on. The first that fits is the one that happens.
+/// The active rules; the first that matches applies.
 #[derive(Debug)]
 pub struct Faults {
     rules: Vec<FaultRule>,
@@ -73,35 +73,35 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// No faults; probabilities will be drawn from this seed.
+    /// No faults; the seed determines the random numbers for probabilities.
     pub fn new(seed: u64) -> Self {
         Self { rules: Vec::new(), generator: Generator::new(seed) }
     }
 
-    /// Exchanges all rules.
+    /// Replaces all rules.
     pub fn set(&mut self, rules: Vec<FaultRule>) {
         self.rules = rules;
     }
 
-    /// All rules, with what is left of their counts.
+    /// All rules, with their remaining counts.
     pub fn rules(&self) -> &[FaultRule] {
         &self.rules
     }
 
-    /// What goes wrong with this request.
-    pub fn strike(&mut self, call: &LineCall) -> Option<FaultRule> {
+    /// Selects the fault for this request and counts it.
+    pub fn select(&mut self, call: &LineCall) -> Option<FaultRule> {
         let generator = &mut self.generator;
         let rule = self
             .rules
             .iter_mut()
-            .find(|rule| rule.fits(call) && rule.count != Some(0) && generator.happens(rule.probability))?;
+            .find(|rule| rule.matches(call) && rule.count != Some(0) && generator.draw(rule.probability))?;
         rule.count = rule.count.map(|count| count - 1);
         Some(rule.clone())
     }
 }
 
 impl FaultRule {
-    /// Something that goes wrong with every request.
+    /// A fault that applies to every request.
     pub fn new(kind: FaultKind) -> Self {
         Self {
             kind,
@@ -116,7 +116,7 @@ impl FaultRule {
         }
     }
 
-    /// Whether the request is executed all the same.
+    /// Whether the request is executed despite the fault.
     pub fn executes(&self) -> bool {
         match self.kind {
             FaultKind::StatusAfter
@@ -130,9 +130,9 @@ impl FaultRule {
         }
     }
 
-    fn fits(&self, call: &LineCall) -> bool {
+    fn matches(&self, call: &LineCall) -> bool {
         self.path.as_ref().is_none_or(|path| call.path.starts_with(path.as_str()))
-            && self.recipient.as_ref().is_none_or(|id| call.names(id))
+            && self.recipient.as_ref().is_none_or(|id| call.mentions(id))
     }
 }
 
@@ -150,18 +150,18 @@ mod tests {
     }
 
     #[test]
-    fn a_counted_fault_happens_so_often() {
+    fn a_counted_fault_applies_that_many_times() {
         let mut faults = Faults::new(1);
         faults.set(vec![FaultRule { count: Some(2), ..FaultRule::new(FaultKind::Reset) }]);
 
-        let struck = (0..4).filter(|_| faults.strike(&push("U1")).is_some()).count();
+        let selected = (0..4).filter(|_| faults.select(&push("U1")).is_some()).count();
 
-        assert_eq!(struck, 2);
+        assert_eq!(selected, 2);
         assert_eq!(faults.rules()[0].count, Some(0));
     }
 
     #[test]
-    fn a_fault_fits_its_path_and_its_recipient() {
+    fn a_fault_matches_its_path_and_its_recipient() {
         let mut faults = Faults::new(1);
         faults.set(vec![FaultRule {
             path: Some("/v2/bot/message/push".to_owned()),
@@ -169,18 +169,18 @@ mod tests {
             ..FaultRule::new(FaultKind::Reset)
         }]);
 
-        assert!(faults.strike(&push("U1")).is_some());
-        assert!(faults.strike(&push("U2")).is_none());
+        assert!(faults.select(&push("U1")).is_some());
+        assert!(faults.select(&push("U2")).is_none());
         let profile = LineCall { path: "/v2/bot/profile/U1".to_owned(), ..LineCall::default() };
-        assert!(faults.strike(&profile).is_none());
+        assert!(faults.select(&profile).is_none());
     }
 
     #[test]
-    fn the_first_fault_that_fits_happens() {
+    fn the_first_matching_fault_applies() {
         let mut faults = Faults::new(1);
         let never = FaultRule { probability: 0.0, ..FaultRule::new(FaultKind::Reset) };
         faults.set(vec![never, FaultRule::new(FaultKind::Html), FaultRule::new(FaultKind::Lost)]);
 
-        assert_eq!(faults.strike(&push("U1")).map(|fault| fault.kind), Some(FaultKind::Html));
+        assert_eq!(faults.select(&push("U1")).map(|fault| fault.kind), Some(FaultKind::Html));
     }
 }

@@ -1,10 +1,10 @@
-//! Lists of what happened, which forget the oldest when they are full.
+//! Bounded lists of records, which drop the oldest when they are full.
 
 use std::collections::VecDeque;
 
-/// At most so many entries are remembered.
+/// Maximum number of entries.
 const ENTRIES_MAX: usize = 100_000;
-/// The entries of one history may weigh at most so much together.
+/// Maximum total size of the entries of one history, in bytes.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The most recent entries, oldest first.
@@ -12,48 +12,48 @@ const BYTES_MAX: usize = 256 * 1024 * 1024;
 pub struct History<T> {
     entries: VecDeque<(T, usize)>,
     bytes: usize,
-    forgotten: usize,
+    dropped: usize,
 }
 
 impl<T> Default for History<T> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, forgotten: 0 }
+        Self { entries: VecDeque::new(), bytes: 0, dropped: 0 }
     }
 }
 
 impl<T: Clone> History<T> {
-    /// Adds an entry that weighs so many bytes; tells its position.
+    /// Adds an entry of this size in bytes; returns its position.
     pub fn push(&mut self, entry: T, bytes: usize) -> usize {
         self.bytes += bytes;
         self.entries.push_back((entry, bytes));
         while self.entries.len() > ENTRIES_MAX || self.bytes > BYTES_MAX {
             let Some((_, bytes)) = self.entries.pop_front() else { break };
             self.bytes -= bytes;
-            self.forgotten += 1;
+            self.dropped += 1;
         }
-        self.forgotten + self.entries.len() - 1
+        self.dropped + self.entries.len() - 1
     }
 
-    /// The entry at this position, unless it has been forgotten.
+    /// The entry at this position, unless it was dropped.
     pub fn entry_mut(&mut self, position: usize) -> Option<&mut T> {
-        let index = position.checked_sub(self.forgotten)?;
+        let index = position.checked_sub(self.dropped)?;
         self.entries.get_mut(index).map(|(entry, _)| entry)
     }
 
-    /// All entries that are remembered.
+    /// All entries, oldest first.
     pub fn to_vec(&self) -> Vec<T> {
         self.entries.iter().map(|(entry, _)| entry.clone()).collect()
     }
 
-    /// The last entries, at most so many.
+    /// The last entries, at most `count`.
     pub fn last(&self, count: usize) -> Vec<T> {
         let first = self.entries.len().saturating_sub(count);
         self.entries.iter().skip(first).map(|(entry, _)| entry.clone()).collect()
     }
 
-    /// Forgets everything.
+    /// Removes all entries.
     pub fn clear(&mut self) {
-        self.forgotten += self.entries.len();
+        self.dropped += self.entries.len();
         self.entries.clear();
         self.bytes = 0;
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_history_forgets_the_oldest() {
+    fn a_full_history_drops_the_oldest() {
         let mut history = History::default();
 
         for number in 0..=ENTRIES_MAX {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn heavy_entries_push_out_the_others() {
+    fn large_entries_displace_the_others() {
         let mut history = History::default();
 
         history.push("light", 1);

@@ -1,4 +1,4 @@
-//! What the sandbox remembers of the requests to it, for whoever looks at it from outside.
+//! The sandbox's records of requests to it, and the state behind LINE's API.
 
 pub mod access_tokens;
 pub mod call;
@@ -18,14 +18,14 @@ use serde_json::Value;
 
 use crate::sandbox::records::retry_keys::SentMessage;
 
-/// A request to send messages that was executed: with LINE, what really went out.
+/// A send request that was executed; at LINE it would have been delivered.
 #[derive(Debug, Clone, Serialize)]
 pub struct Executed {
-    /// The `x-line-request-id` of its answer.
+    /// The `x-line-request-id` of its response.
     pub request_id: String,
     /// `push`, `reply` or `multicast`.
     pub endpoint: &'static str,
-    /// The people, groups and rooms that it was for.
+    /// The people, groups and rooms that it was addressed to.
     pub recipients: Vec<String>,
     /// How many of them it reached.
     pub reached: usize,
@@ -36,16 +36,16 @@ pub struct Executed {
     /// The body, byte for byte.
     #[serde(rename = "body_text", serialize_with = "text")]
     pub bytes: Bytes,
-    /// The messages that came of it.
+    /// The resulting messages.
     pub sent_messages: Vec<SentMessage>,
-    /// When, in milliseconds since 1970.
+    /// When it was executed, in milliseconds since 1970.
     pub timestamp: i64,
 }
 
 /// A request to LINE's API.
 #[derive(Debug, Clone, Serialize)]
 pub struct RequestRecord {
-    /// The `x-line-request-id` of its answer.
+    /// The `x-line-request-id` of its response.
     pub request_id: String,
     /// `GET`, `POST` and the like.
     pub method: String,
@@ -53,7 +53,7 @@ pub struct RequestRecord {
     pub path: String,
     /// The header `X-Line-Retry-Key`.
     pub retry_key: Option<String>,
-    /// The HTTP status of the answer; nothing while or because there is none.
+    /// The HTTP status of the response; `None` if there is none, or none yet.
     pub status: Option<u16>,
     /// The body, byte for byte.
     #[serde(serialize_with = "text")]
@@ -62,10 +62,10 @@ pub struct RequestRecord {
     pub timestamp: i64,
 }
 
-/// Something that a bot must not do, even where LINE lets it.
+/// Something that a bot must not do, even if LINE allows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// What was done.
+    /// The kind of violation.
     pub kind: ViolationKind,
     /// The `x-line-request-id` of the request.
     pub request_id: String,
@@ -79,11 +79,11 @@ pub struct Violation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ViolationKind {
-    /// A retry key came again with another path or body.
+    /// A retry key was sent again with another path or body.
     RetryKeyReused,
-    /// A push or multicast came without a retry key: it can never be sent again safely.
+    /// A push or multicast was sent without a retry key, so it can never be retried safely.
     RetryKeyMissing,
-    /// A retry key came where LINE takes none.
+    /// A retry key was sent to an endpoint that does not accept one.
     RetryKeyMisplaced,
 }
 
@@ -94,9 +94,9 @@ pub struct WebhookRecord {
     pub webhook_event_ids: Vec<String>,
     /// Whether it was a redelivery.
     pub is_redelivery: bool,
-    /// The HTTP status of the answer, 0 without one.
+    /// The HTTP status of the response; 0 without one.
     pub status: u16,
-    /// What became of it, in LINE's words.
+    /// The result, in LINE's terms.
     pub reason: &'static str,
     /// When it ended, in milliseconds since 1970.
     pub timestamp: i64,

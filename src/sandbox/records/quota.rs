@@ -1,27 +1,27 @@
-//! How many messages a month the channel's plan allows.
+//! The monthly message quota of the channel.
 
 use serde::{Deserialize, Serialize};
 
-/// The plan and what was used of it. Every person that a message reaches counts.
+/// The quota and its usage. Every person that a message reaches counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MonthlyQuota {
-    /// How many messages may be sent; without it there is no limit.
+    /// The maximum number of messages; `None` for no limit.
     pub value: Option<u64>,
-    /// How many were sent.
+    /// How many messages were sent.
     #[serde(default)]
     pub used: u64,
 }
 
 impl MonthlyQuota {
-    /// Counts so many messages; tells whether the plan allowed them.
+    /// Counts this many messages; returns whether the quota allowed them.
     #[must_use]
     pub fn spend(&mut self, messages: u64) -> bool {
         let used = self.used.saturating_add(messages);
-        let allowed = self.value.is_none_or(|value| used <= value && self.used < value);
-        if allowed {
+        let is_allowed = self.value.is_none_or(|value| used <= value && self.used < value);
+        if is_allowed {
             self.used = used;
         }
-        allowed
+        is_allowed
     }
 }
 
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_allows_no_more_than_itself() {
+    fn a_limit_is_never_exceeded() {
         let mut quota = MonthlyQuota { value: Some(3), used: 0 };
 
         assert!(quota.spend(2));

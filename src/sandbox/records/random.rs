@@ -1,4 +1,4 @@
-//! Random texts and numbers: identifiers nobody can guess, ULIDs, and a generator that a seed repeats.
+//! Random strings and numbers: unguessable identifiers, ULIDs, and a reproducible generator.
 
 use data_encoding::HEXLOWER;
 
@@ -6,7 +6,7 @@ use crate::model::timestamp::Timestamp;
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// So many random bytes.
+/// This many random bytes.
 pub fn bytes<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
@@ -18,7 +18,7 @@ pub fn hexadecimal<const LENGTH: usize>() -> String {
     HEXLOWER.encode(&bytes::<LENGTH>())
 }
 
-/// A text of 26 characters that sorts by the time at which it was made.
+/// A ULID: 26 characters that sort by creation time.
 pub fn ulid(now: Timestamp, random: [u8; 10]) -> String {
     let milliseconds = u128::try_from(now.as_milliseconds()).unwrap_or(0);
     let value = random.iter().fold(milliseconds, |value, byte| value << 8 | u128::from(*byte));
@@ -31,23 +31,23 @@ pub fn ulid(now: Timestamp, random: [u8; 10]) -> String {
 pub struct Generator(u64);
 
 impl Generator {
-    /// Starts with this seed.
+    /// A generator with this seed.
     pub const fn new(seed: u64) -> Self {
         // Zero is the one state that xorshift never leaves.
         Self(if seed == 0 { 1 } else { seed })
     }
 
-    /// Whether something of this probability (0 to 1) happens this time.
-    pub fn happens(&mut self, probability: f64) -> bool {
+    /// Whether an event of this probability (0 to 1) occurs in this draw.
+    pub fn draw(&mut self, probability: f64) -> bool {
         f64::from(self.next()) < probability * f64::from(u32::MAX) || probability >= 1.0
     }
 
-    /// A position in a list of this length; nothing for an empty list.
+    /// A random index of a list of this length; `None` for an empty list.
     pub fn position(&mut self, length: usize) -> Option<usize> {
         usize::try_from(self.next()).ok()?.checked_rem(length)
     }
 
-    /// Mixes the entries: Fisher and Yates.
+    /// Shuffles the entries (Fisher-Yates).
     pub fn shuffle<T>(&mut self, entries: &mut [T]) {
         for end in (1..entries.len()).rev() {
             entries.swap(end, self.position(end + 1).unwrap_or(end));
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ulid_is_time_and_randomness_in_base_32() {
+    fn a_ulid_is_a_time_and_random_bits_in_base_32() {
         let time = Timestamp::from_milliseconds(1_469_918_176_385);
 
         assert_eq!(&ulid(time, [0; 10]), "01ARYZ6S410000000000000000");
@@ -76,22 +76,22 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_repeats_its_numbers() {
-        let draw = |seed| {
+    fn the_same_seed_gives_the_same_numbers() {
+        let draws = |seed| {
             let mut generator = Generator::new(seed);
-            (0..1_000).map(|_| generator.happens(0.3)).collect::<Vec<bool>>()
+            (0..1_000).map(|_| generator.draw(0.3)).collect::<Vec<bool>>()
         };
 
-        assert_eq!(draw(7), draw(7));
-        assert_ne!(draw(7), draw(8));
-        assert!((200..400).contains(&draw(7).iter().filter(|emitted| **emitted).count()));
+        assert_eq!(draws(7), draws(7));
+        assert_ne!(draws(7), draws(8));
+        assert!((200..400).contains(&draws(7).iter().filter(|drawn| **drawn).count()));
     }
 
     #[test]
-    fn the_certain_always_happens_and_the_impossible_never() {
+    fn probability_one_always_occurs_and_zero_never() {
         let mut generator = Generator::new(0);
 
-        assert!((0..1_000).all(|_| generator.happens(1.0)));
-        assert!((0..1_000).all(|_| !generator.happens(0.0)));
+        assert!((0..1_000).all(|_| generator.draw(1.0)));
+        assert!((0..1_000).all(|_| !generator.draw(0.0)));
     }
 }

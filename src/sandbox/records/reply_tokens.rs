@@ -1,19 +1,19 @@
-//! Reply tokens: each can be used once, shortly after the event that brought it.
+//! Reply tokens: each can be used once, shortly after its event.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::model::timestamp::Timestamp;
 
-/// Redelivered or not, no token outlives its event for longer than this.
+/// Maximum age of a token's event, redelivered or not.
 const EVENT_AGE_MAX: Duration = Duration::from_mins(20);
 
-/// All tokens that may still be used.
+/// All tokens that may still be usable.
 #[derive(Debug)]
 pub struct ReplyTokens {
     tokens: HashMap<String, IssuedToken>,
     order: VecDeque<(Timestamp, String)>,
-    life: Duration,
+    lifetime: Duration,
 }
 
 #[derive(Debug)]
@@ -24,49 +24,50 @@ struct IssuedToken {
 }
 
 impl ReplyTokens {
-    /// Tokens that live so long after a delivery.
-    pub fn new(life: Duration) -> Self {
-        Self { tokens: HashMap::new(), order: VecDeque::new(), life }
+    /// Tokens with this lifetime after a delivery.
+    pub fn new(lifetime: Duration) -> Self {
+        Self { tokens: HashMap::new(), order: VecDeque::new(), lifetime }
     }
 
-    /// From now on tokens live so long after a delivery.
-    pub fn set_life(&mut self, life: Duration) {
-        self.life = life;
+    /// Sets the lifetime after a delivery.
+    pub fn set_lifetime(&mut self, lifetime: Duration) {
+        self.lifetime = lifetime;
     }
 
-    /// How long a token lives after a delivery.
-    pub fn life(&self) -> Duration {
-        self.life
+    /// The lifetime after a delivery.
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
     }
 
-    /// Hands out a token for an event of this chat.
+    /// Issues a token for an event of this chat.
     pub fn issue(&mut self, token: &str, chat: &str, now: Timestamp) {
-        self.forget(now);
+        self.remove_expired(now);
         let issued = IssuedToken { chat: chat.to_owned(), event_at: now, delivered_at: now };
         self.tokens.insert(token.to_owned(), issued);
         self.order.push_back((now, token.to_owned()));
     }
 
-    /// The event of this token is delivered again: it lives anew, unless it was used.
-    pub fn redelivered(&mut self, token: &str, now: Timestamp) {
+    /// Restarts the lifetime of a token whose event is redelivered, unless it was used.
+    pub fn renew(&mut self, token: &str, now: Timestamp) {
         if let Some(token) = self.tokens.get_mut(token) {
             token.delivered_at = now;
         }
     }
 
-    /// The chat in which this token may be used now.
+    /// The chat in which this token can be used now.
     pub fn chat(&self, token: &str, now: Timestamp) -> Option<&str> {
         let token = self.tokens.get(token)?;
-        let alive = now.since(token.delivered_at) <= self.life && now.since(token.event_at) <= EVENT_AGE_MAX;
-        alive.then_some(token.chat.as_str())
+        let is_valid =
+            now.since(token.delivered_at) <= self.lifetime && now.since(token.event_at) <= EVENT_AGE_MAX;
+        is_valid.then_some(token.chat.as_str())
     }
 
-    /// Uses a token up.
+    /// Uses up a token.
     pub fn consume(&mut self, token: &str) {
         self.tokens.remove(token);
     }
 
-    fn forget(&mut self, now: Timestamp) {
+    fn remove_expired(&mut self, now: Timestamp) {
         let old = |issued_at: Timestamp| now.since(issued_at) > EVENT_AGE_MAX;
         while let Some((_, token)) = self.order.pop_front_if(|(issued_at, _)| old(*issued_at)) {
             self.tokens.remove(&token);
@@ -79,10 +80,10 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
-    const LIFE: Duration = Duration::from_mins(1);
+    const LIFETIME: Duration = Duration::from_mins(1);
 
     fn tokens() -> ReplyTokens {
-        let mut tokens = ReplyTokens::new(LIFE);
+        let mut tokens = ReplyTokens::new(LIFETIME);
         tokens.issue("token", "U1", NOW);
         tokens
     }
@@ -102,15 +103,15 @@ mod tests {
     fn a_token_lives_for_a_minute() {
         let tokens = tokens();
 
-        assert_eq!(tokens.chat("token", NOW.after(LIFE)), Some("U1"));
-        assert_eq!(tokens.chat("token", NOW.after(LIFE).next()), None);
+        assert_eq!(tokens.chat("token", NOW.after(LIFETIME)), Some("U1"));
+        assert_eq!(tokens.chat("token", NOW.after(LIFETIME).next()), None);
     }
 
     #[test]
-    fn a_redelivered_token_lives_anew_until_twenty_minutes_after_its_event() {
+    fn redelivery_restarts_a_tokens_lifetime_until_twenty_minutes_after_its_event() {
         let mut tokens = tokens();
 
-        tokens.redelivered("token", NOW.after(EVENT_AGE_MAX));
+        tokens.renew("token", NOW.after(EVENT_AGE_MAX));
 
         assert_eq!(tokens.chat("token", NOW.after(EVENT_AGE_MAX)), Some("U1"));
         assert_eq!(tokens.chat("token", NOW.after(EVENT_AGE_MAX).next()), None);
@@ -121,13 +122,13 @@ mod tests {
         let mut tokens = tokens();
 
         tokens.consume("token");
-        tokens.redelivered("token", NOW);
+        tokens.renew("token", NOW);
 
         assert_eq!(tokens.chat("token", NOW), None);
     }
 
     #[test]
-    fn old_tokens_are_forgotten() {
+    fn expired_tokens_are_removed() {
         let mut tokens = tokens();
 
         tokens.issue("later", "U1", NOW.after(EVENT_AGE_MAX).next());

@@ -1,4 +1,5 @@
-//! The memory of `X-Line-Retry-Key`: a request with an accepted key is executed once within 24 hours.
+//! The retry keys (`X-Line-Retry-Key`) of requests: a request with an accepted key is executed once within 24
+//! hours.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -9,74 +10,74 @@ use uuid::Uuid;
 
 use crate::model::timestamp::Timestamp;
 
-/// A key is remembered for so long after the first request that carried it.
-const LIFE: Duration = Duration::from_hours(24);
-/// At most so many keys are remembered.
+/// How long a key is stored after the first request with it.
+const LIFETIME: Duration = Duration::from_hours(24);
+/// Maximum number of keys stored.
 const KEYS_MAX: usize = 1_000_000;
 
-/// What LINE tells of a message that it took.
+/// LINE's description of a message that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SentMessage {
     /// The id of the message.
     pub id: String,
-    /// With which the message can be quoted.
+    /// The token for quoting the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote_token: Option<String>,
 }
 
-/// What the first execution answered.
+/// The response to the request that was executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedRequest {
     /// The id of the request that was executed.
     pub request_id: String,
-    /// What it sent; nothing for endpoints that do not tell.
+    /// The messages that it sent; empty for endpoints that do not return them.
     pub sent_messages: Vec<SentMessage>,
 }
 
-/// All keys that are remembered.
+/// All stored keys.
 #[derive(Debug, Default)]
 pub struct RetryKeys {
-    keys: HashMap<Uuid, Use>,
+    keys: HashMap<Uuid, KeyUse>,
     order: VecDeque<(Timestamp, Uuid)>,
 }
 
 #[derive(Debug)]
-struct Use {
+struct KeyUse {
     first_at: Timestamp,
     request: Vec<u8>,
     accepted: Option<AcceptedRequest>,
 }
 
 impl RetryKeys {
-    /// Notes that a request carries this key; tells whether it is the same request as the first with this key.
+    /// Records the use of a key; returns whether the request is the same as the first with this key.
     pub fn note(&mut self, key: Uuid, path: &str, body: &[u8], now: Timestamp) -> bool {
-        self.forget(now);
+        self.evict(now);
         let request = fingerprint(path, body);
         if let Some(known) = self.keys.get(&key) {
             return known.request == request;
         }
-        self.keys.insert(key, Use { first_at: now, request, accepted: None });
+        self.keys.insert(key, KeyUse { first_at: now, request, accepted: None });
         self.order.push_back((now, key));
         true
     }
 
-    /// What was answered when this key was accepted.
+    /// The response to the accepted request with this key.
     pub fn accepted(&self, key: Uuid, now: Timestamp) -> Option<&AcceptedRequest> {
         let known = self.keys.get(&key)?;
-        known.accepted.as_ref().filter(|_| now.since(known.first_at) < LIFE)
+        known.accepted.as_ref().filter(|_| now.since(known.first_at) < LIFETIME)
     }
 
-    /// Remembers that the request with this key was executed.
+    /// Records that the request with this key was executed.
     pub fn accept(&mut self, key: Uuid, accepted: AcceptedRequest) {
         if let Some(known) = self.keys.get_mut(&key) {
             known.accepted = Some(accepted);
         }
     }
 
-    fn forget(&mut self, now: Timestamp) {
+    fn evict(&mut self, now: Timestamp) {
         while let Some((first_at, key)) = self.order.front() {
-            if now.since(*first_at) < LIFE && self.order.len() < KEYS_MAX {
+            if now.since(*first_at) < LIFETIME && self.order.len() < KEYS_MAX {
                 break;
             }
             self.keys.remove(key);
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_accepted_key_is_remembered_for_24_hours_from_its_first_request() {
+    fn an_accepted_key_is_stored_for_24_hours_from_its_first_request() {
         let mut keys = RetryKeys::default();
         let key = Uuid::new_v4();
 
@@ -109,10 +110,10 @@ mod tests {
         keys.accept(key, accepted());
 
         assert_eq!(
-            keys.accepted(key, NOW.after(LIFE.saturating_sub(Duration::from_millis(1)))),
+            keys.accepted(key, NOW.after(LIFETIME.saturating_sub(Duration::from_millis(1)))),
             Some(&accepted())
         );
-        assert_eq!(keys.accepted(key, NOW.after(LIFE)), None);
+        assert_eq!(keys.accepted(key, NOW.after(LIFETIME)), None);
     }
 
     #[test]
@@ -122,13 +123,13 @@ mod tests {
         keys.note(key, "/push", b"{}", NOW);
         keys.accept(key, accepted());
 
-        assert!(keys.note(key, "/push", b"other", NOW.after(LIFE)));
+        assert!(keys.note(key, "/push", b"other", NOW.after(LIFETIME)));
 
-        assert_eq!(keys.accepted(key, NOW.after(LIFE)), None);
+        assert_eq!(keys.accepted(key, NOW.after(LIFETIME)), None);
     }
 
     #[test]
-    fn another_body_or_path_under_the_same_key_is_noticed() {
+    fn another_body_or_path_with_the_same_key_is_detected() {
         let mut keys = RetryKeys::default();
         let key = Uuid::new_v4();
 

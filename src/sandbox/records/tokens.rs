@@ -1,9 +1,9 @@
-//! Tokens that LINE makes of a message: for quoting it, and for marking it as read.
+//! The tokens of a message, for quoting it and for marking it as read.
 
 use crate::line::signature;
 use crate::model::secret::Secret;
 
-/// The token with which a message is quoted in its chat.
+/// The token for quoting a message in its chat.
 pub fn quote(secret: &Secret, chat: &str, message_id: &str) -> String {
     format!("{message_id}.{}", signature::sign(secret, format!("quote {chat} {message_id}").as_bytes()))
 }
@@ -13,7 +13,7 @@ pub fn quotes(secret: &Secret, chat: &str, token: &str) -> bool {
     token.split_once('.').is_some_and(|(message_id, _)| quote(secret, chat, message_id) == token)
 }
 
-/// The token with which a message and all before it are marked as read.
+/// The token for marking a message and all before it as read.
 pub fn read(secret: &Secret, message_id: &str) -> String {
     format!("{message_id}.{}", signature::sign(secret, format!("read {message_id}").as_bytes()))
 }
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_token_tells_its_message() {
+    fn a_read_token_identifies_its_message() {
         let secret = Secret::new("secret");
 
         assert_eq!(read_message(&secret, &read(&secret, "100")), Some("100"));

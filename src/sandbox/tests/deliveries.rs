@@ -1,4 +1,4 @@
-//! A bot that listens, and people who are moved from outside.
+//! Webhook deliveries to a listening bot, driven by the control API.
 
 use serde_json::{Value, json};
 
@@ -9,12 +9,12 @@ use crate::sandbox::state::Redelivery;
 use crate::sandbox::tests::{TestSandbox, bot, next};
 
 #[actix_web::test]
-async fn what_a_person_says_is_delivered_and_signed() {
+async fn a_message_of_a_person_is_delivered_and_signed() {
     let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
 
-    let told = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "こんにちは 😀\n" })).await;
+    let outcome = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "こんにちは 😀\n" })).await;
 
     let webhook = next(&mut received).await;
     let secret = sandbox.platform.channel().secret;
@@ -24,22 +24,22 @@ async fn what_a_person_says_is_delivered_and_signed() {
     assert_eq!(event["message"]["text"], "こんにちは 😀\n");
     assert_eq!(event["source"], json!({ "type": "user", "userId": sandbox.hana }));
     assert_eq!(event["deliveryContext"]["isRedelivery"], false);
-    assert_eq!(told["webhook_event_id"], event["webhookEventId"]);
-    assert_eq!(told["message_id"], event["message"]["id"]);
-    assert_eq!((&told["status"], &told["reason"]), (&json!(200), &json!("OK")));
+    assert_eq!(outcome["webhook_event_id"], event["webhookEventId"]);
+    assert_eq!(outcome["message_id"], event["message"]["id"]);
+    assert_eq!((&outcome["status"], &outcome["reason"]), (&json!(200), &json!("OK")));
 }
 
 #[actix_web::test]
-async fn a_failed_webhook_comes_again_with_the_same_id() {
+async fn a_failed_webhook_is_redelivered_with_the_same_event_id() {
     let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[500, 503, 200]);
     sandbox.platform.set_webhook(Some(url));
     let schedule_ms = vec![0, 1, 0];
     sandbox.platform.set_redelivery(Redelivery { enabled: true, schedule_ms, ..Redelivery::default() });
 
-    let told = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await;
+    let outcome = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await;
 
-    assert_eq!(told["reason"], "ERROR_STATUS_CODE");
+    assert_eq!(outcome["reason"], "ERROR_STATUS_CODE");
     let [first, second, third] =
         [next(&mut received).await, next(&mut received).await, next(&mut received).await]
             .map(|webhook| webhook.event());
@@ -51,7 +51,7 @@ async fn a_failed_webhook_comes_again_with_the_same_id() {
 }
 
 #[actix_web::test]
-async fn a_redelivery_can_come_twice() {
+async fn a_redelivery_can_be_duplicated() {
     let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[500, 200]);
     sandbox.platform.set_webhook(Some(url));
@@ -67,7 +67,7 @@ async fn a_redelivery_can_come_twice() {
 }
 
 #[actix_web::test]
-async fn without_redelivery_a_failed_webhook_is_gone() {
+async fn without_redelivery_a_failed_webhook_is_lost() {
     let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[500]);
     sandbox.platform.set_webhook(Some(url));
@@ -81,14 +81,14 @@ async fn without_redelivery_a_failed_webhook_is_gone() {
 }
 
 #[actix_web::test]
-async fn raw_events_are_completed_and_copied() {
+async fn custom_events_are_completed_and_copied() {
     let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
     let future = json!({ "type": "future", "timestamp": 1, "source": { "type": "user", "userId": "U1" } });
     let wrong = json!({ "events": [future, { "type": "follow" }], "copies": 2 });
 
-    let told = sandbox.control("POST", "/events", &wrong).await;
+    let outcome = sandbox.control("POST", "/events", &wrong).await;
 
     let webhooks = [next(&mut received).await, next(&mut received).await];
     assert_eq!(webhooks[0].body, webhooks[1].body);
@@ -96,8 +96,8 @@ async fn raw_events_are_completed_and_copied() {
     assert_eq!((&event["type"], &event["timestamp"]), (&json!("future"), &json!(1)));
     assert_eq!(event["webhookEventId"].as_str().unwrap().len(), 26);
     assert_eq!(event["replyToken"], Value::Null);
-    assert_eq!(told["webhook_event_ids"].as_array().unwrap().len(), 2);
-    assert_eq!(told["outcomes"].as_array().unwrap().len(), 2);
+    assert_eq!(outcome["webhook_event_ids"].as_array().unwrap().len(), 2);
+    assert_eq!(outcome["outcomes"].as_array().unwrap().len(), 2);
 }
 
 #[actix_web::test]
@@ -138,7 +138,7 @@ async fn an_endpoint_is_tested_with_an_empty_webhook() {
 }
 
 #[actix_web::test]
-async fn the_command_line_lets_a_new_person_speak() {
+async fn the_command_line_sends_a_message_from_a_new_person() {
     let sandbox = TestSandbox::start().await;
 
     let line = say(&sandbox.url, "Ken", "Hello").await.unwrap();
@@ -151,7 +151,7 @@ async fn the_command_line_lets_a_new_person_speak() {
 }
 
 #[actix_web::test]
-async fn the_control_api_moves_everything() {
+async fn the_control_api_changes_the_whole_state() {
     let sandbox = TestSandbox::start().await;
 
     let group = json!({ "name": "Family", "members": ["Hana", "Ken"] });
@@ -164,9 +164,9 @@ async fn the_control_api_moves_everything() {
     sandbox.control("PUT", "/webhook", &json!({ "active": false })).await;
     sandbox.control("PUT", "/reply-tokens", &json!({ "life_ms": 5 })).await;
     let faults = sandbox.control("PUT", "/faults", &json!([{ "kind": "reset", "count": 3 }])).await;
-    let said = json!({ "text": "a", "group": "Family" });
-    let said = sandbox.control("POST", "/users/Yui/say", &said).await;
-    let unsent = json!({ "message_id": said["message_id"] });
+    let sent = json!({ "text": "a", "group": "Family" });
+    let sent = sandbox.control("POST", "/users/Yui/say", &sent).await;
+    let unsent = json!({ "message_id": sent["message_id"] });
     sandbox.control("POST", "/users/Yui/unsend", &unsent).await;
     let blocked = sandbox.control("POST", "/users/Hana/block", &json!({})).await;
     let refused = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await;
@@ -186,10 +186,10 @@ async fn the_control_api_moves_everything() {
 }
 
 #[actix_web::test]
-async fn a_large_content_is_streamed_and_can_be_cut() {
+async fn large_content_is_streamed_and_can_be_cut() {
     let sandbox = TestSandbox::start().await;
-    let film = json!({ "message": { "type": "file" }, "content_size": 20_000_000 });
-    let sent = sandbox.control("POST", "/users/Hana/send", &film).await;
+    let file = json!({ "message": { "type": "file" }, "content_size": 20_000_000 });
+    let sent = sandbox.control("POST", "/users/Hana/send", &file).await;
     let path = format!("/v2/bot/message/{}/content", sent["message_id"].as_str().unwrap());
     let get = async || {
         let token = sandbox.platform.channel().token;
@@ -197,21 +197,21 @@ async fn a_large_content_is_streamed_and_can_be_cut() {
         request.send().await.unwrap().body().limit(30_000_000).await
     };
 
-    let whole = get().await.unwrap();
+    let complete = get().await.unwrap();
     sandbox.platform.set_faults(vec![FaultRule { count: Some(1), ..FaultRule::new(FaultKind::Garbage) }]);
     let half = get().await.unwrap();
     sandbox.platform.set_faults(vec![FaultRule { count: Some(1), ..FaultRule::new(FaultKind::Cut) }]);
     let cut = get().await;
 
-    assert_eq!(whole.len(), 20_000_000);
-    assert!(whole.starts_with(b"sandbox file0123"));
-    assert_eq!(half, whole.slice(..10_000_000));
-    // The client does not mind a missing half, but it comes with less than was announced.
-    assert!(cut.map_or(0, |cut| cut.len()) <= 10_000_000, "the second half came too");
+    assert_eq!(complete.len(), 20_000_000);
+    assert!(complete.starts_with(b"sandbox file0123"));
+    assert_eq!(half, complete.slice(..10_000_000));
+    // This client accepts a truncated body, but it must be shorter than announced.
+    assert!(cut.map_or(0, |cut| cut.len()) <= 10_000_000, "the second half arrived too");
 }
 
 #[actix_web::test]
-async fn a_bot_that_leaves_a_group_is_told_of_it() {
+async fn a_bot_that_leaves_a_group_gets_the_event() {
     let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
@@ -229,7 +229,7 @@ async fn a_bot_that_leaves_a_group_is_told_of_it() {
 }
 
 #[actix_web::test]
-async fn an_album_is_a_webhook_for_each_picture() {
+async fn an_album_is_one_webhook_per_image() {
     let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
@@ -247,14 +247,14 @@ async fn an_album_is_a_webhook_for_each_picture() {
     let mut sorted = indexes.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, [1, 2, 3, 4, 5]);
-    assert_ne!(indexes, sorted, "the seed of the tests mixes five pictures");
+    assert_ne!(indexes, sorted, "the seed of the tests shuffles five images");
     assert!(sets.iter().all(|set| set["id"] == sets[0]["id"] && set["total"] == 5));
     let none = sandbox.control("POST", "/users/Hana/album", &json!({ "images": 0 })).await;
     assert!(none["message"].is_string());
 }
 
 #[actix_web::test]
-async fn an_https_address_is_spoken_to_with_tls() {
+async fn an_https_url_is_called_with_tls() {
     let sandbox = TestSandbox::start().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     sandbox.platform.set_webhook(Some(format!("https://{}/callback", listener.local_addr().unwrap())));
@@ -266,42 +266,42 @@ async fn an_https_address_is_spoken_to_with_tls() {
     };
 
     let say = json!({ "text": "a" });
-    let (first, told) = tokio::join!(hello, sandbox.control("POST", "/users/Hana/say", &say));
+    let (first, outcome) = tokio::join!(hello, sandbox.control("POST", "/users/Hana/say", &say));
 
     assert_eq!(first, [0x16, 0x03], "a TLS handshake, and nothing in clear text");
-    assert_eq!(told["reason"], "COULD_NOT_CONNECT");
+    assert_eq!(outcome["reason"], "COULD_NOT_CONNECT");
 }
 
 #[actix_web::test]
-async fn a_text_in_a_group_can_be_changed_by_its_writer_alone() {
+async fn a_text_in_a_group_can_be_edited_by_its_sender_only() {
     let sandbox = TestSandbox::start().await;
     let (url, mut received) = bot(&[200]);
     sandbox.control("POST", "/groups", &json!({ "name": "Family", "members": ["Hana", "Ken"] })).await;
     sandbox.platform.set_webhook(Some(url));
-    let said = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a", "group": "Family" })).await;
-    let said = (said["message_id"].clone(), next(&mut received).await.event());
+    let sent = sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a", "group": "Family" })).await;
+    let sent = (sent["message_id"].clone(), next(&mut received).await.event());
     let alone =
         sandbox.control("POST", "/users/Hana/say", &json!({ "text": "a" })).await["message_id"].clone();
     next(&mut received).await;
 
-    let change = json!({ "message_id": said.0, "text": "b" });
+    let change = json!({ "message_id": sent.0, "text": "b" });
     assert_eq!(sandbox.control("POST", "/users/Hana/edit", &change).await["reason"], "OK");
 
     let event = next(&mut received).await.event();
-    let mut message = said.1["message"].clone();
+    let mut message = sent.1["message"].clone();
     message["text"] = json!("b");
     assert_eq!((&event["type"], &event["message"]), (&json!("messageEdited"), &message));
-    assert_eq!(event["source"], said.1["source"]);
+    assert_eq!(event["source"], sent.1["source"]);
     let chat = sandbox.control("GET", "/chats/Family", &Value::Null).await;
     assert_eq!((chat.as_array().unwrap().len(), &chat[0]["message"]["text"]), (1, &json!("b")));
     let refused = sandbox.control("POST", "/users/Ken/edit", &change).await;
-    assert!(refused["message"].is_string(), "it is not his");
+    assert!(refused["message"].is_string(), "it is not Ken's message");
     let change = json!({ "message_id": alone, "text": "b" });
     let refused = sandbox.control("POST", "/users/Hana/edit", &change).await;
     assert!(refused["message"].is_string(), "LINE has no edits in chats with the bot alone");
-    sandbox.control("POST", "/users/Hana/unsend", &json!({ "message_id": said.0 })).await;
+    sandbox.control("POST", "/users/Hana/unsend", &json!({ "message_id": sent.0 })).await;
     assert_eq!(next(&mut received).await.event()["type"], "unsend");
-    let change = json!({ "message_id": said.0, "text": "c" });
+    let change = json!({ "message_id": sent.0, "text": "c" });
     assert!(sandbox.control("POST", "/users/Hana/edit", &change).await["message"].is_string());
     assert!(received.try_recv().is_err());
 }

@@ -1,4 +1,4 @@
-//! The sandbox over real connections: a bot that pushes to it, and a bot that listens.
+//! Tests of the sandbox over real connections: with a bot that sends, and a bot that listens.
 
 mod control;
 mod deliveries;
@@ -23,7 +23,7 @@ use crate::sandbox::platform::Platform;
 use crate::sandbox::records::faults::FaultRule;
 use crate::sandbox::serve;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 const PUSH: &str = "/v2/bot/message/push";
 
 /// A running sandbox with one friend.
@@ -34,18 +34,18 @@ struct TestSandbox {
     hana: String,
 }
 
-/// An answer as the bot sees it.
+/// A response as the bot sees it.
 #[derive(Debug)]
-struct BotRequest {
+struct BotResponse {
     status: u16,
     request_id: String,
     accepted_request_id: String,
     body: Bytes,
 }
 
-/// What the bot was sent.
+/// A webhook that the bot received.
 #[derive(Debug)]
-struct BotInbox {
+struct ReceivedWebhook {
     signature: String,
     user_agent: String,
     body: Bytes,
@@ -58,7 +58,7 @@ impl TestSandbox {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         rt::spawn(serve(platform.clone(), listener).unwrap());
-        let client = awc::Client::builder().timeout(PATIENCE).disable_redirects().finish();
+        let client = awc::Client::builder().timeout(TIMEOUT).disable_redirects().finish();
         let mut sandbox = Self { platform, url, client, hana: String::new() };
         let user = sandbox.control("POST", "/users", &json!({ "name": "Hana" })).await;
         user["user"]["id"].as_str().unwrap().clone_into(&mut sandbox.hana);
@@ -72,7 +72,7 @@ impl TestSandbox {
         serde_json::from_slice(&response.body().limit(10_000_000).await.unwrap()).unwrap()
     }
 
-    async fn send(&self, path: &str, key: Option<Uuid>, body: &Value) -> Result<BotRequest, String> {
+    async fn send(&self, path: &str, key: Option<Uuid>, body: &Value) -> Result<BotResponse, String> {
         let token = self.platform.channel().token;
         let mut request = self.client.post(format!("{}{path}", self.url)).bearer_auth(token.expose());
         if let Some(key) = key {
@@ -86,10 +86,10 @@ impl TestSandbox {
         let (request_id, accepted_request_id) =
             (header("x-line-request-id"), header("x-line-accepted-request-id"));
         let body = response.body().await.map_err(|error| error.to_string())?;
-        Ok(BotRequest { status: response.status().as_u16(), request_id, accepted_request_id, body })
+        Ok(BotResponse { status: response.status().as_u16(), request_id, accepted_request_id, body })
     }
 
-    async fn push(&self, key: Uuid) -> Result<BotRequest, String> {
+    async fn push(&self, key: Uuid) -> Result<BotResponse, String> {
         self.send(PUSH, Some(key), &self.hello()).await
     }
 
@@ -97,19 +97,19 @@ impl TestSandbox {
         json!({ "to": self.hana, "messages": [{ "type": "text", "text": "Hello 😀" }] })
     }
 
-    fn fault(&self, fault: FaultRule) {
+    fn set_fault(&self, fault: FaultRule) {
         self.platform.set_faults(vec![FaultRule { count: Some(1), path: Some(PUSH.to_owned()), ..fault }]);
     }
 }
 
-impl BotInbox {
+impl ReceivedWebhook {
     fn event(&self) -> Value {
         serde_json::from_slice::<Value>(&self.body).unwrap()["events"][0].clone()
     }
 }
 
-/// A bot that answers with these statuses, one after the other and then with the last.
-fn bot(statuses: &'static [u16]) -> (String, UnboundedReceiver<BotInbox>) {
+/// A listening bot that responds with these statuses in turn, repeating the last.
+fn bot(statuses: &'static [u16]) -> (String, UnboundedReceiver<ReceivedWebhook>) {
     let (sender, receiver) = unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/callback", listener.local_addr().unwrap());
@@ -127,18 +127,18 @@ fn bot(statuses: &'static [u16]) -> (String, UnboundedReceiver<BotInbox>) {
 async fn callback(
     request: HttpRequest,
     body: Bytes,
-    sender: Data<UnboundedSender<BotInbox>>,
+    sender: Data<UnboundedSender<ReceivedWebhook>>,
     statuses: Data<&'static [u16]>,
     count: Data<AtomicUsize>,
 ) -> HttpResponse {
     let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
     let (signature, user_agent) = (header(signature::HEADER), header("user-agent"));
-    sender.send(BotInbox { signature, user_agent, body }).unwrap();
+    sender.send(ReceivedWebhook { signature, user_agent, body }).unwrap();
     let number = count.fetch_add(1, Ordering::SeqCst);
     let status = statuses.get(number).or(statuses.last()).unwrap();
     HttpResponse::build((*status).try_into().unwrap()).finish()
 }
 
-async fn next(receiver: &mut UnboundedReceiver<BotInbox>) -> BotInbox {
-    timeout(PATIENCE, receiver.recv()).await.unwrap().unwrap()
+async fn next(receiver: &mut UnboundedReceiver<ReceivedWebhook>) -> ReceivedWebhook {
+    timeout(TIMEOUT, receiver.recv()).await.unwrap().unwrap()
 }

@@ -1,4 +1,4 @@
-//! People open their chats: the phone loads what the bot has sent, and they press its buttons.
+//! People open their chats, whose media the phone loads, and tap the bot's buttons.
 
 use std::net::TcpListener;
 
@@ -10,26 +10,26 @@ use uuid::Uuid;
 use crate::sandbox::records::png::green_square;
 use crate::sandbox::tests::{PUSH, TestSandbox, bot, next};
 
-/// The address of somebody who serves files; some of them as LINE takes them.
+/// Starts a server with files, some of which LINE accepts, and returns its URL.
 fn files() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let app = || {
-        let picture = async || HttpResponse::Ok().content_type("image/png").body(green_square());
+        let image = async || HttpResponse::Ok().content_type("image/png").body(green_square());
         let page = async || HttpResponse::Ok().content_type("image/png").body("<html>");
         let webp = async || HttpResponse::Ok().content_type("image/webp").body("RIFF");
         let large = async || {
             let body = [green_square(), vec![0; 1_000_000]].concat();
             HttpResponse::Ok().content_type("image/png").body(body)
         };
-        let elsewhere = async || HttpResponse::Found().insert_header(("location", "/a.png")).finish();
+        let redirect = async || HttpResponse::Found().insert_header(("location", "/a.png")).finish();
         App::new()
-            .route("/a.png", get().to(picture))
+            .route("/a.png", get().to(image))
             .route("/page.png", get().to(page))
             .route("/a.webp", get().to(webp))
             .route("/large.png", get().to(large))
-            .route("/elsewhere.png", get().to(elsewhere))
-            .route("/map/1040", get().to(picture))
+            .route("/elsewhere.png", get().to(redirect))
+            .route("/map/1040", get().to(image))
     };
     let server = HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap();
     rt::spawn(server.run());
@@ -38,67 +38,67 @@ fn files() -> String {
 
 async fn push(sandbox: &TestSandbox, messages: &Value) {
     let body = json!({ "to": sandbox.hana, "messages": messages });
-    let answer = sandbox.send(PUSH, Some(Uuid::new_v4()), &body).await.unwrap();
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = sandbox.send(PUSH, Some(Uuid::new_v4()), &body).await.unwrap();
+    assert_eq!(response.status, 200, "{response:?}");
 }
 
 async fn open(sandbox: &TestSandbox) -> Vec<Value> {
-    let seen = sandbox.control("POST", "/chats/Hana/open", &Value::Null).await;
-    seen.as_array().unwrap().clone()
+    let views = sandbox.control("POST", "/chats/Hana/open", &Value::Null).await;
+    views.as_array().unwrap().clone()
 }
 
-fn picture(original: &str, preview: &str) -> Value {
+fn image(original: &str, preview: &str) -> Value {
     json!({ "type": "image", "originalContentUrl": original, "previewImageUrl": preview })
 }
 
 #[actix_web::test]
-async fn a_phone_loads_what_is_as_line_takes_it() {
+async fn a_phone_loads_media_that_line_accepts() {
     let (sandbox, files) = (TestSandbox::start().await, files());
     let address = format!("{files}/a.png");
-    push(&sandbox, &json!([picture(&address, &address)])).await;
+    push(&sandbox, &json!([image(&address, &address)])).await;
 
-    let seen = open(&sandbox).await;
+    let views = open(&sandbox).await;
 
     let shown = sandbox.control("GET", "/chats/Hana", &Value::Null).await;
-    assert_eq!(shown[0]["media"], json!(seen));
+    assert_eq!(shown[0]["media"], json!(views));
     let id = shown[0]["id"].clone();
     let loaded = |property: &str| {
         json!({ "message_id": id, "property": property, "url": address, "status": 200,
             "content_type": "image/png", "size": green_square().len(), "problem": null })
     };
-    assert_eq!(seen, [loaded("originalContentUrl"), loaded("previewImageUrl")]);
+    assert_eq!(views, [loaded("originalContentUrl"), loaded("previewImageUrl")]);
 }
 
 #[actix_web::test]
-async fn a_phone_says_what_it_does_not_show() {
+async fn a_phone_reports_what_it_does_not_show() {
     let (sandbox, files) = (TestSandbox::start().await, files());
     let gone = { TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() };
     for (path, status, problem) in [
-        (format!("{files}/page.png"), json!(200), "by its bytes it is application/octet-stream"),
-        (format!("{files}/a.webp"), json!(200), "its content type is not that of a JPEG or PNG picture"),
+        (format!("{files}/page.png"), json!(200), "its content is application/octet-stream"),
+        (format!("{files}/a.webp"), json!(200), "its content type is not that of a JPEG or PNG image"),
         (format!("{files}/large.png"), json!(200), "it is larger than 1000000 bytes"),
         (format!("{files}/elsewhere.png"), json!(302), "LINE follows no redirects"),
         (format!("{files}/missing.png"), json!(404), "the status is 404 and not 200"),
         (format!("http://{gone}/a.png"), Value::Null, "it cannot be reached"),
-        ("https://example.com/a.png".to_owned(), Value::Null, "not asked for"),
+        ("https://example.com/a.png".to_owned(), Value::Null, "not loaded"),
     ] {
-        push(&sandbox, &json!([picture(&format!("{files}/a.png"), &path)])).await;
+        push(&sandbox, &json!([image(&format!("{files}/a.png"), &path)])).await;
 
-        let seen = open(&sandbox).await.pop().unwrap();
+        let views = open(&sandbox).await.pop().unwrap();
 
-        assert_eq!((&seen["url"], &seen["status"]), (&json!(path), &status));
-        let found = seen["problem"].as_str().unwrap();
+        assert_eq!((&views["url"], &views["status"]), (&json!(path), &status));
+        let found = views["problem"].as_str().unwrap();
         assert!(found.starts_with(problem), "{path}: {found}");
     }
 }
 
 #[actix_web::test]
-async fn a_phone_asks_again_for_what_it_missed_and_for_nothing_else() {
+async fn a_phone_retries_only_what_failed_to_load() {
     let (sandbox, files) = (TestSandbox::start().await, files());
     let map = json!({ "type": "imagemap", "baseUrl": format!("{files}/map"), "altText": "map",
         "baseSize": { "width": 1040, "height": 1040 }, "actions": [] });
     push(&sandbox, &json!([map])).await;
-    let problems = |seen: &[Value]| seen.iter().filter(|seen| !seen["problem"].is_null()).count();
+    let problems = |views: &[Value]| views.iter().filter(|views| !views["problem"].is_null()).count();
 
     let first = open(&sandbox).await;
     assert_eq!((first.len(), problems(&first)), (5, 4));
@@ -131,10 +131,10 @@ fn quick_replies() -> Value {
     ] } })
 }
 
-/// A sandbox that has sent this, and what its bot receives.
+/// A sandbox in which these messages were sent, and the webhooks of its bot.
 async fn sent(
     messages: &Value,
-) -> (TestSandbox, tokio::sync::mpsc::UnboundedReceiver<crate::sandbox::tests::BotInbox>) {
+) -> (TestSandbox, tokio::sync::mpsc::UnboundedReceiver<crate::sandbox::tests::ReceivedWebhook>) {
     let sandbox = TestSandbox::start().await;
     let (url, received) = bot(&[200]);
     sandbox.platform.set_webhook(Some(url));
@@ -143,7 +143,7 @@ async fn sent(
 }
 
 #[actix_web::test]
-async fn pressing_a_button_tells_the_bot_what_line_would_tell() {
+async fn tapping_a_button_sends_the_bot_the_same_events_as_line() {
     let (sandbox, mut received) = sent(&json!([buttons()])).await;
     let tap = async |body: Value| sandbox.control("POST", "/users/Hana/tap", &body).await;
 
@@ -161,15 +161,15 @@ async fn pressing_a_button_tells_the_bot_what_line_would_tell() {
     tap(chosen).await;
     let event = next(&mut received).await.event();
     let expected = json!({ "data": "when", "params": { "date": "2026-02-28" } });
-    assert_eq!(event["postback"], expected, "the page told the bot nothing");
+    assert_eq!(event["postback"], expected, "opening the page caused no event");
 
     let chat = sandbox.control("GET", "/chats/Hana", &Value::Null).await;
-    let said: Vec<&Value> = chat.as_array().unwrap().iter().map(|shown| &shown["message"]["text"]).collect();
-    assert_eq!(said[1..], ["Yes, please", "No, thanks"]);
+    let texts: Vec<&Value> = chat.as_array().unwrap().iter().map(|shown| &shown["message"]["text"]).collect();
+    assert_eq!(texts[1..], ["Yes, please", "No, thanks"]);
 }
 
 #[actix_web::test]
-async fn a_picker_lets_nobody_choose_what_it_does_not_offer() {
+async fn a_picker_refuses_values_that_it_does_not_offer() {
     let (sandbox, mut received) = sent(&json!([buttons()])).await;
 
     for params in [
@@ -190,7 +190,7 @@ async fn a_picker_lets_nobody_choose_what_it_does_not_offer() {
 }
 
 #[actix_web::test]
-async fn quick_replies_vanish_once_one_is_pressed_or_somebody_writes() {
+async fn quick_replies_disappear_after_a_tap_or_another_message() {
     let (sandbox, mut received) = sent(&json!([quick_replies(), quick_replies()])).await;
     let tap = async |label: &str| {
         let body = json!({ "label": label });
@@ -200,7 +200,7 @@ async fn quick_replies_vanish_once_one_is_pressed_or_somebody_writes() {
         let buttons = sandbox.control("GET", "/users/Hana/buttons", &Value::Null).await;
         buttons.as_array().unwrap().iter().map(|button| button["label"].clone()).collect::<Vec<_>>()
     };
-    assert_eq!(labels().await, ["Here", "Nowhere"], "those of the newest message alone");
+    assert_eq!(labels().await, ["Here", "Nowhere"], "only those of the newest message");
 
     assert_eq!(tap("Nowhere").await["status"], 200);
     assert_eq!(next(&mut received).await.event()["postback"]["data"], "nowhere");
@@ -219,7 +219,7 @@ async fn quick_replies_vanish_once_one_is_pressed_or_somebody_writes() {
 }
 
 #[actix_web::test]
-async fn what_was_not_sent_cannot_be_pressed() {
+async fn only_buttons_that_were_sent_can_be_tapped() {
     let (sandbox, mut received) = sent(&json!([buttons()])).await;
     let others = json!({ "name": "Family", "members": ["Hana"] });
     sandbox.control("POST", "/groups", &others).await;

@@ -1,4 +1,4 @@
-//! A bot that sends, on good days and bad days.
+//! A bot that sends messages, with and without faults.
 
 use actix_web::rt::time::timeout;
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use crate::sandbox::records::ViolationKind;
 use crate::sandbox::records::faults::{FaultKind, FaultRule};
-use crate::sandbox::tests::{PATIENCE, PUSH, TestSandbox};
+use crate::sandbox::tests::{PUSH, TIMEOUT, TestSandbox};
 
 #[actix_web::test]
-async fn a_push_is_executed_once_under_its_key() {
+async fn a_push_is_executed_once_per_retry_key() {
     let sandbox = TestSandbox::start().await;
     let key = Uuid::new_v4();
 
@@ -30,7 +30,7 @@ async fn a_push_is_executed_once_under_its_key() {
 }
 
 #[actix_web::test]
-async fn another_body_under_the_same_key_is_a_violation() {
+async fn another_body_with_the_same_key_is_a_violation() {
     let sandbox = TestSandbox::start().await;
     let key = Uuid::new_v4();
 
@@ -58,18 +58,18 @@ async fn a_wrong_token_and_a_misplaced_key_are_refused() {
 }
 
 #[actix_web::test]
-async fn a_body_past_two_megabytes_gets_an_answer() {
+async fn a_body_over_two_megabytes_gets_a_response() {
     let sandbox = TestSandbox::start().await;
     let mut large = sandbox.hello();
     large["messages"][0]["text"] = json!("a".repeat(3_000_000));
 
-    let answer = sandbox.send(PUSH, Some(Uuid::new_v4()), &large).await.unwrap();
+    let response = sandbox.send(PUSH, Some(Uuid::new_v4()), &large).await.unwrap();
 
-    assert_eq!(answer.status, 413);
+    assert_eq!(response.status, 413);
 }
 
 #[actix_web::test]
-async fn a_fault_executes_or_not_and_answers_or_not() {
+async fn each_fault_executes_and_responds_as_documented() {
     let sandbox = TestSandbox::start().await;
 
     for (kind, status, is_executed) in [
@@ -84,12 +84,12 @@ async fn a_fault_executes_or_not_and_answers_or_not() {
         (FaultKind::Redirect, Some(302), false),
     ] {
         sandbox.platform.forget_records();
-        sandbox.fault(FaultRule { delay_ms: 1, ..FaultRule::new(kind) });
+        sandbox.set_fault(FaultRule { delay_ms: 1, ..FaultRule::new(kind) });
         let key = Uuid::new_v4();
 
-        let answer = sandbox.push(key).await;
+        let response = sandbox.push(key).await;
 
-        assert_eq!(answer.as_ref().ok().map(|answer| answer.status), status, "{kind:?}: {answer:?}");
+        assert_eq!(response.as_ref().ok().map(|response| response.status), status, "{kind:?}: {response:?}");
         assert_eq!(sandbox.platform.executed().len(), usize::from(is_executed), "{kind:?}");
         assert_eq!(sandbox.platform.requests()[0].status, status, "{kind:?}");
         let again = sandbox.push(key).await.unwrap();
@@ -99,21 +99,21 @@ async fn a_fault_executes_or_not_and_answers_or_not() {
 }
 
 #[actix_web::test]
-async fn half_an_answer_is_not_json() {
+async fn a_truncated_response_is_not_json() {
     let sandbox = TestSandbox::start().await;
-    sandbox.fault(FaultRule::new(FaultKind::Garbage));
+    sandbox.set_fault(FaultRule::new(FaultKind::Garbage));
 
-    let answer = sandbox.push(Uuid::new_v4()).await.unwrap();
+    let response = sandbox.push(Uuid::new_v4()).await.unwrap();
 
-    assert!(serde_json::from_slice::<Value>(&answer.body).is_err());
+    assert!(serde_json::from_slice::<Value>(&response.body).is_err());
 }
 
 #[actix_web::test]
-async fn half_an_answer_never_makes_a_success_of_a_refusal() {
+async fn truncation_never_turns_an_error_into_a_success() {
     let sandbox = TestSandbox::start().await;
     let key = Uuid::new_v4();
     assert_eq!(sandbox.push(key).await.unwrap().status, 200);
-    sandbox.fault(FaultRule::new(FaultKind::Garbage));
+    sandbox.set_fault(FaultRule::new(FaultKind::Garbage));
 
     let refused = sandbox.push(key).await.unwrap();
 
@@ -122,18 +122,18 @@ async fn half_an_answer_never_makes_a_success_of_a_refusal() {
 }
 
 #[actix_web::test]
-async fn a_late_request_is_executed_although_nobody_waits() {
+async fn a_delayed_request_is_executed_even_if_the_client_has_gone() {
     let sandbox = TestSandbox::start().await;
-    sandbox.fault(FaultRule { delay_ms: 500, ..FaultRule::new(FaultKind::Slow) });
+    sandbox.set_fault(FaultRule { delay_ms: 500, ..FaultRule::new(FaultKind::Slow) });
     let arrived = async {
         while sandbox.platform.requests().is_empty() {
             tokio::task::yield_now().await;
         }
     };
 
-    // The connection is closed as soon as the request is there.
+    // The connection is closed as soon as the request has arrived.
     tokio::select! {
-        answer = sandbox.push(Uuid::new_v4()) => panic!("somebody waited: {answer:?}"),
+        response = sandbox.push(Uuid::new_v4()) => panic!("the client got a response: {response:?}"),
         () = arrived => {}
     }
 
@@ -143,5 +143,5 @@ async fn a_late_request_is_executed_although_nobody_waits() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, executed).await.unwrap();
+    timeout(TIMEOUT, executed).await.unwrap();
 }

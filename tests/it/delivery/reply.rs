@@ -85,7 +85,7 @@ async fn an_old_reply_token_is_not_used_and_a_refused_one_is_followed_by_a_push(
     assert_eq!(requests(&server, REPLY), 0);
 
     alice_writes(&server).await;
-    server.line.platform.with(|state| state.reply_tokens.set_life(Duration::ZERO));
+    server.line.platform.with(|state| state.reply_tokens.set_lifetime(Duration::ZERO));
     let sent = server.say(&conversation, "refused as a reply").await;
 
     assert_eq!(
@@ -282,7 +282,7 @@ async fn a_reply_refused_while_the_quota_is_exhausted_waits_as_a_push() {
     server.advance(Duration::from_secs(46));
     assert_eq!(server.say(&conversation, "waits").await["status"], "sending");
     let bob = writes(&server, "Bob").await;
-    server.line.platform.with(|state| state.reply_tokens.set_life(Duration::ZERO));
+    server.line.platform.with(|state| state.reply_tokens.set_lifetime(Duration::ZERO));
 
     let sent = server.say(&bob, "refused as a reply").await;
 

@@ -1,4 +1,4 @@
-//! Sending: push, reply, multicast, and the dry runs of them.
+//! LINE's endpoints for sending messages: push, reply, multicast and validation.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,19 +11,19 @@ use crate::sandbox::line::endpoints::{RequestContext, body, retry_key, violation
 use crate::sandbox::line::errors;
 use crate::sandbox::people::chats::ChatMessage;
 use crate::sandbox::people::{Recipients, is_id};
-use crate::sandbox::records::call::CallAnswer;
+use crate::sandbox::records::call::CallResponse;
 use crate::sandbox::records::retry_keys::{AcceptedRequest, SentMessage};
 use crate::sandbox::records::{Executed, ViolationKind, tokens};
 use crate::sandbox::state::PlatformData;
 
 const VALIDATED: [&str; 5] = ["reply", "push", "multicast", "narrowcast", "broadcast"];
-/// A parsed body weighs about so many times as much as its bytes.
+/// Estimated memory of a parsed body, as a multiple of its size in bytes.
 const PARSED_WEIGHT: usize = 4;
 /// The kinds of messages that can be quoted.
 const QUOTABLE: [&str; 7] = ["text", "textV2", "sticker", "image", "video", "template", "flex"];
 
-/// A request that passed all checks.
-struct Order<'a> {
+/// A send request that passed all checks.
+struct ValidatedSend<'a> {
     endpoint: &'static str,
     recipients: Vec<String>,
     reached: Vec<String>,
@@ -33,11 +33,11 @@ struct Order<'a> {
 }
 
 /// Sends to one person, group or room.
-pub fn push(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let (retry_key, body) = opened(state, context, &PUSH)?;
+pub fn push(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallResponse, CallResponse> {
+    let (retry_key, body) = parse_send(state, context, &PUSH)?;
     let to = body["to"].as_str().filter(|to| is_id(to, &['U', 'C', 'R']));
     let to = to.ok_or_else(|| errors::property("to"))?.to_owned();
-    fit(state, Some(&to), &body)?;
+    check_chat(state, Some(&to), &body)?;
     let people = match state.people().recipients(&to, context.now) {
         Recipients::Unknown => return Err(errors::undeliverable()),
         Recipients::Nobody => None,
@@ -45,50 +45,53 @@ pub fn push(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<Ca
     };
     spend(state, people.unwrap_or(0))?;
     let reached = people.map(|_| to.clone()).into_iter().collect();
-    let order = Order { endpoint: "push", recipients: vec![to], reached, retry_key, body, context };
-    Ok(sent(&execute(state, order)))
+    let send = ValidatedSend { endpoint: "push", recipients: vec![to], reached, retry_key, body, context };
+    Ok(sent_response(&execute(state, send)))
 }
 
 /// Sends to many people.
-pub fn multicast(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
-    let (retry_key, body) = opened(state, context, &MULTICAST)?;
+pub fn multicast(
+    state: &mut PlatformData,
+    context: &RequestContext<'_>,
+) -> Result<CallResponse, CallResponse> {
+    let (retry_key, body) = parse_send(state, context, &MULTICAST)?;
     let to = body["to"].as_array().into_iter().flatten();
     let recipients: Option<Vec<String>> =
         to.map(|to| to.as_str().filter(|to| is_id(to, &['U'])).map(str::to_owned)).collect();
     let recipients = recipients.ok_or_else(|| errors::property("to"))?;
-    fit(state, None, &body)?;
+    check_chat(state, None, &body)?;
     let reached: Vec<String> = recipients.iter().filter(|to| state.people().is_friend(to)).cloned().collect();
     spend(state, u64::try_from(reached.len()).unwrap_or(u64::MAX))?;
-    execute(state, Order { endpoint: "multicast", recipients, reached, retry_key, body, context });
-    Ok(CallAnswer::json(200, &json!({})))
+    execute(state, ValidatedSend { endpoint: "multicast", recipients, reached, retry_key, body, context });
+    Ok(CallResponse::json(200, &json!({})))
 }
 
-/// Answers an event, without cost.
-pub fn reply(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+/// Replies to an event, free of charge.
+pub fn reply(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallResponse, CallResponse> {
     let body = body(context.call, &REPLY)?;
     let token = body["replyToken"].as_str().unwrap_or_default().to_owned();
     let chat = state.reply_tokens.chat(&token, context.now).ok_or_else(errors::reply_token)?.to_owned();
-    fit(state, Some(&chat), &body)?;
+    check_chat(state, Some(&chat), &body)?;
     state.reply_tokens.consume(&token);
     let (recipients, reached) = (vec![chat.clone()], vec![chat]);
-    let order = Order { endpoint: "reply", recipients, reached, retry_key: None, body, context };
-    Ok(sent(&execute(state, order)))
+    let send = ValidatedSend { endpoint: "reply", recipients, reached, retry_key: None, body, context };
+    Ok(sent_response(&execute(state, send)))
 }
 
-/// Checks messages and sends nothing.
-pub fn validate(_: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+/// Validates messages without sending them.
+pub fn validate(_: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallResponse, CallResponse> {
     if !context.parameters.first().is_some_and(|kind| VALIDATED.contains(kind)) {
         return Err(errors::not_found());
     }
-    body(context.call, &VALIDATE).map(|_| CallAnswer::json(200, &json!({})))
+    body(context.call, &VALIDATE).map(|_| CallResponse::json(200, &json!({})))
 }
 
-/// The retry key and the checked body of a request that may carry a key; an accepted key ends it.
-fn opened(
+/// Parses the retry key and the body of a send request. A key that was already accepted ends the request.
+fn parse_send(
     state: &mut PlatformData,
     context: &RequestContext<'_>,
     rule: &ObjectRule,
-) -> Result<(Option<Uuid>, Value), CallAnswer> {
+) -> Result<(Option<Uuid>, Value), CallResponse> {
     let retry_key = retry_key(context.call)?;
     let accepted = retry_key.and_then(|key| state.retry_keys.accepted(key, context.now));
     if let Some(accepted) = accepted {
@@ -101,27 +104,31 @@ fn opened(
     Ok((retry_key, body))
 }
 
-fn replayed(accepted: &AcceptedRequest) -> CallAnswer {
+fn replayed(accepted: &AcceptedRequest) -> CallResponse {
     let mut body = json!({ "message": "The retry key is already accepted" });
     if !accepted.sent_messages.is_empty() {
         body["sentMessages"] = json!(accepted.sent_messages);
     }
-    CallAnswer::json(409, &body).with("x-line-accepted-request-id", &accepted.request_id)
+    CallResponse::json(409, &body).with("x-line-accepted-request-id", &accepted.request_id)
 }
 
-/// Refuses messages that do not belong into this chat; many chats at once are none.
-fn fit(state: &PlatformData, chat: Option<&str>, body: &Value) -> Result<(), CallAnswer> {
+/// Refuses messages that are not allowed in this chat, or in a multicast, which has no single chat.
+fn check_chat(state: &PlatformData, chat: Option<&str>, body: &Value) -> Result<(), CallResponse> {
     let messages = body["messages"].as_array().into_iter().flatten().enumerate();
     let problems: Vec<Detail> = messages
         .filter_map(|(index, message)| {
-            let (name, problem) = misfit(&state.saved().channel.secret, chat, message)?;
+            let (name, problem) = chat_problem(&state.saved().channel.secret, chat, message)?;
             Some(Detail { message: problem.to_owned(), property: format!("messages[{index}].{name}") })
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(errors::problems(&problems)) }
 }
 
-fn misfit(secret: &Secret, chat: Option<&str>, message: &Value) -> Option<(&'static str, &'static str)> {
+fn chat_problem(
+    secret: &Secret,
+    chat: Option<&str>,
+    message: &Value,
+) -> Option<(&'static str, &'static str)> {
     let is_group = chat.is_some_and(|chat| !chat.starts_with('U'));
     let quotes = |token: &str| chat.is_some_and(|chat| tokens::quotes(secret, chat, token));
     let mut substitutions = message["substitution"].as_object().into_iter().flatten();
@@ -136,37 +143,37 @@ fn misfit(secret: &Secret, chat: Option<&str>, message: &Value) -> Option<(&'sta
     }
 }
 
-fn spend(state: &mut PlatformData, messages: u64) -> Result<(), CallAnswer> {
+fn spend(state: &mut PlatformData, messages: u64) -> Result<(), CallResponse> {
     if state.quota.spend(messages) { Ok(()) } else { Err(errors::monthly_limit()) }
 }
 
-fn sent(messages: &[SentMessage]) -> CallAnswer {
-    CallAnswer::json(200, &json!({ "sentMessages": messages }))
+fn sent_response(messages: &[SentMessage]) -> CallResponse {
+    CallResponse::json(200, &json!({ "sentMessages": messages }))
 }
 
-/// Shows the messages on the phones and remembers that this happened.
-fn execute(state: &mut PlatformData, order: Order<'_>) -> Vec<SentMessage> {
-    let (call, now) = (order.context.call, order.context.now);
+/// Shows the messages on the phones and records the request.
+fn execute(state: &mut PlatformData, send: ValidatedSend<'_>) -> Vec<SentMessage> {
+    let (call, now) = (send.context.call, send.context.now);
     let mut sent_messages = Vec::new();
-    for message in order.body["messages"].as_array().into_iter().flatten() {
+    for message in send.body["messages"].as_array().into_iter().flatten() {
         let id = state.next_message_id(now);
-        for chat in &order.reached {
+        for chat in &send.reached {
             state.chats.show(chat, ChatMessage::new(&id, None, message, now));
         }
-        sent_messages.push(sent_message(state, &order, message, id));
+        sent_messages.push(sent_message(state, &send, message, id));
     }
-    if let Some(key) = order.retry_key {
-        let told = if order.endpoint == "push" { sent_messages.clone() } else { Vec::new() };
-        let accepted = AcceptedRequest { request_id: call.request_id.clone(), sent_messages: told };
+    if let Some(key) = send.retry_key {
+        let reported = if send.endpoint == "push" { sent_messages.clone() } else { Vec::new() };
+        let accepted = AcceptedRequest { request_id: call.request_id.clone(), sent_messages: reported };
         state.retry_keys.accept(key, accepted);
     }
     let executed = Executed {
         request_id: call.request_id.clone(),
-        endpoint: order.endpoint,
-        recipients: order.recipients,
-        reached: order.reached.len(),
+        endpoint: send.endpoint,
+        recipients: send.recipients,
+        reached: send.reached.len(),
         retry_key: call.retry_key.clone(),
-        body: order.body,
+        body: send.body,
         bytes: call.body.clone(),
         sent_messages: sent_messages.clone(),
         timestamp: now.as_milliseconds(),
@@ -175,9 +182,9 @@ fn execute(state: &mut PlatformData, order: Order<'_>) -> Vec<SentMessage> {
     sent_messages
 }
 
-fn sent_message(state: &PlatformData, order: &Order<'_>, message: &Value, id: String) -> SentMessage {
+fn sent_message(state: &PlatformData, send: &ValidatedSend<'_>, message: &Value, id: String) -> SentMessage {
     let is_quotable = message["type"].as_str().is_some_and(|kind| QUOTABLE.contains(&kind));
-    let chat = order.recipients.first().filter(|_| is_quotable);
+    let chat = send.recipients.first().filter(|_| is_quotable);
     let quote_token = chat.map(|chat| tokens::quote(&state.saved().channel.secret, chat, &id));
     SentMessage { id, quote_token }
 }

@@ -1,4 +1,4 @@
-//! LINE's API: every path in one list, and what holds for all of them.
+//! LINE's API: the table of endpoints, and the checks that all of them share.
 
 pub mod channel;
 pub mod chat;
@@ -16,28 +16,28 @@ use crate::line::validation::problems;
 use crate::line::validation::schema::ObjectRule;
 use crate::model::timestamp::Timestamp;
 use crate::sandbox::line::errors;
-use crate::sandbox::records::call::{CallAnswer, LineCall};
+use crate::sandbox::records::call::{CallResponse, LineCall};
 use crate::sandbox::records::{Violation, ViolationKind};
 use crate::sandbox::state::PlatformData;
 
-/// LINE takes at most so large a body.
+/// LINE's maximum size of a request body.
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// What an endpoint does; an error is an answer too.
-type EndpointHandler = fn(&mut PlatformData, &RequestContext<'_>) -> Result<CallAnswer, CallAnswer>;
+/// The handler of an endpoint; errors are responses too.
+type EndpointHandler = fn(&mut PlatformData, &RequestContext<'_>) -> Result<CallResponse, CallResponse>;
 
 /// A request to an endpoint.
 #[derive(Debug)]
 pub struct RequestContext<'a> {
     /// The request.
     pub call: &'a LineCall,
-    /// What stands in the path where the list has braces, in order.
+    /// The values of the path parameters, in order.
     pub parameters: Vec<&'a str>,
-    /// When it is answered.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
-/// The one endpoint that waits for somebody else: the exchange answers it.
+/// The one endpoint that calls another server; `http.rs` handles it.
 pub const WEBHOOK_TEST: &str = "/v2/bot/channel/webhook/test";
 const TOKEN: &str = "/oauth2/v3/token";
 
@@ -65,7 +65,7 @@ const ENDPOINTS: &[(&str, &str, EndpointHandler)] = &[
     ("POST", "/v2/bot/{group,room}/{group}/leave", profiles::leave),
 ];
 
-/// Where LINE takes a retry key.
+/// The endpoints for which LINE accepts a retry key.
 const RETRYABLE: [&str; 4] = [
     "/v2/bot/message/push",
     "/v2/bot/message/multicast",
@@ -73,13 +73,13 @@ const RETRYABLE: [&str; 4] = [
     "/v2/bot/message/broadcast",
 ];
 
-/// What LINE answers to this request.
-pub fn answer(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> CallAnswer {
-    answered(state, call, now).unwrap_or_else(|refusal| refusal)
+/// LINE's response to a request.
+pub fn respond(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> CallResponse {
+    dispatch(state, call, now).unwrap_or_else(|refusal| refusal)
 }
 
-/// Whether the request has a valid channel access token, and a retry key only where LINE takes one.
-pub fn admit(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> Result<(), CallAnswer> {
+/// Checks the channel access token, and that a retry key is sent only to endpoints that accept one.
+pub fn admit(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> Result<(), CallResponse> {
     let token = call.bearer().ok_or_else(|| errors::unauthenticated("missing token"))?;
     let is_valid =
         state.saved().channel.token.expose() == token || state.stateless_tokens.is_valid(token, now);
@@ -93,16 +93,16 @@ pub fn admit(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> Resul
     Ok(())
 }
 
-/// The retry key of the request, when it has one.
-pub fn retry_key(call: &LineCall) -> Result<Option<Uuid>, CallAnswer> {
+/// The retry key of the request, if it has one.
+pub fn retry_key(call: &LineCall) -> Result<Option<Uuid>, CallResponse> {
     let Some(text) = &call.retry_key else { return Ok(None) };
     let key =
         Uuid::try_parse(text).ok().filter(|key| key.hyphenated().to_string() == text.to_ascii_lowercase());
     key.map(Some).ok_or_else(|| errors::refusal(400, "The value of the 'X-Line-Retry-Key' header is invalid"))
 }
 
-/// The body as JSON that keeps this rule.
-pub fn body(call: &LineCall, rule: &ObjectRule) -> Result<Value, CallAnswer> {
+/// The body as JSON, validated by this rule.
+pub fn body(call: &LineCall, rule: &ObjectRule) -> Result<Value, CallResponse> {
     if call.body.len() > BODY_BYTES_MAX {
         return Err(errors::refusal(413, errors::words(413)));
     }
@@ -119,7 +119,7 @@ pub fn body(call: &LineCall, rule: &ObjectRule) -> Result<Value, CallAnswer> {
     if problems.is_empty() { Ok(body) } else { Err(errors::problems(&problems)) }
 }
 
-/// Notes what the bot must not do.
+/// Records a violation by the bot.
 pub fn violation(state: &mut PlatformData, call: &LineCall, kind: ViolationKind) {
     let violation = Violation {
         kind,
@@ -130,7 +130,7 @@ pub fn violation(state: &mut PlatformData, call: &LineCall, kind: ViolationKind)
     state.violations.push(violation, 0);
 }
 
-fn answered(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> Result<CallAnswer, CallAnswer> {
+fn dispatch(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> Result<CallResponse, CallResponse> {
     let segments: Vec<&str> = call.path.split('/').collect();
     let found = ENDPOINTS.iter().find_map(|(method, path, operation)| {
         let parameters = (*method == call.method).then(|| parameters(path, &segments))??;
@@ -143,7 +143,7 @@ fn answered(state: &mut PlatformData, call: &LineCall, now: Timestamp) -> Result
     operation(state, &RequestContext { call, parameters, now })
 }
 
-/// What stands where the path has braces; nothing when the path is another one.
+/// The values of the path parameters; `None` if the path does not match.
 fn parameters<'a>(path: &str, segments: &[&'a str]) -> Option<Vec<&'a str>> {
     let mut parameters = Vec::new();
     let expected: Vec<&str> = path.split('/').collect();

@@ -1,18 +1,18 @@
-//! People and groups as far as the bot may see them.
+//! LINE's endpoints for profiles and groups, as far as the bot may see them.
 
 use serde_json::{Value, json};
 
 use crate::sandbox::line::endpoints::RequestContext;
 use crate::sandbox::line::{errors, events};
 use crate::sandbox::people::{Group, GroupKind, User, is_id};
-use crate::sandbox::records::call::CallAnswer;
+use crate::sandbox::records::call::CallResponse;
 use crate::sandbox::state::PlatformData;
 
-/// One page of member ids has at most so many.
+/// Maximum number of member ids on a page.
 const MEMBER_IDS_MAX: usize = 100;
 
-/// A person who has a chat with the bot.
-pub fn user(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+/// The profile of a person who has a chat with the bot.
+pub fn user(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallResponse, CallResponse> {
     let user = known_user(state, context.parameters[0])?;
     if !user.is_visible() {
         return Err(errors::not_found());
@@ -22,40 +22,43 @@ pub fn user(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<Ca
     for (name, value) in more.into_iter().filter(|(_, value)| value.is_some()) {
         profile[name] = json!(value);
     }
-    Ok(CallAnswer::json(200, &profile))
+    Ok(CallResponse::json(200, &profile))
 }
 
-/// A group; LINE tells nothing of rooms.
-pub fn summary(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+/// The summary of a group; LINE discloses nothing about rooms.
+pub fn summary(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallResponse, CallResponse> {
     let group = group(state, context)?;
     let mut summary = json!({ "groupId": group.id, "groupName": group.name });
     if let Some(url) = &group.picture_url {
         summary["pictureUrl"] = json!(url);
     }
-    Ok(CallAnswer::json(200, &summary))
+    Ok(CallResponse::json(200, &summary))
 }
 
-/// A person of a group or room, friend or not.
-pub fn member(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+/// The profile of a member of a group or room, friend or not.
+pub fn member(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallResponse, CallResponse> {
     let group = group(state, context)?;
     let user = known_user(state, context.parameters[1])?;
     if !group.members.contains(&user.id) {
         return Err(errors::not_found());
     }
-    Ok(CallAnswer::json(200, &short_profile(user)))
+    Ok(CallResponse::json(200, &short_profile(user)))
 }
 
-/// How many people are in a group or room.
+/// The number of people in a group or room.
 pub fn member_count(
     state: &mut PlatformData,
     context: &RequestContext<'_>,
-) -> Result<CallAnswer, CallAnswer> {
+) -> Result<CallResponse, CallResponse> {
     let group = group(state, context)?;
-    Ok(CallAnswer::json(200, &json!({ "count": group.members.len() })))
+    Ok(CallResponse::json(200, &json!({ "count": group.members.len() })))
 }
 
-/// Who is in a group or room, as a verified account may ask.
-pub fn member_ids(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+/// The members of a group or room, which only verified accounts may list.
+pub fn member_ids(
+    state: &mut PlatformData,
+    context: &RequestContext<'_>,
+) -> Result<CallResponse, CallResponse> {
     let group = group(state, context)?;
     let mut queries = url::form_urlencoded::parse(context.call.query.as_bytes());
     let start = queries.find(|(name, _)| name == "start").map_or(Ok(0), |(_, start)| start.parse::<usize>());
@@ -65,25 +68,25 @@ pub fn member_ids(state: &mut PlatformData, context: &RequestContext<'_>) -> Res
     if start.saturating_add(MEMBER_IDS_MAX) < group.members.len() {
         body["next"] = json!((start + MEMBER_IDS_MAX).to_string());
     }
-    Ok(CallAnswer::json(200, &body))
+    Ok(CallResponse::json(200, &body))
 }
 
-/// The bot leaves a group or room, and is told of it.
-pub fn leave(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallAnswer, CallAnswer> {
+/// The bot leaves a group or room, and gets the event for it.
+pub fn leave(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallResponse, CallResponse> {
     let id = group(state, context)?.id.clone();
     let emitted = events::leave(state, &id, context.now);
-    state.untold.extend(emitted.map(|emitted| emitted.webhook));
-    Ok(CallAnswer::json(200, &json!({})))
+    state.pending_webhooks.extend(emitted.map(|emitted| emitted.webhook));
+    Ok(CallResponse::json(200, &json!({})))
 }
 
-fn known_user<'a>(state: &'a PlatformData, id: &str) -> Result<&'a User, CallAnswer> {
+fn known_user<'a>(state: &'a PlatformData, id: &str) -> Result<&'a User, CallResponse> {
     if !is_id(id, &['U']) {
         return Err(errors::parameter("userId"));
     }
     state.people().user(id).ok_or_else(errors::not_found)
 }
 
-fn group<'a>(state: &'a PlatformData, context: &RequestContext<'_>) -> Result<&'a Group, CallAnswer> {
+fn group<'a>(state: &'a PlatformData, context: &RequestContext<'_>) -> Result<&'a Group, CallResponse> {
     let id = context.parameters[0];
     let (kind, letter, name) = if context.call.path.starts_with("/v2/bot/group/") {
         (GroupKind::Group, 'C', "groupId")

@@ -1,4 +1,4 @@
-//! What LINE answers, without a connection.
+//! LINE's API without connections.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::model::timestamp::Timestamp;
-use crate::sandbox::line::endpoints::answer;
-use crate::sandbox::line::events::{self, Writing};
+use crate::sandbox::line::endpoints::respond;
+use crate::sandbox::line::events::{self, UserMessage};
 use crate::sandbox::options::Options;
 use crate::sandbox::people::GroupKind;
 use crate::sandbox::records::ViolationKind;
-use crate::sandbox::records::call::{CallAnswer, LineCall};
+use crate::sandbox::records::call::{CallResponse, LineCall};
 use crate::sandbox::records::contents::{Readiness, SampleContent};
 use crate::sandbox::records::quota::MonthlyQuota;
 use crate::sandbox::state::PlatformData;
@@ -20,12 +20,12 @@ const NOW: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
 const NOBODY: &str = "U00000000000000000000000000000000";
 
 /// A platform with one friend.
-struct Line {
+struct TestLine {
     state: PlatformData,
     hana: String,
 }
 
-impl Line {
+impl TestLine {
     fn new() -> Self {
         let options = Options::generate();
         let mut state = PlatformData::new(options.saved_state(), &options);
@@ -46,34 +46,34 @@ impl Line {
         }
     }
 
-    fn post(&mut self, path: &str, body: &Value) -> CallAnswer {
+    fn post(&mut self, path: &str, body: &Value) -> CallResponse {
         let call = self.call("POST", path, body);
-        answer(&mut self.state, &call, NOW)
+        respond(&mut self.state, &call, NOW)
     }
 
-    fn get(&mut self, path: &str) -> CallAnswer {
+    fn get(&mut self, path: &str) -> CallResponse {
         let call = self.call("GET", path, &Value::Null);
-        answer(&mut self.state, &call, NOW)
+        respond(&mut self.state, &call, NOW)
     }
 
-    fn push(&mut self, to: &str) -> CallAnswer {
+    fn push(&mut self, to: &str) -> CallResponse {
         self.post("/v2/bot/message/push", &json!({ "to": to, "messages": [text("Hello")] }))
     }
 
-    /// Hana writes; the message's event.
-    fn says(&mut self, content: Option<SampleContent>) -> Value {
+    /// Hana sends a message; returns its event.
+    fn receive_message(&mut self, content: Option<SampleContent>) -> Value {
         let message = match &content {
             Some(content) => json!({ "type": content.kind }),
             None => json!({ "type": "text", "text": "Hi" }),
         };
-        let writing = Writing { user: "Hana", group: None, message, content };
-        events::write(&mut self.state, writing, NOW).unwrap().webhook.events.remove(0)
+        let sent = UserMessage { user: "Hana", group: None, message, content };
+        events::write(&mut self.state, sent, NOW).unwrap().webhook.events.remove(0)
     }
 
-    fn reply(&mut self, token: &str, now: Timestamp) -> CallAnswer {
+    fn reply(&mut self, token: &str, now: Timestamp) -> CallResponse {
         let body = json!({ "replyToken": token, "messages": [text("Hello")] });
         let call = self.call("POST", "/v2/bot/message/reply", &body);
-        answer(&mut self.state, &call, now)
+        respond(&mut self.state, &call, now)
     }
 }
 
@@ -81,24 +81,24 @@ fn text(text: &str) -> Value {
     json!({ "type": "text", "text": text })
 }
 
-fn body(answer: &CallAnswer) -> Value {
-    serde_json::from_slice(&answer.body).unwrap()
+fn body(response: &CallResponse) -> Value {
+    serde_json::from_slice(&response.body).unwrap()
 }
 
 #[track_caller]
-fn refused(answer: &CallAnswer, status: u16, message: &str) {
-    assert_eq!((answer.status, body(answer)["message"].as_str()), (status, Some(message)));
+fn assert_refused(response: &CallResponse, status: u16, message: &str) {
+    assert_eq!((response.status, body(response)["message"].as_str()), (status, Some(message)));
 }
 
 #[test]
-fn a_push_to_a_friend_is_shown_and_told() {
-    let mut line = Line::new();
+fn a_push_to_a_friend_is_shown_and_returns_the_message_ids() {
+    let mut line = TestLine::new();
     let hana = line.hana.clone();
 
-    let answer = line.push(&hana);
+    let response = line.push(&hana);
 
-    assert_eq!(answer.status, 200);
-    let sent = &body(&answer)["sentMessages"][0];
+    assert_eq!(response.status, 200);
+    let sent = &body(&response)["sentMessages"][0];
     assert!(sent["id"].as_str().unwrap().bytes().all(|byte| byte.is_ascii_digit()));
     assert!(sent["quoteToken"].is_string());
     assert_eq!(line.state.chats.messages(&hana)[0].message, text("Hello"));
@@ -107,13 +107,13 @@ fn a_push_to_a_friend_is_shown_and_told() {
 }
 
 #[test]
-fn the_recipient_decides() {
-    let mut line = Line::new();
+fn pushes_to_unknown_recipients_are_refused_and_to_blockers_are_lost() {
+    let mut line = TestLine::new();
     let hana = line.hana.clone();
 
-    refused(&line.push(NOBODY), 400, "Failed to send messages");
-    refused(&line.push(&NOBODY.replace('U', "C")), 400, "Failed to send messages");
-    refused(&line.push("Hana"), 400, "The property, 'to', in the request body is invalid");
+    assert_refused(&line.push(NOBODY), 400, "Failed to send messages");
+    assert_refused(&line.push(&NOBODY.replace('U', "C")), 400, "Failed to send messages");
+    assert_refused(&line.push("Hana"), 400, "The property, 'to', in the request body is invalid");
     assert_eq!(line.state.executed.to_vec().len(), 0);
 
     events::block(&mut line.state, &hana, NOW).unwrap();
@@ -125,7 +125,7 @@ fn the_recipient_decides() {
 
 #[test]
 fn a_group_counts_its_people_while_the_bot_is_in_it() {
-    let mut line = Line::new();
+    let mut line = TestLine::new();
     let members = ["Hana".to_owned(), "Ken".to_owned(), "Yui".to_owned()];
     let (group, _) = events::join(&mut line.state, ("Family", GroupKind::Group), &members, NOW);
 
@@ -135,48 +135,48 @@ fn a_group_counts_its_people_while_the_bot_is_in_it() {
     assert_eq!(body(&line.get(&format!("{path}/members/count")))["count"], 3);
     assert_eq!(body(&line.get(&format!("{path}/summary")))["groupName"], "Family");
     assert_eq!(line.get(&format!("{path}/member/{}", line.hana)).status, 200);
-    refused(&line.get(&format!("{path}/member/{NOBODY}")), 404, "Not found");
+    assert_refused(&line.get(&format!("{path}/member/{NOBODY}")), 404, "Not found");
 
     assert_eq!(line.post(&format!("{path}/leave"), &Value::Null).status, 200);
-    refused(&line.push(&group.id), 400, "Failed to send messages");
-    refused(&line.get(&format!("{path}/summary")), 404, "Not found");
+    assert_refused(&line.push(&group.id), 400, "Failed to send messages");
+    assert_refused(&line.get(&format!("{path}/summary")), 404, "Not found");
 }
 
 #[test]
-fn an_exhausted_plan_refuses_pushes_and_takes_replies() {
-    let mut line = Line::new();
+fn an_exhausted_quota_refuses_pushes_and_accepts_replies() {
+    let mut line = TestLine::new();
     let hana = line.hana.clone();
     line.state.quota = MonthlyQuota { value: Some(1), used: 0 };
 
     assert_eq!(line.push(&hana).status, 200);
-    refused(&line.push(&hana), 429, "You have reached your monthly limit.");
+    assert_refused(&line.push(&hana), 429, "You have reached your monthly limit.");
 
-    let event = line.says(None);
+    let event = line.receive_message(None);
     assert_eq!(line.reply(event["replyToken"].as_str().unwrap(), NOW).status, 200);
     assert_eq!(body(&line.get("/v2/bot/message/quota")), json!({ "type": "limited", "value": 1 }));
     assert_eq!(body(&line.get("/v2/bot/message/quota/consumption")), json!({ "totalUsage": 1 }));
 }
 
 #[test]
-fn a_reply_token_is_taken_once_and_in_time() {
-    let mut line = Line::new();
-    let token = line.says(None)["replyToken"].as_str().unwrap().to_owned();
-    let late = line.says(None)["replyToken"].as_str().unwrap().to_owned();
+fn a_reply_token_is_accepted_once_and_in_time() {
+    let mut line = TestLine::new();
+    let token = line.receive_message(None)["replyToken"].as_str().unwrap().to_owned();
+    let late = line.receive_message(None)["replyToken"].as_str().unwrap().to_owned();
 
     assert_eq!(line.reply(&token, NOW).status, 200);
-    refused(&line.reply(&token, NOW), 400, "Invalid reply token");
-    refused(&line.reply(&late, NOW.after(Duration::from_secs(61))), 400, "Invalid reply token");
+    assert_refused(&line.reply(&token, NOW), 400, "Invalid reply token");
+    assert_refused(&line.reply(&late, NOW.after(Duration::from_secs(61))), 400, "Invalid reply token");
 }
 
 #[test]
-fn invalid_messages_do_not_use_the_reply_token() {
-    let mut line = Line::new();
-    let token = line.says(None)["replyToken"].as_str().unwrap().to_owned();
+fn invalid_messages_do_not_use_up_the_reply_token() {
+    let mut line = TestLine::new();
+    let token = line.receive_message(None)["replyToken"].as_str().unwrap().to_owned();
 
     let invalid = json!({ "replyToken": token, "messages": [{ "type": "text", "text": "" }] });
     let refusal = line.post("/v2/bot/message/reply", &invalid);
 
-    refused(&refusal, 400, "The request body has 1 error(s)");
+    assert_refused(&refusal, 400, "The request body has 1 error(s)");
     assert_eq!(
         body(&refusal)["details"],
         json!([{ "message": "May not be empty", "property": "messages[0].text" }])
@@ -185,20 +185,20 @@ fn invalid_messages_do_not_use_the_reply_token() {
 }
 
 #[test]
-fn a_quote_stays_in_its_chat() {
-    let mut line = Line::new();
-    let (hana, event) = (line.hana.clone(), line.says(None));
+fn a_quote_token_is_valid_in_its_chat_only() {
+    let mut line = TestLine::new();
+    let (hana, event) = (line.hana.clone(), line.receive_message(None));
     let ken = line.state.people_mut().user_named("Ken").id.clone();
     let quote = json!({ "type": "text", "text": "a", "quoteToken": event["message"]["quoteToken"] });
     let push = |to: &str| json!({ "to": to, "messages": [quote] });
 
     assert_eq!(line.post("/v2/bot/message/push", &push(&hana)).status, 200);
-    refused(&line.post("/v2/bot/message/push", &push(&ken)), 400, "The request body has 1 error(s)");
+    assert_refused(&line.post("/v2/bot/message/push", &push(&ken)), 400, "The request body has 1 error(s)");
 }
 
 #[test]
 fn mentions_are_for_groups_and_tracking_is_for_people() {
-    let mut line = Line::new();
+    let mut line = TestLine::new();
     let (group, _) = events::join(&mut line.state, ("Family", GroupKind::Group), &["Hana".to_owned()], NOW);
     let (hana, url) = (line.hana.clone(), "https://example.com/a");
     let all = json!({ "type": "mention", "mentionee": { "type": "all" } });
@@ -215,15 +215,15 @@ fn mentions_are_for_groups_and_tracking_is_for_people() {
 
 #[test]
 fn a_retry_key_is_a_uuid_and_not_for_replies() {
-    let mut line = Line::new();
+    let mut line = TestLine::new();
     let hana = line.hana.clone();
     let mut call = line.call("POST", "/v2/bot/message/push", &json!({ "to": hana, "messages": [text("a")] }));
 
     call.retry_key = Some("not a uuid".to_owned());
-    assert_eq!(answer(&mut line.state, &call, NOW).status, 400);
+    assert_eq!(respond(&mut line.state, &call, NOW).status, 400);
     call.retry_key = Some(Uuid::new_v4().to_string());
     call.path = "/v2/bot/message/reply".to_owned();
-    assert_eq!(answer(&mut line.state, &call, NOW).status, 400);
+    assert_eq!(respond(&mut line.state, &call, NOW).status, 400);
 
     assert_eq!(line.state.executed.to_vec().len(), 0);
     assert_eq!(line.state.violations.to_vec()[0].kind, ViolationKind::RetryKeyMisplaced);
@@ -231,7 +231,7 @@ fn a_retry_key_is_a_uuid_and_not_for_replies() {
 
 #[test]
 fn a_push_without_a_retry_key_is_a_violation() {
-    let mut line = Line::new();
+    let mut line = TestLine::new();
     let hana = line.hana.clone();
 
     line.push(&hana);
@@ -241,7 +241,7 @@ fn a_push_without_a_retry_key_is_a_violation() {
 
 #[test]
 fn a_multicast_reaches_friends_only() {
-    let mut line = Line::new();
+    let mut line = TestLine::new();
     let hana = line.hana.clone();
     let multicast = |to: Value| json!({ "to": to, "messages": [text("a")] });
 
@@ -249,9 +249,9 @@ fn a_multicast_reaches_friends_only() {
     stranger.wrote_at = Some(NOW.as_milliseconds());
     let stranger = stranger.id.clone();
 
-    let answer = line.post("/v2/bot/message/multicast", &multicast(json!([hana, stranger, NOBODY])));
+    let response = line.post("/v2/bot/message/multicast", &multicast(json!([hana, stranger, NOBODY])));
 
-    assert_eq!((answer.status, body(&answer)), (200, json!({})));
+    assert_eq!((response.status, body(&response)), (200, json!({})));
     assert_eq!(line.state.executed.to_vec()[0].reached, 1);
     assert_eq!(line.state.quota.used, 1);
     assert_eq!(line.state.chats.messages(&stranger), []);
@@ -260,22 +260,25 @@ fn a_multicast_reaches_friends_only() {
 }
 
 #[test]
-fn a_profile_is_seen_until_the_person_blocks() {
-    let mut line = Line::new();
+fn a_profile_is_visible_until_the_person_blocks_the_bot() {
+    let mut line = TestLine::new();
     let path = format!("/v2/bot/profile/{}", line.hana);
 
     assert_eq!(body(&line.get(&path))["displayName"], "Hana");
-    refused(&line.get(&format!("/v2/bot/profile/{NOBODY}")), 404, "Not found");
+    assert_refused(&line.get(&format!("/v2/bot/profile/{NOBODY}")), 404, "Not found");
     assert_eq!(line.get("/v2/bot/profile/Hana").status, 400);
 
     events::block(&mut line.state, "Hana", NOW).unwrap();
-    refused(&line.get(&path), 404, "Not found");
+    assert_refused(&line.get(&path), 404, "Not found");
 }
 
 #[test]
-fn a_content_is_prepared_ready_and_gone() {
-    let mut line = Line::new();
-    let id = line.says(Some(SampleContent::sample("video")))["message"]["id"].as_str().unwrap().to_owned();
+fn content_is_prepared_then_ready_then_gone() {
+    let mut line = TestLine::new();
+    let id = line.receive_message(Some(SampleContent::sample("video")))["message"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let path = format!("/v2/bot/message/{id}/content");
 
     line.state.contents.get_mut(&id).unwrap().readiness = Readiness::Preparing { count: Some(2) };
@@ -285,20 +288,20 @@ fn a_content_is_prepared_ready_and_gone() {
     assert_eq!(line.get(&format!("{path}/preview")).content_type, "image/png");
 
     events::unsend(&mut line.state, "Hana", &id, NOW).unwrap();
-    refused(&line.get(&path), 410, "The content is gone");
-    refused(&line.get("/v2/bot/message/1/content"), 404, "Not found");
+    assert_refused(&line.get(&path), 410, "The content is gone");
+    assert_refused(&line.get("/v2/bot/message/1/content"), 404, "Not found");
 }
 
 #[test]
 fn a_message_is_marked_as_read_with_all_before_it() {
-    let mut line = Line::new();
-    let (hana, _) = (line.hana.clone(), line.says(None));
-    let token = line.says(None)["message"]["markAsReadToken"].clone();
-    line.says(None);
+    let mut line = TestLine::new();
+    let (hana, _) = (line.hana.clone(), line.receive_message(None));
+    let token = line.receive_message(None)["message"]["markAsReadToken"].clone();
+    line.receive_message(None);
 
-    let answer = line.post("/v2/bot/chat/markAsRead", &json!({ "markAsReadToken": token }));
+    let response = line.post("/v2/bot/chat/markAsRead", &json!({ "markAsReadToken": token }));
 
-    assert_eq!(answer.status, 200);
+    assert_eq!(response.status, 200);
     let read: Vec<bool> = line.state.chats.messages(&hana).iter().map(|message| message.read).collect();
     assert_eq!(read, [true, true, false]);
     assert_eq!(line.post("/v2/bot/chat/markAsRead", &json!({ "markAsReadToken": "x" })).status, 400);
@@ -306,7 +309,7 @@ fn a_message_is_marked_as_read_with_all_before_it() {
 
 #[test]
 fn the_loading_indicator_is_for_one_person_in_steps_of_five_seconds() {
-    let mut line = Line::new();
+    let mut line = TestLine::new();
     let mut start = |chat: &str, seconds: i64| {
         let body = json!({ "chatId": chat, "loadingSeconds": seconds });
         line.post("/v2/bot/chat/loading/start", &body).status
@@ -319,7 +322,7 @@ fn the_loading_indicator_is_for_one_person_in_steps_of_five_seconds() {
 
 #[test]
 fn a_short_lived_token_is_issued_for_the_secret_and_expires() {
-    let mut line = Line::new();
+    let mut line = TestLine::new();
     let channel = line.state.saved().channel.clone();
     let mut call = line.call("POST", "/oauth2/v3/token", &Value::Null);
     let form = |secret: &str| {
@@ -329,43 +332,47 @@ fn a_short_lived_token_is_issued_for_the_secret_and_expires() {
     call.content_type = Some("application/x-www-form-urlencoded".to_owned());
 
     call.body = form("wrong").into();
-    assert_eq!(body(&answer(&mut line.state, &call, NOW))["error"], "invalid_client");
+    assert_eq!(body(&respond(&mut line.state, &call, NOW))["error"], "invalid_client");
     call.body = form(channel.secret.expose()).into();
-    let issued = body(&answer(&mut line.state, &call, NOW));
+    let issued = body(&respond(&mut line.state, &call, NOW));
     assert_eq!(issued["expires_in"], 900);
 
     let mut info = line.call("GET", "/v2/bot/info", &Value::Null);
     info.authorization = Some(format!("Bearer {}", issued["access_token"].as_str().unwrap()));
-    assert_eq!(answer(&mut line.state, &info, NOW).status, 200);
-    assert_eq!(answer(&mut line.state, &info, NOW.after(Duration::from_mins(15))).status, 401);
+    assert_eq!(respond(&mut line.state, &info, NOW).status, 200);
+    assert_eq!(respond(&mut line.state, &info, NOW.after(Duration::from_mins(15))).status, 401);
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_in_its_own_way() {
-    let mut line = Line::new();
+fn each_kind_of_malformed_request_has_its_error() {
+    let mut line = TestLine::new();
     let mut call = line.call("POST", "/v2/bot/message/push", &json!({}));
 
-    assert_eq!(answer(&mut line.state, &call, NOW).status, 400);
+    assert_eq!(respond(&mut line.state, &call, NOW).status, 400);
     call.body = "{".into();
-    refused(&answer(&mut line.state, &call, NOW), 400, "The request body could not be parsed as JSON");
+    assert_refused(
+        &respond(&mut line.state, &call, NOW),
+        400,
+        "The request body could not be parsed as JSON",
+    );
     call.body = vec![b' '; 2 * 1024 * 1024 + 1].into();
-    assert_eq!(answer(&mut line.state, &call, NOW).status, 413);
+    assert_eq!(respond(&mut line.state, &call, NOW).status, 413);
     call.body = "{}".into();
     call.content_type = Some("text/plain".to_owned());
-    assert_eq!(answer(&mut line.state, &call, NOW).status, 415);
+    assert_eq!(respond(&mut line.state, &call, NOW).status, 415);
     call.authorization = None;
-    assert_eq!(answer(&mut line.state, &call, NOW).status, 401);
-    refused(&line.get("/v2/bot/unknown"), 404, "Not found");
-    refused(&line.get("/v2/bot/info/"), 404, "Not found");
+    assert_eq!(respond(&mut line.state, &call, NOW).status, 401);
+    assert_refused(&line.get("/v2/bot/unknown"), 404, "Not found");
+    assert_refused(&line.get("/v2/bot/info/"), 404, "Not found");
 }
 
 #[test]
-fn the_webhook_endpoint_is_kept() {
-    let mut line = Line::new();
+fn the_webhook_endpoint_is_stored() {
+    let mut line = TestLine::new();
     let path = "/v2/bot/channel/webhook/endpoint";
     let mut put = |endpoint: &str| {
         let call = line.call("PUT", path, &json!({ "endpoint": endpoint }));
-        answer(&mut line.state, &call, NOW).status
+        respond(&mut line.state, &call, NOW).status
     };
 
     assert_eq!([put("http://example.com/"), put("callback")], [400, 400]);
@@ -374,8 +381,8 @@ fn the_webhook_endpoint_is_kept() {
 }
 
 #[test]
-fn a_dry_run_sends_nothing() {
-    let mut line = Line::new();
+fn validation_sends_nothing() {
+    let mut line = TestLine::new();
     let path = |kind: &str| format!("/v2/bot/message/validate/{kind}");
     let messages = json!({ "messages": [text("a")] });
 
@@ -383,6 +390,6 @@ fn a_dry_run_sends_nothing() {
         assert_eq!(line.post(&path(kind), &messages).status, 200);
     }
     assert_eq!(line.post(&path("push"), &json!({ "messages": [text("")] })).status, 400);
-    refused(&line.post(&path("other"), &messages), 404, "Not found");
+    assert_refused(&line.post(&path("other"), &messages), 404, "Not found");
     assert_eq!(line.state.executed.to_vec().len(), 0);
 }
