@@ -154,7 +154,7 @@ impl LineClient {
 
     /// Reads the body of a response that has no content, such as an error.
     pub(super) async fn read_response(&self, mut response: Response) -> LineResponse {
-        let body = tokio::time::timeout(self.timeout, response.whole(RESPONSE_BYTES_MAX)).await;
+        let body = tokio::time::timeout(self.timeout, response.read_all(RESPONSE_BYTES_MAX)).await;
         // Without a body the status is enough.
         line_response(&response, body.ok().and_then(Result::ok).unwrap_or_default())
     }
@@ -181,7 +181,7 @@ impl LineClient {
     pub(super) async fn send(&self, request: Request, body: &[u8]) -> Result<LineResponse, RequestFailure> {
         let request_and_read = async {
             let mut response = self.http.send(request, body.to_vec(), self.timeout).await?;
-            let body = match response.whole(RESPONSE_BYTES_MAX).await {
+            let body = match response.read_all(RESPONSE_BYTES_MAX).await {
                 // The status is enough; callers that need the body find it empty.
                 Err(failure) if failure.kind == FailureKind::Unreadable => Bytes::new(),
                 body => body?,
@@ -189,7 +189,7 @@ impl LineClient {
             check_complete(&response, &body)?;
             Ok(line_response(&response, body))
         };
-        let late = |_| RequestFailure::new(FailureKind::Late, "timed out");
+        let late = |_| RequestFailure::new(FailureKind::Timeout, "timed out");
         tokio::time::timeout(self.timeout, request_and_read).await.map_err(late)?
     }
 }

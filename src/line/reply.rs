@@ -34,7 +34,7 @@ impl LineClient {
         let request = self
             .request(Method::POST, "/v2/bot/message/reply", token)
             .header(CONTENT_TYPE, "application/json")
-            .alone();
+            .on_new_connection();
         match self.send(request, &reply_body(push, reply_token)).await {
             Ok(answer) => answer.reply_outcome(),
             Err(failure) => outcome_without_response(failure),

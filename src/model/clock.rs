@@ -1,4 +1,4 @@
-//! The clock that a running server goes by, which a test may set.
+//! The clock of a running server, which tests can set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,50 +9,50 @@ use tokio::time::timeout;
 
 use crate::model::timestamp::Timestamp;
 
-/// The longest time for which the machine's clock is not looked at: somebody may set it.
-const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// How often the system clock is checked while waiting, since it may be set.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The machine's clock and a correction that all copies share: zero, but in a test that turns the hands.
+/// The system clock and a correction that all clones share; it is zero except in tests.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     correction_microseconds: Arc<AtomicI64>,
-    turned: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
 impl Clock {
-    /// What this clock shows.
+    /// The current time of this clock.
     pub fn now(&self) -> Timestamp {
         let correction = self.correction_microseconds.load(Ordering::Relaxed);
         Timestamp::from_microseconds(Timestamp::now().as_microseconds().saturating_add(correction))
     }
 
-    /// Waits until this clock shows that time, however it comes to it.
+    /// Waits until this clock reaches that time, even if it is set.
     pub async fn reaches(&self, time: Timestamp) {
         loop {
-            let mut turned = std::pin::pin!(self.turned.notified());
-            turned.as_mut().enable();
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
             let now = self.now();
             if now >= time {
                 return;
             }
-            // Either way the clock is looked at again.
-            drop(timeout(time.since(now).min(LOOK_PAUSE), turned).await);
+            // In either case the clock is checked again.
+            drop(timeout(time.since(now).min(CHECK_INTERVAL), changed).await);
         }
     }
 
-    /// Turns the hands forward by this much, for every copy.
+    /// Sets the clock forward by this much, for every clone.
     pub fn advance(&self, duration: Duration) {
         self.shift(microseconds(duration));
     }
 
-    /// Turns the hands back by this much, for every copy.
+    /// Sets the clock back by this much, for every clone.
     pub fn set_back(&self, duration: Duration) {
         self.shift(-microseconds(duration));
     }
 
     fn shift(&self, microseconds: i64) {
         self.correction_microseconds.fetch_add(microseconds, Ordering::Relaxed);
-        self.turned.notify_waiters();
+        self.changed.notify_waiters();
     }
 }
 

@@ -1,11 +1,11 @@
-//! What a request has created.
+//! What a request created.
 
 use crate::model::id::{AccountId, MediaId, MessageId};
 
-/// What a request has created, so that a repetition of it can be shown the same.
+/// What a request created, so that a repetition of it can return the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
-    /// A message, or the attempt to send one again.
+    /// A message, or a resend of one.
     Message(MessageId),
     /// An uploaded file.
     Media(MediaId),
@@ -14,7 +14,7 @@ pub enum Created {
 }
 
 impl Created {
-    /// Its kind and id, as they are stored.
+    /// Its kind and id, for storage.
     pub fn parts(&self) -> (&'static str, &[u8; 16]) {
         match self {
             Self::Message(id) => ("message", id.as_bytes()),
@@ -23,7 +23,7 @@ impl Created {
         }
     }
 
-    /// What was stored in this way; nothing for a kind that there is not.
+    /// The reverse of [`Self::parts`]; `None` for an unknown kind.
     pub fn of_parts(kind: &str, id: [u8; 16]) -> Option<Self> {
         match kind {
             "message" => Some(Self::Message(MessageId::from_bytes(id))),

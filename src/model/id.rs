@@ -1,4 +1,4 @@
-//! One type for each kind of identifier, so that two ids of different things cannot be swapped.
+//! Typed identifiers, so that ids of different kinds cannot be confused.
 
 use std::{fmt, str::FromStr};
 
@@ -16,12 +16,12 @@ macro_rules! identifier {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The id that these bytes were stored for.
+            /// The id with these stored bytes.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
 
-            /// The bytes as they are stored.
+            /// The bytes for storage.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
@@ -37,7 +37,7 @@ macro_rules! identifier {
             type Err = Error;
 
             fn from_str(text: &str) -> Result<Self, Error> {
-                Uuid::try_parse(text).map(Self).map_err(|_| not_an_id())
+                Uuid::try_parse(text).map(Self).map_err(|_| invalid_id())
             }
         }
     };
@@ -46,7 +46,7 @@ macro_rules! identifier {
 macro_rules! ordered {
     ($($name:ident),+) => {$(
         impl $name {
-            /// A new id that sorts by the time at which it was made (UUID v7, RFC 9562).
+            /// A new id that sorts by creation time (UUID v7, RFC 9562).
             pub fn new(now: Timestamp) -> Self {
                 Self(ordered_uuid(now))
             }
@@ -57,7 +57,7 @@ macro_rules! ordered {
 macro_rules! random {
     ($($name:ident),+) => {$(
         impl $name {
-            /// An id that was never used before and that nobody can guess (UUID v4, RFC 9562).
+            /// A new unguessable id (UUID v4, RFC 9562).
             pub fn random() -> Self {
                 Self(Uuid::new_v4())
             }
@@ -66,7 +66,7 @@ macro_rules! random {
 }
 
 identifier!(
-    /// Whose data it is.
+    /// A customer, who owns all other data.
     CustomerId
 );
 identifier!(
@@ -82,23 +82,23 @@ identifier!(
     MessageId
 );
 identifier!(
-    /// A file. Random, because it stands in addresses that LINE's users are given.
+    /// A file. Random, because it is part of URLs that LINE's users get.
     MediaId
 );
 identifier!(
-    /// The value of `X-Line-Retry-Key`: LINE executes requests that share it once within 24 hours.
+    /// The value of `X-Line-Retry-Key`: LINE executes requests with the same key once within 24 hours.
     RetryKey
 );
 identifier!(
-    /// Something that a customer is told.
+    /// An event for a customer.
     EventId
 );
 
 ordered!(CustomerId, AccountId, ConversationId, MessageId, EventId);
 random!(MediaId, RetryKey);
 
-fn not_an_id() -> Error {
-    Error::invalid(InvalidRule::Id, "an id is a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f")
+fn invalid_id() -> Error {
+    Error::invalid(InvalidRule::Id, "an id must be a UUID such as a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f")
 }
 
 fn ordered_uuid(now: Timestamp) -> Uuid {

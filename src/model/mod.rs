@@ -1,4 +1,4 @@
-//! The words of the domain: values that were checked once, and decisions that need nothing but values.
+//! The domain model: validated values, and decisions as pure functions.
 
 pub mod accounts;
 pub mod capacity;

@@ -1,10 +1,10 @@
-//! Reading JSON in which an object is expected.
+//! Parses JSON objects strictly.
 
 use serde::Deserialize;
 use serde::de::Error as _;
 
-/// The object that this JSON is. For a type of ours the library alone would also take a list of its fields, without their
-/// names: `["hi"]` in the place of `{"text": "hi"}`.
+/// Parses JSON that must be an object. For a struct, `serde_json` alone would also accept an array of its
+/// fields without their names: `["hi"]` instead of `{"text": "hi"}`.
 pub fn object<'json, T: Deserialize<'json>>(json: &'json [u8]) -> serde_json::Result<T> {
     match json.trim_ascii_start().first() {
         Some(b'[') => Err(serde_json::Error::custom("invalid type: a list, expected an object")),
@@ -22,13 +22,13 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_fields_is_no_object() {
-        let said = |text: &str| object::<Fields>(text.as_bytes()).ok();
+    fn an_array_of_fields_is_not_an_object() {
+        let parsed = |text: &str| object::<Fields>(text.as_bytes()).ok();
 
-        assert_eq!(said(r#" {"text": "hi"}"#), Some(Fields { text: Some("hi".to_owned()) }));
-        assert_eq!(said("{}"), Some(Fields { text: None }));
+        assert_eq!(parsed(r#" {"text": "hi"}"#), Some(Fields { text: Some("hi".to_owned()) }));
+        assert_eq!(parsed("{}"), Some(Fields { text: None }));
         for text in [r#"["hi"]"#, "\r\n\t [null]", "[]", "null", "\"hi\"", "1", ""] {
-            assert_eq!(said(text), None, "{text}");
+            assert_eq!(parsed(text), None, "{text}");
         }
     }
 }

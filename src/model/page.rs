@@ -1,28 +1,29 @@
-//! One page of a list that is read newest first.
+//! Pages of lists that are read newest first.
 
 use crate::error::{Error, InvalidRule, Result};
 use crate::model::timestamp::Timestamp;
 
-/// Which rows of a list are asked for: up to `size` of those created strictly before `before`.
+/// A page of a list: up to `size` of the rows created strictly before `before`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// How many rows at most, 1 to [`Page::SIZE_MAX`].
+    /// Maximum number of rows, 1 to [`Page::SIZE_MAX`].
     pub size: u32,
     /// Only rows created strictly before this time.
     pub before: Timestamp,
 }
 
-/// Which of those who take part in a conversation are asked for: up to `size` behind the place `after`.
+/// A page of participants: up to `size` after the position `after`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParticipantPage {
-    /// How many at most, 1 to [`Page::SIZE_MAX`].
+    /// Maximum number of participants, 1 to [`Page::SIZE_MAX`].
     pub size: u32,
-    /// The place of the last of the page before; `None` for the first page, which begins with the account itself.
+    /// The position of the last participant of the page before; `None` for the first page, which starts with
+    /// the account.
     pub after: Option<u32>,
 }
 
 impl ParticipantPage {
-    /// Reads `page_size` and `page_token` of a query.
+    /// Parses `page_size` and `page_token` of a query.
     pub fn parse(size: Option<&str>, token: Option<&str>) -> Result<Self> {
         let size = size.map_or(Ok(Page::SIZE_MAX), parse_size)?;
         Ok(Self { size, after: parse_position(token.unwrap_or_default())? })
@@ -30,10 +31,10 @@ impl ParticipantPage {
 }
 
 impl Page {
-    /// The largest page, and the page of those who ask for none.
+    /// The maximum page size, which is also the default.
     pub const SIZE_MAX: u32 = 100;
 
-    /// Reads `page_size` and `page_token` of a query.
+    /// Parses `page_size` and `page_token` of a query.
     pub fn parse(size: Option<&str>, token: Option<&str>) -> Result<Self> {
         Ok(Self {
             size: size.map_or(Ok(Self::SIZE_MAX), parse_size)?,
@@ -42,9 +43,9 @@ impl Page {
     }
 }
 
-/// A larger number than [`Page::SIZE_MAX`] means that, however large it is.
+/// Larger numbers mean [`Page::SIZE_MAX`].
 fn parse_size(text: &str) -> Result<u32> {
-    let expected = || Error::invalid(InvalidRule::Argument, "`page_size` is a number from 1 to 100");
+    let expected = || Error::invalid(InvalidRule::Argument, "`page_size` must be a number from 1 to 100");
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(expected());
     }
@@ -55,7 +56,7 @@ fn parse_size(text: &str) -> Result<u32> {
     }
 }
 
-/// An empty token is the beginning: an empty page answers with it, and it may be given back.
+/// An empty token is the start: an empty page returns it, and it may be sent back.
 fn parse_token(text: &str) -> Result<Timestamp> {
     if text.is_empty() {
         return Ok(Timestamp::NEVER);
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_is_one_to_a_hundred_and_more_means_a_hundred() {
+    fn a_page_size_is_one_to_a_hundred_and_larger_ones_mean_a_hundred() {
         check(None, Some(100));
         check(Some("1"), Some(1));
         check(Some("100"), Some(100));
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_a_time_of_an_earlier_answer() {
+    fn a_page_token_is_a_time_of_an_earlier_response() {
         let page = Page::parse(None, Some("2022-06-17 06:06:14.446158")).unwrap();
 
         assert_eq!(page.before.to_string(), "2022-06-17 06:06:14.446158");
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_participants_is_a_place_of_an_earlier_answer() {
+    fn a_participant_page_token_is_a_position_of_an_earlier_response() {
         let after = |token: &str| ParticipantPage::parse(None, Some(token)).ok().map(|page| page.after);
 
         assert_eq!((after(""), after("0"), after("102")), (Some(None), Some(Some(0)), Some(Some(102))));

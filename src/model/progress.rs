@@ -1,23 +1,23 @@
-//! How far long work has come. Whoever does it says so here, wherever it is done, and a command that runs on a terminal shows it;
-//! as with a log, nobody has to listen.
+//! Progress of long operations. The code that does the work reports it here, and a command on a terminal
+//! shows it; as with a log, a listener is optional.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What work says of itself.
+/// A progress report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
-    /// This begins, and so much of it has to be done, if that is known.
+    /// An operation starts, with its total amount if known.
     Begun(&'static str, Unit, Option<u64>),
-    /// So much more of it is done.
+    /// This much more is done.
     Done(u64),
 }
 
-/// In what work is measured.
+/// The unit of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Bytes that are read or written.
+    /// Bytes read or written.
     Bytes,
-    /// Steps, events, or whatever there are several of.
+    /// Steps, events or other items.
     Pieces,
 }
 
@@ -25,22 +25,22 @@ type ProgressListener = Arc<dyn Fn(Report) + Send + Sync>;
 
 static LISTENER: Mutex<Option<ProgressListener>> = Mutex::new(None);
 
-/// Listening ends when this is dropped.
+/// Stops listening when it is dropped.
 #[derive(Debug)]
 pub struct ListenGuard(());
 
-/// Calls this with every report, whichever thread makes it.
+/// Calls the listener with every report, from any thread.
 pub fn listen(listener: impl Fn(Report) + Send + Sync + 'static) -> ListenGuard {
     replace(Some(Arc::new(listener)));
     ListenGuard(())
 }
 
-/// This begins, and so much of it has to be done, if that is known.
+/// Reports the start of an operation, with its total amount if known.
 pub fn begin(what: &'static str, unit: Unit, total: Option<u64>) {
     report(Report::Begun(what, unit, total));
 }
 
-/// So much more of it is done.
+/// Reports that this much more is done.
 pub fn advance(count: u64) {
     report(Report::Done(count));
 }

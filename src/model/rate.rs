@@ -1,4 +1,4 @@
-//! How many requests somebody may make: the generic cell rate algorithm, which needs one time for each of those who ask.
+//! Rate limits by the generic cell rate algorithm, which stores one time per key.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,94 +6,95 @@ use std::time::Duration;
 
 use crate::model::timestamp::Timestamp;
 
-/// A steady rate, and how many requests may come at once after a pause.
+/// A steady rate, and the burst that is allowed after a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// The time in which one request is earned.
+    /// The time in which one request becomes available.
     interval: Duration,
     burst: u32,
 }
 
-/// A time for each of those who came lately. The one who has not come for the longest time is forgotten first, in halves of
-/// the table: there are never more than [`Lately::KEYS_MAX`].
+/// The most recent time of each key. When full, the keys of the older half are dropped, so that there are
+/// never more than [`RecentTimes::KEYS_MAX`].
 #[derive(Debug)]
-pub struct Lately<K> {
+pub struct RecentTimes<K> {
     recent: HashMap<K, Timestamp>,
-    before: HashMap<K, Timestamp>,
+    older: HashMap<K, Timestamp>,
 }
 
-/// How much each of those who have asked lately has left.
+/// The remaining requests of each recent key.
 #[derive(Debug)]
 pub struct Table<K> {
     rate: Rate,
-    full_at: Lately<K>,
+    full_at: RecentTimes<K>,
 }
 
 impl Rate {
-    /// So many requests a second, and up to `burst` at once; none is no limit.
+    /// This many requests per second, and up to `burst` at once; `None` for a rate of 0, which means no
+    /// limit.
     pub fn new(per_second: u32, burst: u32) -> Option<Self> {
         let interval = Duration::from_secs(1).checked_div(per_second)?;
         Some(Self { interval, burst: burst.max(1) })
     }
 
-    /// When everything is earned again if a request is made now, or how long to wait until one may be made. `full_at` is
-    /// what the request before came to.
+    /// Takes one request: returns when the full burst is available again, or how long to wait. `full_at` is
+    /// the result for the request before.
     pub fn take(&self, full_at: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Duration> {
         let latest = now.after(self.interval * self.burst);
-        // A later time can only come from a clock that was ahead: it tells nothing.
+        // A later time can only come from a clock that was ahead, so it is ignored.
         let full_at = full_at.filter(|at| (now..=latest).contains(at)).unwrap_or(now);
         let next = full_at.after(self.interval);
         if next > latest { Err(next.since(latest)) } else { Ok(next) }
     }
 }
 
-impl<K> Default for Lately<K> {
+impl<K> Default for RecentTimes<K> {
     fn default() -> Self {
-        Self { recent: HashMap::new(), before: HashMap::new() }
+        Self { recent: HashMap::new(), older: HashMap::new() }
     }
 }
 
-impl<K: Eq + Hash> Lately<K> {
-    /// The most that are remembered.
+impl<K: Eq + Hash> RecentTimes<K> {
+    /// Maximum number of keys stored.
     pub const KEYS_MAX: usize = 65_536;
 
-    /// The time that was noted last for this one, if it is remembered.
+    /// The last time recorded for this key, if it is stored.
     pub fn get(&self, key: &K) -> Option<Timestamp> {
-        self.recent.get(key).or_else(|| self.before.get(key)).copied()
+        self.recent.get(key).or_else(|| self.older.get(key)).copied()
     }
 
-    /// Notes a time.
-    pub fn note(&mut self, key: K, time: Timestamp) {
+    /// Records a time.
+    pub fn record(&mut self, key: K, time: Timestamp) {
         if self.recent.len() >= Self::KEYS_MAX / 2 && !self.recent.contains_key(&key) {
-            self.before = std::mem::take(&mut self.recent);
+            self.older = std::mem::take(&mut self.recent);
         }
         self.recent.insert(key, time);
     }
 
-    /// How many are remembered.
+    /// How many keys are stored.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.recent.len() + self.before.len()
+        self.recent.len() + self.older.len()
     }
 }
 
 impl<K: Eq + Hash> Table<K> {
-    /// Nobody has asked.
+    /// A table without any keys.
     pub fn new(rate: Rate) -> Self {
-        Self { rate, full_at: Lately::default() }
+        Self { rate, full_at: RecentTimes::default() }
     }
 
-    /// Takes one request of this one, or tells how long to wait.
+    /// Takes one request for this key, or returns how long to wait.
     pub fn take(&mut self, key: K, now: Timestamp) -> Result<(), Duration> {
         let next = self.rate.take(self.full_at.get(&key), now)?;
-        self.full_at.note(key, next);
+        self.full_at.record(key, next);
         Ok(())
     }
 
-    /// Takes one request back that turned out not to count.
-    pub fn give_back(&mut self, key: K) {
+    /// Refunds one request that turned out not to count.
+    pub fn refund(&mut self, key: K) {
         if let Some(full_at) = self.full_at.get(&key) {
-            self.full_at.note(key, full_at.before(self.rate.interval));
+            self.full_at.record(key, full_at.before(self.rate.interval));
         }
     }
 }
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_taken_at_once_and_then_one_for_each_interval() {
+    fn a_burst_is_allowed_at_once_and_then_one_request_per_interval() {
         let mut table = Table::new(Rate::new(10, 5).unwrap());
 
         assert_eq!(taken(&mut table, 1, NOW), 5);
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_pays_for_another_and_no_limit_is_none() {
+    fn keys_are_limited_separately_and_a_rate_of_zero_is_no_limit() {
         let mut table = Table::new(Rate::new(1, 2).unwrap());
 
         assert_eq!((taken(&mut table, 1, NOW), taken(&mut table, 2, NOW)), (2, 2));
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_locks_nobody_out() {
+    fn a_clock_that_is_set_back_blocks_nobody() {
         let mut table = Table::new(Rate::new(1, 3).unwrap());
         taken(&mut table, 1, NOW);
 
@@ -142,25 +143,25 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_back_can_be_taken_again() {
+    fn a_refunded_request_can_be_taken_again() {
         let mut table = Table::new(Rate::new(1, 2).unwrap());
         taken(&mut table, 1, NOW);
 
-        table.give_back(1);
-        table.give_back(7);
+        table.refund(1);
+        table.refund(7);
 
         assert_eq!((taken(&mut table, 1, NOW), taken(&mut table, 7, NOW)), (1, 2));
     }
 
     #[test]
-    fn only_so_many_are_remembered() {
+    fn the_number_of_keys_is_bounded() {
         let mut table = Table::new(Rate::new(1, 1).unwrap());
 
         for key in 0..200_000 {
             table.take(key, NOW).unwrap();
         }
 
-        assert!(table.full_at.len() <= Lately::<u32>::KEYS_MAX);
-        assert!(table.take(199_999, NOW).is_err(), "those who asked last are known");
+        assert!(table.full_at.len() <= RecentTimes::<u32>::KEYS_MAX);
+        assert!(table.take(199_999, NOW).is_err(), "the most recent keys are stored");
     }
 }

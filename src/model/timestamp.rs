@@ -1,4 +1,4 @@
-//! Points in time, counted in microseconds, written as `2022-06-17 06:06:14.446158`.
+//! Timestamps with microsecond precision, written as `2022-06-17 06:06:14.446158`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::error::{Error, InvalidRule};
 
-/// UTC, six decimals: the only way in which times appear in the HTTP contract.
+/// UTC with six decimals: the only format of times in the HTTP contract.
 const FORMAT: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");
 
@@ -25,7 +25,7 @@ const WRITTEN_MAX: i64 = 253_402_300_799_999_999;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// What `tm_delete` says while a row lives: `9999-01-01 00:00:00.000000`.
+    /// The value of `tm_delete` while a row exists: `9999-01-01 00:00:00.000000`.
     pub const NEVER: Self = Self(253_370_764_800_000_000);
 
     /// Reads the clock. The only place in the program that does.
@@ -40,13 +40,13 @@ impl Timestamp {
         Self(microseconds)
     }
 
-    /// The date of an HTTP header, in any of the formats of RFC 9110, 5.6.7; nothing for other text.
+    /// The date of an HTTP header, in any of the formats of RFC 9110, 5.6.7; `None` for other text.
     pub fn from_http_date(text: &str) -> Option<Self> {
         let since_1970 = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
         i64::try_from(since_1970.as_micros()).ok().map(Self)
     }
 
-    /// From milliseconds since 1970 that somebody else wrote; nothing where no time between 1970 and 9999 can be meant.
+    /// From milliseconds since 1970 of an external source; `None` unless between 1970 and 9999.
     pub fn from_foreign_milliseconds(milliseconds: i64) -> Option<Self> {
         let time = Self(milliseconds.checked_mul(1_000)?);
         (Self(0)..Self::NEVER).contains(&time).then_some(time)
@@ -72,7 +72,7 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
-    /// As it stands in names of files: without blanks and colons.
+    /// The time as part of a file name, without spaces and colons.
     pub fn as_file_name(self) -> String {
         self.to_string().replace(' ', "T").replace(':', "-")
     }
@@ -87,12 +87,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(microseconds(duration)))
     }
 
-    /// How long it is from `earlier` until this; nothing when this is not later.
+    /// The time from `earlier` until this; zero if this is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Whether a page of a list can show what was created then: pages end where [`Self::NEVER`] begins.
+    /// Whether a page of a list can show rows created at this time: pages end before [`Self::NEVER`].
     pub const fn is_shown(self) -> bool {
         self.0 >= 0 && self.0 < Self::NEVER.0
     }
@@ -103,7 +103,7 @@ impl Timestamp {
     }
 }
 
-/// What lies outside is written as the nearest of these: the format has room for four digits of a year.
+/// Times out of range are clamped: the format has four digits for the year.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanoseconds = i128::from(self.0.clamp(WRITTEN_MIN, WRITTEN_MAX)) * 1_000;
@@ -121,7 +121,10 @@ impl FromStr for Timestamp {
             .and_then(|time| i64::try_from(time.assume_utc().unix_timestamp_nanos() / 1_000).ok())
             .map(Self)
             .ok_or_else(|| {
-                Error::invalid(InvalidRule::Argument, "a time is written like 2022-06-17 06:06:14.446158")
+                Error::invalid(
+                    InvalidRule::Argument,
+                    "a time must be written like 2022-06-17 06:06:14.446158",
+                )
             })
     }
 }
@@ -137,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_of_the_tutorial_is_read_and_written() {
+    fn the_time_of_the_tutorial_is_parsed_and_formatted() {
         let text = "2022-06-17 06:06:14.446158";
 
         let time: Timestamp = text.parse().unwrap();
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_is_written_as_a_time_and_only_those_of_four_digits_are_taken_from_others() {
+    fn every_number_is_formatted_as_a_time_and_only_those_of_four_digits_are_accepted_from_others() {
         for (milliseconds, written, is_taken) in [
             (0, "1970-01-01 00:00:00.000000", true),
             (-1, "1969-12-31 23:59:59.999000", false),
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_such_a_time_is_refused() {
+    fn any_other_format_is_refused() {
         for text in [
             "",
             "2022-06-17",
@@ -199,7 +202,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_written_time_is_read_as_itself(microseconds in 0..Timestamp::NEVER.as_microseconds()) {
+        fn every_formatted_time_is_parsed_as_itself(microseconds in 0..Timestamp::NEVER.as_microseconds()) {
             let time = Timestamp::from_microseconds(microseconds);
 
             prop_assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);

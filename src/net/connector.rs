@@ -1,4 +1,4 @@
-//! Connections: names are resolved and judged, then TCP, then TLS, and above it all the reading of answers.
+//! Opens connections: resolves and filters names, then TCP, then TLS, with response framing on top.
 
 use std::error::Error;
 use std::fmt;
@@ -13,17 +13,17 @@ use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
 
 use crate::net::AddressFilter;
-use crate::net::answers::{AnswerStream, FramedAnswers};
+use crate::net::framed_stream::{FramedStream, RawStream};
 
-/// Makes connections, within TLS or without.
+/// Opens connections with or without TLS.
 #[derive(Clone)]
 pub struct Connector {
     tcp: ConnectorService,
     tls: Option<TlsConnectorService>,
 }
 
-/// Resolves names; what the filter does not let pass is not among the addresses. A name is judged when it is resolved for
-/// the connection, so that it cannot change its meaning in between.
+/// Resolves names and drops addresses that the filter refuses. A name is checked when it is resolved for the
+/// connection, so that its address cannot change in between.
 struct Resolver {
     filter: AddressFilter,
 }
@@ -40,7 +40,7 @@ impl Connector {
 }
 
 impl Service<ConnectInfo<Uri>> for Connector {
-    type Response = Connection<Uri, FramedAnswers>;
+    type Response = Connection<Uri, FramedStream>;
     type Error = ConnectError;
     type Future = LocalBoxFuture<'static, Result<Self::Response, ConnectError>>;
 
@@ -48,11 +48,11 @@ impl Service<ConnectInfo<Uri>> for Connector {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&self, wanted: ConnectInfo<Uri>) -> Self::Future {
-        let (connected, tls) = (self.tcp.call(wanted), self.tls.clone());
+    fn call(&self, target: ConnectInfo<Uri>) -> Self::Future {
+        let (connected, tls) = (self.tcp.call(target), self.tls.clone());
         Box::pin(async move {
             let connected = connected.await?;
-            let (stream, connection): (Box<dyn AnswerStream>, _) = if let Some(tls) = tls {
+            let (stream, connection): (Box<dyn RawStream>, _) = if let Some(tls) = tls {
                 let secured = tls.call(connected).await.map_err(ConnectError::Io)?;
                 let (stream, connection) = secured.replace_io(());
                 (Box::new(stream), connection)
@@ -60,7 +60,7 @@ impl Service<ConnectInfo<Uri>> for Connector {
                 let (stream, connection) = connected.replace_io(());
                 (Box::new(stream), connection)
             };
-            Ok(connection.replace_io(FramedAnswers::new(stream)).1)
+            Ok(connection.replace_io(FramedStream::new(stream)).1)
         })
     }
 }
@@ -72,22 +72,22 @@ impl Resolve for Resolver {
         port: u16,
     ) -> LocalBoxFuture<'a, Result<Vec<SocketAddr>, Box<dyn Error>>> {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?;
-            let passing: Vec<_> = found.filter(|address| (self.filter)(host, address.ip())).collect();
-            if passing.is_empty() { Err(RefusedAddress.into()) } else { Ok(passing) }
+            let resolved = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?;
+            let allowed: Vec<_> = resolved.filter(|address| (self.filter)(host, address.ip())).collect();
+            if allowed.is_empty() { Err(RefusedAddress.into()) } else { Ok(allowed) }
         })
     }
 }
 
 impl fmt::Display for RefusedAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("no address of this name may be connected to")
+        formatter.write_str("every address of this name is refused")
     }
 }
 
 impl Error for RefusedAddress {}
 
-/// TLS with the certificate authorities of the web, for any client.
+/// A TLS configuration with the public certificate authorities, for any client.
 pub fn tls() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let authorities = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<rustls::RootCertStore>();

@@ -1,4 +1,4 @@
-//! Why there is no answer, or no whole one.
+//! The reason why a request has no response, or no complete one.
 
 use std::error::Error;
 use std::io::ErrorKind::InvalidData;
@@ -7,34 +7,34 @@ use actix_http::error::ParseError;
 use actix_web::error::PayloadError;
 use awc::error::{ConnectError, SendRequestError};
 
-use crate::net::answers::Unheard;
 use crate::net::connector::RefusedAddress;
+use crate::net::framed_stream::StaleConnection;
 
-/// What went wrong, with words for a person.
+/// A failed request, with a message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestFailure {
-    /// What it was.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// More about it.
+    /// Details.
     pub message: String,
 }
 
-/// What went wrong.
+/// The kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// This is no web address, or no request.
+    /// The URL or the request is invalid.
     Address,
-    /// No address of the name may be connected to.
+    /// Every address of the name is refused by the filter.
     Refused,
-    /// There was no connection.
-    Unconnected,
-    /// There was no connection in time.
-    ConnectedLate,
-    /// There was no answer in time.
-    Late,
-    /// The connection broke before the answer was whole.
+    /// No connection could be opened.
+    ConnectFailed,
+    /// Connecting timed out.
+    ConnectTimeout,
+    /// The response timed out.
+    Timeout,
+    /// The connection broke before the response was complete.
     Broken,
-    /// What came is not HTTP.
+    /// The response is not valid HTTP.
     Unreadable,
 }
 
@@ -44,27 +44,28 @@ impl RequestFailure {
         Self { kind, message: message.into() }
     }
 
-    /// Whether no byte of the request can have arrived.
+    /// Whether no byte of the request can have been received.
     pub fn is_unsent(&self) -> bool {
-        use FailureKind::{Address, ConnectedLate, Refused, Unconnected};
-        matches!(self.kind, Address | Refused | Unconnected | ConnectedLate)
+        use FailureKind::{Address, ConnectFailed, ConnectTimeout, Refused};
+        matches!(self.kind, Address | Refused | ConnectFailed | ConnectTimeout)
     }
 
-    /// Whether time ran out.
+    /// Whether it is a timeout.
     pub fn timed_out(&self) -> bool {
-        matches!(self.kind, FailureKind::ConnectedLate | FailureKind::Late)
+        matches!(self.kind, FailureKind::ConnectTimeout | FailureKind::Timeout)
     }
 
-    pub(super) fn of_send_error(error: &SendRequestError) -> Self {
+    pub(super) fn from_send_error(error: &SendRequestError) -> Self {
         let kind = match error {
             SendRequestError::Url(_) | SendRequestError::Http(_) => FailureKind::Address,
             SendRequestError::Connect(ConnectError::Resolver(cause)) if cause.is::<RefusedAddress>() => {
                 FailureKind::Refused
             }
-            SendRequestError::Connect(ConnectError::Timeout) => FailureKind::ConnectedLate,
-            // A kept connection that the other side closed while we wrote: the request may have been read before.
+            SendRequestError::Connect(ConnectError::Timeout) => FailureKind::ConnectTimeout,
+            // A reused connection that the other side closed while we wrote: the request may already have
+            // been read.
             SendRequestError::Connect(ConnectError::Disconnected) => FailureKind::Broken,
-            SendRequestError::Connect(_) => FailureKind::Unconnected,
+            SendRequestError::Connect(_) => FailureKind::ConnectFailed,
             SendRequestError::Response(ParseError::Io(error)) if error.kind() != InvalidData => {
                 FailureKind::Broken
             }
@@ -74,28 +75,29 @@ impl RequestFailure {
         Self::new(kind, chain(error))
     }
 
-    pub(super) fn of_body(error: &PayloadError) -> Self {
-        Self::new(FailureKind::Broken, format!("half an answer: {}", chain(error)))
+    pub(super) fn from_body_error(error: &PayloadError) -> Self {
+        Self::new(FailureKind::Broken, format!("truncated response: {}", chain(error)))
     }
 }
 
-/// Whether the request was sent on a kept connection that ended without a byte of an answer.
-pub(super) fn is_unheard(error: &SendRequestError) -> bool {
+/// Whether the request was sent on a reused connection that ended without a byte of a response.
+pub(super) fn is_stale(error: &SendRequestError) -> bool {
     let (SendRequestError::Send(error) | SendRequestError::Response(ParseError::Io(error))) = error else {
         return false;
     };
-    error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Unheard>)
+    error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<StaleConnection>)
 }
 
-/// The words of all causes. Each is said once, though some libraries repeat those of what is beneath.
+/// The messages of the error and its causes. Some libraries repeat the message of the cause, which is then
+/// left out.
 fn chain(error: &(dyn Error + 'static)) -> String {
-    causes(error).map(ToString::to_string).fold(String::new(), |text, words| {
+    causes(error).map(ToString::to_string).fold(String::new(), |text, message| {
         if text.is_empty() {
-            words
-        } else if text.ends_with(&words) {
+            message
+        } else if text.ends_with(&message) {
             text
         } else {
-            format!("{text}: {words}")
+            format!("{text}: {message}")
         }
     })
 }

@@ -1,27 +1,27 @@
-//! Requests whose lines end with a bare LF: the parser takes them, but a proxy in front may read one line where it reads two,
-//! and then both disagree on where a request ends (RFC 9112, 2.2 and 11.2). In what follows the last chunk of a body the parser
-//! does not take it, but waits for more.
+//! Rejects requests with bare LF line ends. The parser accepts them, but a proxy in front may read one line
+//! where the parser reads two, so that both disagree on where a request ends (RFC 9112, 2.2 and 11.2). In
+//! trailers the parser does not accept a bare LF, but waits for more input.
 
-/// The longest beginning of a line that has to be known.
+/// Number of bytes of a line that are needed to recognize a header.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Reads along with the parser, and makes unreadable what it should refuse.
+/// Follows the input of the parser, and makes requests with bare LFs unparseable.
 #[derive(Debug)]
 pub struct LineEnds {
-    place: Position,
-    /// How the present line of a head begins.
+    position: Position,
+    /// The start of the current line of a head.
     line: Vec<u8>,
     is_after_cr: bool,
-    has_begun: bool,
-    /// What the present head announces.
-    announced: Announced,
-    /// Whether the parser is to be given one more byte that it refuses.
-    has_refused: bool,
+    is_in_head: bool,
+    /// The body that the current head announces.
+    announced_body: AnnouncedBody,
+    /// Whether the parser still needs one more byte to reject.
+    must_reject: bool,
 }
 
-/// What follows a head.
+/// The body after a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Announced {
+enum AnnouncedBody {
     Length(u64),
     Chunks,
     Unknown,
@@ -31,52 +31,53 @@ enum Announced {
 enum Position {
     /// In a head, or before one.
     Head,
-    /// In a body that has so many bytes to come.
+    /// In a body with this many bytes left.
     Body(u64),
-    /// In the line before a chunk.
+    /// In a chunk size line.
     Size,
-    /// In a chunk that has so many bytes to come, with the end of its line.
+    /// In a chunk with this many bytes left, including its line end.
     Chunk(u64),
-    /// In the lines behind the last chunk.
+    /// In the trailers.
     Trailer,
-    /// Behind the head of a request whose end only the parser knows: nothing is looked at any more.
+    /// After the head of a request whose end only the parser knows; the rest of the connection is not
+    /// checked.
     Unknown,
 }
 
 impl Default for LineEnds {
     fn default() -> Self {
         Self {
-            place: Position::Head,
+            position: Position::Head,
             line: Vec::new(),
             is_after_cr: false,
-            has_begun: false,
-            announced: Announced::Length(0),
-            has_refused: false,
+            is_in_head: false,
+            announced_body: AnnouncedBody::Length(0),
+            must_reject: false,
         }
     }
 }
 
 impl LineEnds {
-    /// Puts NUL, which no head may have, in the place of a bare LF within a head; behind the last chunk CR and NULs, which no
-    /// trailer may have.
+    /// Replaces a bare LF within a head by NUL, which no head may contain; in trailers, by CR followed by
+    /// NULs, which no trailer may contain.
     pub fn read(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
-            match self.place {
+            match self.position {
                 Position::Unknown => return,
-                Position::Body(to_come) => {
-                    let (rest, left) = skip(bytes, to_come);
-                    self.place = if left == 0 { Position::Head } else { Position::Body(left) };
+                Position::Body(remaining) => {
+                    let (rest, remaining) = skip(bytes, remaining);
+                    self.position = if remaining == 0 { Position::Head } else { Position::Body(remaining) };
                     bytes = rest;
                 }
-                Position::Chunk(to_come) => {
-                    let (rest, left) = skip(bytes, to_come);
-                    self.place = if left == 0 { Position::Size } else { Position::Chunk(left) };
+                Position::Chunk(remaining) => {
+                    let (rest, remaining) = skip(bytes, remaining);
+                    self.position = if remaining == 0 { Position::Size } else { Position::Chunk(remaining) };
                     bytes = rest;
                 }
                 Position::Head | Position::Size | Position::Trailer => {
                     let (byte, rest) = bytes.split_first_mut().expect("it is not empty");
                     self.read_line(byte);
-                    if self.has_refused {
+                    if self.must_reject {
                         rest.fill(0);
                     }
                     bytes = rest;
@@ -85,25 +86,25 @@ impl LineEnds {
         }
     }
 
-    /// Whether the parser still waits for a byte to refuse; said once.
-    pub fn must_end(&mut self) -> bool {
-        std::mem::take(&mut self.has_refused)
+    /// Whether the parser still needs a byte to reject; true at most once per rejection.
+    pub fn take_rejection(&mut self) -> bool {
+        std::mem::take(&mut self.must_reject)
     }
 
     fn read_line(&mut self, byte: &mut u8) {
         match *byte {
             b'\n' if self.is_after_cr => self.end_line(),
             b'\n' => {
-                match self.place {
+                match self.position {
                     Position::Head => *byte = 0,
                     Position::Trailer => {
                         *byte = b'\r';
-                        self.has_refused = true;
+                        self.must_reject = true;
                     }
-                    // The parser refuses it by itself.
+                    // The parser rejects it by itself.
                     _ => {}
                 }
-                self.place = Position::Unknown;
+                self.position = Position::Unknown;
             }
             b'\r' => self.is_after_cr = true,
             other => {
@@ -118,52 +119,52 @@ impl LineEnds {
     fn end_line(&mut self) {
         self.is_after_cr = false;
         let line = std::mem::take(&mut self.line);
-        match self.place {
-            Position::Size => self.place = behind_size(&line),
-            Position::Trailer if line.is_empty() => self.place = Position::Head,
+        match self.position {
+            Position::Size => self.position = after_size(&line),
+            Position::Trailer if line.is_empty() => self.position = Position::Head,
             Position::Head if line.is_empty() => self.end_head(),
             Position::Head => {
-                self.has_begun = true;
-                self.announced = announced(self.announced, &line);
+                self.is_in_head = true;
+                self.announced_body = announced_body(self.announced_body, &line);
             }
             _ => {}
         }
     }
 
     fn end_head(&mut self) {
-        // Empty lines before a request are passed over.
-        if !std::mem::take(&mut self.has_begun) {
+        // Empty lines before a request are ignored.
+        if !std::mem::take(&mut self.is_in_head) {
             return;
         }
-        self.place = match std::mem::replace(&mut self.announced, Announced::Length(0)) {
-            Announced::Length(0) => Position::Head,
-            Announced::Length(length) => Position::Body(length),
-            Announced::Chunks => Position::Size,
-            Announced::Unknown => Position::Unknown,
+        self.position = match std::mem::replace(&mut self.announced_body, AnnouncedBody::Length(0)) {
+            AnnouncedBody::Length(0) => Position::Head,
+            AnnouncedBody::Length(length) => Position::Body(length),
+            AnnouncedBody::Chunks => Position::Size,
+            AnnouncedBody::Unknown => Position::Unknown,
         };
     }
 }
 
-/// What is announced with this line of a head too. What contradicts itself only the parser judges.
-fn announced(before: Announced, line: &[u8]) -> Announced {
+/// The announced body, updated by this line of the head. Contradictions are left to the parser.
+fn announced_body(before: AnnouncedBody, line: &[u8]) -> AnnouncedBody {
     let length = |length: &[u8]| {
         let length = std::str::from_utf8(length.trim_ascii()).ok().filter(|length| is_number(length))?;
-        Some(Announced::Length(length.parse().unwrap_or(u64::MAX)))
+        Some(AnnouncedBody::Length(length.parse().unwrap_or(u64::MAX)))
     };
     if let Some(text) = line.strip_prefix(b"content-length:") {
-        let is_first = before == Announced::Length(0);
-        return length(text).filter(|_| is_first).unwrap_or(Announced::Unknown);
+        let is_first = before == AnnouncedBody::Length(0);
+        return length(text).filter(|_| is_first).unwrap_or(AnnouncedBody::Unknown);
     }
     if let Some(text) = line.strip_prefix(b"transfer-encoding:") {
-        let is_chunked = before == Announced::Length(0) && text.trim_ascii() == b"chunked";
-        return if is_chunked { Announced::Chunks } else { Announced::Unknown };
+        let is_chunked = before == AnnouncedBody::Length(0) && text.trim_ascii() == b"chunked";
+        return if is_chunked { AnnouncedBody::Chunks } else { AnnouncedBody::Unknown };
     }
     let is_unknown = line.starts_with(b"transfer-encoding") || line.starts_with(b"upgrade");
-    if is_unknown { Announced::Unknown } else { before }
+    if is_unknown { AnnouncedBody::Unknown } else { before }
 }
 
-/// Where the line before a chunk leads: its digits are hexadecimal, and extensions may follow them.
-fn behind_size(line: &[u8]) -> Position {
+/// The position after a chunk size line, which has hexadecimal digits and optional extensions.
+fn after_size(line: &[u8]) -> Position {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let size = std::str::from_utf8(&line[..digits]).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
     match size {
@@ -173,10 +174,10 @@ fn behind_size(line: &[u8]) -> Position {
     }
 }
 
-/// What is behind up to so many bytes, and how many of them are still to come.
-fn skip(bytes: &mut [u8], left: u64) -> (&mut [u8], u64) {
-    let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-    (&mut bytes[skipped..], left - skipped as u64)
+/// Skips up to this many bytes; returns the rest and how many bytes are left to skip.
+fn skip(bytes: &mut [u8], remaining: u64) -> (&mut [u8], u64) {
+    let skipped = usize::try_from(remaining).unwrap_or(usize::MAX).min(bytes.len());
+    (&mut bytes[skipped..], remaining - skipped as u64)
 }
 
 fn is_number(text: &str) -> bool {
@@ -187,18 +188,18 @@ fn is_number(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What the parser is given, whatever pieces the bytes come in.
+    /// Checks the rewritten input for all ways of splitting it into chunks of equal size.
     #[track_caller]
     fn check(bytes: &str, expected: &str) {
         for size in 1..=bytes.len() {
             let (mut lines, mut given) = (LineEnds::default(), bytes.as_bytes().to_vec());
-            given.chunks_mut(size).for_each(|piece| lines.read(piece));
+            given.chunks_mut(size).for_each(|chunk| lines.read(chunk));
             assert_eq!(String::from_utf8_lossy(&given), expected, "in pieces of {size}");
         }
     }
 
     #[test]
-    fn a_head_with_a_bare_line_feed_becomes_unreadable() {
+    fn a_head_with_a_bare_line_feed_is_made_unparseable() {
         check("GET / HTTP/1.1\nhost: a\n\n", "GET / HTTP/1.1\0host: a\n\n");
         check("GET / HTTP/1.1\r\nhost: a\nb: c\r\n\r\n", "GET / HTTP/1.1\r\nhost: a\0b: c\r\n\r\n");
         check("\nGET / HTTP/1.1\r\n\r\n", "\0GET / HTTP/1.1\r\n\r\n");
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_last_chunk_becomes_unreadable_with_a_bare_line_feed() {
+    fn trailers_with_a_bare_line_feed_are_made_unparseable() {
         const HEAD: &str = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
         for (chunks, refused) in [
             ("0\r\n\n", "0\r\n\r"),
@@ -221,14 +222,14 @@ mod tests {
             let (mut lines, mut given) = (LineEnds::default(), format!("{HEAD}{chunks}\nGET").into_bytes());
             lines.read(&mut given);
             assert_eq!(String::from_utf8_lossy(&given), format!("{HEAD}{refused}\0\0\0\0"));
-            assert!(lines.must_end() && !lines.must_end());
+            assert!(lines.take_rejection() && !lines.take_rejection());
         }
         let next = format!("{HEAD}0\r\n\r\nGET / HTTP/1.1");
         check(&format!("{next}\n\n"), &format!("{next}\0\n"));
     }
 
     #[test]
-    fn a_head_is_looked_at_whatever_it_announces() {
+    fn a_head_is_checked_whatever_it_announces() {
         for header in ["Transfer-Encoding: chunked", "Content-Length: +4", "Upgrade: h2c"] {
             let head = format!("POST / HTTP/1.1\r\n{header}\r\nhost: a");
             check(&format!("{head}\nb: c\r\n\r\n"), &format!("{head}\0b: c\r\n\r\n"));
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_stays_as_it_is() {
+    fn anything_else_is_left_unchanged() {
         for bytes in [
             "\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n",
             "POST / HTTP/1.1\r\ncontent-length:4\r\n\r\n\n\n\n\nGET / HTTP/1.1\r\n\r\n",

@@ -1,4 +1,4 @@
-//! What is below the HTTP parser of everything that listens here, and the servers that need no more than it.
+//! What lies below the HTTP parser of every listener, and a server that needs nothing more.
 
 use std::future::ready;
 use std::io;
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::line_ends::LineEnds;
 
-/// Writes of a stream that changes only what is read: they go to its field `stream` as they are.
+/// Implements `AsyncWrite` for a stream that changes only its input: writes are passed to its field `stream`.
 macro_rules! forward_writes {
     ([$($generics:tt)*] $stream:ty) => {
         impl<$($generics)*> tokio::io::AsyncWrite for $stream {
@@ -48,38 +48,38 @@ macro_rules! forward_writes {
 }
 pub(crate) use forward_writes;
 
-/// A stream on which the parser is given no bare line feeds where they would end a line.
+/// A stream that keeps bare line feeds that would end a line from the parser.
 #[derive(Debug)]
 pub struct LineEndStream<S> {
     stream: S,
     ends: LineEnds,
 }
 
-/// How a server listens.
+/// Options of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct ListenOptions {
-    /// So many threads answer.
+    /// Number of worker threads.
     pub threads: usize,
-    /// So many connections may be open on each of them.
+    /// Maximum number of open connections per thread.
     pub connections_max: usize,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
-    /// A head has to arrive within so long.
+    /// Timeout for the head of a request.
     pub request_timeout: Duration,
-    /// So long a stop waits for answers.
+    /// How long a shutdown waits for responses.
     pub shutdown_seconds: u64,
-    /// Is told of each new connection.
+    /// Called for each new connection.
     pub on_connect: fn(&LineEndStream<TcpStream>, &mut Extensions),
 }
 
-/// Answers at this address until the server is stopped; to be called within a runtime.
+/// Serves on this listener until the server is stopped; must be called within a runtime.
 pub fn serve(
     listener: TcpListener,
-    listening: ListenOptions,
+    options: ListenOptions,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     let ListenOptions { threads, connections_max, keep_alive, request_timeout, shutdown_seconds, on_connect } =
-        listening;
+        options;
     let service = move || {
         let http = HttpService::build()
             .keep_alive(keep_alive)
@@ -102,12 +102,12 @@ pub fn serve(
 }
 
 impl<S> LineEndStream<S> {
-    /// Over this stream.
+    /// Wraps this stream.
     pub fn new(stream: S) -> Self {
         Self { stream, ends: LineEnds::default() }
     }
 
-    /// What is below.
+    /// The wrapped stream.
     pub fn stream(&self) -> &S {
         &self.stream
     }
@@ -119,7 +119,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for LineEndStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if buffer.remaining() > 0 && self.ends.must_end() {
+        if buffer.remaining() > 0 && self.ends.take_rejection() {
             buffer.put_slice(&[0]);
             return Poll::Ready(Ok(()));
         }

@@ -1,13 +1,13 @@
-//! What any client of others needs: LINE's API, customers' receivers, hosts of files, another kaiwa; and in `listening` what is
-//! below the parser of everything that listens.
+//! HTTP clients for LINE's API, customers' webhooks, hosts of files and other kaiwa servers; `listening` has
+//! what is below the parser of servers.
 //!
-//! awc, from the makers of the server, asks; how an answer begins and ends is for `answers` to tell (RFC 9112): interim
-//! answers are passed over, and a body that breaks off before its end is an error and never a short body. An address that
-//! somebody else chose is asked by `outbound_client` alone, which connects to nothing that the SSRF guard refuses.
+//! awc sends the requests; `framed_stream` delimits the responses (RFC 9112): interim responses are skipped, and a
+//! truncated body is an error rather than a short body. URLs from third parties are requested through
+//! `outbound_client` only, which never connects to an address that the SSRF guard refuses.
 
-mod answers;
 mod connector;
 mod failure;
+mod framed_stream;
 mod framing;
 mod line_ends;
 pub mod listening;
@@ -30,7 +30,7 @@ use tokio::sync::Semaphore;
 use awc::ClientResponse;
 use awc::error::SendRequestError;
 use connector::Connector;
-use request::Sending;
+use request::RequestParts;
 
 pub use awc::http::Method;
 pub use awc::http::header;
@@ -39,45 +39,45 @@ pub use failure::{FailureKind, RequestFailure};
 pub use request::Request;
 pub use response::Response;
 
-/// Says of a host and an address that its name stands for whether it may be connected to.
+/// Whether a host may be connected to at this address, which its name resolves to.
 pub type AddressFilter = Arc<dyn Fn(&str, IpAddr) -> bool>;
 
-/// How connections are made and kept.
+/// How connections are opened and kept.
 pub struct Settings {
-    /// Whom to trust.
+    /// The trusted certificate authorities.
     pub tls: rustls::ClientConfig,
-    /// Finding the address, connecting and TLS may take so long together.
+    /// Timeout for resolving the name, connecting and TLS together.
     pub connect_timeout: Duration,
-    /// How long an idle connection is kept; with nothing, each request has a connection of its own.
+    /// How long an idle connection is kept; zero opens a new connection for each request.
     pub idle: Duration,
-    /// So many requests may be under way at once; more wait.
+    /// Maximum number of requests in flight; more wait.
     pub connections: usize,
-    /// Which addresses of names may be connected to. An address that stands in a URL as numbers is not asked about.
+    /// Which addresses of names may be connected to. Not called for addresses that are literal in a URL.
     pub filter: AddressFilter,
 }
 
-/// Asks any server. It follows no redirect, has no cookies, and takes no encoding of bodies. It is bound to the thread that made
-/// it, as awc is.
+/// An HTTP client for any server. It follows no redirects, has no cookies, and requests no content encoding.
+/// Like awc, it is bound to the thread that created it.
 #[derive(Clone)]
 pub struct Client {
-    /// With connections that are kept, unless there are none.
-    kept: Option<Pool>,
-    /// With connections that are not.
-    alone: Pool,
-    places: Arc<Semaphore>,
+    /// Connections that are reused; `None` if none are.
+    reused: Option<Pool>,
+    /// Connections for one request each.
+    fresh: Pool,
+    permits: Arc<Semaphore>,
 }
 
 /// Connections to any servers.
 #[derive(Clone)]
 struct Pool {
     plain: awc::Client,
-    /// Within TLS, which is made beneath awc: what is seen there is the answer itself.
+    /// With TLS, which is established below awc: awc sees the plain response.
     secure: awc::Client,
-    is_kept: bool,
+    is_reused: bool,
 }
 
 impl Settings {
-    /// The certificate authorities of the web, connections that are not kept, and any address.
+    /// The public certificate authorities, no reuse of connections, and any address.
     pub fn new(connect_timeout: Duration, connections: usize) -> Self {
         let filter: AddressFilter = Arc::new(|_, _| true);
         Self { tls: tls(), connect_timeout, idle: Duration::ZERO, connections, filter }
@@ -93,7 +93,7 @@ impl Client {
                 .connector(Connector::new(tls, Arc::clone(&filter)))
                 .timeout(connect_timeout)
                 .conn_keep_alive(idle)
-                // The places say how many there may be, for both clients together.
+                // The permits limit the connections of both clients together.
                 .limit(0);
             awc::Client::builder()
                 .connector(connector)
@@ -105,52 +105,54 @@ impl Client {
         let tls = Arc::new(tls);
         let pool = |idle: Duration| {
             let (plain, secure) = (client(None, idle), client(Some(Arc::clone(&tls)), idle));
-            Pool { plain, secure, is_kept: !idle.is_zero() }
+            Pool { plain, secure, is_reused: !idle.is_zero() }
         };
-        let kept = (!idle.is_zero()).then(|| pool(idle));
-        Self { kept, alone: pool(Duration::ZERO), places: Arc::new(Semaphore::new(connections)) }
+        let reused = (!idle.is_zero()).then(|| pool(idle));
+        Self { reused, fresh: pool(Duration::ZERO), permits: Arc::new(Semaphore::new(connections)) }
     }
 
-    /// Sends a request; gives the head of the final answer, which has to come within so long. Its body is still to come.
+    /// Sends a request and returns the head of the final response, for which `within` is the timeout. The
+    /// body is not read yet.
     pub async fn send(
         &self,
         request: Request,
         body: impl Into<Bytes>,
         within: Duration,
     ) -> Result<Response, RequestFailure> {
-        let late = |_| RequestFailure::new(FailureKind::Late, "no answer in time");
+        let late = |_| RequestFailure::new(FailureKind::Timeout, "timed out");
         tokio::time::timeout(within, self.send_once(request, body.into())).await.map_err(late)?
     }
 
     async fn send_once(&self, request: Request, body: Bytes) -> Result<Response, RequestFailure> {
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        let place =
-            place.map_err(|error| RequestFailure::new(FailureKind::Unconnected, error.to_string()))?;
-        let sending = request.into_parts()?;
-        let kept = self.kept.as_ref().filter(|_| !sending.is_alone);
-        if kept.is_some() {
-            // Whether the other side has closed an idle connection is known only once what came in between was looked at.
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit =
+            permit.map_err(|error| RequestFailure::new(FailureKind::ConnectFailed, error.to_string()))?;
+        let parts = request.into_parts()?;
+        let reused = self.reused.as_ref().filter(|_| !parts.needs_new_connection);
+        if reused.is_some() {
+            // Pending I/O events must be handled before it is known whether the other side has closed an idle
+            // connection.
             tokio::task::yield_now().await;
         }
-        let mut answer = kept.unwrap_or(&self.alone).send(&sending, body.clone()).await;
-        if sending.is_repeatable && answer.as_ref().is_err_and(failure::is_unheard) {
-            answer = self.alone.send(&sending, body).await;
+        let mut response = reused.unwrap_or(&self.fresh).send(&parts, body.clone()).await;
+        if parts.is_repeatable && response.as_ref().is_err_and(failure::is_stale) {
+            response = self.fresh.send(&parts, body).await;
         }
-        answer
-            .map(|answer| Response::new(answer, place))
-            .map_err(|error| RequestFailure::of_send_error(&error))
+        response
+            .map(|response| Response::new(response, permit))
+            .map_err(|error| RequestFailure::from_send_error(&error))
     }
 }
 
 impl Pool {
-    async fn send(&self, sending: &Sending, body: Bytes) -> Result<ClientResponse, SendRequestError> {
-        let client = if sending.is_secure { &self.secure } else { &self.plain };
-        let mut request = client.request(sending.method.clone(), sending.uri.clone());
-        request.headers_mut().clone_from(&sending.headers);
-        if !self.is_kept {
+    async fn send(&self, parts: &RequestParts, body: Bytes) -> Result<ClientResponse, SendRequestError> {
+        let client = if parts.is_secure { &self.secure } else { &self.plain };
+        let mut request = client.request(parts.method.clone(), parts.uri.clone());
+        request.headers_mut().clone_from(&parts.headers);
+        if !self.is_reused {
             request = request.force_close();
         }
-        let is_bare = body.is_empty() && matches!(sending.method, Method::GET | Method::HEAD);
-        if is_bare { request.send().await } else { request.send_body(body).await }
+        let has_no_body = body.is_empty() && matches!(parts.method, Method::GET | Method::HEAD);
+        if has_no_body { request.send().await } else { request.send_body(body).await }
     }
 }

@@ -1,4 +1,4 @@
-//! The client for addresses that somebody else chose.
+//! The client for URLs from third parties.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use crate::model::files::fetch::FetchError;
 use crate::net::ssrf_guard::{NOT_PUBLIC, SsrfGuard};
 use crate::net::{self, FailureKind, Request, RequestFailure, Response, Settings};
 
-/// The longest that connecting may take.
+/// Timeout for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest until the head of an answer.
+/// Timeout for the head of a response.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Asks for what stands at an address, with nothing in the request that belongs to us.
+/// Requests URLs from third parties; the requests carry none of our credentials.
 #[derive(Clone)]
 pub struct OutboundClient {
     pub(super) http: net::Client,
@@ -21,26 +21,28 @@ pub struct OutboundClient {
 }
 
 impl OutboundClient {
-    /// A client with up to so many connections at once, that connects to nothing that the guard refuses. Each request has a
-    /// connection of its own: an idle one would be looked at only when the same host is asked again.
+    /// A client with up to this many concurrent connections, which never connects to an address that the
+    /// guard refuses. Each request has its own connection: an idle one would be checked only when the same
+    /// host is requested again.
     pub fn new(guard: SsrfGuard, connections: usize) -> Self {
-        let names = guard.clone();
-        let filter: net::AddressFilter = Arc::new(move |host, address| names.passes(host, address));
+        let filter_guard = guard.clone();
+        let filter: net::AddressFilter =
+            Arc::new(move |host, address| filter_guard.allows_address(host, address));
         let settings = Settings { filter, ..Settings::new(CONNECT_TIMEOUT, connections) };
         Self { http: net::Client::new(settings), guard }
     }
 
-    /// What stands at an address, whose bytes are still to come.
+    /// Opens the file at a URL; the body is not read yet.
     pub async fn content(&self, url: &str) -> Result<Response, FetchError> {
         let url = self.guard.check(url).map_err(|reason| FetchError::Final(reason.to_owned()))?;
         let response = self.http.send(Request::new().uri(url.as_str()), "", HEAD_TIMEOUT).await;
         let response = response.map_err(|failure| fetch_error(&failure))?;
-        let answered = format!("the address answered {}", response.status());
+        let message = format!("the server responded with {}", response.status());
         match response.status() {
             200 => Ok(response),
-            404 | 410 => Err(FetchError::Final(answered)),
-            202 | 408 | 425 | 429 | 500.. => Err(FetchError::NotYet(answered)),
-            _ => Err(FetchError::Refused(answered)),
+            404 | 410 => Err(FetchError::Final(message)),
+            202 | 408 | 425 | 429 | 500.. => Err(FetchError::NotYet(message)),
+            _ => Err(FetchError::Refused(message)),
         }
     }
 }
@@ -48,8 +50,8 @@ impl OutboundClient {
 fn fetch_error(failure: &RequestFailure) -> FetchError {
     match failure.kind {
         FailureKind::Refused => FetchError::Final(NOT_PUBLIC.to_owned()),
-        FailureKind::Address => FetchError::Final("this is no web address".to_owned()),
-        _ => FetchError::NotYet(format!("the address cannot be reached: {failure}")),
+        FailureKind::Address => FetchError::Final("invalid URL".to_owned()),
+        _ => FetchError::NotYet(format!("the server cannot be reached: {failure}")),
     }
 }
 
@@ -57,23 +59,23 @@ fn fetch_error(failure: &RequestFailure) -> FetchError {
 mod tests {
     use super::*;
 
-    async fn ask(url: &str, allowed: &[&str]) -> RequestFailure {
+    async fn failure_of(url: &str, allowed: &[&str]) -> RequestFailure {
         let allowed: Vec<_> = allowed.iter().map(|host| (*host).to_owned()).collect();
         let client = OutboundClient::new(SsrfGuard::new(&allowed), 1);
         client.http.send(Request::new().uri(url), "", HEAD_TIMEOUT).await.err().unwrap()
     }
 
     #[actix_web::test]
-    async fn a_name_of_this_machine_has_no_address_unless_it_is_allowed() {
-        // A port that nobody listens at.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    async fn local_names_are_refused_unless_allowed() {
+        // A port that nobody listens on.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
 
         for name in ["localhost", "LocalHost", "127.1"] {
-            let refused = ask(&format!("http://{name}:{free}/"), &[]).await;
+            let refused = failure_of(&format!("http://{name}:{port}/"), &[]).await;
 
             assert_eq!(fetch_error(&refused), FetchError::Final(NOT_PUBLIC.to_owned()), "{name}: {refused}");
         }
-        let asked = ask(&format!("http://localhost:{free}/"), &["localhost"]).await;
-        assert_eq!(asked.kind, FailureKind::Unconnected, "{asked}");
+        let failure = failure_of(&format!("http://localhost:{port}/"), &["localhost"]).await;
+        assert_eq!(failure.kind, FailureKind::ConnectFailed, "{failure}");
     }
 }

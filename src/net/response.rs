@@ -1,4 +1,4 @@
-//! The final answer to a request, whose body is read piece by piece.
+//! The final response to a request, whose body is read in chunks.
 
 use actix_web::web::{Bytes, BytesMut};
 use awc::ClientResponse;
@@ -9,69 +9,70 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::net::failure::{FailureKind, RequestFailure};
 use crate::net::framing;
 
-/// An answer. Its place among the connections is free once it is dropped.
+/// A response. Its permit for the connection is released when it is dropped.
 pub struct Response {
-    answer: ClientResponse,
-    _place: OwnedSemaphorePermit,
+    response: ClientResponse,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Response {
-    pub(super) fn new(answer: ClientResponse, place: OwnedSemaphorePermit) -> Self {
-        Self { answer, _place: place }
+    pub(super) fn new(response: ClientResponse, permit: OwnedSemaphorePermit) -> Self {
+        Self { response, _permit: permit }
     }
 
-    /// The status, which is never that of an interim answer, unless it is 101.
+    /// The status, which is never that of an interim response, except 101.
     pub fn status(&self) -> u16 {
-        self.answer.status().as_u16()
+        self.response.status().as_u16()
     }
 
-    /// The text of a header, if it is one. `framing` lists those that are told on.
+    /// The value of a header if it is text. `framing` lists the headers that are forwarded.
     pub fn header(&self, name: impl TryInto<HeaderName>) -> Option<&str> {
         let name = name.try_into().ok()?;
         debug_assert!(
             name == CONTENT_LENGTH || framing::is_forwarded(name.as_str()),
-            "{name} is not told on"
+            "{name} is not forwarded"
         );
-        self.answer.headers().get(name)?.to_str().ok()
+        self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// How many bytes the body has, where its head says so.
+    /// The length of the body, if the head has it.
     pub fn length(&self) -> Option<u64> {
         self.header(CONTENT_LENGTH)?.parse().ok()
     }
 
-    /// Whether nothing but the end of the connection ends the body: it looks the same whole and cut off.
+    /// Whether only the end of the connection delimits the body, so that a truncated one looks complete.
     pub fn ends_by_closing(&self) -> bool {
-        let headers = self.answer.headers();
+        let headers = self.response.headers();
         !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING)
     }
 
-    /// Whether the body is in a coding, none of which is ever asked for: its bytes are not those that it means.
-    fn is_coded(&self) -> bool {
-        let mut codings = self.answer.headers().get_all(CONTENT_ENCODING);
+    /// Whether the body has a content encoding, although none is ever requested.
+    fn has_content_encoding(&self) -> bool {
+        let mut codings = self.response.headers().get_all(CONTENT_ENCODING);
         codings.any(|coding| !matches!(coding.as_bytes(), b"" | b"identity"))
     }
 
-    /// The next piece of the body, or nothing at its end. `Broken` when it ends before its end, `Unreadable` when it is in a
-    /// coding.
+    /// The next chunk of the body; `None` at its end. Fails with `Broken` if the body is truncated, and with
+    /// `Unreadable` if it has a content encoding.
     pub async fn next(&mut self) -> Result<Option<Bytes>, RequestFailure> {
-        if self.is_coded() {
-            let message = "the answer is in a content coding that was not asked for";
+        if self.has_content_encoding() {
+            let message = "the response has a content encoding that was not requested";
             return Err(RequestFailure::new(FailureKind::Unreadable, message));
         }
-        self.answer.next().await.transpose().map_err(|error| RequestFailure::of_body(&error))
+        self.response.next().await.transpose().map_err(|error| RequestFailure::from_body_error(&error))
     }
 
-    /// The whole body. `Broken` when it ends before its end or has more than `bytes_max`, `Unreadable` when it is in a coding.
-    pub async fn whole(&mut self, bytes_max: usize) -> Result<Bytes, RequestFailure> {
-        let mut whole = BytesMut::new();
-        while let Some(piece) = self.next().await? {
-            if whole.len() + piece.len() > bytes_max {
-                let message = format!("the answer is longer than {bytes_max} bytes");
+    /// The whole body. Fails with `Broken` if it is truncated or longer than `bytes_max`, and with
+    /// `Unreadable` if it has a content encoding.
+    pub async fn read_all(&mut self, bytes_max: usize) -> Result<Bytes, RequestFailure> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.next().await? {
+            if body.len() + chunk.len() > bytes_max {
+                let message = format!("the response is longer than {bytes_max} bytes");
                 return Err(RequestFailure::new(FailureKind::Broken, message));
             }
-            whole.extend_from_slice(&piece);
+            body.extend_from_slice(&chunk);
         }
-        Ok(whole.freeze())
+        Ok(body.freeze())
     }
 }

@@ -1,7 +1,8 @@
-//! Which addresses may be spoken to when somebody else chose them: nothing within our own network.
+//! The SSRF guard: which addresses may be connected to if a third party chose them. Nothing within our own
+//! network may.
 //!
-//! Names are judged when they are resolved for the connection, so that a name cannot change its meaning between the
-//! judgement and its use. Addresses that stand in a URL as numbers are never resolved, and are judged before.
+//! Names are checked when they are resolved for the connection, so that a name cannot change its address
+//! between check and use. Literal addresses in a URL are never resolved, and are checked beforehand.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -10,36 +11,36 @@ use url::{Host, Url};
 
 use crate::model::chats::address::{is_plain, receiver_fault};
 
-/// What may be spoken to. Copies share the list.
+/// The addresses that may be connected to. Clones share the list.
 #[derive(Debug, Clone)]
 pub struct SsrfGuard {
     allowed: Arc<[String]>,
 }
 
 impl SsrfGuard {
-    /// A guard that lets these hosts pass whatever their address is, also without TLS.
+    /// A guard that also allows these hosts, whatever their address is, and without TLS.
     pub fn new(allowed: &[String]) -> Self {
-        let plain = |host: &String| plain(host);
-        Self { allowed: allowed.iter().map(plain).collect() }
+        let normalized = |host: &String| normalized(host);
+        Self { allowed: allowed.iter().map(normalized).collect() }
     }
 
-    /// The address that this text names, if it may be asked for; else the reason, for a person.
+    /// Parses a URL that may be requested; otherwise returns the reason, for people.
     pub fn check(&self, text: &str) -> Result<Url, &'static str> {
         if !is_plain(text) {
             return Err(
-                "an address may not contain line ends, tabs or other control characters, nor spaces at its ends",
+                "a URL must not contain line ends, tabs or other control characters, nor start or end with spaces",
             );
         }
-        let url = Url::parse(text).map_err(|_| "this is no web address")?;
-        let host = url.host().ok_or("this address has no host")?;
-        let is_allowed = self.allows(&host.to_string());
+        let url = Url::parse(text).map_err(|_| "invalid URL")?;
+        let host = url.host().ok_or("the URL has no host")?;
+        let is_allowed = self.allows_host(&host.to_string());
         match url.scheme() {
             "https" => {}
             "http" if is_allowed => {}
             _ => return Err(NOT_HTTPS),
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("an address may not contain a user name or a password");
+            return Err("a URL must not contain a user name or a password");
         }
         let is_public = match host {
             Host::Ipv4(address) => is_public(address.into()),
@@ -49,8 +50,8 @@ impl SsrfGuard {
         if is_public || is_allowed { Ok(url) } else { Err(NOT_PUBLIC) }
     }
 
-    /// Whether a customer may be told at this address, which stands for nowhere when it is empty; else the reason, for a
-    /// person.
+    /// Checks the URL of a customer's webhook, where an empty one means no webhook; otherwise returns the
+    /// reason, for people.
     pub fn check_receiver(&self, text: &str) -> Result<(), String> {
         if text.is_empty() {
             return Ok(());
@@ -59,31 +60,31 @@ impl SsrfGuard {
         receiver_fault(text).map_or(Ok(()), Err)
     }
 
-    /// Of the addresses of a host those that may be connected to.
-    pub fn passes(&self, host: &str, address: IpAddr) -> bool {
-        is_public(address) || self.allows(host)
+    /// Whether this address of a host may be connected to.
+    pub fn allows_address(&self, host: &str, address: IpAddr) -> bool {
+        is_public(address) || self.allows_host(host)
     }
 
-    fn allows(&self, host: &str) -> bool {
-        let host = plain(host);
+    fn allows_host(&self, host: &str) -> bool {
+        let host = normalized(host);
         self.allowed.contains(&host)
     }
 }
 
-/// What is said about an address within our own network.
+/// The error for an address within our own network.
 pub const NOT_PUBLIC: &str =
     "this address is not a public one; the key limits.allowed_hosts of the configuration lets its host pass";
 
-/// What is said about an address without TLS.
+/// The error for a URL without TLS.
 const NOT_HTTPS: &str = "only https addresses may be asked for; the key limits.allowed_hosts of the configuration lets hosts pass \
                          that have http alone";
 
-/// A host as it is compared: without brackets, without the dot of the root, in small letters.
-fn plain(host: &str) -> String {
+/// A host in the form in which hosts are compared: lower case, without brackets and without the final dot.
+fn normalized(host: &str) -> String {
     host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Whether an address is one of the public internet.
+/// Whether an address belongs to the public internet.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -91,15 +92,15 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// All of IANA's special-purpose registry for IPv4 is refused.
+/// Refuses all of IANA's special-purpose registry for IPv4.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [first, second, third, _] = address.octets();
     let is_special = match (first, second, third) {
-        // This network, private ones, loopback, and from 224 on multicast and what is reserved.
+        // This network, private, loopback, and from 224 on multicast and reserved addresses.
         (0 | 10 | 127 | 224.., ..)
         // Carrier-grade NAT.
         | (100, 64..=127, _)
-        // Link-local, where clouds keep their metadata.
+        // Link-local, where clouds have their metadata service.
         | (169, 254, _)
         | (172, 16..=31, _)
         // Protocol assignments, documentation, the 6to4 relay, AS112.
@@ -115,12 +116,13 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         | (203, 0, 113) => true,
         _ => false,
     };
-    // Azure's metadata stands at a public address.
+    // Azure's metadata service has a public address.
     !is_special && address.octets() != [168, 63, 129, 16]
 }
 
-/// Only global unicast, without the ranges in which an IPv4 address or something local is hidden: mapped addresses and
-/// NAT64 (RFC 6052) are outside of it, Teredo and other protocols, documentation and 6to4 are within.
+/// Allows global unicast only, without the ranges that embed an IPv4 address or local ones: mapped addresses
+/// and NAT64 (RFC 6052) are outside of global unicast; Teredo and other protocols, documentation and 6to4 are
+/// within it.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     let is_special =
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_the_public_internet_pass() {
+    fn public_addresses_are_allowed() {
         for address in [
             "1.1.1.1",
             "8.8.8.8",
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_within_a_network_do_not_pass() {
+    fn special_purpose_addresses_are_refused() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_may_be_written_in_many_ways() {
+    fn refused_addresses_are_recognized_in_any_notation() {
         for url in [
             "https://127.0.0.1/",
             "https://2130706433/",
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_is_nowhere_or_at_an_address_that_may_be_asked_and_is_not_too_long() {
+    fn a_receiver_is_empty_or_an_allowed_url_that_is_not_too_long() {
         let guard = guard(&[]);
         let long = |count: usize| format!("https://example.com/{}", "x".repeat(count - 20));
 
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_host_passes_wherever_it_is_and_no_other_does() {
+    fn an_allowed_host_passes_whatever_its_address_and_no_other_does() {
         let guard = guard(&["127.0.0.1", "Files.Internal", "[::1]"]);
 
         for url in [
@@ -277,8 +279,8 @@ mod tests {
         }
         assert!(guard.check("http://127.0.0.2/").is_err());
         assert!(guard.check("http://evil.files.internal/").is_err());
-        assert!(guard.passes("files.internal", "10.0.0.1".parse().unwrap()));
-        assert!(!guard.passes("example.com", "10.0.0.1".parse().unwrap()));
-        assert!(guard.passes("example.com", "1.1.1.1".parse().unwrap()));
+        assert!(guard.allows_address("files.internal", "10.0.0.1".parse().unwrap()));
+        assert!(!guard.allows_address("example.com", "10.0.0.1".parse().unwrap()));
+        assert!(guard.allows_address("example.com", "1.1.1.1".parse().unwrap()));
     }
 }

@@ -1,4 +1,4 @@
-//! Telling a customer of an event: one signed request, and what came of it.
+//! Delivers an event to a customer's webhook: one signed request and its outcome.
 
 use std::time::Duration;
 
@@ -10,47 +10,47 @@ use crate::net::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use crate::net::outbound_client::OutboundClient;
 use crate::net::{FailureKind, Method, Request, RequestFailure, Response};
 
-/// Of an answer's body so much is taken, so that the receiver can end it in peace; nothing is made of it.
+/// Maximum number of bytes read of a response's body, so that the receiver can finish; the body is not used.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// How the receiver knows who is calling.
-const AGENT: &str = concat!("kaiwa/", env!("CARGO_PKG_VERSION"));
+/// The user agent of webhook calls.
+const AGENT_NAME: &str = concat!("kaiwa/", env!("CARGO_PKG_VERSION"));
 
-/// What is told, where, and with which secrets it is signed.
+/// A webhook call: the URL, the event and the secrets that sign it.
 #[derive(Debug, Clone, Copy)]
 pub struct WebhookCall<'a> {
-    /// Where.
+    /// The URL.
     pub uri: &'a str,
-    /// `GET`, `POST`, `PUT` or `DELETE`; everything else means `POST`.
+    /// `GET`, `POST`, `PUT` or `DELETE`; anything else means `POST`.
     pub method: &'a str,
-    /// The same for every attempt.
+    /// The id, which is the same for every attempt.
     pub id: &'a str,
-    /// When the attempt is made.
+    /// The time of the attempt.
     pub at: Timestamp,
-    /// One signature for each.
+    /// The secrets; each gives one signature.
     pub secrets: &'a [Secret],
-    /// The exact bytes.
+    /// The body, byte for byte.
     pub body: &'a [u8],
 }
 
 impl OutboundClient {
-    /// Makes a call, which takes at most so long. No redirect is followed.
+    /// Makes a call within this time limit. Redirects are not followed.
     pub async fn deliver(&self, call: WebhookCall<'_>, time_limit: Duration) -> WebhookOutcome {
-        let made = tokio::time::timeout(time_limit, self.answer(call, time_limit)).await;
-        made.unwrap_or(WebhookOutcome::Failed(AttemptError::Timeout))
+        let outcome = tokio::time::timeout(time_limit, self.attempt(call, time_limit)).await;
+        outcome.unwrap_or(WebhookOutcome::Failed(AttemptError::Timeout))
     }
 
-    async fn answer(&self, call: WebhookCall<'_>, time_limit: Duration) -> WebhookOutcome {
+    async fn attempt(&self, call: WebhookCall<'_>, time_limit: Duration) -> WebhookOutcome {
         let WebhookCall { uri, method, id, at, secrets, body } = call;
         let Ok(url) = self.guard.check(uri) else {
             return WebhookOutcome::Failed(AttemptError::AddressRefused);
         };
         let seconds = at.as_seconds();
         let request = Request::new()
-            .method(known(method))
+            .method(supported_method(method))
             .uri(url.as_str())
             .header(CONTENT_TYPE, "application/json")
-            .header(USER_AGENT, AGENT)
+            .header(USER_AGENT, AGENT_NAME)
             .header("webhook-id", id)
             .header("webhook-timestamp", seconds)
             .header("webhook-signature", net::webhook_signature::sign(secrets, id, seconds, body));
@@ -60,22 +60,22 @@ impl OutboundClient {
         };
         let retry_after = response.header(RETRY_AFTER).and_then(|text| retry_after(text, at));
         let outcome = WebhookOutcome::Answered { status: response.status(), retry_after };
-        match rest(&mut response).await {
-            // Who says that it has it, and breaks off before it has said so to the end, may have broken down.
+        match drain(&mut response).await {
+            // A receiver that claims success but breaks off the response may have crashed.
             Err(_) if outcome.is_success() => WebhookOutcome::Failed(AttemptError::AnswerUnreadable),
             _ => outcome,
         }
     }
 }
 
-/// Takes what follows the head, up to the most that is taken. Nobody can tell of what ends with the connection whether it is
-/// whole, so that it always is.
-async fn rest(response: &mut Response) -> Result<(), RequestFailure> {
-    let mut taken = 0;
-    while taken <= BODY_BYTES_MAX {
+/// Reads the body, up to the maximum. A body that ends with the connection always counts as complete, since
+/// truncation cannot be detected.
+async fn drain(response: &mut Response) -> Result<(), RequestFailure> {
+    let mut length = 0;
+    while length <= BODY_BYTES_MAX {
         match response.next().await {
-            Ok(Some(piece)) => taken += piece.len(),
-            // In a coding it is as good as any: nothing is made of it.
+            Ok(Some(chunk)) => length += chunk.len(),
+            // The body is not used, so its encoding does not matter.
             Err(failure) if failure.kind == FailureKind::Unreadable => break,
             Err(failure) if !response.ends_by_closing() => return Err(failure),
             Ok(None) | Err(_) => break,
@@ -84,7 +84,7 @@ async fn rest(response: &mut Response) -> Result<(), RequestFailure> {
     Ok(())
 }
 
-fn known(method: &str) -> Method {
+fn supported_method(method: &str) -> Method {
     match method {
         "GET" => Method::GET,
         "PUT" => Method::PUT,
@@ -93,7 +93,7 @@ fn known(method: &str) -> Method {
     }
 }
 
-/// How long the receiver asks to be left alone: seconds, or a date.
+/// The pause that the receiver requests: seconds or a date.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -105,9 +105,9 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 fn attempt_error(failure: &RequestFailure) -> AttemptError {
     match failure.kind {
         FailureKind::Address | FailureKind::Refused => AttemptError::AddressRefused,
-        FailureKind::ConnectedLate | FailureKind::Late => AttemptError::Timeout,
+        FailureKind::ConnectTimeout | FailureKind::Timeout => AttemptError::Timeout,
         FailureKind::Unreadable => AttemptError::AnswerUnreadable,
-        FailureKind::Unconnected | FailureKind::Broken => AttemptError::Unreachable,
+        FailureKind::ConnectFailed | FailureKind::Broken => AttemptError::Unreachable,
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_asked_for_in_seconds_or_until_a_date() {
+    fn retry_after_is_a_number_of_seconds_or_a_date() {
         check("120", Some(120));
         check("0", Some(0));
         check("18446744073709551615", Some(u64::MAX));

@@ -1,5 +1,5 @@
-//! The proof that an event comes from this server, by the Standard Webhooks specification: HMAC-SHA256 over
-//! `id.timestamp.body`, in base64, with the version of the scheme before it.
+//! Signatures of webhook events by the Standard Webhooks specification: HMAC-SHA256 over `id.timestamp.body`,
+//! in base64, prefixed with the version of the scheme.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use crate::model::secret::Secret;
 use crate::model::webhooks::signing_secret;
 
-/// The header `webhook-signature`: one signature for each secret, separated by spaces. `seconds` is the header
-/// `webhook-timestamp`. A text that is no secret signs nothing.
+/// The header `webhook-signature`: one signature per secret, separated by spaces. `seconds` is the header
+/// `webhook-timestamp`. A malformed secret gives no signature.
 pub fn sign(secrets: &[Secret], id: &str, seconds: i64, body: &[u8]) -> String {
     let signed = [format!("{id}.{seconds}.").as_bytes(), body].concat();
     let keys = secrets.iter().filter_map(signing_secret::bytes);
@@ -24,7 +24,7 @@ pub fn sign(secrets: &[Secret], id: &str, seconds: i64, body: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// The example that the specification's reference libraries test themselves with.
+    /// The test vector of the specification's reference libraries.
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
     const SECONDS: i64 = 1_614_265_330;
@@ -32,12 +32,12 @@ mod tests {
     const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
     #[test]
-    fn the_published_example_holds() {
+    fn the_published_test_vector_matches() {
         assert_eq!(sign(&[Secret::new(SECRET)], ID, SECONDS, BODY), SIGNATURE);
     }
 
     #[test]
-    fn each_secret_has_its_signature_and_anything_else_has_none() {
+    fn each_secret_has_its_signature_and_a_malformed_one_has_none() {
         let other = Secret::new("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
         let both = sign(&[Secret::new(SECRET), other.clone()], ID, SECONDS, BODY);
 

@@ -1,4 +1,4 @@
-//! What handlers work with.
+//! The state that handlers work with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +26,13 @@ use crate::store::chats::inbound::InboundBatch;
 use crate::store::files::media_store::MediaStore;
 use crate::store::reader::Reader;
 
-/// Connections to LINE of one HTTP thread, for the few calls that a caller waits for.
+/// Connections to LINE per HTTP thread, for the few calls that a caller waits for.
 const LINE_CONNECTIONS: usize = 16;
 
-/// What handlers work with. Each HTTP thread has its own, because readers and LINE's client are bound to a thread.
+/// The state of one HTTP thread. Each thread has its own, since readers and LINE's client are bound to a
+/// thread.
 pub struct App {
-    /// What all threads share.
+    /// The state that all threads share.
     pub shared: Arc<Shared>,
     /// For short, indexed reads.
     pub reader: Reader,
@@ -41,50 +42,50 @@ pub struct App {
     pub tokens: Tokens,
 }
 
-/// What the HTTP threads share.
+/// The state that the HTTP threads share.
 pub struct Shared {
     /// The settings.
     pub config: Config,
-    /// Where LINE reaches this server, without a slash at the end; `None` when nobody said.
+    /// The URL at which LINE reaches this server, without a trailing slash; `None` if not configured.
     pub public_url: Option<String>,
     /// The database.
     pub store: Store,
-    /// The folder of files.
+    /// The media store.
     pub folder: MediaStore,
     /// The clock.
     pub clock: Clock,
-    /// Checks tokens.
+    /// Verifies callers' tokens.
     pub verifier: Verifier,
-    /// Whether the workers are alive.
+    /// Shows whether the workers are alive.
     pub heartbeats: Heartbeats,
     /// Wakes the workers.
     pub wakers: Wakers,
-    /// Whose token is being fetched.
+    /// The token renewals in progress.
     pub renewals: Renewals,
-    /// Tells callers of outcomes.
+    /// Notifies waiting callers of outcomes.
     pub outcomes: Outcomes,
-    /// Which idempotency keys are being answered.
+    /// The idempotency keys of requests in progress.
     pub key_locks: KeyLocks,
-    /// What LINE said about quotas.
+    /// The last known quotas of LINE.
     pub quotas: Quotas,
-    /// The live feeds that are open.
+    /// The open live feeds.
     pub feeds: Feeds,
     /// The tickets for live feeds.
     pub tickets: Tickets,
-    /// What one caller may take.
+    /// The rate limits of callers.
     pub limits: RateLimits,
-    /// Counts what an operator should see.
+    /// Counters for the operator.
     pub counters: Counters,
-    /// Counts and times what a monitoring system should see.
+    /// Counters and timers for a monitoring system.
     pub metrics: Metrics,
-    /// When the server was started.
+    /// When the server started.
     pub started: Timestamp,
-    /// The end of the server: feeds end at once, and each connection with its next answer.
+    /// The end of the server: feeds end at once, and connections after their next response.
     pub end: End,
 }
 
 impl App {
-    /// What one HTTP thread works with.
+    /// The state of one HTTP thread.
     pub fn new(shared: Arc<Shared>) -> Result<Self> {
         let reader = shared.store.reader()?;
         let line = LineClient::new(&shared.config.line, LINE_CONNECTIONS);
@@ -95,12 +96,12 @@ impl App {
 }
 
 impl Shared {
-    /// Where LINE sends the webhooks of an account; `None` when nobody said where this server is reached.
+    /// The webhook URL of an account at this server; `None` if the public URL is not configured.
     pub fn webhook_uri(&self, account: AccountId) -> Option<String> {
         self.public_url.as_ref().map(|base| format!("{base}/v1.0/conversation/accounts/{account}"))
     }
 
-    /// Counts what became of a webhook's events, and, when they are new, how long after they had happened they came.
+    /// Counts the events of a webhook, and the lag of each since it occurred if none is a duplicate.
     pub fn count(&self, received: InboundBatch, lags: &[Duration]) {
         self.counters.events_stored.add(received.stored);
         self.counters.events_duplicate.add(received.duplicates);

@@ -15,30 +15,30 @@ use crate::model::object::object;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 
-/// No token of ours comes near this length; a longer text is not looked at.
+/// Maximum length of a token; ours are far shorter, and a longer text is not parsed.
 const TOKEN_BYTES_MAX: usize = 4_096;
 
-/// Checks tokens with one key and one algorithm.
+/// Verifies tokens with one key and one algorithm.
 pub struct Verifier {
     key: DecodingKey,
     validation: Validation,
 }
 
-/// Whom a token speaks for.
+/// The customer that a token authenticates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bearer {
     /// The customer.
     pub customer: CustomerId,
-    /// What the token says about the customer.
+    /// The customer's profile in the token.
     pub profile: ProfileChange,
 }
 
-/// A token that was found to be good.
+/// A verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Whom it speaks for.
+    /// Whom it authenticates.
     pub bearer: Bearer,
-    /// From when on it does not.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
@@ -60,7 +60,7 @@ struct CustomerClaim {
 }
 
 impl Verifier {
-    /// Checks with this key; the configuration has seen to its length.
+    /// A verifier with this key; the configuration checks its length.
     pub fn new(key: &Secret) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         // The times are checked here, against the server's clock and without leeway.
@@ -70,7 +70,7 @@ impl Verifier {
         Self { key: DecodingKey::from_secret(key.expose().as_bytes()), validation }
     }
 
-    /// Whom the token speaks for, and until when. `BadCredentials` for every token that is not exactly right.
+    /// Verifies a token. Fails with `BadCredentials` for any token that is not exactly valid.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Verified> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Error::BadCredentials("the token is too long"));
@@ -90,26 +90,27 @@ impl Verifier {
     }
 }
 
-/// A token that speaks for a customer from now on, for this long.
-pub fn sign(key: &Secret, bearer: &Bearer, now: Timestamp, life: Duration) -> Result<String> {
+/// Signs a token for a customer with this lifetime, starting now.
+pub fn sign(key: &Secret, bearer: &Bearer, now: Timestamp, lifetime: Duration) -> Result<String> {
     let ProfileChange { name, detail, webhook_method, webhook_uri, .. } = bearer.profile.clone();
     let customer = CustomerClaim { id: bearer.customer, name, detail, webhook_method, webhook_uri };
     let claims = serde_json::json!({
         "customer": serde_json::to_string(&customer).map_err(Error::internal)?,
-        "exp": now.after(life).as_seconds(),
+        "exp": now.after(lifetime).as_seconds(),
     });
     let key = EncodingKey::from_secret(key.expose().as_bytes());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(Error::internal)
 }
 
-/// Whether the token says that something has to be understood, whatever it is: nothing is here (RFC 7515, 4.1.11).
+/// Whether the header has `crit`, which lists extensions that must be understood; none is supported (RFC
+/// 7515, 4.1.11).
 fn has_critical(token: &str) -> bool {
     let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
     let header = header.and_then(|header| serde_json::from_slice::<Map<String, Value>>(&header).ok());
     header.is_none_or(|header| header.contains_key("crit"))
 }
 
-/// The first moment at which the token is not good any more: `exp` may be a fraction of a second.
+/// The time at which the token expires; `exp` may have a fraction of a second.
 fn expiry(seconds: f64) -> Timestamp {
     let expiry = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     Timestamp::from_microseconds(i64::try_from(expiry.as_micros()).unwrap_or(i64::MAX))
@@ -120,7 +121,7 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<()> {
     if claims.exp <= now {
         return Err(Error::BadCredentials("the token has expired"));
     }
-    if claims.nbf.is_some_and(|begin| begin > now) {
+    if claims.nbf.is_some_and(|start| start > now) {
         return Err(Error::BadCredentials("the token is not valid yet"));
     }
     Ok(())
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_claim_of_the_original_service_is_understood() {
+    fn the_claim_of_the_original_service_is_accepted() {
         let customer = json!({
             "id": ID, "username": "test", "name": "Test", "detail": "small talk", "webhook_method": "POST",
             "webhook_uri": "https://example.com", "permission_ids": [ID], "tm_create": "2022-06-17 06:06:14.446158",
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_token_is_refused() {
+    fn any_invalid_claim_is_refused() {
         check_refused(|claims| claims["exp"] = json!(NOW.as_seconds()));
         check_refused(|claims| claims["exp"] = json!("tomorrow"));
         check_refused(|claims| drop(claims.as_object_mut().unwrap().remove("exp")));
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_with_something_critical_is_refused_whatever_it_is() {
+    fn a_token_with_a_crit_header_is_refused_whatever_it_lists() {
         let signed = |header: &str| {
             let claims = URL_SAFE_NO_PAD.encode(claims().to_string());
             let signed = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_beyond_all_times_is_never() {
+    fn an_expiry_out_of_range_is_clamped() {
         for (seconds, expected) in [(1.5, 1_500_000), (0.0, 0), (1e300, i64::MAX), (f64::MAX, i64::MAX)] {
             assert_eq!(expiry(seconds).as_microseconds(), expected, "{seconds}");
         }

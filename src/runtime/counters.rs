@@ -1,4 +1,4 @@
-//! What happened since the start, for the operator.
+//! Counters since the start, for the operator.
 
 use serde::Serialize;
 
@@ -7,11 +7,11 @@ use crate::metrics::Counter;
 /// The counters of a server.
 #[derive(Debug, Default, Serialize)]
 pub struct Counters {
-    /// Webhooks without LINE's signature.
+    /// Webhooks without a valid signature of LINE's.
     pub webhooks_refused: Counter,
     /// Events that were stored.
     pub events_stored: Counter,
-    /// Events that had been stored before.
+    /// Duplicates of stored events.
     pub events_duplicate: Counter,
     /// Stored events that this version does not understand.
     pub events_unread: Counter,

@@ -1,4 +1,4 @@
-//! How many live feeds are open.
+//! Limits on open live feeds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,8 @@ use crate::config::section::LimitSettings;
 use crate::error::{Error, Result};
 use crate::model::id::CustomerId;
 
-/// A caller with too many open feeds tries again after this long.
-const PAUSE: Duration = Duration::from_secs(10);
+/// When a caller with too many open feeds should try again.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The open feeds of a server.
 #[derive(Debug)]
@@ -19,14 +19,14 @@ pub struct Feeds {
     customer_max: usize,
 }
 
-/// How many are open, of each customer and in all.
+/// How many feeds are open, per customer and in total.
 #[derive(Debug, Default)]
 struct OpenFeeds {
-    of_customers: HashMap<CustomerId, usize>,
+    by_customer: HashMap<CustomerId, usize>,
     all: usize,
 }
 
-/// One open feed. Dropping it makes room for another.
+/// The permit of one open feed; dropping it releases the permit.
 #[derive(Debug)]
 pub struct FeedPermit {
     open: Arc<Mutex<OpenFeeds>>,
@@ -34,26 +34,26 @@ pub struct FeedPermit {
 }
 
 impl Feeds {
-    /// No feed is open, and so many may be.
+    /// No open feeds, with these limits.
     pub fn new(limits: &LimitSettings) -> Self {
         let (all_max, customer_max) = (limits.feeds, limits.customer_feeds);
         Self { open: Arc::default(), all_max, customer_max }
     }
 
-    /// Takes a place for a feed of this customer.
+    /// Takes a permit for a feed of this customer.
     ///
-    /// `TooMany` when the customer has as many as one may have, `Unavailable` when the server has.
-    pub fn enter(&self, customer: CustomerId) -> Result<FeedPermit> {
+    /// Fails with `TooMany` at the customer's limit, and with `Unavailable` at the server's.
+    pub fn acquire(&self, customer: CustomerId) -> Result<FeedPermit> {
         let mut open = lock(&self.open);
-        let own = open.of_customers.get(&customer).copied().unwrap_or(0);
-        if own >= self.customer_max {
-            let message = format!("{own} live feeds are open already; close one or come back later");
-            return Err(Error::TooMany { message, wait: PAUSE });
+        let count = open.by_customer.get(&customer).copied().unwrap_or(0);
+        if count >= self.customer_max {
+            let message = format!("{count} live feeds are already open; close one or try again later");
+            return Err(Error::TooMany { message, wait: RETRY_AFTER });
         }
         if open.all >= self.all_max {
             return Err(Error::Unavailable("too many live feeds are open".to_owned()));
         }
-        open.of_customers.insert(customer, own + 1);
+        open.by_customer.insert(customer, count + 1);
         open.all += 1;
         Ok(FeedPermit { open: Arc::clone(&self.open), customer })
     }
@@ -68,15 +68,15 @@ impl Drop for FeedPermit {
     fn drop(&mut self) {
         let mut open = lock(&self.open);
         open.all -= 1;
-        let own = open.of_customers.entry(self.customer).or_default();
-        *own -= 1;
-        if *own == 0 {
-            open.of_customers.remove(&self.customer);
+        let count = open.by_customer.entry(self.customer).or_default();
+        *count -= 1;
+        if *count == 0 {
+            open.by_customer.remove(&self.customer);
         }
     }
 }
 
-/// A panic elsewhere leaves the numbers whole: nothing in between can fail.
+/// A panic elsewhere leaves the counts consistent: nothing in between can fail.
 fn lock(open: &Mutex<OpenFeeds>) -> MutexGuard<'_, OpenFeeds> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -89,18 +89,18 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_microseconds(1_655_445_974_446_158);
 
     #[test]
-    fn a_customer_and_the_server_have_only_so_many_feeds_and_places_come_back() {
+    fn feeds_are_limited_per_customer_and_in_total_and_permits_are_released() {
         let feeds = Feeds::new(&LimitSettings { feeds: 3, customer_feeds: 2, ..LimitSettings::default() });
         let (one, other) = (CustomerId::new(NOW), CustomerId::new(NOW));
 
-        let (first, _second) = (feeds.enter(one).unwrap(), feeds.enter(one).unwrap());
-        assert!(matches!(feeds.enter(one), Err(Error::TooMany { .. })));
-        let _third = feeds.enter(other).unwrap();
-        assert!(matches!(feeds.enter(other), Err(Error::Unavailable(_))), "the server is full");
+        let (first, _second) = (feeds.acquire(one).unwrap(), feeds.acquire(one).unwrap());
+        assert!(matches!(feeds.acquire(one), Err(Error::TooMany { .. })));
+        let _third = feeds.acquire(other).unwrap();
+        assert!(matches!(feeds.acquire(other), Err(Error::Unavailable(_))), "the server is full");
         drop(first);
 
         assert_eq!(feeds.count(), 2);
-        assert!(feeds.enter(one).is_ok());
-        assert_eq!(feeds.count(), 2, "a place that was not kept is free");
+        assert!(feeds.acquire(one).is_ok());
+        assert_eq!(feeds.count(), 2, "a permit that was not held is released");
     }
 }

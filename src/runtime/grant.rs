@@ -1,23 +1,23 @@
-//! How long a caller may stay.
+//! How long a caller is authorized.
 
 use crate::model::clock::Clock;
 use crate::model::timestamp::Timestamp;
 
-/// What a caller was let in with, for those who stay longer than a request. A key or a session that can be taken back will
-/// be asked here, so that whoever stays is told of both ends in one place.
+/// The authorization of a caller that outlives a request. Once keys or sessions can be revoked, this is where
+/// that will be checked too, so that there is one place for both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// From when on it lets nobody in.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
 impl Grant {
-    /// Whether it lets the caller go on.
+    /// Whether it is still valid.
     pub fn holds(self, now: Timestamp) -> bool {
         now < self.expires_at
     }
 
-    /// Waits until it does not.
+    /// Waits until it has ended.
     pub async fn ended(self, clock: &Clock) {
         clock.reaches(self.expires_at).await;
     }

@@ -1,5 +1,5 @@
-//! What HTTP and workers share while the process lives: what handlers work with, wakers and heartbeats, tokens of LINE, limits,
-//! tickets, open feeds, locks of idempotency keys. Nothing of it survives the process, and nothing has to.
+//! State that HTTP and workers share in memory: the state of handlers, wakers and heartbeats, LINE tokens,
+//! limits, tickets, open feeds, idempotency locks. None of it has to survive the process.
 
 pub mod app;
 pub mod bearer;

@@ -1,4 +1,4 @@
-//! Telling a caller that waits for a message when there is something to tell, and counting what came of attempts.
+//! Notifies callers that wait for a message's outcome, and counts the outcomes of attempts.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,36 +11,36 @@ use crate::metrics::Deliveries;
 use crate::model::delivery::DeliveryDecision;
 use crate::model::id::MessageId;
 
-/// The callers that wait. What they are told is only to look: the truth is in the rows.
+/// The waiting callers. A notification only says that there is an outcome; the truth is in the rows.
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
     waiting: Arc<Mutex<Callers>>,
-    counted: Deliveries,
+    deliveries: Deliveries,
 }
 
-/// Those who wait for each message, by the number of their wait.
+/// The waiting callers of each message, by the number of their wait.
 #[derive(Debug, Default)]
 struct Callers {
     last_number: u64,
     callers: HashMap<MessageId, HashMap<u64, oneshot::Sender<()>>>,
 }
 
-/// One caller's wait. Dropping it ends the wait.
+/// The wait of one caller; dropping it ends the wait.
 #[derive(Debug)]
-pub struct Expected {
+pub struct OutcomeWait {
     outcomes: Outcomes,
     message: MessageId,
     number: u64,
-    told: oneshot::Receiver<()>,
+    notified: oneshot::Receiver<()>,
 }
 
 impl Outcomes {
-    /// Nobody waits. What came of attempts is counted here.
-    pub fn new(counted: Deliveries) -> Self {
-        Self { counted, ..Self::default() }
+    /// No waiting callers. Outcomes of attempts are counted here.
+    pub fn new(deliveries: Deliveries) -> Self {
+        Self { deliveries, ..Self::default() }
     }
 
-    /// Counts what follows from an attempt, which was a reply or a push.
+    /// Counts the decision after an attempt, which was a reply or a push.
     pub fn count(&self, is_reply: bool, decision: &DeliveryDecision) {
         let outcome = match decision {
             DeliveryDecision::Accept(_) => "accepted",
@@ -49,43 +49,43 @@ impl Outcomes {
             DeliveryDecision::Push { .. } => "pushed_instead",
             DeliveryDecision::Suspend { .. } => "suspended",
         };
-        self.counted.add(if is_reply { "reply" } else { "push" }, outcome);
+        self.deliveries.add(if is_reply { "reply" } else { "push" }, outcome);
     }
 
-    /// Begins to wait for the next outcome of a message that is stored, or about to be.
-    pub fn expect(&self, message: MessageId) -> Expected {
-        let (sender, told) = oneshot::channel();
+    /// Starts to wait for the next outcome of a message that is stored, or about to be.
+    pub fn expect(&self, message: MessageId) -> OutcomeWait {
+        let (sender, notified) = oneshot::channel();
         let mut waiting = self.lock();
         waiting.last_number += 1;
         let number = waiting.last_number;
         waiting.callers.entry(message).or_default().insert(number, sender);
-        Expected { outcomes: self.clone(), message, number, told }
+        OutcomeWait { outcomes: self.clone(), message, number, notified }
     }
 
-    /// Says to all who wait that a message has an outcome.
+    /// Notifies all waiting callers that a message has an outcome.
     pub fn announce(&self, message: MessageId) {
         let callers = self.lock().callers.remove(&message).unwrap_or_default();
         for caller in callers.into_values() {
-            // A caller that has gone away needs no telling.
+            // A caller that has gone needs no notification.
             caller.send(()).ok();
         }
     }
 
-    /// A panic elsewhere leaves it whole: whoever has it does nothing that can fail.
+    /// A panic elsewhere leaves it consistent: nothing that holds the lock can fail.
     fn lock(&self) -> MutexGuard<'_, Callers> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Expected {
-    /// Waits until the message has an outcome, or for as long as the caller is willing to.
+impl OutcomeWait {
+    /// Waits until the message has an outcome, at most this long.
     pub async fn wait(&mut self, at_most: Duration) {
-        // Told, gone or too late: the caller looks at the row in each case.
-        drop(tokio::time::timeout(at_most, &mut self.told).await);
+        // Notified, closed or timed out: in each case the caller reads the row.
+        drop(tokio::time::timeout(at_most, &mut self.notified).await);
     }
 }
 
-impl Drop for Expected {
+impl Drop for OutcomeWait {
     fn drop(&mut self) {
         let mut waiting = self.outcomes.lock();
         if let Entry::Occupied(mut callers) = waiting.callers.entry(self.message) {
@@ -108,21 +108,21 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     #[actix_web::test]
-    async fn each_caller_waits_for_itself_and_all_are_told() {
+    async fn all_callers_of_a_message_are_notified_and_each_wait_ends_separately() {
         let (outcomes, message) = (Outcomes::default(), MessageId::new(NOW));
         let mut first = outcomes.expect(message);
         let refused = outcomes.expect(message);
         let mut second = outcomes.expect(message);
 
         drop(refused);
-        assert!(first.wait(LONG).now_or_never().is_none(), "it still waits");
-        assert!(second.wait(LONG).now_or_never().is_none(), "it still waits");
+        assert!(first.wait(LONG).now_or_never().is_none(), "it is still waiting");
+        assert!(second.wait(LONG).now_or_never().is_none(), "it is still waiting");
         outcomes.announce(MessageId::new(NOW));
         assert!(first.wait(LONG).now_or_never().is_none(), "it was another message");
 
         outcomes.announce(message);
-        first.wait(LONG).now_or_never().expect("it was told");
-        second.wait(LONG).now_or_never().expect("it was told");
+        first.wait(LONG).now_or_never().expect("it was notified");
+        second.wait(LONG).now_or_never().expect("it was notified");
         drop((first, second));
         assert!(outcomes.lock().callers.is_empty());
     }

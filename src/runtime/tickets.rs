@@ -1,4 +1,4 @@
-//! Tickets: for a browser's `EventSource`, which can send no header, so that no token stands in an address.
+//! Tickets for a browser's `EventSource`, which cannot send headers: with them no token appears in a URL.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,102 +11,104 @@ use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 use crate::runtime::grant::Grant;
 
-/// How long a ticket may wait for its use.
-const LIFE: Duration = Duration::from_mins(1);
+/// Lifetime of an unused ticket.
+const LIFETIME: Duration = Duration::from_mins(1);
 
-/// Tickets of one customer that may wait.
+/// Maximum number of unused tickets per customer.
 const CUSTOMER_MAX: usize = 1_000;
 
-/// Tickets that may wait in all.
+/// Maximum number of unused tickets in total.
 const ALL_MAX: usize = 100_000;
 
-/// The tickets that wait. They are in memory only: after a restart a client asks for a new one, as after each use.
+/// The unused tickets. They are in memory only: after a restart, as after each use, a client requests a new
+/// one.
 #[derive(Default)]
 pub struct Tickets {
-    waiting: Mutex<PendingTicket>,
+    waiting: Mutex<PendingTickets>,
 }
 
-/// By the ticket; whoever knows one may read the customer's feed once.
+/// The unused tickets by their text; each lets its bearer read the customer's feed once.
 #[derive(Default)]
-struct PendingTicket {
+struct PendingTickets {
     tickets: HashMap<String, Ticket>,
-    of_customers: HashMap<CustomerId, usize>,
+    by_customer: HashMap<CustomerId, usize>,
 }
 
 #[derive(Clone, Copy)]
 struct Ticket {
     customer: CustomerId,
-    /// What the token that asked for it grants: no feed outlives that.
+    /// The authorization of the token that requested the ticket; no feed outlives it.
     grant: Grant,
     expires_at: Timestamp,
 }
 
 impl Tickets {
-    /// A new ticket of this customer, and when it expires.
+    /// Issues a ticket for this customer; returns it with its expiry.
     ///
-    /// `TooMany` when too many of the customer's wait already, `Unavailable` when too many of all do.
+    /// Fails with `TooMany` at the customer's limit of unused tickets, and with `Unavailable` at the
+    /// server's.
     pub fn issue(&self, customer: CustomerId, grant: Grant, now: Timestamp) -> Result<(String, Timestamp)> {
         let mut waiting = self.lock();
         if waiting.is_full(customer) {
-            waiting.forget_expired(now);
+            waiting.remove_expired(now);
         }
-        if waiting.own(customer) >= CUSTOMER_MAX {
-            let message = format!("{CUSTOMER_MAX} tickets wait for their use already");
-            return Err(Error::TooMany { message, wait: LIFE });
+        if waiting.count(customer) >= CUSTOMER_MAX {
+            let message = format!("{CUSTOMER_MAX} tickets are already unused");
+            return Err(Error::TooMany { message, wait: LIFETIME });
         }
         if waiting.is_full(customer) {
-            return Err(Error::Unavailable("too many tickets wait for their use".to_owned()));
+            return Err(Error::Unavailable("too many unused tickets".to_owned()));
         }
         let (ticket, expires_at) =
-            (Uuid::new_v4().simple().to_string(), now.after(LIFE).min(grant.expires_at));
+            (Uuid::new_v4().simple().to_string(), now.after(LIFETIME).min(grant.expires_at));
         waiting.tickets.insert(ticket.clone(), Ticket { customer, grant, expires_at });
-        *waiting.of_customers.entry(customer).or_default() += 1;
+        *waiting.by_customer.entry(customer).or_default() += 1;
         Ok((ticket, expires_at))
     }
 
-    /// Whose ticket it is, which is used up by this, and what its token grants. `BadCredentials` for one that is not known,
-    /// expired or used.
+    /// Uses up a ticket; returns its customer and the authorization of its token. Fails with `BadCredentials`
+    /// if it is unknown, expired or used.
     pub fn redeem(&self, ticket: &str, now: Timestamp) -> Result<(CustomerId, Grant)> {
-        good(self.lock().take(ticket), now)
+        valid(self.lock().take(ticket), now)
     }
 
-    /// The same, and the ticket can still be used.
-    pub fn look_at(&self, ticket: &str, now: Timestamp) -> Result<(CustomerId, Grant)> {
-        good(self.lock().tickets.get(ticket).copied(), now)
+    /// Like [`Self::redeem`], but leaves the ticket usable.
+    pub fn peek(&self, ticket: &str, now: Timestamp) -> Result<(CustomerId, Grant)> {
+        valid(self.lock().tickets.get(ticket).copied(), now)
     }
 
-    /// A panic elsewhere leaves the maps whole: nothing in between can fail.
-    fn lock(&self) -> MutexGuard<'_, PendingTicket> {
+    /// A panic elsewhere leaves the maps consistent: nothing in between can fail.
+    fn lock(&self) -> MutexGuard<'_, PendingTickets> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn good(ticket: Option<Ticket>, now: Timestamp) -> Result<(CustomerId, Grant)> {
+fn valid(ticket: Option<Ticket>, now: Timestamp) -> Result<(CustomerId, Grant)> {
     let known = ticket.filter(|known| now < known.expires_at);
-    let known = known.ok_or(Error::BadCredentials("the ticket is not known, or it was used or has expired"));
+    let known = known.ok_or(Error::BadCredentials("the ticket is unknown, used or expired"));
     known.map(|known| (known.customer, known.grant))
 }
 
-impl PendingTicket {
-    fn own(&self, customer: CustomerId) -> usize {
-        self.of_customers.get(&customer).copied().unwrap_or(0)
+impl PendingTickets {
+    fn count(&self, customer: CustomerId) -> usize {
+        self.by_customer.get(&customer).copied().unwrap_or(0)
     }
 
     fn is_full(&self, customer: CustomerId) -> bool {
-        self.own(customer) >= CUSTOMER_MAX || self.tickets.len() >= ALL_MAX
+        self.count(customer) >= CUSTOMER_MAX || self.tickets.len() >= ALL_MAX
     }
 
     fn take(&mut self, ticket: &str) -> Option<Ticket> {
         let known = self.tickets.remove(ticket)?;
-        let own = self.of_customers.entry(known.customer).or_default();
-        *own -= 1;
-        if *own == 0 {
-            self.of_customers.remove(&known.customer);
+        let count = self.by_customer.entry(known.customer).or_default();
+        *count -= 1;
+        if *count == 0 {
+            self.by_customer.remove(&known.customer);
         }
         Some(known)
     }
 
-    fn forget_expired(&mut self, now: Timestamp) {
+    fn remove_expired(&mut self, now: Timestamp) {
         let expired = self.tickets.iter().filter(|(_, known)| known.expires_at <= now);
         let expired: Vec<_> = expired.map(|(ticket, _)| ticket.clone()).collect();
         for ticket in expired {
@@ -123,7 +125,7 @@ mod tests {
     const GRANT: Grant = Grant { expires_at: Timestamp::NEVER };
 
     #[test]
-    fn a_ticket_is_of_one_customer_for_one_use_within_a_minute() {
+    fn a_ticket_is_valid_for_one_customer_once_within_a_minute() {
         let (tickets, customer) = (Tickets::default(), CustomerId::new(NOW));
         let (ticket, expires_at) = tickets.issue(customer, GRANT, NOW).unwrap();
         let (late, _) = tickets.issue(customer, GRANT, NOW).unwrap();
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_has_only_so_many_and_those_that_expired_do_not_count() {
+    fn unused_tickets_are_limited_per_customer_and_expired_ones_do_not_count() {
         let (tickets, customer) = (Tickets::default(), CustomerId::new(NOW));
         for _ in 0..CUSTOMER_MAX {
             tickets.issue(customer, GRANT, NOW).unwrap();
@@ -144,12 +146,12 @@ mod tests {
 
         assert!(matches!(tickets.issue(customer, GRANT, NOW), Err(Error::TooMany { .. })));
         assert!(tickets.issue(CustomerId::new(NOW), GRANT, NOW).is_ok(), "another customer");
-        assert!(tickets.issue(customer, GRANT, NOW.after(LIFE)).is_ok());
+        assert!(tickets.issue(customer, GRANT, NOW.after(LIFETIME)).is_ok());
         assert_eq!(tickets.lock().tickets.len(), 1);
     }
 
     #[test]
-    fn a_ticket_does_not_outlive_the_token_that_made_it() {
+    fn a_ticket_does_not_outlive_the_token_that_requested_it() {
         let (tickets, customer) = (Tickets::default(), CustomerId::new(NOW));
         let grant = Grant { expires_at: NOW.after(Duration::from_secs(10)) };
 

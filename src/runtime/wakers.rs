@@ -1,46 +1,46 @@
-//! Waking the workers, and stopping them.
+//! Wakes and stops the workers.
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-/// Wakes a worker. A wake-up that comes while it works is not lost.
+/// Wakes a worker. A wake-up while it works is not lost.
 #[derive(Debug, Clone, Default)]
 pub struct Waker {
     notify: Arc<Notify>,
 }
 
-/// The alarm of each worker.
+/// The waker of each worker.
 #[derive(Debug, Clone, Default)]
 pub struct Wakers {
-    /// Something was queued for LINE.
+    /// A message was queued for LINE.
     pub deliveries: Waker,
-    /// A name is to be asked for.
+    /// A name is to be fetched.
     pub names: Waker,
     /// A token is to be fetched.
     pub tokens: Waker,
-    /// A file is to be fetched, or to be removed.
+    /// A file is to be fetched or removed.
     pub medias: Waker,
     /// Events may be old enough to be removed.
     pub events: Waker,
-    /// A customer is to be called.
+    /// A webhook is to be delivered to a customer.
     pub webhooks: Waker,
 }
 
-/// The end of something, which everybody who works for it is told of.
+/// The end of something, of which everything that depends on it is notified.
 #[derive(Debug, Default)]
 pub struct End {
     stopping: watch::Sender<bool>,
 }
 
-/// Tells a worker when to stop.
+/// Notifies a worker of the stop.
 #[derive(Debug, Clone)]
 pub struct Stop {
     stopping: watch::Receiver<bool>,
 }
 
 impl Waker {
-    /// Says "look again".
+    /// Wakes the worker, which then looks for work again.
     pub fn wake(&self) {
         self.notify.notify_one();
     }
@@ -52,7 +52,7 @@ impl Waker {
 }
 
 impl Wakers {
-    /// Says "look again" to all of them.
+    /// Wakes all workers.
     pub fn wake_all(&self) {
         let Self { deliveries, names, tokens, medias, events, webhooks } = self;
         for waker in [deliveries, names, tokens, medias, events, webhooks] {
@@ -62,31 +62,31 @@ impl Wakers {
 }
 
 impl End {
-    /// Tells everybody to stop, also those who ask later.
+    /// Requests the stop, also of receivers created later.
     pub fn begin(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Who holds this is told; that this was dropped is an end too.
+    /// A receiver of the stop; dropping this requests it as well.
     pub fn stop(&self) -> Stop {
         Stop { stopping: self.stopping.subscribe() }
     }
 
-    /// Whether it has begun.
+    /// Whether the stop was requested.
     pub fn has_begun(&self) -> bool {
         *self.stopping.borrow()
     }
 }
 
 impl Stop {
-    /// Whether the stop was given.
+    /// Whether the stop was requested.
     pub fn is_requested(&self) -> bool {
         *self.stopping.borrow()
     }
 
     /// Waits for the stop.
     pub async fn requested(&mut self) {
-        // An error means that the sender has gone, which is a stop as well.
+        // An error means that the sender was dropped, which is a stop as well.
         drop(self.stopping.wait_for(|stopping| *stopping).await);
     }
 }

@@ -137,7 +137,7 @@ impl DeliveryWorker {
         if !matches!(outcome, PushOutcome::Parked(SuspensionReason::Token, _)) {
             return outcome;
         }
-        match self.tokens.renewed(claim.account_id, &claim.token).await {
+        match self.tokens.renew(claim.account_id, &claim.token).await {
             Ok(Some(token)) => self.send_with(claim, &token).await,
             Ok(None) => outcome,
             Err(Error::LineRefused { message, .. }) => PushOutcome::Parked(SuspensionReason::Token, message),

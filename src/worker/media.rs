@@ -236,7 +236,7 @@ impl MediaFiles {
                 answer => return answer,
             }
         };
-        match self.sources.tokens.renewed(*account, token).await {
+        match self.sources.tokens.renew(*account, token).await {
             Ok(Some(token)) => line.content(&token, id, part).await,
             Ok(None) | Err(_) => Err(FetchError::Token(refused)),
         }

@@ -33,7 +33,7 @@ impl QuotaWorker {
     /// Asks for every account whose quota is not fresh. A quota that LINE does not return stays as it was.
     async fn ask(&self, now: Timestamp, heartbeat: &Heartbeat) -> Result<()> {
         let accounts = self.store.read(accounts::list).await?;
-        self.quotas.keep_only(&accounts);
+        self.quotas.retain(&accounts);
         for account in accounts.iter().filter(|account| !account.token.expose().is_empty()) {
             if self.quotas.fresh(account.id, now, PERIOD).is_some() {
                 continue;
@@ -43,7 +43,7 @@ impl QuotaWorker {
             let asked =
                 self.tokens.call(account.id, &account.token, async |token| line.quota(token).await).await;
             match asked {
-                Ok(quota) => self.quotas.note(account.id, (now, quota)),
+                Ok(quota) => self.quotas.record(account.id, (now, quota)),
                 Err(error) => log::debug!("quota: account {}: {}", account.id, error.chain()),
             }
         }

@@ -33,7 +33,7 @@ impl TokenWorker {
     async fn fetch_due(&self, now: Timestamp) -> Result<()> {
         let due = self.tokens.store().write(now, |tx| tokens::claim(tx, CONCURRENCY)).await?;
         let fetch = async |(account, token): &(AccountId, Secret)| {
-            if let Err(error) = self.tokens.renewed(*account, token).await {
+            if let Err(error) = self.tokens.renew(*account, token).await {
                 log::warn!("tokens: account {account} got none: {}", error.chain());
             }
         };

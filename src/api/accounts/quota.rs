@@ -24,6 +24,6 @@ pub async fn get(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> 
     }
     let ask = app.tokens.call(id, &account.token, async |token| app.line.quota(token).await);
     let quota = ask.await.map_err(|error| error.of_account(id))?;
-    app.shared.quotas.note(id, (now, quota));
+    app.shared.quotas.record(id, (now, quota));
     Ok(HttpResponse::Ok().json(QuotaView::new(quota, now)))
 }

@@ -88,14 +88,14 @@ async fn signed(
     let signature = signature.filter(|signature| signature::is_plausible(signature)).ok_or_else(refused)?;
     let account = app.reader.read(|connection| accounts::find(connection, id))?.ok_or_else(refused)?;
     let remote = request.extensions().get::<ClientAddress>().and_then(|remote| remote.0);
-    let body = match app.shared.limits.take_unproved(remote, app.shared.clock.now()) {
+    let body = match app.shared.limits.take_unverified(remote, app.shared.clock.now()) {
         Ok(()) => body::read(request, &mut payload, limit_bytes).await?,
         Err(late) => body::at_hand(payload, limit_bytes).await.ok_or(late)?,
     };
     if !account.secrets().any(|secret| signature::verify(secret, &body, signature)) {
         return Err(refused());
     }
-    app.shared.limits.proved(remote, app.shared.clock.now());
+    app.shared.limits.verified(remote, app.shared.clock.now());
     request.extensions_mut().insert(Signed);
     Ok((account, body))
 }

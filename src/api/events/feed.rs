@@ -65,7 +65,7 @@ struct Feed {
 /// A customer's events, from now on or from where the client ended.
 pub async fn read(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
     let query = FeedQuery::of(&request, &app).await?;
-    let place = app.shared.feeds.enter(query.customer)?;
+    let place = app.shared.feeds.acquire(query.customer)?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header(UNBUFFERED);
     if request.method() == Method::HEAD {
@@ -80,7 +80,7 @@ impl FeedQuery {
         let now = app.shared.clock.now();
         let (customer, grant) = match query::parameter(request, "ticket") {
             // Who only looks uses nothing up.
-            Some(ticket) if request.method() == Method::HEAD => app.shared.tickets.look_at(&ticket, now)?,
+            Some(ticket) if request.method() == Method::HEAD => app.shared.tickets.peek(&ticket, now)?,
             Some(ticket) => app.shared.tickets.redeem(&ticket, now)?,
             None => Caller::extract(request).await.map(|caller| (caller.customer, caller.grant))?,
         };

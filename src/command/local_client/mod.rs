@@ -70,7 +70,7 @@ async fn exchange(address: SocketAddr, config: &Config, request: &Request<'_>) -
     let unreachable = |error: &dyn Display| Error::Unavailable(format!("{address} does not answer: {error}"));
     let answer = async {
         let mut response = net::Client::new(settings).send(request, (*body).to_owned(), TIMEOUT).await?;
-        let body = response.whole(ANSWER_BYTES_MAX).await?;
+        let body = response.read_all(ANSWER_BYTES_MAX).await?;
         Ok((response.status(), String::from_utf8_lossy(&body).into_owned()))
     };
     let answer = tokio::time::timeout(TIMEOUT, answer).await.map_err(|error| unreachable(&error))?;

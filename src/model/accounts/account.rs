@@ -1,4 +1,4 @@
-//! A LINE channel that a customer has connected.
+//! LINE accounts of customers.
 
 use serde::Deserialize;
 
@@ -10,9 +10,9 @@ use crate::model::timestamp::Timestamp;
 /// A LINE channel ("LINE official account") of a customer.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The id in our webhook's path.
+    /// The id in the path of our webhook.
     pub id: AccountId,
-    /// Whose channel it is.
+    /// The customer that owns it.
     pub customer: CustomerId,
     /// A name for people.
     pub name: String,
@@ -20,17 +20,17 @@ pub struct Account {
     pub detail: String,
     /// The channel secret, with which LINE signs webhooks.
     pub secret: Secret,
-    /// The secret that takes its place during a rotation.
+    /// The next secret during a rotation.
     pub secret_next: Option<Secret>,
-    /// The channel access token, with which we speak to LINE; empty while none was fetched yet.
+    /// The channel access token for calls to LINE; empty while none was fetched yet.
     pub token: Secret,
-    /// The channel's id, when tokens are fetched with it.
+    /// The channel's id, if tokens are fetched with it.
     pub channel_id: Option<String>,
-    /// How messages go out.
+    /// How messages are sent.
     pub delivery_mode: DeliveryMode,
-    /// What LINE said about the token when it was last asked.
+    /// The result of the last check of the token.
     pub check: Check,
-    /// Why nothing is sent at present; `None` while all is well.
+    /// Why nothing is sent at present; `None` while messages are sent.
     pub suspension: Option<Suspension>,
     /// When it was connected.
     pub tm_create: Timestamp,
@@ -38,56 +38,56 @@ pub struct Account {
     pub tm_update: Timestamp,
 }
 
-/// How many messages a month LINE takes from an account; replies do not count.
+/// The monthly message quota of an account at LINE; replies do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// How many it takes; nothing when there is no limit.
+    /// The limit; `None` if there is none.
     pub limit: Option<u64>,
-    /// How many it has taken.
+    /// How many messages were sent.
     pub used: u64,
 }
 
 impl Quota {
-    /// How many it takes yet; nothing when there is no limit.
+    /// How many messages are left; `None` if there is no limit.
     pub fn remaining(&self) -> Option<u64> {
         self.limit.map(|limit| limit.saturating_sub(self.used))
     }
 }
 
-/// How an account's messages go out.
+/// How the messages of an account are sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryMode {
-    /// As a free reply while LINE takes one, else as a push.
+    /// As a free reply while LINE accepts one, otherwise as a push.
     #[default]
     PreferReply,
-    /// Always as a push, which costs quota and can be repeated safely.
+    /// Always as a push, which costs quota and can be retried safely.
     PushOnly,
 }
 
-/// How an account speaks to LINE.
+/// How an account authenticates to LINE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// With a long-lived channel access token.
     Token(Secret),
-    /// With tokens that are fetched for this channel id and the channel secret.
+    /// With tokens that are fetched with this channel id and the channel secret.
     ChannelId(String),
 }
 
-/// What LINE said about an account's token when it was last asked.
+/// The result of the last check of an account's token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
-    /// It was not asked yet.
+    /// Not checked yet.
     Unchecked,
-    /// The token is good; this is the bot behind it.
+    /// The token is valid; this is the bot that it belongs to.
     Good(Bot),
-    /// LINE refused the token, in these words.
+    /// LINE refused the token, with this message.
     Refused(String),
-    /// LINE could not be asked, for this reason.
+    /// LINE could not be reached, for this reason.
     Unreachable(String),
 }
 
-/// The bot behind a channel, from LINE's "Get bot info".
+/// The bot of a channel, from LINE's "Get bot info".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bot {
     /// The bot's user id: the `destination` of its webhooks.
@@ -96,35 +96,35 @@ pub struct Bot {
     pub basic_id: String,
     /// The name that users see.
     pub display_name: String,
-    /// `chat` while people may answer in LINE's own manager, else `bot`.
+    /// `chat` if people may also chat in LINE's own manager, otherwise `bot`.
     pub chat_mode: String,
 }
 
-/// An account whose messages wait, because LINE takes none from it at present.
+/// The suspension of an account, whose messages wait because LINE accepts none at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspension {
-    /// What kind of obstacle it is.
+    /// The reason.
     pub reason: SuspensionReason,
-    /// LINE's own words.
+    /// LINE's error message.
     pub message: String,
-    /// When one message is tried again to see whether the obstacle is gone.
+    /// When one message is sent as a probe to see whether LINE accepts messages again.
     pub until: Timestamp,
 }
 
-/// Why LINE takes nothing from an account.
+/// Why LINE accepts no messages from an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SuspensionReason {
     /// 401: the token is wrong, expired or revoked.
     Token,
     /// 403: the plan or an address restriction forbids it.
     Permission,
-    /// 429: the month's messages are used up.
+    /// 429: the monthly quota is used up.
     Quota,
-    /// 3xx: the base address is not LINE's.
+    /// 3xx: the base URL is not LINE's.
     Redirect,
 }
 
-/// What somebody says about an account; `None` keeps what is there.
+/// A change of an account; `None` keeps the present value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountChange {
     /// The name for people.
@@ -133,16 +133,16 @@ pub struct AccountChange {
     pub detail: Option<String>,
     /// The channel secret.
     pub secret: Option<Secret>,
-    /// The secret that takes its place.
+    /// The next secret during a rotation.
     pub secret_next: SecretChange,
-    /// How it speaks to LINE.
+    /// How it authenticates to LINE.
     pub credential: Option<Credential>,
-    /// How messages go out.
+    /// How messages are sent.
     pub delivery_mode: Option<DeliveryMode>,
 }
 
 impl AccountChange {
-    /// Leaves out each field that is named here and that `keep` does not keep.
+    /// Removes each set field for which `keep` returns false.
     pub fn retain(&mut self, mut keep: impl FnMut(&'static str) -> bool) {
         retain(&mut self.name, "name", &mut keep);
         retain(&mut self.detail, "detail", &mut keep);
@@ -154,7 +154,7 @@ impl AccountChange {
         retain(&mut self.delivery_mode, "delivery_mode", &mut keep);
     }
 
-    /// Leaves out what is so already.
+    /// Removes the fields that already have these values.
     pub fn unlike(self, known: &Account) -> Self {
         let secret_next = match self.secret_next {
             SecretChange::Set(secret) if Some(&secret) == known.secret_next.as_ref() => SecretChange::Keep,
@@ -178,12 +178,12 @@ fn retain<T>(value: &mut Option<T>, field: &'static str, keep: &mut impl FnMut(&
 }
 
 impl Account {
-    /// The secrets with either of which LINE may sign.
+    /// The secrets, with either of which LINE may sign.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         std::iter::once(&self.secret).chain(&self.secret_next)
     }
 
-    /// How it speaks to LINE.
+    /// How it authenticates to LINE.
     pub fn credential(&self) -> Credential {
         match &self.channel_id {
             Some(id) => Credential::ChannelId(id.clone()),
@@ -192,15 +192,15 @@ impl Account {
     }
 }
 
-/// What becomes of a secret that an account may have.
+/// A change of an optional secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SecretChange {
-    /// It stays as it is.
+    /// Keep it.
     #[default]
     Keep,
-    /// It goes.
+    /// Remove it.
     Remove,
-    /// It becomes this one.
+    /// Set it to this one.
     Set(Secret),
 }
 
@@ -211,7 +211,7 @@ impl From<Option<Secret>> for SecretChange {
 }
 
 impl SecretChange {
-    /// The secret that is there afterwards, when there was this one before.
+    /// The secret after the change, given the one before.
     pub fn apply(self, before: Option<Secret>) -> Option<Secret> {
         match self {
             Self::Keep => before,
@@ -221,10 +221,10 @@ impl SecretChange {
     }
 }
 
-/// What an account is made of.
+/// The properties of a new account.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
-    /// The id in our webhook's path.
+    /// The id in the path of our webhook.
     pub id: AccountId,
     /// A name for people.
     pub name: String,
@@ -232,20 +232,20 @@ pub struct NewAccount {
     pub detail: String,
     /// The channel secret.
     pub secret: Secret,
-    /// The secret that takes its place during a rotation.
+    /// The next secret during a rotation.
     pub secret_next: Option<Secret>,
-    /// How it speaks to LINE.
+    /// How it authenticates to LINE.
     pub credential: Credential,
-    /// How messages go out.
+    /// How messages are sent.
     pub delivery_mode: DeliveryMode,
 }
 
 impl NewAccount {
-    /// An account of which this is said.
+    /// A new account with these properties.
     ///
-    /// `Unusable` without a secret or without a way to speak to LINE.
-    pub fn of(id: AccountId, said: AccountChange) -> Result<Self> {
-        let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } = said;
+    /// Fails with `Unusable` without a secret or a credential.
+    pub fn from_change(id: AccountId, properties: AccountChange) -> Result<Self> {
+        let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } = properties;
         let incomplete =
             || Error::Unusable(format!("the account {id} needs a secret, and a token or a channel id"));
         Ok(Self {

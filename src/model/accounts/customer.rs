@@ -1,68 +1,68 @@
-//! Whose conversations they are.
+//! Customers, who own accounts and conversations.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 
-/// A customer: everything else belongs to exactly one.
+/// A customer; everything else belongs to exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
-    /// The id that tokens carry.
+    /// The id in the customer's tokens.
     pub id: CustomerId,
-    /// What it says about itself.
+    /// Its profile.
     pub profile: CustomerProfile,
-    /// Days for which its messages are kept, 0 is for ever; `None` leaves it to the settings.
+    /// How many days its messages are kept, 0 for no limit; `None` uses the server's setting.
     pub message_days: Option<u32>,
-    /// When it became known here.
+    /// When it was first seen.
     pub tm_create: Timestamp,
     /// When its profile last changed.
     pub tm_update: Timestamp,
 }
 
-/// What a customer says about itself.
+/// The profile of a customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CustomerProfile {
     /// A name for people.
     pub name: String,
     /// A note for people.
     pub detail: String,
-    /// The HTTP method with which the customer wants to be told of events; empty means POST.
+    /// The HTTP method of calls to the customer's webhook; empty means POST.
     pub webhook_method: String,
-    /// Where the customer wants to be told of events; empty means nowhere.
+    /// The URL of the customer's webhook; empty means none.
     pub webhook_uri: String,
 }
 
-/// What somebody says about a customer; `None` keeps what is known.
+/// A change of a profile; `None` keeps the present value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileChange {
     /// The name for people.
     pub name: Option<String>,
     /// The note for people.
     pub detail: Option<String>,
-    /// The method with which the customer wants to be told of events.
+    /// The HTTP method of the webhook.
     pub webhook_method: Option<String>,
-    /// Where the customer wants to be told of events.
+    /// The URL of the webhook.
     pub webhook_uri: Option<String>,
-    /// For how long its messages are kept.
+    /// How long messages are kept.
     pub message_days: MessageDays,
 }
 
-/// For how long the messages of a customer are kept.
+/// How long the messages of a customer are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageDays {
-    /// As it was.
+    /// As before.
     #[default]
     Keep,
-    /// As the settings of the server say.
+    /// As the server's settings say.
     AsConfigured,
-    /// For so many days; 0 is for ever.
+    /// This many days; 0 for no limit.
     Days(u32),
 }
 
 impl ProfileChange {
-    /// Leaves out each field that is named here and that `keep` does not keep.
+    /// Removes each set field for which `keep` returns false.
     pub fn retain(&mut self, mut keep: impl FnMut(&'static str) -> bool) {
         for (field, value) in [
             ("name", &mut self.name),
@@ -79,7 +79,7 @@ impl ProfileChange {
         }
     }
 
-    /// Leaves out what is so already.
+    /// Removes the fields that already have these values.
     pub fn unlike(self, known: &CustomerProfile) -> Self {
         Self {
             name: self.name.filter(|name| *name != known.name),

@@ -1,4 +1,4 @@
-//! Accounts and customers, and who has set which of their fields.
+//! Accounts and customers, and the sources of their fields.
 
 pub mod account;
 pub mod customer;

@@ -1,4 +1,4 @@
-//! Who has set a field of a customer or of an account, and whose word goes first.
+//! Records which source set a field of a customer or an account, and which source takes precedence.
 
 use std::collections::BTreeMap;
 
@@ -6,38 +6,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Who has set a field. The later of two goes first, and each may change what itself has set.
+/// The source of a field, in ascending precedence. Each source may change what it has set itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldSource {
-    /// Built in, as the customer of the sandbox is.
+    /// Built in, as for the customer of the sandbox.
     Default,
-    /// The claim of a token, which `setup` takes.
+    /// The claim of a token, which `setup` applies.
     Token,
-    /// A call of the HTTP interface, or a command.
+    /// A call of the HTTP API, or a command.
     Call,
     /// The configuration file.
     File,
 }
 
-/// Who has set which field; nobody has set those that are not in it.
+/// The source of each field; absent fields were never set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FieldSources {
     fields: BTreeMap<String, FieldSource>,
 }
 
-/// A field that was left as it is, because somebody has set it whose word goes first.
+/// A field that was not changed, because a source with precedence has set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldField {
     /// The field.
     pub field: &'static str,
-    /// Who has set it.
+    /// The source that has set it.
     pub by: FieldSource,
 }
 
 impl FieldSources {
-    /// Notes that `source` sets a field, unless somebody has set it whose word goes first.
+    /// Records that `source` sets a field; fails if a source with precedence has set it.
     pub fn take(&mut self, field: &'static str, source: FieldSource) -> Result<(), HeldField> {
         match self.fields.get(field) {
             Some(by) if *by > source => Err(HeldField { field, by: *by }),
@@ -49,14 +49,14 @@ impl FieldSources {
     }
 }
 
-/// Refuses a change of what the configuration file has set, with the names of its keys in this section.
+/// Refuses changes of fields that the configuration file has set, naming its keys in this section.
 pub fn refuse(section: &str, held: &[HeldField]) -> Result<()> {
     if held.is_empty() {
         return Ok(());
     }
     let keys: Vec<_> = held.iter().map(|held| format!("`{section}[].{}`", held.field)).collect();
     Err(Error::Conflict(format!(
-        "the configuration file sets this: change {} there, or take it out of the file and start the server anew",
+        "the configuration file sets this: change {} there, or remove it from the file and restart the server",
         keys.join(", ")
     )))
 }
@@ -69,7 +69,7 @@ mod tests {
         [FieldSource::Default, FieldSource::Token, FieldSource::Call, FieldSource::File];
 
     #[test]
-    fn a_word_that_goes_first_is_changed_by_none_of_the_others() {
+    fn a_field_is_changed_only_by_its_source_or_one_with_precedence() {
         for first in ALL {
             for second in ALL {
                 let mut sources = FieldSources::default();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn who_changes_what_the_file_has_set_is_told_its_keys() {
+    fn a_refused_change_names_the_keys_of_the_file() {
         let held = ["webhook_uri", "webhook_method"].map(|field| HeldField { field, by: FieldSource::File });
 
         let refused = refuse("customers", &held).unwrap_err().to_string();

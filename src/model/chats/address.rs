@@ -1,38 +1,40 @@
-//! Web addresses as people and programs write them.
+//! Checks of URLs that people and programs provide.
 
 use url::Url;
 
-/// The longest address at which somebody is told, in bytes.
+/// Maximum length of a webhook URL, in bytes.
 pub const RECEIVER_BYTES_MAX: usize = 2_048;
 
-/// Whether an address is what it looks like: whoever reads one takes out line ends and tabs, and spaces and controls at its
-/// ends (WHATWG URL, 4.4), so that another one would be asked than the one that is stored and shown.
+/// Whether a URL is what it looks like. URL parsers remove line ends and tabs, and spaces and control
+/// characters at its ends (WHATWG URL, 4.4), so that another URL would be requested than the one that is
+/// stored and shown.
 pub fn is_plain(address: &str) -> bool {
     address.trim() == address && !address.contains(char::is_control)
 }
 
-/// Why nobody can be told at this address, whoever has chosen it; nothing where it is a whole one: what is asked is what stands
-/// there. Whoever reads addresses makes one of `https:example.com` and of `https:///example.com` too, and of a port 0 any port.
+/// The reason why this URL cannot be a webhook URL; `None` if it can. It must be written in full, so that
+/// exactly this URL is requested: URL parsers also accept `https:example.com` and `https:///example.com`, and
+/// take port 0 for any port.
 pub fn receiver_fault(address: &str) -> Option<String> {
     if address.len() > RECEIVER_BYTES_MAX {
-        return Some(format!("it may have at most {RECEIVER_BYTES_MAX} bytes"));
+        return Some(format!("it must have at most {RECEIVER_BYTES_MAX} bytes"));
     }
     let fault =
         if !is_plain(address) || address.contains([' ', '\\']) || address.contains(char::is_whitespace) {
-            "it may contain neither spaces nor control characters nor backslashes"
-        } else if !names_host(address) {
-            "it has to begin with http:// or https:// and a host"
+            "it must not contain spaces, control characters or backslashes"
+        } else if !has_host(address) {
+            "it must start with http:// or https:// and a host"
         } else if address.contains('#') {
-            "it may have no fragment (#)"
+            "it must not have a fragment (#)"
         } else if Url::parse(address).is_ok_and(|url| url.port() == Some(0)) {
-            "its port may not be 0"
+            "its port must not be 0"
         } else {
             return None;
         };
     Some(fault.to_owned())
 }
 
-fn names_host(address: &str) -> bool {
+fn has_host(address: &str) -> bool {
     address.split_once("://").is_some_and(|(scheme, rest)| {
         let is_web = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
         is_web && rest.starts_with(|first| !matches!(first, '/' | '?' | '#' | ':'))
@@ -44,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn somebody_is_told_at_a_whole_address_only() {
+    fn a_webhook_url_must_be_complete() {
         for address in [
             "https://example.com",
             "HTTPS://example.com/a?b=c://d",
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_may_be_hidden_in_an_address() {
+    fn a_plain_url_hides_no_control_characters() {
         for address in ["https://example.com/a b", "https://example.com/%0A", "", "https://例え.jp/"] {
             assert!(is_plain(address), "{address:?}");
         }

@@ -3,7 +3,8 @@
 use crate::model::id::{ConversationId, MediaId, MessageId};
 use crate::model::timestamp::Timestamp;
 
-/// A message as it is read from storage, borrowed from the row, so that a page of them is written without copies.
+/// A message as it is read from storage, borrowed from the row, so that a page of messages is written without
+/// copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageRow<'row> {
     /// Its id.
@@ -12,78 +13,79 @@ pub struct MessageRow<'row> {
     pub conversation: ConversationId,
     /// LINE's id of the chat.
     pub chat: &'row str,
-    /// How far it has come.
+    /// Its delivery status.
     pub status: Status,
-    /// LINE's id of the speaker; empty for our own messages.
+    /// LINE's id of the sender; empty for our own messages.
     pub source_target: &'row str,
-    /// The present name of the speaker; empty when LINE has not said who that is.
+    /// The current name of the sender; empty if LINE has not disclosed the sender.
     pub source_name: &'row str,
-    /// The present picture of the speaker.
+    /// The current picture of the sender.
     pub source_picture: Option<MediaId>,
-    /// What was said.
+    /// The text.
     pub text: &'row str,
-    /// What it quotes.
+    /// The message that it quotes.
     pub quote: Option<Quote<'row>>,
     /// A JSON array of the mentions; `[]` for none.
     pub mentions: &'row str,
     /// A JSON array of the media; `[]` for none.
     pub medias: &'row str,
-    /// How many messages of LINE's quota it took, when that is known; 0 for a reply.
+    /// How many messages of LINE's quota it used, if known; 0 for a reply.
     pub cost: Option<u32>,
-    /// Why it was not sent, when it was not.
+    /// Why it was not sent, if so.
     pub failure: Option<MessageFailure<'row>>,
-    /// When it was said, by LINE's clock; `None` for our own messages.
+    /// When it was sent by LINE's clock; `None` for our own messages.
     pub occurred_at: Option<Timestamp>,
-    /// Its place in the conversation.
+    /// Its position in the conversation.
     pub tm_create: Timestamp,
     /// When it last changed.
     pub tm_update: Timestamp,
-    /// When it was withdrawn; [`Timestamp::NEVER`] while it stands.
+    /// When it was unsent; [`Timestamp::NEVER`] if it was not.
     pub tm_delete: Timestamp,
 }
 
-/// The message that another one quotes.
+/// A quoted message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quote<'row> {
-    /// The message, where it is here.
+    /// The quoted message, if it is stored here.
     pub message: Option<MessageId>,
-    /// LINE's id of it.
+    /// LINE's id of the quoted message.
     pub line_id: &'row str,
 }
 
-/// How far a message has come. LINE reports neither delivery nor reading, so nothing here claims one.
+/// The delivery status of a message. LINE reports neither delivery nor reading, so there is no status for
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// It came in.
+    /// It was received.
     Received,
-    /// It is going out.
+    /// It is being sent.
     Sending,
     /// LINE accepted it.
     Sent,
-    /// It was not sent, or nobody can know.
+    /// It was not sent, or that is unknown.
     Failed,
 }
 
 /// Why a message was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageFailure<'row> {
-    /// Which kind of failure.
+    /// The kind of failure.
     pub reason: FailureReason,
-    /// What LINE said, for a person.
+    /// LINE's error message, for people.
     pub message: &'row str,
 }
 
 /// The kinds of failure that end a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureReason {
-    /// LINE refused this message for good.
+    /// LINE refused this message permanently.
     Refused,
-    /// LINE could not be reached for so long that the message is given up; it was certainly not sent.
+    /// LINE could not be reached for so long that the message was given up; it was certainly not sent.
     Unreachable,
     /// An attempt may have succeeded, and LINE no longer remembers its retry key: a person has to decide.
     OutcomeUnknown,
     /// The account was removed while the message waited.
     AccountRemoved,
-    /// The server failed on this very message again and again.
+    /// The server itself failed repeatedly on this message.
     Internal,
 }

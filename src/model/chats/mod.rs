@@ -1,4 +1,4 @@
-//! Chats: people and conversations, messages as they are sent, received and shown.
+//! Chats and conversations, and messages as they are sent, received and shown.
 
 pub mod address;
 pub mod chat;

@@ -1,15 +1,15 @@
-//! What a file is, by its first bytes: what anybody says about it is not believed.
+//! Detects the type of a file from its first bytes; declared types are not trusted.
 
 use crate::model::files::media::MediaType;
 
-/// As many bytes as are looked at.
+/// How many bytes are examined.
 pub const HEAD_BYTES: usize = 64;
 
-/// The type of everything that is not known.
+/// The type of unknown files.
 pub const UNKNOWN: &str = "application/octet-stream";
 
-/// What begins with these bytes is of this type.
-const BEGINNINGS: [(&[u8], &str); 10] = [
+/// Signatures at the start of a file, and their types.
+const SIGNATURES: [(&[u8], &str); 10] = [
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"GIF87a", "image/gif"),
@@ -22,21 +22,22 @@ const BEGINNINGS: [(&[u8], &str); 10] = [
     (b"\x1a\x45\xdf\xa3", "video/webm"),
 ];
 
-/// The type that the first bytes of a file tell; [`UNKNOWN`] for all that a browser must not guess at.
+/// The type detected from the first bytes of a file; [`UNKNOWN`] for anything else, so that browsers do not
+/// guess.
 pub fn sniff(head: &[u8]) -> &'static str {
-    let known = BEGINNINGS.iter().find(|(beginning, _)| head.starts_with(beginning));
+    let known = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature));
     match known {
         Some((_, content_type)) => content_type,
         None => container(head).or_else(|| frames(head)).unwrap_or(UNKNOWN),
     }
 }
 
-/// Whether a browser may show it: pictures, sounds and films run nothing.
+/// Whether a browser may show it inline: images, audio and video contain no scripts.
 pub fn is_inline(content_type: &str) -> bool {
     ["image/", "audio/", "video/"].iter().any(|kind| content_type.starts_with(kind))
 }
 
-/// What LINE makes of a file of this type.
+/// The kind of LINE message for a file of this type.
 pub fn kind(content_type: &str) -> MediaType {
     match content_type {
         "image/jpeg" | "image/png" => MediaType::Image,
@@ -46,7 +47,7 @@ pub fn kind(content_type: &str) -> MediaType {
     }
 }
 
-/// The usual ending of a file of this type.
+/// The usual file name extension of this type.
 pub fn ending(content_type: &str) -> &'static str {
     match content_type {
         "image/jpeg" => "jpg",
@@ -69,7 +70,7 @@ pub fn ending(content_type: &str) -> &'static str {
     }
 }
 
-/// Formats that say what they hold a few bytes in.
+/// Container formats, which have their type at an offset of a few bytes.
 fn container(head: &[u8]) -> Option<&'static str> {
     match (head.get(..4)?, head.get(4..8)?, head.get(8..12)?) {
         (b"RIFF", _, b"WEBP") => Some("image/webp"),
@@ -85,7 +86,7 @@ fn container(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Sounds without a header: the first bits of a frame (ADTS for AAC, MPEG layer III).
+/// Audio without a header, recognized by the first bits of a frame (ADTS for AAC, MPEG layer III).
 fn frames(head: &[u8]) -> Option<&'static str> {
     match head {
         [0xff, 0xf1 | 0xf9, ..] => Some("audio/aac"),
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_beginning_tells_the_type() {
+    fn a_known_signature_determines_the_type() {
         check(b"\xff\xd8\xff\xe0\0\x10JFIF", "image/jpeg");
         check(b"\x89PNG\r\n\x1a\n\0\0", "image/png");
         check(b"GIF89a....", "image/gif");
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_bytes_whatever_it_claims_to_be() {
+    fn anything_else_is_of_unknown_type() {
         for head in [
             b"".as_slice(),
             b"<svg xmlns=",
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn only_pictures_sounds_and_films_are_shown() {
+    fn only_images_audio_and_video_are_shown_inline() {
         assert!(is_inline("image/jpeg") && is_inline("video/mp4") && is_inline("audio/mp4"));
         assert!(!is_inline("application/pdf") && !is_inline(UNKNOWN) && !is_inline("text/html"));
     }

@@ -1,40 +1,40 @@
-//! What a message carries besides its text, as the contract shows it.
+//! The media of a message, as the contract shows them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::id::MediaId;
 
-/// One media of a message, in the shape of the HTTP contract: it is stored with its message as it is shown, so that a
-/// page of messages is written without looking anything up. What a kind does not have is left out.
+/// One media of a message, in the shape of the HTTP contract: it is stored with its message as it is shown,
+/// so that a page of messages needs no lookups. Properties that a kind does not have are omitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Media {
-    /// Its id; that of its file, when it has one.
+    /// Its id, which is also that of its file, if it has one.
     pub id: MediaId,
-    /// What it is.
+    /// The kind of media.
     pub r#type: MediaType,
-    /// The name that its sender gave it; empty for none.
+    /// The file name given by the sender; empty if there is none.
     #[serde(default)]
     pub filename: String,
-    /// The type that was found in the bytes.
+    /// The type detected from the bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// The length in bytes.
+    /// The size in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// Where the file is, relative to this server.
+    /// The path of the file at this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// Where a small picture of it is, relative to this server.
+    /// The path of the preview image at this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview_uri: Option<String>,
-    /// How long it plays, in milliseconds.
+    /// The duration in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
-    /// The name of a place.
+    /// The name of a location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The address of a place.
+    /// The address of a location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// Degrees north.
@@ -49,32 +49,32 @@ pub struct Media {
     /// The sticker within its package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticker_id: Option<String>,
-    /// Words for a sticker.
+    /// Keywords of a sticker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keywords: Option<Vec<String>>,
-    /// What is read where the media cannot be shown.
+    /// The text shown where the media cannot be displayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alt_text: Option<String>,
-    /// The template, imagemap or flex message, as LINE takes it.
+    /// The template, imagemap or flex message, as LINE accepts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contents: Option<Value>,
-    /// How far its file is.
+    /// The status of its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MediaStatus>,
-    /// The album of pictures that it belongs to.
+    /// The album that the image belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_set: Option<ImageSet>,
 }
 
-/// The place of a picture among those that were sent together. They come one by one and in any order.
+/// The position of an image in an album. The images arrive one by one and in any order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSet {
     /// LINE's id of the album.
     pub id: String,
-    /// Its number within the album, from 1; some apps do not tell.
+    /// Its number within the album, from 1; some apps do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
-    /// How many pictures the album has; some apps do not tell.
+    /// How many images the album has; some apps do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u32>,
 }
@@ -83,35 +83,35 @@ pub struct ImageSet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaType {
-    /// A picture.
+    /// An image.
     Image,
-    /// A film.
+    /// A video.
     Video,
-    /// A sound.
+    /// An audio file.
     Audio,
     /// Any other file.
     File,
-    /// A place.
+    /// A location.
     Location,
-    /// A sticker, of which LINE gives the ids and no picture.
+    /// A sticker, for which LINE gives ids but no image.
     Sticker,
-    /// Buttons, a question, or a carousel.
+    /// Buttons, a confirmation, or a carousel.
     Template,
-    /// A picture with areas to tap.
+    /// An image with areas to tap.
     Imagemap,
-    /// A message of LINE's layout language.
+    /// A message in LINE's layout language.
     Flex,
 }
 
-/// How far the file of a media is.
+/// The status of the file of a media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaStatus {
-    /// It is still to be fetched.
+    /// Not fetched yet.
     Pending,
-    /// It is here.
+    /// Stored here.
     Stored,
-    /// It could not be fetched and never will be.
+    /// Could not be fetched and never will be, or was removed.
     Gone,
 }
 
@@ -120,11 +120,11 @@ pub enum MediaStatus {
 pub enum MediaSource {
     /// At LINE, under the id of the message.
     Line,
-    /// At these addresses, which somebody else chose.
+    /// At these third-party URLs.
     External {
         /// The file.
         url: String,
-        /// A small picture of it.
+        /// Its preview image.
         preview_url: Option<String>,
     },
 }
@@ -132,37 +132,37 @@ pub enum MediaSource {
 /// A file that a customer uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// Its id; once it is sent, whoever knows it can fetch the file.
+    /// Its id; once it is sent, anyone who knows it can fetch the file.
     pub id: MediaId,
-    /// What LINE makes of it.
+    /// The kind of LINE message for it.
     pub kind: MediaType,
-    /// The name that its sender gave it; empty for none.
+    /// The file name given by the sender; empty if there is none.
     pub filename: String,
-    /// The type that was found in the bytes.
+    /// The type detected from the bytes.
     pub content_type: String,
-    /// The length in bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// A file that is complete and may be served.
+/// A file that is complete and can be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
-    /// Its id, by which it lies on disk.
+    /// Its id, which is its name on disk.
     pub id: MediaId,
-    /// The name that its sender gave it; empty for none.
+    /// The file name given by the sender; empty if there is none.
     pub filename: String,
-    /// The type that was found in the bytes.
+    /// The type detected from the bytes.
     pub content_type: String,
-    /// The length in bytes.
+    /// The size in bytes.
     pub size: u64,
     /// The SHA-256 of the bytes.
     pub sha256: [u8; 32],
 }
 
-/// Before the id in the path under which a file that was sent can be fetched without a token.
+/// The path prefix under which a file that was sent can be fetched by its id without a token.
 pub const PUBLIC_PATH: &str = "/m/";
 
-/// The ids in public addresses that stand in a text.
+/// The ids in all public file URLs in a text.
 pub fn addressed(text: &[u8]) -> impl Iterator<Item = MediaId> {
     const ID_BYTES: usize = 36;
     let path = PUBLIC_PATH.as_bytes();
@@ -172,7 +172,7 @@ pub fn addressed(text: &[u8]) -> impl Iterator<Item = MediaId> {
 }
 
 impl Media {
-    /// An upload, as it is shown when it arrives and with the messages that it is sent with.
+    /// The media of an upload, as it is shown after uploading and in the messages that it is sent with.
     pub fn of_upload(upload: &Upload) -> Self {
         Self {
             id: upload.id,
@@ -185,7 +185,7 @@ impl Media {
         }
     }
 
-    /// A media of this kind with nothing but a new id.
+    /// A media of this kind with only a new id.
     pub fn new(kind: MediaType) -> Self {
         Self {
             id: MediaId::random(),
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_found_wherever_addresses_stand_in_a_text() {
+    fn ids_are_found_in_all_public_urls_of_a_text() {
         const ID: &str = "5a6d0b9e-0000-4000-8000-00000000000f";
         const OTHER: &str = "5A6D0B9E-0000-4000-8000-00000000000E";
         for (text, expected) in [

@@ -33,7 +33,7 @@ async fn post(client: &net::Client, url: &str, body: &Value) -> Result<Value> {
     let unavailable = |failure: RequestFailure| Error::LineUnavailable(format!("{url}: {failure}"));
     let request = Request::new().method(Method::POST).uri(url).header(CONTENT_TYPE, "application/json");
     let mut response = client.send(request, body.to_string(), TIMEOUT).await.map_err(unavailable)?;
-    let body = tokio::time::timeout(TIMEOUT, response.whole(RESPONSE_BYTES_MAX)).await;
+    let body = tokio::time::timeout(TIMEOUT, response.read_all(RESPONSE_BYTES_MAX)).await;
     let body = body.map_err(|_| Error::LineUnavailable(format!("{url}: timed out")))?;
     let body: Value = serde_json::from_slice(&body.map_err(unavailable)?).unwrap_or_default();
     if (200..300).contains(&response.status()) {

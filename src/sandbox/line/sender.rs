@@ -120,7 +120,7 @@ pub async fn send(
     match client.send(request, body, TIMEOUT).await {
         Ok(mut response) => {
             let outcome = AttemptResult::from_status(response.status());
-            let rest = tokio::time::timeout(TIMEOUT, response.whole(RESPONSE_BYTES_MAX)).await;
+            let rest = tokio::time::timeout(TIMEOUT, response.read_all(RESPONSE_BYTES_MAX)).await;
             if let Ok(Err(failure)) = rest {
                 log::debug!("sandbox: the rest of the response to a webhook could not be read: {failure}");
             }
@@ -132,11 +132,11 @@ pub async fn send(
 
 fn reason(kind: FailureKind) -> &'static str {
     match kind {
-        FailureKind::Late => "REQUEST_TIMEOUT",
+        FailureKind::Timeout => "REQUEST_TIMEOUT",
         FailureKind::Address
         | FailureKind::Refused
-        | FailureKind::Unconnected
-        | FailureKind::ConnectedLate => "COULD_NOT_CONNECT",
+        | FailureKind::ConnectFailed
+        | FailureKind::ConnectTimeout => "COULD_NOT_CONNECT",
         FailureKind::Broken | FailureKind::Unreadable => "UNCLASSIFIED",
     }
 }

@@ -94,7 +94,7 @@ impl Faults {
         let rule = self
             .rules
             .iter_mut()
-            .find(|rule| rule.matches(call) && rule.count != Some(0) && generator.draw(rule.probability))?;
+            .find(|rule| rule.matches(call) && rule.count != Some(0) && generator.occurs(rule.probability))?;
         rule.count = rule.count.map(|count| count - 1);
         Some(rule.clone())
     }

@@ -38,7 +38,7 @@ impl Generator {
     }
 
     /// Whether an event of this probability (0 to 1) occurs in this draw.
-    pub fn draw(&mut self, probability: f64) -> bool {
+    pub fn occurs(&mut self, probability: f64) -> bool {
         f64::from(self.next()) < probability * f64::from(u32::MAX) || probability >= 1.0
     }
 
@@ -79,7 +79,7 @@ mod tests {
     fn the_same_seed_gives_the_same_numbers() {
         let draws = |seed| {
             let mut generator = Generator::new(seed);
-            (0..1_000).map(|_| generator.draw(0.3)).collect::<Vec<bool>>()
+            (0..1_000).map(|_| generator.occurs(0.3)).collect::<Vec<bool>>()
         };
 
         assert_eq!(draws(7), draws(7));
@@ -91,7 +91,7 @@ mod tests {
     fn probability_one_always_occurs_and_zero_never() {
         let mut generator = Generator::new(0);
 
-        assert!((0..1_000).all(|_| generator.draw(1.0)));
-        assert!((0..1_000).all(|_| !generator.draw(0.0)));
+        assert!((0..1_000).all(|_| generator.occurs(1.0)));
+        assert!((0..1_000).all(|_| !generator.occurs(0.0)));
     }
 }

@@ -59,7 +59,7 @@ pub fn provision(
 ) -> Result<()> {
     revive(tx, id)?;
     if find(tx, id)?.is_none() {
-        create(tx, customer, &NewAccount::of(id, change.clone())?)?;
+        create(tx, customer, &NewAccount::from_change(id, change.clone())?)?;
     }
     let known = get(tx, customer, id)
         .map_err(|_| Error::Unusable(format!("the account {id} belongs to another customer")))?;

@@ -195,9 +195,9 @@ impl<'a> Load<'a> {
         let mut generator = generator(self.seed, writer);
         while !self.over.get() {
             let chat = generator.position(self.chats.len()).unwrap();
-            let is_long = generator.happens(LONG);
-            let wait = generator.happens(WAITING);
-            let upload = if generator.happens(UPLOADS) { self.upload(&mut generator).await } else { None };
+            let is_long = generator.occurs(LONG);
+            let wait = generator.occurs(WAITING);
+            let upload = if generator.occurs(UPLOADS) { self.upload(&mut generator).await } else { None };
             let (position, body) = self.begin_message(writer, chat, is_long, upload);
             let sent = self.send(self.api.say(&self.chats[chat].conversation, &body, wait)).await;
             self.ledger.borrow_mut().messages[position].acknowledged = sent.is_some();
@@ -249,7 +249,7 @@ impl<'a> Load<'a> {
     /// An earlier event or a new one.
     fn draw_event(&self, generator: &mut Generator) -> usize {
         let mut ledger = self.ledger.borrow_mut();
-        let earlier = generator.position(ledger.people.events.len()).filter(|_| generator.happens(COPIES));
+        let earlier = generator.position(ledger.people.events.len()).filter(|_| generator.occurs(COPIES));
         let chat = generator.position(self.chats.len()).unwrap();
         let user = &self.chats[chat].user;
         earlier.unwrap_or_else(|| ledger.people.act((chat, user), generator, self.platform))

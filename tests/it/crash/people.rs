@@ -61,13 +61,13 @@ impl People {
     /// Whatever a person does next in this chat; the position of its event.
     pub fn act(&mut self, (chat, user): (usize, &str), draw: &mut Generator, platform: &Platform) -> usize {
         let earlier = draw.position(self.said.len()).filter(|said| !self.said[*said].is_unsent);
-        if let Some(said) = earlier.filter(|said| self.said[*said].file.is_none() && draw.happens(EDITS)) {
+        if let Some(said) = earlier.filter(|said| self.said[*said].file.is_none() && draw.occurs(EDITS)) {
             return self.edit(said);
         }
-        if let Some(said) = earlier.filter(|_| draw.happens(WITHDRAWALS)) {
+        if let Some(said) = earlier.filter(|_| draw.occurs(WITHDRAWALS)) {
             return self.withdraw(said, platform);
         }
-        if draw.happens(FILES) {
+        if draw.occurs(FILES) {
             let size = 1 + draw.position(FILE_BYTES_MAX).expect("there is a size");
             return self.send_file((chat, user), size, platform);
         }
