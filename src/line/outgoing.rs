@@ -106,9 +106,9 @@ pub fn bubbles(outgoing: &Outgoing, problems: &mut Problems) -> Vec<Bubble> {
 /// A text without mentions uses LINE's older type `text`, which has no placeholders.
 fn texts(text: &Text, mentions: &[Mention], problems: &mut Problems) -> Vec<Bubble> {
     let placed = mentions::placed(text.as_str(), mentions, problems);
-    let whole: Vec<Range<usize>> = placed.iter().map(|(bytes, _)| bytes.clone()).collect();
+    let mention_ranges: Vec<Range<usize>> = placed.iter().map(|(bytes, _)| bytes.clone()).collect();
     let bubble = |part: Range<usize>| {
-        if whole.iter().all(|bytes| bytes.end <= part.start || part.end <= bytes.start) {
+        if mention_ranges.iter().all(|bytes| bytes.end <= part.start || part.end <= bytes.start) {
             return Bubble::text(&text.as_str()[part]);
         }
         let (written, substitution) = mentions::substituted(text.as_str(), part, &placed);
@@ -117,7 +117,7 @@ fn texts(text: &Text, mentions: &[Mention], problems: &mut Problems) -> Vec<Bubb
         bubble.set("substitution", substitution);
         bubble
     };
-    let parts = text.bubbles_around(&whole).into_iter().scan(0, |end, part| {
+    let parts = text.bubbles_around(&mention_ranges).into_iter().scan(0, |end, part| {
         let start = *end;
         *end += part.len();
         Some(start..*end)

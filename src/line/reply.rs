@@ -36,7 +36,7 @@ impl LineClient {
             .header(CONTENT_TYPE, "application/json")
             .on_new_connection();
         match self.send(request, &reply_body(push, reply_token)).await {
-            Ok(answer) => answer.reply_outcome(),
+            Ok(response) => response.reply_outcome(),
             Err(failure) => outcome_without_response(failure),
         }
     }

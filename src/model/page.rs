@@ -62,7 +62,7 @@ fn parse_token(text: &str) -> Result<Timestamp> {
         return Ok(Timestamp::NEVER);
     }
     let expected =
-        "`page_token` is the `next_page_token` of an earlier answer, such as 2022-06-17 06:06:14.446158";
+        "`page_token` is the `next_page_token` of an earlier response, such as 2022-06-17 06:06:14.446158";
     text.parse().map_err(|_| Error::invalid(InvalidRule::PageToken, expected))
 }
 
@@ -73,7 +73,7 @@ fn parse_position(text: &str) -> Result<Option<u32>> {
     let expected = || {
         Error::invalid(
             InvalidRule::PageToken,
-            "`page_token` is the `next_page_token` of an earlier answer, such as 100",
+            "`page_token` is the `next_page_token` of an earlier response, such as 100",
         )
     };
     let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));

@@ -61,7 +61,7 @@ pub fn unauthenticated(reason: &str) -> CallResponse {
 }
 
 /// LINE's text for a status.
-pub fn words(status: u16) -> &'static str {
+pub fn status_text(status: u16) -> &'static str {
     match status {
         400 => "The request body could not be processed",
         401 => "Authentication failed due to the following reason: invalid token",

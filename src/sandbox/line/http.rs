@@ -160,7 +160,7 @@ async fn respond_with_fault(
 
 fn fault_response(fault: &FaultRule) -> CallResponse {
     let status = fault.status.unwrap_or(500);
-    errors::refusal(status, fault.message.as_deref().unwrap_or(errors::words(status)))
+    errors::refusal(status, fault.message.as_deref().unwrap_or(errors::status_text(status)))
 }
 
 /// The first half of the right body under its full status. An error stays complete: half of it would not show

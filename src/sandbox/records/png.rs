@@ -1,4 +1,4 @@
-//! The image that the sandbox shows where nobody gave it one.
+//! The default image of the sandbox.
 
 use std::io::Cursor;
 
@@ -11,6 +11,6 @@ const GREEN: Rgb<u8> = Rgb([6, 199, 85]);
 pub fn green_square() -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     let square = RgbImage::from_pixel(SIDE, SIDE, GREEN);
-    square.write_to(&mut file, ImageFormat::Png).expect("memory takes a small image");
+    square.write_to(&mut file, ImageFormat::Png).expect("writing to memory cannot fail");
     file.into_inner()
 }

@@ -104,7 +104,7 @@ pub fn retry_key(call: &LineCall) -> Result<Option<Uuid>, CallResponse> {
 /// The body as JSON, validated by this rule.
 pub fn body(call: &LineCall, rule: &ObjectRule) -> Result<Value, CallResponse> {
     if call.body.len() > BODY_BYTES_MAX {
-        return Err(errors::refusal(413, errors::words(413)));
+        return Err(errors::refusal(413, errors::status_text(413)));
     }
     let content_type = call.content_type.as_deref().unwrap_or_default();
     if !content_type
@@ -112,7 +112,7 @@ pub fn body(call: &LineCall, rule: &ObjectRule) -> Result<Value, CallResponse> {
         .next()
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
     {
-        return Err(errors::refusal(415, errors::words(415)));
+        return Err(errors::refusal(415, errors::status_text(415)));
     }
     let body: Value = serde_json::from_slice(&call.body).map_err(|_| errors::not_json())?;
     let problems = problems(rule, &body);

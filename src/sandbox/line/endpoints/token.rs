@@ -14,7 +14,7 @@ use crate::sandbox::state::PlatformData;
 pub fn issue(state: &mut PlatformData, context: &RequestContext<'_>) -> Result<CallResponse, CallResponse> {
     let content_type = context.call.content_type.as_deref().unwrap_or_default();
     if !content_type.starts_with("application/x-www-form-urlencoded") {
-        return Err(errors::refusal(415, errors::words(415)));
+        return Err(errors::refusal(415, errors::status_text(415)));
     }
     let form: HashMap<_, _> = url::form_urlencoded::parse(&context.call.body).into_owned().collect();
     let value = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
