@@ -27,7 +27,7 @@ impl Clock {
     }
 
     /// Waits until this clock reaches that time, even if it is set.
-    pub async fn reaches(&self, time: Timestamp) {
+    pub async fn wait_until(&self, time: Timestamp) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();

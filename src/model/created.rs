@@ -24,7 +24,7 @@ impl Created {
     }
 
     /// The reverse of [`Self::parts`]; `None` for an unknown kind.
-    pub fn of_parts(kind: &str, id: [u8; 16]) -> Option<Self> {
+    pub fn from_parts(kind: &str, id: [u8; 16]) -> Option<Self> {
         match kind {
             "message" => Some(Self::Message(MessageId::from_bytes(id))),
             "media" => Some(Self::Media(MediaId::from_bytes(id))),

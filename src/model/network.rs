@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_holds_what_begins_with_its_bits() {
+    fn a_network_contains_the_addresses_with_its_prefix() {
         check("10.1.0.0/16", &["10.1.0.0", "10.1.255.255", "::ffff:10.1.2.3"], &["10.2.0.0", "::10.1.2.3"]);
         check("127.0.0.1", &["127.0.0.1"], &["127.0.0.2", "::1"]);
         check("0.0.0.0/0", &["1.2.3.4"], &["::1"]);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn an_invalid_network_is_refused() {
         for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "proxy.internal", "10.0.0.0/", "10.0.0.0/-1"] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }

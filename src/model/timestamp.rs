@@ -196,7 +196,7 @@ mod tests {
             "2022-06-17 06:06:14",
             "2022-13-17 06:06:14.446158",
         ] {
-            assert!(text.parse::<Timestamp>().is_err(), "{text:?} was taken");
+            assert!(text.parse::<Timestamp>().is_err(), "{text:?} was accepted");
         }
     }
 

@@ -19,6 +19,6 @@ impl Grant {
 
     /// Waits until it has ended.
     pub async fn ended(self, clock: &Clock) {
-        clock.reaches(self.expires_at).await;
+        clock.wait_until(self.expires_at).await;
     }
 }

@@ -132,7 +132,7 @@ mod tests {
 
         assert_eq!(expires_at, NOW.after(Duration::from_mins(1)));
         assert_eq!(tickets.redeem(&ticket, NOW).unwrap(), (customer, GRANT));
-        assert!(matches!(tickets.redeem(&ticket, NOW), Err(Error::BadCredentials(_))), "once");
+        assert!(matches!(tickets.redeem(&ticket, NOW), Err(Error::BadCredentials(_))), "already used");
         assert!(matches!(tickets.redeem(&late, expires_at), Err(Error::BadCredentials(_))));
         assert!(matches!(tickets.redeem("", NOW), Err(Error::BadCredentials(_))));
     }

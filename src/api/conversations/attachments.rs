@@ -131,7 +131,7 @@ impl Uploads<'_> {
     }
 
     fn shown(&self, upload: &Upload, media: &Attachment, uri: &str) -> Media {
-        let shown = Media::of_upload(upload);
+        let shown = Media::from_upload(upload);
         let has_preview = self.files.path(upload.id, Variant::Preview).exists();
         let is_file = kind_of(media) == Some("file");
         Media {

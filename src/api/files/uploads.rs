@@ -77,14 +77,14 @@ pub async fn create(
         }
         return Err(error);
     }
-    Ok(HttpResponse::Ok().json(Media::of_upload(&upload)))
+    Ok(HttpResponse::Ok().json(Media::from_upload(&upload)))
 }
 
 /// The answer that shows an upload.
 pub fn show(app: &App, customer: CustomerId, id: MediaId) -> Result<HttpResponse> {
     let upload = app.reader.read(|connection| uploads::get(connection, customer, id))?;
     let upload = upload.ok_or(Error::NotFound(Resource::Media))?;
-    Ok(HttpResponse::Ok().json(Media::of_upload(&upload)))
+    Ok(HttpResponse::Ok().json(Media::from_upload(&upload)))
 }
 
 impl Arriving {

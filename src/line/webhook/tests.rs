@@ -83,7 +83,7 @@ fn odd_events_do_not_affect_the_others() {
 fn an_id_that_is_unsafe_in_a_path_is_not_a_chat() {
     for id in ["", "../../v2", "U 1", "U\\u0000"] {
         let event = only(&format!(r#"{{"type":"follow","source":{{"type":"user","userId":"{id}"}}}}"#));
-        assert_eq!(event.chat, None, "{id:?} was taken");
+        assert_eq!(event.chat, None, "{id:?} was accepted");
     }
 }
 
@@ -211,6 +211,6 @@ fn only_a_body_without_an_events_array_is_refused() {
     for body in
         ["", "[]", "{}", r#"{"events":1}"#, "{\"events\":[]}x", "{\"events\":01}", "{\"events\":[],\"a\":1."]
     {
-        assert!(parse(body.as_bytes()).is_err(), "{body:?} was taken");
+        assert!(parse(body.as_bytes()).is_err(), "{body:?} was accepted");
     }
 }

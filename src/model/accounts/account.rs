@@ -155,7 +155,7 @@ impl AccountChange {
     }
 
     /// Removes the fields that already have these values.
-    pub fn unlike(self, known: &Account) -> Self {
+    pub fn without_unchanged(self, known: &Account) -> Self {
         let secret_next = match self.secret_next {
             SecretChange::Set(secret) if Some(&secret) == known.secret_next.as_ref() => SecretChange::Keep,
             other => other,

@@ -80,7 +80,7 @@ impl ProfileChange {
     }
 
     /// Removes the fields that already have these values.
-    pub fn unlike(self, known: &CustomerProfile) -> Self {
+    pub fn without_unchanged(self, known: &CustomerProfile) -> Self {
         Self {
             name: self.name.filter(|name| *name != known.name),
             detail: self.detail.filter(|detail| *detail != known.detail),

@@ -173,7 +173,7 @@ pub fn addressed(text: &[u8]) -> impl Iterator<Item = MediaId> {
 
 impl Media {
     /// The media of an upload, as it is shown after uploading and in the messages that it is sent with.
-    pub fn of_upload(upload: &Upload) -> Self {
+    pub fn from_upload(upload: &Upload) -> Self {
         Self {
             id: upload.id,
             filename: upload.filename.clone(),

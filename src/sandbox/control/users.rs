@@ -176,7 +176,7 @@ pub async fn album(
     client: ThinData<net::Client>,
 ) -> Result<Json<Value>, Refusal> {
     if !(1..=ALBUM_IMAGES_MAX).contains(&body.images) {
-        return Err(Refusal::bad_request(format!("an album has 1 to {ALBUM_IMAGES_MAX} images")));
+        return Err(Refusal::bad_request(format!("an album must have 1 to {ALBUM_IMAGES_MAX} images")));
     }
     let chat = (user.as_str(), body.group.as_deref());
     let album = (body.images, body.shuffle);
@@ -261,7 +261,7 @@ fn content(send: &Send) -> Result<Option<SampleContent>, Refusal> {
     }
     let size = send.content_size.unwrap_or(content.size());
     if size > CONTENT_BYTES_MAX {
-        return Err(Refusal::bad_request(format!("a content has at most {CONTENT_BYTES_MAX} bytes")));
+        return Err(Refusal::bad_request(format!("the content must have at most {CONTENT_BYTES_MAX} bytes")));
     }
     Ok(Some(content.sized(size)))
 }

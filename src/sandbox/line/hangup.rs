@@ -23,6 +23,6 @@ pub fn remember(connection: &LineEndStream<rt::net::TcpStream>, extensions: &mut
 pub fn hang_up(request: &HttpRequest) {
     let socket = request.conn_data::<Socket>();
     if let Some(Err(error)) = socket.map(|socket| socket.0.shutdown(Shutdown::Both)) {
-        log::debug!("sandbox: the connection was closed already: {error}");
+        log::debug!("sandbox: the connection was already closed: {error}");
     }
 }

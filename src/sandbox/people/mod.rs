@@ -282,7 +282,7 @@ mod tests {
             format!("U{digits}0"),
             format!("U{}", digits.to_uppercase()),
         ] {
-            assert!(!is_id(&wrong, &['U', 'C', 'R']), "{wrong} was taken");
+            assert!(!is_id(&wrong, &['U', 'C', 'R']), "{wrong} was accepted");
         }
     }
 }

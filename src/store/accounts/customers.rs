@@ -32,7 +32,7 @@ pub fn update(tx: &Transaction<'_>, id: CustomerId, change: ProfileChange) -> Re
 /// although it is different is returned.
 pub fn take_claim(tx: &Transaction<'_>, id: CustomerId, claim: ProfileChange) -> Result<Vec<HeldField>> {
     let known = find(tx, id)?.map(|known| known.profile).unwrap_or_default();
-    set(tx, id, claim.unlike(&known), FieldSource::Token)
+    set(tx, id, claim.without_unchanged(&known), FieldSource::Token)
 }
 
 /// Sets what may be set by this source, of a customer who is made known with it, and returns what may not.

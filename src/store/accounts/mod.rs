@@ -64,7 +64,7 @@ pub fn provision(
     let known = get(tx, customer, id)
         .map_err(|_| Error::Unusable(format!("the account {id} belongs to another customer")))?;
     let (change, _) = permitted(tx, id, change, source)?;
-    let change = change.unlike(&known);
+    let change = change.without_unchanged(&known);
     if change == AccountChange::default() { Ok(()) } else { save(tx, known, &change) }
 }
 

@@ -71,7 +71,8 @@ pub fn find(
         .prepare_cached(SQL)?
         .query_row((customer, name, after), |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)));
     let Some((request, kind, id)) = found.optional()? else { return Ok(None) };
-    let created = Created::of_parts(&kind, id).ok_or_else(|| Error::internal("a key of an unknown kind"))?;
+    let created =
+        Created::from_parts(&kind, id).ok_or_else(|| Error::internal("a key of an unknown kind"))?;
     Ok(Some(Replayed { request, created }))
 }
 
