@@ -1,6 +1,6 @@
-//! The one place that turns errors into HTTP: the catalogue of statuses and reasons.
+//! Turns errors into HTTP responses: the catalogue of statuses and reasons.
 //!
-//! Reasons are part of the contract: they are only ever added.
+//! Reasons are part of the contract: they are added, never removed.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::api::json::JSON_TYPE;
 use crate::error::{Error, InvalidProperty, InvalidRule, Resource};
 
-/// At most so many details are shown: one request can have very many.
+/// The most details in one response: a single request can have very many.
 const DETAILS_MAX: usize = 100;
 
-/// The body of every failure.
+/// The body of every error response.
 #[derive(Serialize)]
 struct ErrorEnvelope<'a> {
     error: ErrorBody<'a>,
@@ -30,7 +30,7 @@ struct ErrorBody<'a> {
     details: Vec<Value>,
 }
 
-/// The answer to a failed request. The text of an internal error is not part of it.
+/// The response to a failed request. The text of an internal error is not part of it.
 pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     let (code, status, reason) = entry(error);
     let failure =
@@ -40,19 +40,19 @@ pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, JSON_TYPE));
     match error {
         Error::MethodNotAllowed { allow } => drop(response.insert_header((ALLOW, allow.as_str()))),
-        // HTTP wants every 401 to say what would be taken (RFC 9110, 15.5.2).
+        // Every 401 must name the accepted scheme (RFC 9110, 15.5.2).
         Error::NoCredentials | Error::BadCredentials(_) => {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
         Error::NoSuchRange { size } => {
             response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
         }
-        // Whole seconds, and rounded up: whoever comes back then is not too early.
+        // Whole seconds, rounded up so that a client that obeys is not too early.
         Error::TooMany { wait, .. } => {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.insert_header((RETRY_AFTER, seconds));
         }
-        // The rest of the body may still be on its way; nobody reads it.
+        // The rest of the body may still be arriving and is not read.
         Error::TooSlow { .. } | Error::TooLarge { .. } | Error::FileTooLarge(_) => {
             response.force_close();
         }
@@ -61,13 +61,15 @@ pub fn respond(error: &Error, request_id: &str) -> HttpResponse {
     response.body(body)
 }
 
-/// Our error for a failure that the framework answered in its own words.
+/// The error for a failure that the framework responded to itself.
 pub fn translate(code: StatusCode) -> Error {
     match code {
         StatusCode::NOT_FOUND => Error::NotFound(Resource::Route),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Error::UnsupportedMediaType("this body is not taken here"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Error::UnsupportedMediaType("this media type is not supported here")
+        }
         _ if code.is_client_error() => Error::invalid(InvalidRule::Argument, "the request cannot be read"),
-        _ => Error::internal(format!("the framework answered {code}")),
+        _ => Error::internal(format!("the framework responded with {code}")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The HTTP interface: a folder for each resource, and one list of all routes.
+//! The HTTP API: a folder per resource, and one list of all routes.
 
 pub mod accounts;
 pub mod conversations;

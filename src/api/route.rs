@@ -1,4 +1,4 @@
-//! A path of the interface, and what each method does there; any other method is told which there are.
+//! A path of the API and its methods. Any other method gets a 405 that lists the allowed ones.
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
@@ -8,25 +8,25 @@ use crate::api::middleware::idempotency;
 use crate::api::request::query::Parameters;
 use crate::error::{Error, Resource};
 
-/// Calls of the interface know their parameters. Pages and files, and what others call, do not mind any.
-const INTERFACE: &str = "/v1.0/";
+/// API calls check their query parameters. Pages, files and the webhook accept any.
+const API_PREFIX: &str = "/v1.0/";
 
-/// A path, and what each of its methods does.
+/// A path and its methods.
 pub struct Route {
     path: &'static str,
     methods: Vec<(Method, actix_web::Route)>,
-    /// What each of them takes in the query, beside the token; where nothing stands, it is nobody's business.
+    /// The query parameters that each method accepts besides the token; a method without an entry accepts any.
     queries: Vec<(Method, &'static [&'static str])>,
-    is_once: bool,
+    is_idempotent: bool,
 }
 
 impl Route {
-    /// A path that takes no method yet; braces stand around its parameters.
+    /// A path without methods yet; its parameters are in braces.
     pub fn at(path: &'static str) -> Self {
-        Self { path, methods: Vec::new(), queries: Vec::new(), is_once: false }
+        Self { path, methods: Vec::new(), queries: Vec::new(), is_idempotent: false }
     }
 
-    /// What `GET` does there. `HEAD` does the same, and nobody is told the body.
+    /// Handles `GET`, and `HEAD` likewise without the body.
     pub fn get<F, A>(self, handler: F) -> Self
     where
         F: Handler<A, Output: Responder + 'static>,
@@ -35,7 +35,7 @@ impl Route {
         self.on(Method::GET, handler.clone()).on(Method::HEAD, handler)
     }
 
-    /// What `POST` does there.
+    /// Handles `POST`.
     pub fn post<F, A>(self, handler: F) -> Self
     where
         F: Handler<A, Output: Responder + 'static>,
@@ -44,7 +44,7 @@ impl Route {
         self.on(Method::POST, handler)
     }
 
-    /// What `PUT` does there.
+    /// Handles `PUT`.
     pub fn put<F, A>(self, handler: F) -> Self
     where
         F: Handler<A, Output: Responder + 'static>,
@@ -53,7 +53,7 @@ impl Route {
         self.on(Method::PUT, handler)
     }
 
-    /// What `DELETE` does there.
+    /// Handles `DELETE`.
     pub fn delete<F, A>(self, handler: F) -> Self
     where
         F: Handler<A, Output: Responder + 'static>,
@@ -62,7 +62,7 @@ impl Route {
         self.on(Method::DELETE, handler)
     }
 
-    /// What the methods so far take in the query, beside the token: else nothing.
+    /// The query parameters of the methods added so far, besides the token; without this call they accept none.
     pub fn takes(mut self, names: &'static [&'static str]) -> Self {
         for (_, query) in self.queries.iter_mut().filter(|(_, query)| query.is_empty()) {
             *query = names;
@@ -70,15 +70,15 @@ impl Route {
         self
     }
 
-    /// Whatever stands in the query is taken: others make it up.
+    /// Accepts any query: third parties choose it.
     pub fn takes_anything(mut self) -> Self {
         self.queries.clear();
         self
     }
 
-    /// What `POST` creates there is created once for each `Idempotency-Key`.
+    /// Makes `POST` create only once per `Idempotency-Key`.
     pub fn idempotent(mut self) -> Self {
-        self.is_once = true;
+        self.is_idempotent = true;
         self
     }
 
@@ -87,14 +87,14 @@ impl Route {
         self.path
     }
 
-    /// Its methods, as the `Allow` header lists them.
+    /// The methods, as the `Allow` header lists them.
     pub fn allow(&self) -> String {
         let mut names: Vec<&str> = self.methods.iter().map(|(method, _)| method.as_str()).collect();
         names.sort_unstable();
         names.join(", ")
     }
 
-    /// Lets the server answer it.
+    /// Registers the path with the server.
     pub fn register(self, service: &mut web::ServiceConfig) {
         let allow = self.allow();
         let refuse = move |_: HttpRequest| {
@@ -105,7 +105,7 @@ impl Route {
         let methods = self.methods.into_iter();
         let resource = methods.fold(resource, |resource, (_, method)| resource.route(method));
         let resource = resource.app_data(Parameters(self.queries));
-        if self.is_once {
+        if self.is_idempotent {
             service.service(resource.wrap(from_fn(idempotency::idempotent)));
         } else {
             service.service(resource);
@@ -117,7 +117,7 @@ impl Route {
         F: Handler<A, Output: Responder + 'static>,
         A: FromRequest + 'static,
     {
-        if self.path.starts_with(INTERFACE) {
+        if self.path.starts_with(API_PREFIX) {
             self.queries.push((method.clone(), &[]));
         }
         self.methods.push((method.clone(), web::method(method).to(handler)));
@@ -125,7 +125,7 @@ impl Route {
     }
 }
 
-/// Says that nothing is at this path.
+/// The handler of unknown paths.
 pub async fn route_not_found() -> Result<&'static str, Error> {
     Err(Error::NotFound(Resource::Route))
 }

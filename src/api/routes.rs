@@ -11,13 +11,13 @@ use crate::api::route::{Route, route_not_found};
 use crate::api::{accounts, conversations, openapi, webhooks};
 use crate::contract::paths::{UPLOADS, WEBHOOK};
 
-/// The parameters of every list.
+/// The query parameters of every list.
 const PAGE: &[&str] = &["page_size", "page_token"];
 
-/// Those of the list of deliveries.
+/// The query parameters of the list of deliveries.
 const DELIVERIES: &[&str] = &["page_size", "page_token", "state", "conversation_id"];
 
-/// Lets the server answer every route, and all else with what is wrong with it.
+/// Registers every route, and a 404 for all other paths.
 pub fn routes(service: &mut web::ServiceConfig) {
     for route in all() {
         route.register(service);
@@ -25,7 +25,7 @@ pub fn routes(service: &mut web::ServiceConfig) {
     service.default_service(web::to(route_not_found));
 }
 
-/// Every route of the server; `openapi/document.json` describes the same ones.
+/// Every route of the server; `openapi/document.json` describes the same ones, which a test checks.
 pub fn all() -> Vec<Route> {
     [conversations(), line_accounts(), events(), files(), webhooks(), about()].into_iter().flatten().collect()
 }
@@ -48,7 +48,7 @@ fn conversations() -> Vec<Route> {
     ]
 }
 
-/// LINE accounts of customers, and LINE itself.
+/// Customers' LINE accounts, and LINE's webhook.
 fn line_accounts() -> Vec<Route> {
     vec![
         Route::at("/v1.0/conversation_accounts")
@@ -78,7 +78,7 @@ fn events() -> Vec<Route> {
     ]
 }
 
-/// Files: taken from customers, given to LINE and its users.
+/// Files: uploaded by customers, served to LINE and its users.
 fn files() -> Vec<Route> {
     vec![
         Route::at(UPLOADS).post(uploads::create).takes(&["filename"]).idempotent(),
@@ -89,7 +89,7 @@ fn files() -> Vec<Route> {
     ]
 }
 
-/// What customers are told, and where.
+/// Customers' webhooks: the endpoint and its deliveries.
 fn webhooks() -> Vec<Route> {
     vec![
         Route::at("/v1.0/webhook").get(webhooks::endpoint::get).put(webhooks::endpoint::update),
@@ -100,7 +100,7 @@ fn webhooks() -> Vec<Route> {
     ]
 }
 
-/// The server itself: how it is, and what it can do.
+/// The server itself: health and API documentation.
 fn about() -> Vec<Route> {
     vec![
         Route::at("/healthz").get(health::alive),

@@ -51,7 +51,7 @@ pub struct Shared {
     /// The database.
     pub store: Store,
     /// The media store.
-    pub folder: MediaStore,
+    pub media_store: MediaStore,
     /// The clock.
     pub clock: Clock,
     /// Verifies callers' tokens.

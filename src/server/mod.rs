@@ -77,11 +77,11 @@ impl Server {
         let (listener, holder) = listener_of(supervisor, &config)?;
         let metrics_listener = config.metrics.listen.as_deref().map(listen).transpose()?;
         let store = open_store(&config)?;
-        let folder = store.open_media_store(&config.data_directory)?;
+        let media_store = store.open_media_store(&config.data_directory)?;
         provisioning::save(&store, &config, clock.now())
             .and_then(|()| recover(&store, &clock))
             .map_err(|error| verify::diagnostics::explained(&config.database_path(), clock.now(), error))?;
-        folder.remove_partial_files()?;
+        media_store.remove_partial_files()?;
         let public_url = public_url(&config, listener.local_addr().map_err(Error::internal)?);
         let (feeds, limits) = (Feeds::new(&config.limits), RateLimits::new(&config.limits));
         let metrics = Metrics::new(store.commits().clone());
@@ -90,7 +90,7 @@ impl Server {
             config,
             public_url,
             store,
-            folder,
+            media_store,
             clock,
             verifier,
             wakers: Wakers::default(),

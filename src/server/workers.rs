@@ -69,13 +69,13 @@ fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
 
 /// The worker for files has clients of its own, so that large files take no connection from messages.
 fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
-    let Shared { config, store, folder, wakers, heartbeats, metrics, .. } = shared;
+    let Shared { config, store, media_store, wakers, heartbeats, metrics, .. } = shared;
     // One more than there are files: a token may be needed while all of them are under way.
     let tokens = tokens(shared, media::FROM_LINE + 1);
     let guard = SsrfGuard::new(&config.limits.allowed_hosts);
     let outbound = OutboundClient::new(guard, media::FROM_ELSEWHERE);
     let sources = MediaSources::new(tokens, outbound, &config.limits, metrics.fetches());
-    let worker = MediaWorker::new(store.clone(), folder.clone(), sources)?;
+    let worker = MediaWorker::new(store.clone(), media_store.clone(), sources)?;
     Ok(start(worker, shared, &wakers.medias, &heartbeats.medias, stop))
 }
 
@@ -95,9 +95,9 @@ fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
 
 /// Those that remove what is old and make backups.
 fn maintenance(shared: &Shared, stop: &Stop) -> Result<[JoinHandle<()>; 3]> {
-    let Shared { config, store, folder, wakers, heartbeats, metrics, .. } = shared;
+    let Shared { config, store, media_store, wakers, heartbeats, metrics, .. } = shared;
     let events = EventWorker::new(store.clone(), config.retention.events)?;
-    let backups = BackupWorker::new(config, folder, metrics.backups())?;
+    let backups = BackupWorker::new(config, media_store, metrics.backups())?;
     let retention = RetentionWorker::new(store.clone(), &config.retention);
     Ok([
         start(events, shared, &wakers.events, &heartbeats.events, stop),

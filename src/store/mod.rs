@@ -130,7 +130,7 @@ impl Store {
     pub async fn check_writable(&self, now: Timestamp) -> Result<()> {
         let Watched { place, looks } = &self.open.watched;
         place.check()?;
-        health::require_room(self.free_bytes()?)?;
+        health::require_capacity(self.free_bytes()?)?;
         if looks.must_write(now) {
             self.write(now, health::check_writable).await?;
         }

@@ -1,4 +1,4 @@
-//! LINE accounts: connect, list, read, change, remove. Credentials go in and never come out.
+//! LINE accounts: connect, list, read, update, remove. Credentials are write-only: no response contains them.
 
 pub mod quota;
 pub mod setup;
@@ -27,7 +27,7 @@ use crate::store::accounts::customers;
 use crate::store::chats::reconnection;
 use crate::store::outbox::{idempotency, removal};
 
-/// An account as a client writes it.
+/// The account in a request body.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AccountBody {
@@ -57,17 +57,18 @@ pub async fn get(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> 
     show(&app, caller.customer, id.parse()?)
 }
 
-/// Connects a channel and asks LINE about its token. While LINE cannot be asked, the account works and says so.
+/// Connects a channel and checks its token with LINE. While LINE is unreachable, the account works and is shown
+/// as unchecked.
 pub async fn create(
     caller: Caller,
     Json(body): Json<AccountBody>,
     app: web::Data<App>,
-    once: IdempotencyKey,
+    key: IdempotencyKey,
 ) -> Result<HttpResponse> {
     let now = app.shared.clock.now();
     let account = body.into_new(AccountId::new(now))?;
     let id = account.id;
-    let (Caller { customer, profile, .. }, claim) = (caller, once.claim());
+    let (Caller { customer, profile, .. }, claim) = (caller, key.claim());
     let create = app.shared.store.write(now, move |tx| {
         customers::introduce(tx, customer, &profile)?;
         accounts::create(tx, customer, &account)?;
@@ -78,7 +79,7 @@ pub async fn create(
     show(&app, customer, id)
 }
 
-/// Changes an account. A new token is tried at once, and what waited for it goes out.
+/// Updates an account. A new token is checked at key, and the messages that waited for it are sent.
 pub async fn update(
     caller: Caller,
     id: web::Path<String>,
@@ -87,10 +88,10 @@ pub async fn update(
 ) -> Result<HttpResponse> {
     let id: AccountId = id.parse()?;
     let change = body.into_change()?;
-    let is_new = change.credential.is_some() || change.secret.is_some();
+    let has_new_credential = change.credential.is_some() || change.secret.is_some();
     let now = app.shared.clock.now();
     app.shared.store.write(now, move |tx| accounts::update(tx, caller.customer, id, change)).await?;
-    if is_new {
+    if has_new_credential {
         app.shared.wakers.deliveries.wake();
         recheck(&app, caller.customer, id).await?;
     }
@@ -106,7 +107,7 @@ pub async fn remove(caller: Caller, id: web::Path<String>, app: web::Data<App>) 
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Asks LINE about an account's token and notes what it says.
+/// Checks an account's token with LINE and stores the result.
 pub async fn check(app: &App, account: &Account) -> Result<Check> {
     let id = account.id;
     let bot = app.tokens.call(id, &account.token, async |token| app.line.bot(token).await);
@@ -115,10 +116,10 @@ pub async fn check(app: &App, account: &Account) -> Result<Check> {
         Err(Error::LineRefused { message, .. }) => Check::Refused(message),
         Err(error) => Check::Unreachable(error.chain()),
     };
-    let noted = check.clone();
+    let result = check.clone();
     app.shared
         .store
-        .write(app.shared.clock.now(), move |tx| reconnection::save_check(tx, id, &noted))
+        .write(app.shared.clock.now(), move |tx| reconnection::save_check(tx, id, &result))
         .await?;
     Ok(check)
 }
@@ -129,7 +130,7 @@ async fn recheck(app: &App, customer: CustomerId, id: AccountId) -> Result<()> {
     check(app, &account).await.map(drop)
 }
 
-/// The answer that shows an account.
+/// The response that contains an account.
 pub fn show(app: &App, customer: CustomerId, id: AccountId) -> Result<HttpResponse> {
     let account: Account = app.reader.read(|connection| accounts::get(connection, customer, id))?;
     Ok(HttpResponse::Ok().json(AccountView::new(&account, app.shared.webhook_uri(id))))
@@ -180,7 +181,10 @@ impl AccountBody {
             detail: checked(self.detail.or_empty(), "detail")?,
             secret: credential(self.secret.not_null("secret")?, "secret")?,
             secret_next: next(self.secret_next)?,
-            credential: way_to_speak(self.token.not_null("token")?, self.channel_id.not_null("channel_id")?)?,
+            credential: message_credential(
+                self.token.not_null("token")?,
+                self.channel_id.not_null("channel_id")?,
+            )?,
             delivery_mode: self.delivery_mode.not_null("delivery_mode")?,
         })
     }
@@ -194,8 +198,8 @@ fn next(secret: Field<Secret>) -> Result<SecretChange> {
     }
 }
 
-/// A token, or the id of the channel whose tokens are fetched.
-fn way_to_speak(token: Option<Secret>, channel_id: Option<String>) -> Result<Option<Credential>> {
+/// How messages are authorized: a token, or the id of a channel for which tokens are fetched.
+fn message_credential(token: Option<Secret>, channel_id: Option<String>) -> Result<Option<Credential>> {
     let token = credential(token, "token")?;
     let channel_id = credential(channel_id.map(Secret::new), "channel_id")?;
     match (token, channel_id) {
@@ -216,7 +220,7 @@ fn missing(field: &str, meaning: &str) -> Error {
     )
 }
 
-/// A secret or token that can stand in a header.
+/// A secret or token that is valid in an HTTP header.
 fn credential(secret: Option<Secret>, field: &str) -> Result<Option<Secret>> {
     let expected = || {
         let message =

@@ -1,4 +1,4 @@
-//! How much of the month's messages an account has used, as LINE says.
+//! An account's monthly message quota and its use, as LINE reports them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::model::id::AccountId;
 use crate::runtime::app::App;
 use crate::store::accounts;
 
-/// LINE is asked again after this long.
+/// How long a quota is served from memory before LINE is asked again.
 const AGE_MAX: Duration = Duration::from_mins(1);
 
 /// The quota of one account, at most a minute old.

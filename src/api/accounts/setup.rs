@@ -20,7 +20,7 @@ use crate::runtime::app::App;
 use crate::store::accounts::customers;
 use crate::store::{accounts, webhooks};
 
-/// What to set up.
+/// The request body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetupBody {
@@ -34,7 +34,7 @@ struct SetupView<'a> {
     not_taken: &'a [NotTaken],
 }
 
-/// A field of the token's claim that was left as it was.
+/// A field of the token's claim that was not applied.
 #[derive(Serialize)]
 struct NotTaken {
     field: &'static str,
@@ -59,7 +59,7 @@ struct TestView<'a> {
     detail: &'a str,
 }
 
-/// How the setup of one account went.
+/// The result of setting up one account.
 struct Connected {
     account: AccountId,
     bot: Bot,
@@ -67,7 +67,7 @@ struct Connected {
     test: WebhookTest,
 }
 
-/// Makes the caller known and connects its accounts. Repeating it is harmless.
+/// Registers the caller and connects its accounts. Idempotent.
 pub async fn create(
     caller: Caller,
     Json(body): Json<SetupBody>,
@@ -93,7 +93,8 @@ pub async fn create(
     Ok(HttpResponse::Ok().json(SetupView { result, not_taken: &not_taken }))
 }
 
-/// What of a claim can be taken. Where the customer is told is held to the same rules as in `PUT /v1.0/webhook`.
+/// Splits a claim into what can be applied and what cannot. The webhook address follows the same rules as in
+/// `PUT /v1.0/webhook`.
 fn checked(mut claim: ProfileChange, guard: &SsrfGuard) -> (ProfileChange, Vec<NotTaken>) {
     let address = claim.webhook_uri.as_deref().map(|uri| guard.check_receiver(uri));
     let method = claim.webhook_method.as_deref().map(check_method);
@@ -107,7 +108,8 @@ fn checked(mut claim: ProfileChange, guard: &SsrfGuard) -> (ProfileChange, Vec<N
     (claim, not_taken)
 }
 
-/// All accounts of the caller. There may be many: a read that may take long.
+/// All accounts of the caller. There may be many, so this reads in the background rather than on the HTTP
+/// thread.
 async fn accounts_of(app: &App, customer: CustomerId) -> Result<Vec<Account>> {
     let accounts = app.shared.store.read(move |connection| accounts::all_of(connection, customer)).await?;
     if accounts.is_empty() {
@@ -142,10 +144,10 @@ impl From<HeldField> for NotTaken {
         let HeldField { field, by } = held;
         let (reason, message) = match by {
             FieldSource::File => {
-                ("declared", format!("`customers[].{field}` of the configuration file goes first"))
+                ("declared", format!("`customers[].{field}` of the configuration file takes precedence"))
             }
             FieldSource::Call | FieldSource::Token | FieldSource::Default => {
-                ("set_by_call", "what a call or a command has set goes first".to_owned())
+                ("set_by_call", "a value set by an API call or a command takes precedence".to_owned())
             }
         };
         Self { field, reason, message }

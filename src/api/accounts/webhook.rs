@@ -1,4 +1,5 @@
-//! LINE's webhook: signature, durable storage, 200 — in that order, and nothing else before the answer.
+//! LINE's webhook: verify the signature, store durably, respond 200, in that order and with nothing else before
+//! the response.
 
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::Method;
@@ -17,18 +18,19 @@ use crate::runtime::app::App;
 use crate::store::accounts;
 use crate::store::chats::inbound;
 
-/// Marks a request that LINE has signed, whatever became of it: it counts against nobody.
+/// Marks a request with a valid LINE signature, whatever its outcome: it does not count against the sender's
+/// rate limit.
 pub struct Signed;
 
-/// Whether a request could be a webhook that LINE has signed: it comes to that route in that way.
+/// Whether a request could be a signed webhook: a `POST` to the webhook route.
 pub fn may_be_signed(request: &ServiceRequest) -> bool {
     request.method() == Method::POST && request.match_pattern().as_deref() == Some(WEBHOOK)
 }
 
-/// Takes in the events of one webhook.
+/// Stores the events of one webhook request.
 ///
-/// 401 without LINE's signature, and the same for an account that does not exist. LINE waits two seconds: a storage
-/// that takes longer is answered with 503, and what it then stores all the same is told from LINE's next copy.
+/// Responds 401 without a valid signature, and likewise for an unknown account. LINE waits two seconds: slower
+/// storage gets a 503, and if the events are stored after all, LINE's redelivery is recognized as a duplicate.
 pub async fn receive(
     id: web::Path<String>,
     request: HttpRequest,
@@ -67,13 +69,16 @@ pub async fn receive(
     Ok(HttpResponse::Ok().finish())
 }
 
-/// Whether messages wait for a quota that is used up: an event brings a token with which one can go out for free.
+/// Whether messages wait because the quota is used up: an event brings a reply token, with which a message can
+/// be sent free of charge.
 fn waits_for_replies(account: &Account) -> bool {
     account.suspension.as_ref().is_some_and(|suspension| suspension.reason == SuspensionReason::Quota)
 }
 
-/// The account whose channel secret signed the body, and the body. What can be refused without reading that is refused
-/// before; and what cannot is read only as often as its address may be wrong, unless all of it is here already.
+/// The account whose channel secret signed the body, and the body.
+///
+/// Whatever can be rejected without reading the body is rejected first. Otherwise the body is read only while
+/// its address has unproved requests left, unless all of it has already arrived.
 async fn signed(
     app: &App,
     id: &str,
@@ -87,20 +92,21 @@ async fn signed(
     let signature = request.headers().get(signature::HEADER).map(HeaderValue::as_bytes);
     let signature = signature.filter(|signature| signature::is_plausible(signature)).ok_or_else(refused)?;
     let account = app.reader.read(|connection| accounts::find(connection, id))?.ok_or_else(refused)?;
-    let remote = request.extensions().get::<ClientAddress>().and_then(|remote| remote.0);
-    let body = match app.shared.limits.take_unverified(remote, app.shared.clock.now()) {
+    let client = request.extensions().get::<ClientAddress>().and_then(|client| client.0);
+    let body = match app.shared.limits.take_unverified(client, app.shared.clock.now()) {
         Ok(()) => body::read(request, &mut payload, limit_bytes).await?,
         Err(late) => body::at_hand(payload, limit_bytes).await.ok_or(late)?,
     };
     if !account.secrets().any(|secret| signature::verify(secret, &body, signature)) {
         return Err(refused());
     }
-    app.shared.limits.verified(remote, app.shared.clock.now());
+    app.shared.limits.verified(client, app.shared.clock.now());
     request.extensions_mut().insert(Signed);
     Ok((account, body))
 }
 
-/// The signature has proved the channel; another bot in the body is an odd setup that an operator should know of.
+/// Logs a webhook for another bot: the signature proves the channel, but the operator should know about such an
+/// odd setup.
 fn check_destination(account: &Account, destination: &str) {
     if let Check::Good(bot) = &account.check
         && !bot.user_id.is_empty()

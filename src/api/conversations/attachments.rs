@@ -1,4 +1,5 @@
-//! Uploads among the medias of a message: where LINE finds them, and what the message shows of them.
+//! Uploads among the medias of a message: the addresses that LINE fetches them from, and how the message shows
+//! them.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -14,20 +15,20 @@ use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::previews::PREVIEW_BYTES_MAX;
 use crate::store::files::uploads;
 
-/// At most so many medias make a message; with a text of full length that is five requests to LINE.
+/// The most medias in one message; with a text of full length they take five requests to LINE.
 const MEDIAS_MAX: usize = 20;
 
 /// The medias of a message, with an address for each upload.
 pub struct Attached {
-    /// What LINE is told of, in the shape of the HTTP contract.
+    /// What is sent to LINE, in the shape of the HTTP contract.
     pub medias: Vec<Value>,
-    /// What the message shows of those that are uploads.
+    /// How the message shows those that are uploads.
     pub shown: Vec<Option<Media>>,
-    /// The uploads that can be fetched once the message is stored.
+    /// The uploads that become public once the message is stored.
     pub uploads: Vec<MediaId>,
 }
 
-/// Where the uploads of a customer are.
+/// Looks up a customer's uploads.
 struct Uploads<'a> {
     app: &'a App,
     customer: CustomerId,
@@ -35,35 +36,35 @@ struct Uploads<'a> {
     found: Vec<MediaId>,
 }
 
-/// A media that is being put together.
+/// A media that is being assembled.
 struct Attachment {
     fields: Map<String, Value>,
     path: String,
 }
 
-/// Puts addresses in the place of uploads. `Conflict` when LINE could not reach them.
+/// Replaces upload ids by addresses. `Conflict` when LINE could not reach them.
 pub fn attach(medias: Vec<Value>, customer: CustomerId, app: &App) -> Result<Attached> {
     if medias.len() > MEDIAS_MAX {
         return Err(invalid("medias", format!("Size must be between 0 and {MEDIAS_MAX}")));
     }
-    let files = app.shared.folder.clone();
+    let files = app.shared.media_store.clone();
     let mut uploads = Uploads { app, customer, files, found: Vec::new() };
-    let (mut told, mut shown) = (Vec::new(), Vec::new());
+    let (mut for_line, mut shown) = (Vec::new(), Vec::new());
     for (index, media) in medias.into_iter().enumerate() {
         match media {
             Value::Object(fields) if fields.contains_key("id") || fields.contains_key("preview_id") => {
                 let attachment = Attachment { fields, path: format!("medias[{index}]") };
                 let (media, as_shown) = uploads.attach(attachment)?;
-                told.push(media);
+                for_line.push(media);
                 shown.push(as_shown);
             }
             other => {
-                told.push(other);
+                for_line.push(other);
                 shown.push(None);
             }
         }
     }
-    Ok(Attached { medias: told, shown, uploads: uploads.found })
+    Ok(Attached { medias: for_line, shown, uploads: uploads.found })
 }
 
 impl Uploads<'_> {
@@ -84,8 +85,7 @@ impl Uploads<'_> {
                     media.set("preview_uri", address.ok_or_else(|| too_large(&media.at("preview_uri")))?);
                 }
                 Some("video") => {
-                    let expected =
-                        "a film needs a picture: give its `preview_uri`, or the `preview_id` of an upload";
+                    let expected = "a video needs a preview image: give its `preview_uri`, or the `preview_id` of an upload";
                     return Err(invalid(media.at("preview_uri"), expected));
                 }
                 _ => {}
@@ -99,9 +99,9 @@ impl Uploads<'_> {
         Ok((media.fields.into(), Some(shown)))
     }
 
-    /// The upload, which must be of this kind; any can be sent as a file.
+    /// The upload, which must be of this kind. Any upload can be sent as a file.
     fn find(&mut self, id: &Value, path: &str, kind: MediaType) -> Result<Upload> {
-        let unknown = || invalid(path, "is not the id of a file that was uploaded");
+        let unknown = || invalid(path, "is not the id of an uploaded file");
         let id: MediaId = id.as_str().and_then(|id| id.parse().ok()).ok_or_else(unknown)?;
         let found = self.app.reader.read(|connection| uploads::get(connection, self.customer, id))?;
         let upload = found.ok_or_else(unknown)?;
@@ -112,7 +112,7 @@ impl Uploads<'_> {
         Ok(upload)
     }
 
-    /// Where a picture of at most a megabyte is; `None` when there is none.
+    /// The address of an image of at most a megabyte; `None` when there is none.
     fn preview_address(&self, upload: &Upload) -> Result<Option<String>> {
         if upload.size <= PREVIEW_BYTES_MAX {
             return self.address(upload, "").map(Some);
@@ -121,7 +121,7 @@ impl Uploads<'_> {
         exists.then(|| self.address(upload, "preview/")).transpose()
     }
 
-    /// Where LINE and its users find the file.
+    /// The public address of the file, for LINE and its users.
     fn address(&self, upload: &Upload, part: &str) -> Result<String> {
         let shared = &self.app.shared;
         let base = reachable(shared.public_url.as_deref(), &shared.config.line.api_base)?;
@@ -157,20 +157,21 @@ impl Attachment {
         self.fields.insert(name.to_owned(), value.into());
     }
 
-    /// Takes one property out; the other, which says the same, may not be there too.
+    /// Removes and returns a property. `Invalid` when the alternative property is given too.
     fn take(&mut self, name: &str, other: &str) -> Result<Option<Value>> {
         if !self.has(name) {
             self.fields.remove(name);
             return Ok(None);
         }
         if self.has(other) {
-            return Err(invalid(self.at(other), format!("cannot be there beside `{name}`")));
+            return Err(invalid(self.at(other), format!("cannot be given together with `{name}`")));
         }
         Ok(self.fields.remove(name))
     }
 }
 
-/// Where LINE can fetch files: LINE takes HTTPS only, and a LINE on this machine, such as the sandbox, whatever there is.
+/// The base address from which LINE can fetch files. LINE accepts HTTPS only; a LINE on this machine, such as
+/// the sandbox, accepts any scheme.
 fn reachable<'a>(base: Option<&'a str>, line: &Url) -> Result<&'a str> {
     let expected = "an upload can be sent only when `public_url` is configured and begins with https://, because LINE \
                     fetches it from there";
@@ -182,7 +183,7 @@ fn kind_of(media: &Attachment) -> Option<&str> {
     media.fields.get("type").and_then(Value::as_str)
 }
 
-/// What an address may end with; it is for people only.
+/// The readable last part of an address; it is for people only.
 fn name(filename: &str) -> String {
     let stem = filename.rsplit_once('.').map_or(filename, |(stem, _)| stem);
     let plain =
@@ -192,7 +193,7 @@ fn name(filename: &str) -> String {
 }
 
 fn too_large(path: &str) -> Error {
-    invalid(path, "this picture has no preview of at most 1 MB: give its `preview_uri`")
+    invalid(path, "this image has no preview of at most 1 MB: give its `preview_uri`")
 }
 
 fn invalid(property: impl Into<String>, message: impl Into<String>) -> Error {
@@ -204,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_is_given_addresses_that_it_can_fetch() {
+    fn uploads_are_sent_only_from_addresses_that_line_can_fetch() {
         let check = |base: Option<&str>, line: &str, expected: bool| {
             assert_eq!(reachable(base, &line.parse().unwrap()).is_ok(), expected, "{base:?} {line}");
         };

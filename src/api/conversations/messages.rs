@@ -21,7 +21,7 @@ use crate::store::chats::{conversations, messages};
 use crate::store::outbox::sending::NewMessage;
 use crate::store::outbox::{idempotency, sending};
 
-/// Whose conversation, and which.
+/// A conversation and its owner.
 type Of = (CustomerId, ConversationId);
 
 /// A page of a conversation's messages, newest first.
@@ -50,22 +50,22 @@ pub async fn get(
     show(&app, of, ids.1.parse()?)
 }
 
-/// Makes a message durable, then waits a while for LINE's first answer unless the client does not want to.
+/// Stores a message durably, then waits for LINE's first response unless the client asks not to.
 pub async fn send(
     caller: Caller,
     id: web::Path<String>,
     request: HttpRequest,
     Json(message): Json<SendMessage>,
-    (app, once): (web::Data<App>, IdempotencyKey),
+    (app, key): (web::Data<App>, IdempotencyKey),
 ) -> Result<HttpResponse> {
     let of = (caller.customer, id.parse::<ConversationId>()?);
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
     let message = prepare(message, &conversation, of, &app)?;
-    capacity::require_room(&app, caller.customer)?;
+    capacity::require_capacity(&app, caller.customer)?;
     let id = message.id;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();
-    let claim = once.claim();
+    let claim = key.claim();
     let send = app.shared.store.write(now, move |tx| {
         sending::send(tx, of.0, of.1, &message)?;
         idempotency::note(tx, claim.as_ref(), Created::Message(id))
@@ -78,7 +78,7 @@ pub async fn send(
     show(&app, of, id)
 }
 
-/// The message with the requests that carry it, once nothing speaks against sending it.
+/// Validates a message and builds the LINE requests that carry it.
 fn prepare(mut message: SendMessage, conversation: &Conversation, of: Of, app: &App) -> Result<NewMessage> {
     let force = message.force;
     let attached = attachments::attach(std::mem::take(&mut message.medias), of.0, app)?;
@@ -102,22 +102,22 @@ fn prepare(mut message: SendMessage, conversation: &Conversation, of: Of, app: &
     })
 }
 
-/// LINE's token of a message that is to be quoted.
+/// LINE's quote token of a message.
 fn quote_token(app: &App, of: Of, id: MessageId) -> Result<String> {
     let token = app.reader.read(|connection| messages::quote_token(connection, of, id))?;
     let unquotable =
-        || outgoing::invalid_quote("is no message of this conversation that LINE lets be quoted");
+        || outgoing::invalid_quote("is not a message of this conversation that LINE allows to be quoted");
     token.ok_or_else(unquotable)
 }
 
-/// The answer that shows a message.
+/// The response that contains a message.
 pub fn show(app: &App, of: Of, id: MessageId) -> Result<HttpResponse> {
     app.reader.read(|connection| {
         messages::get(connection, of, id, |row| HttpResponse::Ok().json(MessageView::from(row)))
     })
 }
 
-/// `Prefer: respond-async` (RFC 7240).
+/// Whether the request has `Prefer: respond-async` (RFC 7240).
 pub fn prefers_no_wait(request: &HttpRequest) -> bool {
     let preferences = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
     preferences.flat_map(|value| value.split(',')).any(|token| {

@@ -22,7 +22,7 @@ use crate::model::id::ConversationId;
 use crate::runtime::app::App;
 use crate::store::chats::conversations;
 
-/// A rename: what is absent stays.
+/// The body of a rename; absent fields stay as they are.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rename {

@@ -1,4 +1,4 @@
-//! The body of a message to send: what it may say, what it refers to, and how it is shown afterwards.
+//! The request body of a message to send, and how its medias are shown afterwards.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,26 +20,26 @@ pub struct SendMessage {
     /// Each in the shape of the HTTP contract.
     #[serde(default, deserialize_with = "or_default")]
     pub medias: Vec<Value>,
-    /// Who is named in the text.
+    /// The people mentioned in the text.
     #[serde(default, deserialize_with = "or_default")]
     mentions: Vec<MentionToSend>,
-    /// LINE's quick reply items, to stand under the last of it.
+    /// LINE's quick reply items, shown under the last message.
     #[serde(default, deserialize_with = "or_default")]
     quick_replies: Vec<Value>,
     /// The message that it answers.
     #[serde(default)]
     quote: Option<String>,
-    /// Under whose name it is shown.
+    /// The name and icon under which it is shown.
     #[serde(default)]
     sender: Option<Value>,
     #[serde(default, deserialize_with = "or_default")]
     notification_disabled: bool,
-    /// Send although LINE's events say that the other side cannot be reached.
+    /// Send even though LINE's events say that the other side cannot be reached.
     #[serde(default, deserialize_with = "or_default")]
     pub force: bool,
 }
 
-/// Who is named, and where: in UTF-16 code units of the text.
+/// A mention. Its position is in UTF-16 code units of the text.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MentionToSend {
@@ -66,7 +66,7 @@ impl SendMessage {
         self.quote.as_deref().map(|id| id.parse().map_err(invalid)).transpose()
     }
 
-    /// The message to send, once there is something to send. `quote_token` is that of the message that it quotes.
+    /// The message to send. `Invalid` when it is empty. `quote_token` belongs to the message that it quotes.
     pub fn outgoing(self, quote_token: Option<String>) -> Result<Outgoing> {
         if self.text.is_empty() && self.medias.is_empty() {
             let expected = "a message needs a `text` or at least one of `medias`";
@@ -85,7 +85,8 @@ impl SendMessage {
     }
 }
 
-/// The medias as messages show them, once they are known to be what LINE takes; of uploads that is known already.
+/// The medias as messages show them, once validated as acceptable to LINE; for uploads that view exists
+/// already.
 pub fn shown(medias: &[Value], uploads: Vec<Option<Media>>) -> Result<Vec<Media>> {
     medias.iter().zip(uploads).map(|(media, upload)| upload.map_or_else(|| shown_one(media), Ok)).collect()
 }
@@ -96,13 +97,13 @@ fn shown_one(media: &Value) -> Result<Media> {
     named.insert("id".to_owned(), serde_json::to_value(MediaId::random()).map_err(Error::internal)?);
     let mut media: Media = serde_json::from_value(named.into()).map_err(Error::internal)?;
     if media.r#type == MediaType::File {
-        // LINE has no such message: this is what the other side reads instead.
+        // LINE has no file messages: the other side gets this text instead.
         media.alt_text = media.uri.as_deref().map(|uri| link_text(&media.filename, uri));
     }
     Ok(media)
 }
 
-/// A quote that cannot be.
+/// The error for an invalid quote.
 pub fn invalid_quote(message: &str) -> Error {
     Error::InvalidProperties(vec![InvalidProperty::new("quote", message)])
 }

@@ -1,4 +1,4 @@
-//! Those who take part in a conversation, page by page.
+//! The participants of a conversation, page by page.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -11,11 +11,11 @@ use crate::model::id::ConversationId;
 use crate::runtime::app::App;
 use crate::store::chats::participants;
 
-/// The place of the account itself, before all others.
-const OWN_PLACE: u32 = 0;
+/// The position of the account itself, before all others.
+const OWN_POSITION: u32 = 0;
 
-/// A page of those who take part: the account, the other side, and the members in the order in which they first did
-/// something.
+/// A page of participants: the account, the other side, and the members in the order in which they were first
+/// seen.
 pub async fn list(
     caller: Caller,
     id: web::Path<String>,
@@ -27,10 +27,10 @@ pub async fn list(
     let listed = app.reader.read(|connection| participants::page(connection, of, page))?;
     let mut body = ListBody::default();
     if page.after.is_none() {
-        body.push(&AddressView::account(), OWN_PLACE);
+        body.push(&AddressView::account(), OWN_POSITION);
     }
-    for (place, participant) in &listed {
-        body.push(&AddressView::from(participant), *place);
+    for (position, participant) in &listed {
+        body.push(&AddressView::from(participant), *position);
     }
     Ok(HttpResponse::Ok().content_type(JSON_TYPE).body(body.finish()))
 }

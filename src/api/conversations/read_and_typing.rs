@@ -1,4 +1,4 @@
-//! Small signs to the other side of a conversation: that it was read, and that an answer is on its way.
+//! Marking a conversation as read, and the loading animation that shows the user that a reply is being written.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -18,17 +18,17 @@ use crate::store::chats::conversations;
 const STEP_SECONDS: u32 = 5;
 const SECONDS_MAX: u32 = 60;
 
-/// For so long it is shown unless the caller says otherwise.
-const SECONDS_UNLESS_GIVEN: u32 = 20;
+/// How long it is shown by default.
+const SECONDS_DEFAULT: u32 = 20;
 
-/// For how long to show that an answer is on its way.
+/// How long to show the animation.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Typing {
     seconds: Option<u32>,
 }
 
-/// Marks everything that the other side wrote as read.
+/// Marks all messages of the other side as read.
 pub async fn read(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
     let id: ConversationId = id.parse()?;
     let (_, account) = chat(&app, &caller, id)?;
@@ -40,7 +40,7 @@ pub async fn read(caller: Caller, id: web::Path<String>, app: web::Data<App>) ->
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Shows the user that an answer is on its way.
+/// Shows the user the loading animation.
 pub async fn typing(
     caller: Caller,
     id: web::Path<String>,
@@ -48,7 +48,7 @@ pub async fn typing(
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
     let (conversation, account) = chat(&app, &caller, id.parse()?)?;
-    let seconds = seconds.unwrap_or(SECONDS_UNLESS_GIVEN);
+    let seconds = seconds.unwrap_or(SECONDS_DEFAULT);
     if !(STEP_SECONDS..=SECONDS_MAX).contains(&seconds) || !seconds.is_multiple_of(STEP_SECONDS) {
         let message =
             format!("`seconds` must be {STEP_SECONDS} to {SECONDS_MAX}, a multiple of {STEP_SECONDS}");
@@ -62,7 +62,7 @@ pub async fn typing(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A conversation of the caller and the account whose chat it is. `Conflict` when the account was removed.
+/// A conversation of the caller and its account. `Conflict` when the account was removed.
 fn chat(app: &App, caller: &Caller, id: ConversationId) -> Result<(Conversation, Account)> {
     app.reader.read(|connection| {
         let conversation = conversations::get(connection, caller.customer, id)?;

@@ -1,4 +1,4 @@
-//! Retries: a message that has failed is sent again.
+//! Retries: sends a failed message again.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -16,31 +16,31 @@ use crate::runtime::app::App;
 use crate::store::chats::conversations;
 use crate::store::outbox::{idempotency, sending};
 
-/// How to send again.
+/// The request body.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
-    /// Also what may have been sent, and to whom LINE's events say that nothing arrives.
+    /// Retry even when the message may have been sent, or LINE's events say that nothing reaches the recipient.
     #[serde(default, deserialize_with = "or_default")]
     force: bool,
 }
 
-/// Sends a message again that has failed, and waits for LINE as sending does.
+/// Sends a failed message again, and waits for LINE as sending does.
 pub async fn create(
     caller: Caller,
     ids: web::Path<(String, String)>,
     request: HttpRequest,
     MaybeJson(Retry { force }): MaybeJson<Retry>,
-    (app, once): (web::Data<App>, IdempotencyKey),
+    (app, key): (web::Data<App>, IdempotencyKey),
 ) -> Result<HttpResponse> {
     let of = (caller.customer, ids.0.parse::<ConversationId>()?);
     let id: MessageId = ids.1.parse()?;
     let conversation = app.reader.read(|connection| conversations::get(connection, of.0, of.1))?;
     conversation.check_sendable(force)?;
-    capacity::require_room(&app, caller.customer)?;
+    capacity::require_capacity(&app, caller.customer)?;
     let mut outcome = app.shared.outcomes.expect(id);
     let now = app.shared.clock.now();
-    let claim = once.claim();
+    let claim = key.claim();
     let retry = app.shared.store.write(now, move |tx| {
         sending::retry(tx, of, id, force)?;
         idempotency::note(tx, claim.as_ref(), Created::Message(id))

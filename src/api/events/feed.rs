@@ -1,7 +1,7 @@
-//! The live feed: a customer's events as they happen, as server-sent events (WHATWG HTML, 9.2).
+//! The live feed: a customer's events as server-sent events (WHATWG HTML, 9.2).
 //!
-//! A feed keeps nothing but how far it has come. It reads rows once they are committed, and hands on no more before the
-//! client has taken what it was given.
+//! A feed holds nothing but its cursor. It reads committed rows, and reads more only when the client has taken
+//! what it was sent.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -28,16 +28,16 @@ use crate::runtime::wakers::Stop;
 use crate::store::engine::listeners::EventListener;
 use crate::store::events::{self, EventCursor, FeedStart, ReadProgress};
 
-/// The header with which a client takes up where it ended.
+/// The header with which a client resumes where it stopped.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Proxies that would wait for more before they pass on what there is (nginx) are told not to.
+/// Disables buffering in proxies that would otherwise hold back a partial response (nginx).
 const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
-/// After how long a client that lost its connection comes back.
+/// How long a client waits before it reconnects.
 const RECONNECT_MILLISECONDS: u32 = 1_000;
 
-/// Which events a caller wants.
+/// The events that a caller asks for.
 struct FeedQuery {
     customer: CustomerId,
     grant: Grant,
@@ -50,36 +50,36 @@ struct FeedQuery {
 struct Feed {
     app: web::Data<App>,
     query: FeedQuery,
-    reading: EventCursor,
+    cursor: EventCursor,
     listener: EventListener,
     end: Stop,
-    _place: FeedPermit,
-    /// What the client gets first.
-    greeting: Option<String>,
-    /// The id that the client would come back with.
-    known: i64,
-    /// When the client was given the last piece.
-    given: Option<Instant>,
+    _permit: FeedPermit,
+    /// Sent first, before any event.
+    preamble: Option<String>,
+    /// The last id the client was sent, with which it would reconnect.
+    last_id: i64,
+    /// When the last chunk was handed out.
+    last_chunk_at: Option<Instant>,
 }
 
-/// A customer's events, from now on or from where the client ended.
+/// Streams a customer's events from now on, or from where the client stopped.
 pub async fn read(request: HttpRequest, app: web::Data<App>) -> Result<HttpResponse> {
     let query = FeedQuery::of(&request, &app).await?;
-    let place = app.shared.feeds.acquire(query.customer)?;
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header(UNBUFFERED);
+    let permit = app.shared.feeds.acquire(query.customer)?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header(UNBUFFERED);
     if request.method() == Method::HEAD {
-        return Ok(answer.streaming(stream::empty::<Result<Bytes, Infallible>>()));
+        return Ok(response.streaming(stream::empty::<Result<Bytes, Infallible>>()));
     }
-    let feed = Feed::open(app, query, place)?;
-    Ok(answer.streaming(feed.pieces()))
+    let feed = Feed::open(app, query, permit)?;
+    Ok(response.streaming(feed.chunks()))
 }
 
 impl FeedQuery {
     async fn of(request: &HttpRequest, app: &App) -> Result<Self> {
         let now = app.shared.clock.now();
         let (customer, grant) = match query::parameter(request, "ticket") {
-            // Who only looks uses nothing up.
+            // HEAD does not consume the ticket.
             Some(ticket) if request.method() == Method::HEAD => app.shared.tickets.peek(&ticket, now)?,
             Some(ticket) => app.shared.tickets.redeem(&ticket, now)?,
             None => Caller::extract(request).await.map(|caller| (caller.customer, caller.grant))?,
@@ -97,18 +97,18 @@ impl FeedQuery {
     }
 }
 
-/// Where the client ended. The header goes before the parameter, because a browser that comes back repeats the address
-/// as it was at first.
+/// Where the client stopped. The header takes precedence over the parameter, because a browser that reconnects
+/// repeats the original address.
 fn start(request: &HttpRequest) -> FeedStart {
     let header =
         request.headers().get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes().trim_ascii()));
     let parameter = || query::parameter(request, "last_event_id");
-    // Who has heard nothing yet has an empty id (WHATWG HTML, 9.2.3).
+    // A client that has received no event yet has an empty id (WHATWG HTML, 9.2.3).
     let given = |id: &Cow<'_, str>| !id.is_empty();
     let Some(id) = header.filter(given).or_else(|| parameter().filter(given)) else {
         return FeedStart::Now;
     };
-    // Whatever else it is, it is an id that this server never gave.
+    // Anything that is not a number is an id this server never issued.
     let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
     let sequence = id.parse().ok().filter(|_| is_number);
     FeedStart::After(sequence.unwrap_or(i64::MAX))
@@ -124,34 +124,44 @@ fn kinds(types: &str) -> Result<Vec<EventKind>> {
 }
 
 impl Feed {
-    fn open(app: web::Data<App>, query: FeedQuery, place: FeedPermit) -> Result<Self> {
-        let (reading, greeting) = match query.open(&app, query.start)? {
-            Some(reading) => (reading, String::new()),
+    fn open(app: web::Data<App>, query: FeedQuery, permit: FeedPermit) -> Result<Self> {
+        let (cursor, reset) = match query.open(&app, query.start)? {
+            Some(cursor) => (cursor, String::new()),
             None => reset(&app, &query)?,
         };
-        let listener = app.shared.store.listen(&reading);
-        let (end, known) = (app.shared.end.stop(), reading.after());
-        let greeting = Some(format!("retry: {RECONNECT_MILLISECONDS}\nid: {known}\n\n{greeting}"));
-        Ok(Self { app, query, reading, listener, end, _place: place, greeting, known, given: None })
-    }
-
-    fn pieces(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        unfold(self, |mut feed| async move {
-            let piece = feed.piece().await?;
-            feed.given = Some(Instant::now());
-            Some((Ok(Bytes::from(piece)), feed))
+        let listener = app.shared.store.listen(&cursor);
+        let (end, last_id) = (app.shared.end.stop(), cursor.after());
+        let preamble = Some(format!("retry: {RECONNECT_MILLISECONDS}\nid: {last_id}\n\n{reset}"));
+        Ok(Self {
+            app,
+            query,
+            cursor,
+            listener,
+            end,
+            _permit: permit,
+            preamble,
+            last_id,
+            last_chunk_at: None,
         })
     }
 
-    /// What the client gets next; `None` at the end of the feed. It is asked for when the client has taken what it was
-    /// given before, all but a few kilobytes.
-    async fn piece(&mut self) -> Option<String> {
-        if self.given.is_some_and(|given| given.elapsed() > self.app.shared.config.limits.stall_timeout) {
-            log::info!("a feed is ended, because its client reads too slowly");
+    fn chunks(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        unfold(self, |mut feed| async move {
+            let chunk = feed.chunk().await?;
+            feed.last_chunk_at = Some(Instant::now());
+            Some((Ok(Bytes::from(chunk)), feed))
+        })
+    }
+
+    /// The next chunk; `None` at the end of the feed. It is polled when the client has taken all but a few
+    /// kilobytes of the previous one.
+    async fn chunk(&mut self) -> Option<String> {
+        if self.last_chunk_at.is_some_and(|at| at.elapsed() > self.app.shared.config.limits.stall_timeout) {
+            log::info!("closing a feed: its client reads too slowly");
             return None;
         }
-        if let Some(greeting) = self.greeting.take() {
-            return Some(greeting);
+        if let Some(preamble) = self.preamble.take() {
+            return Some(preamble);
         }
         let heartbeat = Instant::now() + self.app.shared.config.limits.feed_heartbeat;
         let (clock, grant) = (&self.app.shared.clock.clone(), self.query.grant);
@@ -159,10 +169,10 @@ impl Feed {
             if !grant.holds(clock.now()) {
                 return None;
             }
-            let piece =
-                self.read().inspect_err(|error| log::error!("a feed is ended: {}", error.chain())).ok()?;
-            if !piece.is_empty() {
-                return Some(piece);
+            let chunk =
+                self.read().inspect_err(|error| log::error!("closing a feed: {}", error.chain())).ok()?;
+            if !chunk.is_empty() {
+                return Some(chunk);
             }
             tokio::select! {
                 () = self.listener.notified() => {}
@@ -173,50 +183,51 @@ impl Feed {
         }
     }
 
-    /// The events that have happened since, as far as they make one piece; nothing when there are none.
+    /// The next events, up to one chunk; empty when there are none.
     fn read(&mut self) -> Result<String> {
         loop {
-            let (mut piece, reading) = (String::new(), &mut self.reading);
-            let visit = |event: &EventRow<'_>| write_event(&mut piece, event);
-            let progress = self.app.reader.read(|connection| events::next(connection, reading, visit))?;
+            let (mut chunk, cursor) = (String::new(), &mut self.cursor);
+            let write = |event: &EventRow<'_>| write_event(&mut chunk, event);
+            let progress = self.app.reader.read(|connection| events::next(connection, cursor, write))?;
             if progress == ReadProgress::Lost {
-                let (reading, reset) = reset(&self.app, &self.query)?;
-                self.known = reading.after();
-                self.reading = reading;
+                let (cursor, reset) = reset(&self.app, &self.query)?;
+                self.last_id = cursor.after();
+                self.cursor = cursor;
                 return Ok(reset);
             }
-            if !piece.is_empty() {
-                self.known = self.reading.after();
+            if !chunk.is_empty() {
+                self.last_id = self.cursor.after();
             }
-            if !piece.is_empty() || progress == ReadProgress::End {
-                return Ok(piece);
+            if !chunk.is_empty() || progress == ReadProgress::End {
+                return Ok(chunk);
             }
         }
     }
 
-    /// A comment, and the id of what the client would not have wanted, so that it comes back behind that.
+    /// A comment, with the id of the last event that was filtered out, so that the client resumes after it.
     fn heartbeat(&mut self) -> String {
-        let after = self.reading.after();
-        let id = if after == self.known { String::new() } else { format!("id: {after}\n") };
-        self.known = after;
+        let after = self.cursor.after();
+        let id = if after == self.last_id { String::new() } else { format!("id: {after}\n") };
+        self.last_id = after;
         format!(": still here\n{id}\n")
     }
 }
 
-/// A reading from now on, and what tells the client that it missed something.
+/// A cursor that starts now, and the `reset` event that reports a gap to the client.
 fn reset(app: &App, query: &FeedQuery) -> Result<(EventCursor, String)> {
-    let reading = query.open(app, FeedStart::Now)?;
-    let reading = reading.ok_or_else(|| Error::internal("there is no newest event"))?;
+    let cursor = query.open(app, FeedStart::Now)?;
+    let cursor = cursor.ok_or_else(|| Error::internal("there is no newest event"))?;
     let view = serde_json::to_string(&ResetView::new(app.shared.clock.now())).map_err(Error::internal)?;
-    let reset = format!("id: {}\nevent: {}\ndata: {view}\n\n", reading.after(), ResetView::TYPE);
-    Ok((reading, reset))
+    let reset = format!("id: {}\nevent: {}\ndata: {view}\n\n", cursor.after(), ResetView::TYPE);
+    Ok((cursor, reset))
 }
 
-/// Adds an event as a client of server-sent events reads it.
+/// Appends an event in the server-sent events format.
 ///
-/// JSON has no line break outside of its texts, and writes those inside as `\n`: an event is one line of data.
-pub fn write_event(piece: &mut String, event: &EventRow<'_>) {
+/// Compact JSON contains no raw line break (inside strings they are `\n`), so an event is one line of data.
+pub fn write_event(chunk: &mut String, event: &EventRow<'_>) {
     let view = serde_json::to_string(&EventView::from(event)).expect("views are always JSON");
     let (sequence, name) = (event.sequence, event_type(event.kind));
-    write!(piece, "id: {sequence}\nevent: {name}\ndata: {view}\n\n").expect("a text takes every text");
+    write!(chunk, "id: {sequence}\nevent: {name}\ndata: {view}\n\n")
+        .expect("writing to a String cannot fail");
 }

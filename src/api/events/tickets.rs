@@ -7,7 +7,7 @@ use crate::contract::views::TicketView;
 use crate::error::Result;
 use crate::runtime::app::App;
 
-/// A ticket for one feed of the caller.
+/// Issues a ticket that opens one feed of the caller.
 pub async fn create(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
     let (ticket, expires_at) =
         app.shared.tickets.issue(caller.customer, caller.grant, app.shared.clock.now())?;

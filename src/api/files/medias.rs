@@ -1,4 +1,4 @@
-//! Files: served piece by piece, in a way that no file can make a browser do anything but show it.
+//! Serves files in chunks, with headers that let a browser do nothing but show them.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -24,10 +24,10 @@ use crate::runtime::app::App;
 use crate::store::files::media_store::Variant;
 use crate::store::files::medias;
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
-/// A file that is to be served.
+/// A file to serve.
 struct Served {
     file: File,
     name: String,
@@ -36,7 +36,7 @@ struct Served {
     size: u64,
 }
 
-/// A file on disk, and what its first bytes tell.
+/// A file on disk, and the content type found from its first bytes.
 struct Opened {
     file: File,
     size: u64,
@@ -54,7 +54,7 @@ pub async fn get(
     serve(&app, &request, stored, Variant::Whole).await
 }
 
-/// The small picture of a file.
+/// The preview of a file.
 pub async fn preview(
     caller: Caller,
     id: web::Path<String>,
@@ -71,7 +71,7 @@ fn stored(app: &App, caller: &Caller, id: &str) -> Result<StoredFile> {
     app.reader.read(|connection| medias::get(connection, caller.customer, id))
 }
 
-/// As much of a file, or of its small picture, as is asked for.
+/// Serves the requested range of a file or of its preview.
 pub async fn serve(
     app: &App,
     request: &HttpRequest,
@@ -96,13 +96,13 @@ pub async fn serve(
             Served { file, name, content_type, etag: format!("\"{digest}\""), size }
         }
     };
-    answer(request, served)
+    respond(request, served)
 }
 
 async fn open(app: &App, id: MediaId, kind: Variant) -> Result<Opened> {
-    let folder = app.shared.folder.clone();
+    let media_store = app.shared.media_store.clone();
     let look = move || {
-        let mut file = folder.read(id, kind)?;
+        let mut file = media_store.read(id, kind)?;
         let mut head = Vec::with_capacity(HEAD_BYTES);
         file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
         Ok::<_, std::io::Error>(Opened {
@@ -116,13 +116,13 @@ async fn open(app: &App, id: MediaId, kind: Variant) -> Result<Opened> {
         ErrorKind::NotFound if kind == Variant::Preview => {
             Error::NotHere(Resource::Media, "there is no preview of this media".to_owned())
         }
-        // It was withdrawn a moment ago.
+        // The message was unsent in the meantime.
         ErrorKind::NotFound => Error::NotFound(Resource::Media),
         _ => Error::internal(error),
     })
 }
 
-fn answer(request: &HttpRequest, served: Served) -> Result<HttpResponse> {
+fn respond(request: &HttpRequest, served: Served) -> Result<HttpResponse> {
     let (start, length, mut response) = match select(request.headers(), &served.etag, served.size) {
         Selection::Whole => (0, served.size, HttpResponse::Ok()),
         Selection::Part { start, length } => {
@@ -140,7 +140,7 @@ fn answer(request: &HttpRequest, served: Served) -> Result<HttpResponse> {
     Ok(response.body(SizedStream::new(length, chunks(served.file, start, length))))
 }
 
-/// The headers that keep a browser from running anything that somebody sent.
+/// Sets the headers that keep a browser from running anything in a file.
 fn protect(response: &mut HttpResponseBuilder, served: &Served) {
     let shown = if content::is_inline(&served.content_type) { "inline" } else { "attachment" };
     response
@@ -152,7 +152,7 @@ fn protect(response: &mut HttpResponseBuilder, served: &Served) {
         .insert_header((CONTENT_DISPOSITION, disposition(shown, &served.name)));
 }
 
-/// So many bytes from `start` on, read as the client takes them.
+/// `length` bytes from `start` on, read as the client takes them.
 fn chunks(file: File, start: u64, length: u64) -> impl Stream<Item = Result<Bytes>> + 'static {
     stream::try_unfold((file, start, length), |(mut file, start, left)| async move {
         if left == 0 {
@@ -167,14 +167,14 @@ fn chunks(file: File, start: u64, length: u64) -> impl Stream<Item = Result<Byte
         let (chunk, file) = web::block(read).await.map_err(Error::internal)?.map_err(Error::internal)?;
         let taken = u64::try_from(chunk.len()).map_err(Error::internal)?;
         if taken == 0 {
-            return Err(Error::internal("a file is shorter than its row says"));
+            return Err(Error::internal("a file is shorter than its recorded size"));
         }
         Ok(Some((Bytes::from(chunk), (file, start + taken, left - taken))))
     })
 }
 
-/// `Content-Disposition` with the name in both forms (RFC 6266, RFC 8187): one for old clients in plain ASCII, one with
-/// everything but what could mislead a reader.
+/// `Content-Disposition` with the name in both forms (RFC 6266, RFC 8187): plain ASCII for old clients, and the
+/// whole name without characters that could mislead a reader.
 pub fn disposition(shown: &str, name: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || " ._-()".contains(character);
     let fallback: String =
@@ -184,13 +184,14 @@ pub fn disposition(shown: &str, name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            write!(encoded, "%{byte:02X}").expect("a text takes every character");
+            write!(encoded, "%{byte:02X}").expect("writing to a String cannot fail");
         }
     }
     format!("{shown}; filename=\"{fallback}\"; filename*=UTF-8''{encoded}")
 }
 
-/// Controls, and marks that turn the direction of writing: with them "exe.jpg" could be read where it is "gpj.exe".
+/// Control characters, path separators and marks that change the direction of writing: with them "gpj.exe"
+/// could be displayed as "exe.jpg".
 fn is_misleading(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '/' | '\\')
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hostile_name_breaks_no_header_and_misleads_nobody() {
+    fn a_hostile_name_neither_breaks_the_header_nor_misleads() {
         for (name, expected) in [
             ("a.jpg", "inline; filename=\"a.jpg\"; filename*=UTF-8''a.jpg"),
             ("領.pdf", "inline; filename=\"_.pdf\"; filename*=UTF-8''%E9%A0%98.pdf"),

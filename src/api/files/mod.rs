@@ -1,4 +1,4 @@
-//! Files: taken from customers, given to customers, to LINE and its users.
+//! Files: uploaded by customers, and served to customers, LINE and its users.
 
 pub mod medias;
 pub mod public_files;

@@ -1,6 +1,6 @@
-//! Files that were sent, for LINE and its users: no token, because the address is the secret.
+//! Sent files, for LINE and its users: no token, because the address is the secret.
 //!
-//! LINE's apps fetch them whenever somebody opens the chat, so the addresses never expire.
+//! LINE's apps fetch them each time a user opens the chat, so the addresses never expire.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -15,25 +15,26 @@ use crate::store::files::uploads;
 
 /// A file that was sent.
 pub async fn whole(
-    place: Path<(String, String)>,
+    path: Path<(String, String)>,
     request: HttpRequest,
     app: Data<App>,
 ) -> Result<HttpResponse> {
-    let file = sent(&app, &place.0)?;
+    let file = sent(&app, &path.0)?;
     medias::serve(&app, &request, file, Variant::Whole).await
 }
 
-/// The small picture of a picture that was sent.
+/// The preview of an image that was sent.
 pub async fn preview(
-    place: Path<(String, String)>,
+    path: Path<(String, String)>,
     request: HttpRequest,
     app: Data<App>,
 ) -> Result<HttpResponse> {
-    let file = sent(&app, &place.0)?;
+    let file = sent(&app, &path.0)?;
     medias::serve(&app, &request, file, Variant::Preview).await
 }
 
-/// What is no id answers as what is unknown: nobody learns anything by guessing.
+/// The sent file with this id. A malformed id gets the same response as an unknown one, so guessing reveals
+/// nothing.
 fn sent(app: &App, id: &str) -> Result<StoredFile> {
     let missing = Error::NotFound(Resource::Media);
     let Ok(id) = id.parse::<MediaId>() else { return Err(missing) };

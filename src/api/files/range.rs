@@ -1,44 +1,44 @@
-//! Which part of a file is asked for (RFC 9110, sections 13 and 14).
+//! Range and conditional requests (RFC 9110, sections 13 and 14).
 
 use actix_web::http::header::{HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
 
-/// What is to be sent of a file.
+/// The part of a file to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
     /// All of it.
     Whole,
-    /// So many bytes from this one on.
+    /// A range.
     Part {
         /// The first byte.
         start: u64,
         /// How many bytes; at least one.
         length: u64,
     },
-    /// Nothing: the client has it.
+    /// Nothing: the client's copy is current.
     Unchanged,
-    /// Nothing: the file has no such part.
+    /// Nothing: the range lies outside the file.
     Unsatisfiable,
 }
 
-/// What these headers ask for of a file with this tag and size. Several ranges at once, and what is no range, mean the
-/// whole file, as the standard lets a server do.
+/// The part of a file with this tag and size that these headers ask for. Multiple ranges and malformed ones
+/// mean the whole file, as the standard allows.
 pub fn select(headers: &HeaderMap, etag: &str, size: u64) -> Selection {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if text(IF_NONE_MATCH).is_some_and(|tags| names(tags, etag)) {
         return Selection::Unchanged;
     }
-    // Also a tag that is no text is another one.
+    // A tag that is not text does not match either.
     let is_same = |tag: &HeaderValue| tag.as_bytes().trim_ascii() == etag.as_bytes();
     let range = text(RANGE).filter(|_| headers.get(IF_RANGE).is_none_or(is_same));
     range.and_then(|range| part(range, size)).unwrap_or(Selection::Whole)
 }
 
-/// Whether a list of tags has this one. Whether a tag is weak does not matter to a read.
+/// Whether a list of tags contains this one. Weak tags match too (weak comparison).
 fn names(tags: &str, etag: &str) -> bool {
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// `None` for what is not exactly one range of bytes.
+/// `None` unless this is exactly one byte range.
 fn part(range: &str, size: u64) -> Option<Selection> {
     let (unit, range) = range.split_once('=')?;
     let (first, last) = range.trim().split_once('-').filter(|_| unit.trim().eq_ignore_ascii_case("bytes"))?;
@@ -57,11 +57,15 @@ fn part(range: &str, size: u64) -> Option<Selection> {
             (first, last.saturating_add(1).min(size))
         }
     };
-    let is_there = start < end;
-    Some(if is_there { Selection::Part { start, length: end - start } } else { Selection::Unsatisfiable })
+    let is_satisfiable = start < end;
+    Some(if is_satisfiable {
+        Selection::Part { start, length: end - start }
+    } else {
+        Selection::Unsatisfiable
+    })
 }
 
-/// Digits as a number; more than fits is as good as the largest.
+/// Parses digits; saturates on overflow.
 fn number(text: &str) -> Option<u64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))
@@ -102,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_behind_the_end_is_told_from_what_is_no_range() {
+    fn a_range_past_the_end_is_unsatisfiable_and_a_malformed_one_is_ignored() {
         for range in ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=99999999999999999999999-"] {
             check(range, Selection::Unsatisfiable);
         }
@@ -115,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_has_the_file_gets_nothing_and_one_with_another_gets_all() {
+    fn a_client_with_the_current_file_gets_nothing_and_one_with_another_gets_all() {
         for tag in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
             assert_eq!(selection(&[("if-none-match", tag)], 100), Selection::Unchanged, "{tag}");
         }

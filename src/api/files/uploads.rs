@@ -1,4 +1,4 @@
-//! Files that customers upload to send them: streamed to disk, judged by their bytes, within LINE's limits.
+//! Uploads by customers: streamed to disk, typed by their content, limited as LINE's messages are.
 
 use std::borrow::Cow;
 use std::io;
@@ -24,37 +24,37 @@ use crate::store::files::previews::{self, PREVIEW_BYTES_MAX};
 use crate::store::files::uploads;
 use crate::store::outbox::idempotency;
 
-/// As many bytes are collected before they are written.
+/// How many bytes are buffered before they are written.
 const CHUNK_BYTES: usize = 256 * 1_024;
 
-/// LINE's limits ("Message objects"), and ours for what LINE has no message for.
+/// LINE's limits ("Message objects"), and our own for files, which LINE has no message for.
 const IMAGE_BYTES_MAX: u64 = 10_000_000;
-const FILM_BYTES_MAX: u64 = 200_000_000;
+const VIDEO_BYTES_MAX: u64 = 200_000_000;
 const FILE_BYTES_MAX: u64 = 200_000_000;
 
-/// Decoding takes much memory: one picture at a time.
+/// Decoding takes much memory: one image at a time.
 static PREVIEW_PERMIT: Semaphore = Semaphore::const_new(1);
 
-/// What the caller says that it is.
+/// The content type that the caller claims.
 #[derive(Clone)]
 struct UploadClaim(String);
 
-/// A file on its way to disk.
-struct Arriving {
+/// A file being received and written to disk.
+struct IncomingFile {
     partial: PartialFile,
     claim: UploadClaim,
     size: u64,
 }
 
-/// Takes a file: its bytes are the body, or a part of a form.
+/// Receives a file: the whole body, or one part of a form.
 pub async fn create(
     caller: Caller,
     request: HttpRequest,
     payload: Payload,
-    (app, once): (Data<App>, IdempotencyKey),
+    (app, key): (Data<App>, IdempotencyKey),
 ) -> Result<HttpResponse> {
     let announced = u64::try_from(body::announced_bytes(&request)).unwrap_or(u64::MAX);
-    if announced > FILM_BYTES_MAX.max(FILE_BYTES_MAX) + OTHER_BYTES_MAX as u64 {
+    if announced > VIDEO_BYTES_MAX.max(FILE_BYTES_MAX) + OTHER_BYTES_MAX as u64 {
         return Err(too_large(MediaType::File));
     }
     capacity::require_disk(&app)?;
@@ -62,37 +62,37 @@ pub async fn create(
     let named = query::parameter(&request, "filename").filter(|name| !name.is_empty());
     let filename = named.map(Cow::into_owned).or_else(|| body.filename.clone()).unwrap_or_default();
     let (id, filename) = (MediaId::random(), received_message::filename(&filename));
-    let files = app.shared.folder.clone();
-    let begun = files.clone();
-    let partial = blocking(move || begun.begin(id, Variant::Whole)).await?;
-    let (stored, kind, content_type) = receive(Arriving::new(partial, &body), body).await?;
+    let files = app.shared.media_store.clone();
+    let store = files.clone();
+    let partial = blocking(move || store.begin(id, Variant::Whole)).await?;
+    let (stored, kind, content_type) = receive(IncomingFile::new(partial, &body), body).await?;
     let upload = Upload { id, kind, filename, content_type: content_type.to_owned(), size: stored.size };
     let noted = match make_preview(&files, &upload).await {
-        Ok(()) => note(&app, caller, &upload, (stored.sha256, once)).await,
+        Ok(()) => note(&app, caller, &upload, (stored.sha256, key)).await,
         failed => failed,
     };
     if let Err(error) = noted {
         if let Err(left) = blocking(move || files.remove(id)).await {
-            log::warn!("an upload that was not taken is left on disk until the next sweep: {}", left.chain());
+            log::warn!("a rejected upload stays on disk until the next sweep: {}", left.chain());
         }
         return Err(error);
     }
     Ok(HttpResponse::Ok().json(Media::from_upload(&upload)))
 }
 
-/// The answer that shows an upload.
+/// The response that contains an upload.
 pub fn show(app: &App, customer: CustomerId, id: MediaId) -> Result<HttpResponse> {
     let upload = app.reader.read(|connection| uploads::get(connection, customer, id))?;
     let upload = upload.ok_or(Error::NotFound(Resource::Media))?;
     Ok(HttpResponse::Ok().json(Media::from_upload(&upload)))
 }
 
-impl Arriving {
+impl IncomingFile {
     fn new(partial: PartialFile, body: &FileBody) -> Self {
         Self { partial, claim: UploadClaim(body.content_type.clone()), size: 0 }
     }
 
-    /// Writes a piece, unless what arrived so far is not what it is said to be, or too much.
+    /// Writes a chunk. An error when the content contradicts the claimed type or exceeds its size limit.
     async fn write(mut self, bytes: Bytes) -> Result<Self> {
         self.size += u64::try_from(bytes.len()).map_err(Error::internal)?;
         let mut partial = self.partial;
@@ -103,51 +103,51 @@ impl Arriving {
 }
 
 impl UploadClaim {
-    /// What LINE makes of the file, and its type.
+    /// The media type as which LINE shows the file, and its content type.
     fn judge(&self, found: &'static str) -> Result<(MediaType, &'static str)> {
         let kind = content::kind(found);
         match (self.0.split('/').next().unwrap_or_default(), kind) {
             ("image", MediaType::Image) | ("audio", MediaType::Audio) | ("video", MediaType::Video) => {
                 Ok((kind, found))
             }
-            // A sound may lie in the container of a film.
+            // Audio may be in a video container.
             ("audio", MediaType::Video) => Ok((MediaType::Audio, "audio/mp4")),
-            ("image", _) => Err(Error::UnsupportedMediaType("LINE takes pictures as JPEG or PNG only")),
-            ("audio", _) => Err(Error::UnsupportedMediaType("LINE takes sounds as M4A or MP3 only")),
-            ("video", _) => Err(Error::UnsupportedMediaType("LINE takes films as MP4 only")),
+            ("image", _) => Err(Error::UnsupportedMediaType("LINE takes images as JPEG or PNG only")),
+            ("audio", _) => Err(Error::UnsupportedMediaType("LINE takes audio as M4A or MP3 only")),
+            ("video", _) => Err(Error::UnsupportedMediaType("LINE takes video as MP4 only")),
             _ => Ok((kind, found)),
         }
     }
 }
 
-/// The whole file on disk, with what it is.
+/// Receives the whole file to disk, and returns it with its types.
 async fn receive(
-    mut arriving: Arriving,
+    mut incoming: IncomingFile,
     mut body: FileBody,
 ) -> Result<(CompleteFile, MediaType, &'static str)> {
     let mut collected = BytesMut::new();
     while let Some(part) = body.next().await? {
         collected.extend_from_slice(&part);
         if collected.len() >= CHUNK_BYTES {
-            arriving = arriving.write(collected.split().freeze()).await?;
+            incoming = incoming.write(collected.split().freeze()).await?;
         }
     }
-    arriving = arriving.write(collected.freeze()).await?;
-    if arriving.size == 0 {
+    incoming = incoming.write(collected.freeze()).await?;
+    if incoming.size == 0 {
         return Err(Error::invalid(InvalidRule::Argument, "the file is empty"));
     }
-    let Arriving { partial, claim, .. } = arriving;
+    let IncomingFile { partial, claim, .. } = incoming;
     let stored = blocking(move || partial.finish()).await?;
     let (kind, content_type) = claim.judge(stored.content_type)?;
     Ok((stored, kind, content_type))
 }
 
-/// A picture that is too large to be its own preview gets a small one, if it can be decoded.
+/// Makes a preview of an image that is too large to be its own, if it can be decoded.
 async fn make_preview(files: &MediaStore, upload: &Upload) -> Result<()> {
     if upload.kind != MediaType::Image || upload.size <= PREVIEW_BYTES_MAX {
         return Ok(());
     }
-    let _turn = PREVIEW_PERMIT.acquire().await.map_err(Error::internal)?;
+    let _permit = PREVIEW_PERMIT.acquire().await.map_err(Error::internal)?;
     let (files, id) = (files.clone(), upload.id);
     blocking(move || {
         let Some(preview) = previews::preview(&files.path(id, Variant::Whole)) else { return Ok(()) };
@@ -162,11 +162,11 @@ async fn note(
     app: &App,
     caller: Caller,
     upload: &Upload,
-    (sha256, once): ([u8; 32], IdempotencyKey),
+    (sha256, key): ([u8; 32], IdempotencyKey),
 ) -> Result<()> {
     let (Caller { customer, profile, .. }, upload) = (caller, upload.clone());
-    once.note_body_hash(sha256);
-    let claim = once.claim();
+    key.note_body_hash(sha256);
+    let claim = key.claim();
     let bytes_max = app.shared.config.limits.media_customer_bytes;
     let add = app.shared.store.write(app.shared.clock.now(), move |tx| {
         customers::introduce(tx, customer, &profile)?;
@@ -179,29 +179,29 @@ async fn note(
 fn bytes_max(kind: MediaType) -> u64 {
     match kind {
         MediaType::Image => IMAGE_BYTES_MAX,
-        MediaType::Video | MediaType::Audio => FILM_BYTES_MAX,
+        MediaType::Video | MediaType::Audio => VIDEO_BYTES_MAX,
         _ => FILE_BYTES_MAX,
     }
 }
 
 fn too_large(kind: MediaType) -> Error {
     let what = match kind {
-        MediaType::Image => "a picture",
-        MediaType::Video => "a film",
-        MediaType::Audio => "a sound",
+        MediaType::Image => "an image",
+        MediaType::Video => "a video",
+        MediaType::Audio => "an audio file",
         _ => "a file",
     };
     Error::FileTooLarge(format!("{what} may have at most {} bytes", bytes_max(kind)))
 }
 
-/// Waits for the disk elsewhere. A full disk is no fault of ours.
+/// Runs a disk operation on the blocking pool. A full disk becomes `Unavailable`.
 async fn blocking<T: Send + 'static>(
     operation: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T> {
     let done = block(operation).await.map_err(Error::internal)?;
     done.map_err(|error| match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Error::Unavailable("there is no room on the disk".to_owned())
+            Error::Unavailable("the disk is full".to_owned())
         }
         _ => Error::internal(error),
     })

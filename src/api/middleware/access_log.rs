@@ -1,4 +1,4 @@
-//! One request as the log and the metrics show it: without query strings, tokens and addresses of files.
+//! The access log and the request metrics: without query strings, tokens and addresses of files.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -9,22 +9,22 @@ use actix_web::http::Method;
 use crate::contract::paths::FILES;
 use crate::metrics::Metrics;
 
-/// A request that is being answered.
+/// A request in progress.
 pub struct AccessEntry {
-    began: Instant,
+    started: Instant,
     method: Method,
     path: String,
     route: Option<String>,
-    /// The id of the request, for the client and for the log.
+    /// The request id, for the client and the log.
     pub id: String,
     remote: Option<IpAddr>,
 }
 
 impl AccessEntry {
-    /// A request that has just come from this address, under this id.
+    /// Starts the entry of a request from this address, under this id.
     pub fn begin(request: &ServiceRequest, id: String, remote: Option<IpAddr>) -> Self {
         Self {
-            began: Instant::now(),
+            started: Instant::now(),
             method: request.method().clone(),
             path: shown(request.path()).to_owned(),
             route: request.match_pattern(),
@@ -33,10 +33,10 @@ impl AccessEntry {
         }
     }
 
-    /// Logs and counts the answer, which is about to leave with so many bytes.
+    /// Logs and counts the response, which is about to be sent with this many bytes.
     pub fn end(self, metrics: &Metrics, status: u16, bytes: u64) {
-        let Self { began, method, path, route, id, remote } = self;
-        let took = began.elapsed();
+        let Self { started, method, path, route, id, remote } = self;
+        let took = started.elapsed();
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let pattern = route.as_deref().unwrap_or("none");
         let remote = remote.map_or_else(|| "nowhere".to_owned(), |remote| remote.to_string());
@@ -51,11 +51,11 @@ impl AccessEntry {
     /// Logs and counts a request whose handler panicked.
     pub fn panicked(self, metrics: &Metrics) {
         log::error!("{} {} panicked; request {}", self.method, self.path, self.id);
-        metrics.request(self.method.as_str(), self.route, 500, self.began.elapsed());
+        metrics.request(self.method.as_str(), self.route, 500, self.started.elapsed());
     }
 }
 
-/// The path as the log shows it: who knows the address of a file may read it.
+/// The path as logged, without the address of a file: knowing it is enough to read the file.
 fn shown(path: &str) -> &str {
     if path.starts_with(FILES) { FILES } else { path }
 }

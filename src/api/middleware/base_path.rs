@@ -1,10 +1,10 @@
-//! The path under which the whole interface lies: it is taken off each request, so that no route has to know it.
+//! The base path under which the API is served: stripped from each request, so that routes need not know it.
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
 
-/// Takes the base path off the request. Says whether the request lies under it; if not, it is left as it is.
+/// Strips the base path. Returns false, and leaves the request unchanged, when the path does not start with it.
 pub fn strip(request: &mut ServiceRequest, base: &str) -> bool {
     if base.is_empty() {
         return true;
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base_path_is_taken_off_whole_parts_only() {
+    fn the_base_path_is_stripped_only_as_whole_segments() {
         check("/kaiwa/healthz", Some("/healthz"));
         check("/kaiwa/v1.0/conversations?token=a%20b", Some("/v1.0/conversations?token=a%20b"));
         check("/kaiwa/", Some("/"));

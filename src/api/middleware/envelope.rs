@@ -1,4 +1,4 @@
-//! What holds for every request: an id, limits, one shape for all failures, and a line in the log without secrets.
+//! Wraps every request: request id, limits, one shape for all errors, and a log line without secrets.
 
 use std::panic::AssertUnwindSafe;
 
@@ -23,20 +23,20 @@ use crate::contract::paths::UPLOADS;
 use crate::error::{Error, Resource as Missing};
 use crate::runtime::app::App;
 
-/// The header that names a request, for the client and for the log.
+/// The header with the request id, for the client and the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken over from a client.
+/// The longest request id that is accepted from a client.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
-/// Wraps every route. A handler that panics answers 500, and the process goes on.
+/// Wraps every route. A handler that panics yields a 500, and the process goes on.
 pub async fn wrap(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let app = request.app_data::<web::Data<App>>().expect("every server is given an App").clone();
     let Config { base_path, limits, proxies, .. } = &app.shared.config;
-    let is_ours = base_path::strip(&mut request, base_path);
+    let is_under_base_path = base_path::strip(&mut request, base_path);
     let client_address = client_address::address(&request, &proxies.trusted);
     request.extensions_mut().insert(ClientAddress(client_address));
     let access = AccessEntry::begin(&request, request_id(&request), client_address);
@@ -44,10 +44,10 @@ pub async fn wrap(
     body_timeout::limit(&mut request, limit);
     let take_address = || app.shared.limits.take_address(client_address, app.shared.clock.now());
     let may_be_signed = webhook::may_be_signed(&request);
-    // Whatever the answer, it counts: also what lies beside the base path, or is refused for its headers.
-    let over = if may_be_signed { None } else { take_address().err() };
-    let refused = over.or_else(|| refusal(&request, is_ours));
-    let mut response = match answer(request, next, refused, &access.id).await {
+    // Every request counts, even one outside the base path or with unacceptable headers.
+    let over_limit = if may_be_signed { None } else { take_address().err() };
+    let refused = over_limit.or_else(|| refusal(&request, is_under_base_path));
+    let mut response = match call(request, next, refused, &access.id).await {
         Ok(Ok(response)) => into_envelope(response, &access.id),
         Ok(Err(error)) => return Err(error),
         Err(_) => {
@@ -57,7 +57,7 @@ pub async fn wrap(
             return Err(actix_web::Error::from(Panicked { response_id }));
         }
     };
-    // All but what LINE has signed counts against its address; what looks as if it could be is known only now.
+    // All requests except those LINE signed count against their address; for possible webhooks this is known only now.
     if may_be_signed && !response.request().extensions().contains::<Signed>() {
         response = match take_address() {
             Ok(()) => response,
@@ -70,34 +70,34 @@ pub async fn wrap(
     Ok(response)
 }
 
-/// The answer of the route, or the refusal; outside of both is a panic.
-async fn answer(
+/// The response of the route, or the rejection; the outer error is a panic.
+async fn call(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     refused: Option<Error>,
     id: &str,
 ) -> std::thread::Result<Result<ServiceResponse<BoxBody>, actix_web::Error>> {
     let progress = request.conn_data::<ConnectionProgress>().cloned().unwrap_or_default();
-    // A copy of the request that outlives the handler would keep actix from reusing it: only its answer is kept.
+    // A copy of the request that outlives the handler would keep actix from reusing it: only its response is retained.
     if let Some(error) = refused {
         progress.answered();
         return Ok(Ok(request.into_response(respond(&error, id)).map_into_boxed_body()));
     }
-    let call = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let result = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     progress.answered();
-    call.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
+    result.map(|response| response.map(ServiceResponse::map_into_boxed_body))
 }
 
-/// Why a request reaches no route.
-fn refusal(request: &ServiceRequest, is_ours: bool) -> Option<Error> {
-    if !is_ours {
+/// Why a request is rejected before routing.
+fn refusal(request: &ServiceRequest, is_under_base_path: bool) -> Option<Error> {
+    if !is_under_base_path {
         return Some(Error::NotFound(Missing::Route));
     }
     let is_encoded = request.headers().contains_key(CONTENT_ENCODING);
     is_encoded.then_some(Error::UnsupportedMediaType("send the body as it is, without `Content-Encoding`"))
 }
 
-/// A handler panicked. Actix turns it into the answer, because the request itself went down with the handler.
+/// A handler panicked. Actix renders the response from this error, because the request was lost in the panic.
 #[derive(Debug, thiserror::Error)]
 #[error("the handler panicked")]
 struct Panicked {
@@ -112,10 +112,11 @@ impl actix_web::ResponseError for Panicked {
     }
 }
 
-/// Gives a failure its request id, and our envelope if it has another shape. An internal cause ends here, in the log.
+/// Adds the request id to an error, and our envelope if it has another shape. An internal cause is logged and
+/// goes no further.
 fn into_envelope(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
     let Some(cause) = response.response().error() else { return response };
-    let answer = match cause.as_error::<Error>() {
+    let envelope = match cause.as_error::<Error>() {
         Some(error) => {
             if let Error::Internal(_) | Error::Unusable(_) = error {
                 log::error!("request {id}: {}", error.chain());
@@ -124,16 +125,16 @@ fn into_envelope(response: ServiceResponse<BoxBody>, id: &str) -> ServiceRespons
         }
         None => respond(&translate(response.status()), id),
     };
-    response.into_response(answer)
+    response.into_response(envelope)
 }
 
-/// The headers of every answer. Addresses carry tokens by contract: what they show may not stay in a cache.
+/// Sets the headers of every response. URLs may carry tokens by contract, so responses must not be cached.
 fn stamp_headers(headers: &mut HeaderMap, id: &str) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REQUEST_ID, HeaderValue::from_str(id).expect("ids are plain ASCII"));
 }
 
-/// The client's own id, if it is 1 to 64 characters of `[A-Za-z0-9_-]`, else a new one.
+/// The client's own request id if it is 1 to 64 characters of `[A-Za-z0-9_-]`, otherwise a new one.
 fn request_id(request: &ServiceRequest) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     let given = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());

@@ -1,4 +1,4 @@
-//! How an answer is put on the wire: what the version and the method of its request, and a server that stops, ask for.
+//! Response framing, as the request's version and method and a shutting-down server require.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::{Method, Version};
 use actix_web::web::Bytes;
 
-/// What `GET` would answer, without being made: `HEAD` is told its length (RFC 9110, 9.3.2).
+/// The size of the `GET` response, without its body: `HEAD` reports that length (RFC 9110, 9.3.2).
 struct Unsized(BodySize);
 
-/// Makes an answer one that its client can read to the end.
+/// Adapts a response so that its client can read it to the end.
 pub fn fit(response: ServiceResponse<BoxBody>, is_last: bool) -> ServiceResponse<BoxBody> {
     let (method, version) = (response.request().method().clone(), response.request().version());
     let is_stream = response.response().body().size() == BodySize::Stream;
@@ -23,7 +23,7 @@ pub fn fit(response: ServiceResponse<BoxBody>, is_last: bool) -> ServiceResponse
     };
     let head = response.response_mut().head_mut();
     if is_stream && version < Version::HTTP_11 {
-        // Such a client knows no chunks: the body ends with the connection (RFC 9112, 6.1 and 6.3).
+        // Such a client does not support chunks: the end of the connection ends the body (RFC 9112, 6.1 and 6.3).
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
     }
@@ -33,7 +33,7 @@ pub fn fit(response: ServiceResponse<BoxBody>, is_last: bool) -> ServiceResponse
     response
 }
 
-/// How much of a body is sent. One that is streamed has no length yet.
+/// The bytes of the body that are sent; 0 for a streamed body, whose length is unknown.
 pub fn sent(response: &ServiceResponse<BoxBody>) -> u64 {
     match response.response().body().size() {
         BodySize::Sized(bytes) if response.request().method() != Method::HEAD => bytes,

@@ -1,7 +1,9 @@
-//! `Idempotency-Key`: a request that is repeated with its key creates nothing more, and is shown what it created.
+//! `Idempotency-Key`: a request that is repeated with its key creates nothing and returns what the first one
+//! created.
 //!
-//! [`idempotent`] goes around the routes that create something. Their handlers take a [`IdempotencyKey`] and note its claim in the
-//! transaction of what they create; nothing else is left to them. No body is kept, only hashes.
+//! [`idempotent`] wraps the routes that create something. Their handlers take an [`IdempotencyKey`] and record
+//! its claim in the transaction that creates the object; that is all they have to do. Only hashes of bodies are
+//! stored.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -29,16 +31,16 @@ use crate::model::id::CustomerId;
 use crate::runtime::app::App;
 use crate::store::outbox::idempotency;
 
-/// The client's name for what it wants done once.
+/// The header with the client's key.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Says that nothing was done, because it had been done before.
+/// The response header that marks a replay.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// No route takes more: the largest file that can be uploaded.
+/// The largest body of any route: an upload.
 const BODY_BYTES_MAX: usize = 200_000_000;
 
-/// Goes around a route that creates something, and lets each key through once.
+/// Wraps a route that creates something, and lets each key through once.
 pub async fn idempotent(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -52,7 +54,7 @@ pub async fn idempotent(
         return Ok(refuse(request, Error::KeyInUse));
     };
     match replay(&mut request, &keyed).await {
-        Ok(Some(answer)) => Ok(request.into_response(answer)),
+        Ok(Some(response)) => Ok(request.into_response(response)),
         Ok(None) => {
             request.extensions_mut().insert(IdempotencyKey::with(keyed));
             next.call(request).await.map(ServiceResponse::map_into_boxed_body)
@@ -65,8 +67,8 @@ fn refuse(request: ServiceRequest, error: Error) -> ServiceResponse<BoxBody> {
     request.error_response(error)
 }
 
-/// The request's key and what it stands for. Whoever is not let in has no keys, and is told here already: a second look at the
-/// caller could come out otherwise, and the handler would go on without the key.
+/// The request's key and what it identifies. An unauthenticated request fails here: a second authentication
+/// could have another result, and the handler would proceed without the key.
 async fn keyed(request: &mut ServiceRequest) -> Result<Option<Keyed>> {
     let mut keys = request.headers().get_all(KEY);
     let Some(key) = keys.next().cloned().filter(|_| request.method() == Method::POST) else {
@@ -78,7 +80,7 @@ async fn keyed(request: &mut ServiceRequest) -> Result<Option<Keyed>> {
         let expected = format!("`Idempotency-Key` has 1 to {KEY_BYTES_MAX} printable ASCII characters");
         return Err(Error::invalid(InvalidRule::Argument, expected));
     }
-    // The token may be another one when the request is repeated.
+    // The token may differ when the request is repeated.
     let query = request.query_string().split('&').filter(|parameter| !parameter.starts_with("token="));
     let target = [request.method().as_str(), request.path(), &query.collect::<Vec<_>>().join("&")].join("\n");
     let shared = Arc::clone(&app(request).shared);
@@ -86,22 +88,22 @@ async fn keyed(request: &mut ServiceRequest) -> Result<Option<Keyed>> {
     Ok(Some(Keyed { customer, name, target, body: Cell::default(), shared }))
 }
 
-/// What the key has created before, if it has; refused when this is another request.
+/// What the key created before, if anything. `KeyReused` when the request differs.
 async fn replay(request: &mut ServiceRequest, keyed: &Keyed) -> Result<Option<HttpResponse>> {
     let app = app(request).clone();
-    let kept = app.shared.clock.now().before(app.shared.config.limits.idempotency_keep);
+    let oldest = app.shared.clock.now().before(app.shared.config.limits.idempotency_keep);
     let found =
-        app.reader.read(|connection| idempotency::find(connection, keyed.customer, keyed.name, kept))?;
+        app.reader.read(|connection| idempotency::find(connection, keyed.customer, keyed.name, oldest))?;
     let Some(known) = found else { return Ok(None) };
     if known.request != keyed.fingerprint(hash_of_body(request, &app).await?) {
         return Err(Error::KeyReused);
     }
-    let mut answer = show(request.request(), &app, keyed.customer, known.created)?;
-    answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    Ok(Some(answer))
+    let mut response = show(request.request(), &app, keyed.customer, known.created)?;
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(Some(response))
 }
 
-/// What was created, as it is now.
+/// The current state of what was created.
 fn show(request: &HttpRequest, app: &App, customer: CustomerId, created: Created) -> Result<HttpResponse> {
     match created {
         Created::Message(id) => {
@@ -112,8 +114,8 @@ fn show(request: &HttpRequest, app: &App, customer: CustomerId, created: Created
     }
 }
 
-/// Reads the body to its end without keeping it. It is as long as its route takes, or it is another one. Of a form its file
-/// counts: what is around that differs from time to time.
+/// Hashes the body as it streams in. A body longer than any route accepts cannot match. Of a form only the file
+/// counts: boundaries differ between requests.
 async fn hash_of_body(request: &mut ServiceRequest, app: &App) -> Result<Hash> {
     let seconds = app.shared.config.limits.request_timeout.as_secs();
     let payload = request.take_payload();

@@ -1,4 +1,4 @@
-//! What goes around every request or around some routes: limits and the guard, the access log, framing, idempotency keys.
+//! Middleware of all or some routes: limits and the error envelope, the access log, framing, idempotency keys.
 
 pub mod access_log;
 pub mod base_path;

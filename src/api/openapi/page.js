@@ -1,8 +1,8 @@
 "use strict";
-// Shows openapi.json to people. Whatever it says becomes text nodes: nothing in it can be HTML here.
+// Shows openapi.json to people. Its strings become text nodes, never HTML.
 
 const METHODS = ["get", "head", "post", "put", "delete"];
-// How deep schemas are opened within each other.
+// How deep nested schemas are shown.
 const DEPTH_MAX = 6;
 
 let openapi;
@@ -15,12 +15,12 @@ function make(name, attributes, ...children) {
   return element;
 }
 
-// A text in which backticks stand around code.
+// Text with code in backticks.
 function prose(text) {
   return (text ?? "").split("`").map((part, index) => (index % 2 ? make("code", null, part) : part));
 }
 
-// What a reference leads to, with what stands beside it.
+// The target of a reference, merged with its sibling keys.
 function resolve(value) {
   if (!value?.$ref) return value ?? {};
   const { $ref, ...beside } = value;
@@ -32,7 +32,7 @@ function nameOf(value) {
   return value?.$ref?.split("/").pop();
 }
 
-// The kind of a value in a few words: "string (uuid)", "list of Message", "Message or null".
+// The type of a value in a few words: "string (uuid)", "list of Message", "Message or null".
 function kind(schema) {
   if (schema === undefined) return "anything";
   const own = resolve(schema);
@@ -52,17 +52,17 @@ function kind(schema) {
 // The limits of a value, for people.
 function limits(schema) {
   const own = resolve(schema);
-  const said = [];
-  if (own.minLength > 0 && own.maxLength) said.push(`${own.minLength} to ${own.maxLength} characters`);
-  else if (own.maxLength) said.push(`up to ${own.maxLength} characters`);
-  if (own.maximum !== undefined && own.maximum < 1e9) said.push(`${own.minimum ?? ""} to ${own.maximum}`);
-  else if (own.minimum !== undefined) said.push(`from ${own.minimum}`);
-  if (own.maxItems) said.push(`up to ${own.maxItems}`);
-  if (own.default !== undefined) said.push(`else ${JSON.stringify(own.default)}`);
-  return said.join(", ");
+  const parts = [];
+  if (own.minLength > 0 && own.maxLength) parts.push(`${own.minLength} to ${own.maxLength} characters`);
+  else if (own.maxLength) parts.push(`up to ${own.maxLength} characters`);
+  if (own.maximum !== undefined && own.maximum < 1e9) parts.push(`${own.minimum ?? ""} to ${own.maximum}`);
+  else if (own.minimum !== undefined) parts.push(`from ${own.minimum}`);
+  if (own.maxItems) parts.push(`up to ${own.maxItems}`);
+  if (own.default !== undefined) parts.push(`default ${JSON.stringify(own.default)}`);
+  return parts.join(", ");
 }
 
-// Those within a schema that have properties of their own to show.
+// The object schemas within a schema.
 function objects(schema) {
   const own = resolve(schema);
   if (own.properties && own.type === "object") return [own];
@@ -82,7 +82,7 @@ function properties(schema, depth) {
       return make("li", null,
         make("code", { class: "name" }, name), " ",
         make("span", { class: "kind" }, kind(property)), " ",
-        make("span", { class: "note" }, [needed ? "" : "may be absent", limits(property)].filter(Boolean).join("; ")),
+        make("span", { class: "note" }, [needed ? "" : "optional", limits(property)].filter(Boolean).join("; ")),
         make("span", { class: "about" }, ...prose(own.description)), opened);
     });
     const list = make("ul", { class: "properties" }, ...rows);
@@ -109,7 +109,7 @@ function contents(content) {
 
 function request(body) {
   if (!body) return [];
-  return [make("h3", null, "Body", body.required ? "" : " (may be left away)"), ...contents(body.content)];
+  return [make("h3", null, "Body", body.required ? "" : " (optional)"), ...contents(body.content)];
 }
 
 function answers(responses) {
@@ -124,10 +124,10 @@ function answers(responses) {
     const inner = good ? contents(own.content) : reasons;
     return make("li", null, ...head, headers.length ? make("ul", { class: "properties" }, ...headers) : null, ...inner);
   });
-  return [make("h3", null, "Answers"), make("ul", { class: "answers" }, ...rows)];
+  return [make("h3", null, "Responses"), make("ul", { class: "answers" }, ...rows)];
 }
 
-// The reasons that a failure may have.
+// The reasons of an error.
 function reasonsOf(response) {
   const refined = response.content["application/json"].schema.allOf?.[1];
   const words = refined?.properties.error.properties.reason.enum ?? [];
@@ -135,7 +135,7 @@ function reasonsOf(response) {
 }
 
 function security(path, operation) {
-  // What the server itself calls.
+  // A call that the server itself makes.
   if (!path.startsWith("/")) return null;
   const needed = operation.security ?? openapi.security;
   if (!needed.length) return make("p", { class: "note" }, "Needs no token.");
@@ -171,7 +171,7 @@ function show() {
   open();
 }
 
-// Opens the call that the address names.
+// Opens the operation in the URL's fragment.
 function open() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target?.tagName === "DETAILS") target.open = true;

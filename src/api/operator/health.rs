@@ -1,4 +1,4 @@
-//! Whether the process is up, and whether it can do its work.
+//! Health checks: liveness and readiness.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,23 +11,24 @@ use crate::runtime::app::App;
 use crate::store::engine::{damage, schema};
 use crate::store::outbox::backlog;
 
-/// How long each check may take.
+/// The time limit of each check.
 const CHECK_TIME_MAX: Duration = Duration::from_millis(800);
 
-/// The process is up.
+/// Liveness: the process responds.
 pub async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// The storage takes writes, the schema is this program's, and the workers are alive; else 503 with what is not.
+/// Readiness: storage accepts writes, the schema version is this program's, and the workers are alive;
+/// otherwise 503 with the failing checks.
 pub async fn ready(app: web::Data<App>) -> HttpResponse {
     let now = app.shared.clock.now();
     let storage = reason(in_time(app.shared.store.check_writable(now)).await);
     let schema = reason(in_time(app.shared.store.read(schema::require_current)).await);
     let workers = reason(app.shared.heartbeats.check());
     let ready = [&storage, &schema, &workers].iter().all(|state| *state == "ok");
-    let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(json!({
+    let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.json(json!({
         "status": if ready { "ready" } else { "unavailable" },
         "checks": { "storage": storage, "schema": schema, "workers": workers },
         "counters": app.shared.counters,
@@ -35,7 +36,7 @@ pub async fn ready(app: web::Data<App>) -> HttpResponse {
     }))
 }
 
-/// What an operator may want to know of a server that works all the same. What cannot be found out is null.
+/// Figures of interest to an operator that do not affect readiness. A figure that cannot be read is null.
 async fn figures(app: &App) -> Value {
     let suspended = in_time(app.shared.store.read(backlog::suspended)).await;
     let suspended = suspended.map(|suspended| suspended.into_iter().collect::<BTreeMap<_, _>>());
@@ -47,9 +48,9 @@ async fn figures(app: &App) -> Value {
     })
 }
 
-/// Whoever asks for readiness wants to know now.
+/// Bounds a check by [`CHECK_TIME_MAX`].
 async fn in_time<T>(check: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = |_| Error::Unavailable("no answer in time".to_owned());
+    let late = |_| Error::Unavailable("timed out".to_owned());
     tokio::time::timeout(CHECK_TIME_MAX, check).await.map_err(late)?
 }
 

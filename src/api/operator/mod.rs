@@ -1,4 +1,4 @@
-//! The server itself, for those who run it: whether it works, and its metrics.
+//! Endpoints for operators: health and metrics.
 
 pub mod health;
 pub mod metrics;

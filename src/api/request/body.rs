@@ -1,4 +1,4 @@
-//! Reading bodies: whole, within their limits, as JSON where JSON is expected.
+//! Reads whole bodies within their size limits, as JSON where JSON is expected.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,10 +17,10 @@ use crate::error::{Error, InvalidRule, Result};
 use crate::model::object::object;
 use crate::runtime::app::App;
 
-/// A body of JSON, in the shape that a route expects.
+/// A JSON body, deserialized.
 pub struct Json<T>(pub T);
 
-/// A body of JSON that may be left away: then everything is as by default.
+/// An optional JSON body: an empty one is the default.
 pub struct MaybeJson<T>(pub T);
 
 type ReadFuture<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
@@ -49,7 +49,7 @@ fn app(request: &HttpRequest) -> &Data<App> {
     request.app_data().expect("every server is given an App")
 }
 
-/// The body as a value of this shape. An empty one is `absent`, if there is that.
+/// Deserializes the body. An empty body yields `absent`, if given.
 fn value<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: &mut Payload,
@@ -78,14 +78,14 @@ fn require_json(request: &HttpRequest) -> Result<()> {
     Err(Error::UnsupportedMediaType("send the body with `Content-Type: application/json`"))
 }
 
-/// `TooLarge` when the body is announced to be longer than `limit_bytes`.
+/// `TooLarge` when `Content-Length` exceeds `limit_bytes`.
 pub fn check_announced(request: &HttpRequest, limit_bytes: usize) -> Result<()> {
     if announced_bytes(request) > limit_bytes { Err(Error::TooLarge { limit_bytes }) } else { Ok(()) }
 }
 
-/// The whole body, if all of it has come with its head: nothing is waited for.
+/// The whole body, if all of it arrived with the head; does not wait for more.
 pub async fn at_hand(mut payload: Payload, limit_bytes: usize) -> Option<Bytes> {
-    // The connection hands on what it has read after this pause only.
+    // The connection passes on what it has read only after this yield.
     tokio::task::yield_now().await;
     let mut body = BytesMut::new();
     while let Some(part) = payload.next().now_or_never()? {
@@ -97,7 +97,7 @@ pub async fn at_hand(mut payload: Payload, limit_bytes: usize) -> Option<Bytes> 
     Some(body.freeze())
 }
 
-/// The whole body, unless it is announced or turns out to be longer than `limit_bytes`.
+/// Reads the whole body. `TooLarge` when it is announced to exceed, or exceeds, `limit_bytes`.
 pub fn read(
     request: &HttpRequest,
     payload: &mut Payload,
@@ -106,7 +106,7 @@ pub fn read(
     let seconds = app(request).shared.config.limits.request_timeout.as_secs();
     let (announced, checked) = (announced_bytes(request), check_announced(request, limit_bytes));
     let mut payload = payload.take();
-    let once = IdempotencyKey::of(request);
+    let key = IdempotencyKey::of(request);
     async move {
         checked?;
         let mut body = BytesMut::with_capacity(announced);
@@ -117,21 +117,21 @@ pub fn read(
             }
             body.extend_from_slice(&part);
         }
-        once.note_body(&body);
+        key.note_body(&body);
         Ok(body.freeze())
     }
 }
 
-/// The length that the request announces; 0 when it announces none.
+/// `Content-Length`; 0 without one.
 pub fn announced_bytes(request: &HttpRequest) -> usize {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
-/// Why a body did not arrive.
+/// The error for a body that did not arrive.
 pub fn failure(error: &PayloadError, seconds: u64) -> Error {
     if body_timeout::is_late(error) {
         return Error::TooSlow { seconds };
     }
-    Error::invalid(InvalidRule::Argument, format!("the body broke off: {error}"))
+    Error::invalid(InvalidRule::Argument, format!("the body ended early: {error}"))
 }

@@ -1,4 +1,5 @@
-//! A time limit for bodies: the framework has one for heads only, and a dripped body would hold its connection for ever.
+//! A timeout for request bodies: the framework has one for heads only, and a slowly dripping body would hold
+//! its connection forever.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,16 +13,16 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long an upload may take: files are large.
+/// The timeout of uploads, which are large.
 pub const UPLOAD: Duration = Duration::from_mins(10);
 
-/// The body of a request, which fails when it has not arrived in time.
+/// A request body that fails when it has not arrived in time.
 struct TimedBody {
     payload: Payload,
     deadline: Pin<Box<Sleep>>,
 }
 
-/// Lets the body of this request arrive within `limit` from now, or fail.
+/// Makes the body of this request fail unless it arrives within `limit` from now.
 pub fn limit(request: &mut ServiceRequest, limit: Duration) {
     if !has_body(request) {
         return;
@@ -31,7 +32,7 @@ pub fn limit(request: &mut ServiceRequest, limit: Duration) {
     request.set_payload(Payload::Stream { payload: Box::pin(TimedBody { payload, deadline }) });
 }
 
-/// Whether this failure of a body is that of its deadline.
+/// Whether a body failed because of its timeout.
 pub fn is_late(error: &PayloadError) -> bool {
     matches!(error, PayloadError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
 }

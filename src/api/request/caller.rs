@@ -1,4 +1,4 @@
-//! Who is asking: taking a `Caller` as an argument is what makes a route private.
+//! The authenticated caller: taking a `Caller` as an argument is what makes a route private.
 
 use std::borrow::Cow;
 use std::future::{Ready, ready};
@@ -15,14 +15,14 @@ use crate::runtime::app::App;
 use crate::runtime::bearer::{Bearer, Verified};
 use crate::runtime::grant::Grant;
 
-/// The customer in whose name a request is made.
+/// The customer on whose behalf a request is made.
 #[derive(Clone)]
 pub struct Caller {
     /// The customer's id.
     pub customer: CustomerId,
     /// What the token says about the customer.
     pub profile: ProfileChange,
-    /// How long the caller may go on.
+    /// How long the authorization lasts.
     pub grant: Grant,
 }
 
@@ -35,16 +35,17 @@ impl FromRequest for Caller {
     }
 }
 
-/// The caller is authenticated, and the request charged to its token, once: whoever looks again sees the same.
+/// Authenticates the caller and charges the request to its token, once per request: later extractions return
+/// the same result.
 fn caller(request: &HttpRequest) -> Result<Caller> {
     if let Some(known) = request.extensions().get::<Caller>() {
         return Ok(known.clone());
     }
     let app = request.app_data::<web::Data<App>>().expect("every server is given an App");
-    let Presented { token, place } = presented(request).ok_or(Error::NoCredentials)?;
+    let Presented { token, location } = presented(request).ok_or(Error::NoCredentials)?;
     let now = app.shared.clock.now();
     let Verified { bearer, expires_at } = app.shared.verifier.verify(&token, now)?;
-    if place == TokenLocation::Cookie {
+    if location == TokenLocation::Cookie {
         same_origin::require(request)?;
     }
     app.shared.limits.take_token(&token, now)?;
@@ -55,23 +56,23 @@ fn caller(request: &HttpRequest) -> Result<Caller> {
     Ok(caller)
 }
 
-/// A token, and where it stands.
+/// A token, and where it was found.
 struct Presented<'request> {
     token: Cow<'request, str>,
-    place: TokenLocation,
+    location: TokenLocation,
 }
 
-/// Where a token can stand.
+/// Where a token can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TokenLocation {
-    /// In the request itself: whoever made the request has put it there.
+    /// In the header or the query: set by the client deliberately.
     Request,
-    /// In a cookie: a browser adds it whoever has made the request.
+    /// In a cookie: added by the browser, no matter which site made the request.
     Cookie,
 }
 
-/// The token of the header, else of the query, else of the cookie. An empty one is none, and so is a header of another
-/// scheme: it is meant for a proxy in front.
+/// The token of the header, else of the query, else of the cookie. An empty one does not count, and neither
+/// does a header with another scheme: that one is meant for a proxy in front.
 fn presented(request: &HttpRequest) -> Option<Presented<'_>> {
     let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
     let (scheme, bearer) = header.and_then(|header| header.split_once(' ')).unwrap_or_default();
@@ -80,7 +81,8 @@ fn presented(request: &HttpRequest) -> Option<Presented<'_>> {
     let in_query = || query::parameter(request, "token").filter(given);
     let in_request = in_header.filter(given).or_else(in_query);
     let in_cookie = || request.cookie("token").map(|cookie| Cow::Owned(cookie.value().to_owned()));
-    let of_request = in_request.map(|token| Presented { token, place: TokenLocation::Request });
-    of_request
-        .or_else(|| in_cookie().filter(given).map(|token| Presented { token, place: TokenLocation::Cookie }))
+    let of_request = in_request.map(|token| Presented { token, location: TokenLocation::Request });
+    of_request.or_else(|| {
+        in_cookie().filter(given).map(|token| Presented { token, location: TokenLocation::Cookie })
+    })
 }

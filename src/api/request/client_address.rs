@@ -1,5 +1,5 @@
-//! Who sent a request, when proxies stand in between. Anybody can write `X-Forwarded-For`: it counts only as far as the
-//! proxies that we trust have written it.
+//! The client's address when proxies stand in between. Anyone can write `X-Forwarded-For`: it is believed only
+//! as far as trusted proxies wrote it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,14 +7,14 @@ use actix_web::dev::ServiceRequest;
 
 use crate::model::network::Network;
 
-/// The header to which each proxy appends whom it has the request from.
+/// The header to which each proxy appends the address it received the request from.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The address that a request came from, noted on it.
+/// The client's address, stored in the request's extensions.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
-/// The address that this request came from, past the trusted proxies.
+/// The client's address, looking past the trusted proxies.
 pub fn address(request: &ServiceRequest, trusted: &[Network]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip().to_canonical();
     let headers = request.headers().get_all(FORWARDED_FOR);
@@ -22,11 +22,12 @@ pub fn address(request: &ServiceRequest, trusted: &[Network]) -> Option<IpAddr> 
     Some(past_proxies(peer, &lines, trusted))
 }
 
-/// The nearest address that is not a trusted proxy's. What cannot be read ends the search: somebody else wrote it.
+/// The nearest address that is not a trusted proxy's. An unreadable entry ends the search: no trusted proxy
+/// wrote it.
 fn past_proxies(peer: IpAddr, forwarded_for: &[&str], trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut nearest = peer;
-    // Each proxy appends at the end, and a further line goes on where the one before ended.
+    // Each proxy appends at the end, and a repeated header continues the previous one.
     for entry in forwarded_for.iter().rev().flat_map(|line| line.rsplit(',')) {
         match parse(entry.trim()) {
             Some(before) if is_trusted(nearest) => nearest = before,
@@ -36,7 +37,7 @@ fn past_proxies(peer: IpAddr, forwarded_for: &[&str], trusted: &[Network]) -> Ip
     nearest
 }
 
-/// An address, for some proxies with a port.
+/// Parses an address; some proxies add a port.
 fn parse(entry: &str) -> Option<IpAddr> {
     let with_port = || entry.parse::<SocketAddr>().map(|address| address.ip());
     let in_brackets = || entry.trim_matches(['[', ']']).parse::<IpAddr>();
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_trusted_proxies_have_written_counts() {
+    fn only_entries_of_trusted_proxies_count() {
         check("192.0.2.7", &["203.0.113.9"], "192.0.2.7");
         check("127.0.0.1", &[], "127.0.0.1");
         check("127.0.0.1", &["203.0.113.9"], "203.0.113.9");
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_entries_end_the_search_and_ports_are_left_out() {
+    fn malformed_entries_end_the_search_and_ports_are_ignored() {
         check("127.0.0.1", &["203.0.113.9, unknown"], "127.0.0.1");
         check("127.0.0.1", &["203.0.113.9:4711"], "203.0.113.9");
         check("127.0.0.1", &["[2001:db8::1]:4711"], "2001:db8::1");

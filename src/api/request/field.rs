@@ -1,28 +1,29 @@
-//! Fields of bodies that may be left away, and what `null` means there: one rule for all bodies.
+//! Optional fields of bodies, and what `null` means there: one rule for all bodies.
 //!
-//! In what is created, `null` is as good as absent. In a change it clears what can be cleared, and is refused elsewhere.
+//! On creation, `null` is the same as absent. In an update it clears what can be cleared, and is rejected
+//! elsewhere.
 
 use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, InvalidRule, Result};
 
-/// As many characters as a name or a note may have.
+/// The most characters in a name or a note.
 const TEXT_CHARACTERS_MAX: usize = 1_000;
 
-/// A field of a change.
+/// A field of an update.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Field<T> {
-    /// Nothing is said about it.
+    /// Not present.
     #[default]
     Absent,
-    /// It is `null`.
+    /// `null`.
     Null,
-    /// It has a value.
+    /// Present with a value.
     Given(T),
 }
 
 impl<T> Field<T> {
-    /// The same in what is created.
+    /// The field as on creation, where `null` means absent.
     pub fn of_new(self) -> Self {
         match self {
             Self::Null => Self::Absent,
@@ -36,7 +37,7 @@ impl<T> Field<T> {
             Self::Absent => Ok(None),
             Self::Null => Err(Error::invalid(
                 InvalidRule::Argument,
-                format!("`{name}` cannot be null: leave it away to keep it"),
+                format!("`{name}` cannot be null: omit it to keep the value"),
             )),
             Self::Given(value) => Ok(Some(value)),
         }
@@ -44,7 +45,7 @@ impl<T> Field<T> {
 }
 
 impl<T: Default> Field<T> {
-    /// The value of a field that is cleared by its empty value.
+    /// The value of a field that its empty value clears.
     pub fn or_empty(self) -> Option<T> {
         match self {
             Self::Absent => None,
@@ -60,7 +61,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     }
 }
 
-/// For a field of what is created that has a value in any case: `null` is as good as absent.
+/// Deserializes a field that always has a value on creation: `null` is the same as absent.
 pub fn or_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -69,7 +70,7 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// A name or note of a length that a list can bear.
+/// Checks the length of a name or note.
 pub fn checked(text: Option<String>, field: &str) -> Result<Option<String>> {
     if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARACTERS_MAX) {
         let message = format!("`{field}` may have at most {TEXT_CHARACTERS_MAX} characters");
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_told_from_absent_where_it_matters() {
+    fn null_is_distinguished_from_absent_where_it_matters() {
         let (absent, null, given) =
             (body("{}"), body(r#"{"name":null}"#), body(r#"{"name":"a","force":true}"#));
 

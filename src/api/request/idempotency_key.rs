@@ -1,4 +1,5 @@
-//! What a handler has to know of the `Idempotency-Key` of its request: it notes the claim in the transaction of what it creates.
+//! The `Idempotency-Key` of a request, as handlers see it: they record its claim in the transaction that
+//! creates the object.
 
 use std::cell::Cell;
 use std::future::{Ready, ready};
@@ -17,10 +18,10 @@ use crate::store::outbox::idempotency::IdempotencyClaim;
 /// A SHA-256.
 pub type Hash = [u8; 32];
 
-/// The longest key.
+/// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 255;
 
-/// What a handler has to know of the key of its request, if it has one.
+/// The request's key, if it has one.
 #[derive(Clone, Default)]
 pub struct IdempotencyKey {
     request: Option<Rc<Keyed>>,
@@ -28,44 +29,44 @@ pub struct IdempotencyKey {
 
 /// A request with a key.
 pub struct Keyed {
-    /// Whose key it is.
+    /// The owner of the key.
     pub customer: CustomerId,
     /// The hash of the key.
     pub name: Hash,
-    /// Of method, path and query.
+    /// The hash of method, path and query.
     pub target: Hash,
-    /// Of the body, once it was read.
+    /// The hash of the body, once it has been read.
     pub body: Cell<Hash>,
-    /// What the server's threads share.
+    /// The state shared by the server's threads.
     pub shared: Arc<Shared>,
 }
 
 impl IdempotencyKey {
-    /// Of a request with this key.
+    /// The key of a request that has one.
     pub fn with(keyed: Rc<Keyed>) -> Self {
         Self { request: Some(keyed) }
     }
 
-    /// What is known of the key of this request.
+    /// The key of this request, if the middleware has stored one.
     pub fn of(request: &HttpRequest) -> Self {
         request.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// The body is this, as far as it was read as a whole.
+    /// Records the hash of this body, which was read as a whole.
     pub fn note_body(&self, body: &[u8]) {
         if let Some(request) = &self.request {
             request.body.set(hash(body));
         }
     }
 
-    /// The body has this SHA-256.
+    /// Records the SHA-256 of the body.
     pub fn note_body_hash(&self, body: Hash) {
         if let Some(request) = &self.request {
             request.body.set(body);
         }
     }
 
-    /// What is to be noted in the transaction of what is created; nothing without a key.
+    /// The claim to record in the transaction that creates the object; `None` without a key.
     pub fn claim(&self) -> Option<IdempotencyClaim> {
         self.request.as_ref().map(|request| IdempotencyClaim {
             customer: request.customer,
@@ -86,13 +87,13 @@ impl FromRequest for IdempotencyKey {
 }
 
 impl Keyed {
-    /// What tells this request from another one with the same key.
+    /// The hash that distinguishes this request from others with the same key.
     pub fn fingerprint(&self, body: Hash) -> Hash {
         hash(&[self.target, body].concat())
     }
 }
 
-/// Whether this can be a key: 1 to 255 printable ASCII characters.
+/// Whether this is a valid key: 1 to 255 printable ASCII characters.
 pub fn is_key(key: &[u8]) -> bool {
     (1..=KEY_BYTES_MAX).contains(&key.len()) && key.iter().all(|byte| (b' '..=b'~').contains(byte))
 }

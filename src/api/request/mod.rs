@@ -1,4 +1,5 @@
-//! What handlers take from a request: who asks, bodies and files, fields, the query, the idempotency key; and what is refused there.
+//! What handlers extract from a request: the caller, bodies and files, fields, the query, the idempotency key;
+//! and the checks on them.
 
 pub mod body;
 pub mod body_timeout;

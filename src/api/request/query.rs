@@ -1,4 +1,4 @@
-//! Parameters of the query string.
+//! Query string parameters.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,20 @@ use actix_web::http::Method;
 use crate::error::{Error, InvalidRule, Result};
 use crate::model::page::{Page, ParticipantPage};
 
-/// Every call takes a token.
+/// The parameter that every call accepts.
 const TOKEN: &str = "token";
 
-/// The first parameter of this name. Both `%20` and `+` stand for a space.
+/// The first parameter with this name. Both `%20` and `+` decode to a space.
 pub fn parameter<'request>(request: &'request HttpRequest, name: &str) -> Option<Cow<'request, str>> {
     let parameters = url::form_urlencoded::parse(request.query_string().as_bytes());
     parameters.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-/// What each method of a route takes in the query, noted on the route; a method that is not there takes anything.
+/// The query parameters of each method of a route; a method that is not listed accepts any.
 pub struct Parameters(pub Vec<(Method, &'static [&'static str])>);
 
-/// Whether the query of this request is one that its route takes. Whoever asks has to be known first: nobody else is told what
-/// there is.
+/// Checks that the route accepts the query of this request. The caller must be authenticated first: nobody else
+/// learns which parameters exist.
 pub fn check_names(request: &HttpRequest) -> Result<()> {
     check_text(request.query_string())?;
     let parameters = request.app_data::<Parameters>().into_iter().flat_map(|Parameters(all)| all);
@@ -29,11 +29,11 @@ pub fn check_names(request: &HttpRequest) -> Result<()> {
     names.next().map_or(Ok(()), |names| check(request.query_string(), names))
 }
 
-/// Whether all of the query is text: what stands for bytes that are none would be read as something else.
+/// Checks that the query decodes to UTF-8: invalid bytes would otherwise be silently replaced.
 fn check_text(query: &str) -> Result<()> {
     let Some(odd) = query.split('&').find(|parameter| !is_text(parameter)) else { return Ok(()) };
     let (name, _) = url::form_urlencoded::parse(odd.as_bytes()).next().unwrap_or_default();
-    let message = format!("`{name}` has to be UTF-8, each byte of which may be written like `%E9%A0%98`");
+    let message = format!("`{name}` must be UTF-8, percent-encoded like `%E9%A0%98`");
     Err(Error::invalid(InvalidRule::Argument, message))
 }
 
@@ -48,20 +48,21 @@ fn is_text(parameter: &str) -> bool {
     str::from_utf8(&bytes).is_ok()
 }
 
-/// Whether the query has nothing but these parameters and a token, each once: a misspelled one would otherwise go unnoticed,
-/// and of two nobody could say which one counts.
+/// Checks that the query has no parameters but these and a token, each at most once: a misspelled one would
+/// otherwise go unnoticed, and of two it would be unclear which one counts.
 fn check(query: &str, names: &[&str]) -> Result<()> {
     let mut seen = Vec::new();
     for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
         if name != TOKEN && !names.contains(&name.as_ref()) {
             let known: Vec<_> = names.iter().chain(&[TOKEN]).map(|name| format!("`{name}`")).collect();
-            let message = format!("`{name}` is no parameter of this call, which takes {}", known.join(", "));
+            let message =
+                format!("`{name}` is not a parameter of this call, which accepts {}", known.join(", "));
             return Err(Error::invalid(InvalidRule::Argument, message));
         }
         if seen.contains(&name) {
             return Err(Error::invalid(
                 InvalidRule::Argument,
-                format!("`{name}` stands in the query more than once"),
+                format!("`{name}` is in the query more than once"),
             ));
         }
         seen.push(name);
@@ -69,12 +70,12 @@ fn check(query: &str, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The page of a list that is asked for.
+/// The requested page of a list.
 pub fn page(request: &HttpRequest) -> Result<Page> {
     Page::parse(parameter(request, "page_size").as_deref(), parameter(request, "page_token").as_deref())
 }
 
-/// The page of those who take part that is asked for.
+/// The requested page of participants.
 pub fn participant_page(request: &HttpRequest) -> Result<ParticipantPage> {
     let parameter = |name| parameter(request, name);
     ParticipantPage::parse(parameter("page_size").as_deref(), parameter("page_token").as_deref())
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_that_is_no_text_is_refused_and_named() {
+    fn a_parameter_that_is_not_utf8_is_rejected_by_name() {
         for query in ["", "a=%E9%A0%98", "a=領&b=%", "a=%zz%E9%A0%98%", "a=%EF%BF%BD", "%41=1&a=+"] {
             assert!(check_text(query).is_ok(), "{query}");
         }
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn only_known_parameters_are_taken_and_each_once() {
+    fn only_known_parameters_are_accepted_each_once() {
         let takes = |query: &str| check(query, &["page_size", "page_token"]).is_ok();
 
         for query in [

@@ -1,4 +1,5 @@
-//! Requests that a browser makes: a page of somebody else may make one with the cookies of ours.
+//! Protection against cross-site request forgery: another site's page can make a browser send a request with
+//! our cookies.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
@@ -7,22 +8,23 @@ use url::Url;
 use crate::error::{Error, Result};
 use crate::runtime::app::App;
 
-/// Where a request comes from, as the browser says and no page can change (W3C, Fetch Metadata).
+/// The relation of the page that made a request to this server, set by the browser and not changeable by a page
+/// (W3C, Fetch Metadata).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// `Forbidden` for a request that changes something, unless a page of this server made it: for requests whose only proof is a
-/// cookie.
+/// For requests authenticated only by a cookie: `Forbidden` for one that changes something, unless a page of
+/// this server made it.
 pub fn require(request: &HttpRequest) -> Result<()> {
     let app: &actix_web::web::Data<App> = request.app_data().expect("every server is given an App");
     if request.method().is_safe() || is_same(request.headers(), app.shared.public_url.as_deref()) {
         return Ok(());
     }
-    let expected = "a request that a cookie authenticates has to come from a page of this server: send the token in the \
+    let expected = "a request authenticated by a cookie must come from a page of this server: send the token in the \
                     header `Authorization: Bearer` instead";
     Err(Error::Forbidden(expected.to_owned()))
 }
 
-/// What the browser says of the request counts; of one that says nothing the address of its page, which has to be ours.
+/// `Sec-Fetch-Site` decides if present; otherwise the `Origin` header, which must be ours.
 fn is_same(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     if headers.contains_key(&FETCH_SITE) {
         return only(headers, &FETCH_SITE) == Some("same-origin");
@@ -31,7 +33,7 @@ fn is_same(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     let host = || only(headers, &HOST);
     match public_url.and_then(origin_of) {
         Some(public) if public == origin => true,
-        // Behind a proxy that passes the host on, and where nobody said what the address is.
+        // Behind a proxy that forwards the host, and where no public address is configured.
         _ => host().is_some_and(|host| {
             ["http", "https"]
                 .iter()
@@ -40,14 +42,14 @@ fn is_same(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     }
 }
 
-/// The text of a header that is there once.
+/// The text of a header that occurs exactly once.
 fn only<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Option<&'headers str> {
     let mut values = headers.get_all(name);
     let first = values.next().filter(|_| values.next().is_none())?;
     first.to_str().ok()
 }
 
-/// The origin of an address; none of what has none, such as "null".
+/// The origin of an address; `None` for an opaque one such as "null".
 fn origin_of(address: &str) -> Option<url::Origin> {
     let origin = Url::parse(address).ok()?.origin();
     origin.is_tuple().then_some(origin)
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn only_pages_of_this_server_change_something_by_a_cookie() {
+    fn only_pages_of_this_server_may_change_something_with_a_cookie() {
         check(true, &[("sec-fetch-site", "same-origin")]);
         check(true, &[("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")]);
         check(true, &[("origin", "https://chat.example.com")]);

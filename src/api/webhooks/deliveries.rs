@@ -1,4 +1,4 @@
-//! What the caller was told: listed, one with its attempts, and told once more.
+//! The caller's webhook deliveries: list, read with attempts, replay.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -30,7 +30,7 @@ pub async fn get(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> 
     show(&app, caller.customer, id.parse()?)
 }
 
-/// Tells the caller once more.
+/// Delivers an event again.
 pub async fn replay(caller: Caller, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse> {
     let id: EventId = id.parse()?;
     let now = app.shared.clock.now();

@@ -1,4 +1,4 @@
-//! Where the caller is told of events: read, changed, and its secret exchanged.
+//! The caller's webhook endpoint: read, update, rotate the secret.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::runtime::app::App;
 use crate::store::accounts::customers;
 use crate::store::webhooks;
 
-/// An endpoint as a client writes it.
+/// The endpoint in a request body.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EndpointBody {
@@ -23,7 +23,7 @@ pub struct EndpointBody {
     method: Field<Method>,
 }
 
-/// The methods with which a customer can be told.
+/// The HTTP methods that a customer can choose.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 enum Method {
@@ -38,7 +38,7 @@ pub async fn get(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
     show(&app, caller.customer, false)
 }
 
-/// Says where the caller is told, and begins to tell again where nothing was told any more.
+/// Sets the endpoint, and resumes deliveries when they were disabled.
 pub async fn update(
     caller: Caller,
     Json(body): Json<EndpointBody>,
@@ -56,7 +56,7 @@ pub async fn update(
     show(&app, customer, enable.await?)
 }
 
-/// Exchanges the secret, and shows the new one this once.
+/// Rotates the secret, and shows the new one this one time.
 pub async fn rotate(caller: Caller, app: web::Data<App>) -> Result<HttpResponse> {
     let Caller { customer, profile, .. } = caller;
     let rotate = app.shared.store.write(app.shared.clock.now(), move |tx| {
@@ -100,10 +100,10 @@ impl Method {
     }
 }
 
-/// Why a token's word for the method cannot be taken; `""` is that of a token without one.
+/// Checks the method in a token; `""` means that the token has none.
 pub fn check_method(word: &str) -> Result<(), String> {
     if word.is_empty() || Method::ALL.iter().any(|method| method.word() == word) {
         return Ok(());
     }
-    Err("it is none of GET, POST, PUT and DELETE".to_owned())
+    Err("must be GET, POST, PUT or DELETE".to_owned())
 }

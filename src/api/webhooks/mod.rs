@@ -1,4 +1,4 @@
-//! What customers are notified of, and where.
+//! Customers' webhooks: the endpoint and its deliveries.
 
 pub mod deliveries;
 pub mod endpoint;

@@ -78,7 +78,7 @@ pub fn before_migration(database: &Path) -> Result<()> {
 
 fn beside(database: &Path, version: i64) -> Result<()> {
     let connection = open(database, &Cancel::default())?;
-    require_room(database, &connection)?;
+    require_capacity(database, &connection)?;
     let copy = files::with_ending(database, &format!(".version-{version}"));
     let part = files::with_ending(&copy, PART);
     let failed = |error| failure::on_disk("write", &copy, &error);
@@ -91,7 +91,7 @@ fn beside(database: &Path, version: i64) -> Result<()> {
 }
 
 /// The copy is as large as the database at most, and so is what the steps write anew.
-fn require_room(database: &Path, connection: &Connection) -> Result<()> {
+fn require_capacity(database: &Path, connection: &Connection) -> Result<()> {
     const SQL: &str = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
     let size: i64 = connection.query_row(SQL, [], |row| row.get(0))?;
     let needed = u64::try_from(size).unwrap_or(0).saturating_mul(2).saturating_add(SPARE_BYTES);

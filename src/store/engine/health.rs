@@ -63,7 +63,7 @@ pub fn check_writable(tx: &Transaction<'_>) -> Result<()> {
 }
 
 /// `Unavailable` when a disk has next to no room: then a write may succeed only because the log has some left.
-pub fn require_room(free_bytes: u64) -> Result<()> {
+pub fn require_capacity(free_bytes: u64) -> Result<()> {
     if free_bytes >= FULL_BYTES {
         return Ok(());
     }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_disk_without_room_is_full_before_a_write_finds_out() {
-        assert!(require_room(FULL_BYTES).is_ok());
-        assert!(require_room(FULL_BYTES - 1).is_err());
+        assert!(require_capacity(FULL_BYTES).is_ok());
+        assert!(require_capacity(FULL_BYTES - 1).is_err());
     }
 }

@@ -111,7 +111,7 @@ async fn a_parameter_that_is_not_text_is_rejected() {
     let answer = send(&server, "?filename=a%FF.txt", "text/plain", b"x".to_vec()).await;
 
     assert_eq!(answer.status, 400, "{answer:?}");
-    assert!(answer.text.contains("`filename` has to be UTF-8"), "{}", answer.text);
+    assert!(answer.text.contains("`filename` must be UTF-8"), "{}", answer.text);
 }
 
 #[actix_web::test]

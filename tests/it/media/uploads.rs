@@ -263,10 +263,7 @@ async fn an_upload_that_is_not_sent_is_removed_after_a_day_and_a_sent_one_stays(
 
     assert_eq!(server.get(uri).await.status, 404);
     let refused = send(&server, &path, &by_id(&unsent)).await;
-    assert_eq!(
-        detail(&refused),
-        ("medias[0].id".to_owned(), "is not the id of a file that was uploaded".to_owned())
-    );
+    assert_eq!(detail(&refused), ("medias[0].id".to_owned(), "is not the id of an uploaded file".to_owned()));
     let (status, _, bytes) = fetch(&object(&server)["originalContentUrl"], None).await;
     assert_eq!((status, bytes), (200, kept));
     eventually(|| server.value::<i64>("SELECT count(*) FROM medias") == 1).await;
