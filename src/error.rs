@@ -1,16 +1,16 @@
-//! The one error of the program, named by what the caller can do about it.
+//! The program's error type. Variants are named by what the caller can do about them.
 
 use std::fmt;
 
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something did not happen.
+/// Why an operation failed.
 ///
-/// `api::error` turns it into HTTP and `command` into an exit code; nothing else does either.
+/// Only `api::error` turns it into HTTP, and only `command` into an exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request says something that cannot be; the text tells what was expected instead.
+    /// The request is invalid; the text says what was expected.
     #[error("{message}")]
     Invalid {
         /// Which rule was broken.
@@ -18,93 +18,93 @@ pub enum Error {
         /// What was expected, for a person.
         message: String,
     },
-    /// Properties of the request break LINE's rules, so LINE would refuse what becomes of it.
-    #[error("LINE would refuse this: {}", words(.0))]
+    /// Properties of the request break LINE's rules, so LINE would refuse the message.
+    #[error("LINE would refuse this: {}", summary(.0))]
     InvalidProperties(Vec<InvalidProperty>),
     /// No credentials were given.
     #[error(
         "a token is required: send `Authorization: Bearer`, the query parameter `token` or the cookie `token`"
     )]
     NoCredentials,
-    /// Credentials were given and are wrong, malformed or expired.
+    /// The credentials are wrong, malformed or expired.
     #[error("{0}")]
     BadCredentials(&'static str),
-    /// The caller is known and may not do this.
+    /// The caller is authenticated but may not do this.
     #[error("{0}")]
     Forbidden(String),
-    /// There is no such thing, or it belongs to somebody else: the answer is the same.
+    /// It does not exist or belongs to another customer; the response is the same.
     #[error("no such {0}")]
     NotFound(Resource),
-    /// There is such a thing, and what is asked of it is not here (yet); the text says why.
+    /// It exists, but what is requested of it is not available (yet); the text says why.
     #[error("{1}")]
     NotHere(Resource, String),
-    /// The path exists, the method does not; the text lists the methods that do.
-    #[error("this path takes {allow}")]
+    /// The path exists, but not this method; the text lists those that do.
+    #[error("this path supports {allow}")]
     MethodNotAllowed {
         /// The methods that exist, as the `Allow` header writes them.
         allow: String,
     },
-    /// The thing is in a state in which this cannot be done.
+    /// Its state does not allow this.
     #[error("{0}")]
     Conflict(String),
-    /// Another request with the same idempotency key is being answered.
-    #[error("a request with this `Idempotency-Key` is being answered; repeat it later")]
+    /// Another request with the same idempotency key is in progress.
+    #[error("a request with this `Idempotency-Key` is in progress; retry later")]
     KeyInUse,
-    /// The idempotency key belongs to another request.
-    #[error("this `Idempotency-Key` came with another request before; use a new one")]
+    /// The idempotency key belongs to a different request.
+    #[error("this `Idempotency-Key` was used with a different request; use a new one")]
     KeyReused,
-    /// The file has no such part.
+    /// The requested range lies outside the file.
     #[error("this file has {size} bytes")]
     NoSuchRange {
-        /// How many bytes it has.
+        /// The size of the file in bytes.
         size: u64,
     },
-    /// The caller takes more than its share; trying again after a while is right.
+    /// The caller exceeds its share; a retry after a while is right.
     #[error("{message}")]
     TooMany {
-        /// Whose share of what is used up.
+        /// Which share is used up.
         message: String,
-        /// After how long it is worth another try.
+        /// How long to wait before a retry.
         wait: std::time::Duration,
     },
     /// The body did not arrive in time.
     #[error("the request did not arrive within {seconds} seconds")]
     TooSlow {
-        /// The time that a request may take to arrive.
+        /// The timeout of a request.
         seconds: u64,
     },
-    /// The body is larger than this path takes.
+    /// The body is larger than this path accepts.
     #[error("the body may have at most {limit_bytes} bytes")]
     TooLarge {
-        /// The largest body that is taken.
+        /// The largest accepted body.
         limit_bytes: usize,
     },
-    /// A file is larger than LINE or the customer's share takes.
+    /// A file is larger than LINE or the customer's share allows.
     #[error("{0}")]
     FileTooLarge(String),
-    /// The body is of a kind or encoding that is not taken.
+    /// The type or encoding of the body is not supported.
     #[error("{0}")]
     UnsupportedMediaType(&'static str),
-    /// LINE answered, and said no.
+    /// LINE responded with a refusal.
     #[error("LINE refused: {message}")]
     LineRefused {
         /// LINE's HTTP status.
         status: u16,
-        /// LINE's own words, shortened.
+        /// LINE's own message, shortened.
         message: String,
-        /// The id of the LINE account that it concerns, where several are asked about.
+        /// The id of the LINE account concerned, where a request involves several.
         account: Option<String>,
     },
-    /// LINE did not answer, or not in a way that can be understood.
+    /// LINE did not respond, or not intelligibly.
     #[error("LINE is not available: {0}")]
     LineUnavailable(String),
-    /// The server cannot do this now; trying again later is right.
+    /// The server cannot do this now; a later retry is right.
     #[error("{0}")]
     Unavailable(String),
-    /// The configuration or the data on disk cannot be used; a person has to change something.
+    /// The configuration or the data on disk cannot be used; someone has to change something.
     #[error("{0}")]
     Unusable(String),
-    /// Our fault. The cause is logged and never shown.
+    /// A fault of the server. The cause is logged and never shown.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -112,28 +112,28 @@ pub enum Error {
 /// A property of a request that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InvalidProperty {
-    /// Where it stands in the request, like `medias[0].title`.
+    /// Its path in the request, like `medias[0].title`.
     pub property: String,
-    /// What is wrong with it, as LINE says it.
+    /// What is wrong with it, in LINE's wording.
     pub message: String,
 }
 
 /// The rules that a request can break, each with its own reason in the HTTP contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidRule {
-    /// The body is not JSON, or not the JSON that this path takes.
+    /// The body is not JSON, or not of the shape that this path accepts.
     JsonBody,
     /// An identifier in the path is not a UUID.
     Id,
     /// A value is outside what its field allows.
     Argument,
-    /// A page token is not a time as this server writes them.
+    /// A page token was not issued by this server.
     PageToken,
-    /// A text is longer than LINE takes in one request.
+    /// A text is longer than LINE allows in one request.
     TextLength,
     /// A reference type other than `line`.
     ReferenceType,
-    /// The caller has no LINE account to work with.
+    /// The caller has no LINE account.
     LineAccount,
 }
 
@@ -150,14 +150,14 @@ pub enum Resource {
     Customer,
     /// A file.
     Media,
-    /// Something that a customer is told.
+    /// A webhook delivery.
     WebhookDelivery,
-    /// A path of the HTTP interface.
+    /// A path of the HTTP API.
     Route,
 }
 
 impl InvalidProperty {
-    /// This is wrong with that property.
+    /// A property and what is wrong with it.
     pub fn new(property: impl Into<String>, message: impl Into<String>) -> Self {
         Self { property: property.into(), message: message.into() }
     }
@@ -169,17 +169,17 @@ impl Error {
         Self::Invalid { rule, message: message.into() }
     }
 
-    /// A failure that nobody outside can do anything about.
+    /// A fault of the server, with its cause.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(source.into())
     }
 
-    /// Whether the same may succeed a little later without anybody changing anything.
-    pub fn may_pass(&self) -> bool {
+    /// Whether a retry a little later may succeed without anyone changing anything.
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::TooMany { .. } | Self::LineUnavailable(_))
     }
 
-    /// The same refusal of LINE, with the account that it concerns.
+    /// Adds the account concerned to a refusal by LINE.
     pub fn of_account(self, id: impl fmt::Display) -> Self {
         match self {
             Self::LineRefused { status, message, .. } => {
@@ -189,7 +189,7 @@ impl Error {
         }
     }
 
-    /// This failure and all of its causes on one line, for the log.
+    /// This error and all its causes on one line, for the log.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -216,8 +216,8 @@ impl fmt::Display for Resource {
     }
 }
 
-/// The first of them for a person, and how many there are.
-fn words(properties: &[InvalidProperty]) -> String {
+/// Describes the first property and counts the others.
+fn summary(properties: &[InvalidProperty]) -> String {
     let Some(first) = properties.first() else { return String::new() };
     let others = match properties.len() - 1 {
         0 => String::new(),

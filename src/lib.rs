@@ -22,4 +22,4 @@ pub mod store;
 pub mod worker;
 
 #[cfg(all(feature = "seeded-bugs", not(debug_assertions)))]
-compile_error!("`seeded-bugs` builds in faults on purpose, for a test: it is not for a release");
+compile_error!("`seeded-bugs` adds deliberate faults for a test: it must not be in a release build");

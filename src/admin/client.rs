@@ -1,4 +1,4 @@
-//! The command's end of the socket.
+//! The client side of the admin socket, used by commands.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -9,45 +9,49 @@ use serde_json::value::to_raw_value;
 
 use crate::admin::operation::AdminOperation;
 use crate::admin::socket;
-use crate::admin::wire::{self, Asked, VERSION, WireOutcome};
+use crate::admin::wire::{self, VERSION, WireOutcome, WireRequest};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
-/// The longest answer: all texts of one step of an erasure, as JSON writes them.
-const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// The longest response: all texts of one erasure step, as JSON.
+const RESPONSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// The longest time for one operation: it may look through the whole database.
+/// The timeout of one operation: it may scan the whole database.
 const TIME_MAX: Duration = Duration::from_hours(1);
 
-/// Whether a server runs on this data folder and can be asked.
+/// Whether a server runs on this data directory and accepts commands.
 ///
-/// `Unusable` when it can be asked only by somebody else.
-pub fn is_there(data_directory: &Path) -> Result<bool> {
-    let closed = |error| Error::Unusable(format!("the running server cannot be asked: {error}"));
-    Ok(socket::connect(data_directory).map_err(closed)?.is_some())
+/// `Unusable` when only another user can reach it.
+pub fn is_running(data_directory: &Path) -> Result<bool> {
+    let denied = |error| Error::Unusable(format!("cannot connect to the running server: {error}"));
+    Ok(socket::connect(data_directory).map_err(denied)?.is_some())
 }
 
-/// Lets the running server do it, and returns what there is to say of it.
-pub fn ask(config: &Config, operation: &AdminOperation) -> Result<Value> {
+/// Runs an operation in the running server and returns its result.
+pub fn request(config: &Config, operation: &AdminOperation) -> Result<Value> {
     let path = config.database_path();
-    let gone = |error| {
-        Error::Unusable(format!("a server runs, and its database is not at {}: {error}", path.display()))
+    let missing = |error| {
+        Error::Unusable(format!(
+            "a server is running, but its database is not at {}: {error}",
+            path.display()
+        ))
     };
-    let silent = |error: &dyn Display| {
+    let unresponsive = |error: &dyn Display| {
         Error::Unavailable(format!(
-            "the running server does not answer: {error}; see whether it still runs, and begin again"
+            "the running server does not respond: {error}; check that it is still running, then try again"
         ))
     };
     let operation = to_raw_value(operation).map_err(Error::internal)?;
-    let database = wire::identity(&path).map_err(gone)?;
-    let asked = Asked { version: VERSION.to_owned(), database, operation: &operation };
-    let stream = socket::connect(&config.data_directory).map_err(|error| silent(&error))?;
-    let stream = stream.ok_or_else(|| silent(&"it has ended"))?;
-    let times = stream.set_read_timeout(Some(TIME_MAX)).and(stream.set_write_timeout(Some(TIME_MAX)));
-    let answer = times
-        .and_then(|()| wire::write(&stream, &asked))
-        .and_then(|()| wire::read(&stream, ANSWER_BYTES_MAX))
-        .map_err(|error| silent(&error))?;
-    let outcome: WireOutcome = serde_json::from_str(&answer).map_err(|_| silent(&"it said nothing"))?;
+    let database = wire::identity(&path).map_err(missing)?;
+    let request = WireRequest { version: VERSION.to_owned(), database, operation: &operation };
+    let stream = socket::connect(&config.data_directory).map_err(|error| unresponsive(&error))?;
+    let stream = stream.ok_or_else(|| unresponsive(&"it has stopped"))?;
+    let timeouts = stream.set_read_timeout(Some(TIME_MAX)).and(stream.set_write_timeout(Some(TIME_MAX)));
+    let response = timeouts
+        .and_then(|()| wire::write(&stream, &request))
+        .and_then(|()| wire::read(&stream, RESPONSE_BYTES_MAX))
+        .map_err(|error| unresponsive(&error))?;
+    let outcome: WireOutcome =
+        serde_json::from_str(&response).map_err(|_| unresponsive(&"its response cannot be read"))?;
     outcome.into()
 }

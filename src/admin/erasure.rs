@@ -1,5 +1,5 @@
-//! Erasing a conversation or a person step by step: the writer is held for a moment at a time, and whoever asks for the steps
-//! may end between any two of them.
+//! Erases a conversation or a person in steps, each of which holds the writer only briefly. The command that
+//! requests the steps can be stopped between any two of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,16 +12,16 @@ use crate::store::erasure::subject::{self, ErasureSubject};
 use crate::store::erasure::{self, Erased, Words};
 use crate::store::files::media_store::MediaStore;
 
-/// Messages, or events of one conversation, in one transaction.
+/// Messages, or events of one conversation, per transaction.
 const MESSAGES: usize = 100;
 
-/// Events of the journal in one transaction.
+/// Events of the journal per transaction.
 const EVENTS: usize = 500;
 
-/// Groups in one transaction: each is told to its customer anew.
+/// Groups per transaction: each causes an event for its customer.
 const GROUPS: usize = 4;
 
-/// Who or what is erased, as it travels.
+/// The subject of an erasure, as sent over the socket.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whom {
@@ -31,46 +31,53 @@ pub enum Whom {
     User(String),
 }
 
-/// Where an erasure goes on. What comes to the journal while it goes on is looked at in the end.
+/// The next step of an erasure. Events that reach the journal in the meantime are checked at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// With events of the journal behind this one.
+    /// Events of the journal after this one.
     Journal(i64),
-    /// With the chats of the subject; the journal is done up to this event.
+    /// The chats of the subject; the journal is done up to this event.
     Chats(i64),
-    /// With what a person said in groups behind this conversation and time, and what others said of them there.
+    /// What the person wrote in groups after this conversation and time, and what others wrote about them
+    /// there.
     Groups(i64, (i64, i64)),
-    /// With the groups in which the person is.
+    /// The groups of which the person is a member.
     Memberships(i64),
-    /// With the log of the database.
+    /// The write-ahead log of the database.
     Log,
 }
 
-/// What one step has done.
+/// The result of one step.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Done {
-    /// Conversations that were erased.
+    /// The number of erased conversations.
     pub conversations: u64,
-    /// Messages that were erased.
+    /// The number of erased messages.
     pub messages: u64,
-    /// Events of the journal that have lost what they said.
+    /// The number of journal events whose content was erased.
     pub events: u64,
-    /// Groups that the person was in, and messages of others that mentioned them.
+    /// The number of the person's groups, and of messages of others that mentioned them.
     pub references: u64,
-    /// Files that were removed.
+    /// The number of deleted files.
     pub files: u64,
-    /// With what the traces of all that are looked for.
+    /// The strings to search for in the audit.
     pub words: Words,
-    /// What is to be done next; nothing once everything is erased.
+    /// The next step; `None` once everything is erased.
     pub next: Option<Step>,
 }
 
 /// The first step.
 pub const FIRST: Step = Step::Journal(0);
 
-/// Does one step. Waits for the disk: not for a thread that answers requests.
-pub fn step(store: &Store, folder: &MediaStore, whom: &Whom, step: Step, now: Timestamp) -> Result<Done> {
+/// Runs one step. Blocks on the disk, so it must not run on a thread that serves requests.
+pub fn step(
+    store: &Store,
+    media_store: &MediaStore,
+    whom: &Whom,
+    step: Step,
+    now: Timestamp,
+) -> Result<Done> {
     let subject = whom.subject()?;
     let (erased, next) = match (step, subject) {
         (Step::Journal(after), subject) => journal(store, &subject, after, now)?,
@@ -88,7 +95,7 @@ pub fn step(store: &Store, folder: &MediaStore, whom: &Whom, step: Step, now: Ti
         }
     };
     for file in &erased.files {
-        folder.remove(*file).map_err(Error::internal)?;
+        media_store.remove(*file).map_err(Error::internal)?;
     }
     let Erased { conversations, messages, events, references, files, words } = erased;
     let files = u64::try_from(files.len()).map_err(Error::internal)?;
@@ -137,7 +144,7 @@ fn memberships(store: &Store, user: LineId, journal: i64, now: Timestamp) -> Ste
 }
 
 impl Done {
-    /// Adds what a further step has done.
+    /// Adds the result of another step.
     pub fn add(&mut self, done: Self) {
         self.conversations += done.conversations;
         self.messages += done.messages;
@@ -147,14 +154,14 @@ impl Done {
         self.words.extend(done.words);
     }
 
-    /// Whether nothing was there to be erased.
+    /// Whether there was nothing to erase.
     pub fn is_nothing(&self) -> bool {
         self.conversations + self.messages + self.events + self.references == 0
     }
 }
 
 impl Whom {
-    /// The id by which it was named: its traces are looked for even when nothing else is known any more.
+    /// The id of the subject: its traces are searched for even if nothing else is known any more.
     pub fn words(&self) -> Words {
         match self {
             Self::Conversation(id) => Words { ids: vec![*id.as_bytes()], ..Words::default() },
@@ -163,7 +170,7 @@ impl Whom {
     }
 
     fn subject(&self) -> Result<ErasureSubject> {
-        let unknown = || Error::Unusable("this is no id of LINE's".to_owned());
+        let unknown = || Error::Unusable("this is not a LINE id".to_owned());
         match self {
             Self::Conversation(id) => Ok(ErasureSubject::Conversation(*id)),
             Self::User(id) => LineId::parse(id).map(ErasureSubject::User).ok_or_else(unknown),

@@ -1,8 +1,9 @@
-//! What the commands of this machine ask of a running server, over a socket in the data folder that only its owner may open.
+//! Administrative commands to a running server, over a Unix socket in the data directory that only its owner
+//! may open.
 //!
-//! One connection carries one line with an [`operation::AdminOperation`] and one line with what came of it. What takes long is many
-//! operations, so that neither end has to wait for the other to stop. While no server runs, the command does the same
-//! operations on the file itself.
+//! A connection carries one line with an [`operation::AdminOperation`] and one line with its outcome. Long work
+//! is split into many operations, so that neither end has to wait for the other to stop. While no server runs,
+//! the command runs the same operations on the database file itself.
 
 pub mod client;
 pub mod erasure;

@@ -1,4 +1,4 @@
-//! What a command does to the database: the same on the file as within the running server.
+//! The operations of administrative commands, run either on the file or within the running server.
 
 use std::path::Path;
 
@@ -17,49 +17,49 @@ use crate::store::accounts::customers;
 use crate::store::files::media_store::MediaStore;
 use crate::store::{Store, accounts, webhooks};
 
-/// An operation, with everything that it needs to know.
+/// An operation with its arguments.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdminOperation {
-    /// Adds a customer, or changes the one with this id.
+    /// Adds a customer, or updates the one with this id.
     SetCustomer {
         /// The id that tokens carry.
         id: CustomerId,
-        /// The name for people; of a customer who is there already it may be left out.
+        /// The display name; optional for an existing customer.
         name: Option<String>,
-        /// The note for people.
+        /// A free-form note.
         detail: Option<String>,
-        /// For how long its messages are kept.
+        /// How long its messages are retained.
         message_days: MessageDays,
     },
     /// Connects a LINE channel.
     ConnectAccount {
-        /// Whose channel it is.
+        /// The owner of the channel.
         customer: CustomerId,
         /// The channel.
         channel: NewChannel,
     },
-    /// Tells a customer once more of an event.
+    /// Delivers an event to a customer again.
     ReplayDelivery {
         /// The customer.
         customer: CustomerId,
         /// The delivery.
         id: EventId,
     },
-    /// Exchanges the secret with which a customer's deliveries are signed.
+    /// Rotates the secret that signs a customer's webhook deliveries.
     RotateSecret {
         /// The customer.
         customer: CustomerId,
     },
-    /// Applies events of the journal that an earlier version did not understand or could not apply. Answers with a
+    /// Applies events of the journal that an earlier version did not understand or could not apply. Returns a
     /// [`replay::ReplayPage`].
     ReplayJournal {
-        /// Those that were received since then, in microseconds since 1970.
+        /// Only events received since then, in microseconds since 1970.
         since: i64,
-        /// Those behind this one.
+        /// Only events after this one.
         after: i64,
     },
-    /// Does one step of erasing every trace of somebody. Answers with an [`erasure::Done`].
+    /// Runs one step of an erasure. Returns an [`erasure::Done`].
     Erase {
         /// Who or what is erased.
         whom: erasure::Whom,
@@ -68,30 +68,30 @@ pub enum AdminOperation {
     },
 }
 
-/// A LINE channel as it travels over the socket, which only its owner may open.
+/// A LINE channel with plain-text credentials: it is sent only over the socket, which only its owner may open.
 #[derive(Serialize, Deserialize)]
 pub struct NewChannel {
     /// The id of the account.
     pub id: AccountId,
-    /// The name for people.
+    /// The display name.
     pub name: String,
-    /// The note for people.
+    /// A free-form note.
     pub detail: String,
     /// The channel secret.
     pub secret: String,
-    /// The secret that takes its place.
+    /// The secret that will replace it.
     pub secret_next: Option<String>,
     /// The channel access token.
     pub token: Option<String>,
-    /// The channel's id, in place of a token.
+    /// The channel's id, instead of a token.
     pub channel_id: Option<String>,
-    /// Whether nothing goes out as a free reply.
+    /// Whether messages are never sent as free replies.
     pub push_only: bool,
 }
 
 impl AdminOperation {
-    /// Which command begins with it; nothing for what only goes on.
-    pub fn begun(&self) -> Option<&'static str> {
+    /// The command that starts with this operation; `None` for one that continues a command.
+    pub fn started_command(&self) -> Option<&'static str> {
         match self {
             Self::SetCustomer { .. } => Some("customer add"),
             Self::ConnectAccount { .. } => Some("account add"),
@@ -102,7 +102,7 @@ impl AdminOperation {
         }
     }
 
-    /// Does it, and says what there is to say of it. Waits for the writer, which it holds for a moment only.
+    /// Runs the operation and returns its result. Waits for the writer, which it holds only briefly.
     pub fn run(self, store: &Store, data_directory: &Path, now: Timestamp) -> Result<Value> {
         match self {
             Self::SetCustomer { id, name, detail, message_days } => {
@@ -110,7 +110,7 @@ impl AdminOperation {
                 done(store.write_blocking(now, move |tx| {
                     if change.name.is_none() && customers::find(tx, id)?.is_none() {
                         return Err(Error::Unusable(
-                            "no customer has this id yet: give it a --name".to_owned(),
+                            "there is no customer with this id yet: a new one needs a --name".to_owned(),
                         ));
                     }
                     customers::update(tx, id, change)
@@ -130,16 +130,16 @@ impl AdminOperation {
                 done(replay::page(store, Timestamp::from_microseconds(since), after, now))
             }
             Self::Erase { whom, step } => {
-                let folder = MediaStore::open(data_directory)?;
-                done(erasure::step(store, &folder, &whom, step, now))
+                let media_store = MediaStore::open(data_directory)?;
+                done(erasure::step(store, &media_store, &whom, step, now))
             }
         }
     }
 }
 
-/// What an operation had to say, as the command reads it.
-pub fn answer<T: DeserializeOwned>(said: Value) -> Result<T> {
-    serde_json::from_value(said).map_err(Error::internal)
+/// Deserializes the result of an operation.
+pub fn parse_result<T: DeserializeOwned>(result: Value) -> Result<T> {
+    serde_json::from_value(result).map_err(Error::internal)
 }
 
 fn done(outcome: Result<impl Serialize>) -> Result<Value> {
@@ -149,8 +149,8 @@ fn done(outcome: Result<impl Serialize>) -> Result<Value> {
 impl NewChannel {
     fn account(self) -> Result<NewAccount> {
         let secret = |text: String| {
-            let unfit = || Error::Unusable("a secret or token is none".to_owned());
-            Secret::credential(&text).ok_or_else(unfit)
+            let invalid = || Error::Unusable("a secret or token is malformed".to_owned());
+            Secret::credential(&text).ok_or_else(invalid)
         };
         let credential = match (self.token, self.channel_id) {
             (Some(token), _) => Credential::Token(secret(token)?),

@@ -1,4 +1,5 @@
-//! Reading the journal again after an upgrade, page by page: whoever asks for the pages may end between any two of them.
+//! Replays the journal after an upgrade, page by page. The command that requests the pages can be stopped
+//! between any two of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +9,10 @@ use crate::model::timestamp::Timestamp;
 use crate::store::Store;
 use crate::store::chats::replays::{self, Replayed};
 
-/// Events in one transaction.
+/// Events per transaction.
 const PAGE: usize = 100;
 
-/// How many events there were of each outcome.
+/// The number of events per outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Applied by this replay.
@@ -22,19 +23,19 @@ pub struct Tally {
     pub failed: u64,
 }
 
-/// What became of one page.
+/// The result of one page.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ReplayPage {
     /// The outcomes.
     pub tally: Tally,
-    /// How many events were looked at.
+    /// The number of events examined.
     pub events: u64,
-    /// Behind which event the next page begins; nothing after the last one.
+    /// The event after which the next page starts; `None` after the last page.
     pub next: Option<i64>,
 }
 
-/// Applies what was received since then behind this event and was not understood or not applied, in the order of its arrival.
-/// Whatever ends it, it can be begun again: an event that was applied is not applied twice.
+/// Applies a page of the events after this one that were received since then and not understood or not applied,
+/// in order of arrival. Safe to repeat after an interruption: an applied event is not applied twice.
 pub fn page(store: &Store, since: Timestamp, after: i64, now: Timestamp) -> Result<ReplayPage> {
     let waiting = store.reader()?.read(|connection| replays::waiting(connection, since, after, PAGE))?;
     let Some(last) = waiting.last() else { return Ok(ReplayPage::default()) };
@@ -51,7 +52,7 @@ pub fn page(store: &Store, since: Timestamp, after: i64, now: Timestamp) -> Resu
 }
 
 impl Tally {
-    /// Adds others.
+    /// Adds the numbers of another tally.
     pub fn add(&mut self, others: Self) {
         self.applied += others.applied;
         self.unread += others.unread;

@@ -1,4 +1,4 @@
-//! The socket: where it is, who may open it, and how it comes and goes.
+//! The admin socket: its path, permissions and lifetime.
 
 use std::fs::File;
 use std::io;
@@ -10,41 +10,41 @@ use std::path::{Path, PathBuf};
 use crate::files;
 use crate::store::backup::remains::RUN;
 
-/// The socket within its folder.
+/// The socket's file name.
 const NAME: &str = "kaiwa.sock";
 
-/// The longest path of a socket (`sun_path` of `sockaddr_un`, with its zero byte at the end).
+/// The longest path of a socket (`sun_path` of `sockaddr_un`, including the terminating zero byte).
 const PATH_BYTES_MAX: usize = 108;
 
-/// The socket of a running server. It goes when this is dropped.
+/// The socket of a running server. Dropping this removes it.
 pub struct Socket {
     path: PathBuf,
     identity: (u64, u64),
 }
 
-/// A path that is short enough, for as long as this is held.
+/// A path that is short enough while this exists.
 struct SocketPath {
     path: PathBuf,
-    _folder: Option<File>,
+    _directory: Option<File>,
 }
 
 impl Socket {
-    /// Makes it, in a folder that is closed to others before the socket is in it. One that is there already was left behind:
-    /// only one process has the database.
+    /// Creates the socket, in a directory that is closed to others beforehand. An existing socket is stale,
+    /// since only one process can have the database open, and is replaced.
     pub fn listen(data_directory: &Path) -> io::Result<(Self, UnixListener)> {
-        let folder = data_directory.join(RUN);
-        files::make_closed_folder(&folder)?;
-        let path = folder.join(NAME);
+        let directory = data_directory.join(RUN);
+        files::create_private_directory(&directory)?;
+        let path = directory.join(NAME);
         if path.symlink_metadata().is_ok() {
             std::fs::remove_file(&path)?;
         }
-        let reach = SocketPath::of(&folder)?;
-        let listener = UnixListener::bind(&reach.path)?;
-        files::leave_to_owner(&path)?;
+        let short = SocketPath::of(&directory)?;
+        let listener = UnixListener::bind(&short.path)?;
+        files::restrict_to_owner(&path)?;
         Ok((Self { identity: identity(&path)?, path }, listener))
     }
 
-    /// Whose it is.
+    /// The user id of its owner.
     pub fn owner(&self) -> io::Result<u32> {
         Ok(self.path.symlink_metadata()?.uid())
     }
@@ -52,7 +52,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Where the data folder was exchanged, another server may be in it.
+        // If the data directory was replaced, the socket may belong to another server.
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
             // The next start removes it too.
             std::fs::remove_file(&self.path).ok();
@@ -64,10 +64,10 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok(files::identity(&path.symlink_metadata()?))
 }
 
-/// A connection to the server that has this data folder; none when no server runs on it.
+/// Connects to the server of this data directory; `None` when no server is running.
 pub fn connect(data_directory: &Path) -> io::Result<Option<UnixStream>> {
     let connected =
-        SocketPath::of(&data_directory.join(RUN)).and_then(|reach| UnixStream::connect(&reach.path));
+        SocketPath::of(&data_directory.join(RUN)).and_then(|short| UnixStream::connect(&short.path));
     match connected {
         Ok(stream) => Ok(Some(stream)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -78,15 +78,15 @@ pub fn connect(data_directory: &Path) -> io::Result<Option<UnixStream>> {
 }
 
 impl SocketPath {
-    /// A folder that lies too deep is reached through a descriptor of this process.
-    fn of(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(NAME);
+    /// A directory with too long a path is reached through a file descriptor of this process.
+    fn of(directory: &Path) -> io::Result<Self> {
+        let path = directory.join(NAME);
         if path.as_os_str().len() < PATH_BYTES_MAX {
-            return Ok(Self { path, _folder: None });
+            return Ok(Self { path, _directory: None });
         }
-        let opened = File::open(folder)?;
+        let opened = File::open(directory)?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd())).join(NAME);
-        Ok(Self { path, _folder: Some(opened) })
+        Ok(Self { path, _directory: Some(opened) })
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_owner_may_open_it_and_it_goes_with_the_server() {
+    fn only_the_owner_may_open_the_socket_and_it_is_removed_with_the_server() {
         let data = tempfile::tempdir().unwrap();
         std::fs::set_permissions(data.path(), Permissions::from_mode(0o755)).unwrap();
         std::fs::create_dir(data.path().join(RUN)).unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_lies_deep_is_reached_too() {
+    fn a_directory_with_a_long_path_is_reachable() {
         let data = tempfile::tempdir().unwrap();
         let deep = data.path().join("x".repeat(120)).join("y".repeat(120));
         std::fs::create_dir_all(&deep).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_nobody_listens_at_is_no_server() {
+    fn a_socket_without_a_listener_is_not_a_running_server() {
         let data = tempfile::tempdir().unwrap();
         let (socket, listener) = Socket::listen(data.path()).unwrap();
         drop(listener);

@@ -1,4 +1,4 @@
-//! The two lines of a connection.
+//! The two lines of a connection: request and outcome.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,34 +11,34 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// Both ends are of one version: what an operation means may change with it.
+/// Both ends must be the same version: the meaning of an operation may change with it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What is asked. The version is read whatever the operation is.
+/// The request. Its version can be read whatever the operation is.
 #[derive(Serialize, Deserialize)]
-pub struct Asked<'a> {
-    /// Of whoever asks.
+pub struct WireRequest<'a> {
+    /// The version of the client.
     pub version: String,
-    /// Device and inode of the database that is meant.
+    /// Device and inode of the database that the client means.
     pub database: (u64, u64),
     /// An [`crate::admin::operation::AdminOperation`].
     #[serde(borrow)]
     pub operation: &'a RawValue,
 }
 
-/// What came of it.
+/// The outcome of an operation.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WireOutcome {
-    /// It is done; this is what there is to say of it.
+    /// It succeeded with this result.
     Done(Value),
-    /// It failed, and a person has to change something before another try can succeed.
+    /// It failed, and someone has to change something before a retry can succeed.
     Unusable(String),
-    /// It failed.
+    /// It failed for another reason.
     Failed(String),
 }
 
-/// What tells one database from another, by whatever path it is found.
+/// The identity of a database, independent of the path by which it is found.
 pub fn identity(database: &Path) -> io::Result<(u64, u64)> {
     Ok(files::identity(&database.metadata()?))
 }
@@ -50,20 +50,20 @@ pub fn write(mut stream: &UnixStream, line: &impl Serialize) -> io::Result<()> {
     stream.write_all(&bytes)
 }
 
-/// Reads a line of at most so many bytes; an empty one when the other end has gone without a word.
+/// Reads a line of at most `bytes_max` bytes; an empty one when the other end closed without sending anything.
 pub fn read(stream: &UnixStream, bytes_max: u64) -> io::Result<String> {
     let mut line = String::new();
     BufReader::new(stream.take(bytes_max)).read_line(&mut line)?;
     if line.is_empty() || line.ends_with('\n') {
         return Ok(line);
     }
-    Err(io::Error::new(ErrorKind::InvalidData, "the line has no end"))
+    Err(io::Error::new(ErrorKind::InvalidData, "the line is too long or incomplete"))
 }
 
 impl From<Result<Value>> for WireOutcome {
     fn from(outcome: Result<Value>) -> Self {
         match outcome {
-            Ok(said) => Self::Done(said),
+            Ok(result) => Self::Done(result),
             Err(Error::Unusable(message)) => Self::Unusable(message),
             Err(error) => Self::Failed(error.chain()),
         }
@@ -73,7 +73,7 @@ impl From<Result<Value>> for WireOutcome {
 impl From<WireOutcome> for Result<Value> {
     fn from(outcome: WireOutcome) -> Self {
         match outcome {
-            WireOutcome::Done(said) => Ok(said),
+            WireOutcome::Done(result) => Ok(result),
             WireOutcome::Unusable(message) => Err(Error::Unusable(message)),
             WireOutcome::Failed(message) => Err(Error::Conflict(message)),
         }

@@ -39,16 +39,16 @@ struct AddAccount {
     /// The customer: an id or a name.
     #[arg(long, value_name = "ID|NAME", allow_hyphen_values = true)]
     customer: String,
-    /// A name for people.
+    /// A display name.
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     name: String,
-    /// A note for people.
+    /// A free-form note.
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     detail: String,
-    /// A file with the channel secret: arguments can be read by everybody on the machine.
+    /// A file with the channel secret; not an argument, since everyone on the machine can read those.
     #[arg(long, value_name = "FILE")]
     secret_file: PathBuf,
-    /// A file with the channel secret that takes its place, during a rotation.
+    /// A file with the channel secret that will replace it, during a rotation.
     #[arg(long, value_name = "FILE")]
     secret_next_file: Option<PathBuf>,
     /// A file with the long-lived channel access token.
@@ -108,7 +108,7 @@ fn read_secret(path: &Path) -> Result<String> {
     let unreadable = |error| Error::Unusable(format!("cannot read {}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let expected =
-        || Error::Unusable(format!("{} must hold one line of visible ASCII characters", path.display()));
+        || Error::Unusable(format!("{} must contain one line of visible ASCII characters", path.display()));
     let secret = Secret::credential(text.trim_end_matches(['\r', '\n'])).ok_or_else(expected)?;
     Ok(secret.expose().to_owned())
 }

@@ -19,26 +19,26 @@ use crate::store::files::hashing::Cancel;
 use crate::store::files::media_store::MediaStore;
 use crate::store::verify::Findings;
 
-/// Writes database and files into one file; also while the server runs.
+/// Write the database and all files into one file, also while the server runs.
 #[derive(Debug, Args)]
 pub struct BackupCommand {
     #[command(flatten)]
     settings: CommonArguments,
-    /// The file to write. There must be none of this name.
+    /// The file to write; it must not exist.
     file: PathBuf,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Makes a data directory of a backup.
+/// Restore a data directory from a backup.
 #[derive(Debug, Args)]
 pub struct Restore {
     #[command(flatten)]
     settings: CommonArguments,
     /// The backup.
     file: PathBuf,
-    /// The data directory to make. It must be empty or not there.
+    /// The data directory to create; it must be empty or missing.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub struct Restore {
     json: bool,
 }
 
-/// Looks whether a backup or a data directory is whole; also while the server runs.
+/// Check a backup or a data directory for damage, also while the server runs.
 #[derive(Debug, Args)]
 pub struct Verify {
     #[command(flatten)]
@@ -61,26 +61,26 @@ pub struct Verify {
 }
 
 impl BackupCommand {
-    /// Runs the command. `Unusable` also when files are lost: then the backup was written without them.
+    /// Runs the command. `Unusable` also when files are missing: then the backup was written without them.
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
-        let (now, folder) = (Timestamp::now(), MediaStore::at(&config.data_directory));
+        let (now, media_store) = (Timestamp::now(), MediaStore::at(&config.data_directory));
         let (database, cancel) = (config.database_path(), Cancel::default());
-        let summary = progress::during("making the backup", || {
-            backup::write(&database, &folder, &self.file, now, &cancel)
+        let summary = progress::during("writing the backup", || {
+            backup::write(&database, &media_store, &self.file, now, &cancel)
         })?;
         if self.json {
-            let mut shown = shown(&summary);
-            shown["file"] = json!(self.file.display().to_string());
-            shown["created_at"] = json!(now.to_string());
-            output::json(&shown)?;
+            let mut result = summary_json(&summary);
+            result["file"] = json!(self.file.display().to_string());
+            result["created_at"] = json!(now.to_string());
+            output::json(&result)?;
         } else {
-            output::line(&format!("{}: {}", self.file.display(), in_words(&summary)))?;
+            output::line(&format!("{}: {}", self.file.display(), description(&summary)))?;
         }
         match summary.media_lost {
             0 => Ok(()),
             lost => Err(Error::Unusable(format!(
-                "the database promises what is not on disk: {}; the backup was written without",
+                "the disk lacks files that the database refers to: {}; the backup was written without them",
                 counted(lost, "file")
             ))),
         }
@@ -97,13 +97,13 @@ impl Restore {
         let judged =
             progress::during("restoring", || restore::restore(&self.file, &self.data, &database_file, now))?;
         if self.json {
-            let mut shown = shown_judged(&judged);
-            shown["data"] = json!(self.data.display().to_string());
-            return output::json(&shown);
+            let mut result = verified_json(&judged);
+            result["data"] = json!(self.data.display().to_string());
+            return output::json(&result);
         }
         let Judged { created_at, summary, .. } = &judged;
         let time = created_at.parse().map_or_else(|_| created_at.clone(), words::time);
-        output::line(&format!("{}: as of {time}, {}", self.data.display(), in_words(summary)))
+        output::line(&format!("{}: as of {time}, {}", self.data.display(), description(summary)))
     }
 }
 
@@ -111,22 +111,22 @@ impl Verify {
     /// Runs the command. `Unusable` when something was found.
     pub fn run(self) -> Result<()> {
         let mut config = self.settings.load_if_valid()?;
-        let (findings, mut shown) = if self.path.is_dir() {
+        let (findings, mut result) = if self.path.is_dir() {
             config.data_directory.clone_from(&self.path);
-            progress::during("looking at the folder", || verify_directory(&config))?
+            progress::during("checking the data directory", || verify_directory(&config))?
         } else {
-            let judged = progress::during("looking at the backup", || {
+            let judged = progress::during("checking the backup", || {
                 restore::verify(&self.path, &config.key_source(), Timestamp::now())
             })?;
-            let shown = shown_judged(&judged);
-            (judged.findings, shown)
+            let result = verified_json(&judged);
+            (judged.findings, result)
         };
-        shown["path"] = json!(self.path.display().to_string());
-        shown["findings"] = json!(findings.list());
+        result["path"] = json!(self.path.display().to_string());
+        result["findings"] = json!(findings.list());
         if self.json {
-            output::json(&shown)?;
+            output::json(&result)?;
         } else if findings.is_empty() {
-            output::line(&format!("{}: nothing is wrong", self.path.display()))?;
+            output::line(&format!("{}: no damage found", self.path.display()))?;
         } else {
             findings.list().iter().try_for_each(|finding| output::line(finding))?;
         }
@@ -149,14 +149,14 @@ fn verify_directory(config: &Config) -> Result<(Findings, Value)> {
     Ok((findings, json!({ "schema": schema, "media_files": media_files })))
 }
 
-fn shown_judged(judged: &Judged) -> Value {
-    let mut shown = shown(&judged.summary);
-    shown["created_at"] = json!(judged.created_at);
-    shown["kaiwa"] = json!(judged.kaiwa);
-    shown
+fn verified_json(judged: &Judged) -> Value {
+    let mut result = summary_json(&judged.summary);
+    result["created_at"] = json!(judged.created_at);
+    result["kaiwa"] = json!(judged.kaiwa);
+    result
 }
 
-fn shown(summary: &BackupSummary) -> Value {
+fn summary_json(summary: &BackupSummary) -> Value {
     let BackupSummary { size, schema, media_files, media_erased, media_lost } = summary;
     json!({
         "size": size, "schema": schema, "media_files": media_files, "media_erased": media_erased,
@@ -164,7 +164,7 @@ fn shown(summary: &BackupSummary) -> Value {
     })
 }
 
-fn in_words(summary: &BackupSummary) -> String {
+fn description(summary: &BackupSummary) -> String {
     let BackupSummary { size, schema, media_files, media_lost, .. } = summary;
     let lost = if *media_lost > 0 { format!(", {media_lost} lost") } else { String::new() };
     let (size, files) = (words::size(*size), counted(*media_files, "file"));

@@ -13,10 +13,10 @@ use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts::customers;
 
-/// As in the configuration file.
+/// The same limit as in the configuration file.
 const DAYS_MAX: u32 = 36_500;
 
-/// Customers: whose conversations they are.
+/// Customers, who own conversations.
 #[derive(Debug, Args)]
 pub struct CustomerCommand {
     #[command(subcommand)]
@@ -25,7 +25,7 @@ pub struct CustomerCommand {
 
 #[derive(Debug, Subcommand)]
 enum CustomerAction {
-    /// Add a customer, or change the one with the same id; also while the server runs.
+    /// Add a customer, or update the one with the same id; also while the server runs.
     Add(AddCustomer),
     /// List all customers.
     List(ListArguments),
@@ -35,16 +35,17 @@ enum CustomerAction {
 struct AddCustomer {
     #[command(flatten)]
     settings: CommonArguments,
-    /// A name for people. Of a customer who is there already it may be left out, and stays.
+    /// A display name; optional for an existing customer, whose name then stays.
     #[arg(long, allow_hyphen_values = true, required_unless_present = "id")]
     name: Option<String>,
-    /// The id that tokens carry; a new one if it is left out.
+    /// The id that tokens carry; default: a new one.
     #[arg(long, value_name = "UUID")]
     id: Option<CustomerId>,
-    /// A note for people.
+    /// A free-form note.
     #[arg(long, allow_hyphen_values = true)]
     detail: Option<String>,
-    /// How many days its messages are kept, 0 is for ever; `default`: as `[retention]` of the configuration says.
+    /// The number of days for which its messages are retained; 0 means forever, `default` the period in
+    /// `[retention]` of the configuration.
     #[arg(long, value_name = "DAYS|default", value_parser = parse_days)]
     message_days: Option<MessageDays>,
     /// Print JSON.

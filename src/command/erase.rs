@@ -18,8 +18,8 @@ use crate::store::engine::lock::Search;
 use crate::store::erasure;
 use crate::store::erasure::audit::Proof;
 
-/// Erases every trace of a conversation or of a person, and proves it by searching all files for what was erased; also while
-/// the server runs.
+/// Erase every trace of a conversation or of a person, and prove it by searching all files for what was erased;
+/// also while the server runs.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("subject").args(["conversation", "user"]).required(true)))]
 pub struct Erase {
@@ -28,7 +28,7 @@ pub struct Erase {
     /// The conversation to erase.
     #[arg(long, value_name = "ID")]
     conversation: Option<ConversationId>,
-    /// The person to erase, by LINE's id: the chats with them, and what they said in groups.
+    /// The person to erase, by LINE user id: the one-to-one chats with them, and what they wrote in groups.
     #[arg(long, value_name = "LINE_ID", value_parser = parse_line_id)]
     user: Option<LineId>,
     #[command(flatten)]
@@ -39,25 +39,29 @@ pub struct Erase {
 }
 
 impl Erase {
-    /// Runs the command. `Unusable` when traces are left in files that only a person can judge.
+    /// Runs the command. `Unusable` when traces remain in files that only a person can judge.
     pub fn run(self) -> Result<()> {
         let whom = match (self.conversation, &self.user) {
             (Some(conversation), _) => Whom::Conversation(conversation),
             (None, Some(user)) => Whom::User(user.as_str().to_owned()),
-            (None, None) => return Err(Error::Unusable("nothing was named".to_owned())),
+            (None, None) => return Err(Error::Unusable("nothing to erase was given".to_owned())),
         };
-        let folder = self.settings.load()?.data_directory;
-        self.confirmation.ask(&format!("Erase {} in {} for ever?", self.named(), folder.display()))?;
-        let place = Target::of(&self.settings)?;
-        let _search = Search::begin(&folder)?;
+        let directory = self.settings.load()?.data_directory;
+        self.confirmation.ask(&format!(
+            "Permanently erase {} in {}?",
+            self.subject(),
+            directory.display()
+        ))?;
+        let target = Target::of(&self.settings)?;
+        let _search = Search::begin(&directory)?;
         let (erased, proof) = progress::during("erasing", || {
-            let mut erased = erase(&place, &whom)?;
-            let (config, _lock) = place.close()?;
+            let mut erased = erase(&target, &whom)?;
+            let (config, _lock) = target.close()?;
             let words = std::mem::take(&mut erased.words);
             let proof = erasure::audit::search(&config.data_directory, &config.database_path(), words)?;
             Ok::<_, Error>((erased, proof))
         })?;
-        // Also where an earlier attempt has erased the rows and went no further: then all files were searched for the id alone.
+        // Also after an earlier attempt that erased the rows and stopped there: then all files were searched for the id alone.
         if erased.is_nothing() && proof.left.is_empty() {
             return Err(Error::NotFound(Resource::Conversation));
         }
@@ -65,15 +69,15 @@ impl Erase {
         match proof.left.first_key_value() {
             None => Ok(()),
             Some((path, _)) => Err(Error::Unusable(format!(
-                "traces are left in {}, the first is {}: delete copies of yours; what came to the database meanwhile is \
-                 erased by the same command",
+                "traces remain in {}, the first of which is {}: delete your own copies; run the command again to erase \
+                 what reached the database in the meantime",
                 counted_all(proof.left.len(), "file"),
                 path.display()
             ))),
         }
     }
 
-    fn named(&self) -> String {
+    fn subject(&self) -> String {
         match (&self.conversation, &self.user) {
             (Some(conversation), _) => format!("the conversation {conversation}"),
             (None, Some(user)) => format!("every trace of {}", user.as_str()),
@@ -81,7 +85,7 @@ impl Erase {
         }
     }
 
-    /// What was erased is not told again: only how much it was.
+    /// Reports how much was erased, but not what.
     fn report(&self, erased: &Done, proof: &Proof) -> Result<()> {
         let Done { conversations, messages, events, files, .. } = erased;
         let Proof { searched, too_short, elsewhere, left } = proof;
@@ -103,19 +107,19 @@ impl Erase {
             counted(*files, "file"),
         ))?;
         output::line(&format!(
-            "ids, names and texts that were searched for: {searched}; traces: in {}; also said by others: {elsewhere}; \
-             too short to be searched for: {too_short}",
+            "ids, names and texts searched for: {searched}; traces: in {}; also written by others: {elsewhere}; \
+             too short to search for: {too_short}",
             counted_all(left.len(), "file"),
         ))
     }
 }
 
-/// Does all steps, also when there is nothing of it: the log may still hold what an earlier attempt has erased.
-fn erase(place: &Target, whom: &Whom) -> Result<Done> {
+/// Runs all steps even if nothing is left: the log may still contain what an earlier attempt erased.
+fn erase(target: &Target, whom: &Whom) -> Result<Done> {
     let (mut erased, mut next) = (Done { words: whom.words(), ..Done::default() }, Some(FIRST));
     begin("erasing", Unit::Pieces, None);
     while let Some(step) = next {
-        let done: Done = place.run(AdminOperation::Erase { whom: whom.clone(), step })?;
+        let done: Done = target.run(AdminOperation::Erase { whom: whom.clone(), step })?;
         advance(done.messages + done.events);
         next = done.next;
         erased.add(done);
@@ -128,5 +132,5 @@ fn counted_all(count: usize, word: &str) -> String {
 }
 
 fn parse_line_id(text: &str) -> Result<LineId, String> {
-    LineId::parse(text).ok_or_else(|| "this is no id of LINE's".to_owned())
+    LineId::parse(text).ok_or_else(|| "this is not a LINE id".to_owned())
 }

@@ -1,4 +1,4 @@
-//! `kaiwa healthcheck`: for containers, unit files and scripts, which have no HTTP client.
+//! `kaiwa healthcheck`: for containers, unit files and scripts without an HTTP client.
 
 use actix_web::rt::System;
 use clap::Args;
@@ -9,12 +9,12 @@ use crate::command::settings::CommonArguments;
 use crate::command::terminal::output;
 use crate::error::{Error, Result};
 
-/// Asks `/readyz` of the server that listens where the configuration says.
+/// Query `/readyz` of the server at the configured address.
 #[derive(Debug, Args)]
 pub struct Healthcheck {
     #[command(flatten)]
     settings: CommonArguments,
-    /// Print the server's whole answer as JSON.
+    /// Print the server's whole response as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -24,8 +24,8 @@ impl Healthcheck {
     pub fn run(self) -> Result<()> {
         let config = self.settings.load()?;
         let request = Request { method: "GET", path: "/readyz", header: None, body: "" };
-        let (status, body) = System::new().block_on(local_client::ask(&config, &request))?;
-        let foreign = |_| Error::Unavailable(format!("{} is answered by something else", config.listen));
+        let (status, body) = System::new().block_on(local_client::send(&config, &request))?;
+        let foreign = |_| Error::Unavailable(format!("the server at {} is not kaiwa", config.listen));
         let body: Value = serde_json::from_str(&body).map_err(foreign)?;
         if self.json {
             output::json(&body)?;

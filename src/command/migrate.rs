@@ -8,12 +8,12 @@ use crate::command::terminal::{output, progress};
 use crate::error::Result;
 use crate::store::engine::schema;
 
-/// Brings the database up to date without running the server.
+/// Create the database, or migrate it to the current schema, without running the server.
 #[derive(Debug, Args)]
 pub struct Migrate {
     #[command(flatten)]
     settings: CommonArguments,
-    /// Make a new database although there has been one here; what is left of that is moved aside.
+    /// Create a new database even though there was one here; what is left of that is moved aside.
     #[arg(long)]
     new: bool,
     /// Print JSON.
@@ -21,7 +21,7 @@ pub struct Migrate {
     json: bool,
 }
 
-/// Prints versions.
+/// Print the versions of the program, of its database schema and of SQLite.
 #[derive(Debug, Args)]
 pub struct Version {
     /// Print JSON.

@@ -1,7 +1,8 @@
-//! The command line: results on standard output, logs on standard error, and exit codes that scripts can rely on.
+//! The command line: results on standard output, logs on standard error, and exit codes that scripts can rely
+//! on.
 //!
-//! 0: done. 1: failed. 2: the command was not understood. 78: the configuration or the data cannot be used. 141: nobody reads
-//! the results any more, as when a shell ends a program for that.
+//! 0: success. 1: failure. 2: invalid command line. 78: the configuration or the data cannot be used. 141: the
+//! reader of the results is gone, as when a shell reports SIGPIPE.
 
 mod account;
 mod backup;
@@ -30,10 +31,10 @@ use crate::command::process::hardening;
 use crate::command::terminal::output;
 use crate::error::{Error, Result};
 
-/// `EX_CONFIG` of sysexits.h: a person has to change something before another try can succeed.
+/// `EX_CONFIG` of sysexits.h: someone has to change something before a retry can succeed.
 const EXIT_UNUSABLE: u8 = 78;
 
-/// What a shell says of a program that was ended by SIGPIPE.
+/// What a shell reports for a program that was ended by SIGPIPE.
 const EXIT_READER_GONE: u8 = 141;
 
 /// A self-hosted conversation server for LINE: one binary, one SQLite file.
@@ -48,33 +49,33 @@ struct Kaiwa {
 enum Command {
     /// Run the server.
     Serve(serve::Serve),
-    /// Run the server together with a LINE of its own, with nothing to configure.
+    /// Run the server together with a simulated LINE, without any configuration.
     Sandbox(sandbox::SandboxCommand),
-    /// Ask the running server whether it can do its work: 0 if so, 1 if not.
+    /// Check whether the running server is ready: exit code 0 if so, 1 if not.
     Healthcheck(healthcheck::Healthcheck),
-    /// Print a token with which a customer can use the HTTP interface.
+    /// Print a token with which a customer can use the HTTP API.
     Token(token::TokenCommand),
     /// Add or list customers.
     Customer(customer::CustomerCommand),
     /// Add or list LINE accounts.
     Account(account::AccountCommand),
-    /// List and repeat what customers are told, and show or exchange their secret.
+    /// List and replay webhook deliveries to customers, and show or rotate their secret.
     Webhooks(webhooks::WebhooksCommand),
-    /// Exchange the key that secrets in the database are sealed with.
+    /// Rotate the key that seals the secrets in the database.
     Secrets(secrets::SecretsCommand),
-    /// Look for what is wrong with configuration, files, database and LINE accounts.
+    /// Check configuration, files, database and LINE accounts for problems.
     Doctor(doctor::Doctor),
-    /// Make the database, or carry an older one up to the present schema.
+    /// Create the database, or migrate it to the current schema.
     Migrate(migrate::Migrate),
     /// Apply events of the journal that an earlier version did not understand or could not apply.
     Replay(replay::ReplayCommand),
     /// Erase every trace of a conversation or of a person, and prove it.
     Erase(erase::Erase),
-    /// Write database and files into one file, also while the server runs.
+    /// Write the database and all files into one file, also while the server runs.
     Backup(backup::BackupCommand),
-    /// Make a data directory of a backup.
+    /// Restore a data directory from a backup.
     Restore(backup::Restore),
-    /// Look whether a backup or a data directory is whole.
+    /// Check a backup or a data directory for damage.
     Verify(backup::Verify),
     /// Print the versions of the program, of its database schema and of SQLite.
     Version(migrate::Version),
@@ -91,7 +92,7 @@ fn failed(error: &Error) -> ExitCode {
     if output::is_reader_gone(error) {
         return ExitCode::from(EXIT_READER_GONE);
     }
-    output::complain(error);
+    output::error(error);
     match error {
         Error::Unusable(_) => ExitCode::from(EXIT_UNUSABLE),
         _ => ExitCode::FAILURE,
@@ -126,8 +127,8 @@ mod tests {
 
     use super::*;
 
-    /// The arguments that take any text and refuse one that begins with a dash.
-    fn refusing_dashes(command: &clap::Command, path: &str) -> Vec<String> {
+    /// The arguments that take any text but reject one that starts with a dash.
+    fn rejecting_dashes(command: &clap::Command, path: &str) -> Vec<String> {
         let is_text = |argument: &&clap::Arg| {
             argument.get_action().takes_values()
                 && argument.get_value_parser().type_id() == ValueParser::string().type_id()
@@ -135,17 +136,17 @@ mod tests {
         let own = command.get_arguments().filter(is_text).filter(|one| !one.is_allow_hyphen_values_set());
         let own = own.map(|argument| format!("{path} {}", argument.get_id())).collect::<Vec<_>>();
         let inner = command.get_subcommands();
-        let inner = inner.flat_map(|inner| refusing_dashes(inner, &format!("{path} {}", inner.get_name())));
+        let inner = inner.flat_map(|inner| rejecting_dashes(inner, &format!("{path} {}", inner.get_name())));
         own.into_iter().chain(inner).collect()
     }
 
     #[test]
-    fn a_text_may_begin_with_a_dash() {
-        assert_eq!(refusing_dashes(&Kaiwa::command(), "kaiwa"), Vec::<String>::new());
+    fn a_text_argument_may_start_with_a_dash() {
+        assert_eq!(rejecting_dashes(&Kaiwa::command(), "kaiwa"), Vec::<String>::new());
     }
 
     #[test]
-    fn the_command_line_is_consistent_in_itself() {
+    fn the_command_line_is_consistent() {
         Kaiwa::command().debug_assert();
     }
 }

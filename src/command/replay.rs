@@ -12,13 +12,14 @@ use crate::error::Result;
 use crate::model::progress::{Unit, advance, begin};
 use crate::model::timestamp::Timestamp;
 
-/// Reads the journal again: applies events that an earlier version did not understand, or could not apply; also while the
+/// Apply events of the journal that an earlier version did not understand, or could not apply; also while the
 /// server runs.
 #[derive(Debug, Args)]
 pub struct ReplayCommand {
     #[command(flatten)]
     settings: CommonArguments,
-    /// Events that were received since then: 2026-11-25, "2026-11-25 03:18:14.000000" (UTC), or for how long, such as 7d.
+    /// Only events received since then: 2026-11-25, "2026-11-25 03:18:14.000000" (UTC), or a duration back from
+    /// now, such as 7d.
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Timestamp,
     /// Print JSON.
@@ -29,8 +30,8 @@ pub struct ReplayCommand {
 impl ReplayCommand {
     /// Runs the command.
     pub fn run(self) -> Result<()> {
-        let place = Target::of(&self.settings)?;
-        let tally = progress::during("applying events", || self.apply(&place))?;
+        let target = Target::of(&self.settings)?;
+        let tally = progress::during("applying events", || self.apply(&target))?;
         let Tally { applied, unread, failed } = tally;
         if self.json {
             return output::json(&json!({ "applied": applied, "unread": unread, "failed": failed }));
@@ -38,12 +39,12 @@ impl ReplayCommand {
         output::line(&format!("{applied} applied, {unread} not understood, {failed} failed"))
     }
 
-    fn apply(&self, place: &Target) -> Result<Tally> {
+    fn apply(&self, target: &Target) -> Result<Tally> {
         let since = self.since.as_microseconds();
         let (mut tally, mut next) = (Tally::default(), Some(0));
         begin("applying events", Unit::Pieces, None);
         while let Some(after) = next {
-            let page: ReplayPage = place.run(AdminOperation::ReplayJournal { since, after })?;
+            let page: ReplayPage = target.run(AdminOperation::ReplayJournal { since, after })?;
             advance(page.events);
             tally.add(page.tally);
             next = page.next;

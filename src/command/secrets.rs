@@ -18,7 +18,7 @@ pub struct SecretsCommand {
 
 #[derive(Debug, Subcommand)]
 enum SecretsAction {
-    /// Seal all secrets with another key. The server must not be running.
+    /// Seal all secrets with the new key. The server must not be running.
     Rotate(Rotate),
 }
 
@@ -49,7 +49,7 @@ impl Rotate {
             return output::json(&json!({ "from": from, "to": to }));
         }
         output::line(&format!(
-            "all secrets are sealed with the key {to}; {from} is needed for backups that were made before, and for nothing else"
+            "all secrets are sealed with the key {to}; {from} is now needed only for earlier backups"
         ))
     }
 }

@@ -11,12 +11,12 @@ use crate::error::{Error, Result};
 use crate::model::clock::Clock;
 use crate::server::Server;
 
-/// Runs the server until SIGTERM or SIGINT.
+/// Run the server until SIGTERM or SIGINT.
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]
     settings: CommonArguments,
-    /// Begin with a new database although there has been one here; what is left of that is moved aside.
+    /// Start with a new database even though there was one here; what is left of that is moved aside.
     #[arg(long)]
     new: bool,
 }
@@ -35,12 +35,12 @@ impl Serve {
             log::info!("metrics at http://{address}/metrics");
         }
         log::info!("listening on {}", server.url()?);
-        System::new().block_on(async { server.run(asked_to_stop()?).await })
+        System::new().block_on(async { server.run(shutdown_signal()?).await })
     }
 }
 
-/// Ready when the process is asked to stop.
-pub fn asked_to_stop() -> Result<impl Future<Output = ()>> {
+/// Resolves when the process receives SIGTERM or SIGINT.
+pub fn shutdown_signal() -> Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
     Ok(async move {

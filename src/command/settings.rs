@@ -1,4 +1,4 @@
-//! Arguments that several commands take.
+//! Arguments that commands share.
 
 use std::path::{Path, PathBuf};
 
@@ -17,22 +17,22 @@ use crate::store::accounts::customers;
 use crate::store::backup::remains;
 use crate::store::reader::Reader;
 
-/// The configuration file that is taken when none is named.
+/// The default configuration file.
 const FILE: &str = "kaiwa.toml";
 
-/// Customers that are named to whoever asked for one who is not there.
+/// The most customers listed in the error for an unknown one.
 const KNOWN_MAX: usize = 20;
 
-/// Where the settings come from.
+/// The source of the settings.
 #[derive(Debug, Args)]
 pub struct CommonArguments {
-    /// The configuration file; see config.example.toml. Without this option it is kaiwa.toml of this folder, if there is one.
-    /// `KAIWA_…` variables go before it.
+    /// The configuration file; see config.example.toml. Default: kaiwa.toml in the current directory, if it
+    /// exists. `KAIWA_…` variables take precedence over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-/// Arguments of a command that lists what the database holds.
+/// Arguments of a command that lists rows of the database.
 #[derive(Debug, Args)]
 pub struct ListArguments {
     #[command(flatten)]
@@ -43,8 +43,8 @@ pub struct ListArguments {
 }
 
 impl ListArguments {
-    /// Prints each row that `read` finds with `show`, which is told whether JSON is asked for; `empty` where there is none and
-    /// people read.
+    /// Prints each row that `read` finds with `show`, whose second argument is whether to print JSON; without
+    /// rows prints `empty`, unless in JSON.
     pub fn list<T>(
         &self,
         read: impl FnOnce(&Reader) -> Result<Vec<T>>,
@@ -60,38 +60,38 @@ impl ListArguments {
 }
 
 impl CommonArguments {
-    /// The settings of the file, of the environment and of nothing else.
+    /// Loads the settings from the file and the environment.
     pub fn load(&self) -> Result<Config> {
         config::load_with_process_environment(self.file(), &[])
     }
 
-    /// The same for a command that is told what it works on: a broken file that merely lies in this folder does not stop it. It is
-    /// told and left aside.
+    /// Loads the settings for a command that is given its subject explicitly: an invalid default file does not
+    /// stop it but is reported and ignored.
     pub fn load_if_valid(&self) -> Result<Config> {
         match self.load() {
             Err(error) if self.config.is_none() && self.file().is_some() => {
                 let without = config::load_with_process_environment(None, &[])?;
-                output::remark(&format!("{}; ./{FILE} is left aside", error.chain()));
+                output::note(&format!("{}; ignoring ./{FILE}", error.chain()));
                 Ok(without)
             }
             loaded => loaded,
         }
     }
 
-    /// The configuration file, where there is one. A link that leads nowhere is one that cannot be read.
+    /// The configuration file, if there is one. A dangling link counts as an unreadable file.
     pub fn file(&self) -> Option<&Path> {
         let here = Path::new(FILE);
         self.config.as_deref().or_else(|| here.symlink_metadata().is_ok().then_some(here))
     }
 
-    /// The database, for reading; it may be open in a running server.
+    /// Opens the database for reading, also while a server has it open.
     pub fn reader(&self) -> Result<Reader> {
         let config = self.load()?;
         Reader::open(&config.database_path(), &config.key_source())
             .map_err(|error| before_start(&config, error))
     }
 
-    /// The database, for writing; refused while a server has it open. One is made where there never was one.
+    /// Opens the database for writing; fails while a server has it open. Creates it if there never was one.
     pub fn store(&self) -> Result<Store> {
         let config = self.load()?;
         remains::refuse(&config)?;
@@ -99,7 +99,8 @@ impl CommonArguments {
     }
 }
 
-/// Makes a database where one is gone, on purpose: what is left of the old one is moved aside.
+/// Creates a database in place of one that is gone, on explicit request: what is left of the old one is moved
+/// aside.
 pub fn require_new_database(config: &Config) -> Result<()> {
     remains::set_aside(config, Timestamp::now())?;
     open(config).map(drop)
@@ -110,13 +111,13 @@ fn open(config: &Config) -> Result<Store> {
     Store::open(&config.database_path(), &config.key_source(), config.limits.write_queue)
 }
 
-/// The key that tokens are signed with; when it cannot be used, where it was looked for.
+/// The key that signs tokens. If it cannot be used, the error says where it was looked for.
 pub fn jwt_key<'config>(config: &'config Config, file: Option<&Path>) -> Result<&'config Secret> {
-    let looked = || match file {
+    let source = || match file {
         Some(file) => format!("the configuration was read from {}", file.display()),
-        None => format!("no configuration file was read: `--config` names none, and there is no ./{FILE}"),
+        None => format!("no configuration file was read: `--config` was not given, and there is no ./{FILE}"),
     };
-    config.require_jwt_key().map_err(|error| Error::Unusable(format!("{error}; {}", looked())))
+    config.require_jwt_key().map_err(|error| Error::Unusable(format!("{error}; {}", source())))
 }
 
 /// The customer with this id, or the only one with this name.
@@ -133,28 +134,27 @@ pub fn find_customer(reader: &Reader, id_or_name: &str) -> Result<Customer> {
     })
 }
 
-/// Says who is known instead.
+/// The error for an unknown customer, which lists the existing ones.
 fn unknown(id_or_name: &str, known: &[Customer]) -> Error {
     let named = known.iter().take(KNOWN_MAX);
     let named: Vec<_> = named.map(|one| format!("{} {:?}", one.id, one.profile.name)).collect();
     let known = match known.len().saturating_sub(KNOWN_MAX) {
         _ if known.is_empty() => {
-            "none is known yet: declare it in the configuration and start the server, or \
-                                  add it with `kaiwa customer add`"
+            "there is none yet: declare it in the configuration and start the server, or add it with `kaiwa customer add`"
                 .to_owned()
         }
-        0 => format!("known are {}", named.join(", ")),
-        more => format!("known are {} and {more} more", named.join(", ")),
+        0 => format!("the customers are {}", named.join(", ")),
+        more => format!("the customers are {} and {more} more", named.join(", ")),
     };
     Error::NotHere(Resource::Customer, format!("no such customer: {id_or_name:?}; {known}"))
 }
 
-/// Before the first start nothing is missing: it only has not been made.
+/// Before the first start the database is not lost, just not created yet.
 fn before_start(config: &Config, error: Error) -> Error {
     if config.data_directory.exists() {
         return error;
     }
     Error::Unusable(format!(
-        "{error}; `kaiwa serve` makes it at its first start, `kaiwa migrate` without one"
+        "{error}; the first `kaiwa serve` creates it, or `kaiwa migrate` without starting the server"
     ))
 }

@@ -1,4 +1,4 @@
-//! Where a command does what it has to do: in the running server, or on the file while none runs.
+//! Where a command runs its operations: in the running server, or on the database file while none runs.
 
 use serde::de::DeserializeOwned;
 
@@ -12,22 +12,23 @@ use crate::store::Store;
 use crate::store::engine::lock::Lock;
 use crate::store::reader::Reader;
 
-/// Where a command does what it has to do.
+/// Where a command runs its operations.
 pub struct Target {
     config: Config,
-    /// The file; nothing where a server has it.
+    /// The database file; `None` if a server has it open.
     store: Option<Store>,
 }
 
 impl Target {
-    /// The running server, else the file. `Unusable` when another process has the file open that cannot be asked.
+    /// The running server, or else the file. `Unusable` when the file is open in another process that does not
+    /// accept commands.
     pub fn of(settings: &CommonArguments) -> Result<Self> {
         let config = settings.load()?;
-        let store = if client::is_there(&config.data_directory)? { None } else { Some(settings.store()?) };
+        let store = if client::is_running(&config.data_directory)? { None } else { Some(settings.store()?) };
         Ok(Self { config, store })
     }
 
-    /// For what is shown.
+    /// Opens the database for reading.
     pub fn reader(&self) -> Result<Reader> {
         match &self.store {
             None => Reader::open(&self.config.database_path(), &self.config.key_source()),
@@ -35,16 +36,16 @@ impl Target {
         }
     }
 
-    /// Does it, and returns what there is to say of it.
+    /// Runs an operation and returns its result.
     pub fn run<T: DeserializeOwned>(&self, operation: AdminOperation) -> Result<T> {
-        let said = match &self.store {
-            None => client::ask(&self.config, &operation),
+        let result = match &self.store {
+            None => client::request(&self.config, &operation),
             Some(store) => operation.run(store, &self.config.data_directory, Timestamp::now()),
         };
-        operation::answer(said?)
+        operation::parse_result(result?)
     }
 
-    /// Closes what this process has open. Where no server has the file nobody else gets it for as long as the lock is held.
+    /// Closes the database. If no server has it open, the lock keeps others from opening it while it is held.
     pub fn close(self) -> Result<(Config, Option<Lock>)> {
         let Self { config, store } = self;
         let lock = match store {

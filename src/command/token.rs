@@ -14,13 +14,13 @@ use crate::model::accounts::customer::{CustomerProfile, ProfileChange};
 use crate::model::timestamp::Timestamp;
 use crate::runtime::bearer::{Bearer, sign};
 
-/// Longer than anybody should be able to hold a token.
+/// The longest validity; no token should live longer.
 const LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
 
-/// Tokens tell their end in whole seconds: a shorter one has ended when it is printed.
+/// The shortest validity: tokens expire at whole seconds, so a shorter one would have expired when printed.
 const LIFE_MIN: Duration = Duration::from_secs(1);
 
-/// Prints a token for a known customer.
+/// Print a token for an existing customer.
 #[derive(Debug, Args)]
 pub struct TokenCommand {
     #[command(flatten)]
@@ -51,7 +51,8 @@ impl TokenCommand {
         output::json(&json!({ "token": token, "customer_id": bearer.customer, "expires": expires }))
     }
 
-    /// Who is known, else who is declared: before the first start there may be no database yet.
+    /// The customer in the database, or else in the configuration: before the first start there may be no
+    /// database.
     fn bearer(&self, config: &Config) -> Result<Bearer> {
         let declared = configured_bearer(config, &self.customer);
         if let (Some(declared), false) = (&declared, config.database_path().exists()) {
@@ -59,7 +60,7 @@ impl TokenCommand {
         }
         match (find_customer(&self.settings.reader()?, &self.customer), declared) {
             (Err(Error::NotHere(..)), Some(declared)) => Ok(declared),
-            // Where the customer is told is not part of it: that may have changed long before the token is used.
+            // The webhook address is not included: it may have changed long before the token is used.
             (known, _) => known.map(|known| {
                 let CustomerProfile { name, detail, .. } = known.profile;
                 let (name, detail) = (Some(name), Some(detail));
@@ -72,7 +73,7 @@ impl TokenCommand {
     }
 }
 
-/// A customer of the configuration, who becomes known at the next start.
+/// A customer of the configuration, which the next start creates.
 fn configured_bearer(config: &Config, id_or_name: &str) -> Option<Bearer> {
     let id = id_or_name.parse().ok();
     let is_meant = |one: &&ProvisionedCustomer| Some(one.id) == id || one.name.as_deref() == Some(id_or_name);
@@ -94,11 +95,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_lives_for_a_second_at_least_and_for_ten_years_at_most() {
+    fn a_token_is_valid_for_one_second_to_ten_years() {
         for text in ["1s", "1500ms", "7d", "10y", "87840h"] {
             assert!(parse_life(text).is_ok(), "{text}");
         }
-        for (text, said) in [
+        for (text, expected) in [
             ("0", "at least 1s"),
             ("0s", "at least 1s"),
             ("1ms", "at least 1s"),
@@ -106,7 +107,7 @@ mod tests {
             ("87841h", "at most 10y"),
             ("11y", "at most 10y"),
         ] {
-            assert!(parse_life(text).unwrap_err().contains(said), "{text}");
+            assert!(parse_life(text).unwrap_err().contains(expected), "{text}");
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::model::webhooks::webhook_delivery::{DeliveryState, WebhookDelivery};
 use crate::store::webhooks;
 use crate::store::webhooks::history::DeliveryFilter;
 
-/// What customers are told of events, and with which secret.
+/// Webhook deliveries to customers, and the secret that signs them.
 #[derive(Debug, Args)]
 pub struct WebhooksCommand {
     #[command(subcommand)]
@@ -27,11 +27,11 @@ pub struct WebhooksCommand {
 enum WebhooksAction {
     /// List the newest deliveries of a customer; also while the server runs.
     List(ListDeliveries),
-    /// Tell a customer once more of an event; also while the server runs.
+    /// Deliver an event to a customer again; also while the server runs.
     Replay(ReplayDelivery),
-    /// Print the secret with which the customer's deliveries are signed; also while the server runs.
+    /// Print the secret that signs a customer's deliveries; also while the server runs.
     Secret(ShowEndpoint),
-    /// Exchange the secret and print the new one; also while the server runs.
+    /// Rotate the secret and print the new one; also while the server runs.
     Rotate(ShowEndpoint),
 }
 
@@ -39,10 +39,10 @@ enum WebhooksAction {
 struct ListDeliveries {
     #[command(flatten)]
     endpoint: ShowEndpoint,
-    /// Only those in this state: waiting, sending, delivered or failed.
+    /// Only deliveries in this state: waiting, sending, delivered or failed.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     state: Option<DeliveryState>,
-    /// How many at most, 1 to 100.
+    /// The most deliveries to list, 1 to 100.
     #[arg(long, value_name = "N", default_value_t = Page::SIZE_MAX, value_parser = clap::value_parser!(u32).range(1..=100))]
     limit: u32,
 }
@@ -51,7 +51,7 @@ struct ListDeliveries {
 struct ReplayDelivery {
     #[command(flatten)]
     endpoint: ShowEndpoint,
-    /// The id of the delivery, as `list` prints it and as the header `webhook-id` has it.
+    /// The id of the delivery, as in the output of `list` and in the header `webhook-id`.
     id: EventId,
 }
 
@@ -96,7 +96,7 @@ impl ListDeliveries {
     fn nothing(&self) -> &'static str {
         match self.state {
             Some(_) => "there is no delivery in this state",
-            None => "there is nothing: this customer was told of no event so far",
+            None => "there is no delivery to this customer yet",
         }
     }
 }
@@ -104,10 +104,10 @@ impl ListDeliveries {
 impl ReplayDelivery {
     fn run(self) -> Result<()> {
         let Self { endpoint, id } = self;
-        let place = Target::of(&endpoint.settings)?;
-        let reader = place.reader()?;
+        let target = Target::of(&endpoint.settings)?;
+        let reader = target.reader()?;
         let customer = find_customer(&reader, &endpoint.customer)?.id;
-        place.run::<()>(AdminOperation::ReplayDelivery { customer, id })?;
+        target.run::<()>(AdminOperation::ReplayDelivery { customer, id })?;
         let (delivery, _) = reader.read(|connection| webhooks::history::get(connection, customer, id))?;
         show(&delivery, endpoint.json)
     }
@@ -118,7 +118,7 @@ impl ShowEndpoint {
         let reader = self.settings.reader()?;
         let Customer { id, .. } = find_customer(&reader, &self.customer)?;
         let secret = reader.read(|connection| webhooks::endpoints::secret(connection, id))?;
-        let none = || Error::Unusable("this customer has no secret yet; `rotate` makes one".to_owned());
+        let none = || Error::Unusable("this customer has no secret yet; `rotate` generates one".to_owned());
         let secret = secret.ok_or_else(none)?;
         if !self.json {
             return output::line(secret.expose());
@@ -128,10 +128,10 @@ impl ShowEndpoint {
     }
 
     fn rotate(self) -> Result<()> {
-        let place = Target::of(&self.settings)?;
-        let customer = find_customer(&place.reader()?, &self.customer)?.id;
-        place.run::<()>(AdminOperation::RotateSecret { customer })?;
-        drop(place);
+        let target = Target::of(&self.settings)?;
+        let customer = find_customer(&target.reader()?, &self.customer)?.id;
+        target.run::<()>(AdminOperation::RotateSecret { customer })?;
+        drop(target);
         self.show_secret()
     }
 }

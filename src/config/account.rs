@@ -12,30 +12,30 @@ use crate::model::secret::Secret;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProvisionedAccount {
-    /// The id that stands in the webhook's path.
+    /// The id in the webhook's path.
     pub id: AccountId,
-    /// Whose account it is.
+    /// The owner of the account.
     pub customer: CustomerReference,
-    /// What the account is called. Default none: as it is.
+    /// The account's name. Default none: unchanged.
     #[serde(default)]
     pub name: Option<String>,
-    /// Anything that is worth noting. Default none: as it is.
+    /// A free-form note. Default none: unchanged.
     #[serde(default)]
     pub detail: Option<String>,
     /// The channel secret; never empty.
-    #[serde(default = "none_yet")]
+    #[serde(default = "placeholder")]
     pub secret: Secret,
     /// The file that `secret` was read from. Default none.
     #[serde(default)]
     pub secret_file: Option<PathBuf>,
-    /// The secret that takes its place during a rotation. Default none: as it is.
+    /// The secret that will replace it in a rotation. Default none: unchanged.
     #[serde(default)]
     pub secret_next: Option<Secret>,
     /// The file that `secret_next` was read from. Default none.
     #[serde(default)]
     pub secret_next_file: Option<PathBuf>,
-    /// The channel access token; empty only beside a `channel_id`.
-    #[serde(default = "none_yet")]
+    /// The channel access token; empty only with a `channel_id`.
+    #[serde(default = "placeholder")]
     pub token: Secret,
     /// The file that `token` was read from. Default none.
     #[serde(default)]
@@ -43,17 +43,17 @@ pub struct ProvisionedAccount {
     /// The channel's id, with which tokens are fetched. Default none.
     #[serde(default)]
     pub channel_id: Option<String>,
-    /// How messages go out. Default none: as it is, and `prefer_reply` for a new one.
+    /// How messages are sent. Default none: unchanged, and `prefer_reply` for a new account.
     #[serde(default)]
     pub delivery_mode: Option<DeliveryMode>,
-    /// Whether this is only how the account begins: what others have set goes before it. So it is with that of the sandbox,
-    /// where nobody has written a file.
+    /// Whether these are only initial values, over which values set by an API call or a command take
+    /// precedence. True for the sandbox's account, which comes from no file.
     #[serde(skip)]
     pub is_default: bool,
 }
 
 impl ProvisionedAccount {
-    /// How it speaks to LINE.
+    /// The credential for calls to LINE.
     pub fn credential(&self) -> Credential {
         match &self.channel_id {
             Some(id) => Credential::ChannelId(id.clone()),
@@ -62,7 +62,7 @@ impl ProvisionedAccount {
     }
 }
 
-/// A customer, declared in the file or known already.
+/// A customer that is declared in the file or exists already.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum CustomerReference {
@@ -78,7 +78,7 @@ impl From<String> for CustomerReference {
     }
 }
 
-/// Stands in until the file is read; the check of the configuration file saw that there is one.
-fn none_yet() -> Secret {
+/// A placeholder until the secret file is read; validation has ensured that one is configured.
+fn placeholder() -> Secret {
     Secret::new("")
 }

@@ -12,23 +12,24 @@ use crate::model::id::CustomerId;
 pub struct ProvisionedCustomer {
     /// The id that tokens carry.
     pub id: CustomerId,
-    /// What the customer is called; distinct within the file. Default none: as it is.
+    /// The customer's name, unique within the file. Default none: unchanged.
     #[serde(default)]
     pub name: Option<String>,
-    /// Anything that is worth noting. Default none: as it is.
+    /// A free-form note. Default none: unchanged.
     #[serde(default)]
     pub detail: Option<String>,
-    /// The HTTP method with which the customer is told: `GET`, `POST`, `PUT` or `DELETE`. Default none: as it is.
+    /// The HTTP method of the customer's webhook: `GET`, `POST`, `PUT` or `DELETE`. Default none: unchanged.
     #[serde(default)]
     pub webhook_method: Option<String>,
-    /// Where the customer is told; it may have a query. Default none: as it is.
+    /// The address of the customer's webhook; it may have a query. Default none: unchanged.
     #[serde(default, deserialize_with = "web_address::deserialize_receiver")]
     pub webhook_uri: Option<Url>,
-    /// Days for which messages are kept, 0 is for ever. Default none: as it is, and `retention.message_days` for a new one.
+    /// Days for which messages are retained; 0 means forever. Default none: unchanged, and
+    /// `retention.message_days` for a new customer.
     #[serde(default)]
     pub message_days: Option<u32>,
-    /// Whether this is only how the customer begins: what others have set goes before it. So it is with that of the
-    /// sandbox, where nobody has written a file.
+    /// Whether these are only initial values, over which values set by an API call or a command take
+    /// precedence. True for the sandbox's customer, which comes from no file.
     #[serde(skip)]
     pub is_default: bool,
 }

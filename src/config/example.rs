@@ -1,4 +1,4 @@
-//! The example file names every key with its built-in value and its limits.
+//! Tests that the example file has every key with its default value and its limits.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::config::{Config, load};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// The example with its samples in use: the lines that begin with `#` and no space.
+/// The example with its samples enabled: the lines that start with `#` and no space.
 fn with_samples() -> String {
     let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
         Some(sample) if !sample.is_empty() && !sample.starts_with(' ') => sample,
@@ -20,8 +20,8 @@ fn with_samples() -> String {
 }
 
 fn load_text(text: &str) -> Config {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.toml");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.toml");
     fs::write(&path, text).unwrap();
     load(Some(&path), [], &[]).unwrap()
 }
@@ -46,12 +46,12 @@ fn check_limits(key: &ConfigKey, limits: &str) {
 }
 
 #[test]
-fn the_example_holds_the_built_in_values() {
+fn the_example_has_the_default_values() {
     assert_eq!(load_text(EXAMPLE), Config::default());
 }
 
 #[test]
-fn the_samples_of_the_example_can_be_used() {
+fn the_samples_of_the_example_are_valid() {
     let config = load_text(&with_samples());
 
     assert_eq!(config.public_url.unwrap().as_str(), "https://chat.example.com/");
@@ -61,7 +61,7 @@ fn the_samples_of_the_example_can_be_used() {
 }
 
 #[test]
-fn the_sample_of_a_key_is_no_key_that_anybody_could_sign_with() {
+fn the_sample_key_is_not_accepted_as_a_signing_key() {
     assert!(load_text(&with_samples()).require_jwt_key().is_err());
 }
 
@@ -71,24 +71,24 @@ fn the_example_mentions_every_key() {
 
     for key in KEYS {
         let (section, name) = key.name.split_once('.').unwrap_or(("", key.name));
-        let place = match table.get(section) {
+        let found = match table.get(section) {
             Some(Value::Array(list)) => list[0].as_table().unwrap(),
             Some(section) => section.as_table().unwrap(),
             None => &table,
         };
-        let mentioned = place.contains_key(name) || EXAMPLE.contains(&format!("`{name}`"));
+        let mentioned = found.contains_key(name) || EXAMPLE.contains(&format!("`{name}`"));
         assert!(mentioned, "{} is not in the example", key.name);
     }
 }
 
 #[test]
-fn the_example_tells_the_limits() {
+fn the_example_states_the_limits() {
     for key in KEYS {
         match key.kind {
-            ValueKind::Number(least, most) => check_limits(key, &format!("{least} to {most}")),
-            ValueKind::Duration(least, most) => {
-                let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
-                check_limits(key, &format!("{least} to {most}"));
+            ValueKind::Number(min, max) => check_limits(key, &format!("{min} to {max}")),
+            ValueKind::Duration(min, max) => {
+                let (min, max) = (humantime::format_duration(min), humantime::format_duration(max));
+                check_limits(key, &format!("{min} to {max}"));
             }
             _ => {}
         }

@@ -1,4 +1,5 @@
-//! The configuration file: each of its keys is looked at in its place, so that an error can name the line.
+//! Reads the configuration file. Each key is validated where it occurs, so that an error can name line and
+//! column.
 
 use std::fs;
 use std::ops::Range;
@@ -11,10 +12,10 @@ use crate::config::key::{self, ConfigKey, KEYS, ValueKind};
 use crate::config::value;
 use crate::error::{Error, Result};
 
-/// What is wrong, and where in the file.
+/// A position in the file and what is wrong there.
 type FileFault = (Range<usize>, String);
 
-/// The file's settings, all of them known and within their limits.
+/// Reads the settings of a file; all keys are known and all values valid.
 pub fn read(path: &Path) -> Result<Table> {
     let unreadable = |error| Error::Unusable(format!("cannot read {}: {error}", path.display()));
     let text = fs::read_to_string(path).map_err(unreadable)?;
@@ -59,7 +60,7 @@ fn check_tables(key: &ConfigKey, found: &Spanned<DeValue<'_>>) -> Result<(), Fil
     for item in list {
         let table = item.get_ref().as_table().ok_or_else(|| wrong(item))?;
         check_table(table, key.name)?;
-        check_needed(table, key.name).map_err(|message| (item.span(), message))?;
+        check_required(table, key.name).map_err(|message| (item.span(), message))?;
         check_alternatives(table, key.name).map_err(|message| (item.span(), message))?;
     }
     Ok(())
@@ -83,11 +84,11 @@ fn check_value(key: &ConfigKey, found: &Spanned<DeValue<'_>>) -> Result<(), File
     checked.map_err(|message| (found.span(), format!(r#""{}" {message}"#, key.name)))
 }
 
-/// Everything that each `[[section]]` needs is there.
-fn check_needed(table: &DeTable<'_>, section: &str) -> Result<(), String> {
+/// Checks that each `[[section]]` has its required keys.
+fn check_required(table: &DeTable<'_>, section: &str) -> Result<(), String> {
     let has = |name: &str| table.keys().any(|key| full_name(section, key.get_ref()) == name);
-    let needed = KEYS.iter().filter(|key| matches!(key.kind, ValueKind::Needed(_)));
-    for key in needed.filter(|key| key.section() == Some(section)) {
+    let required = KEYS.iter().filter(|key| matches!(key.kind, ValueKind::Needed(_)));
+    for key in required.filter(|key| key.section() == Some(section)) {
         match key.file() {
             _ if has(key.name) => {}
             Some(file) if has(&file) => {}
@@ -98,7 +99,7 @@ fn check_needed(table: &DeTable<'_>, section: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Each `[[accounts]]` has one way to speak to LINE.
+/// Checks that each `[[accounts]]` has exactly one credential.
 fn check_alternatives(table: &DeTable<'_>, section: &str) -> Result<(), String> {
     if section != "accounts" {
         return Ok(());
@@ -113,7 +114,7 @@ fn check_alternatives(table: &DeTable<'_>, section: &str) -> Result<(), String> 
     }
 }
 
-/// No secret is given twice, as a value and as a file.
+/// Checks that no secret is given both as a value and as a file.
 fn check_files(table: &DeTable<'_>, section: &str) -> Result<(), FileFault> {
     for name in table.keys() {
         let secret = key::find(&full_name(section, name.get_ref()));
@@ -132,7 +133,7 @@ fn unknown(name: &str, found: &DeValue<'_>) -> String {
 }
 
 fn full_name(section: &str, name: &str) -> String {
-    // A dot inside a quoted name separates nothing; no key has one.
+    // A dot inside a quoted name is not a separator, and no key contains one.
     let name = name.replace('.', r"\.");
     if section.is_empty() { name } else { format!("{section}.{name}") }
 }
@@ -142,7 +143,7 @@ fn number(digits: &DeInteger<'_>) -> Result<i64, String> {
     number.map_err(|_| "must be a smaller number".to_owned())
 }
 
-/// Line and column, both from 1.
+/// The line and column of an offset, both starting at 1.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
@@ -158,8 +159,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
         fs::write(&path, text).unwrap();
 
         let error = read(&path).unwrap_err().to_string();
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_its_place_and_the_nearest_known_one() {
+    fn an_unknown_key_is_reported_with_its_position_and_the_nearest_known_one() {
         check(
             "workers = 3\n\n[delivery]\n  wiat = \"5s\"\n",
             r#"4:3: unknown key "delivery.wiat"; did you mean "delivery.wait"?"#,
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_wrong_kind_or_size_is_named_with_its_place() {
+    fn a_value_of_the_wrong_kind_or_size_is_reported_with_its_position() {
         check("workers = 65", r#"1:11: "workers" must be 1 to 64, found 65"#);
         check("workers = \"2\"", r#"1:11: "workers" must be a whole number without quotes, found "2""#);
         check("workers = 0x7fffffffffffffffff", r#"1:11: "workers" must be a smaller number"#);
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_account_needs_is_asked_for() {
+    fn a_missing_key_of_an_account_is_reported() {
         check("[[customers]]\n", r#"1:1: "customers.id" is missing"#);
         check(ACCOUNT, r#"1:1: "accounts.secret" or "accounts.secret_file" is missing"#);
         check(
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_toml_is_refused_with_its_place() {
+    fn text_that_is_not_toml_is_rejected_with_its_position() {
         check("workers = 2\nworkers = 3\n", "2:1: duplicate key");
     }
 

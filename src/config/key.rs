@@ -1,27 +1,27 @@
-//! The one list of everything that can be set, with its kind and its limits.
+//! The list of all configuration keys, with their types and limits.
 
 use std::time::Duration;
 
-/// Something that can be set.
+/// A configuration key.
 pub struct ConfigKey {
-    /// The sections and the name, joined by dots.
+    /// The section and the name, joined by a dot.
     pub name: &'static str,
-    /// What its values look like.
+    /// The kind of its values.
     pub kind: ValueKind,
 }
 
-/// What the values of a key look like.
+/// The kind of a key's values.
 #[derive(Clone, Copy)]
 pub enum ValueKind {
     /// Any text.
     Text,
     /// A text that is never shown.
     Secret,
-    /// A value of this kind that each table must have; a secret may stand in a file instead.
+    /// A value of this kind that is required in each table; a secret may be in a file instead.
     Needed(&'static Self),
     /// A UUID.
     Id,
-    /// A path of a file or folder.
+    /// A path of a file or directory.
     Path,
     /// `host:port`.
     Listen,
@@ -31,17 +31,17 @@ pub enum ValueKind {
     Base,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// A whole number from the first to the second.
+    /// An integer between these limits, inclusive.
     Number(u64, u64),
-    /// A duration from the first to the second.
+    /// A duration between these limits, inclusive.
     Duration(Duration, Duration),
-    /// Host names or addresses: a list in the file, with commas in between elsewhere.
+    /// Host names or addresses: a list in the file, comma-separated elsewhere.
     Hosts,
-    /// Addresses or networks: a list in the file, with commas in between elsewhere.
+    /// Addresses or networks: a list in the file, comma-separated elsewhere.
     Networks,
-    /// Nothing, or the beginning of a path without a slash at its end.
+    /// Empty, or a path prefix without a slash at its end.
     BasePath,
-    /// Tables that can be repeated: `[[name]]`, in the file only.
+    /// Repeatable tables: `[[name]]`, in the file only.
     Tables,
 }
 
@@ -53,25 +53,25 @@ const GIVE_UP_AFTER_MAX: Duration = Duration::from_hours(23);
 /// Longer than any client repeats a request; each key is a row.
 const IDEMPOTENCY_RETENTION_MAX: Duration = Duration::from_hours(30 * 24);
 
-/// LINE takes a webhook call for failed after 2 seconds.
+/// LINE considers a webhook failed after 2 seconds.
 const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_millis(1999);
 
 /// Events outlive the three days for which a customer's webhook is retried.
 const EVENTS_MIN: Duration = Duration::from_hours(4 * 24);
 
-/// A year. Whoever needs a longer memory has the messages themselves.
+/// A year. For older history there are the messages themselves.
 const EVENTS_MAX: Duration = Duration::from_hours(8_766);
 
-/// A hundred years; 0 is for ever.
+/// At most a hundred years; 0 means forever.
 const DAYS: ValueKind = ValueKind::Number(0, 36_500);
 
-/// A name that is older than this is of no use to anybody.
+/// An older name is of no use.
 const PROFILE_TTL_MAX: Duration = Duration::from_hours(30 * 24);
 
-/// Whoever uploads a file is about to send it.
+/// A client uploads a file right before sending it.
 const UPLOAD_TTL_MAX: Duration = Duration::from_hours(30 * 24);
 
-/// Everything that can be set.
+/// All configuration keys.
 pub const KEYS: &[ConfigKey] = &[
     ConfigKey::new("listen", ValueKind::Listen),
     ConfigKey::new("public_url", ValueKind::Base),
@@ -169,48 +169,48 @@ impl ConfigKey {
         Self { name, kind }
     }
 
-    /// The section that it stands in; none at the top.
+    /// The section of the key; `None` at the top level.
     pub fn section(&self) -> Option<&'static str> {
         self.name.split_once('.').map(|(section, _)| section)
     }
 
-    /// Whether it is set by one variable or one flag, and not only in the tables of a file.
+    /// Whether an environment variable or a flag can set it, unlike keys of repeatable tables.
     pub fn is_single(&self) -> bool {
         let tables = find(self.section().unwrap_or(self.name)).map(|key| key.kind);
         !matches!(tables, Some(ValueKind::Tables))
     }
 
-    /// The name of the file that can stand in for a secret; none for everything else.
+    /// The key of the file that can hold this secret; `None` if the key is not a secret.
     pub fn file(&self) -> Option<String> {
         let is_secret = matches!(self.kind, ValueKind::Secret | ValueKind::Needed(ValueKind::Secret));
         is_secret.then(|| format!("{}_file", self.name))
     }
 }
 
-/// The key of this name.
+/// The key with this name.
 pub fn find(name: &str) -> Option<&'static ConfigKey> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// Whether keys begin with this name and a dot.
+/// Whether any key is in a section with this name.
 pub fn is_section(name: &str) -> bool {
     KEYS.iter().any(|key| key.section() == Some(name))
 }
 
-/// The variable that sets the key of this name: `delivery.wait` is `KAIWA_DELIVERY__WAIT`.
+/// The environment variable of a key: `delivery.wait` is `KAIWA_DELIVERY__WAIT`.
 pub fn variable(name: &str) -> String {
     format!("KAIWA_{}", name.replace('.', "__").to_uppercase())
 }
 
-/// Of `known`, the name that this misspelled one is closest to, as a whole or in its last part.
+/// The name in `known` that is most similar to this misspelled one, as a whole or in its last part.
 pub fn nearest(unknown: &str, known: impl IntoIterator<Item = String>) -> String {
-    let alike = |name: &str| {
+    let similarity = |name: &str| {
         let whole = strsim::normalized_damerau_levenshtein(unknown, name);
         let last = strsim::normalized_damerau_levenshtein(last_part(unknown), last_part(name));
-        // A little less, so that of two keys with the same last part the one in the same section wins.
+        // Weighted slightly lower, so that of two keys with the same last part the one in the same section wins.
         whole.max(last * 0.9)
     };
-    let nearest = known.into_iter().max_by(|one, other| alike(one).total_cmp(&alike(other)));
+    let nearest = known.into_iter().max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
     nearest.expect("the list of keys is not empty")
 }
 
@@ -233,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    /// The names of the fields of `T`, which serde lists when it meets another one.
+    /// The field names of `T`, which serde lists when it finds an unknown one.
     fn fields<T: DeserializeOwned>(section: &str) -> Vec<String> {
         let error = toml::from_str::<T>("not-a-field = 0").err().unwrap();
         let names = error.message().split('`').skip(3).step_by(2);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_keys_is_what_the_structs_take() {
+    fn the_list_of_keys_matches_the_structs() {
         let mut taken: Vec<String> = [
             fields::<Config>(""),
             fields::<Auth>("auth."),
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn every_secret_can_stand_in_a_file() {
+    fn every_secret_can_be_in_a_file() {
         let files: Vec<_> = KEYS.iter().filter_map(ConfigKey::file).collect();
 
         assert_eq!(
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelled_name_is_known_by_its_likeness() {
+    fn a_misspelled_name_is_matched_to_the_most_similar_one() {
         let names = || KEYS.iter().map(|key| key.name.to_owned());
 
         assert_eq!(nearest("delivery.wiat", names()), "delivery.wait");

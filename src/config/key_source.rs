@@ -1,14 +1,14 @@
-//! Where the keys are with which the secrets in the database are sealed.
+//! The source of the keys that seal the secrets in the database.
 
 use std::path::PathBuf;
 
 use crate::model::secret::Secret;
 
-/// Where the sealing keys are. The first one is for what is sealed next, the others are still known during a rotation.
+/// The source of the sealing keys. The first key seals new values; the others remain valid during a rotation.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// In the configuration: one or several, with white space in between.
+    /// The configuration: one or several keys, separated by white space.
     Given(Secret),
-    /// In this file, which is made with a new key when a database is made. Nobody configured anything.
+    /// This file, created with a new key together with the database. Used when no key is configured.
     File(PathBuf),
 }

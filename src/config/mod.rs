@@ -1,4 +1,4 @@
-//! The settings of the program: built-in values, overlaid by a file, by the environment and by flags.
+//! The program's settings: defaults, overridden by a file, the environment and flags, in this order.
 
 pub mod account;
 pub mod customer;
@@ -33,44 +33,44 @@ use crate::config::section::{
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
-/// Everything that can be set. What [`load`] returns lies within its limits.
+/// All settings. [`load`] returns only valid values.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where the server listens: `host:port`; port 0 takes a free one. Default `127.0.0.1:8080`.
+    /// The address to listen on: `host:port`; port 0 picks a free one. Default `127.0.0.1:8080`.
     pub listen: String,
-    /// The address under which LINE reaches this server, with neither query nor fragment. Default none.
+    /// The URL under which LINE reaches this server, with neither query nor fragment. Default none.
     #[serde(deserialize_with = "values::web_address::deserialize_some")]
     pub public_url: Option<Url>,
-    /// The path under which the server sees its routes, without a slash at the end. Default none.
+    /// The base path of all routes, without a slash at the end. Default none.
     pub base_path: String,
-    /// The folder of everything that is kept. Default `kaiwa-data`.
+    /// The directory of all data. Default `kaiwa-data`.
     pub data_directory: PathBuf,
-    /// The database, relative to the data directory. Default `kaiwa.db`.
+    /// The database file, relative to the data directory. Default `kaiwa.db`.
     pub database_file: PathBuf,
     /// HTTP threads. Default 2.
     pub workers: usize,
-    /// How callers are recognized.
+    /// How callers are authenticated.
     pub auth: Auth,
-    /// The certificate that the server shows itself.
+    /// The server's own certificate.
     pub tls: Tls,
-    /// Who stands in front of the server.
+    /// The proxies in front of the server.
     pub proxies: Proxies,
-    /// How the database is kept and protected.
+    /// How the database is stored and protected.
     pub storage: Storage,
     /// How LINE is reached.
     pub line: LineSettings,
-    /// How messages leave.
+    /// How messages are sent.
     pub delivery: DeliverySettings,
-    /// How customers are told of events.
+    /// How customers' webhooks are called.
     pub webhooks: WebhookSettings,
-    /// What one caller may take.
+    /// Limits on requests and resources.
     pub limits: LimitSettings,
-    /// How long things are kept.
+    /// How long data is retained.
     pub retention: RetentionSettings,
-    /// Where the numbers for a monitoring system are served.
+    /// Where metrics are served.
     pub metrics: MetricsSettings,
-    /// Backups that are made by themselves.
+    /// Automatic backups.
     pub backup: BackupSettings,
     /// What is written to standard error.
     pub log: Log,
@@ -81,13 +81,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// The least length of the key that tokens are signed with: as long as an HMAC-SHA256.
+    /// The minimum length of the key that signs tokens: that of an HMAC-SHA256.
     pub const JWT_KEY_BYTES_MIN: usize = 32;
 
     /// The file in the data directory that holds the sealing keys when none are configured.
     const SECRET_KEY_FILE: &str = "secret.key";
 
-    /// The files that hold nothing but a secret.
+    /// The files that contain only a secret.
     pub fn secret_files(&self) -> Vec<&Path> {
         secret_file::all(self)
     }
@@ -97,12 +97,12 @@ impl Config {
         self.data_directory.join(&self.database_file)
     }
 
-    /// What the server speaks: `https` with a certificate of its own, else `http`.
+    /// The scheme of the server: `https` with its own certificate, otherwise `http`.
     pub fn scheme(&self) -> &'static str {
         if self.tls.certificate_file.is_some() { "https" } else { "http" }
     }
 
-    /// Where the keys are that secrets in the database are sealed with: a file in the data directory unless one is set.
+    /// The source of the sealing keys: a file in the data directory unless a key is configured.
     pub fn key_source(&self) -> KeySource {
         match &self.storage.secret_key {
             Some(keys) => KeySource::Given(keys.clone()),
@@ -110,7 +110,7 @@ impl Config {
         }
     }
 
-    /// The key that tokens are signed with, for the commands that need one.
+    /// The key that signs tokens, for the commands that need it.
     ///
     /// [`Error::Unusable`] when it is missing or shorter than [`Self::JWT_KEY_BYTES_MIN`].
     pub fn require_jwt_key(&self) -> Result<&Secret> {
@@ -156,25 +156,25 @@ impl Default for Config {
     }
 }
 
-/// [`load`] with the environment of this process.
+/// Calls [`load`] with the environment of this process.
 pub fn load_with_process_environment(file: Option<&Path>, flags: &[(&str, &str)]) -> Result<Config> {
     load(file, overlay::process_environment()?, flags)
 }
 
-/// The settings: `flags` (dotted key, value) before `environment` before `file` before the built-in values.
+/// Loads the settings. `flags` (dotted key, value) take precedence over `environment`, that over `file`, and
+/// that over the defaults.
 ///
-/// Of the environment only the variables that begin with `KAIWA_` are looked at. Everything that is unknown,
-/// of the wrong kind or out of its limits is [`Error::Unusable`], and so is a file of secrets that cannot be
-/// read. Paths are relative to the working directory.
+/// Only environment variables that start with `KAIWA_` are considered. Unknown keys, invalid values and
+/// unreadable secret files are [`Error::Unusable`]. Paths are relative to the working directory.
 pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
     flags: &[(&str, &str)],
 ) -> Result<Config> {
     let mut table = file.map_or_else(|| Ok(Table::new()), file::read)?;
-    overlay::lay(&mut table, &overlay::variables(environment)?)?;
-    overlay::lay(&mut table, &overlay::flags(flags)?)?;
-    // Every value was checked where it came from, so that the error could name the place.
+    overlay::apply(&mut table, &overlay::variables(environment)?)?;
+    overlay::apply(&mut table, &overlay::flags(flags)?)?;
+    // Every value was checked at its source, so that an error could name its position.
     let mut config: Config = table
         .try_into()
         .map_err(|error| Error::Unusable(format!("the configuration cannot be used: {}", error.message())))?;
@@ -183,7 +183,7 @@ pub fn load(
     Ok(config)
 }
 
-/// The rules that join several settings.
+/// Checks the rules that involve several settings.
 fn check_together(config: &Config) -> Result<()> {
     let DeliverySettings { backoff_first, backoff_max, .. } = config.delivery;
     if backoff_first > backoff_max {
@@ -194,7 +194,7 @@ fn check_together(config: &Config) -> Result<()> {
         )));
     }
     if config.tls.certificate_file.is_some() != config.tls.key_file.is_some() {
-        let message = "tls.certificate_file and tls.key_file are set together, or neither of them";
+        let message = "tls.certificate_file and tls.key_file must be set together or not at all";
         return Err(Error::Unusable(message.to_owned()));
     }
     let names =
@@ -229,8 +229,8 @@ mod tests {
     }
 
     fn load_text(text: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
         fs::write(&path, text).unwrap();
         load(Some(&path), environment(variables), flags)
     }
@@ -244,12 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn without_any_setting_the_built_in_values_hold() {
+    fn without_any_setting_the_defaults_apply() {
         assert_eq!(load(None, [], &[]).unwrap(), Config::default());
     }
 
     #[test]
-    fn a_flag_goes_before_the_environment_and_that_before_the_file() {
+    fn a_flag_overrides_the_environment_which_overrides_the_file() {
         let file = "workers = 3\n[delivery]\nwait = \"1s\"\nconcurrency = 7\nbackoff_first = \"9s\"\n";
         let variables = [("KAIWA_WORKERS", "4"), ("KAIWA_DELIVERY__WAIT", "2s"), ("PATH", "/bin")];
 
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_variable_or_flag_is_refused_with_the_nearest_known_one() {
+    fn an_unknown_variable_or_flag_is_rejected_with_the_nearest_known_one() {
         check_refused(
             "",
             &[("KAIWA_DELIVERY__WIAT", "5s")],
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_out_of_its_limits_is_refused_with_the_name_it_was_given_by() {
+    fn a_value_outside_its_limits_is_rejected_by_the_name_used_for_it() {
         check_refused("", &[("KAIWA_WORKERS", "65")], &[], "KAIWA_WORKERS must be 1 to 64, found 65");
         check_refused(
             "",
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_pause_is_not_longer_than_the_longest() {
+    fn the_first_backoff_must_not_exceed_the_longest() {
         check_refused(
             "[delivery]\nbackoff_first = \"11m\"",
             &[],
@@ -301,8 +301,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_from_its_file_without_the_line_break_at_the_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
         fs::write(&path, format!("{KEY}\r\n")).unwrap();
 
         let variables = environment(&[("KAIWA_AUTH__JWT_KEY_FILE", path.to_str().unwrap())]);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_a_secret_and_the_secret_replace_each_other() {
+    fn a_secret_overrides_its_file_and_a_file_its_secret() {
         let file = "[auth]\njwt_key_file = \"/nowhere/key\"";
 
         let config = load_text(file, &[("KAIWA_AUTH__JWT_KEY", KEY)], &[]).unwrap();
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_given_twice_in_one_place_is_refused() {
+    fn a_secret_given_twice_in_one_source_is_rejected() {
         check_refused(
             "",
             &[("KAIWA_AUTH__JWT_KEY", KEY), ("KAIWA_AUTH__JWT_KEY_FILE", "key")],
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_short_key_is_refused_where_it_is_needed() {
+    fn a_missing_or_short_key_is_rejected_where_it_is_needed() {
         let short = load(None, [], &[("auth.jwt_key", &KEY[1..])]).unwrap();
 
         for config in [Config::default(), short] {
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_id_is_not_declared_twice() {
+    fn an_id_must_not_be_declared_twice() {
         let customer = "[[customers]]\nid = \"a7bc12b7-f95c-43e6-82a1-38f4b7ff9b3f\"\n";
 
         check_refused(

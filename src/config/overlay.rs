@@ -1,4 +1,4 @@
-//! What the environment and the command line set on top of the file.
+//! Settings from the environment and the command line, which override the file.
 
 use std::env;
 
@@ -9,20 +9,20 @@ use crate::config::service_link::is_service_link;
 use crate::config::value;
 use crate::error::{Error, Result};
 
-/// What our variables begin with.
+/// The prefix of our environment variables.
 const PREFIX: &str = "KAIWA_";
 
-/// One value from outside the file, checked.
+/// A validated value from outside the file.
 pub struct Setting {
     key: &'static ConfigKey,
     value: Value,
-    /// How the one who set it calls it.
+    /// The name under which it was set, for error messages.
     origin: String,
 }
 
-/// The variables of this process that concern us.
+/// The environment variables of this process that concern us.
 pub fn process_environment() -> Result<Vec<(String, String)>> {
-    // Not `vars`: that panics when any variable, ours or not, is not Unicode.
+    // Not `vars`, which panics when any variable, ours or not, is not Unicode.
     let named = env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text)));
     named
         .filter(|(name, text)| is_set(name, &text.to_string_lossy()))
@@ -33,14 +33,14 @@ pub fn process_environment() -> Result<Vec<(String, String)>> {
         .collect()
 }
 
-/// Whether somebody has set one of our variables: one that is empty or blank, as compose files pass those that they do not have,
-/// is not set, and neither is one that Kubernetes or Docker makes for a service.
+/// Whether a variable is one of our settings. Empty or blank ones, which Compose passes for unset variables, do
+/// not count, and neither do those that Kubernetes or Docker set for a service.
 fn is_set(name: &str, text: &str) -> bool {
     let is_ours = || singles().any(|key| key::variable(key.name) == name);
     name.starts_with(PREFIX) && !text.trim().is_empty() && (is_ours() || !is_service_link(name, text))
 }
 
-/// The settings that these variables make; variables of others are skipped.
+/// The settings from these variables; unrelated variables are skipped.
 pub fn variables(environment: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Setting>> {
     let ours = environment.into_iter().filter(|(name, text)| is_set(name, text));
     ours.map(|(name, text)| {
@@ -53,7 +53,7 @@ pub fn variables(environment: impl IntoIterator<Item = (String, String)>) -> Res
     .collect()
 }
 
-/// The settings that these pairs of a dotted key and a value make.
+/// The settings from these pairs of a dotted key and a value.
 pub fn flags(flags: &[(&str, &str)]) -> Result<Vec<Setting>> {
     let each = flags.iter().map(|(name, text)| {
         let key = singles().find(|key| key.name == *name).ok_or_else(|| {
@@ -65,8 +65,8 @@ pub fn flags(flags: &[(&str, &str)]) -> Result<Vec<Setting>> {
     each.collect()
 }
 
-/// Writes the settings over the table. A secret takes the place of its file, and a file that of its secret.
-pub fn lay(table: &mut Table, settings: &[Setting]) -> Result<()> {
+/// Overrides values of the table with the settings. A secret replaces its file, and a file its secret.
+pub fn apply(table: &mut Table, settings: &[Setting]) -> Result<()> {
     for setting in settings {
         check_rival(setting, settings)?;
         for rival in KEYS.iter().filter(|key| are_rivals(key, setting.key)) {
@@ -97,7 +97,7 @@ fn check_rival(setting: &Setting, settings: &[Setting]) -> Result<()> {
     }
 }
 
-/// Whether one of the two is a secret and the other the file that holds it.
+/// Whether one of the two is a secret and the other its file.
 fn are_rivals(one: &ConfigKey, other: &ConfigKey) -> bool {
     one.file().is_some_and(|file| file == other.name) || other.file().is_some_and(|file| file == one.name)
 }
@@ -115,8 +115,8 @@ fn insert(table: &mut Table, name: &str, value: Value) {
 }
 
 fn remove(table: &mut Table, name: &str) {
-    let place = name.split_once('.').and_then(|(section, name)| Some((table.get_mut(section)?, name)));
-    if let Some((Value::Table(section), name)) = place {
+    let found = name.split_once('.').and_then(|(section, name)| Some((table.get_mut(section)?, name)));
+    if let Some((Value::Table(section), name)) = found {
         section.remove(name);
     }
 }
@@ -134,12 +134,12 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_empty_or_blank_is_not_set_whatever_its_key() {
+    fn an_empty_or_blank_variable_counts_as_unset_for_every_key() {
         let names = singles().map(|key| key::variable(key.name)).chain(["KAIWA_LISTN".to_owned()]);
         let blanks = ["", " ", "\t ", "\n", "\r\n"].into_iter().cycle();
         let empty: Vec<_> = names.zip(blanks).map(|(name, blank)| (name, blank.to_owned())).collect();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
         let file = "base_path = \"/kaiwa\"\n[limits]\nallowed_hosts = [\"files.internal\"]\n";
         std::fs::write(&path, file).unwrap();
 
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_kubernetes_makes_for_services_are_nobodys_settings() {
+    fn variables_that_kubernetes_sets_for_services_are_not_settings() {
         let links = [
             ("KAIWA_METRICS_SERVICE_HOST", "10.0.0.7"),
             ("KAIWA_PORT", "tcp://10.0.0.7:8080"),

@@ -1,4 +1,4 @@
-//! Secrets that stand in files of their own.
+//! Secrets in files of their own.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
-/// More than any key or token has; a larger file was named by mistake.
+/// Larger than any key or token; a larger file must have been configured by mistake.
 const SECRET_FILE_BYTES_MAX: usize = 64 * 1024;
 
-/// Puts the content of each file in the place of the secret that it holds.
+/// Reads each configured secret file into its secret.
 pub fn read_all(config: &mut Config) -> Result<()> {
     if let Some(path) = &config.auth.jwt_key_file {
         config.auth.jwt_key = Some(read("auth.jwt_key_file", path)?);
@@ -33,7 +33,7 @@ pub fn read_all(config: &mut Config) -> Result<()> {
     Ok(())
 }
 
-/// The files that hold secrets alone.
+/// The files that contain only a secret.
 pub fn all(config: &Config) -> Vec<&Path> {
     let own = [&config.auth.jwt_key_file, &config.storage.secret_key_file, &config.tls.key_file];
     let accounts = config.accounts.iter();
@@ -51,7 +51,7 @@ fn read(key: &str, path: &Path) -> Result<Secret> {
         return Err(unusable(&format!("has more than {SECRET_FILE_BYTES_MAX} bytes")));
     }
     let text = String::from_utf8(bytes).map_err(|_| unusable("is not UTF-8 text"))?;
-    // Editors and `echo` end a file with a line break; it is not part of the secret.
+    // Editors and `echo` end a file with a line break, which is not part of the secret.
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.trim().is_empty() {
         return Err(unusable("is empty"));

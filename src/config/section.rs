@@ -1,4 +1,4 @@
-//! The sections of the configuration, with their built-in values.
+//! The sections of the configuration, with their defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,44 +11,44 @@ use crate::config::values::{duration, network, web_address};
 use crate::model::network::Network;
 use crate::model::secret::Secret;
 
-/// `[auth]`: how callers are recognized.
+/// `[auth]`: how callers are authenticated.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
-    /// The key of the callers' tokens (HS256); ask for it with `Config::require_jwt_key`. Default none.
+    /// The key of the callers' tokens (HS256); read it with `Config::require_jwt_key`. Default none.
     pub jwt_key: Option<Secret>,
     /// The file that `jwt_key` was read from. Default none.
     pub jwt_key_file: Option<PathBuf>,
 }
 
-/// `[tls]`: the certificate that the server shows itself.
+/// `[tls]`: the server's own certificate.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
-    /// The certificate and those that lead to its authority, in PEM. Default none: plain HTTP.
+    /// The certificate chain, in PEM. Default none: plain HTTP.
     pub certificate_file: Option<PathBuf>,
-    /// The key of the certificate, in PEM. Set together with it.
+    /// The private key of the certificate, in PEM. Must be set together with it.
     pub key_file: Option<PathBuf>,
 }
 
-/// `[proxies]`: who stands in front of the server.
+/// `[proxies]`: the proxies in front of the server.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Proxies {
-    /// The proxies that are believed when they say whom they have a request from. Default none.
+    /// The proxies whose `X-Forwarded-For` is trusted. Default none.
     #[serde(deserialize_with = "network::deserialize")]
     pub trusted: Vec<Network>,
 }
 
-/// `[storage]`: how the database is kept and protected.
+/// `[storage]`: how the database is stored and protected.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
-    /// The keys that secrets in the database are sealed with; ask for them with `Config::key_source`. Default none.
+    /// The keys that seal secrets in the database; read them with `Config::key_source`. Default none.
     pub secret_key: Option<Secret>,
     /// The file that `secret_key` was read from. Default none.
     pub secret_key_file: Option<PathBuf>,
-    /// Who copies the log into the database. Default `internal`.
+    /// Who checkpoints the write-ahead log. Default `internal`.
     pub checkpoint: Checkpoint,
 }
 
@@ -56,121 +56,122 @@ pub struct Storage {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LineSettings {
-    /// Where the Messaging API is. Default `https://api.line.me`.
+    /// The base URL of the Messaging API. Default `https://api.line.me`.
     #[serde(deserialize_with = "web_address::deserialize")]
     pub api_base: Url,
-    /// Where the content of messages is. Default `https://api-data.line.me`.
+    /// The base URL of message content. Default `https://api-data.line.me`.
     #[serde(deserialize_with = "web_address::deserialize")]
     pub data_base: Url,
-    /// The longest that one request to LINE may take. Default 10 s.
+    /// The timeout of a request to LINE. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub timeout: Duration,
-    /// The longest that connecting to LINE may take. Default 3 s.
+    /// The timeout of connecting to LINE. Default 3 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub connect_timeout: Duration,
-    /// How old names and pictures may be when something happens in their chat. Default 24 h.
+    /// How old names and profile pictures may be when there is activity in their chat. Default 24 h.
     #[serde(deserialize_with = "duration::deserialize")]
     pub profile_ttl: Duration,
 }
 
-/// `[delivery]`: how messages leave.
+/// `[delivery]`: how messages are sent.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeliverySettings {
-    /// How long the sender of a message waits for LINE's first answer. Default 10 s.
+    /// How long the sender of a message waits for LINE's first response. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub wait: Duration,
-    /// Requests to LINE at once. Default 256.
+    /// Concurrent requests to LINE. Default 256.
     pub concurrency: usize,
-    /// The pause after the first failure; it doubles with each further one. Default 1 s.
+    /// The delay after the first failure; it doubles with each further one. Default 1 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub backoff_first: Duration,
-    /// The longest pause between two attempts, never less than the first. Default 10 min.
+    /// The maximum delay between two attempts, not less than the first. Default 10 min.
     #[serde(deserialize_with = "duration::deserialize")]
     pub backoff_max: Duration,
-    /// How long after the first attempt no further one is made. Default 23 h.
+    /// How long after the first attempt retries stop. Default 23 h.
     #[serde(deserialize_with = "duration::deserialize")]
     pub give_up_after: Duration,
 }
 
-/// `[limits]`: what one caller may take.
+/// `[limits]`: limits on requests and resources.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
-    /// The largest body of a JSON call, in bytes. Default 262,144.
+    /// The largest body of a JSON request, in bytes. Default 262,144.
     pub body_bytes: usize,
-    /// The largest body of a webhook call, in bytes. Default 1,048,576.
+    /// The largest body of a webhook request, in bytes. Default 1,048,576.
     pub webhook_body_bytes: usize,
-    /// The time in which head and body of a request must arrive. Default 10 s.
+    /// The time within which head and body of a request must arrive. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub request_timeout: Duration,
-    /// The time after which a webhook call is answered, whatever happened. Default 1.5 s.
+    /// The time limit for responding to a webhook of LINE. Default 1.5 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub webhook_timeout: Duration,
-    /// Open connections. Default 10,000.
+    /// The most open connections. Default 10,000.
     pub connections: usize,
-    /// Operations that may wait for the database's writer. Default 4,096.
+    /// The most operations that wait for the database writer. Default 4,096.
     pub write_queue: usize,
-    /// How long idempotency keys are kept. Default 24 h.
+    /// How long idempotency keys are retained. Default 24 h.
     #[serde(deserialize_with = "duration::deserialize")]
     pub idempotency_keep: Duration,
-    /// How long a stopping server waits for what is under way. Default 10 s.
+    /// How long a shutdown waits for requests in flight. Default 10 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_timeout: Duration,
-    /// How long a client may take nothing of what it is sent. Default 15 s.
+    /// How long a client may read nothing of a response. Default 15 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub stall_timeout: Duration,
-    /// How often a live feed on which nothing happens gives a sign of life, so that nobody in between takes it for dead.
-    /// Default 15 s.
+    /// The interval of heartbeats on an idle live feed, so that no intermediary considers it dead. Default 15
+    /// s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub feed_heartbeat: Duration,
-    /// Open live feeds. Default 8,000.
+    /// The most open live feeds. Default 8,000.
     pub feeds: usize,
-    /// Open live feeds of one customer. Default 1,000.
+    /// The most open live feeds of one customer. Default 1,000.
     pub customer_feeds: usize,
-    /// The largest file that is fetched, in bytes. Default 300 MiB.
+    /// The largest file that is fetched from LINE, in bytes. Default 300 MiB.
     pub media_bytes: u64,
-    /// The bytes that one customer's files may have together. Default 10 GiB.
+    /// The most bytes in all files of one customer. Default 10 GiB.
     pub media_customer_bytes: u64,
-    /// How long an upload waits to be sent. Default 24 h.
+    /// How long an unsent upload is retained. Default 24 h.
     #[serde(deserialize_with = "duration::deserialize")]
     pub upload_ttl: Duration,
-    /// The requests of one token in a second; 0: no limit. Default 0.
+    /// Requests per second of one token; 0 means no limit. Default 0.
     pub token_requests_per_second: u32,
-    /// The requests of one token that may come at once after a pause. Default 1,000.
+    /// The burst of requests of one token. Default 1,000.
     pub token_requests_burst: u32,
-    /// The requests from one address in a second; 0: no limit. Default 100.
+    /// Requests per second from one address; 0 means no limit. Default 100.
     pub address_requests_per_second: u32,
-    /// The requests from one address that may come at once after a pause. Default 1,000.
+    /// The burst of requests from one address. Default 1,000.
     pub address_requests_burst: u32,
-    /// The messages of one customer that may wait to be sent. Default 10,000.
+    /// The most messages of one customer that wait to be sent. Default 10,000.
     pub pending_messages: u64,
-    /// The room on the disk below which nothing is taken to be sent, in bytes; 0: none. Default 200 MiB.
+    /// The free disk space below which messages and uploads are rejected, in bytes; 0 disables this. Default
+    /// 200 MiB.
     pub disk_free_bytes: u64,
-    /// Hosts that may be spoken to although they are in our own network. Default none.
+    /// Hosts that may be called although they are in a private network. Default none.
     pub allowed_hosts: Vec<String>,
 }
 
-/// `[webhooks]`: how customers are told of events.
+/// `[webhooks]`: how customers' webhooks are called.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebhookSettings {
-    /// Calls at once. Default 64.
+    /// Concurrent calls. Default 64.
     pub concurrency: usize,
-    /// The longest that one call may take. Default 15 s.
+    /// The timeout of a call. Default 15 s.
     #[serde(deserialize_with = "duration::deserialize")]
     pub timeout: Duration,
 }
 
-/// `[metrics]`: the numbers for a monitoring system.
+/// `[metrics]`: metrics for a monitoring system.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricsSettings {
-    /// Where they are served: `host:port`. Default nowhere.
+    /// The address on which they are served: `host:port`. Default none.
     pub listen: Option<String>,
 }
 
-/// Who copies the log of the database into the file.
+/// Who checkpoints the write-ahead log into the database file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Checkpoint {
@@ -181,30 +182,30 @@ pub enum Checkpoint {
     External,
 }
 
-/// `[backup]`: backups that are made by themselves.
+/// `[backup]`: automatic backups.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackupSettings {
-    /// Where they are kept. Default none: then none are made.
+    /// The directory of backups. Default none: no backups are made.
     pub directory: Option<PathBuf>,
-    /// How long after the last one the next is made. Default 24 h.
+    /// The interval between backups. Default 24 h.
     #[serde(deserialize_with = "duration::deserialize")]
     pub every: Duration,
-    /// How many are kept; the oldest go. Default 7.
+    /// How many backups are retained; older ones are deleted. Default 7.
     pub keep: usize,
 }
 
-/// `[retention]`: how long things are kept.
+/// `[retention]`: how long data is retained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionSettings {
-    /// Events, which a reader of the live feed can take up again. Default 7 days.
+    /// Events, from which a client of the live feed can resume. Default 7 days.
     #[serde(deserialize_with = "duration::deserialize")]
     pub events: Duration,
-    /// Days for which messages and their files are kept, unless their customer has a time of its own; 0 is for ever.
-    /// Default 0.
+    /// Days for which messages and their files are retained, unless the customer has its own period; 0 means
+    /// forever. Default 0.
     pub message_days: u32,
-    /// Days for which webhook events are kept as LINE wrote them; 0 is for ever. Default 0.
+    /// Days for which webhook events are retained as LINE sent them; 0 means forever. Default 0.
     pub webhook_body_days: u32,
 }
 
@@ -212,21 +213,21 @@ pub struct RetentionSettings {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// The least important lines that are written. Default `info`.
+    /// The least severe level that is logged. Default `info`.
     pub level: LogLevel,
-    /// The shape of a line. Default `text`.
+    /// The format of log lines. Default `text`.
     pub format: LogFormat,
 }
 
-/// How important a log line is.
+/// The severity of a log line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// Somebody has to look.
+    /// Needs attention.
     Error,
-    /// Somebody should look when it goes on.
+    /// Needs attention if it persists.
     Warn,
-    /// What the server does, in few lines.
+    /// The main activities of the server.
     #[default]
     Info,
     /// Each step.
@@ -236,7 +237,7 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    /// This level in the words of the `log` crate.
+    /// This level as a filter of the `log` crate.
     pub const fn as_filter(self) -> LevelFilter {
         match self {
             Self::Error => LevelFilter::Error,
@@ -248,20 +249,20 @@ impl LogLevel {
     }
 }
 
-/// The shape of a log line.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 impl Default for LineSettings {
     fn default() -> Self {
-        let constant = |text| Url::parse(text).expect("LINE's own address is an address");
+        let constant = |text| Url::parse(text).expect("LINE's base URL is valid");
         Self {
             api_base: constant("https://api.line.me"),
             data_base: constant("https://api-data.line.me"),

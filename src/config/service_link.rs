@@ -1,16 +1,17 @@
-//! Variables that Kubernetes sets in every container for each service that it knows, and Docker for each container that is
-//! linked: those of a service `kaiwa-metrics` begin as ours do.
+//! Environment variables that Kubernetes sets in every container for each service it knows, and Docker for each
+//! linked container: those of a service `kaiwa-metrics` start with our prefix.
 
 /// The protocols of a service's port.
 const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
 
-/// What is told of a port besides its whole address; the last four by Docker of a range of ports.
+/// The parts of a port besides its whole address; the last four are set by Docker for a range of ports.
 const PARTS: [&str; 7] = ["_ADDR", "_PORT", "_PROTO", "_PORT_START", "_PORT_END", "_START", "_END"];
 
-/// Whether Kubernetes or Docker, and not a person, has set this variable, for a service of any name.
+/// Whether Kubernetes or Docker, and not a person, set this variable, for a service of any name.
 ///
-/// Of the names that they make, `…_PORT` and `…_NAME` could be a person's too. The one is given an address and never a number, the
-/// other the path of a link, `/web/kaiwa`. A key of ours is to be told before.
+/// Of the names they generate, a person could also use `…_PORT` and `…_NAME`. The generated values differ: an
+/// address rather than a number, and the path of a link such as `/web/kaiwa`. Check first that the name is not
+/// one of our keys.
 pub fn is_service_link(name: &str, text: &str) -> bool {
     name.ends_with("_SERVICE_HOST")
         || name.ends_with("_SERVICE_PORT")
@@ -39,7 +40,7 @@ mod tests {
         ["KAIWA", "KAIWA_METRICS", "KAIWA_DELIVERY__WAIT", "KAIWA_PORT_80", "KAIWA_SERVICE_HOST"];
 
     #[test]
-    fn what_kubernetes_and_docker_set_for_a_service_is_told_from_our_settings() {
+    fn variables_that_kubernetes_and_docker_set_for_a_service_are_recognized() {
         for service in SERVICES {
             for (end, text) in [
                 ("_SERVICE_HOST", "10.0.0.7"),
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn no_setting_and_no_misspelled_one_is_taken_for_kubernetes_own() {
+    fn neither_settings_nor_misspelled_ones_are_mistaken_for_service_links() {
         for key in KEYS.iter().filter(|key| key.is_single()) {
             for text in ["tcp://10.0.0.7:80", "/web/kaiwa"] {
                 assert!(!is_service_link(&key::variable(key.name), text), "{}", key.name);

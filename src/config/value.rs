@@ -1,4 +1,4 @@
-//! Whether one value suits its key, wherever it came from.
+//! Validates single values, whatever their source.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::config::key::ValueKind;
 use crate::config::values::{duration, web_address};
 use crate::model::network::Network;
 
-/// Checks a text of the file, or says what was expected and, unless it is secret, what was found.
+/// Validates a string. The error says what was expected and, unless the value is secret, what was found.
 pub fn check_text(kind: ValueKind, text: &str) -> Result<(), String> {
     let wrong = |expected: &str| Err(format!("must be {expected}, found {text:?}"));
     match kind {
@@ -27,7 +27,7 @@ pub fn check_text(kind: ValueKind, text: &str) -> Result<(), String> {
         ValueKind::Base => web_address::parse_base(text).map(drop),
         ValueKind::Word(words) if words.contains(&text) => Ok(()),
         ValueKind::Word(words) => wrong(&format!("one of {}", words.join(", "))),
-        ValueKind::Duration(least, most) => check_duration(least, most, text),
+        ValueKind::Duration(min, max) => check_duration(min, max, text),
         ValueKind::Number(..) => wrong("a whole number without quotes"),
         ValueKind::Hosts if text.split(',').all(|host| text.is_empty() || is_host(host.trim())) => Ok(()),
         ValueKind::Hosts => wrong("names or addresses of hosts, without scheme and port"),
@@ -38,28 +38,28 @@ pub fn check_text(kind: ValueKind, text: &str) -> Result<(), String> {
     }
 }
 
-/// Checks a whole number of the file.
+/// Validates an integer.
 pub fn check_number(kind: ValueKind, number: i64) -> Result<(), String> {
-    let ValueKind::Number(least, most) = kind else {
+    let ValueKind::Number(min, max) = kind else {
         return Err(format!("{}, found a number", text_expected(kind)));
     };
-    let fits = u64::try_from(number).is_ok_and(|number| (least..=most).contains(&number));
-    fits.then_some(()).ok_or_else(|| format!("must be {least} to {most}, found {number}"))
+    let fits = u64::try_from(number).is_ok_and(|number| (min..=max).contains(&number));
+    fits.then_some(()).ok_or_else(|| format!("must be {min} to {max}, found {number}"))
 }
 
-/// What to write for a key that wants text; for one that wants a number, that.
+/// What the file must contain for a key of this kind, for error messages.
 pub fn text_expected(kind: ValueKind) -> String {
     match kind {
         ValueKind::Needed(kind) => text_expected(*kind),
         ValueKind::Duration(..) => r#"must be a duration in quotes such as "10s""#.to_owned(),
-        ValueKind::Number(least, most) => format!("must be a whole number, {least} to {most}"),
+        ValueKind::Number(min, max) => format!("must be a whole number, {min} to {max}"),
         ValueKind::Hosts => r#"must be a list of hosts such as ["files.internal"]"#.to_owned(),
         ValueKind::Networks => r#"must be a list of networks such as ["10.0.0.0/8"]"#.to_owned(),
         _ => "must be text in quotes".to_owned(),
     }
 }
 
-/// The value that this text of a variable or a flag stands for, checked.
+/// Parses and validates the text of a variable or a flag.
 pub fn from_text(kind: ValueKind, text: &str) -> Result<Value, String> {
     if matches!(kind, ValueKind::Number(..)) {
         let number = text.parse().map_err(|_| format!("{}, found {text:?}", text_expected(kind)))?;
@@ -73,7 +73,7 @@ pub fn from_text(kind: ValueKind, text: &str) -> Result<Value, String> {
     Ok(Value::String(text.to_owned()))
 }
 
-/// Whether a file has a list of such values.
+/// Whether values of this kind are lists in the file.
 pub fn is_list(kind: ValueKind) -> bool {
     matches!(kind, ValueKind::Hosts | ValueKind::Networks)
 }
@@ -82,24 +82,24 @@ fn check_network(text: &str) -> Result<(), String> {
     text.trim().parse::<Network>().map(drop)
 }
 
-/// Parts that no client writes in another way than they stand here.
+/// Whether all segments consist of characters that clients never escape.
 fn is_base_path(text: &str) -> bool {
     let is_plain = |sign: char| sign.is_ascii_alphanumeric() || ".-_~".contains(sign);
     let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain);
     text.is_empty() || text.strip_prefix('/').is_some_and(|path| path.split('/').all(is_part))
 }
 
-/// A name or an address, as it stands in a URL between the slashes and the port.
+/// Whether this is a host name or address as in a URL, without port.
 fn is_host(text: &str) -> bool {
     url::Host::parse(text).is_ok() || text.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
-fn check_duration(least: Duration, most: Duration, text: &str) -> Result<(), String> {
-    if (least..=most).contains(&duration::parse(text)?) {
+fn check_duration(min: Duration, max: Duration, text: &str) -> Result<(), String> {
+    if (min..=max).contains(&duration::parse(text)?) {
         return Ok(());
     }
-    let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
-    Err(format!("must be {least} to {most}, found {text:?}"))
+    let (min, max) = (humantime::format_duration(min), humantime::format_duration(max));
+    Err(format!("must be {min} to {max}, found {text:?}"))
 }
 
 fn is_listen(text: &str) -> bool {
@@ -122,26 +122,26 @@ mod tests {
             assert!(from_text(kind, text).is_ok(), "{name} = {text:?}: {:?}", from_text(kind, text));
         }
         for text in refused {
-            assert!(from_text(kind, text).is_err(), "{name} = {text:?} was taken");
+            assert!(from_text(kind, text).is_err(), "{name} = {text:?} was accepted");
         }
     }
 
     #[test]
-    fn numbers_are_taken_up_to_their_limits() {
+    fn numbers_are_accepted_within_their_limits() {
         check("workers", &["1", "64"], &["0", "65", "-1", "two", "1.5", "", "18446744073709551616"]);
         check("delivery.concurrency", &["1", "1024"], &["0", "1025"]);
         check("limits.body_bytes", &["1024", "16777216"], &["1023", "16777217"]);
     }
 
     #[test]
-    fn durations_are_taken_up_to_their_limits() {
+    fn durations_are_accepted_within_their_limits() {
         check("delivery.wait", &["0s", "60s", "1m"], &["60001ms", "2m", "10", "-1s", "soon", ""]);
         check("delivery.give_up_after", &["1ms", "23h"], &["0s", "23h 1s", "24h", "1d"]);
         check("limits.webhook_timeout", &["1ms", "1500ms", "1999ms"], &["0s", "2s"]);
     }
 
     #[test]
-    fn a_place_to_listen_at_is_a_host_and_a_port() {
+    fn a_listen_address_is_a_host_and_a_port() {
         check(
             "listen",
             &["127.0.0.1:8080", "[::1]:0", "0.0.0.0:80", "localhost:8080"],
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_names_or_addresses_with_commas_in_between() {
+    fn hosts_are_comma_separated_names_or_addresses() {
         check(
             "limits.allowed_hosts",
             &["", "files.internal", "127.0.0.1", "::1, [::1]", "a.example,10.0.0.1"],
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_addresses_with_or_without_a_length() {
+    fn networks_are_addresses_with_or_without_a_prefix_length() {
         check(
             "proxies.trusted",
             &["", "127.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"],
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_path_begins_with_a_slash_and_does_not_end_with_one() {
+    fn a_base_path_starts_with_a_slash_and_does_not_end_with_one() {
         check(
             "base_path",
             &["", "/kaiwa", "/chat/line-2"],
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_taken_as_they_are_written() {
+    fn words_are_case_sensitive() {
         check("log.level", &["error", "warn", "info", "debug", "trace"], &["", "INFO", "verbose"]);
         check("log.format", &["text", "json"], &["xml"]);
     }

@@ -1,5 +1,4 @@
-//! The shapes of the public API: names, order and formats of its JSON. What is stored and decided lies in `model`, which
-//! knows no transport.
+//! The public API's JSON shapes and paths. Stored data and decisions are in `model`, which knows no transport.
 
 pub mod paths;
 pub mod views;

@@ -1,10 +1,10 @@
-//! Paths that more than their routes know.
+//! Paths that are used outside their routes too.
 
 /// Where files are uploaded.
 pub const UPLOADS: &str = "/v1.0/medias";
 
-/// Where LINE and its users fetch files that were sent: the rest of the path is a secret.
+/// Where LINE and its users fetch sent files: the rest of the path is a secret.
 pub const FILES: &str = "/m/";
 
-/// Where LINE's webhooks go.
+/// Where LINE sends webhooks.
 pub const WEBHOOK: &str = "/v1.0/conversation/accounts/{account_id}";

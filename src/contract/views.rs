@@ -1,5 +1,5 @@
-//! The shapes of the HTTP contract: names, order and formats as the tutorial prints them. Keys are only ever added, at
-//! the end.
+//! The JSON of the HTTP contract: names, order and formats as the tutorial prints them. New keys are added at
+//! the end only.
 
 use std::fmt;
 
@@ -15,10 +15,10 @@ use crate::model::id::{AccountId, ConversationId, MediaId, MessageId};
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::{EventKind, EventRow};
 
-/// The only kind of channel there is.
+/// The only type of channel.
 pub const REFERENCE_TYPE: &str = "line";
 
-/// How the account itself is listed among the participants.
+/// The name of the account itself among the participants.
 const SELF_NAME: &str = "me";
 
 /// A conversation.
@@ -36,7 +36,7 @@ pub struct ConversationView<'a> {
     participant_count: u32,
 }
 
-/// Somebody who takes part in a conversation.
+/// A participant of a conversation.
 #[derive(Serialize)]
 pub struct AddressView<'a> {
     r#type: &'static str,
@@ -86,7 +86,7 @@ struct FailureView<'a> {
     message: &'a str,
 }
 
-/// What happened, and what the API showed after it.
+/// An event, with the object as the API showed it afterwards.
 #[derive(Serialize)]
 pub struct EventView<'a> {
     r#type: &'static str,
@@ -94,7 +94,7 @@ pub struct EventView<'a> {
     data: &'a RawValue,
 }
 
-/// Tells the reader of a feed that it missed something.
+/// Tells the client of a feed that it missed events.
 #[derive(Serialize)]
 pub struct ResetView {
     r#type: &'static str,
@@ -127,7 +127,7 @@ pub struct AccountView<'a> {
     has_secret_next: bool,
 }
 
-/// What LINE said about an account's token.
+/// The result of checking an account's token with LINE.
 #[derive(Serialize)]
 struct CheckView<'a> {
     status: &'static str,
@@ -151,7 +151,7 @@ struct SuspensionView<'a> {
     until: Time,
 }
 
-/// How much of the month's messages an account has used.
+/// An account's monthly message quota and its use.
 #[derive(Serialize)]
 pub struct QuotaView {
     r#type: &'static str,
@@ -161,13 +161,13 @@ pub struct QuotaView {
     fetched_at: Time,
 }
 
-/// A list, written item by item into the body, each with what makes it the end of a page.
-pub struct ListBody<Place = Timestamp> {
+/// The body of a list, serialized item by item. The position of the last item becomes the next page's token.
+pub struct ListBody<Position = Timestamp> {
     body: Vec<u8>,
-    last: Option<Place>,
+    last: Option<Position>,
 }
 
-/// A time as the contract writes it.
+/// A time in the contract's format.
 pub(super) struct Time(pub(super) Timestamp);
 
 impl Serialize for Time {
@@ -240,7 +240,7 @@ impl<'a> From<&MessageRow<'a>> for MessageView<'a> {
     }
 }
 
-/// What was stored as it is shown.
+/// A column that is stored in the format in which it is shown.
 fn json(column: &str) -> &RawValue {
     serde_json::from_str(column).expect("the column holds JSON that was written by us")
 }
@@ -269,7 +269,7 @@ impl<'a> From<&EventRow<'a>> for EventView<'a> {
 }
 
 impl ResetView {
-    /// What stands in the place of a kind of event.
+    /// Its value of `type`, where events have their kind.
     pub const TYPE: &'static str = "reset";
 
     /// A reset at this time.
@@ -279,14 +279,14 @@ impl ResetView {
 }
 
 impl<'a> TicketView<'a> {
-    /// A ticket that can be used until then.
+    /// A ticket that is valid until `expires_at`.
     pub fn new(ticket: &'a str, expires_at: Timestamp) -> Self {
         Self { ticket, expires_at: Time(expires_at) }
     }
 }
 
 impl<'a> AccountView<'a> {
-    /// The account, and where LINE reaches it.
+    /// The account, with its webhook address.
     pub fn new(account: &'a Account, webhook_uri: Option<String>) -> Self {
         Self {
             id: account.id,
@@ -341,7 +341,7 @@ impl<'a> From<&'a Suspension> for SuspensionView<'a> {
 }
 
 impl QuotaView {
-    /// What LINE said at that time.
+    /// The quota as LINE reported it at `fetched_at`.
     pub fn new(quota: Quota, fetched_at: Timestamp) -> Self {
         Self {
             r#type: if quota.limit.is_some() { "limited" } else { "none" },
@@ -353,24 +353,24 @@ impl QuotaView {
     }
 }
 
-impl<Place> Default for ListBody<Place> {
+impl<Position> Default for ListBody<Position> {
     /// An empty list.
     fn default() -> Self {
         Self { body: br#"{"result":["#.to_vec(), last: None }
     }
 }
 
-impl<Place: fmt::Display> ListBody<Place> {
-    /// Adds an item that has this place in the list.
-    pub fn push(&mut self, item: &impl Serialize, place: Place) {
+impl<Position: fmt::Display> ListBody<Position> {
+    /// Appends an item with its position in the list.
+    pub fn push(&mut self, item: &impl Serialize, position: Position) {
         if self.last.is_some() {
             self.body.push(b',');
         }
         serde_json::to_writer(&mut self.body, item).expect("views are always JSON");
-        self.last = Some(place);
+        self.last = Some(position);
     }
 
-    /// The whole body, with the place of the last item as the next page's token.
+    /// The complete body, with the position of the last item as the next page's token.
     pub fn finish(mut self) -> Vec<u8> {
         let token = self.last.map(|last| last.to_string()).unwrap_or_default();
         self.body.extend_from_slice(format!(r#"],"next_page_token":"{token}"}}"#).as_bytes());

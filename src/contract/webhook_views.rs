@@ -1,4 +1,5 @@
-//! The shapes of what customers are told and where, as the HTTP contract has them. Keys are only ever added, at the end.
+//! The JSON of customers' webhooks in the HTTP contract: endpoint, deliveries, attempts. New keys are added at
+//! the end only.
 
 use serde::Serialize;
 
@@ -8,7 +9,7 @@ use crate::model::secret::Secret;
 use crate::model::webhooks::webhook::{AttemptError, DisabledReason, WebhookOutcome};
 use crate::model::webhooks::webhook_delivery::{WebhookAttempt, WebhookDelivery, WebhookEndpoint};
 
-/// Where a customer is told.
+/// A customer's webhook endpoint.
 #[derive(Serialize)]
 pub struct EndpointView<'a> {
     uri: &'a str,
@@ -27,7 +28,7 @@ struct DisabledView {
     time: Time,
 }
 
-/// Something that a customer is told.
+/// A webhook delivery.
 #[derive(Serialize)]
 pub struct DeliveryView {
     id: EventId,
@@ -41,7 +42,7 @@ pub struct DeliveryView {
     tm_update: Time,
 }
 
-/// The same with its attempts.
+/// A webhook delivery with its attempts.
 #[derive(Serialize)]
 pub struct DeliveryWithAttemptsView {
     #[serde(flatten)]
@@ -59,7 +60,7 @@ struct AttemptView {
 }
 
 impl<'a> EndpointView<'a> {
-    /// The endpoint, and its secret where it is shown.
+    /// The endpoint, with its secret where it is to be shown.
     pub fn new(endpoint: &'a WebhookEndpoint, secret: Option<&'a Secret>) -> Self {
         Self {
             uri: &endpoint.uri,
@@ -96,7 +97,7 @@ impl From<&WebhookDelivery> for DeliveryView {
 }
 
 impl DeliveryView {
-    /// The name of what happened.
+    /// The name of the event's type.
     pub fn kind(&self) -> &'static str {
         self.r#type
     }

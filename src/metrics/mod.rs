@@ -1,5 +1,5 @@
-//! What is counted and timed while the server works, for an operator's monitoring. Labels are few and ours: routes and
-//! outcomes, and nothing that a caller or a user of LINE could choose.
+//! Counters and timings for an operator's monitoring. Labels are few and our own, such as routes and outcomes;
+//! none can be chosen by a caller or a LINE user.
 
 pub mod page;
 
@@ -13,26 +13,27 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use serde::{Serialize, Serializer};
 
-/// The borders of all times, in seconds: from a commit on a fast disk to the longest wait of a caller.
+/// Histogram buckets of most durations, in seconds: from a commit on a fast disk to the longest wait of a
+/// caller.
 const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
-/// The borders of the lag of webhooks, in seconds: LINE repeats for hours what it could not deliver.
+/// Buckets of the webhook lag, in seconds: LINE redelivers failed webhooks for hours.
 const LAG_SECONDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3_600.0, 86_400.0];
 
-/// The borders of the operations in one commit; the last is the most that there can be.
+/// Buckets of the operations per commit; the last is the maximum.
 const OPERATIONS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
-/// Names of labels with their values.
+/// Label names with their values.
 type Labels<const COUNT: usize> = [(&'static str, Cow<'static, str>); COUNT];
 
 type Times<const COUNT: usize> = Family<Labels<COUNT>, Histogram, fn() -> Histogram>;
 
-/// A number that only grows.
+/// A counter.
 #[derive(Debug, Clone, Default)]
 pub struct Counter(Total);
 
-/// Everything that is counted while it happens. Copies count into the same.
+/// All metrics that are counted as things happen. Clones share the same counts.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<Labels<3>, Total>,
@@ -41,11 +42,11 @@ pub struct Metrics {
     commits: Commits,
     deliveries: Deliveries,
     fetches: Fetches,
-    told: WebhookDeliveries,
+    webhook_deliveries: WebhookDeliveries,
     backups: Backups,
 }
 
-/// What the writer of the database does.
+/// Metrics of the database writer.
 #[derive(Debug, Clone)]
 pub struct Commits {
     waiting: Gauge,
@@ -53,15 +54,15 @@ pub struct Commits {
     seconds: Histogram,
 }
 
-/// What becomes of attempts to deliver.
+/// Outcomes of attempts to send to LINE.
 #[derive(Debug, Clone, Default)]
 pub struct Deliveries(Family<Labels<2>, Total>);
 
-/// What becomes of attempts to tell customers.
+/// Outcomes of attempts to deliver to customers' webhooks.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookDeliveries(Family<Labels<1>, Total>);
 
-/// What becomes of the backups that are made by themselves.
+/// Outcomes of automatic backups.
 #[derive(Debug, Clone, Default)]
 pub struct Backups {
     made: Family<Labels<1>, Total>,
@@ -70,12 +71,12 @@ pub struct Backups {
     seconds: Gauge<f64, AtomicU64>,
 }
 
-/// What becomes of attempts to fetch a file.
+/// Outcomes of attempts to fetch a file.
 #[derive(Debug, Clone, Default)]
 pub struct Fetches(Family<Labels<1>, Total>);
 
 impl Counter {
-    /// Counts this many more.
+    /// Adds to the count.
     pub fn add(&self, count: usize) {
         self.0.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
@@ -88,7 +89,7 @@ impl Serialize for Counter {
 }
 
 impl Metrics {
-    /// Nothing was counted but what these commits have.
+    /// Metrics without counts except those of `commits`.
     pub fn new(commits: Commits) -> Self {
         Self {
             requests: Family::default(),
@@ -97,12 +98,12 @@ impl Metrics {
             commits,
             deliveries: Deliveries::default(),
             fetches: Fetches::default(),
-            told: WebhookDeliveries::default(),
+            webhook_deliveries: WebhookDeliveries::default(),
             backups: Backups::default(),
         }
     }
 
-    /// A request was answered. `route` is the pattern of its path, and not the path.
+    /// Counts a request that received its response. `route` is the pattern of its path, not the path.
     pub fn request(&self, method: &str, route: Option<String>, status: u16, took: Duration) {
         let route = route.map_or(Cow::Borrowed("none"), Cow::Owned);
         let labels =
@@ -111,27 +112,27 @@ impl Metrics {
         self.request_seconds.get_or_create(&[("route", route)]).observe(took.as_secs_f64());
     }
 
-    /// A new event arrived this long after it had happened at LINE.
+    /// Records how long after its occurrence at LINE a new event arrived.
     pub fn webhook_lag(&self, lag: Duration) {
         self.webhook_lag_seconds.observe(lag.as_secs_f64());
     }
 
-    /// The count of deliveries.
+    /// The counters of attempts to send to LINE.
     pub fn deliveries(&self) -> Deliveries {
         self.deliveries.clone()
     }
 
-    /// The count of attempts to tell customers.
+    /// The counters of webhook deliveries to customers.
     pub fn webhook_deliveries(&self) -> WebhookDeliveries {
-        self.told.clone()
+        self.webhook_deliveries.clone()
     }
 
-    /// What is known of backups.
+    /// The backup metrics.
     pub fn backups(&self) -> Backups {
         self.backups.clone()
     }
 
-    /// The count of fetched files.
+    /// The counters of fetched files.
     pub fn fetches(&self) -> Fetches {
         self.fetches.clone()
     }
@@ -148,17 +149,17 @@ impl Default for Commits {
 }
 
 impl Commits {
-    /// An operation has begun to wait.
+    /// An operation was queued for the writer.
     pub fn queued(&self) {
         self.waiting.inc();
     }
 
-    /// An operation does not wait any more.
+    /// An operation left the queue.
     pub fn taken(&self) {
         self.waiting.dec();
     }
 
-    /// This many operations were committed together, which took the disk this long.
+    /// Records a commit of this many operations, which took the disk `took`.
     pub fn committed(&self, operations: usize, took: Duration) {
         self.operations.observe(f64::from(u32::try_from(operations).unwrap_or(u32::MAX)));
         self.seconds.observe(took.as_secs_f64());
@@ -166,7 +167,7 @@ impl Commits {
 }
 
 impl Deliveries {
-    /// An attempt by this call (`reply` or `push`) came to this outcome.
+    /// Counts an attempt by this call (`reply` or `push`) with this outcome.
     pub fn add(&self, call: &'static str, outcome: &'static str) {
         self.0.get_or_create(&[("call", call.into()), ("outcome", outcome.into())]).inc();
     }
@@ -180,12 +181,12 @@ impl WebhookDeliveries {
 }
 
 impl Backups {
-    /// The newest backup is of this time (Unix seconds).
+    /// Sets the time of the newest backup (Unix seconds).
     pub fn found(&self, at_seconds: i64) {
         self.last.set(at_seconds);
     }
 
-    /// One of so many bytes was made, which took so long.
+    /// Records a backup of `bytes` bytes, which took `took`.
     pub fn made(&self, at_seconds: i64, bytes: u64, took: Duration) {
         self.made.get_or_create(&[("outcome", "made".into())]).inc();
         self.found(at_seconds);
@@ -193,7 +194,7 @@ impl Backups {
         self.seconds.set(took.as_secs_f64());
     }
 
-    /// One could not be made.
+    /// Counts a failed backup.
     pub fn failed(&self) {
         self.made.get_or_create(&[("outcome", "failed".into())]).inc();
     }
@@ -206,7 +207,7 @@ impl Fetches {
     }
 }
 
-/// The method, if it is one of those that there are: a caller may invent any number of others.
+/// The method if it is a standard one; a caller could otherwise create any number of labels.
 fn known(method: &str) -> &'static str {
     ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]
         .into_iter()
@@ -223,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_callers_choose_becomes_no_label() {
+    fn values_chosen_by_callers_never_become_labels() {
         assert_eq!(known("PUT"), "PUT");
         assert_eq!(known("PUT-7f3a"), "other");
         assert_eq!([class(200), class(404), class(599), class(999)], ["2xx", "4xx", "5xx", "other"]);

@@ -1,4 +1,4 @@
-//! The page that a monitoring system reads, in the format of `OpenMetrics` 1.0.
+//! The metrics page for a monitoring system, in the `OpenMetrics` 1.0 format.
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
@@ -11,18 +11,18 @@ use prometheus_client::registry::{Metric, Registry};
 use crate::error::{Error, Result};
 use crate::metrics::{Counter, Metrics};
 
-/// The type of the page. A scraper takes no page without it.
+/// The content type of the page; scrapers require it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What every name begins with.
+/// The prefix of every metric name.
 const PREFIX: &str = "kaiwa";
 
-/// A page that is being written.
+/// A page under construction.
 pub struct MetricsPage {
     registry: Registry,
 }
 
-/// A counter of which the page shows what it has counted so far.
+/// The page shows the counter's current value.
 impl EncodeMetric for Counter {
     fn encode(&self, encoder: MetricEncoder<'_>) -> std::fmt::Result {
         self.0.encode(encoder)
@@ -38,7 +38,7 @@ impl TypedMetric for Counter {
 }
 
 impl MetricsPage {
-    /// A page with everything that was counted.
+    /// A page with all counted metrics.
     pub fn new(metrics: &Metrics) -> Self {
         let mut page = Self { registry: Registry::with_prefix(PREFIX) };
         let Metrics {
@@ -48,40 +48,40 @@ impl MetricsPage {
             commits,
             deliveries,
             fetches,
-            told,
+            webhook_deliveries,
             backups,
         } = metrics;
-        page.add("http_requests", "Answered requests", requests);
-        page.add("http_request_duration_seconds", "Time until the answer began", request_seconds);
-        page.add(
-            "webhook_lag_seconds",
-            "Time from an event at LINE to its arrival, of new events",
-            webhook_lag_seconds,
-        );
-        page.add("write_queue_operations", "Operations that wait for the writer", &commits.waiting);
+        page.add("http_requests", "Requests that received a response", requests);
+        page.add("http_request_duration_seconds", "Time until the response started", request_seconds);
+        page.add("webhook_lag_seconds", "Time from a new event at LINE to its arrival", webhook_lag_seconds);
+        page.add("write_queue_operations", "Operations waiting for the writer", &commits.waiting);
         page.add("commit_operations", "Operations in one commit", &commits.operations);
-        page.add("commit_duration_seconds", "Time of a commit, with the disk's sync", &commits.seconds);
-        page.add("deliveries", "Attempts to deliver, by call and outcome", &deliveries.0);
+        page.add("commit_duration_seconds", "Time of a commit, including the sync to disk", &commits.seconds);
+        page.add("deliveries", "Attempts to send to LINE, by call and outcome", &deliveries.0);
         page.add("media_fetches", "Attempts to fetch a file, by outcome", &fetches.0);
-        page.add("webhook_deliveries", "Attempts to tell customers, by outcome", &told.0);
-        page.add("backups", "Backups that were to be made by themselves, by outcome", &backups.made);
+        page.add(
+            "webhook_deliveries",
+            "Attempts to deliver to customers' webhooks, by outcome",
+            &webhook_deliveries.0,
+        );
+        page.add("backups", "Automatic backups, by outcome", &backups.made);
         page.add("backup_last_seconds", "Unix time of the newest backup, 0 for none", &backups.last);
-        page.add("backup_bytes", "Size of the last backup that was made", &backups.bytes);
-        page.add("backup_duration_seconds", "Time that it took", &backups.seconds);
+        page.add("backup_bytes", "Size of the last backup", &backups.bytes);
+        page.add("backup_duration_seconds", "Duration of the last backup", &backups.seconds);
         page
     }
 
-    /// Adds something that was counted or timed.
+    /// Adds a metric.
     pub fn add(&mut self, name: &str, help: &str, metric: &(impl Metric + Clone)) {
         self.registry.register(name, help, metric.clone());
     }
 
-    /// Adds a number as it is now.
+    /// Adds a gauge.
     pub fn number(&mut self, name: &str, help: &str, value: impl TryInto<i64>) {
         self.add(name, help, &gauge(value));
     }
 
-    /// Adds numbers as they are now, told apart by one label.
+    /// Adds gauges that are distinguished by one label.
     pub fn numbers<V: TryInto<i64>>(
         &mut self,
         (name, help): (&str, &str),
@@ -95,7 +95,7 @@ impl MetricsPage {
         self.add(name, help, &family);
     }
 
-    /// Adds what is known of the program itself.
+    /// Adds version information.
     pub fn versions(&mut self, versions: [(&'static str, String); 3]) {
         self.registry.register("build", "Versions of the program", Info::new(versions));
     }

@@ -1,7 +1,7 @@
-//! The thread that takes connections and gives them to the HTTP threads in turn.
+//! Accepts connections on a thread of its own and distributes them to the HTTP threads round-robin.
 //!
-//! The acceptor of actix-server forgets, when it is stopped, what it has taken and not yet given to a thread, and what waits
-//! in the kernel; and it does not say when it takes no more.
+//! When actix-server's acceptor is stopped, it drops connections that it has accepted but not yet handed to a
+//! thread and those that wait in the kernel, and it does not report when it has stopped accepting.
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
@@ -18,45 +18,45 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::{Error, Result};
 use crate::runtime::wakers::Stop;
 
-/// How long nothing is taken when the system has no descriptors or memory left.
+/// The pause in accepting when the system is out of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// "Return 0" to the packet filter of Linux: let nothing through.
+/// "Return 0" for the Linux packet filter: drop every packet.
 const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
 
-/// Who holds the listening socket.
+/// The holder of the listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// This process: who waits for it waits for nobody else.
+    /// This process: no other process will serve the clients that wait.
     Us,
-    /// A service manager: the next process takes up what waits.
+    /// A service manager: the next process serves the clients that wait.
     Supervisor,
 }
 
-/// A connection on its way to an HTTP thread.
+/// A connection to hand to an HTTP thread.
 pub struct AcceptedSocket {
     /// The connection.
     pub stream: TcpStream,
-    /// Its place among those that may be open; what is taken at the end needs none.
-    pub place: Option<OwnedSemaphorePermit>,
+    /// Its permit among the open connections; those accepted at shutdown need none.
+    pub permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Takes connections until the stop is given. The threads learn that no more come from the end of their channels.
+/// Accepts connections until the stop is requested. The threads then see their channels close.
 pub struct Acceptor {
-    /// Where they come from.
+    /// The listening socket.
     pub listener: std::net::TcpListener,
-    /// Whose socket that is.
+    /// The holder of the socket.
     pub holder: Holder,
-    /// How many connections may be open.
+    /// The most open connections.
     pub connections_max: usize,
-    /// The HTTP threads.
+    /// The channels of the HTTP threads.
     pub threads: Vec<UnboundedSender<AcceptedSocket>>,
     /// When to stop.
     pub stop: Stop,
 }
 
 impl Acceptor {
-    /// Begins to take connections.
+    /// Starts accepting connections.
     pub fn spawn(self) -> Result<JoinHandle<()>> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
         let Self { listener, holder, connections_max, threads, stop } = self;
@@ -64,16 +64,16 @@ impl Acceptor {
             let _context = runtime.enter();
             TcpListener::from_std(listener).map_err(Error::internal)?
         };
-        let room = Arc::new(Semaphore::new(connections_max));
+        let permits = Arc::new(Semaphore::new(connections_max));
         let run = async move {
             let mut threads = threads.iter().cycle();
-            let mut give = |accepted| {
-                // A thread that has ended takes its connections with it; the others go on.
+            let mut hand_over = |accepted| {
+                // The connection is lost if the thread has ended; the other threads continue.
                 drop(threads.next().map(|thread| thread.send(accepted)));
             };
-            accept_until(stop, &listener, &room, &mut give).await;
+            accept_until(stop, &listener, &permits, &mut hand_over).await;
             if holder == Holder::Us {
-                accept_the_rest(listener, &mut give);
+                drain_backlog(listener, &mut hand_over);
             }
         };
         let spawned = std::thread::Builder::new().name("acceptor".to_owned());
@@ -84,52 +84,53 @@ impl Acceptor {
 async fn accept_until(
     mut stop: Stop,
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
-    give: &mut impl FnMut(AcceptedSocket),
+    permits: &Arc<Semaphore>,
+    hand_over: &mut impl FnMut(AcceptedSocket),
 ) {
     loop {
         tokio::select! {
             biased;
             () = stop.requested() => return,
-            accepted = accept(listener, room) => give(accepted),
+            accepted = accept(listener, permits) => hand_over(accepted),
         }
     }
 }
 
-/// The next connection, once there is room for it. Nothing is lost when this is not waited for to the end.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> AcceptedSocket {
-    let place = Arc::clone(room).acquire_owned().await.ok();
+/// The next connection, once there is a permit for it. Cancel-safe: dropping this future loses no connection.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> AcceptedSocket {
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
     loop {
         match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => return AcceptedSocket { stream, place },
+            Ok(stream) => return AcceptedSocket { stream, permit },
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
-                log::error!("no connection can be taken: {error}");
+                log::error!("cannot accept connections: {error}");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
 }
 
-/// What came before the end and was not taken yet. The filter comes first: a connection that the kernel completes after the
-/// last look would be reset unanswered, and without an answer to its first packet the client meets the next server, or none.
-fn accept_the_rest(listener: TcpListener, give: &mut impl FnMut(AcceptedSocket)) {
+/// Accepts what already waits in the kernel. The filter is attached first: otherwise a connection that the
+/// kernel completes after the last `accept` would be reset, whereas a client whose first packet gets no reply
+/// retries and reaches the next server, or none.
+fn drain_backlog(listener: TcpListener, hand_over: &mut impl FnMut(AcceptedSocket)) {
     let Ok(listener) = listener.into_std() else { return };
     if let Err(error) = SockRef::from(&listener).attach_filter(&[DROP_ALL]) {
-        log::warn!("connections that come at this moment may be reset: {error}");
+        log::warn!("connections that arrive right now may be reset: {error}");
     }
     loop {
         let accepted =
             listener.accept().and_then(|(stream, _)| stream.set_nonblocking(true).map(|()| stream));
         match accepted {
-            Ok(stream) => give(AcceptedSocket { stream, place: None }),
+            Ok(stream) => hand_over(AcceptedSocket { stream, permit: None }),
             Err(error) if is_of_connection(&error) => {}
             Err(_) => return,
         }
     }
 }
 
-/// Whether only this connection has failed, before it was taken.
+/// Whether only this connection failed, before it was accepted.
 fn is_of_connection(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)

@@ -1,7 +1,7 @@
-//! A connection of the interface below the HTTP parser, and how it ends on a server that stops.
+//! A connection of the API below the HTTP parser, and how it ends during a shutdown.
 //!
-//! The parser's own way of stopping closes what is idle unread, also when a request has just arrived there. Here a
-//! connection is read for a while longer, and its client is taken for gone only if nothing has come by then.
+//! The parser's own shutdown closes idle connections without reading, even when a request has just arrived.
+//! Here a connection is read for a while longer, and considered idle only if nothing arrives by then.
 
 use std::io;
 use std::pin::Pin;
@@ -18,23 +18,23 @@ use crate::api::middleware::connection_progress::ConnectionProgress;
 use crate::net::listening::{LineEndStream, forward_writes};
 use crate::runtime::wakers::Stop;
 
-/// For so long after the stop a request is awaited on a connection that has none. Whoever uses a connection all the time has
-/// an answer by then which says that it is the last one.
+/// How long after the stop an idle connection may still send a request. A client in constant use has received a
+/// response by then that announces the close.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
-/// What is below HTTP, with or without TLS.
+/// The stream below HTTP, with or without TLS.
 pub type ConnectionStream = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// One connection.
 pub struct ServedConnection {
     stream: LineEndStream<ConnectionStream>,
     progress: ConnectionProgress,
-    /// Ready when nothing more is awaited; then nothing.
+    /// Resolves when requests are no longer awaited; then `None`.
     last_call: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl ServedConnection {
-    /// Over this stream, until the stop is given.
+    /// A connection over this stream, until the stop is requested.
     pub fn new(stream: ConnectionStream, mut stop: Stop) -> Self {
         let last_call = async move {
             stop.requested().await;
@@ -47,18 +47,18 @@ impl ServedConnection {
         }
     }
 
-    /// How far it has come.
+    /// The progress of its requests.
     pub fn progress(&self) -> ConnectionProgress {
         self.progress.clone()
     }
 
-    /// Ready when the last call is over and nothing has come.
+    /// Ready when the last call is over and no request is in flight.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(last_call) = &mut self.last_call {
             ready!(last_call.as_mut().poll(context));
             self.last_call = None;
         }
-        // The answer to what is under way ends the connection, and the parser looks again after it.
+        // The response to the request in flight closes the connection, and the parser polls again after it.
         if self.progress.is_in_flight() { Poll::Pending } else { Poll::Ready(()) }
     }
 }
@@ -72,7 +72,7 @@ impl AsyncRead for ServedConnection {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_pending() {
-            // To read no more is how the parser learns of the end; what it is answering goes on.
+            // An end of input tells the parser to stop; the request it is handling continues.
             return self.poll_end(context).map(Ok);
         }
         if buffer.filled().len() > before {

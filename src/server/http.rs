@@ -1,4 +1,4 @@
-//! The ports of the server and the threads behind them.
+//! The server's ports and HTTP threads.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use crate::runtime::app::Shared;
 use crate::server::acceptor::{Acceptor, Holder};
 use crate::server::threads;
 
-/// Connections that wait to be taken.
+/// The most connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
 
-/// Connections at once to the port of the metrics: scrapers are few.
+/// Concurrent connections to the metrics port: scrapers are few.
 const METRICS_CONNECTIONS: usize = 16;
 
-/// Nobody uses the connection between two scrapes.
+/// Short, since a scraper's connection is idle between scrapes.
 const METRICS_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// The running HTTP threads.
 pub struct Http {
     shared: Arc<Shared>,
-    /// The acceptor, and those that it gives connections to.
+    /// The acceptor and the HTTP threads.
     threads: Vec<std::thread::JoinHandle<()>>,
     metrics: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
 }
 
 impl Http {
-    /// Begins to answer.
+    /// Starts serving requests.
     pub async fn start(
         shared: &Arc<Shared>,
         (listener, holder, tls): (TcpListener, Holder, Option<ServerConfig>),
@@ -56,7 +56,8 @@ impl Http {
         Ok(Self { shared: Arc::clone(shared), threads, metrics })
     }
 
-    /// Takes nothing new, and ends when what was taken is answered or its time is over.
+    /// Stops accepting, and returns when all requests in flight are finished or the shutdown timeout has
+    /// passed.
     pub async fn stop(self) -> Result<()> {
         self.shared.end.begin();
         let threads = self.threads;
@@ -85,28 +86,28 @@ fn serve_metrics(shared: &Arc<Shared>, listener: TcpListener) -> Result<Server> 
     listening::serve(listener, listening, routes).map_err(Error::internal)
 }
 
-/// Lets the kernel end a connection when what was sent is not taken for this long, be it that nobody is there any more or that
-/// nobody reads (`TCP_USER_TIMEOUT`; Linux counts a window that stays closed too). Connections take it over from the socket
-/// that listens.
+/// Makes the kernel close a connection when sent data is not acknowledged for this long, either because the
+/// peer is gone or because it does not read (`TCP_USER_TIMEOUT`; Linux also counts a window that stays closed).
+/// Accepted connections inherit this from the listening socket.
 fn limit_stalls(listener: &TcpListener, time: Duration) {
     if let Err(error) = SockRef::from(listener).set_tcp_user_timeout(Some(time)) {
-        log::warn!("connections have no limit for clients that do not read: {error}");
+        log::warn!("cannot limit connections of clients that do not read: {error}");
     }
 }
 
-/// The socket at a configured address. `Unusable` when it cannot be had.
+/// Listens on a configured address. `Unusable` when that is not possible.
 pub fn listen(address: &str) -> Result<TcpListener> {
     let failed = |error| {
         Error::Unusable(format!("cannot listen on {address}: {error}; choose another address or port"))
     };
     let found = address.to_socket_addrs().map_err(failed)?.next();
-    let found = found.ok_or_else(|| Error::Unusable(format!("{address} is no address")))?;
+    let found = found.ok_or_else(|| Error::Unusable(format!("{address} is not an address")))?;
     bind(found).map_err(failed)
 }
 
-/// Makes a socket that was handed over one of ours. Where it listens is not for us to say.
+/// Prepares a socket passed by the service manager, which has chosen its address.
 pub fn take_over(listener: TcpListener) -> Result<TcpListener> {
-    let unusable = |error| Error::Unusable(format!("the socket that was handed over: {error}"));
+    let unusable = |error| Error::Unusable(format!("the socket passed by the service manager: {error}"));
     listener.set_nonblocking(true).map_err(unusable)?;
     Ok(listener)
 }

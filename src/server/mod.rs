@@ -1,4 +1,4 @@
-//! Putting the parts together: the database, the workers and the HTTP threads of one running server.
+//! Assembles a running server: the database, the workers and the HTTP threads.
 
 mod acceptor;
 mod connection;
@@ -44,13 +44,13 @@ use crate::store::chats::fetch_jobs;
 use crate::store::outbox::deliveries;
 use crate::store::{Store, verify, webhooks};
 
-/// Threads that have ended give back what they held within this time.
-const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(2);
+/// The longest wait for ended threads to release shared state.
+const RELEASE_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether they have.
-const GIVE_BACK_PAUSE: Duration = Duration::from_millis(2);
+/// The interval of checks whether they have.
+const RELEASE_PAUSE: Duration = Duration::from_millis(2);
 
-/// A server that has its database and its port, and does not answer yet.
+/// A server that has opened its database and port but does not serve yet.
 pub struct Server {
     shared: Arc<Shared>,
     listener: TcpListener,
@@ -62,14 +62,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the port, opens the database, and takes over what the configuration declares.
+    /// Binds the port, opens the database, and applies what the configuration declares.
     ///
     /// `Unusable` when a setting, the database or the port cannot be used.
     pub fn bind(config: Config, clock: Clock) -> Result<Self> {
         Self::bind_under(Supervisor::default(), config, clock)
     }
 
-    /// The same under a service manager: a socket that it hands over takes the place of the configured one.
+    /// Like [`Self::bind`], under a service manager: a socket that it passes replaces the configured one.
     pub fn bind_under(supervisor: Supervisor, config: Config, clock: Clock) -> Result<Self> {
         let (started, verifier) = (clock.now(), Verifier::new(config.require_jwt_key()?));
         let notify = ServiceManager::new(&supervisor);
@@ -111,36 +111,36 @@ impl Server {
         Ok(Self { shared, listener, holder, metrics, commands, certificate, notify })
     }
 
-    /// The address of the interface as somebody on this machine writes it.
+    /// The URL of the API for clients on this machine.
     pub fn url(&self) -> Result<String> {
         let Config { base_path, .. } = &self.shared.config;
         Ok(format!("{}://{}{base_path}", self.shared.config.scheme(), self.address()?))
     }
 
-    /// Where the server listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> Result<SocketAddr> {
         self.listener.local_addr().map_err(Error::internal)
     }
 
-    /// Where the numbers for a monitoring system are served, if they are.
+    /// The address on which metrics are served, if they are.
     pub fn metrics_address(&self) -> Result<Option<SocketAddr>> {
         let address = self.metrics.as_ref().map(TcpListener::local_addr).transpose();
         address.map_err(Error::internal)
     }
 
-    /// What the HTTP threads share.
+    /// The state shared by the HTTP threads.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// Answers requests and does the work behind them until `stop` is ready. Then nothing new is taken, what is under
-    /// way is finished within the configured time, and the database is closed.
+    /// Serves requests and runs the workers until `stop` resolves. Then it stops accepting, finishes what is in
+    /// flight within the configured time, and closes the database.
     ///
-    /// `Unusable` when it has ended because the files of the database were moved, removed or replaced.
+    /// `Unusable` when it ended because the files of the database were moved, removed or replaced.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
         let store = self.shared.store.clone();
         let ended = self.run_until(stop).await;
-        // Why it ends says more than how.
+        // The loss of the database is the cause; how the server ended is not.
         store.loss().map_or(ended, Err)
     }
 
@@ -153,11 +153,11 @@ impl Server {
         let settings = self.certificate.as_ref().map(Certificate::settings);
         let listening = (self.listener, self.holder, settings);
         let http = Http::start(&self.shared, listening, self.metrics).await?;
-        let commands = self.commands.map(|commands| commands.answer(&self.shared)).transpose()?;
+        let commands = self.commands.map(|commands| commands.serve(&self.shared)).transpose()?;
         self.notify.ready();
         let ended = tokio::select! {
             () = stop => Ok(()),
-            // A worker ends before it is told to only when it panics: a new start is the only remedy.
+            // A worker ends unasked only when it panics: a restart is the only remedy.
             () = &mut workers => Err(Error::internal("a worker has ended")),
             () = self.shared.store.lost() => Ok(()),
             () = self.notify.run_watchdog(&self.shared.heartbeats) => Ok(()),
@@ -171,16 +171,16 @@ impl Server {
         }
         end_of_workers.begin();
         if tokio::time::timeout(limit, workers).await.is_err() {
-            log::warn!("some deliveries are still under way; they go on at the next start");
+            log::warn!("some deliveries are still in flight; they continue at the next start");
         }
-        // Until here they are told that the server is stopping.
+        // Until here commands get the response that the server is stopping.
         drop(commands);
-        given_back(&self.shared, holders).await;
+        wait_for_release(&self.shared, holders).await;
         ended
     }
 }
 
-/// The socket of the interface, and whose it is.
+/// The socket of the API, and its holder.
 fn listener_of(supervisor: Supervisor, config: &Config) -> Result<(TcpListener, Holder)> {
     match supervisor.listener {
         Some(listener) => Ok((take_over(listener)?, Holder::Supervisor)),
@@ -188,23 +188,24 @@ fn listener_of(supervisor: Supervisor, config: &Config) -> Result<(TcpListener, 
     }
 }
 
-/// A server without its socket works; only commands that write have to wait until it is stopped.
+/// Opens the admin socket. Without it the server works, but commands that write require that it is stopped.
 fn listen_to_commands(config: &Config) -> Option<AdminListener> {
-    match AdminListener::begin(&config.data_directory) {
-        Ok(listening) => Some(listening),
+    match AdminListener::bind(&config.data_directory) {
+        Ok(listener) => Some(listener),
         Err(error) => {
-            log::warn!("commands cannot reach this server, its socket cannot be made: {}", error.chain());
+            log::warn!("commands cannot reach this server: cannot create its socket: {}", error.chain());
             None
         }
     }
 }
 
-/// HTTP threads give back what they share a moment after they have ended. Only when nobody holds the database any more is
-/// it closed, and its log folded into the file; a process that ended before would leave that to the next start.
-async fn given_back(shared: &Arc<Shared>, holders: usize) {
-    let limit = Instant::now() + GIVE_BACK_TIME_MAX;
+/// Waits until the HTTP threads have released the shared state, a moment after they end. The database is
+/// closed, and its log checkpointed, only when its last handle is dropped; a process that exits earlier leaves
+/// that to the next start.
+async fn wait_for_release(shared: &Arc<Shared>, holders: usize) {
+    let limit = Instant::now() + RELEASE_TIME_MAX;
     while Arc::strong_count(shared) > holders && Instant::now() < limit {
-        tokio::time::sleep(GIVE_BACK_PAUSE).await;
+        tokio::time::sleep(RELEASE_PAUSE).await;
     }
 }
 
@@ -215,14 +216,14 @@ async fn watch_certificate(certificate: Option<Certificate>) {
     }
 }
 
-/// What was under way when the process before this one ended is taken up again.
+/// Recovers what was in flight when the previous process ended.
 fn recover(store: &Store, clock: &Clock) -> Result<()> {
     store.write_blocking(clock.now(), deliveries::recover)?;
     store.write_blocking(clock.now(), fetch_jobs::recover)?;
     store.write_blocking(clock.now(), webhooks::deliveries::recover)
 }
 
-/// Opens the database, which is made where there never was one, and leaves its log to another process if that is
+/// Opens the database, creating it at the first start, and leaves checkpoints to another process if so
 /// configured.
 fn open_store(config: &Config) -> Result<Store> {
     remains::refuse(config)?;
@@ -234,14 +235,15 @@ fn open_store(config: &Config) -> Result<Store> {
     Ok(store)
 }
 
-/// Makes the folder of the data, for its owner alone.
+/// Creates the data directory, accessible by its owner alone.
 pub fn make_data_directory(path: &std::path::Path) -> Result<()> {
-    files::make_folder(path).map_err(|error| {
-        Error::Unusable(format!("cannot make the data directory {}: {error}", path.display()))
+    files::create_directory(path).map_err(|error| {
+        Error::Unusable(format!("cannot create the data directory {}: {error}", path.display()))
     })
 }
 
-/// Where LINE reaches this server. A LINE on this machine, such as the sandbox, reaches it where it listens.
+/// The URL under which LINE reaches this server. A LINE on this machine, such as the sandbox, uses the
+/// listening address.
 fn public_url(config: &Config, address: SocketAddr) -> Option<String> {
     let configured = config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
     let own = || format!("{}://{address}{}", config.scheme(), config.base_path);

@@ -1,4 +1,4 @@
-//! Customers and LINE accounts that the configuration declares: created or updated at each start.
+//! Creates or updates the customers and LINE accounts that the configuration declares, at each start.
 
 use crate::config::Config;
 use crate::config::account::{CustomerReference, ProvisionedAccount};
@@ -14,7 +14,7 @@ use crate::store::accounts::{customers, named, provisioning};
 use crate::store::engine::transaction::Transaction;
 use crate::store::{Store, accounts};
 
-/// Saves them all, or none.
+/// Saves all of them in one transaction.
 pub fn save(store: &Store, config: &Config, now: Timestamp) -> Result<()> {
     let declared = config.clone();
     store.write_blocking(now, move |tx| {
@@ -81,14 +81,14 @@ fn account_change(account: &ProvisionedAccount) -> Result<AccountChange> {
     })
 }
 
-/// A credential that can stand in a header; a file may hold a byte order mark or two lines.
+/// A credential that is valid in a header; a file may contain a byte order mark or two lines.
 fn checked(secret: &Secret, account: AccountId) -> Result<Secret> {
     let message =
         format!("the secret and the token of account {account} must be visible ASCII characters on one line");
     Secret::credential(secret.expose()).ok_or(Error::Unusable(message))
 }
 
-/// The customer that an account names: one of the file, whose names are its own, else one that is known already.
+/// The customer that an account refers to: one of the file, where names are unique, or else an existing one.
 fn resolve(tx: &Transaction<'_>, config: &Config, reference: &CustomerReference) -> Result<CustomerId> {
     let known = match reference {
         CustomerReference::Id(id) => customers::get(tx, *id).map(|customer| customer.id),
@@ -99,7 +99,9 @@ fn resolve(tx: &Transaction<'_>, config: &Config, reference: &CustomerReference)
             }
         }
     };
-    known.map_err(|error| Error::Unusable(format!("an account is declared for {reference:?}: {error}")))
+    known.map_err(|error| {
+        Error::Unusable(format!("an account is declared for the customer {reference:?}: {error}"))
+    })
 }
 
 #[cfg(test)]
@@ -142,10 +144,10 @@ mod tests {
     }
 
     fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = KeySource::File(folder.path().join("secret.key"));
-        let store = Store::open(&folder.path().join("kaiwa.db"), &keys, 16).unwrap();
-        (folder, store)
+        let directory = tempfile::tempdir().unwrap();
+        let keys = KeySource::File(directory.path().join("secret.key"));
+        let store = Store::open(&directory.path().join("kaiwa.db"), &keys, 16).unwrap();
+        (directory, store)
     }
 
     fn account(store: &Store, config: &Config) -> Account {
@@ -153,7 +155,7 @@ mod tests {
         store.reader().unwrap().read(|connection| accounts::get(connection, customer, id)).unwrap()
     }
 
-    /// What is known of a customer, in one line.
+    /// A customer's fields on one line.
     fn row(store: &Store, customer: CustomerId) -> String {
         let reader = store.reader().unwrap();
         let known = reader.read(|connection| customers::get(connection, customer)).unwrap();
@@ -163,8 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn each_start_brings_declared_accounts_up_to_date_and_touches_no_others() {
-        let (_folder, store) = store();
+    fn each_start_updates_declared_accounts_only_where_they_differ() {
+        let (_directory, store) = store();
         let mut config = configured("first");
 
         save(&store, &config, NOW).unwrap();
@@ -178,8 +180,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_file_does_not_say_stays_as_others_have_set_it() {
-        let (_folder, store) = store();
+    fn fields_that_the_file_omits_stay_as_they_were_set_elsewhere() {
+        let (_directory, store) = store();
         let config = configured("token");
         save(&store, &config, NOW).unwrap();
         let (customer, id) = (config.customers[0].id, config.accounts[0].id);
@@ -218,8 +220,8 @@ mod tests {
     }
 
     #[test]
-    fn each_field_that_the_file_declares_is_the_files_until_it_leaves_it_and_keeps_its_value() {
-        let (_folder, store) = store();
+    fn a_declared_field_belongs_to_the_file_and_keeps_its_value_when_removed_from_it() {
+        let (_directory, store) = store();
         let mut config = configured("token");
         config.customers[0].webhook_uri = Some("https://shop.example.com/".parse().unwrap());
         config.accounts[0].delivery_mode = Some(DeliveryMode::PushOnly);
@@ -243,7 +245,7 @@ mod tests {
         let before = row(&store, customer);
         (config.customers[0].webhook_uri, config.accounts[0].delivery_mode) = (None, None);
         save(&store, &config, NOW).unwrap();
-        let kept = (row(&store, customer), account(&store, &config).delivery_mode);
+        let after_removal = (row(&store, customer), account(&store, &config).delivery_mode);
 
         let keys = ["`customers[].webhook_uri`", "`accounts[].delivery_mode`", "`accounts[].token`"];
         for (refused, key) in declared.into_iter().zip(keys) {
@@ -252,15 +254,15 @@ mod tests {
                 "{key}: {refused:?}"
             );
         }
-        assert_eq!(kept, (before, DeliveryMode::PushOnly));
+        assert_eq!(after_removal, (before, DeliveryMode::PushOnly));
         call(uri).unwrap();
         change(mode).unwrap();
         assert!(row(&store, customer).contains("https://x.example.com/"));
     }
 
     #[test]
-    fn what_leaves_the_file_with_its_whole_table_can_be_changed_by_calls() {
-        let (_folder, store) = store();
+    fn fields_of_a_removed_table_can_be_changed_by_calls() {
+        let (_directory, store) = store();
         let mut config = configured("token");
         save(&store, &config, NOW).unwrap();
         let (customer, id) = (config.customers[0].id, config.accounts[0].id);
@@ -277,8 +279,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_a_beginning_replaces_nothing_that_anybody_has_set() {
-        let (_folder, store) = store();
+    fn default_values_replace_nothing_that_was_set() {
+        let (_directory, store) = store();
         let mut config = configured("first");
         (config.customers[0].is_default, config.accounts[0].is_default) = (true, true);
         save(&store, &config, NOW).unwrap();
@@ -291,18 +293,18 @@ mod tests {
             accounts::update(tx, customer, id, change)
         });
         set.unwrap();
-        config.accounts[0].secret = Secret::new("exchanged");
+        config.accounts[0].secret = Secret::new("rotated");
 
         save(&store, &config, NOW).unwrap();
 
         let account = account(&store, &config);
-        assert_eq!((account.token.expose(), account.secret.expose()), ("set by a call", "exchanged"));
+        assert_eq!((account.token.expose(), account.secret.expose()), ("set by a call", "rotated"));
         assert!(row(&store, customer).starts_with("by a token"));
     }
 
     #[test]
     fn a_declared_account_that_was_removed_is_connected_again() {
-        let (_folder, store) = store();
+        let (_directory, store) = store();
         let config = configured("token");
         save(&store, &config, NOW).unwrap();
         let (customer, id) = (config.customers[0].id, config.accounts[0].id);
@@ -314,11 +316,11 @@ mod tests {
     }
 
     #[test]
-    fn names_in_the_file_are_those_of_the_file_whoever_else_has_one() {
-        let (_folder, store) = store();
+    fn a_name_refers_to_the_customer_in_the_file_even_if_another_has_it() {
+        let (_directory, store) = store();
         let config = configured("token");
-        let stranger = ProfileChange { name: Some("shop".to_owned()), ..ProfileChange::default() };
-        store.write_blocking(NOW, move |tx| customers::update(tx, CustomerId::new(NOW), stranger)).unwrap();
+        let other = ProfileChange { name: Some("shop".to_owned()), ..ProfileChange::default() };
+        store.write_blocking(NOW, move |tx| customers::update(tx, CustomerId::new(NOW), other)).unwrap();
 
         save(&store, &config, NOW).unwrap();
 
@@ -326,8 +328,8 @@ mod tests {
     }
 
     #[test]
-    fn an_account_of_nobody_is_refused_with_the_name() {
-        let (_folder, store) = store();
+    fn an_account_of_an_unknown_customer_is_rejected_with_the_name() {
+        let (_directory, store) = store();
         let mut config = configured("token");
         config.accounts[0].customer = CustomerReference::Name("nobody".to_owned());
 

@@ -1,4 +1,5 @@
-//! Telling the service manager how it goes, by the protocol of `sd_notify(3)`: a datagram with lines of `NAME=value`.
+//! Notifies the service manager of the server's state with the `sd_notify(3)` protocol: datagrams with lines of
+//! `NAME=value`.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -7,40 +8,40 @@ use std::time::Duration;
 use crate::config::supervisor::Supervisor;
 use crate::runtime::heartbeats::Heartbeats;
 
-/// The service manager, if there is one that wants to be told.
+/// The service manager, if there is one.
 pub struct ServiceManager {
     socket: Option<UnixDatagram>,
     watchdog: Option<Duration>,
 }
 
 impl ServiceManager {
-    /// Reaches the service manager. One that cannot be reached is logged: the server works all the same.
+    /// Connects to the service manager. A failure is only logged: the server works without it.
     pub fn new(supervisor: &Supervisor) -> Self {
-        let socket = supervisor.notify_socket.as_deref().map(reach);
+        let socket = supervisor.notify_socket.as_deref().map(connect);
         let socket = socket.and_then(|socket| socket.map_err(|error| report(&error)).ok());
         Self { socket, watchdog: supervisor.watchdog }
     }
 
-    /// Requests are answered.
+    /// Reports that the server is ready.
     pub fn ready(&self) {
         self.send("READY=1");
     }
 
-    /// No new requests are taken.
+    /// Reports that the server is shutting down.
     pub fn stopping(&self) {
         self.send("STOPPING=1");
     }
 
-    /// Tells again and again that the workers are alive, for as long as they are; never ends. A server that falls silent
-    /// is started anew by the service manager.
+    /// Pings the watchdog while the workers are alive; never returns. The service manager restarts a server
+    /// that stops pinging.
     pub async fn run_watchdog(&self, heartbeats: &Heartbeats) {
         let Some(limit) = self.watchdog else { return std::future::pending().await };
         loop {
             match heartbeats.check() {
                 Ok(()) => self.send("WATCHDOG=1"),
-                Err(error) => log::error!("no sign for the watchdog: {error}"),
+                Err(error) => log::error!("not pinging the watchdog: {error}"),
             }
-            // Half of the time, as the protocol advises.
+            // Half the timeout, as the protocol recommends.
             tokio::time::sleep(limit / 2).await;
         }
     }
@@ -52,14 +53,14 @@ impl ServiceManager {
     }
 }
 
-fn reach(path: &Path) -> std::io::Result<UnixDatagram> {
+fn connect(path: &Path) -> std::io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
-    // A full queue must not hold up the server.
+    // A full queue must not block the server.
     socket.set_nonblocking(true)?;
     socket.connect(path)?;
     Ok(socket)
 }
 
 fn report(error: &std::io::Error) {
-    log::warn!("the service manager cannot be told: {error}");
+    log::warn!("cannot notify the service manager: {error}");
 }

@@ -1,4 +1,4 @@
-//! The HTTP threads: each answers the requests of its connections until the last one has ended.
+//! The HTTP threads: each serves its connections until the last one has ended.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -27,36 +27,36 @@ use crate::runtime::app::{App, Shared};
 use crate::server::acceptor::AcceptedSocket;
 use crate::server::connection::ServedConnection;
 
-/// Longer than proxies keep connections to us (nginx: 60 s), so that they never use one that we are closing.
+/// Longer than proxies keep idle connections (nginx: 60 s), so that they never reuse one that is being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How long a client may take to close its end after ours is closed.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a client may take to close its side of a connection after ours.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Threads that wait for the disk, of all HTTP threads.
+/// The most threads for blocking disk access, over all HTTP threads.
 const BLOCKING_THREADS_MAX: usize = 512;
 
 /// One HTTP thread.
 pub struct Thread {
-    /// Takes its connections. It ends when there is no such end any more and all of them are done.
+    /// The sender of its connections. The thread ends when this is dropped and all connections have ended.
     pub connections: UnboundedSender<AcceptedSocket>,
     /// The thread itself.
     pub handle: JoinHandle<()>,
 }
 
-/// Begins to answer on a new thread.
+/// Starts serving on a new thread.
 pub async fn spawn(shared: &Arc<Shared>, tls: Option<&ServerConfig>, number: usize) -> Result<Thread> {
-    let (connections, given) = mpsc::unbounded_channel();
+    let (connections, incoming) = mpsc::unbounded_channel();
     let (ready, is_ready) = oneshot::channel();
     let (shared, tls) = (Arc::clone(shared), tls.cloned());
     let blocking = (BLOCKING_THREADS_MAX / shared.config.workers).max(1);
     let run = move || {
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(blocking).build();
-        let begun = runtime.map_err(Error::internal).and_then(|runtime| Ok((runtime, App::new(shared)?)));
-        match begun {
+        let started = runtime.map_err(Error::internal).and_then(|runtime| Ok((runtime, App::new(shared)?)));
+        match started {
             Ok((runtime, app)) => {
                 drop(ready.send(Ok(())));
-                rt::Runtime::from(runtime).block_on(run(app, tls, given));
+                rt::Runtime::from(runtime).block_on(run(app, tls, incoming));
             }
             Err(error) => drop(ready.send(Err(error))),
         }
@@ -67,7 +67,7 @@ pub async fn spawn(shared: &Arc<Shared>, tls: Option<&ServerConfig>, number: usi
     Ok(Thread { connections, handle })
 }
 
-async fn run(app: App, tls: Option<ServerConfig>, given: UnboundedReceiver<AcceptedSocket>) {
+async fn run(app: App, tls: Option<ServerConfig>, incoming: UnboundedReceiver<AcceptedSocket>) {
     let shared = Arc::clone(&app.shared);
     let routes = Routes::new()
         .app_data(web::Data::new(app))
@@ -76,7 +76,7 @@ async fn run(app: App, tls: Option<ServerConfig>, given: UnboundedReceiver<Accep
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(shared.config.limits.request_timeout)
-        .client_disconnect_timeout(GOODBYE)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .on_connect_ext(|connection: &ServedConnection, data| drop(data.insert(connection.progress())))
         .h1(map_config(routes, |()| AppConfig::default()));
     let tls = match tls {
@@ -87,25 +87,25 @@ async fn run(app: App, tls: Option<ServerConfig>, given: UnboundedReceiver<Accep
         None => None,
     };
     match http.new_service(()).await {
-        Ok(http) => serve(Rc::new(http), tls, &shared, given).await,
-        Err(()) => log::error!("an HTTP thread cannot answer"),
+        Ok(http) => serve(Rc::new(http), tls, &shared, incoming).await,
+        Err(()) => log::error!("an HTTP thread cannot start its service"),
     }
 }
 
-/// Serves what is given until no more comes, and then until all of it has ended or its time is over.
+/// Serves connections until no more arrive, and then until all have ended or the shutdown timeout has passed.
 async fn serve<H>(
     http: Rc<H>,
     tls: Option<Rc<Tls>>,
     shared: &Shared,
-    mut given: UnboundedReceiver<AcceptedSocket>,
+    mut incoming: UnboundedReceiver<AcceptedSocket>,
 ) where
     H: Service<(ServedConnection, Option<SocketAddr>)> + 'static,
 {
     let (open, mut all_ended) = mpsc::channel::<Infallible>(1);
-    while let Some(accepted) = given.recv().await {
+    while let Some(accepted) = incoming.recv().await {
         let (http, tls, stop, open) = (Rc::clone(&http), tls.clone(), shared.end.stop(), open.clone());
         rt::spawn(async move {
-            let AcceptedSocket { stream, place } = accepted;
+            let AcceptedSocket { stream, permit } = accepted;
             let Ok(stream) = TcpStream::from_std(stream) else { return };
             let peer = stream.peer_addr().ok();
             let stream = match tls {
@@ -116,14 +116,14 @@ async fn serve<H>(
                 },
             };
             if poll_fn(|context| http.poll_ready(context)).await.is_ok() {
-                // How a connection ended is nothing that anybody could act on.
+                // Nothing can be done about how a connection ended.
                 drop(http.call((ServedConnection::new(stream, stop), peer)).await);
             }
-            drop((open, place));
+            drop((open, permit));
         });
     }
     drop(open);
     if tokio::time::timeout(shared.config.limits.shutdown_timeout, all_ended.recv()).await.is_err() {
-        log::warn!("some requests were not answered in time; their connections are closed");
+        log::warn!("some requests did not finish in time; their connections are closed");
     }
 }

@@ -1,4 +1,4 @@
-//! TLS with a certificate from files, which are looked at again and again: a renewed certificate needs no new start.
+//! TLS with a certificate from files that are polled for changes: renewing it takes no restart.
 
 use std::fmt;
 use std::path::Path;
@@ -15,25 +15,26 @@ use rustls::sign::CertifiedKey;
 use crate::config::section::Tls;
 use crate::error::{Error, Result};
 
-/// How often the files are looked at.
+/// The polling interval.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The only protocol that is spoken within TLS.
+/// The only protocol offered by ALPN.
 const HTTP_1_1: &[u8] = b"http/1.1";
 
-/// The certificate that is shown at present.
+/// The current certificate.
 pub struct Certificate {
     files: Tls,
     provider: Arc<CryptoProvider>,
     current: Arc<Current>,
-    /// The bytes of both files when they were last looked at, good or bad.
+    /// The content of both files when last read, valid or not.
     seen: [Vec<u8>; 2],
 }
 
 struct Current(RwLock<Arc<CertifiedKey>>);
 
 impl Certificate {
-    /// Reads the files; nothing when none are set. `Unusable` when they do not hold a certificate and its key.
+    /// Reads the files; `None` when none are configured. `Unusable` when they do not contain a certificate and
+    /// its key.
     pub fn open(files: &Tls) -> Result<Option<Self>> {
         let (Some(certificate), Some(key)) = (&files.certificate_file, &files.key_file) else {
             return Ok(None);
@@ -48,7 +49,7 @@ impl Certificate {
         Ok(Some(Self { files: files.clone(), provider, current, seen }))
     }
 
-    /// How connections are accepted.
+    /// The TLS settings of the listening socket.
     pub fn settings(&self) -> ServerConfig {
         let resolver: Arc<dyn ResolvesServerCert> = self.current.clone();
         let mut settings = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
@@ -60,13 +61,13 @@ impl Certificate {
         settings
     }
 
-    /// Looks at the files again and again; never ends. What cannot be used is logged once, and the certificate that there
-    /// is stays.
+    /// Polls the files; never returns. An unusable pair is logged once, and the current certificate stays in
+    /// use.
     pub async fn watch(mut self) {
         loop {
             tokio::time::sleep(PAUSE).await;
             let files = self.files.clone();
-            // A file may lie on a disk that hangs.
+            // The disk may hang.
             let Ok(Some(found)) = tokio::task::spawn_blocking(move || read_both(&files)).await else {
                 continue;
             };
@@ -83,7 +84,7 @@ impl Certificate {
                 *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
                 log::info!("tls: the certificate was renewed");
             }
-            Err(error) => log::error!("tls: the new certificate is not used, the old one stays: {error}"),
+            Err(error) => log::error!("tls: keeping the old certificate, the new one is unusable: {error}"),
         }
     }
 }
@@ -104,19 +105,20 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| Error::Unusable(format!("cannot read {}: {error}", path.display())))
 }
 
-/// Nothing while one of the files is not there: whoever renews them may be about to put it in place.
+/// `None` while one of the files is missing, since it may be about to be replaced.
 fn read_both(files: &Tls) -> Option<[Vec<u8>; 2]> {
     Some([read(files.certificate_file.as_ref()?).ok()?, read(files.key_file.as_ref()?).ok()?])
 }
 
-/// The chain and the key, which must belong together. The error says nothing of the key.
+/// Parses the chain and the key and checks that they match. The error reveals nothing about the key.
 fn pair([certificate, key]: &[Vec<u8>; 2], provider: &CryptoProvider) -> Result<CertifiedKey, String> {
     let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|_| "the certificate is not PEM".to_owned())?;
     if chain.is_empty() {
-        return Err("there is no certificate in the file".to_owned());
+        return Err("the file contains no certificate".to_owned());
     }
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "there is no private key in PEM".to_owned())?;
+    let key = PrivateKeyDer::from_pem_slice(key)
+        .map_err(|_| "the file contains no private key in PEM".to_owned())?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| error.to_string())
 }
 
@@ -128,10 +130,10 @@ mod tests {
 
     use super::*;
 
-    /// A certificate and its key, as the files hold them.
-    fn made() -> [Vec<u8>; 2] {
-        let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        [pem("CERTIFICATE", made.cert.der()), pem("PRIVATE KEY", &made.signing_key.serialize_der())]
+    /// A certificate and its key in PEM.
+    fn generate() -> [Vec<u8>; 2] {
+        let generated = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        [pem("CERTIFICATE", generated.cert.der()), pem("PRIVATE KEY", &generated.signing_key.serialize_der())]
     }
 
     fn pem(label: &str, bytes: &[u8]) -> Vec<u8> {
@@ -144,20 +146,20 @@ mod tests {
         std::fs::write(files.key_file.as_ref().unwrap(), key).unwrap();
     }
 
-    fn shown(certificate: &Certificate) -> Vec<CertificateDer<'static>> {
+    fn current(certificate: &Certificate) -> Vec<CertificateDer<'static>> {
         certificate.current.0.read().unwrap().cert.clone()
     }
 
     #[test]
-    fn a_new_pair_that_cannot_be_used_leaves_the_old_one_and_a_later_good_one_is_taken() {
-        let folder = tempfile::tempdir().unwrap();
+    fn an_unusable_pair_leaves_the_old_one_in_use_and_a_later_valid_one_is_loaded() {
+        let directory = tempfile::tempdir().unwrap();
         let [certificate_file, key_file] =
-            ["certificate.pem", "key.pem"].map(|name| Some(folder.path().join(name)));
+            ["certificate.pem", "key.pem"].map(|name| Some(directory.path().join(name)));
         let files = Tls { certificate_file, key_file };
-        let (first, second) = (made(), made());
+        let (first, second) = (generate(), generate());
         write(&files, &first);
         let certificate = Certificate::open(&files).unwrap().unwrap();
-        let before = shown(&certificate);
+        let before = current(&certificate);
         let [good, key] = &second;
 
         for bad in
@@ -165,12 +167,12 @@ mod tests {
         {
             write(&files, &bad);
             certificate.replace(&read_both(&files).unwrap());
-            assert_eq!(shown(&certificate), before);
+            assert_eq!(current(&certificate), before);
         }
 
         write(&files, &second);
         certificate.replace(&read_both(&files).unwrap());
-        assert_ne!(shown(&certificate), before);
+        assert_ne!(current(&certificate), before);
         assert!(matches!(Certificate::open(&Tls { key_file: None, ..files }), Ok(None)));
     }
 }

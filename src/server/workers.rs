@@ -1,4 +1,4 @@
-//! The workers of a running server: who they are, and what each is given.
+//! Starts the workers of a server, each with what it needs.
 
 use actix_web::rt;
 use futures_util::future::try_join_all;
@@ -25,7 +25,7 @@ use crate::worker::tokens::TokenWorker;
 use crate::worker::webhooks::WebhookWorker;
 use crate::worker::{self, Worker, WorkerContext};
 
-/// Starts all of them. Ready when all have ended, or when the first of them has failed.
+/// Starts all workers. The future resolves when all have ended, or when one has panicked.
 pub fn spawn(shared: &Shared, stop: &Stop) -> Result<impl Future<Output = ()> + use<>> {
     let mut workers = senders(shared, stop)?;
     workers.extend([medias(shared, stop)?, webhooks(shared, stop)?]);
@@ -37,7 +37,7 @@ pub fn spawn(shared: &Shared, stop: &Stop) -> Result<impl Future<Output = ()> + 
     })
 }
 
-/// Those that speak to LINE in the name of accounts.
+/// The workers that call LINE on behalf of accounts.
 fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
     let Shared { config, store, clock, wakers, outcomes, heartbeats, quotas, .. } = shared;
     let policy = Policy {
@@ -46,7 +46,7 @@ fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
         give_up_after: config.delivery.give_up_after,
     };
     let concurrency = config.delivery.concurrency;
-    // A client of its own: what hangs in one must not keep the other waiting for a connection.
+    // Separate clients: requests that hang in one must not exhaust the connections of the other.
     let names =
         NameWorker::new(store.clone(), tokens(shared, NameWorker::CONCURRENCY), wakers.medias.clone())?;
     let tokens = tokens(shared, crowd(concurrency));
@@ -67,10 +67,10 @@ fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
     ])
 }
 
-/// The worker for files has clients of its own, so that large files take no connection from messages.
+/// The media worker has its own clients, so that large files take no connections from messages.
 fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     let Shared { config, store, media_store, wakers, heartbeats, metrics, .. } = shared;
-    // One more than there are files: a token may be needed while all of them are under way.
+    // One more than the files fetched at once: a token may be needed while all of them are in flight.
     let tokens = tokens(shared, media::FROM_LINE + 1);
     let guard = SsrfGuard::new(&config.limits.allowed_hosts);
     let outbound = OutboundClient::new(guard, media::FROM_ELSEWHERE);
@@ -79,7 +79,7 @@ fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     Ok(start(worker, shared, &wakers.medias, &heartbeats.medias, stop))
 }
 
-/// The worker that tells customers speaks to addresses that they chose.
+/// The webhook worker calls addresses that customers choose, hence the SSRF guard.
 fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     let Shared { config, store, clock, wakers, heartbeats, metrics, .. } = shared;
     let guard = SsrfGuard::new(&config.limits.allowed_hosts);
@@ -93,7 +93,7 @@ fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
     )))
 }
 
-/// Those that remove what is old and make backups.
+/// The workers that delete expired data and make backups.
 fn maintenance(shared: &Shared, stop: &Stop) -> Result<[JoinHandle<()>; 3]> {
     let Shared { config, store, media_store, wakers, heartbeats, metrics, .. } = shared;
     let events = EventWorker::new(store.clone(), config.retention.events)?;
@@ -123,7 +123,7 @@ fn start(
     rt::spawn(worker::run(worker, context))
 }
 
-/// A client of LINE with up to `connections` requests at once, and the tokens that it needs.
+/// Tokens with their own LINE client of up to `connections` concurrent requests.
 fn tokens(shared: &Shared, connections: usize) -> Tokens {
     let line = LineClient::new(&shared.config.line, connections);
     Tokens::new(shared.store.clone(), line, shared.clock.clone(), shared.renewals.clone())

@@ -170,7 +170,7 @@ impl DeliveryWorker {
                     self.announce(&claimed);
                     return claimed.claims.pop();
                 }
-                Err(error) if error.may_pass() => {
+                Err(error) if error.is_transient() => {
                     log::error!("delivery: an outcome was not recorded yet: {}", error.chain());
                     tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 }

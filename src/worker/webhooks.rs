@@ -163,7 +163,7 @@ impl WebhookWorker {
             });
             match write.await {
                 Ok(next) => return next,
-                Err(error) if error.may_pass() => {
+                Err(error) if error.is_transient() => {
                     log::error!("webhooks: an outcome was not recorded yet: {}", error.chain());
                     tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 }

@@ -1,4 +1,4 @@
-//! What LINE says about each account: token, webhook, quota.
+//! Checks each account with LINE: token, webhook, quota.
 
 use std::time::Duration;
 
@@ -15,41 +15,41 @@ use crate::model::accounts::account::{Bot, Quota};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 
-/// Calls to LINE at once.
+/// Concurrent calls to LINE.
 const CONNECTIONS: usize = 1;
 
-/// Beyond the way of an answer and whole seconds.
+/// More than the latency of a response and the rounding to whole seconds.
 const CLOCK_OFF_WARN: Duration = Duration::from_secs(5);
 
-/// A reply token is as good as gone by then: LINE takes it for about a minute.
+/// A reply token is practically expired by then: LINE accepts it for about a minute.
 const CLOCK_OFF_FAIL: Duration = Duration::from_secs(45);
 
-/// What no interface of LINE tells and only a person can switch.
-const SWITCHES: &str = "in LINE's console, \"Webhook redelivery\" has to be on, else events are lost while the server is \
-                        down; in the account's settings, \"Greeting message\" and \"Auto-response\" off, else LINE answers \
-                        beside you";
+/// Settings that no API of LINE exposes, so a person has to check them.
+const SWITCHES: &str = "in LINE's console, \"Webhook redelivery\" must be on, or events are lost while the server is \
+                        down; in the account's settings, \"Greeting message\" and \"Auto-response\" must be off, or LINE \
+                        replies as well";
 
-/// What is said once when LINE is not reached.
-const NETWORK: &str = "this machine does not reach LINE: look at its network, at the resolution of names (DNS), and at what \
-                       stands in between, such as a firewall; then look again";
-const UNREACHED: &str = "LINE is not reached";
+/// Reported once when LINE is unreachable.
+const NETWORK: &str = "this machine cannot reach LINE: check its network, its name resolution (DNS) and anything in between, \
+                       such as a firewall; then run the doctor again";
+const UNREACHABLE: &str = "LINE is unreachable";
 
-/// What to do about a single call that LINE did not answer.
+/// The remedy for a single call without a response.
 const LATER: &str =
-    "either LINE has not answered this or something in between has, such as a proxy: look again later";
+    "LINE did not respond to this call, or something in between did, such as a proxy: try again later";
 
-/// What to do when the answer is hardly LINE's.
-const IN_BETWEEN: &str = "this is hardly LINE: look at `line.api_base`, and at what stands in between, such as a proxy or the \
+/// The remedy when the response is unlikely to be LINE's.
+const IN_BETWEEN: &str = "this is unlikely to be LINE: check `line.api_base` and anything in between, such as a proxy or the \
                           sign-in page of a network";
 
-/// What to do about a webhook that is not ours.
+/// The remedy for a wrong webhook.
 const SETUP: &str = "call POST /v1.0/conversations/setup";
 
-/// What LINE would be asked of each account.
-const ASKED: [&str; 5] = ["token", "chat mode", "webhook", "webhook test", "quota"];
+/// The checks of each account that call LINE.
+const LINE_CHECKS: [&str; 5] = ["token", "chat mode", "webhook", "webhook test", "quota"];
 
-/// Asks about every account of the database and of the configuration; nothing without one.
-pub async fn look(config: &Config) -> Vec<Finding> {
+/// Checks every account of the database and of the configuration; no findings without one.
+pub async fn check(config: &Config) -> Vec<Finding> {
     let found = match examined::all(config) {
         Ok(found) if found.is_empty() => return Vec::new(),
         Ok(found) => found,
@@ -61,10 +61,10 @@ pub async fn look(config: &Config) -> Vec<Finding> {
     let mut findings = match line.clock().await {
         Ok(Some(time)) => vec![clock(time, Timestamp::now())],
         Ok(None) => {
-            vec![Finding::warn("clock", "what answers in LINE's place does not tell its time", IN_BETWEEN)]
+            vec![Finding::warn("clock", "the response does not contain LINE's time", IN_BETWEEN)]
         }
         Err(error) => {
-            vec![Finding::fail("network", error.chain(), NETWORK), Finding::skipped("clock", UNREACHED)]
+            vec![Finding::fail("network", error.chain(), NETWORK), Finding::skipped("clock", UNREACHABLE)]
         }
     };
     let is_reached = findings.len() == 1;
@@ -74,12 +74,12 @@ pub async fn look(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// LINE's answer was on its way for a moment, and tells whole seconds only.
+/// Compares the clocks. LINE's time is in whole seconds, and old by the latency of its response.
 fn clock(line: Timestamp, now: Timestamp) -> Finding {
-    let remedy = "let the machine's clock be set by NTP (`timedatectl set-ntp true`): tokens, reply tokens and retry keys \
-                  end by it";
+    let remedy = "synchronize the machine's clock with NTP (`timedatectl set-ntp true`): the expiry of tokens, reply tokens \
+                  and retry keys depends on it";
     let off = line.since(now).max(now.since(line));
-    let message = format!("it is {} s off LINE's", off.as_secs());
+    let message = format!("it is {} s off from LINE's", off.as_secs());
     if off >= CLOCK_OFF_FAIL {
         Finding::fail("clock", message, remedy)
     } else if off >= CLOCK_OFF_WARN {
@@ -89,35 +89,40 @@ fn clock(line: Timestamp, now: Timestamp) -> Finding {
     }
 }
 
-/// `line` is nothing when LINE is not reached.
+/// Checks one account. `line` is `None` when LINE is unreachable.
 async fn of_account(config: &Config, line: Option<&LineClient>, account: &Examined) -> Vec<Finding> {
     let check = |what: &str| format!("account {} {what}", account.id);
     if account.token.expose().is_empty() {
-        let remedy = "start the server, which fetches it, and look again";
-        return vec![Finding::warn(check("token"), "none was fetched yet", remedy)];
+        let remedy = "start the server, which fetches it, and run the doctor again";
+        return vec![Finding::warn(check("token"), "none has been fetched yet", remedy)];
     }
     let (is_running, signature) = signature(config, account, &check("signature")).await;
     let mut findings = vec![signature];
     match line {
-        Some(line) => findings.extend(asked(config, line, account, is_running).await),
-        None => findings.extend(ASKED.map(|what| Finding::skipped(check(what), UNREACHED))),
+        Some(line) => findings.extend(line_checks(config, line, account, is_running).await),
+        None => findings.extend(LINE_CHECKS.map(|what| Finding::skipped(check(what), UNREACHABLE))),
     }
     findings.extend(account.suspension.as_ref().map(|message| {
-        let message = format!("nothing is sent at present: {message}");
-        Finding::warn(check("sending"), message, "it goes on by itself once LINE takes a message")
+        let message = format!("nothing is being sent: {message}");
+        Finding::warn(check("sending"), message, "sending resumes once LINE accepts a message")
     }));
-    findings.push(Finding::warn(check("switches"), "LINE does not tell how they are", SWITCHES));
+    findings.push(Finding::warn(check("switches"), "LINE has no API for them", SWITCHES));
     findings
 }
 
-/// What LINE says about an account.
-async fn asked(config: &Config, line: &LineClient, account: &Examined, is_running: bool) -> Vec<Finding> {
+/// The checks that call LINE.
+async fn line_checks(
+    config: &Config,
+    line: &LineClient,
+    account: &Examined,
+    is_running: bool,
+) -> Vec<Finding> {
     let check = |what: &str| format!("account {} {what}", account.id);
     let token = &account.token;
     let mut findings = Vec::new();
     match line.bot(token).await {
         Ok(bot) => {
-            findings.push(Finding::ok(check("token"), format!("it is that of {}", bot.basic_id)));
+            findings.push(Finding::ok(check("token"), format!("it belongs to {}", bot.basic_id)));
             findings.push(chat_mode(&bot, &check("chat mode")));
         }
         Err(Error::LineUnavailable(message)) => {
@@ -131,19 +136,19 @@ async fn asked(config: &Config, line: &LineClient, account: &Examined, is_runnin
         Err(error) if is_unset(&error) => {
             not_yet(Finding::fail(check("webhook"), error.chain(), SETUP), is_running)
         }
-        Err(error) => unreachable(&check("webhook"), &error, "look at LINE's words, and again later"),
+        Err(error) => unreachable(&check("webhook"), &error, "see LINE's message, and try again later"),
         Ok(set) => not_yet(webhook(set, &check("webhook"), expected(config, account)), is_running),
     });
     findings.push(if is_running {
-        reached(line, token, &check("webhook test")).await
+        webhook_test(line, token, &check("webhook test")).await
     } else {
-        Finding::skipped(check("webhook test"), "no server answers here")
+        Finding::skipped(check("webhook test"), "no server is running here")
     });
     findings.push(quota(line.quota(token).await, &check("quota")));
     findings
 }
 
-/// What LINE did not tell: for want of a good token, of an answer, or for what the remedy says.
+/// The finding for a failed call: a bad token, no response, or an error with this remedy.
 fn unreachable(check: &str, error: &Error, remedy: &str) -> Finding {
     match error {
         Error::LineRefused { status: 401, .. } => Finding::skipped(check, "LINE refuses the token"),
@@ -152,27 +157,27 @@ fn unreachable(check: &str, error: &Error, remedy: &str) -> Finding {
     }
 }
 
-/// What to do about LINE's refusal, by its status; `other` where that tells nothing.
+/// The remedy for a refusal by LINE, by its status; `other` where the status says nothing.
 fn remedy<'text>(error: &Error, other: &'text str) -> &'text str {
     match error {
         Error::LineRefused { status: 401, .. } => "issue a new token in LINE's console and set it",
         Error::LineRefused { status: 403, .. } => {
-            "LINE does not let this channel do it: look at its permissions and its plan in LINE's console"
+            "LINE does not permit this channel to do it: check its permissions and its plan in LINE's console"
         }
         Error::LineRefused { status: 429, .. } => {
-            "LINE takes no more of these calls for now: look again later"
+            "LINE's rate limit for these calls is exceeded: try again later"
         }
         Error::LineRefused { status: 300..=399, .. } => IN_BETWEEN,
         _ => other,
     }
 }
 
-/// LINE answers so for a channel that has no webhook.
+/// Whether the channel has no webhook; LINE responds with 404 then.
 fn is_unset(error: &Error) -> bool {
     matches!(error, Error::LineRefused { status: 404, .. })
 }
 
-/// Without a server there is nothing to reach: then that comes first.
+/// Without a running server LINE has nothing to reach, so starting it is the first remedy.
 fn not_yet(webhook: Finding, is_running: bool) -> Finding {
     if is_running {
         webhook
@@ -181,45 +186,47 @@ fn not_yet(webhook: Finding, is_running: bool) -> Finding {
     }
 }
 
-/// A webhook without events as LINE would send it, to the server on this machine: it has to take ours, and no other.
-/// Tells whether a server answers.
+/// Sends a webhook without events, as LINE would, to the server on this machine, which must accept our
+/// signature and no other. Also returns whether a server responds.
 async fn signature(config: &Config, account: &Examined, check: &str) -> (bool, Finding) {
     let body = serde_json::json!({ "destination": account.bot, "events": [] }).to_string();
     let path = format!("/v1.0/conversation/accounts/{}", account.id);
-    let ask = async |secret: &Secret| {
+    let send = async |secret: &Secret| {
         let signature = signature::sign(secret, body.as_bytes());
         let header = Some((signature::HEADER, signature.as_str()));
         let request = Request { method: "POST", path: &path, header, body: &body };
-        local_client::ask(config, &request).await.map(|(status, _)| status)
+        local_client::send(config, &request).await.map(|(status, _)| status)
     };
-    let asked = match ask(&account.secret).await {
-        Ok(ours) => ask(&Secret::new("another")).await.map(|other| (ours, other)),
+    let statuses = match send(&account.secret).await {
+        Ok(ours) => send(&Secret::new("another")).await.map(|other| (ours, other)),
         Err(error) => Err(error),
     };
-    match asked {
+    match statuses {
         Ok((200, 401)) => {
-            let message = "the server takes what is signed with the channel secret, and nothing else";
+            let message = "the server accepts webhooks signed with the channel secret, and no others";
             (true, Finding::ok(check, message))
         }
         Ok((ours, other)) => {
             let message =
-                format!("the server answers {ours} to the right signature and {other} to a wrong one");
+                format!("the server responds {ours} to the right signature and {other} to a wrong one");
             let remedy = "does the running server have this configuration and this database?";
             (true, Finding::fail(check, message, remedy))
         }
-        Err(error) => (false, Finding::warn(check, error.chain(), "start the server and look again")),
+        Err(error) => {
+            (false, Finding::warn(check, error.chain(), "start the server and run the doctor again"))
+        }
     }
 }
 
 fn chat_mode(bot: &Bot, check: &str) -> Finding {
     if bot.chat_mode == "bot" {
-        return Finding::ok(check, "all answers come from here");
+        return Finding::ok(check, "all replies come from this server");
     }
-    let remedy = "LINE Official Account Manager, Settings, Response settings, if that is not meant to be";
-    Finding::warn(check, "people may answer in LINE's own manager too", remedy)
+    let remedy = "if that is not intended: LINE Official Account Manager, Settings, Response settings";
+    Finding::warn(check, "people may also reply in LINE's own manager", remedy)
 }
 
-/// Where LINE should send this account's webhooks; nothing when nobody said.
+/// The webhook address that LINE should have; `None` when no public URL is configured.
 fn expected(config: &Config, account: &Examined) -> Option<String> {
     let base = config.public_url.as_ref()?.as_str().trim_end_matches('/').to_owned();
     Some(format!("{base}/v1.0/conversation/accounts/{}", account.id))
@@ -227,7 +234,7 @@ fn expected(config: &Config, account: &Examined) -> Option<String> {
 
 fn webhook(set: WebhookEndpoint, check: &str, expected: Option<String>) -> Finding {
     match expected {
-        _ if !set.active => Finding::fail(check, "it is off", "switch \"Use webhook\" on in LINE's console"),
+        _ if !set.active => Finding::fail(check, "it is off", "turn \"Use webhook\" on in LINE's console"),
         Some(expected) if set.endpoint != expected => {
             Finding::fail(check, format!("LINE sends to {} and not to {expected}", set.endpoint), SETUP)
         }
@@ -235,12 +242,13 @@ fn webhook(set: WebhookEndpoint, check: &str, expected: Option<String>) -> Findi
     }
 }
 
-/// LINE itself sends a signed webhook without events: an answer of 200 is the whole way, signature included.
-async fn reached(line: &LineClient, token: &Secret, check: &str) -> Finding {
-    let remedy = "is the server running, does the proxy pass the body on unchanged, is the channel secret the right one?";
+/// Makes LINE send a signed webhook without events: a 200 proves the whole path, signature included.
+async fn webhook_test(line: &LineClient, token: &Secret, check: &str) -> Finding {
+    let remedy =
+        "is the server running, does the proxy pass the body on unchanged, is the channel secret right?";
     match line.test_webhook(token).await {
         Ok(WebhookTest { success: true, .. }) => {
-            Finding::ok(check, "LINE reaches the server, which knows its signature")
+            Finding::ok(check, "LINE reaches the server, which accepts its signature")
         }
         Ok(WebhookTest { reason, detail, .. }) => Finding::fail(check, format!("{reason}: {detail}"), remedy),
         Err(error) => unreachable(check, &error, remedy),
@@ -252,7 +260,7 @@ fn quota(quota: Result<Quota>, check: &str) -> Finding {
         Ok(quota) if quota.remaining() == Some(0) => Finding::warn(
             check,
             "it is used up",
-            "free replies go on; everything else waits for the next month or plan",
+            "free replies continue; everything else waits for the next month or a larger plan",
         ),
         Ok(Quota { limit: Some(limit), used }) => {
             Finding::ok(check, format!("used: {used} of {}", counted(limit, "message")))
@@ -260,7 +268,7 @@ fn quota(quota: Result<Quota>, check: &str) -> Finding {
         Ok(Quota { limit: None, used }) => {
             Finding::ok(check, format!("used: {}, without a limit", counted(used, "message")))
         }
-        Err(error) => unreachable(check, &error, "look at LINE's words, and again later"),
+        Err(error) => unreachable(check, &error, "see LINE's message, and try again later"),
     }
 }
 
@@ -270,7 +278,7 @@ mod tests {
     use crate::command::doctor::finding::Level;
 
     #[test]
-    fn a_clock_that_is_off_is_found_in_both_directions() {
+    fn a_clock_offset_is_found_in_both_directions() {
         let now = Timestamp::from_milliseconds(1_700_000_000_000);
         for (seconds, level) in
             [(0, Level::Ok), (4, Level::Ok), (5, Level::Warn), (44, Level::Warn), (45, Level::Fail)]

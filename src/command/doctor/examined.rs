@@ -1,4 +1,5 @@
-//! The accounts that are looked at: those of the database, as the configuration declares them, and those that it declares beside.
+//! The accounts to check: those of the database, with the configuration applied, and those only in the
+//! configuration.
 
 use crate::config::Config;
 use crate::config::account::ProvisionedAccount;
@@ -9,23 +10,23 @@ use crate::model::secret::Secret;
 use crate::store::accounts;
 use crate::store::reader::Reader;
 
-/// An account, as far as LINE is asked about it.
+/// What the checks need to know of an account.
 pub struct Examined {
     /// The id in the webhook's path.
     pub id: AccountId,
     /// The channel secret.
     pub secret: Secret,
-    /// The channel access token; empty while none was fetched.
+    /// The channel access token; empty until one has been fetched.
     pub token: Secret,
-    /// The user id of its bot, or nothing.
+    /// The user id of its bot; empty if unknown.
     pub bot: String,
-    /// Why nothing is sent at present.
+    /// Why the account is suspended, if it is.
     pub suspension: Option<String>,
 }
 
-/// All of them. Before the first start that is what the configuration declares.
+/// All accounts. Before the first start, those of the configuration.
 pub fn all(config: &Config) -> Result<Vec<Examined>> {
-    // That a database is missing or cannot be opened has been told.
+    // A missing or unusable database is reported by another check.
     let known = match Reader::open(&config.database_path(), &config.key_source()) {
         Ok(reader) => reader.read(accounts::list)?,
         Err(_) => Vec::new(),
@@ -52,7 +53,7 @@ impl Examined {
         Self { id: account.id, secret, token, bot: String::new(), suspension: None }
     }
 
-    /// What the next start will make of it. A fetched token stays.
+    /// Applies the configuration as the next start will. A fetched token stays.
     fn apply_configuration(&mut self, account: &ProvisionedAccount) {
         self.secret = account.secret.clone();
         if !account.token.expose().is_empty() {

@@ -1,4 +1,4 @@
-//! What a check has found.
+//! The results of checks.
 
 use std::fmt;
 
@@ -6,36 +6,35 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// What to do when the storage does not work, whatever was looked at.
-const STORAGE: &str =
-    "look at the disk first: is there room on it, does it work, may it be written? Then look again";
+/// The remedy when storage fails, whatever the check.
+const STORAGE: &str = "check the disk first: is it full, broken or read-only? Then run the doctor again";
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// As it should be.
+    /// All is well.
     Ok,
-    /// It works, and a person should look at it.
+    /// It works but deserves attention.
     Warn,
-    /// It does not work, or something will be lost.
+    /// It does not work, or data will be lost.
     Fail,
-    /// It could not be looked at, for a reason that another finding tells.
+    /// It could not be checked, for a reason that another finding states.
     Skipped,
 }
 
-/// What one check has found. No secret is part of it.
+/// The result of one check. It contains no secrets.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// The subject of the check.
     pub check: String,
-    /// How bad it is.
+    /// The severity of a finding.
     pub level: Level,
     message: String,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
-    /// The size that the message tells, exactly.
+    /// The exact size that the message mentions.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
 }
@@ -46,22 +45,22 @@ impl Finding {
         Self { check: check.into(), level: Level::Ok, message: message.into(), remedy: None, bytes: None }
     }
 
-    /// A person should look at it.
+    /// A finding that deserves attention.
     pub fn warn(check: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { level: Level::Warn, remedy: Some(remedy.into()), ..Self::ok(check, message) }
     }
 
-    /// It has to be put right.
+    /// A finding that must be fixed.
     pub fn fail(check: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { level: Level::Fail, remedy: Some(remedy.into()), ..Self::ok(check, message) }
     }
 
-    /// It could not be looked at: why another finding tells, in short.
+    /// A check that was skipped, with the reason in short.
     pub fn skipped(check: impl Into<String>, message: impl Into<String>) -> Self {
         Self { level: Level::Skipped, ..Self::ok(check, message) }
     }
 
-    /// What has to be put right, but not before something else was done: a person should look at it then.
+    /// Downgrades a failure to a warning while something else has to be done first.
     pub fn not_yet(self, remedy: impl Into<String>) -> Self {
         match self.level {
             Level::Fail => Self { level: Level::Warn, remedy: Some(remedy.into()), ..self },
@@ -69,17 +68,17 @@ impl Finding {
         }
     }
 
-    /// The same finding with the size that its message tells.
+    /// Adds the size that the message mentions.
     pub fn with_bytes(self, bytes: u64) -> Self {
         Self { bytes: Some(bytes), ..self }
     }
 
-    /// The finding of a check that could not be made is that it failed.
+    /// The outcome of a check; one that could not be made is a failure.
     pub fn of(check: &str, outcome: Result<Self>, remedy: &str) -> Self {
         outcome.unwrap_or_else(|error| Self::failed(check, &error, remedy))
     }
 
-    /// The check could not be made, for this reason. Where that is the disk, nothing else is to be put right.
+    /// A check that could not be made, for this reason. If storage is unavailable, the remedy is to fix that.
     pub fn failed(check: &str, error: &Error, remedy: &str) -> Self {
         let remedy = if matches!(error, Error::Unavailable(_)) { STORAGE } else { remedy };
         Self::fail(check, error.chain(), remedy)

@@ -1,4 +1,4 @@
-//! `kaiwa doctor`: looks at what an operator can get wrong, and says what to do about it.
+//! `kaiwa doctor`: checks what an operator can get wrong, and says how to fix it.
 
 mod accounts;
 mod examined;
@@ -16,7 +16,8 @@ use crate::command::terminal::output;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
-/// Looks and changes nothing; beside a running server too.
+/// Check configuration, files, database and LINE accounts without changing anything; also while the server
+/// runs.
 #[derive(Debug, Args)]
 pub struct Doctor {
     #[command(flatten)]
@@ -27,10 +28,10 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    /// Runs the command. `Unavailable` when something has to be put right; what only should be is no failure.
+    /// Runs the command. `Unavailable` when something must be fixed; warnings are not a failure.
     pub fn run(self) -> Result<()> {
         let findings = match self.settings.load() {
-            Ok(config) => look(&config, self.settings.file()),
+            Ok(config) => check(&config, self.settings.file()),
             Err(error) => {
                 vec![Finding::fail("configuration", error.chain(), "config.example.toml lists every key")]
             }
@@ -44,14 +45,14 @@ impl Doctor {
         }
         match findings.iter().filter(|finding| finding.level == Level::Fail).count() {
             0 => Ok(()),
-            1 => Err(Error::Unavailable(format!("1 of {} checks has failed", findings.len()))),
-            count => Err(Error::Unavailable(format!("{count} of {} checks have failed", findings.len()))),
+            1 => Err(Error::Unavailable(format!("1 of {} checks failed", findings.len()))),
+            count => Err(Error::Unavailable(format!("{count} of {} checks failed", findings.len()))),
         }
     }
 }
 
-fn look(config: &Config, file: Option<&Path>) -> Vec<Finding> {
-    let mut findings = local::look(config, file);
-    findings.extend(System::new().block_on(accounts::look(config)));
+fn check(config: &Config, file: Option<&Path>) -> Vec<Finding> {
+    let mut findings = local::check(config, file);
+    findings.extend(System::new().block_on(accounts::check(config)));
     findings
 }

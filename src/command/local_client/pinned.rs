@@ -1,4 +1,4 @@
-//! TLS to the server that shows the very certificate that is configured: its name need not be that of this machine.
+//! TLS that trusts exactly the configured certificate, whose name need not be that of this machine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureSch
 
 use crate::error::{Error, Result};
 
-/// Takes one certificate and no other.
+/// Accepts one certificate and no other.
 #[derive(Debug)]
 struct Pinned {
     certificate: CertificateDer<'static>,
     provider: Arc<CryptoProvider>,
 }
 
-/// TLS with the server that proves to have the certificate of this file.
+/// TLS settings that accept only a server with the certificate in this file.
 pub fn tls(file: &Path) -> Result<ClientConfig> {
     let unusable = |error| Error::Unusable(format!("cannot read {}: {error}", file.display()));
     let certificate = CertificateDer::from_pem_file(file).map_err(unusable)?;
@@ -35,13 +35,13 @@ pub fn tls(file: &Path) -> Result<ClientConfig> {
 impl ServerCertVerifier for Pinned {
     fn verify_server_cert(
         &self,
-        shown: &CertificateDer<'_>,
+        presented: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if *shown == self.certificate {
+        if *presented == self.certificate {
             return Ok(ServerCertVerified::assertion());
         }
         Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))

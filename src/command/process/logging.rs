@@ -1,4 +1,4 @@
-//! Log lines on standard error: time, level, place and what happened; never a token, a secret or a query string.
+//! Logging to standard error: time, level, module and message; never a token, a secret or a query string.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use crate::config::section::{Log, LogFormat};
 use crate::model::timestamp::Timestamp;
 
-/// Starts logging. Libraries are heard only when they warn: at finer levels some print headers.
+/// Starts logging. Libraries log only warnings and errors: at finer levels some print headers.
 pub fn start(settings: &Log) {
     let format = match settings.format {
         LogFormat::Text => text,
@@ -42,7 +42,7 @@ fn json(formatter: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
     writeln!(formatter, "{}", json!(line))
 }
 
-/// What a line says besides its message, for programs.
+/// The structured fields of a log record.
 struct LogFields(Map<String, serde_json::Value>);
 
 impl<'kvs> VisitSource<'kvs> for LogFields {
@@ -53,7 +53,7 @@ impl<'kvs> VisitSource<'kvs> for LogFields {
     }
 }
 
-/// A path or an answer of LINE may contain line breaks; a log line may not.
+/// Replaces control characters: a path or a response of LINE may contain line breaks, a log line may not.
 fn one_line(record: &Record<'_>) -> String {
     record
         .args()

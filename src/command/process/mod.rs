@@ -1,4 +1,4 @@
-//! What the process is before it does anything.
+//! Process setup: hardening and logging.
 
 pub(in crate::command) mod hardening;
 pub(in crate::command) mod logging;

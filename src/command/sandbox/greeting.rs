@@ -1,4 +1,4 @@
-//! What the sandbox says once everything answers: addresses, a token, and the tutorial's calls ready to be copied.
+//! What the sandbox prints once it is running: addresses, a token, and the tutorial's calls ready to copy.
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::model::id::{AccountId, ConversationId, CustomerId};
 use crate::sandbox::platform::Platform;
 
-/// The sandbox as it runs.
+/// The summary of a running sandbox.
 pub struct Greeting {
-    /// What a program would read.
+    /// The part for programs.
     pub summary: GreetingSummary,
     data: PathBuf,
     conversation: ConversationId,
@@ -35,7 +35,7 @@ pub struct GreetingSummary {
 }
 
 impl Greeting {
-    /// Gathers what there is to say.
+    /// Collects the summary.
     pub fn new(
         (data, platform): (&Path, &Platform),
         (api, line): (String, &str),
@@ -54,39 +54,39 @@ impl Greeting {
         Self { summary, data: data.to_owned(), conversation }
     }
 
-    /// Leaves the summary where other commands find it.
+    /// Saves the summary where other commands find it.
     pub fn save(&self) -> Result<()> {
         let text = serde_json::to_string(&self.summary).map_err(Error::internal)?;
         key::write_private(&summary_path(&self.data), &text)
     }
 
-    /// What a person would read.
+    /// The text for people.
     pub fn text(&self) -> String {
         let GreetingSummary { api, line, token, data, .. } = &self.summary;
         let program = std::env::args_os().next().unwrap_or_else(|| "kaiwa".into());
         let program = program.display();
         let mut text = format!(
-            "kaiwa is running. Stop it with Ctrl-C; everything is kept in {data}\n\n\
+            "kaiwa is running. Stop it with Ctrl-C; its data stays in {data}\n\n\
              API    {api}\n\
              LINE   {line}  (the sandbox's own; its control API is described in docs/SANDBOX.md)\n\
              token  {token}\n\n\
-             Alice has written \"hello\". To write as her or as anybody else:\n\n\
+             Alice has written \"hello\". To write as her or as someone else:\n\n\
              {program} sandbox say \"hello\" --as Alice{}\n\n\
              The five calls of the tutorial:\n",
             self.data_argument(),
         );
         for (title, call) in self.calls() {
-            write!(text, "\n# {title}\n{call}\n").expect("a String takes every text");
+            write!(text, "\n# {title}\n{call}\n").expect("writing to a String cannot fail");
         }
         text
     }
 
     fn data_argument(&self) -> String {
         let is_default = self.data.as_os_str() == "kaiwa-sandbox";
-        if is_default { String::new() } else { format!(" --data {}", shell_word(self.data.as_os_str())) }
+        if is_default { String::new() } else { format!(" --data {}", shell_quoted(self.data.as_os_str())) }
     }
 
-    /// The calls as the tutorial prints them, filled in.
+    /// The calls of the tutorial, with values filled in.
     fn calls(&self) -> [(&'static str, String); 5] {
         let GreetingSummary { api, token, .. } = &self.summary;
         let base = format!("{api}/v1.0/conversations");
@@ -110,8 +110,8 @@ impl Greeting {
     }
 }
 
-/// A word as a shell reads it, whatever bytes it is made of.
-fn shell_word(word: &OsStr) -> String {
+/// Quotes a word for a shell, whatever bytes it contains.
+fn shell_quoted(word: &OsStr) -> String {
     if let Some(text) = word.to_str() {
         return format!("'{}'", text.replace('\'', r"'\''"));
     }
@@ -123,7 +123,7 @@ fn shell_word(word: &OsStr) -> String {
     format!("$'{}'", word.as_bytes().iter().map(escaped).collect::<String>())
 }
 
-/// What there is to say of LINE's side alone.
+/// The summary of LINE's side alone.
 pub fn line_only(platform: &Platform, line: &str) -> Value {
     let channel = platform.channel();
     json!({
@@ -134,7 +134,7 @@ pub fn line_only(platform: &Platform, line: &str) -> Value {
     })
 }
 
-/// The same for a person.
+/// The summary of LINE's side alone, as text for people.
 pub fn line_only_text(summary: &Value) -> String {
     let word = |name: &str| summary[name].as_str().unwrap_or_default().to_owned();
     format!(
@@ -151,17 +151,16 @@ pub fn line_only_text(summary: &Value) -> String {
     )
 }
 
-/// Where LINE's side of the sandbox in this folder answers.
+/// The address of LINE's side of the sandbox in this directory.
 pub fn line_of_running(data: &Path) -> Result<String> {
     let path = summary_path(data);
     let missing =
         |_| Error::Unusable(format!("no sandbox has run in {}; start `kaiwa sandbox` first", data.display()));
     let text = std::fs::read_to_string(&path).map_err(missing)?;
     let summary: Value = serde_json::from_str(&text).map_err(Error::internal)?;
-    summary["line"]
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Error::Unusable(format!("{} does not say where LINE's side answers", path.display())))
+    summary["line"].as_str().map(str::to_owned).ok_or_else(|| {
+        Error::Unusable(format!("{} does not contain the address of LINE's side", path.display()))
+    })
 }
 
 #[cfg(test)]
@@ -169,14 +168,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_stands_in_a_command_as_a_shell_reads_it() {
+    fn a_directory_name_is_quoted_for_the_shell() {
         for (word, expected) in [
             (b"my data".as_slice(), "'my data'"),
             (b"it's", r"'it'\''s'"),
             ("会話".as_bytes(), "'会話'"),
             (b"\xc6\xfc it's", r"$'\xc6\xfc it\'s'"),
         ] {
-            assert_eq!(shell_word(OsStr::from_bytes(word)), expected);
+            assert_eq!(shell_quoted(OsStr::from_bytes(word)), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The sandbox's own key for tokens: made once, kept for its owner alone.
+//! The sandbox's own signing key for tokens, generated once and readable by its owner alone.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,25 +10,26 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::model::secret::Secret;
 
-/// As many random bytes as HMAC-SHA256 has.
+/// The length of an HMAC-SHA256.
 const KEY_BYTES: usize = 32;
 
-/// The key that this file keeps; a new one when there is no file.
-pub fn load_or_make(path: &Path) -> Result<Secret> {
+/// Loads the key from this file, or generates one if there is no file.
+pub fn load_or_generate(path: &Path) -> Result<Secret> {
     if path.exists() {
         let text = std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?;
-        let broken =
-            || Error::Unusable(format!("{} is broken: remove it, a new one is made", path.display()));
+        let broken = || {
+            Error::Unusable(format!("{} is broken: remove it, and a new one is generated", path.display()))
+        };
         return Secret::credential(text.trim()).ok_or_else(broken);
     }
     let mut bytes = [0; KEY_BYTES];
-    rand::fill(&mut bytes).map_err(|_| Error::Unusable("the system gives no random bytes".to_owned()))?;
+    rand::fill(&mut bytes).map_err(|_| Error::Unusable("the system has no random bytes".to_owned()))?;
     let key = HEXLOWER.encode(&bytes);
     write_private(path, &key)?;
     Ok(Secret::new(key))
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Atomically writes a file that only its owner can read.
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
     files::replace(path, |file| writeln!(file, "{text}")).map_err(|error| unusable(path, &error))
 }

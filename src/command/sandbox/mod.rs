@@ -1,4 +1,4 @@
-//! `kaiwa sandbox`: the server and a LINE of its own in one process, ready for the tutorial.
+//! `kaiwa sandbox`: the server and a simulated LINE in one process, ready for the tutorial.
 
 mod greeting;
 mod key;
@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 use crate::command::process::logging;
 use crate::command::sandbox::greeting::Greeting;
 use crate::command::sandbox::names::{account_id, customer_id, summary_path};
-use crate::command::serve::asked_to_stop;
+use crate::command::serve::shutdown_signal;
 use crate::command::settings::require_new_database;
 use crate::command::terminal::output;
 use crate::config::account::{CustomerReference, ProvisionedAccount};
@@ -36,36 +36,36 @@ use crate::store::backup::remains;
 use crate::store::chats::conversations;
 use crate::store::engine::lock::Lock;
 
-/// The one who has written first.
+/// The user who has written first.
 const FIRST_USER: &str = "Alice";
 
-/// The names of this machine, which everything in the sandbox may speak to.
+/// The names of this machine, which the sandbox's webhooks may call.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// How long the printed token is valid.
+/// The validity of the printed token.
 const TOKEN_LIFE: Duration = Duration::from_hours(30 * 24);
 
-/// How long the first conversation may take to appear.
+/// The longest wait for the first conversation.
 const START_TIME: Duration = Duration::from_secs(10);
 
-/// Runs everything that the tutorial needs, on embedded settings.
+/// Run the server together with a simulated LINE, with built-in settings.
 #[derive(Debug, Args)]
 pub struct SandboxCommand {
     #[command(subcommand)]
     action: Option<SandboxAction>,
-    /// The port of the HTTP interface; LINE's side takes the next one. 0 takes two free ones.
+    /// The port of the HTTP API; LINE's side uses the next one. 0 picks two free ones.
     #[arg(long, value_name = "N", default_value_t = 8080)]
     port: u16,
-    /// The folder that keeps the sandbox between two runs.
+    /// The directory that keeps the sandbox's data between runs.
     #[arg(long, value_name = "DIR", default_value = "kaiwa-sandbox", global = true)]
     data: PathBuf,
-    /// Print one line of JSON once everything answers.
+    /// Print one line of JSON once everything is running.
     #[arg(long)]
     json: bool,
-    /// Run LINE's side alone, for a server elsewhere or for any other LINE bot.
+    /// Run only LINE's side, for a server elsewhere or for any other LINE bot.
     #[arg(long)]
     line_only: bool,
-    /// Begin with a new database although there has been one here; what is left of that is moved aside.
+    /// Start with a new database even though there was one here; what is left of that is moved aside.
     #[arg(long, conflicts_with = "line_only")]
     new: bool,
 }
@@ -81,7 +81,7 @@ struct SayCommand {
     /// What the user writes.
     #[arg(allow_hyphen_values = true)]
     text: String,
-    /// The user, who is made if there is none of this name.
+    /// The user, who is created if there is none with this name.
     #[arg(long = "as", value_name = "NAME", default_value = FIRST_USER, allow_hyphen_values = true)]
     name: String,
 }
@@ -93,11 +93,11 @@ impl SandboxCommand {
             return say.run(&self.data);
         }
         if !self.line_only && !self.new {
-            // Before anything is made: what the environment says otherwise is seen when the server opens its database.
+            // Checked before creating anything; overrides in the environment are seen when the server opens its database.
             remains::refuse(&Config { data_directory: self.data.clone(), ..Config::default() })?;
         }
         make_data_directory(&self.data)?;
-        let _alone = Lock::take(&self.data.join("line.json"))?;
+        let _lock = Lock::take(&self.data.join("line.json"))?;
         let platform =
             Platform::new(Options { persist: Some(self.data.join("line.json")), ..Options::generate() })?;
         let listener = bind(if self.port == 0 { 0 } else { self.port.checked_add(1).unwrap_or(0) })?;
@@ -128,7 +128,7 @@ impl SandboxCommand {
         let side = rt::spawn(side);
         let api = server.url()?;
         let shared = shared.clone();
-        let running = rt::spawn(server.run(asked_to_stop()?));
+        let running = rt::spawn(server.run(shutdown_signal()?));
         let conversation = first_conversation(&shared.store, line).await?;
         let greeting =
             Greeting::new((&self.data, &platform), (api, line), token(&shared.config)?, conversation);
@@ -156,16 +156,16 @@ impl SandboxCommand {
             } else {
                 output::line(&greeting::line_only_text(&summary))?;
             }
-            asked_to_stop()?.await;
+            shutdown_signal()?.await;
             handle.stop(true).await;
             side.await.map_err(Error::internal)?.map_err(Error::internal)
         })
     }
 
-    /// The embedded settings. Variables of the environment still change what is not the sandbox's own.
+    /// The built-in settings. Environment variables still override what the sandbox does not set itself.
     fn config(&self, platform: &Platform, line: &str) -> Result<Config> {
         let listen = format!("127.0.0.1:{}", self.port);
-        let key = key::load_or_make(&self.data.join("jwt.key"))?;
+        let key = key::load_or_generate(&self.data.join("jwt.key"))?;
         let flags = [
             ("listen", listen.as_str()),
             ("auth.jwt_key", key.expose()),
@@ -173,10 +173,10 @@ impl SandboxCommand {
             ("line.data_base", line),
         ];
         let mut config = config::load_with_process_environment(None, &flags)?;
-        // Not a flag: those are texts, and the name of a folder need not be one.
+        // Not a flag: flags are text, and the name of a directory need not be.
         config.data_directory.clone_from(&self.data);
         config.public_url = None;
-        // A newcomer's receiver is on this machine.
+        // A newcomer's webhook receiver is on this machine.
         config.limits.allowed_hosts.extend(LOOPBACK.map(str::to_owned));
         config.customers = vec![customer()];
         config.accounts = vec![account(platform)];
@@ -187,16 +187,16 @@ impl SandboxCommand {
 impl SayCommand {
     fn run(self, data: &Path) -> Result<()> {
         let line = greeting::line_of_running(data)?;
-        let said = System::new().block_on(client::say(&line, &self.name, &self.text));
+        let result = System::new().block_on(client::say(&line, &self.name, &self.text));
         let stopped = |_| Error::Unusable(format!("the sandbox in {} is not running", data.display()));
-        output::line(&match said {
+        output::line(&match result {
             Err(error @ Error::LineUnavailable(_)) => Err(stopped(error)),
-            said => said,
+            result => result,
         }?)
     }
 }
 
-/// The first user's conversation; in a new sandbox, she begins it now.
+/// The first user's conversation; in a new sandbox she starts it now.
 async fn first_conversation(store: &Store, line: &str) -> Result<ConversationId> {
     if let Some(known) = first_users_conversation(store).await? {
         return Ok(known);
@@ -230,10 +230,10 @@ fn token(config: &Config) -> Result<String> {
 
 fn bind(port: u16) -> Result<TcpListener> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let taken =
+    let unusable =
         |error| Error::Unusable(format!("cannot listen on {address}: {error}; choose another `--port`"));
-    let listener = TcpListener::bind(address).map_err(taken)?;
-    listener.set_nonblocking(true).map_err(taken)?;
+    let listener = TcpListener::bind(address).map_err(unusable)?;
+    listener.set_nonblocking(true).map_err(unusable)?;
     Ok(listener)
 }
 

@@ -1,4 +1,4 @@
-//! Asking before something is done that nobody can undo.
+//! Asks for confirmation before something irreversible.
 
 use std::io::{IsTerminal, Write, stderr, stdin};
 
@@ -6,16 +6,16 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 
-/// Whether somebody is asked.
+/// Whether to ask.
 #[derive(Debug, Args)]
 pub struct Confirmation {
-    /// Do not ask. A script is never asked: only who types at a terminal is.
+    /// Do not ask for confirmation. Scripts are never asked, only users at a terminal.
     #[arg(long)]
     yes: bool,
 }
 
 impl Confirmation {
-    /// Asks who sits at the terminal. `Conflict` when the answer is not yes.
+    /// Asks the user at the terminal. `Conflict` unless the answer is yes.
     pub fn ask(&self, question: &str) -> Result<()> {
         if self.yes || !stdin().is_terminal() || !stderr().is_terminal() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What commands say, and how they ask and show progress.
+//! Terminal input and output of commands: results, confirmation, progress.
 
 pub(in crate::command) mod confirmation;
 pub(in crate::command) mod output;

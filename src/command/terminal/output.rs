@@ -1,4 +1,4 @@
-//! Results, on standard output.
+//! Writes results to standard output, and errors to standard error.
 
 use std::io::{ErrorKind, Write};
 
@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// Nobody reads the results any more, as after `| head -1`. It is told to nobody: whoever has left has seen enough.
+/// The reader of standard output is gone, as after `| head -1`. Not reported: the reader has seen enough.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads the results")]
 pub struct ReaderGone;
 
-/// One line of text.
+/// Prints a line of text.
 pub fn line(text: &str) -> Result<()> {
     let mut output = std::io::stdout().lock();
     writeln!(output, "{text}").and_then(|()| output.flush()).map_err(|error| match error.kind() {
@@ -20,22 +20,22 @@ pub fn line(text: &str) -> Result<()> {
     })
 }
 
-/// One line of JSON.
+/// Prints a line of JSON.
 pub fn json(value: &impl Serialize) -> Result<()> {
     line(&serde_json::to_string(value).map_err(Error::internal)?)
 }
 
-/// Whether a command ended because nobody reads its results.
+/// Whether a command ended because the reader of its results is gone.
 pub fn is_reader_gone(error: &Error) -> bool {
     matches!(error, Error::Internal(source) if source.is::<ReaderGone>())
 }
 
-/// The last words of a failed command.
-pub fn complain(error: &Error) {
-    remark(&error.chain());
+/// Prints the error of a failed command.
+pub fn error(error: &Error) {
+    note(&error.chain());
 }
 
-/// A word to whoever gave the command, on standard error, also when nothing logs. There may be nobody who reads it.
-pub fn remark(text: &str) {
+/// Prints a note to standard error, also without logging. Failures to write are ignored.
+pub fn note(text: &str) {
     writeln!(std::io::stderr(), "kaiwa: {text}").ok();
 }

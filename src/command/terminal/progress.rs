@@ -1,4 +1,5 @@
-//! How far a command has come, on a terminal: on standard error, so that results can go elsewhere, and in no pipe and no log.
+//! Shows the progress of a command on standard error, if that is a terminal, so that pipes and logs stay free
+//! of it.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,17 +8,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::model::progress::{self, Report, Unit};
 
-/// How often the clock of the line moves on.
+/// The refresh interval of the elapsed time.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Work of which nobody knows how much it is.
+/// For work of unknown size.
 const OPEN: &str = "{spinner} {msg}, {elapsed}";
 const OPEN_PIECES: &str = "{spinner} {msg}: {human_pos}, {elapsed}";
 const BYTES: &str = "{spinner} {msg} [{wide_bar}] {bytes} of {total_bytes}, {eta} left";
 const PIECES: &str = "{spinner} {msg} [{wide_bar}] {human_pos} of {human_len}";
 
-/// Does the work, which is called so until it says more, and shows meanwhile how far it has come. Nothing of it is left on the
-/// terminal.
+/// Runs the work and shows its progress meanwhile, under the name `what` until it reports another. Clears the
+/// line at the end.
 pub fn during<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     if !std::io::stderr().is_terminal() {
         return work();

@@ -1,26 +1,26 @@
-//! How figures are written for people. Programs get them with `--json`, exact.
+//! Formats figures for people. Programs get exact ones with `--json`.
 
 use indicatif::HumanBytes;
 
 use crate::model::timestamp::Timestamp;
 
-/// How many there are of what this word names.
+/// A count with its noun, in singular or plural.
 pub fn counted(count: u64, word: &str) -> String {
     let end = if count == 1 { "" } else { "s" };
     format!("{count} {word}{end}")
 }
 
-/// The same of what is in memory.
+/// The length of a list with its noun.
 pub fn counted_list<T>(list: &[T], word: &str) -> String {
     counted(u64::try_from(list.len()).unwrap_or(u64::MAX), word)
 }
 
-/// A number of bytes, such as `1.25 GiB`.
+/// A size such as `1.25 GiB`.
 pub fn size(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
 }
 
-/// A time to the second.
+/// A time, rounded down to seconds.
 pub fn time(time: Timestamp) -> String {
     let text = time.to_string();
     let seconds = text.split_once('.').map_or(text.as_str(), |(seconds, _)| seconds);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_not_many() {
+    fn counts_have_the_right_number() {
         let counts = [0, 1, 2, 21].map(|count| counted(count, "file"));
 
         assert_eq!(counts, ["0 files", "1 file", "2 files", "21 files"]);

@@ -1,4 +1,4 @@
-//! Values of the configuration that are more than a text or a number.
+//! Configuration values that need parsing.
 
 pub(in crate::config) mod duration;
 pub(in crate::config) mod network;

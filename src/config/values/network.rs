@@ -1,11 +1,11 @@
-//! Networks as they stand in a list.
+//! Lists of networks.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use crate::model::network::Network;
 
-/// For serde.
+/// Deserializes a list of networks for serde.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Network>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()

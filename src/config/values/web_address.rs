@@ -1,4 +1,4 @@
-//! Addresses that begin with `http://` or `https://`. Errors never repeat them: a token may be part of one.
+//! URLs with the scheme http or https. Errors never repeat them, since they may contain a token.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -6,10 +6,10 @@ use url::Url;
 
 use crate::model::chats::address::{is_plain, receiver_fault};
 
-/// The address that the text names; the error says what was expected.
+/// Parses a URL; the error says what was expected.
 fn parse(text: &str) -> Result<Url, String> {
     if !is_plain(text) {
-        return Err("must not contain control characters, nor spaces at its ends".to_owned());
+        return Err("must not contain control characters, nor leading or trailing spaces".to_owned());
     }
     let url = Url::parse(text).map_err(|error| format!("must be an http or https address: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -21,13 +21,13 @@ fn parse(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The address at which somebody is told.
+/// Parses the address of a customer's webhook.
 pub fn parse_receiver(text: &str) -> Result<Url, String> {
     let url = parse(text)?;
     receiver_fault(text).map_or(Ok(url), |fault| Err(format!("cannot be used: {fault}")))
 }
 
-/// An address to which paths are appended.
+/// Parses a base URL, to which paths are appended.
 pub fn parse_base(text: &str) -> Result<Url, String> {
     let url = parse(text)?;
     if url.query().is_some() || url.fragment().is_some() {
@@ -36,17 +36,17 @@ pub fn parse_base(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// For serde.
+/// Deserializes a URL for serde.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// For serde, where somebody may be told.
+/// Deserializes the address of a customer's webhook for serde.
 pub fn deserialize_receiver<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
     parse_receiver(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }
 
-/// For serde, where there may be none.
+/// Deserializes an optional URL for serde.
 pub fn deserialize_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
     deserialize(deserializer).map(Some)
 }

@@ -79,8 +79,8 @@ pub fn before_migration(database: &Path) -> Result<()> {
 fn beside(database: &Path, version: i64) -> Result<()> {
     let connection = open(database, &Cancel::default())?;
     require_capacity(database, &connection)?;
-    let copy = files::with_ending(database, &format!(".version-{version}"));
-    let part = files::with_ending(&copy, PART);
+    let copy = files::with_suffix(database, &format!(".version-{version}"));
+    let part = files::with_suffix(&copy, PART);
     let failed = |error| failure::on_disk("write", &copy, &error);
     into_new_file(&connection, &part)?;
     let part_file = File::open(&part).map_err(failed)?;

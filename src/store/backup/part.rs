@@ -35,7 +35,7 @@ impl PartialBackup {
         let folder =
             file.with_file_name(OsString::from_vec([b".", name.as_bytes(), ENDING.as_bytes()].concat()));
         let failed = |error| failure::on_disk("write", file, &error);
-        files::make_folder(&folder).map_err(failed)?;
+        files::create_directory(&folder).map_err(failed)?;
         let lock = files::open_or_create(&folder.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}

@@ -215,6 +215,6 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn move_into(folder: &Path, path: &Path) -> io::Result<()> {
     let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
-    files::make_folder(folder)?;
+    files::create_directory(folder)?;
     files::rename(path, &folder.join(name))
 }

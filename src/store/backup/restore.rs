@@ -60,7 +60,7 @@ pub fn restore(file: &Path, data_directory: &Path, database_file: &Path, now: Ti
 ///
 /// `Unusable` when it is no backup at all, or from a newer version.
 pub fn verify(file: &Path, keys: &KeySource, now: Timestamp) -> Result<Judged> {
-    let part = PartialBackup::begin(&files::with_ending(file, ".verify"))?;
+    let part = PartialBackup::begin(&files::with_suffix(file, ".verify"))?;
     let scratch = part.path("");
     let about = unpack(file, &scratch, None)?;
     let mut judged = judge(file, about, &scratch)?;
@@ -75,7 +75,7 @@ fn into_directory(
 ) -> Result<Judged> {
     let (scratch, media) = (data_directory.join(UNFINISHED), data_directory.join("media"));
     for folder in [&scratch, &media] {
-        files::make_folder(folder).map_err(|error| failure::on_disk("make", folder, &error))?;
+        files::create_directory(folder).map_err(|error| failure::on_disk("make", folder, &error))?;
     }
     let about = unpack(file, &scratch, Some(&media))?;
     let judged = judge(file, about, &scratch)?;
@@ -88,7 +88,7 @@ fn into_directory(
         .and_then(|folder| folder.sync_all())
         .and_then(|()| std::fs::rename(scratch.join(DATABASE), &database))
         .and_then(|()| std::fs::remove_dir_all(&scratch))
-        .and_then(|()| files::sync_folder_of(&database));
+        .and_then(|()| files::sync_parent_of(&database));
     moved.map_err(|error| failure::on_disk("write", &database, &error))?;
     Ok(judged)
 }
@@ -106,7 +106,7 @@ fn report_damage(database: &Path, now: Timestamp) -> Result<()> {
 fn prepare(directory: &Path) -> Result<bool> {
     let unusable = |error| failure::on_disk("use", directory, &error);
     let is_new = !directory.exists();
-    files::make_folder(directory).map_err(unusable)?;
+    files::create_directory(directory).map_err(unusable)?;
     let entries = directory.read_dir().map_err(unusable)?;
     let entries = entries.collect::<io::Result<Vec<_>>>().map_err(unusable)?;
     if !entries.iter().all(|entry| remains::is_empty_database(&entry.path())) {

@@ -24,7 +24,7 @@ impl BackupRotation {
         let unusable = |error| {
             Error::Unusable(format!("cannot use the backup directory {}: {error}", directory.display()))
         };
-        files::make_folder(directory).map_err(unusable)?;
+        files::create_directory(directory).map_err(unusable)?;
         part::sweep_interrupted(directory).map_err(unusable)?;
         Ok(Self { directory: directory.to_owned() })
     }

@@ -104,7 +104,7 @@ fn search_for(data_directory: &Path, database: &Path, words: &Words) -> Result<P
 
 /// What the rows of the database still say.
 fn said_in(database: &Path, forms: &Forms) -> Result<BTreeSet<usize>> {
-    let copied = files::with_ending(database, COPY);
+    let copied = files::with_suffix(database, COPY);
     let found = copy::open(database, &Cancel::default())
         .and_then(|connection| copy::into_new_file(&connection, &copied))
         .and_then(|()| forms.find_in(&copied));

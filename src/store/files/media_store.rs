@@ -76,7 +76,7 @@ impl MediaStore {
     /// The folder within a data directory; it is made if there is none.
     pub fn open(data_directory: &Path) -> Result<Self> {
         let path = data_directory.join(NAME);
-        files::make_folder(&path).map_err(|error| {
+        files::create_directory(&path).map_err(|error| {
             Error::Unusable(format!("cannot make the media folder {}: {error}", path.display()))
         })?;
         Ok(Self { path })

@@ -304,7 +304,7 @@ async fn a_server_that_is_stopping_or_of_another_version_or_database_says_so_and
     server.shared().end.begin();
     let output = run(&server, &["customer", "add", "--name", "late"]);
 
-    assert!(other.contains("unusable") && other.contains("this command kaiwa 0.0.0"), "{other}");
+    assert!(other.contains("unusable") && other.contains("this command is kaiwa 0.0.0"), "{other}");
     assert!(elsewhere.contains("another database"), "{elsewhere}");
     for answer in [&unknown, &nothing] {
         assert!(answer.contains("does not know this command"), "{answer}");
@@ -368,9 +368,9 @@ fn only_the_owner_gets_a_response_even_when_the_socket_is_open_to_all() {
     open(folder, 0o755);
     open(&data, 0o755);
 
-    check_refused(as_stranger(), 78, "cannot be asked");
+    check_refused(as_stranger(), 78, "cannot connect to the running server");
     open(&data.join("run"), 0o755);
-    check_refused(as_stranger(), 78, "cannot be asked");
+    check_refused(as_stranger(), 78, "cannot connect to the running server");
     open(&data.join("run/kaiwa.sock"), 0o666);
     check_refused(as_stranger(), 78, "belongs to another user");
 

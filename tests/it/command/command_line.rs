@@ -17,7 +17,7 @@ fn the_configuration_in_the_current_folder_is_used() {
     };
 
     check_refused(without_key(&["serve"]), 78, "a key of at least 32 bytes (characters) is needed");
-    check_refused(without_key(&["serve"]), 78, "`--config` names none, and there is no ./kaiwa.toml");
+    check_refused(without_key(&["serve"]), 78, "`--config` was not given, and there is no ./kaiwa.toml");
     let declared = "[[customers]]\nid = \"5e4a0680-804e-11ec-8477-2fea5968d85b\"\nname = \"Example Ltd\"\n";
     std::fs::write(&file, declared).unwrap();
     check_refused(kaiwa(folder, &["token", "--customer", "nobody"]), 78, "`kaiwa migrate`");
@@ -49,7 +49,7 @@ fn an_unrelated_configuration_in_the_folder_stops_no_command_with_an_explicit_ta
     for arguments in [&["verify", "backup.tar"][..], &["restore", "backup.tar", "--data", "anew"]] {
         let output = kaiwa(folder, arguments).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && errors.contains("./kaiwa.toml is left aside"), "{errors}");
+        assert!(output.status.success() && errors.contains("ignoring ./kaiwa.toml"), "{errors}");
         check_refused(
             kaiwa(folder, &[arguments, &["--config", "kaiwa.toml"]].concat()),
             78,
@@ -70,7 +70,7 @@ fn an_unknown_customer_is_rejected_with_a_list_of_the_known_ones() {
     let folder = folder.path();
     succeed(folder, &["migrate"]);
 
-    check_refused(kaiwa(folder, &["token", "--customer", "shop"]), 1, "none is known yet");
+    check_refused(kaiwa(folder, &["token", "--customer", "shop"]), 1, "there is none yet");
     for name in ["first", "second"] {
         succeed(folder, &["customer", "add", "--name", name]);
     }
@@ -98,7 +98,7 @@ fn an_empty_list_says_so_on_a_terminal() {
     assert_eq!(succeed(folder, &["account", "list"]), "there is no account yet\n");
     succeed(folder, &["customer", "add", "--name", "shop"]);
     let list = ["webhooks", "list", "--customer", "shop"];
-    assert!(succeed(folder, &list).starts_with("there is nothing"));
+    assert!(succeed(folder, &list).starts_with("there is no delivery to this customer yet"));
     assert!(succeed(folder, &[&list[..], &["--state", "failed"]].concat()).starts_with("there is no"));
     assert_eq!(succeed(folder, &[&list[..], &["--json"]].concat()), "");
 }

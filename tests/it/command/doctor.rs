@@ -147,7 +147,7 @@ fn remedies(answer: &str) -> Vec<(String, String)> {
 #[test]
 fn each_remedy_fits_the_response() {
     let date = "date: Sat, 28 Nov 2026 06:00:00 GMT\r\n";
-    let (later, between, none) = ("look again later", "hardly LINE", "");
+    let (later, between, none) = ("try again later", "unlikely to be LINE", "");
     let answers = [
         ("401 Unauthorized", date, "{}", "new token", none),
         ("403 Forbidden", date, "{}", "permissions", "permissions"),
@@ -247,14 +247,11 @@ async fn files_that_others_can_read_are_named() {
     let text = String::from_utf8(output.stdout).unwrap();
     let [settings, key] = [&settings, &key].map(|path| path.display().to_string());
     assert!(
-        text.contains(&format!("warn  configuration: everybody on this machine may read {settings}")),
+        text.contains(&format!("warn  configuration: everyone on this machine can read {settings}")),
         "{text}"
     );
-    assert!(
-        text.contains(&format!("fail  file of a secret: everybody on this machine may read {key}")),
-        "{text}"
-    );
-    assert!(text.contains("fail  files: open to others in the data directory: 3 files"), "{text}");
+    assert!(text.contains(&format!("fail  secret file: everyone on this machine can read {key}")), "{text}");
+    assert!(text.contains("fail  files: accessible to others in the data directory: 3 files"), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }
 

@@ -183,7 +183,7 @@ async fn data_left_in_copies_or_in_a_forgotten_table_is_found_and_reported() {
     assert!(files.iter().any(|file| file.ends_with("old/copy")), "{files:?}");
     assert!(files.iter().any(|file| file.ends_with("notes")), "{files:?}");
     assert_eq!(files.len(), 3);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("traces are left"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("traces remain"));
 }
 
 #[actix_web::test]

@@ -169,7 +169,7 @@ fn exactly_one_listening_socket_must_be_passed() {
     let socket = OwnedFd::from(held.socket.try_clone().unwrap());
 
     check_refused(handed(folder, socket.into(), 2), 78, "2 sockets");
-    check_refused(handed(folder, Stdio::null(), 1), 78, "handed over");
+    check_refused(handed(folder, Stdio::null(), 1), 78, "the socket passed by the service manager");
 }
 
 /// Where a service manager is told how its program goes.
@@ -240,6 +240,6 @@ fn the_healthcheck_exits_with_0_while_the_server_is_ready_and_with_1_otherwise()
     assert_eq!((plain.status.code(), plain.stdout.as_slice()), (Some(0), b"ready\n".as_slice()));
     let answer: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((json.status.code(), &answer["checks"]["storage"]), (Some(0), &json!("ok")));
-    check_refused(ask(&[]), 1, "does not answer");
+    check_refused(ask(&[]), 1, "does not respond");
     assert!(succeed(folder.path(), &["help", "healthcheck"]).contains("--config"));
 }

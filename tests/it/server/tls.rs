@@ -201,5 +201,5 @@ fn the_healthcheck_trusts_only_the_configured_certificate() {
     ask.env("KAIWA_TLS__CERTIFICATE_FILE", "other/certificate.pem");
     ask.env("KAIWA_TLS__KEY_FILE", "other/certificate.key");
 
-    check_refused(ask, 1, "does not answer");
+    check_refused(ask, 1, "does not respond");
 }

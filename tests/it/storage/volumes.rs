@@ -191,7 +191,7 @@ fn a_terminal_user_is_asked_before_anything_is_erased_or_restored() {
     assert!(!folder.path().join("restored").exists());
     let (refused, said) = at_terminal("erase --user U7683552461e9b025b065b7f1f45860b9", "\n");
     assert_eq!(refused, Some(1));
-    assert!(said.contains("for ever?") && said.contains("nothing was done"), "{said}");
+    assert!(said.contains("Permanently erase") && said.contains("nothing was done"), "{said}");
     assert_eq!(at_terminal(restore, "y\n").0, Some(0));
     assert_eq!(at_terminal("restore backup.tar --data again --yes", "").0, Some(0));
 }
