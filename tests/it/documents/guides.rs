@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::documents::markdown::{anchors, links};
+use crate::documents::markdown::{anchors, links, wide_lines};
 use crate::tidy::tree::{File, file, files};
 use crate::tidy::{Finding, hold};
 
@@ -14,6 +14,9 @@ const GUIDES: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/DESIGN.md
 
 /// Where such a path begins.
 const ROOTS: [&str; 6] = ["src/", "tests/", "docs/", "scripts/", "deploy/", ".cargo/"];
+
+/// The widest line of prose.
+const WIDTH_MAX: usize = 120;
 
 #[test]
 fn the_architecture_and_the_readme_stay_short() {
@@ -64,6 +67,13 @@ fn every_link_in_a_document_leads_somewhere() {
         };
         let links = links(&document.text).into_iter().filter(|(_, target)| is_broken(target));
         links.map(|(line, target)| Finding::new(line, target)).collect()
+    });
+}
+
+#[test]
+fn no_line_of_prose_is_wider_than_120_characters() {
+    hold("at most 120 characters, but for tables and code", &markdown(), |document| {
+        wide_lines(&document.text, WIDTH_MAX).into_iter().map(|line| Finding::new(line, "too wide")).collect()
     });
 }
 

@@ -130,6 +130,13 @@ pub fn anchors(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// The lines of prose that have more characters than this; tables and code cannot be wrapped.
+pub fn wide_lines(text: &str, width_max: usize) -> Vec<usize> {
+    let lines = (1..).zip(text.lines()).zip(is_code(text)).filter(|(_, is_code)| !is_code);
+    let prose = lines.filter(|((_, line), _)| !line.trim_start().starts_with(['|', '<']));
+    prose.filter(|((_, line), _)| line.chars().count() > width_max).map(|((number, _), _)| number).collect()
+}
+
 /// Of each line whether it stands between fences, or is one.
 fn is_code(text: &str) -> Vec<bool> {
     let mut is_block = false;
@@ -155,10 +162,10 @@ fn blocks_and_spans_are_distinguished() {
 }
 
 #[test]
-fn links_and_headings_are_found_outside_of_code() {
-    let text =
-        "# LINE's `webhook`\n[a](b.md#c), [d](#e), [f](https://g)\n```sh\n# no heading, no [link](h)\n```\n";
+fn links_headings_and_wide_lines_are_found_outside_of_code() {
+    let text = "# LINE's `webhook`\n[a](b.md#c), [d](#e), [f](https://g)\n```sh\n# no heading, no [link](h)\n```\n| a wide row of a table |\n";
 
     assert_eq!(anchors(text), ["lines-webhook"]);
     assert_eq!(links(text), [(2, "b.md#c".to_owned()), (2, "#e".to_owned())]);
+    assert_eq!(wide_lines(text, 20), [2]);
 }

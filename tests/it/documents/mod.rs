@@ -3,6 +3,7 @@
 //! What differs here are ports, ids and folders outside of the working directory. What cannot be run says why, in a line above
 //! it that readers do not see.
 
+mod api;
 mod guides;
 mod markdown;
 mod promises;
@@ -17,7 +18,8 @@ use crate::documents::markdown::{Document, blocks, spans};
 use crate::documents::shell::Shell;
 
 /// The documents whose blocks a test of this module runs.
-const RUN: [&str; 4] = ["README.md", "docs/BACKUP.md", "docs/OPERATIONS.md", "docs/SANDBOX.md"];
+const RUN: [&str; 5] =
+    ["README.md", "docs/API.md", "docs/BACKUP.md", "docs/OPERATIONS.md", "docs/SANDBOX.md"];
 
 /// Where things listen in the documents: kaiwa, LINE's side, and the bot of somebody else.
 const PORTS: [&str; 3] = ["8080", "8081", "3000"];

@@ -9,13 +9,13 @@ use crate::documents::markdown::Document;
 use crate::documents::shell::Shell;
 
 /// A running sandbox, whose addresses take the place of those that are printed.
-struct Running {
+pub struct Running {
     child: Child,
     summary: Value,
 }
 
 impl Running {
-    fn start(shell: &mut Shell, command: &str) -> Self {
+    pub fn start(shell: &mut Shell, command: &str) -> Self {
         let mut child = shell
             .program(&format!("{command} --port 0 --json"))
             .stdout(Stdio::piped())
@@ -33,14 +33,18 @@ impl Running {
         Self { child, summary }
     }
 
-    fn word(&self, name: &str) -> String {
+    pub fn word(&self, name: &str) -> String {
         self.summary[name].as_str().unwrap().to_owned()
     }
 
-    async fn list(&self) -> Vec<Value> {
-        let url = format!("{}/v1.0/conversations?token={}", self.word("api"), self.word("token"));
-        let answer: Value = awc::Client::new().get(url).send().await.unwrap().json().await.unwrap();
-        answer["result"].as_array().unwrap().clone()
+    /// What the API returns for this path.
+    pub async fn get(&self, path: &str) -> Value {
+        let url = format!("{}{path}?token={}", self.word("api"), self.word("token"));
+        awc::Client::new().get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    pub async fn list(&self) -> Vec<Value> {
+        self.get("/v1.0/conversations").await["result"].as_array().unwrap().clone()
     }
 }
 
@@ -52,7 +56,7 @@ impl Drop for Running {
 }
 
 /// Each answer on its own, however they follow each other.
-fn answers(printed: &str) -> Vec<Value> {
+pub fn answers(printed: &str) -> Vec<Value> {
     serde_json::Deserializer::from_str(printed).into_iter().map(Result::unwrap).collect()
 }
 

@@ -126,7 +126,7 @@ async fn backups_are_made_verified_and_started_from() {
     let token = site.shell.run(&site.readme.sentence("kaiwa token"));
     site.hear(&serving, token.trim(), USER).await;
 
-    for section in ["Making one", "Looking at one"] {
+    for section in ["Creating a backup", "Verifying a backup"] {
         backup.section(section).iter().for_each(|commands| drop(site.shell.run(commands)));
     }
     stop(serving);
@@ -134,7 +134,7 @@ async fn backups_are_made_verified_and_started_from() {
         .unwrap();
     move_away(&site.shell.path("kaiwa-data"));
     site.shell.set("KAIWA_LISTEN", "127.0.0.1:0");
-    backup.section("Starting from one").iter().for_each(|commands| drop(site.shell.run(commands)));
+    backup.section("Restoring a backup").iter().for_each(|commands| drop(site.shell.run(commands)));
 
     let serving = site.serve();
     let list = format!("{}/v1.0/conversations?token={}", serving.url, token.trim());
