@@ -1,12 +1,12 @@
-//! The commands that stand in a document: blocks of a shell, and `kaiwa …` within a sentence.
+//! The commands in a document: shell blocks, and `kaiwa …` within a sentence.
 
 use std::cell::RefCell;
 use std::path::Path;
 
-/// What stands above a block that cannot be run here. Readers do not see it.
+/// The line above a block that cannot be run here. Readers do not see it.
 const EXCUSE: &str = "<!-- not run by a test: ";
 
-/// A document, and which of its commands a test has not asked for yet.
+/// A document, and those of its commands that no test has requested yet.
 pub struct Document {
     name: &'static str,
     pub text: String,
@@ -33,7 +33,7 @@ impl Document {
         Self { name, left: RefCell::new(left.collect()), text }
     }
 
-    /// The commands of a section, one text for each block.
+    /// The commands of a section, one text per block.
     #[track_caller]
     pub fn section(&self, heading: &str) -> Vec<String> {
         let mut left = self.left.borrow_mut();
@@ -52,7 +52,7 @@ impl Document {
         found.next().expect("the section has such a block").text
     }
 
-    /// The command within a sentence that begins so; of several the longest.
+    /// The longest command within a sentence that begins with this text.
     #[track_caller]
     pub fn sentence(&self, beginning: &str) -> String {
         let found = spans(&self.text).into_iter().filter(|span| span.starts_with(beginning));
@@ -60,7 +60,7 @@ impl Document {
         found.unwrap_or_else(|| panic!("{}: no command begins with {beginning:?}", self.name))
     }
 
-    /// Every block was run.
+    /// Fails if a block was not run.
     #[track_caller]
     pub fn finish(self) {
         let left: Vec<_> = self.left.into_inner().into_iter().map(|block| block.line).collect();
@@ -92,7 +92,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// What stands between backticks outside of blocks, on one line.
+/// The code spans outside of blocks, each on one line.
 pub fn spans(text: &str) -> Vec<String> {
     let mut is_block = false;
     let outside = text.lines().filter(|line| {
@@ -118,7 +118,7 @@ pub fn links(text: &str) -> Vec<(usize, String)> {
     links.filter(|(_, target)| !target.contains("://")).collect()
 }
 
-/// What links call the headings of a document, as GitHub makes it.
+/// The anchors of a document's headings, as GitHub derives them.
 pub fn anchors(text: &str) -> Vec<String> {
     let prose = text.lines().zip(is_code(text)).filter(|(_, is_code)| !is_code);
     let headings = prose.filter_map(|(line, _)| {
@@ -130,14 +130,14 @@ pub fn anchors(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The lines of prose that have more characters than this; tables and code cannot be wrapped.
+/// The lines of prose with more characters than this; tables and code cannot be wrapped.
 pub fn wide_lines(text: &str, width_max: usize) -> Vec<usize> {
     let lines = (1..).zip(text.lines()).zip(is_code(text)).filter(|(_, is_code)| !is_code);
     let prose = lines.filter(|((_, line), _)| !line.trim_start().starts_with(['|', '<']));
     prose.filter(|((_, line), _)| line.chars().count() > width_max).map(|((number, _), _)| number).collect()
 }
 
-/// Of each line whether it stands between fences, or is one.
+/// For each line whether it is a fence or between fences.
 fn is_code(text: &str) -> Vec<bool> {
     let mut is_block = false;
     let lines = text.lines().map(|line| {

@@ -1,7 +1,7 @@
 //! The documents: every command in them is run as it is printed, and does what the document says.
 //!
-//! What differs here are ports, ids and folders outside of the working directory. What cannot be run says why, in a line above
-//! it that readers do not see.
+//! Only ports, ids and folders outside the working directory differ. A block that cannot be run has the reason on the line
+//! above it, which readers do not see.
 
 mod api;
 mod guides;
@@ -21,10 +21,10 @@ use crate::documents::shell::Shell;
 const RUN: [&str; 5] =
     ["README.md", "docs/API.md", "docs/BACKUP.md", "docs/OPERATIONS.md", "docs/SANDBOX.md"];
 
-/// Where things listen in the documents: kaiwa, LINE's side, and the bot of somebody else.
+/// The ports in the documents: kaiwa, LINE's side, and a bot of the reader.
 const PORTS: [&str; 3] = ["8080", "8081", "3000"];
 
-/// All that is there for people who use the program.
+/// The documents for users of the program, by path.
 fn documents() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let inner = root.join("docs").read_dir().unwrap().map(|entry| entry.unwrap().path());
@@ -59,7 +59,7 @@ fn documents_call_only_ports_that_listen() {
     }
 }
 
-/// What the program says of the command that these words begin with; they may go on with names of files.
+/// The help of the command that these words begin with; file names may follow it.
 fn help(words: &[&str]) -> Option<String> {
     let is_name = |word: &&&str| word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
     let names: Vec<&str> = words.iter().take_while(is_name).copied().collect();

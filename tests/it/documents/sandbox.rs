@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::documents::markdown::Document;
 use crate::documents::shell::Shell;
 
-/// A running sandbox, whose addresses take the place of those that are printed.
+/// A running sandbox, whose addresses replace those in the documents.
 pub struct Running {
     child: Child,
     summary: Value,
@@ -55,16 +55,16 @@ impl Drop for Running {
     }
 }
 
-/// Each answer on its own, however they follow each other.
+/// The JSON responses in this output.
 pub fn answers(printed: &str) -> Vec<Value> {
     serde_json::Deserializer::from_str(printed).into_iter().map(Result::unwrap).collect()
 }
 
-/// What came of something that the bot was told: it has answered.
+/// The bot has accepted every webhook.
 #[track_caller]
-fn check_told(answers: &[Value], count: usize) {
-    let told: Vec<_> = answers.iter().filter_map(|answer| answer.get("status")).collect();
-    assert!(told.len() >= count && told.iter().all(|status| **status == 200), "{answers:?}");
+fn check_delivered(answers: &[Value], count: usize) {
+    let statuses: Vec<_> = answers.iter().filter_map(|answer| answer.get("status")).collect();
+    assert!(statuses.len() >= count && statuses.iter().all(|status| **status == 200), "{answers:?}");
 }
 
 #[actix_web::test]
@@ -91,7 +91,7 @@ async fn the_five_calls_of_the_readme_work() {
 async fn everything_in_the_sandbox_document_works() {
     let document = Document::read("docs/SANDBOX.md");
     let mut shell = Shell::new();
-    // The film of 200 MB is not what this test is about.
+    // Storing the video of 200 MB is not what this test is about.
     shell.set("KAIWA_LIMITS__MEDIA_BYTES", "1000000");
     let sandbox = Running::start(&mut shell, "kaiwa sandbox");
     let mut run = |section: &str| {
@@ -102,11 +102,11 @@ async fn everything_in_the_sandbox_document_works() {
 
     assert!(run("").is_empty(), "where it is");
     let first = run("A first conversation");
-    check_told(&first, 1);
+    check_delivered(&first, 1);
     assert_eq!(first[2][0]["message"]["text"], "こんにちは", "on her phone");
-    check_told(&run("People"), 4);
+    check_delivered(&run("People"), 4);
     send_buttons(&sandbox, first[0]["user"]["id"].as_str().unwrap()).await;
-    check_told(&run("Buttons"), 2);
+    check_delivered(&run("Buttons"), 2);
     let [events, redelivery] = &run("Webhooks of any kind")[..] else { panic!("two answers") };
     assert_eq!(events["outcomes"].as_array().unwrap().len(), 2, "{events}");
     assert_eq!(redelivery["enabled"], true);
@@ -128,7 +128,7 @@ fn a_bot_of_your_own(document: &Document) {
     assert_eq!(answers[1]["endpoint"], "http://127.0.0.1:3000/webhook");
 }
 
-/// What the document says that the bot has sent.
+/// Sends the buttons that the document says the bot has sent.
 async fn send_buttons(sandbox: &Running, hana: &str) {
     let conversations = sandbox.list().await;
     let with_her = conversations.iter().find(|one| one["reference_id"] == hana).unwrap();

@@ -1,4 +1,4 @@
-//! A server with the configuration of README.md, beside which the commands of the other documents are run.
+//! A server with the configuration in README.md, and the commands of the other documents beside it.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -12,14 +12,14 @@ use crate::documents::shell::{Shell, move_away};
 use crate::harness::line::Line;
 use crate::harness::server::text_event;
 
-/// The account of the configuration in README.md.
+/// The account in README.md's configuration.
 const ACCOUNT: &str = "d9d32881-12fd-4b19-a6b2-6d5ffb6acd76";
 
 /// The person and the conversation of the examples.
 const USER: &str = "U7683552461e9b025b065b7f1f45860b9";
 const CONVERSATION: &str = "01a20644-f95c-7717-97b7-0888b5389fe6";
 
-/// A folder as README.md lets one make it, and a LINE on this machine.
+/// A folder set up as README.md says, and a LINE on this machine.
 struct Site {
     shell: Shell,
     line: Line,
@@ -53,7 +53,7 @@ impl Site {
         Self { shell, line, readme }
     }
 
-    /// Starts the server as README.md does; commands that ask it find its port.
+    /// Starts the server as README.md does; commands that call it find its port.
     fn serve(&mut self) -> Serving {
         self.shell.set("KAIWA_LISTEN", "127.0.0.1:0");
         let serving = Serving::start(self.shell.program(&self.readme.sentence("kaiwa serve")));
@@ -61,13 +61,13 @@ impl Site {
         serving
     }
 
-    /// Runs a command that stands in a sentence.
+    /// Runs a command within a sentence.
     #[track_caller]
     fn run(&mut self, document: &Document, beginning: &str) -> String {
         self.shell.run(&document.sentence(beginning))
     }
 
-    /// A person writes, and the server keeps it. Returns the conversation's id.
+    /// Delivers a message from a user. Returns the conversation's id.
     async fn hear(&self, serving: &Serving, token: &str, user: &str) -> String {
         let body =
             json!({ "destination": self.line.platform.bot().user_id, "events": [text_event(user, "hello")] });
@@ -99,7 +99,7 @@ async fn a_server_is_configured_queried_and_cleaned_up_as_documented() {
     let token = site.run(&operations, "sudo -u kaiwa kaiwa token");
     assert!(before.starts_with("ey") && token.starts_with("ey"), "{before}{token}");
     assert_eq!(site.run(&operations, "kaiwa healthcheck"), "ready\n");
-    // LINE does not know of the server yet, and nothing else is wrong.
+    // The webhook is not registered with LINE yet; nothing else is wrong.
     let examined = site.shell.run_to(&operations.sentence("kaiwa doctor"), 1);
     let failed: Vec<_> = examined.lines().filter(|line| line.starts_with("fail")).collect();
     assert!(failed.iter().all(|line| line.contains(" webhook")), "{failed:?}");

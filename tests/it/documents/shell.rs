@@ -1,11 +1,11 @@
-//! A shell as the one who reads a document has it: in a folder, with the program, and with what earlier commands have set.
+//! A shell as the reader of a document has it: in a folder, with the program, and with the variables of earlier commands.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// What makes a command that does not work fail: `curl` for every refusal, and a server that is stopped once it has listened.
+/// Makes `curl` fail on error statuses, and stops a server once it listens.
 const PRELUDE: &str = r#"
 curl() { command curl --fail-with-body --max-time 30 "$@"; }
 sudo() { shift 2; "$@"; }
@@ -17,7 +17,7 @@ kaiwa() {
 }
 "#;
 
-/// A folder and what is different in it from what the documents print.
+/// A folder, and what differs in it from the documents.
 pub struct Shell {
     pub folder: TempDir,
     variables: Vec<(String, String)>,
@@ -26,7 +26,7 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// A new folder, in which the program is built.
+    /// A new folder with the built program.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for place in ["bin", "target/release"] {
@@ -41,24 +41,24 @@ impl Shell {
         self.folder.path().join(name)
     }
 
-    /// A variable of the environment.
+    /// Sets an environment variable.
     pub fn set(&mut self, name: &str, value: &str) {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    /// What a document prints, such as a port or an id, is something else here.
+    /// Replaces something that a document prints, such as a port or an id.
     pub fn replace(&mut self, printed: &str, here: &str) {
         self.replacements.push((printed.to_owned(), here.to_owned()));
     }
 
-    /// What the commands print. All of them have to work.
+    /// Runs commands, which must all succeed, and returns their output.
     #[track_caller]
     pub fn run(&mut self, commands: &str) -> String {
         self.run_to(commands, 0)
     }
 
-    /// The same for commands that end with this exit code.
+    /// The same for commands that exit with this code.
     #[track_caller]
     pub fn run_to(&mut self, commands: &str, code: i32) -> String {
         let output = self.command(commands).output().expect("there is a bash");
@@ -78,7 +78,7 @@ impl Shell {
         self.bare(&format!("{PRELUDE}{replaced}"))
     }
 
-    /// A program as it is printed, in the place of the shell, so that it can be stopped.
+    /// A program as it is printed, in place of the shell, so that it can be stopped.
     pub fn program(&self, command: &str) -> Command {
         self.bare(&format!("exec {command}"))
     }
@@ -98,7 +98,7 @@ fn is_assignment(line: &str) -> bool {
     !name.is_empty() && name.chars().all(|letter| letter.is_ascii_uppercase())
 }
 
-/// Moves a folder away, as the one does who starts from a backup.
+/// Moves a folder away, as before a restore.
 pub fn move_away(folder: &Path) {
     std::fs::rename(folder, folder.with_extension("gone")).unwrap();
 }
