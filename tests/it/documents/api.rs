@@ -26,7 +26,7 @@ const RESPONSES: [(&str, &[&str]); 10] = [
 const BODIES: [(&str, &[&str]); 10] = [
     ("Lists", &["Conversations"]),
     ("Conversations", &["Conversation"]),
-    ("Messages", &["Message", "Media", "Error", "Media"]),
+    ("Messages", &["Message", "Media", "MessageToSend", "Error", "Media"]),
     ("LINE accounts", &["Account", "Quota"]),
     ("Setup", &["SetupResult", "SetupResult"]),
     ("Events", &["Ticket"]),
