@@ -6,7 +6,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, HttpResponse, web};
+use actix_web::{HttpMessage, HttpResponse};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
@@ -17,11 +17,11 @@ use crate::api::middleware::access_log::AccessEntry;
 use crate::api::middleware::connection_progress::ConnectionProgress;
 use crate::api::middleware::{base_path, framing};
 use crate::api::request::client_address::ClientAddress;
+use crate::api::request::state::app;
 use crate::api::request::{body_timeout, client_address};
 use crate::config::Config;
 use crate::contract::paths::UPLOADS;
 use crate::error::{Error, Resource as Missing};
-use crate::runtime::app::App;
 
 /// The header with the request id, for the client and the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,7 +34,7 @@ pub async fn wrap(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let app = request.app_data::<web::Data<App>>().expect("every server is given an App").clone();
+    let app = app(request.request()).clone();
     let Config { base_path, limits, proxies, .. } = &app.shared.config;
     let is_under_base_path = base_path::strip(&mut request, base_path);
     let client_address = client_address::address(&request, &proxies.trusted);

@@ -14,7 +14,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::api::accounts;
@@ -24,6 +24,7 @@ use crate::api::request::body_timeout;
 use crate::api::request::caller::Caller;
 use crate::api::request::file_body::FileBody;
 use crate::api::request::idempotency_key::{Hash, IdempotencyKey, KEY_BYTES_MAX, Keyed, hash, is_key};
+use crate::api::request::state::app;
 use crate::contract::paths::UPLOADS;
 use crate::error::{Error, InvalidRule, Result};
 use crate::model::created::Created;
@@ -83,14 +84,14 @@ async fn keyed(request: &mut ServiceRequest) -> Result<Option<Keyed>> {
     // The token may differ when the request is repeated.
     let query = request.query_string().split('&').filter(|parameter| !parameter.starts_with("token="));
     let target = [request.method().as_str(), request.path(), &query.collect::<Vec<_>>().join("&")].join("\n");
-    let shared = Arc::clone(&app(request).shared);
+    let shared = Arc::clone(&app(request.request()).shared);
     let (name, target) = (hash(key), hash(target.as_bytes()));
     Ok(Some(Keyed { customer, name, target, body: Cell::default(), shared }))
 }
 
 /// What the key created before, if anything. `KeyReused` when the request differs.
 async fn replay(request: &mut ServiceRequest, keyed: &Keyed) -> Result<Option<HttpResponse>> {
-    let app = app(request).clone();
+    let app = app(request.request()).clone();
     let oldest = app.shared.clock.now().before(app.shared.config.limits.idempotency_keep);
     let found =
         app.reader.read(|connection| idempotency::find(connection, keyed.customer, keyed.name, oldest))?;
@@ -132,8 +133,4 @@ async fn hash_of_body(request: &mut ServiceRequest, app: &App) -> Result<Hash> {
         hash.update(&part);
     }
     Ok(hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes"))
-}
-
-fn app(request: &ServiceRequest) -> &web::Data<App> {
-    request.app_data().expect("every server is given an App")
 }

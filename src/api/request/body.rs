@@ -6,16 +6,16 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::web::{Bytes, BytesMut, Data};
+use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 
 use crate::api::request::body_timeout;
 use crate::api::request::idempotency_key::IdempotencyKey;
+use crate::api::request::state::app;
 use crate::error::{Error, InvalidRule, Result};
 use crate::model::object::object;
-use crate::runtime::app::App;
 
 /// A JSON body, deserialized.
 pub struct Json<T>(pub T);
@@ -43,10 +43,6 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeJson<T> {
         let value = value(request, payload, Some(T::default()));
         Box::pin(async move { value.await.map(Self) })
     }
-}
-
-fn app(request: &HttpRequest) -> &Data<App> {
-    request.app_data().expect("every server is given an App")
 }
 
 /// Deserializes the body. An empty body yields `absent`, if given.

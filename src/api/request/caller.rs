@@ -5,13 +5,13 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
+use crate::api::request::state::app;
 use crate::api::request::{query, same_origin};
 use crate::error::{Error, Result};
 use crate::model::accounts::customer::ProfileChange;
 use crate::model::id::CustomerId;
-use crate::runtime::app::App;
 use crate::runtime::bearer::{Bearer, Verified};
 use crate::runtime::grant::Grant;
 
@@ -41,7 +41,7 @@ fn caller(request: &HttpRequest) -> Result<Caller> {
     if let Some(known) = request.extensions().get::<Caller>() {
         return Ok(known.clone());
     }
-    let app = request.app_data::<web::Data<App>>().expect("every server is given an App");
+    let app = app(request);
     let Presented { token, location } = presented(request).ok_or(Error::NoCredentials)?;
     let now = app.shared.clock.now();
     let Verified { bearer, expires_at } = app.shared.verifier.verify(&token, now)?;

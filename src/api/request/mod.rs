@@ -11,3 +11,4 @@ pub mod file_body;
 pub mod idempotency_key;
 pub mod query;
 pub mod same_origin;
+pub mod state;

@@ -5,8 +5,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use url::Url;
 
+use crate::api::request::state::app;
 use crate::error::{Error, Result};
-use crate::runtime::app::App;
 
 /// The relation of the page that made a request to this server, set by the browser and not changeable by a page
 /// (W3C, Fetch Metadata).
@@ -15,7 +15,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// For requests authenticated only by a cookie: `Forbidden` for one that changes something, unless a page of
 /// this server made it.
 pub fn require(request: &HttpRequest) -> Result<()> {
-    let app: &actix_web::web::Data<App> = request.app_data().expect("every server is given an App");
+    let app = app(request);
     if request.method().is_safe() || is_same(request.headers(), app.shared.public_url.as_deref()) {
         return Ok(());
     }
