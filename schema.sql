@@ -1,5 +1,5 @@
--- The whole database as it is today. A new file is made from this text; an older file is carried up to it by the
--- steps in src/store/steps. Times are microseconds since 1970 (UTC); public ids are UUIDs in 16 bytes;
+-- The current schema. A new file is created from this text; an older file is migrated to it by
+-- src/store/engine/schema. Times are microseconds since 1970 (UTC); public ids are UUIDs in 16 bytes;
 -- `key` is the private integer by which tables refer to each other. Lists are read by `tm_create`, which is unique and
 -- strictly increasing within the database whatever the machine's clock does.
 
