@@ -130,7 +130,7 @@ impl LineClient {
     async fn resolve_limit(&self, token: &Secret, response: &LineResponse) -> PushOutcome {
         let is_used_up = async || self.quota(token).await.is_ok_and(|quota| quota.remaining() == Some(0));
         if response.is_unknown_limit() && is_used_up().await {
-            return PushOutcome::Parked(SuspensionReason::Quota, response.message());
+            return PushOutcome::Suspended(SuspensionReason::Quota, response.message());
         }
         response.outcome()
     }

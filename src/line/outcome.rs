@@ -31,9 +31,9 @@ impl LineResponse {
         match self.status {
             200..=299 => PushOutcome::Accepted(self.acceptance()),
             409 if self.accepted_request_id.is_some() => PushOutcome::Accepted(self.acceptance()),
-            300..=399 => PushOutcome::Parked(SuspensionReason::Redirect, message),
-            401 => PushOutcome::Parked(SuspensionReason::Token, message),
-            403 => PushOutcome::Parked(SuspensionReason::Permission, message),
+            300..=399 => PushOutcome::Suspended(SuspensionReason::Redirect, message),
+            401 => PushOutcome::Suspended(SuspensionReason::Token, message),
+            403 => PushOutcome::Suspended(SuspensionReason::Permission, message),
             429 => self.limit(message),
             // Without LINE's header, a 409 comes from a proxy and proves nothing about the message.
             409 | 500.. => PushOutcome::Ambiguous { timed_out: false, message },
@@ -72,7 +72,7 @@ impl LineResponse {
     fn limit(&self, message: String) -> PushOutcome {
         let monthly = error_text(&self.body).to_lowercase().contains("monthly limit");
         if monthly {
-            PushOutcome::Parked(SuspensionReason::Quota, message)
+            PushOutcome::Suspended(SuspensionReason::Quota, message)
         } else {
             PushOutcome::TooFast(message)
         }
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn each_error_status_has_its_outcome() {
-        let suspension = |reason, message: &str| PushOutcome::Parked(reason, message.to_owned());
+        let suspension = |reason, message: &str| PushOutcome::Suspended(reason, message.to_owned());
         let refused = |message: &str| PushOutcome::Refused(message.to_owned());
         let details = r#"{"message":"The request body has 1 error(s)","details":[{"message":"May not be empty","property":"messages[0].text"}]}"#;
 

@@ -1,45 +1,44 @@
-//! Who may take how much of what is free: to LINE by account, to receivers by customer.
+//! Fair shares of a worker's capacity: among accounts for LINE, among customers for webhooks.
 
-/// Of all attempts at once, the part that may be with those who gave no answer in time at their last one, all of them
-/// together.
+/// All slow parties together may have this part of the capacity: a quarter. A party is slow when its last attempt timed out.
 const SLOW_SHARE: usize = 4;
 
-/// So many times as many attempts as there are places may be under way when most of them get no answer.
+/// How many times the capacity may be in flight when most attempts get no response.
 const CROWD: usize = 4;
 
-/// The most attempts that can be under way with so many places.
-pub const fn crowd(places: usize) -> usize {
-    places * CROWD
+/// The most attempts that can be in flight with this concurrency.
+pub const fn crowd(concurrency: usize) -> usize {
+    concurrency * CROWD
 }
 
-/// How many attempts may begin.
+/// How many attempts may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     /// Attempts of any kind.
     pub any: usize,
-    /// Attempts among them with those who are slow.
+    /// Attempts among them of slow parties.
     pub slow: usize,
 }
 
 impl Capacity {
-    /// What is left of so many places when so many attempts are under way, some of them with those who are slow.
+    /// What is left of this concurrency when `taken` attempts are in flight, `slow_taken` of them slow.
     ///
-    /// The slow ones keep no more than their part from the others: the first attempts with many who turn out to be slow take
-    /// more, and others begin beside them, up to a [`crowd`].
-    pub fn left(places: usize, taken: usize, slow_taken: usize) -> Self {
-        let part = places.div_ceil(SLOW_SHARE);
+    /// Slow attempts take no more than their part from the others. When more attempts than that turn out to be slow, others
+    /// start beside them, up to a [`crowd`].
+    pub fn left(concurrency: usize, taken: usize, slow_taken: usize) -> Self {
+        let part = concurrency.div_ceil(SLOW_SHARE);
         let counted = taken.saturating_sub(slow_taken) + slow_taken.min(part);
-        let any = places.saturating_sub(counted).min(crowd(places).saturating_sub(taken));
+        let any = concurrency.saturating_sub(counted).min(crowd(concurrency).saturating_sub(taken));
         Self { any, slow: part.saturating_sub(slow_taken).min(any) }
     }
 
-    /// What one of so many parties may take, itself included, who are asked one after the other.
+    /// The share of one party, when this many, itself included, are still to be served one after another.
     pub fn share(self, parties: usize) -> Self {
         let any = self.any.div_ceil(parties.max(1));
         Self { any, slow: self.slow.min(any) }
     }
 
-    /// What is left for the others when one has taken this.
+    /// What is left when one party has taken this.
     pub fn without(self, taken: usize, slow_taken: usize) -> Self {
         let any = self.any.saturating_sub(taken);
         Self { any, slow: self.slow.saturating_sub(slow_taken).min(any) }
@@ -53,9 +52,9 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Parties ask one after the other, first for what answers in time, then for what is slow.
+        /// Parties are served one after another, first their lanes that are not slow, then the slow ones.
         #[test]
-        fn those_who_are_slow_have_a_quarter_together_however_many_they_are_and_others_have_the_rest(
+        fn slow_lanes_have_a_quarter_together_however_many_they_are_and_others_have_the_rest(
             places in 1_usize..300,
             wishes in prop::collection::vec((0_usize..400, 0_usize..400), 1..20),
         ) {
@@ -67,8 +66,8 @@ mod tests {
                 room = room.without(swift + slow, slow);
                 (taken, slow_taken) = (taken + swift + slow, slow_taken + slow);
 
-                prop_assert!(share.any >= places / wishes.len(), "everybody has at least an even share");
-                prop_assert_eq!(room, Capacity::left(places, taken, slow_taken), "as if it were asked anew");
+                prop_assert!(share.any >= places / wishes.len(), "every party has at least an even share");
+                prop_assert_eq!(room, Capacity::left(places, taken, slow_taken), "as if it were computed again");
             }
             prop_assert!(taken <= places);
             prop_assert!(slow_taken <= places.div_ceil(SLOW_SHARE));
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_turn_out_to_be_slow_keep_their_part_and_no_more() {
+    fn attempts_that_turn_out_to_be_slow_keep_their_part_and_no_more() {
         assert_eq!(Capacity::left(64, 64, 0), Capacity { any: 0, slow: 0 });
         assert_eq!(Capacity::left(64, 64, 64), Capacity { any: 48, slow: 0 });
         assert_eq!(Capacity::left(64, 112, 64), Capacity { any: 0, slow: 0 });

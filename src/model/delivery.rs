@@ -1,4 +1,4 @@
-//! Deciding what follows from an attempt to deliver a message to LINE.
+//! The retry policy for deliveries to LINE: decides what follows from an attempt.
 
 use std::time::Duration;
 
@@ -6,112 +6,112 @@ use crate::model::accounts::account::SuspensionReason;
 use crate::model::chats::message::FailureReason;
 use crate::model::timestamp::Timestamp;
 
-/// What LINE's answer, or its absence, means for one attempt.
+/// What LINE's response, or its absence, means for one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PushOutcome {
-    /// LINE has accepted the request, now or by an earlier attempt.
+    /// LINE has accepted the request, in this attempt or an earlier one.
     Accepted(Acceptance),
-    /// LINE refuses this request for good.
+    /// LINE refuses this request permanently.
     Refused(String),
     /// LINE refuses the reply token, which is used or too old; nothing was sent.
     TokenSpent(String),
-    /// LINE takes nothing from this account at present; the request was certainly not executed.
-    Parked(SuspensionReason, String),
-    /// LINE takes nothing for this chat or at this pace at present; the request was certainly not executed.
+    /// LINE takes nothing from this account at present; the request was definitely not executed.
+    Suspended(SuspensionReason, String),
+    /// LINE takes nothing for this chat or at this rate at present; the request was definitely not executed.
     TooFast(String),
-    /// The request certainly did not reach LINE.
+    /// The request definitely did not reach LINE.
     NotSent(String),
     /// The request may have been executed.
     Ambiguous {
-        /// Whether the answer failed to come in time, so that the chat may hold up others.
+        /// Whether the response timed out, so that the chat may hold up others.
         timed_out: bool,
-        /// What happened, for a person.
+        /// What happened, for people.
         message: String,
     },
     /// The server itself failed during the attempt, which may have been executed.
     Crashed,
 }
 
-/// What LINE gives back for a request that it accepted.
+/// LINE's response to a request that it accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acceptance {
-    /// `x-line-request-id` of the answer.
+    /// `x-line-request-id` of the response.
     pub request_id: Option<String>,
     /// `x-line-accepted-request-id`, when an earlier attempt had been accepted (409).
     pub accepted_request_id: Option<String>,
     /// LINE's ids of the messages, in the order of the request.
     pub message_ids: Vec<String>,
-    /// With which LINE lets the first of these messages be quoted that can be.
+    /// The token that quotes the first of these messages that can be quoted.
     pub quote_token: Option<String>,
 }
 
-/// A delivery as far as a decision about it needs to know it.
+/// The state of a delivery that a decision depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryProgress {
     /// Attempts so far, this one included.
     pub attempts: u32,
     /// Whether an earlier attempt may have been executed.
     pub ambiguous: bool,
-    /// When the present retry key was first used.
+    /// When the current retry key was first used.
     pub first_attempt_at: Timestamp,
 }
 
 /// What follows from an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryDecision {
-    /// It is done.
+    /// LINE has it.
     Accept(Acceptance),
-    /// It is over.
+    /// It fails.
     Fail(FailureReason, String),
-    /// The same bytes go out again later, with the same retry key.
+    /// The same bytes are sent again later, with the same retry key.
     Retry {
         /// Not before this time.
         at: Timestamp,
         /// Whether any attempt so far may have been executed.
         ambiguous: bool,
-        /// Whether the chat goes among those that may hold up others.
+        /// Whether the chat counts as slow, because it may hold up others.
         slow: bool,
-        /// Why, for a person.
+        /// Why, for people.
         message: String,
     },
-    /// It goes out as a push, at once: the reply was certainly not executed.
+    /// It is sent as a push at once: the reply was definitely not executed.
     Push {
-        /// Why not as a reply, for a person.
+        /// Why not as a reply, for people.
         message: String,
     },
-    /// The whole account waits.
+    /// The whole account is suspended.
     Suspend {
-        /// What kind of obstacle it is.
+        /// Why.
         reason: SuspensionReason,
-        /// When one message is tried again.
+        /// When the probe is due: one message that is tried again.
         until: Timestamp,
-        /// LINE's own words.
+        /// LINE's message.
         message: String,
     },
 }
 
-/// How often and how long LINE is tried.
+/// How often and how long a delivery is attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// The wait after the first failed attempt; it doubles with each further one.
+    /// The pause after the first failed attempt; it doubles with each further one.
     pub backoff_first: Duration,
-    /// The longest wait between two attempts.
+    /// The longest pause between two attempts.
     pub backoff_max: Duration,
-    /// After this long an undecided delivery ends. LINE forgets a retry key 24 hours after its first use.
+    /// An undecided delivery fails after this long. LINE forgets a retry key 24 hours after its first use.
     pub give_up_after: Duration,
 }
 
-/// Why a reply without an answer is not repeated, for a person.
+/// Why a reply without a response is not repeated, for people.
 pub const REPLY_UNKNOWN: &str = "it went out as a free reply and no clear answer came, so it may have been sent; a reply cannot be repeated safely";
 
 impl Policy {
-    /// LINE takes a reply token for about a minute; an older one than this is left alone.
+    /// The oldest reply token that is used. LINE takes one for about a minute.
     pub const REPLY_TOKEN_AGE_MAX: Duration = Duration::from_secs(45);
 
-    /// A delivery on which the server itself fails is given up after this many attempts.
+    /// A delivery that crashes the server's attempts fails after this many.
     pub const CRASHED_ATTEMPTS_MAX: u32 = 10;
 
-    /// What follows from this outcome. `jitter`, from 0 to 1, spreads attempts that failed together.
+    /// What follows from the outcome of a push. `jitter`, from 0 to 1, spreads attempts that failed together.
     pub fn decide(
         &self,
         progress: DeliveryProgress,
@@ -124,7 +124,7 @@ impl Policy {
             PushOutcome::Refused(message) | PushOutcome::TokenSpent(message) => {
                 DeliveryDecision::Fail(FailureReason::Refused, message)
             }
-            PushOutcome::Parked(reason, message) => {
+            PushOutcome::Suspended(reason, message) => {
                 DeliveryDecision::Suspend { reason, until: now.after(suspension_time(reason)), message }
             }
             PushOutcome::TooFast(message) => {
@@ -142,7 +142,7 @@ impl Policy {
         }
     }
 
-    /// What follows from this outcome of a reply. Nothing makes it safe to repeat one that may have been executed:
+    /// What follows from the outcome of a reply. It is never safe to repeat one that may have been executed:
     /// replies have no retry key, and "invalid token" is also what LINE says when the first one worked.
     pub fn decide_reply(
         &self,
@@ -154,7 +154,7 @@ impl Policy {
         match outcome {
             PushOutcome::TokenSpent(message)
             | PushOutcome::TooFast(message)
-            | PushOutcome::Parked(SuspensionReason::Quota, message) => DeliveryDecision::Push { message },
+            | PushOutcome::Suspended(SuspensionReason::Quota, message) => DeliveryDecision::Push { message },
             PushOutcome::Ambiguous { message, .. } => {
                 let message = format!("{REPLY_UNKNOWN}: {message}");
                 DeliveryDecision::Fail(FailureReason::OutcomeUnknown, message)
@@ -166,16 +166,16 @@ impl Policy {
         }
     }
 
-    /// What stands in for an outcome that cannot be written down: LINE may have executed it, and may not.
+    /// The decision for an outcome that cannot be recorded: LINE may or may not have executed the request.
     pub fn unrecorded(&self, is_reply: bool, now: Timestamp) -> DeliveryDecision {
         if is_reply {
             return DeliveryDecision::Fail(FailureReason::OutcomeUnknown, REPLY_UNKNOWN.to_owned());
         }
-        let message = "what came of it could not be recorded".to_owned();
+        let message = "its outcome could not be recorded".to_owned();
         DeliveryDecision::Retry { at: now.after(self.backoff_max), ambiguous: true, slow: false, message }
     }
 
-    /// Whether a delivery that is about to be tried must not be: LINE may have forgotten its retry key.
+    /// Whether a delivery must not be attempted again: it is ambiguous, and LINE may have forgotten its retry key.
     pub fn expired(&self, progress: DeliveryProgress, now: Timestamp) -> bool {
         progress.ambiguous && now >= progress.first_attempt_at.after(self.give_up_after)
     }
@@ -214,7 +214,7 @@ impl Policy {
         DeliveryDecision::Retry { at, ambiguous, slow: again.timed_out, message: again.message }
     }
 
-    /// Doubles from the first wait up to the longest, of which the second half is left to chance.
+    /// The pause after this many attempts: it doubles up to the longest, and its second half is random.
     pub fn backoff(&self, attempts: u32, jitter: f64) -> Duration {
         let doublings = attempts.saturating_sub(1).min(30);
         let full = self.backoff_first.saturating_mul(1 << doublings).min(self.backoff_max);
@@ -222,7 +222,7 @@ impl Policy {
     }
 }
 
-/// After how long one message is tried again to see whether the obstacle is gone.
+/// The time until a suspended account is probed.
 fn suspension_time(reason: SuspensionReason) -> Duration {
     match reason {
         SuspensionReason::Token | SuspensionReason::Redirect => Duration::from_mins(5),
@@ -230,7 +230,7 @@ fn suspension_time(reason: SuspensionReason) -> Duration {
     }
 }
 
-/// Why an attempt has to be repeated.
+/// Why an attempt is repeated.
 struct Again {
     timed_out: bool,
     message: String,
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_answer_is_tried_again_and_remembered_as_ambiguous() {
+    fn a_lost_response_is_retried_and_remembered_as_ambiguous() {
         let decision = POLICY.decide(FIRST, lost(), START, 1.0);
 
         let at = START.after(Duration::from_secs(1));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn no_ambiguous_delivery_is_tried_after_twenty_three_hours() {
+    fn no_ambiguous_delivery_is_retried_after_twenty_three_hours() {
         let late = START.after(23 * HOUR).before(Duration::from_secs(1));
 
         let decision = POLICY.decide(FIRST, lost(), late, 1.0);
@@ -292,21 +292,21 @@ mod tests {
     }
 
     #[test]
-    fn what_certainly_was_not_sent_ends_as_unreachable() {
+    fn what_was_definitely_not_sent_fails_as_unreachable() {
         let decision = POLICY.decide(FIRST, not_sent(), START.after(23 * HOUR), 0.0);
 
         assert!(matches!(decision, DeliveryDecision::Fail(FailureReason::Unreachable, _)));
     }
 
     #[test]
-    fn a_parked_account_fails_no_message_however_late_it_is() {
+    fn a_suspended_account_fails_no_message_however_late_it_is() {
         for reason in [
             SuspensionReason::Token,
             SuspensionReason::Permission,
             SuspensionReason::Quota,
             SuspensionReason::Redirect,
         ] {
-            let outcome = PushOutcome::Parked(reason, "no".to_owned());
+            let outcome = PushOutcome::Suspended(reason, "no".to_owned());
 
             let decision = POLICY.decide(FIRST, outcome, START.after(100 * HOUR), 0.5);
 
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_that_is_written_to_too_fast_waits_and_never_fails() {
+    fn a_rate_limited_chat_waits_and_never_fails() {
         let decision =
             POLICY.decide(FIRST, PushOutcome::TooFast("slow down".to_owned()), START.after(100 * HOUR), 0.0);
 
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_that_fells_the_server_is_given_up_in_the_end() {
+    fn a_delivery_that_keeps_crashing_attempts_fails() {
         let tenth = DeliveryProgress { attempts: 10, ..FIRST };
 
         assert!(matches!(
@@ -337,27 +337,27 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_pushed_only_when_it_was_certainly_not_executed() {
+    fn a_reply_is_pushed_only_when_it_was_definitely_not_executed() {
         let decide = |outcome| POLICY.decide_reply(FIRST, outcome, START, 0.0);
 
         for outcome in [
             PushOutcome::TokenSpent("spent".to_owned()),
             PushOutcome::TooFast("spent".to_owned()),
-            PushOutcome::Parked(SuspensionReason::Quota, "spent".to_owned()),
+            PushOutcome::Suspended(SuspensionReason::Quota, "spent".to_owned()),
         ] {
             assert_eq!(decide(outcome), DeliveryDecision::Push { message: "spent".to_owned() });
         }
         for outcome in [lost(), PushOutcome::Crashed] {
             assert!(matches!(decide(outcome), DeliveryDecision::Fail(FailureReason::OutcomeUnknown, _)));
         }
-        let token = PushOutcome::Parked(SuspensionReason::Token, String::new());
+        let token = PushOutcome::Suspended(SuspensionReason::Token, String::new());
         assert!(matches!(decide(token), DeliveryDecision::Suspend { .. }));
         assert!(matches!(decide(not_sent()), DeliveryDecision::Retry { ambiguous: false, .. }));
     }
 
     proptest! {
         #[test]
-        fn waits_grow_to_the_longest_and_no_further(attempts in 1..200_u32, jitter in 0.0..=1.0_f64) {
+        fn pauses_grow_to_the_longest_and_no_further(attempts in 1..200_u32, jitter in 0.0..=1.0_f64) {
             let wait = POLICY.backoff(attempts, jitter);
 
             prop_assert!(wait >= POLICY.backoff_first / 2 && wait <= POLICY.backoff_max);
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_that_cannot_be_recorded_is_unclear_and_only_a_push_is_repeated() {
+    fn an_outcome_that_cannot_be_recorded_is_unknown_and_only_a_push_is_repeated() {
         let reply = POLICY.unrecorded(true, START);
         let push = POLICY.unrecorded(false, START);
 

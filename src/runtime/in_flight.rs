@@ -1,4 +1,4 @@
-//! What a worker has under way: attempts on tasks of their own, of which only a part may be with those who are slow.
+//! A worker's attempts in flight, on tasks of their own. Slow ones have only a part of the capacity.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -13,12 +13,12 @@ use futures_util::{FutureExt, StreamExt};
 
 use crate::model::capacity::Capacity;
 
-/// Whoever has given no answer for so long counts as slow already, before the attempt has ended.
+/// An attempt that has no response for this long counts as slow before it ends.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
-/// Attempts that have begun and not ended.
+/// Attempts that have started and not ended.
 pub struct InFlight {
-    /// Each gives its number in the end.
+    /// Each returns its number.
     tasks: FuturesUnordered<LocalBoxFuture<'static, u64>>,
     attempts: HashMap<u64, Running>,
     next: u64,
@@ -26,29 +26,29 @@ pub struct InFlight {
 }
 
 struct Running {
-    /// Whether it is with somebody who was slow before.
+    /// Whether its lane or party was slow before.
     slow: bool,
     since: Since,
 }
 
-/// When the attempt that a task is at has begun.
+/// When the current attempt of a task started.
 #[derive(Clone)]
 pub struct Since(Rc<Cell<Instant>>);
 
 impl Since {
-    /// The task begins its next attempt.
+    /// Notes that the task starts its next attempt.
     pub fn restart(&self) {
         self.0.set(Instant::now());
     }
 }
 
 impl InFlight {
-    /// Nothing yet, and up to `concurrency` at once.
+    /// No attempt yet; up to `concurrency` at once, or more while most are slow.
     pub fn new(concurrency: usize) -> Self {
         Self { tasks: FuturesUnordered::new(), attempts: HashMap::new(), next: 0, concurrency }
     }
 
-    /// How many more may begin.
+    /// How many more attempts may start.
     pub fn capacity(&self) -> Capacity {
         self.capacity_at(Instant::now())
     }
@@ -60,7 +60,7 @@ impl InFlight {
         Capacity::left(self.concurrency, self.attempts.len(), self.attempts.values().filter(is_slow).count())
     }
 
-    /// Begins on a task of its own, so that no attempt waits for the worker. The task says when it begins another attempt.
+    /// Starts attempts on a task of their own, so that none waits for the worker. The task notes when it starts another one.
     pub fn begin<A: Future<Output = ()> + 'static>(&mut self, slow: bool, attempts: impl FnOnce(Since) -> A) {
         let since = Since(Rc::new(Cell::new(Instant::now())));
         let task = rt::spawn(attempts(since.clone()));
@@ -68,14 +68,14 @@ impl InFlight {
         self.next += 1;
         self.attempts.insert(number, Running { slow, since });
         let ended = async move {
-            // A panic outside of an attempt ends the worker, as it would have without the task.
+            // A panic outside an attempt ends the worker, as it would without the task.
             task.await.expect("an attempt catches its own panics");
             number
         };
         self.tasks.push(ended.boxed_local());
     }
 
-    /// Waits until something has ended, and takes note of all that has; for ever while nothing is under way.
+    /// Waits until a task ends, and frees the capacity of all that have. Pending while nothing is in flight.
     pub async fn ended(&mut self) {
         let Some(number) = self.tasks.next().await else { return pending().await };
         self.attempts.remove(&number);
@@ -84,7 +84,7 @@ impl InFlight {
         }
     }
 
-    /// Waits for all that is under way.
+    /// Waits for all tasks.
     pub async fn all_ended(mut self) {
         while self.tasks.next().await.is_some() {}
     }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn places_are_taken_and_are_free_again_afterwards() {
+    async fn capacity_is_taken_and_free_again_afterwards() {
         let mut in_flight = InFlight::new(8);
         assert_eq!(in_flight.capacity(), Capacity { any: 8, slow: 2 });
         let mut ends = Vec::new();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn who_gives_no_answer_for_a_second_is_slow_until_the_next_attempt_begins() {
+    async fn an_attempt_without_a_response_for_a_second_is_slow_until_the_next_one_starts() {
         let mut in_flight = InFlight::new(8);
         let (mut ends, mut begun) = (Vec::new(), Vec::new());
         for _ in 0..8 {

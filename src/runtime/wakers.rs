@@ -52,6 +52,11 @@ impl Waker {
 }
 
 impl Wakers {
+    /// Wakers, of which the one for webhooks also wakes when this is notified.
+    pub fn new(webhooks: Arc<Notify>) -> Self {
+        Self { webhooks: Waker { notify: webhooks }, ..Self::default() }
+    }
+
     /// Wakes all workers.
     pub fn wake_all(&self) {
         let Self { deliveries, names, tokens, medias, events, webhooks } = self;

@@ -41,8 +41,10 @@ use crate::server::service_manager::ServiceManager;
 use crate::server::tls::Certificate;
 use crate::store::backup::remains;
 use crate::store::chats::fetch_jobs;
-use crate::store::outbox::deliveries;
-use crate::store::{Store, verify, webhooks};
+use crate::store::dispatch;
+use crate::store::outbox::lanes::LineOutbox;
+use crate::store::webhooks::lanes::WebhookOutbox;
+use crate::store::{Store, verify};
 
 /// The longest wait for ended threads to release shared state.
 const RELEASE_TIME_MAX: Duration = Duration::from_secs(2);
@@ -89,11 +91,11 @@ impl Server {
             heartbeats: Heartbeats::new(config.line.timeout),
             config,
             public_url,
+            wakers: Wakers::new(store.webhooks_enqueued()),
             store,
             media_store,
             clock,
             verifier,
-            wakers: Wakers::default(),
             renewals: Renewals::default(),
             outcomes: Outcomes::new(metrics.deliveries()),
             key_locks: KeyLocks::default(),
@@ -218,9 +220,9 @@ async fn watch_certificate(certificate: Option<Certificate>) {
 
 /// Recovers what was in flight when the previous process ended.
 fn recover(store: &Store, clock: &Clock) -> Result<()> {
-    store.write_blocking(clock.now(), deliveries::recover)?;
+    store.write_blocking(clock.now(), dispatch::recover::<LineOutbox>)?;
     store.write_blocking(clock.now(), fetch_jobs::recover)?;
-    store.write_blocking(clock.now(), webhooks::deliveries::recover)
+    store.write_blocking(clock.now(), dispatch::recover::<WebhookOutbox>)
 }
 
 /// Opens the database, creating it at the first start, and leaves checkpoints to another process if so

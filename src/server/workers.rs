@@ -15,14 +15,15 @@ use crate::runtime::heartbeats::Heartbeat;
 use crate::runtime::tokens::Tokens;
 use crate::runtime::wakers::{Stop, Waker};
 use crate::worker::backups::BackupWorker;
-use crate::worker::delivery::DeliveryWorker;
+use crate::worker::delivery::LineTransport;
 use crate::worker::events::EventWorker;
 use crate::worker::media::{self, MediaSources, MediaWorker};
 use crate::worker::names::NameWorker;
+use crate::worker::outbox::OutboxWorker;
 use crate::worker::quotas::QuotaWorker;
 use crate::worker::retention::RetentionWorker;
 use crate::worker::tokens::TokenWorker;
-use crate::worker::webhooks::WebhookWorker;
+use crate::worker::webhooks::WebhookTransport;
 use crate::worker::{self, Worker, WorkerContext};
 
 /// Starts all workers. The future resolves when all have ended, or when one has panicked.
@@ -39,7 +40,7 @@ pub fn spawn(shared: &Shared, stop: &Stop) -> Result<impl Future<Output = ()> + 
 
 /// The workers that call LINE on behalf of accounts.
 fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
-    let Shared { config, store, clock, wakers, outcomes, heartbeats, quotas, .. } = shared;
+    let Shared { config, store, wakers, outcomes, heartbeats, quotas, .. } = shared;
     let policy = Policy {
         backoff_first: config.delivery.backoff_first,
         backoff_max: config.delivery.backoff_max,
@@ -50,18 +51,14 @@ fn senders(shared: &Shared, stop: &Stop) -> Result<Vec<JoinHandle<()>>> {
     let names =
         NameWorker::new(store.clone(), tokens(shared, NameWorker::CONCURRENCY), wakers.medias.clone())?;
     let tokens = tokens(shared, crowd(concurrency));
-    let delivery = DeliveryWorker::new(store.clone(), tokens.clone(), outcomes.clone(), policy, concurrency)?;
+    let line = LineTransport::new(tokens.clone(), outcomes.clone(), policy);
+    let deliveries = OutboxWorker::new(store.clone(), line, concurrency)?;
     let is_watched = config.metrics.listen.is_some();
     let quotas = QuotaWorker::new(store.clone(), tokens.clone(), quotas.clone(), is_watched);
     let tokens = TokenWorker::new(tokens)?;
     Ok(vec![
         start(names, shared, &wakers.names, &heartbeats.names, stop),
-        rt::spawn(delivery.run(
-            clock.clone(),
-            wakers.deliveries.clone(),
-            heartbeats.deliveries.clone(),
-            stop.clone(),
-        )),
+        start(deliveries, shared, &wakers.deliveries, &heartbeats.deliveries, stop),
         start(tokens, shared, &wakers.tokens, &heartbeats.tokens, stop),
         start(quotas, shared, &Waker::default(), &heartbeats.quotas, stop),
     ])
@@ -81,16 +78,12 @@ fn medias(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
 
 /// The webhook worker calls addresses that customers choose, hence the SSRF guard.
 fn webhooks(shared: &Shared, stop: &Stop) -> Result<JoinHandle<()>> {
-    let Shared { config, store, clock, wakers, heartbeats, metrics, .. } = shared;
+    let Shared { config, store, wakers, heartbeats, metrics, .. } = shared;
     let guard = SsrfGuard::new(&config.limits.allowed_hosts);
     let outbound = OutboundClient::new(guard, crowd(config.webhooks.concurrency));
-    let worker = WebhookWorker::new(store.clone(), outbound, &config.webhooks, metrics.webhook_deliveries())?;
-    Ok(rt::spawn(worker.run(
-        clock.clone(),
-        wakers.webhooks.clone(),
-        heartbeats.webhooks.clone(),
-        stop.clone(),
-    )))
+    let transport = WebhookTransport::new(outbound, &config.webhooks, metrics.webhook_deliveries());
+    let worker = OutboxWorker::new(store.clone(), transport, config.webhooks.concurrency)?;
+    Ok(start(worker, shared, &wakers.webhooks, &heartbeats.webhooks, stop))
 }
 
 /// The workers that delete expired data and make backups.

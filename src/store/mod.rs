@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod backup;
 pub mod chats;
+pub mod dispatch;
 pub mod encryption;
 pub mod engine;
 pub mod erasure;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use r2d2::Pool;
 use rusqlite::Connection;
+use tokio::sync::Notify;
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
@@ -156,9 +158,9 @@ impl Store {
         self.open.listeners.listen(reading.customer)
     }
 
-    /// Waits until something was committed that a customer is to be told.
-    pub async fn webhook_was_enqueued(&self) {
-        self.open.listeners.webhooks().await;
+    /// Notified when a commit has enqueued webhooks. A notification that nobody waits for is kept.
+    pub fn webhooks_enqueued(&self) -> Arc<Notify> {
+        self.open.listeners.webhooks()
     }
 
     /// What the writer has done since the start.

@@ -9,6 +9,7 @@ mod download;
 pub mod events;
 pub mod media;
 pub mod names;
+pub mod outbox;
 pub mod quotas;
 pub mod retention;
 mod seeded;

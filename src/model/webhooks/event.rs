@@ -1,12 +1,12 @@
-//! What a customer is told of: a change of something that the API shows.
+//! Events: changes of what the API shows, for feeds and webhooks.
 
 use crate::model::id::EventId;
 use crate::model::timestamp::Timestamp;
 
-/// An event as it is read from storage, borrowed from the row.
+/// A stored event, borrowed from its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventRow<'row> {
-    /// Its place among all events: larger than that of every earlier one.
+    /// Its position among all events; it only grows.
     pub sequence: i64,
     /// Its id.
     pub id: EventId,
@@ -14,20 +14,20 @@ pub struct EventRow<'row> {
     pub kind: EventKind,
     /// When it happened.
     pub created_at: Timestamp,
-    /// What the API showed after it, as JSON in one line. Of what was withdrawn since then, what the API shows now.
+    /// What the API showed after it, as JSON on one line; for what was unsent since then, what the API shows now.
     pub data: &'row str,
 }
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
-    /// A chat began.
+    /// A chat started.
     ConversationCreated,
-    /// A conversation was renamed, somebody joined or left it, or got a name.
+    /// A conversation was renamed, or a participant joined, left or got a name.
     ConversationUpdated,
-    /// A message came in, or is to be sent.
+    /// A message was received, or is to be sent.
     MessageCreated,
-    /// A message was sent, failed, is sent again, was edited or withdrawn, or one of its files got another state.
+    /// A message was sent, failed, retried, edited or unsent, or the status of one of its files changed.
     MessageUpdated,
 }
 

@@ -1,11 +1,11 @@
-//! Telling customers of events: what the receiver's answer means, and when it is tried again.
+//! The retry policy for webhooks: what a receiver's response means, and when the next attempt is due.
 
 use std::time::Duration;
 
 use crate::model::timestamp::Timestamp;
 
-/// The pauses after failed attempts, as the Standard Webhooks specification proposes them: ten attempts in a little
-/// more than three days.
+/// The pauses after failed attempts, which the Standard Webhooks specification proposes: ten attempts in a little more than
+/// three days.
 const PAUSES: [Duration; 9] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
@@ -18,57 +18,57 @@ const PAUSES: [Duration; 9] = [
     Duration::from_hours(24),
 ];
 
-/// Each pause is up to this part shorter or longer, so that what failed together is not tried together.
+/// The part by which each pause is randomly shorter or longer, so that attempts that failed together are not repeated together.
 const JITTER: f64 = 0.1;
 
-/// The longest pause of the schedule, with the most that chance adds to it.
+/// The longest pause of the schedule, with the most that [`JITTER`] adds to it.
 pub const PAUSE_MAX: Duration = Duration::from_hours(27);
 
-/// A receiver that always asks for more time is given up after this long.
+/// How long a delivery waits for a receiver that always asks for more time.
 const PATIENCE: Duration = Duration::from_hours(76);
 
-/// `Retry-After` means at least this.
+/// The shortest pause for a `Retry-After`.
 const ASKED_PAUSE_MIN: Duration = Duration::from_secs(5);
 
-/// `Retry-After` means at most this.
+/// The longest pause for a `Retry-After`.
 pub const ASKED_PAUSE_MAX: Duration = Duration::from_hours(1);
 
-/// For how long a receiver that is told too much (429) and does not say when is told nothing.
+/// The pause after a 429 without `Retry-After`.
 const TOO_MUCH_PAUSE: Duration = Duration::from_secs(30);
 
-/// An endpoint that has failed for so long, without a success in between, is disabled.
+/// An endpoint that fails for this long without a success is disabled.
 const FAILING_MAX: Duration = Duration::from_hours(5 * 24);
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookOutcome {
-    /// The receiver has answered with this status.
+    /// The receiver responded.
     Answered {
         /// The HTTP status.
         status: u16,
-        /// For how long it asks to be left alone.
+        /// The pause that it asks for.
         retry_after: Option<Duration>,
     },
-    /// There was no answer.
+    /// There was no response.
     Failed(AttemptError),
 }
 
-/// Why there was no answer.
+/// Why there was no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptError {
-    /// It did not come in time.
+    /// It timed out.
     Timeout,
-    /// No connection, or it broke.
+    /// There was no connection, or it broke.
     Unreachable,
-    /// The address is one that is not asked: it is within a private network, or not https.
+    /// The address is not allowed: it is in a private network, or not https.
     AddressRefused,
-    /// What came is not HTTP, or a success that broke off before its end.
+    /// The response is not HTTP, or a success that broke off before its end.
     AnswerUnreadable,
-    /// The server ended, or failed itself, during the attempt.
+    /// This server stopped or failed during the attempt.
     Interrupted,
 }
 
-/// A delivery as far as a decision about it needs to know it.
+/// The state of a delivery that a decision depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebhookProgress {
     /// Attempts that the schedule counts, this one included.
@@ -82,33 +82,33 @@ pub struct WebhookProgress {
 pub enum WebhookDecision {
     /// The receiver has it.
     Deliver,
-    /// It goes out again at this time, which is the next one of the schedule.
+    /// The next attempt is due at this time of the schedule.
     Retry(Timestamp),
-    /// It goes out again at this time, for which the receiver has asked: the attempt does not count.
+    /// The next attempt is due at this time, for which the receiver has asked: this attempt does not count.
     Wait(Timestamp),
-    /// It is not tried again by itself.
+    /// It is not retried automatically.
     Fail,
 }
 
-/// What follows for everything else that this receiver is to be told.
+/// What follows for the endpoint, and so for all its deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// All is well.
+    /// It works.
     Working,
-    /// It goes on, each conversation by its own schedule.
+    /// It fails; each conversation continues on its own schedule.
     Failing,
-    /// It waits until then; after that, one delivery goes first.
+    /// It is paused until then; after that, one delivery is the probe.
     Pause(Timestamp),
-    /// It waits until a person says otherwise.
+    /// It is disabled until a person enables it.
     Disable(DisabledReason),
 }
 
-/// Why an endpoint is told nothing more.
+/// Why an endpoint is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisabledReason {
-    /// It has answered 410: nobody wants to be told there any more.
+    /// It responded 410: webhooks are no longer wanted there.
     Gone,
-    /// It has failed for five days without a break.
+    /// It has failed for five days without a success.
     Failing,
 }
 
@@ -127,12 +127,12 @@ impl WebhookOutcome {
         matches!(self, Self::Answered { status: 200..=299, .. })
     }
 
-    /// Whether there was no answer in time, so that the receiver may hold up others.
+    /// Whether the attempt timed out, so that the receiver may hold up others.
     pub fn timed_out(&self) -> bool {
         *self == Self::Failed(AttemptError::Timeout)
     }
 
-    /// For how long the receiver asks to be left alone, within limits.
+    /// The pause that the receiver asks for, within limits.
     fn asked_pause(&self) -> Option<Duration> {
         let Self::Answered { status: 429 | 503, retry_after } = self else { return None };
         retry_after.map(|asked| asked.clamp(ASKED_PAUSE_MIN, ASKED_PAUSE_MAX))
@@ -154,7 +154,7 @@ pub fn decide(
         return if is_over { WebhookDecision::Fail } else { WebhookDecision::Wait(now.after(pause)) };
     }
     if matches!(outcome, WebhookOutcome::Answered { status: 410, .. }) {
-        // The endpoint is disabled; once a person enables it, this goes out first.
+        // The endpoint is disabled; once a person enables it, this delivery is the first.
         return WebhookDecision::Wait(now);
     }
     let index = usize::try_from(progress.tries.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -182,8 +182,8 @@ pub fn effect(failing: Option<Failing>, outcome: WebhookOutcome, now: Timestamp)
     }
 }
 
-/// The failures of an endpoint with one more at this time. A time without any attempt, longer than the schedule has
-/// them, is a break: nobody knows whether the endpoint failed then.
+/// Adds a failure at this time. A gap without attempts that is longer than any pause of the schedule starts over: nobody knows
+/// whether the endpoint failed then.
 pub fn fail(failing: Option<Failing>, now: Timestamp) -> Failing {
     match failing {
         Some(Failing { since, last }) if now.since(last) <= PAUSE_MAX => Failing { since, last: now },
@@ -260,13 +260,13 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_is_gone_is_told_nothing_more_and_what_waits_keeps_its_tries() {
+    fn an_endpoint_that_is_gone_is_disabled_and_what_waits_keeps_its_tries() {
         assert_eq!(decide(try_number(1), answered(410), START, 0.5), WebhookDecision::Wait(START));
         assert_eq!(effect(None, answered(410), START), Effect::Disable(DisabledReason::Gone));
     }
 
     #[test]
-    fn a_receiver_that_asks_for_a_pause_is_given_one_within_limits() {
+    fn a_receiver_that_asks_for_a_pause_gets_one_within_limits() {
         for (asked_seconds, pause) in [(0, 5), (1, 5), (5, 5), (120, 120), (3_600, 3_600), (u64::MAX, 3_600)]
         {
             let at = START.after(Duration::from_secs(pause));
@@ -280,14 +280,14 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_asks_for_pauses_for_ever_is_given_up() {
+    fn a_delivery_to_a_receiver_that_always_asks_for_pauses_fails() {
         let late = START.after(PATIENCE);
 
         assert_eq!(decide(try_number(1), asked(503, 9), late, 0.5), WebhookDecision::Fail);
     }
 
     #[test]
-    fn a_receiver_that_is_told_too_much_and_says_no_more_is_left_alone_for_a_while() {
+    fn a_429_without_a_pause_gets_a_default_one() {
         let until = START.after(Duration::from_secs(30));
 
         assert_eq!(effect(None, answered(429), START), Effect::Pause(until));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn five_days_of_failures_without_a_break_disable_an_endpoint() {
+    fn five_days_of_failures_without_a_success_disable_an_endpoint() {
         let (failing, now) = failing_for(5 * DAY);
         assert_eq!(effect(failing, answered(500), now), Effect::Disable(DisabledReason::Failing));
         assert_eq!(effect(failing, answered(200), now), Effect::Working);
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_with_a_longer_silence_in_between_do_not_add_up() {
+    fn failures_with_a_longer_gap_in_between_do_not_add_up() {
         let failing = Some(Failing { since: START, last: START });
         let now = START.after(6 * DAY);
 

@@ -1,4 +1,4 @@
-//! What customers are told, and where, as it is kept and listed.
+//! Webhook deliveries, their attempts and endpoints, as they are listed.
 
 use std::time::Duration;
 
@@ -7,37 +7,37 @@ use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
 use crate::model::webhooks::webhook::{DisabledReason, Failing, WebhookOutcome};
 
-/// Where a delivery stands.
+/// The state of a webhook delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// It goes out when its time comes.
+    /// It waits until it is due.
     Waiting,
-    /// It is under way.
+    /// An attempt is in flight.
     Sending,
     /// The receiver has it.
     Delivered,
-    /// It is not tried again by itself.
+    /// It is not retried automatically.
     Failed,
 }
 
-/// Something that a customer is told, as it is listed.
+/// A webhook delivery as it is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebhookDelivery {
     /// The id of its event, which every attempt carries.
     pub id: EventId,
     /// What happened.
     pub kind: EventKind,
-    /// Where it happened.
+    /// The conversation in which it happened.
     pub conversation: ConversationId,
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
-    /// How often it was tried.
+    /// How many attempts it had.
     pub attempts: u32,
     /// The last attempt.
     pub last: Option<WebhookAttempt>,
-    /// When it goes out; nothing for what waits behind another one of its conversation, and for what does not wait.
+    /// When it is due; `None` while it waits behind another delivery of its conversation, and if it does not wait.
     pub due_at: Option<Timestamp>,
-    /// When it became known here.
+    /// When it was created.
     pub tm_create: Timestamp,
     /// When it last changed.
     pub tm_update: Timestamp,
@@ -46,35 +46,35 @@ pub struct WebhookDelivery {
 /// One attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebhookAttempt {
-    /// Which one it was, from 1.
+    /// Its number, from 1.
     pub number: u32,
-    /// When it began.
+    /// When it started.
     pub started_at: Timestamp,
     /// How long it took.
     pub duration: Duration,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: WebhookOutcome,
 }
 
-/// How a customer is told.
+/// A customer's webhook endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WebhookEndpoint {
-    /// Where; empty means nowhere at present.
+    /// Its address; empty while there is none.
     pub uri: String,
     /// The HTTP method.
     pub method: String,
-    /// Until when the secret before this one signs as well.
+    /// Until when the previous secret signs too.
     pub secret_previous_until: Option<Timestamp>,
     /// Since when it fails.
     pub failing: Option<Failing>,
-    /// Until when the receiver asks to be left alone.
+    /// Until when the receiver has asked for a pause.
     pub paused_until: Option<Timestamp>,
-    /// Why and since when nothing is told any more.
+    /// Why and since when it is disabled.
     pub disabled: Option<(DisabledReason, Timestamp)>,
 }
 
 impl DeliveryState {
-    /// This state as the API writes it.
+    /// The state as the API writes it.
     pub fn as_word(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",

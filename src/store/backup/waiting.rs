@@ -3,9 +3,11 @@
 use crate::error::Result;
 use crate::model::chats::message::FailureReason;
 use crate::model::timestamp::Timestamp;
+use crate::store::dispatch;
 use crate::store::engine::transaction::Transaction;
 use crate::store::events;
 use crate::store::outbox::deliveries;
+use crate::store::outbox::lanes::LineOutbox;
 
 /// What a message says that may have been sent after the copy was made.
 const UNKNOWN: &str =
@@ -30,7 +32,7 @@ pub fn mark_in_doubt(tx: &Transaction<'_>) -> Result<()> {
     const SQL_TOKENS: &str =
         "UPDATE conversations SET reply_token = NULL, reply_token_at = NULL WHERE reply_token IS NOT NULL";
     events::skip_sequences(tx)?;
-    deliveries::recover(tx)?;
+    dispatch::recover::<LineOutbox>(tx)?;
     tx.execute(SQL, [])?;
     let mut statement = tx.prepare(SQL_REPLIES)?;
     let replies = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

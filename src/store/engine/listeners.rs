@@ -41,9 +41,9 @@ impl Listeners {
         self.webhooks.notify_one();
     }
 
-    /// Waits until customers are to be called. What was told while nobody waited is not lost.
-    pub async fn webhooks(&self) {
-        self.webhooks.notified().await;
+    /// Notified when webhooks were enqueued. A notification that nobody waits for is kept.
+    pub fn webhooks(&self) -> Arc<Notify> {
+        Arc::clone(&self.webhooks)
     }
 
     /// A panic elsewhere leaves the map whole: each change of it is one call.

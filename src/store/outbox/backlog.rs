@@ -1,4 +1,4 @@
-//! What waits to be sent, for an operator: read once in a while, over indexes that hold only what waits.
+//! The backlog, for an operator: read now and then, from indexes that hold only what waits.
 
 use rusqlite::Connection;
 
@@ -7,30 +7,30 @@ use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::text;
 
-/// What waits to be sent.
+/// What waits to be delivered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Requests to LINE that are not decided.
+    /// Requests to LINE without an outcome.
     pub deliveries: u64,
-    /// When the oldest of them was made.
+    /// When the oldest of them was created.
     pub oldest: Option<Timestamp>,
-    /// Chats of which a request is under way.
+    /// Chats with a request in flight.
     pub in_flight: u64,
     /// Chats that wait for their next request.
     pub waiting: u64,
-    /// Chats among both that got no answer in time at their last attempt.
+    /// Chats among both whose last attempt timed out.
     pub slow: u64,
-    /// How many accounts are parked for which reason.
+    /// How many accounts are suspended, by reason.
     pub suspended: Vec<(String, u64)>,
-    /// Events that customers are still to be told.
+    /// Webhooks that are not delivered yet.
     pub undelivered: u64,
-    /// When the oldest of them happened.
+    /// When the event of the oldest happened.
     pub oldest_undelivered: Option<Timestamp>,
-    /// How many customers are told nothing: `disabled`, `paused` as they asked; and `failing`, of those that are told.
+    /// How many endpoints are `disabled`, `paused` at their own request, and `failing` but not disabled.
     pub receivers: [(&'static str, u64); 3],
 }
 
-/// What waits now.
+/// The present backlog.
 pub fn measure(connection: &Connection, now: Timestamp) -> Result<Backlog> {
     const LANES: &str = "
         SELECT count(*) FILTER (WHERE in_flight = 1), count(*) FILTER (WHERE in_flight = 0),
@@ -60,14 +60,14 @@ pub fn measure(connection: &Connection, now: Timestamp) -> Result<Backlog> {
     })
 }
 
-/// How many events customers are still to be told, and when the oldest of them happened.
+/// How many webhooks are not delivered yet, and when the event of the oldest happened.
 fn undelivered(connection: &Connection) -> Result<(u64, Option<Timestamp>)> {
     // The index holds what waits; only the oldest is looked up.
     const SQL: &str = "
         SELECT waiting, (SELECT tm_create FROM webhook_deliveries WHERE event = oldest)
         FROM (
             SELECT count(*) AS waiting, min(event) AS oldest
-            FROM webhook_deliveries INDEXED BY webhook_deliveries_waiting
+            FROM webhook_deliveries
             WHERE state IN ('waiting', 'sending')
         )";
     Ok(connection.prepare_cached(SQL)?.query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?)
@@ -84,7 +84,7 @@ fn receivers(connection: &Connection, now: Timestamp) -> Result<[(&'static str, 
     Ok([("disabled", disabled), ("paused", paused), ("failing", failing)])
 }
 
-/// How many accounts are parked for which reason.
+/// How many accounts are suspended, by reason.
 pub fn suspended(connection: &Connection) -> Result<Vec<(String, u64)>> {
     const SQL: &str = "
         SELECT suspension_reason, count(*)
@@ -97,9 +97,9 @@ pub fn suspended(connection: &Connection) -> Result<Vec<(String, u64)>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How many messages of a customer are not decided; counting ends at `most`.
+/// How many messages of a customer have no outcome; counting ends at `most`.
 pub fn of_customer(connection: &Connection, customer: CustomerId, most: u64) -> Result<u64> {
-    // From what waits, and not from all conversations of the customer: CROSS JOIN keeps the order.
+    // CROSS JOIN keeps the order: from what waits, and not from all conversations of the customer.
     const SQL: &str = "
         SELECT count(*) FROM (
             SELECT DISTINCT d.conversation, d.message_stamp

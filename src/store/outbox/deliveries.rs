@@ -1,7 +1,4 @@
-//! The outbox: what must reach LINE, in which order, and what came of it.
-//!
-//! Each conversation with something to deliver has a lane. Only the oldest delivery of a lane may be under way; lanes
-//! do not wait for each other, but those of a parked account wait for a single probe.
+//! Deliveries to LINE: the requests that carry a message, and how each attempt is recorded.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -14,25 +11,26 @@ use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
 use crate::store::chats::{messages, quotes};
+use crate::store::dispatch::advance;
 use crate::store::engine::damage::DAMAGED;
 use crate::store::engine::transaction::Transaction;
-use crate::store::outbox::lanes;
+use crate::store::outbox::lanes::{self, LineOutbox};
 
-/// Why a message goes out no more that has mentioned somebody.
+/// Why a message is not sent any more.
 pub(in crate::store) const NAMES_ERASED: &str = "it mentions somebody who was erased";
 
-/// A delivery that is under way: it is this caller's until it is recorded.
+/// A delivery in flight. It belongs to the caller until it is recorded.
 #[derive(Debug, Clone)]
 pub struct ClaimedDelivery {
     pub(super) key: i64,
     pub(super) lane: i64,
     pub(super) account: i64,
     pub(super) stamp: Timestamp,
-    /// Whether its lane got no answer in time at the last attempt.
+    /// Whether the last attempt of its lane timed out.
     pub slow: bool,
     /// The exact bytes to send.
     pub body: Vec<u8>,
-    /// With it the message goes out as a reply, once and never again; nothing for a push.
+    /// Makes the request a reply, which is attempted once; `None` for a push.
     pub reply_token: Option<Secret>,
     /// The same for every attempt with these bytes.
     pub retry_key: RetryKey,
@@ -44,23 +42,7 @@ pub struct ClaimedDelivery {
     pub progress: DeliveryProgress,
 }
 
-/// What a worker has to do next.
-#[derive(Debug, Default)]
-pub struct Claimed {
-    /// Deliveries to attempt.
-    pub claims: Vec<ClaimedDelivery>,
-    /// Messages with an outcome, be it that they have to wait.
-    pub outcomes: Vec<MessageId>,
-}
-
-impl Claimed {
-    /// Nothing to attempt, and perhaps an outcome.
-    pub fn of_outcome(outcome: Option<MessageId>) -> Self {
-        Self { claims: Vec::new(), outcomes: outcome.into_iter().collect() }
-    }
-}
-
-/// Puts the requests that carry a message behind all others of its conversation.
+/// Queues the requests that carry a message, behind all others of its conversation.
 ///
 /// `Conflict` when the account was removed.
 pub(in crate::store) fn enqueue(
@@ -93,7 +75,7 @@ pub(in crate::store) fn may_have_been_sent(
     Ok(connection.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.get(0))?)
 }
 
-/// Puts what failed of a message behind all others of its conversation, as requests that LINE has never seen.
+/// Queues the failed requests of a message, behind all others of its conversation, as requests that LINE has never seen.
 ///
 /// `Conflict` when the account was removed, or when what was stored to be sent is damaged or was erased.
 pub(in crate::store) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: Timestamp) -> Result<()> {
@@ -111,7 +93,7 @@ pub(in crate::store) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: 
     const SQL_DELETE: &str =
         "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
     if tx.prepare_cached(SQL_ERASED)?.query_row((conversation, stamp), |row| row.get(0))? {
-        return Err(Error::Conflict(format!("{NAMES_ERASED}; write it anew")));
+        return Err(Error::Conflict(format!("{NAMES_ERASED}; write a new one")));
     }
     let mut statement = tx.prepare_cached(SQL)?;
     let bodies = statement.query_map((conversation, stamp), |row| row.get(0))?;
@@ -121,17 +103,16 @@ pub(in crate::store) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: 
     enqueue(tx, conversation, stamp, &bodies)
 }
 
-/// Puts back what was under way when the process ended. LINE may have executed it: a push can be repeated under its key,
-/// a reply cannot and ends.
-pub fn recover(tx: &Transaction<'_>) -> Result<()> {
+/// Releases what was in flight when the process ended. LINE may have executed it: a push can be repeated with its key, a reply
+/// cannot and fails.
+pub(super) fn recover(tx: &Transaction<'_>) -> Result<()> {
     const SQL_REPLIES: &str = "
         SELECT conversation, message_stamp
-        FROM deliveries INDEXED BY deliveries_waiting
+        FROM deliveries
         WHERE state IN ('queued', 'sending') AND state = 'sending' AND reply_token IS NOT NULL";
     const SQL: &str = "
-        UPDATE deliveries INDEXED BY deliveries_waiting SET state = 'queued', ambiguous = 1
+        UPDATE deliveries SET state = 'queued', ambiguous = 1
         WHERE state IN ('queued', 'sending') AND state = 'sending'";
-    lanes::recover(tx)?;
     let mut statement = tx.prepare_cached(SQL_REPLIES)?;
     let replies = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for message in replies.collect::<rusqlite::Result<Vec<(i64, Timestamp)>>>()? {
@@ -141,8 +122,8 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what follows from an attempt, and makes the lane's next delivery due.
-pub fn record(
+/// Records what follows from an attempt, and makes the lane's next delivery due.
+pub(super) fn record(
     tx: &Transaction<'_>,
     claim: &ClaimedDelivery,
     decision: &DeliveryDecision,
@@ -150,7 +131,7 @@ pub fn record(
     match is_sending(tx, claim)? {
         Some(true) => {}
         Some(false) => return Ok(None),
-        None => return lanes::set_free(tx, claim.lane).map(|()| None),
+        None => return lanes::free_erased(tx, claim.lane).map(|()| None),
     }
     match decision {
         DeliveryDecision::Accept(acceptance) => accept(tx, claim, acceptance),
@@ -165,7 +146,7 @@ pub fn record(
         DeliveryDecision::Push { message } => {
             release(tx, claim, false, message)?;
             lanes::wait(tx, claim.lane, tx.now(), false)?;
-            // Whoever waits is told of the push, unless that has to wait itself.
+            // Those who wait for the message learn the push's outcome, unless the push itself has to wait.
             if accounts::is_suspended(tx, claim.account)? {
                 message_of(tx, claim).map(Some)
             } else {
@@ -183,7 +164,7 @@ pub fn record(
     }
 }
 
-/// The time for which an account is parked counts for nothing, unless an attempt may have been executed.
+/// The time of a suspension does not count against a delivery, unless an attempt may have been executed.
 fn forget_attempts(tx: &Transaction<'_>, claim: &ClaimedDelivery) -> Result<()> {
     const SQL: &str = "
         UPDATE deliveries SET attempts = 0, first_attempt_at = NULL, retry_key = ?2, checksum = iif(
@@ -193,7 +174,7 @@ fn forget_attempts(tx: &Transaction<'_>, claim: &ClaimedDelivery) -> Result<()> 
     Ok(())
 }
 
-/// Whether the delivery is still under way: the account may have been removed meanwhile. Nothing when it was erased.
+/// Whether the delivery is still in flight: the account may have been removed meanwhile. `None` when it was erased.
 fn is_sending(connection: &Connection, claim: &ClaimedDelivery) -> Result<Option<bool>> {
     const SQL: &str = "SELECT state = 'sending' FROM deliveries WHERE key = ?1";
     Ok(connection.prepare_cached(SQL)?.query_row([claim.key], |row| row.get(0)).optional()?)
@@ -219,14 +200,14 @@ fn accept(
         messages::allow_quoting(tx, (claim.lane, claim.stamp), quote_token)?;
     }
     accounts::release_after(tx, claim.account, claim.reply_token.is_some())?;
-    lanes::advance(tx, claim.lane)?;
+    advance::<LineOutbox>(tx, claim.lane)?;
     if more_of_message(tx, claim)? {
         return Ok(None);
     }
     messages::settle(tx, (claim.lane, claim.stamp), None).map(Some)
 }
 
-/// Ends a delivery, and with it the later parts of the same message.
+/// Fails a delivery, and with it the later requests of the same message.
 pub(in crate::store) fn fail(
     tx: &Transaction<'_>,
     (lane, stamp): (i64, Timestamp),
@@ -238,7 +219,7 @@ pub(in crate::store) fn fail(
         WHERE conversation = ?1 AND message_stamp = ?2 AND state IN ('queued', 'sending')";
     let is_unclear = matches!(reason, FailureReason::OutcomeUnknown | FailureReason::Internal);
     tx.prepare_cached(SQL)?.execute((lane, stamp, message, is_unclear))?;
-    lanes::advance(tx, lane)?;
+    advance::<LineOutbox>(tx, lane)?;
     messages::settle(tx, (lane, stamp), Some((reason, message)))
 }
 
@@ -258,7 +239,7 @@ fn more_of_message(connection: &Connection, claim: &ClaimedDelivery) -> Result<b
     Ok(connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?)
 }
 
-/// The message has to wait, which is an outcome for those who wait with it.
+/// The message of a delivery that has to wait, which is an outcome for those who wait for it.
 fn message_of(connection: &Connection, claim: &ClaimedDelivery) -> Result<MessageId> {
     const SQL: &str = "SELECT id FROM messages WHERE conversation = ?1 AND tm_create = ?2";
     Ok(connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?)

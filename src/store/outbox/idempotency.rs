@@ -1,4 +1,4 @@
-//! Keys of requests that created something: a repetition creates nothing more, and is shown what was created.
+//! Idempotency keys: a repeated request creates nothing more, and gets what was created.
 //!
 //! The row of a key is written in the transaction of its effect: there is never one without the other.
 
@@ -13,7 +13,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 
-/// Rows of forgotten keys that each new one removes: more than come, so that they do not pile up.
+/// How many expired keys each new key removes: more than one, so that they do not pile up.
 const FORGET_MAX: i64 = 100;
 
 /// A request that has a key.
@@ -23,7 +23,7 @@ pub struct IdempotencyClaim {
     pub customer: CustomerId,
     /// The SHA-256 of the key.
     pub name: [u8; 32],
-    /// A SHA-256 of all that makes the request what it is.
+    /// A SHA-256 of everything that identifies the request.
     pub request: [u8; 32],
     /// How long the key is kept.
     pub keep: Duration,
@@ -31,14 +31,14 @@ pub struct IdempotencyClaim {
 
 /// What is known of a key.
 #[derive(Debug, Clone, Copy)]
-pub struct Replayed {
-    /// The SHA-256 of the request that it came with.
+pub struct KnownKey {
+    /// The SHA-256 of its request.
     pub request: [u8; 32],
     /// What that request created.
     pub created: Created,
 }
 
-/// Notes what a request with a key creates in this transaction. Without a key nothing is noted.
+/// Stores what a request with a key creates in this transaction. Does nothing without a key.
 ///
 /// `KeyInUse` when another request with the same key was faster.
 pub fn note(tx: &Transaction<'_>, claim: Option<&IdempotencyClaim>, created: Created) -> Result<()> {
@@ -56,13 +56,13 @@ pub fn note(tx: &Transaction<'_>, claim: Option<&IdempotencyClaim>, created: Cre
     if tx.prepare_cached(SQL)?.execute(values)? == 0 { Err(Error::KeyInUse) } else { Ok(()) }
 }
 
-/// What is known of a customer's key that was noted after this time.
+/// What is known of a customer's key, if it was stored after this time.
 pub fn find(
     connection: &Connection,
     customer: CustomerId,
     name: [u8; 32],
     after: Timestamp,
-) -> Result<Option<Replayed>> {
+) -> Result<Option<KnownKey>> {
     const SQL: &str = "
         SELECT request, created_kind, created_id
         FROM idempotency_keys k JOIN customers c ON c.key = k.customer
@@ -73,7 +73,7 @@ pub fn find(
     let Some((request, kind, id)) = found.optional()? else { return Ok(None) };
     let created =
         Created::from_parts(&kind, id).ok_or_else(|| Error::internal("a key of an unknown kind"))?;
-    Ok(Some(Replayed { request, created }))
+    Ok(Some(KnownKey { request, created }))
 }
 
 fn forget(tx: &Transaction<'_>, before: Timestamp) -> Result<()> {

@@ -1,4 +1,4 @@
-//! What must reach LINE: requests that wait, in which order they go out, and the keys of those who asked.
+//! The outbox to LINE: sending a message, its deliveries, and idempotency keys.
 
 pub mod backlog;
 pub mod claims;

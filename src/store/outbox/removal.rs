@@ -1,4 +1,4 @@
-//! Removing an account, with everything that waits because of it.
+//! Removes an account, with everything that waits because of it.
 
 use crate::error::Result;
 use crate::model::id::{AccountId, CustomerId, MessageId};
@@ -7,10 +7,8 @@ use crate::store::engine::transaction::Transaction;
 use crate::store::outbox::undeliverable;
 use crate::store::{accounts, keys};
 
-/// Removes an account and its secrets. Its conversations stay readable, and go on when the channel is connected again; what
-/// waited to be sent has failed.
-///
-/// The messages that have failed by it are returned.
+/// Removes an account and its secrets. Its conversations stay readable, and continue when the channel is connected again.
+/// Messages that waited to be sent fail; they are returned.
 pub fn remove_account(tx: &Transaction<'_>, customer: CustomerId, id: AccountId) -> Result<Vec<MessageId>> {
     const SQL: &str = "
         UPDATE accounts SET

@@ -1,4 +1,4 @@
-//! Sending a message: what is shown of it and what carries it to LINE are stored together.
+//! Sends a message: what the API shows and the requests to LINE are stored together.
 
 use rusqlite::OptionalExtension;
 
@@ -15,7 +15,7 @@ use crate::store::files::uploads;
 use crate::store::keys;
 use crate::store::outbox::deliveries;
 
-/// What somebody has to know before sending again what may have been sent.
+/// The warning before a retry of what may have been sent.
 const MAY_DOUBLE: &str = "the message may have been sent although no clear answer came, so that sending it again may show \
     it twice; send `\"force\": true` to do so all the same";
 
@@ -26,19 +26,19 @@ pub struct NewMessage {
     pub id: MessageId,
     /// What it says.
     pub text: String,
-    /// Who is named in that.
+    /// Who is mentioned in it.
     pub mentions: Vec<Mention>,
     /// The message that it quotes.
     pub quoted: Option<MessageId>,
-    /// What else it carries, as messages show it.
+    /// Its media, as messages show them.
     pub medias: Vec<Media>,
-    /// The uploads among them and beside them: LINE and its users may fetch them from now on.
+    /// The uploads that it uses, as media or otherwise: LINE and its users may fetch them from now on.
     pub uploads: Vec<MediaId>,
     /// The requests that carry it to LINE, in order: exactly these bytes are sent.
     pub requests: Vec<Vec<u8>>,
 }
 
-/// Stores a message and what carries it to LINE, which is tried from then on until it is decided.
+/// Stores a message and its requests to LINE, which are attempted from then on until they have an outcome.
 ///
 /// `Conflict` when the account of the conversation was removed.
 pub fn send(
@@ -72,10 +72,10 @@ pub fn send(
     announce(tx, (key, stamp), EventKind::MessageCreated)
 }
 
-/// Sends a message again that has failed, behind all others of its conversation.
+/// Retries a failed message, behind all others of its conversation.
 ///
-/// `Conflict` when it has not failed, when its account was removed, and, unless `force` is given, when it may have been
-/// sent: then it may arrive twice.
+/// `Conflict` when it has not failed, when its account was removed, and, without `force`, when it may have been sent: then it
+/// may arrive twice.
 pub fn retry(
     tx: &Transaction<'_>,
     (customer, conversation): (CustomerId, ConversationId),

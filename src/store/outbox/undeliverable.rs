@@ -1,16 +1,17 @@
-//! What can be delivered no more: because its account was removed, or because it names somebody who was erased.
+//! Deliveries that can no longer be made: their account was removed, or they mention somebody who was erased.
 
 use crate::error::Result;
 use crate::model::chats::message::FailureReason;
 use crate::model::id::MessageId;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::messages;
+use crate::store::dispatch::advance;
 use crate::store::engine::transaction::Transaction;
 use crate::store::outbox::deliveries::{NAMES_ERASED, fail};
-use crate::store::outbox::lanes;
+use crate::store::outbox::lanes::{self, LineOutbox};
 
-/// Ends everything that waits to be sent by an account, and tells which messages that were. What may have been sent
-/// already ends as unknown.
+/// Fails everything that an account has not sent yet, and returns those messages. The outcome of what may have been sent is
+/// unknown.
 pub(in crate::store) fn end_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<Vec<MessageId>> {
     const SQL_MESSAGES: &str = "
         SELECT message_stamp, max(ambiguous OR state = 'sending')
@@ -33,12 +34,12 @@ pub(in crate::store) fn end_all_of_account(tx: &Transaction<'_>, account: i64) -
             settled.push(messages::settle(tx, (lane, stamp), Some(failure))?);
         }
         tx.prepare_cached(SQL_FAIL)?.execute([lane])?;
-        lanes::advance(tx, lane)?;
+        advance::<LineOutbox>(tx, lane)?;
     }
     Ok(settled)
 }
 
-/// What of a message was not accepted goes out no more, because its bytes name somebody who is erased.
+/// Fails the requests of a message that LINE has not accepted, and removes their bytes, which mention somebody who is erased.
 pub(in crate::store) fn give_up(tx: &Transaction<'_>, message: (i64, Timestamp)) -> Result<()> {
     const SQL_WAITING: &str = "
         SELECT max(ambiguous = 1 OR state = 'sending')

@@ -1,4 +1,4 @@
-//! Deliveries that cannot be read any more.
+//! Deliveries whose rows are damaged.
 
 use rusqlite::OptionalExtension;
 
@@ -6,11 +6,13 @@ use crate::error::Result;
 use crate::model::chats::message::FailureReason;
 use crate::model::id::MessageId;
 use crate::model::timestamp::Timestamp;
+use crate::store::dispatch::advance;
 use crate::store::engine::damage::{DAMAGED, get_or, only_its_own};
 use crate::store::engine::transaction::Transaction;
-use crate::store::outbox::{deliveries, lanes};
+use crate::store::outbox::deliveries;
+use crate::store::outbox::lanes::LineOutbox;
 
-/// The oldest delivery of a conversation cannot be read: it has failed, and its message with it, if that is there.
+/// Fails the oldest delivery of a conversation, which cannot be read, and its message if that is there.
 pub(in crate::store) fn give_up_head(tx: &Transaction<'_>, conversation: i64) -> Result<Option<MessageId>> {
     const SQL: &str = "
         SELECT key, message_stamp
@@ -23,7 +25,7 @@ pub(in crate::store) fn give_up_head(tx: &Transaction<'_>, conversation: i64) ->
         Ok((row.get::<_, i64>("key")?, get_or(row, "message_stamp", Timestamp::NEVER)?))
     });
     let Some((key, stamp)) = found.optional()? else {
-        return lanes::advance(tx, conversation).map(|()| None);
+        return advance::<LineOutbox>(tx, conversation).map(|()| None);
     };
     let end =
         |tx: &Transaction<'_>| deliveries::fail(tx, (conversation, stamp), FailureReason::Internal, DAMAGED);
@@ -31,5 +33,5 @@ pub(in crate::store) fn give_up_head(tx: &Transaction<'_>, conversation: i64) ->
         return Ok(Some(message));
     }
     tx.prepare_cached(SQL_END)?.execute((key, DAMAGED))?;
-    lanes::advance(tx, conversation).map(|()| None)
+    advance::<LineOutbox>(tx, conversation).map(|()| None)
 }

@@ -1,45 +1,46 @@
-//! What customers are told: each event once it was committed, in order within its conversation, until the receiver has
-//! taken it or the schedule ends.
+//! Webhook deliveries: each event once it is committed, in order within its conversation, until the receiver takes it or the
+//! schedule ends.
 
 use rusqlite::Row;
 use serde::Serialize;
 
 use crate::contract::views::EventView;
 use crate::error::{Error, Result};
-use crate::model::capacity::Capacity;
-use crate::model::id::EventId;
+use crate::model::id::{EventId, MessageId};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
 use crate::model::webhooks::webhook::{AttemptError, WebhookDecision, WebhookOutcome, WebhookProgress};
 use crate::model::webhooks::webhook_delivery::{DeliveryState, WebhookAttempt};
-use crate::store::engine::damage::{only_its_own, sound};
+use crate::store::dispatch::{self, Head, Lane, Outbox};
+use crate::store::engine::damage::sound;
 use crate::store::engine::transaction::Transaction;
 use crate::store::events::{self, EventSubject};
-use crate::store::webhooks::lanes::Lane;
+use crate::store::webhooks::endpoints::Receiver;
+use crate::store::webhooks::lanes::WebhookOutbox;
 use crate::store::webhooks::{endpoints, lanes};
 
-/// Of each delivery the newest attempts are kept: as many as the schedule has, and those of four replays.
+/// How many attempts of a delivery are kept, the newest: as many as the schedule has, and those of four replays.
 const ATTEMPTS_MAX: u32 = 50;
 
-/// A delivery that is under way: it is this caller's until it is recorded.
+/// A webhook in flight. It belongs to the caller until it is recorded.
 #[derive(Debug, Clone)]
 pub struct ClaimedWebhook {
     event: i64,
     lane: i64,
     customer: i64,
     is_probe: bool,
-    /// Whether its receiver gave no answer in time at the last attempt.
+    /// Whether the last attempt of its endpoint timed out.
     pub slow: bool,
-    /// The same for every attempt: the receiver knows by it what it has taken before.
+    /// The same for every attempt, so that the receiver recognizes what it has taken before.
     pub id: EventId,
-    /// Where it goes.
+    /// The endpoint's address.
     pub uri: String,
     /// The HTTP method.
     pub method: String,
-    /// With each of these it is signed.
+    /// Each of these signs it.
     pub secrets: Vec<Secret>,
-    /// The exact bytes: the same for every attempt, unless what they tell was withdrawn.
+    /// The exact bytes: the same for every attempt, unless their message was unsent.
     pub body: Vec<u8>,
     /// What a decision about it needs to know.
     pub progress: WebhookProgress,
@@ -47,7 +48,16 @@ pub struct ClaimedWebhook {
     pub number: u32,
 }
 
-/// Tells a customer what something has become: an event for those who read, and a delivery if it has said where.
+/// What is recorded of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub enum AttemptRecord {
+    /// The attempt, and what follows from it.
+    Attempted(WebhookAttempt, WebhookDecision),
+    /// Its outcome cannot be recorded: the delivery is due again at this time.
+    Unknown(Timestamp),
+}
+
+/// Announces a change to a customer: an event for its feeds, and a webhook if it has an endpoint.
 pub(in crate::store) fn announce(
     tx: &Transaction<'_>,
     subject: &EventSubject,
@@ -58,7 +68,7 @@ pub(in crate::store) fn announce(
     enqueue(tx, event, (subject.customer, subject.conversation))
 }
 
-/// Lets a customer be told of an event, if it has said where.
+/// Queues a webhook for an event, if the customer has an endpoint.
 fn enqueue(
     tx: &Transaction<'_>,
     (event, id): (i64, EventId),
@@ -76,17 +86,57 @@ fn enqueue(
     Ok(())
 }
 
-/// Takes what is due, at most one delivery of each lane, and no more of one customer than `each` at once.
-pub fn claim(tx: &Transaction<'_>, room: Capacity, each: usize) -> Result<Vec<ClaimedWebhook>> {
-    let mut claims = Vec::new();
-    for lane in lanes::due(tx, room, each)? {
-        claims.extend(claim_head(tx, &lane)?);
+impl Outbox for WebhookOutbox {
+    const TABLE: &'static str = "webhook_deliveries";
+
+    type Claim = ClaimedWebhook;
+    type Record = AttemptRecord;
+
+    fn is_slow(claim: &ClaimedWebhook) -> bool {
+        claim.slow
     }
-    Ok(claims)
+
+    fn due_alone(tx: &Transaction<'_>, claim: &ClaimedWebhook) -> Result<Option<Lane<Receiver>>> {
+        lanes::due_alone(tx, claim.customer, claim.lane)
+    }
+
+    fn start_head(
+        &self,
+        tx: &Transaction<'_>,
+        lane: &Lane<Receiver>,
+        _outcomes: &mut Vec<MessageId>,
+    ) -> Result<Head<ClaimedWebhook>> {
+        const SQL: &str = "
+            UPDATE webhook_deliveries SET state = 'sending', last_attempt_at = ?2, first_attempt_at = ?3
+            WHERE event = ?1";
+        let Some(claim) = head(tx, lane)? else { return Ok(Head::Missing) };
+        tx.prepare_cached(SQL)?.execute((claim.event, tx.now(), claim.progress.first_attempt_at))?;
+        Ok(Head::Started(claim))
+    }
+
+    fn give_up_head(tx: &Transaction<'_>, conversation: i64) -> Result<Option<MessageId>> {
+        give_up_head(tx, conversation).map(|()| None)
+    }
+
+    fn record(
+        tx: &Transaction<'_>,
+        claim: &ClaimedWebhook,
+        record: &AttemptRecord,
+    ) -> Result<Option<MessageId>> {
+        let recorded = match record {
+            AttemptRecord::Attempted(attempt, decision) => record_decision(tx, claim, attempt, *decision),
+            AttemptRecord::Unknown(due) => release(tx, claim, *due),
+        };
+        recorded.map(|()| None)
+    }
+
+    fn recover_deliveries(tx: &Transaction<'_>) -> Result<()> {
+        recover(tx)
+    }
 }
 
-/// Writes an attempt down, with what follows from it for the delivery and for the receiver.
-pub fn record(
+/// Records an attempt, and what follows from it for the delivery and for the endpoint.
+fn record_decision(
     tx: &Transaction<'_>,
     claim: &ClaimedWebhook,
     attempt: &WebhookAttempt,
@@ -110,37 +160,23 @@ pub fn record(
     }
     endpoints::note(tx, claim.customer, attempt.outcome, claim.is_probe)?;
     match due {
-        Some(at) if is_there => lanes::wait(tx, claim.lane, at),
-        _ => lanes::advance(tx, claim.lane),
+        Some(at) if is_there => dispatch::free::<WebhookOutbox>(tx, claim.lane, at),
+        _ => dispatch::advance::<WebhookOutbox>(tx, claim.lane),
     }
 }
 
-/// What came of an attempt is not known: it goes out again then.
-pub fn release(tx: &Transaction<'_>, claim: &ClaimedWebhook, at: Timestamp) -> Result<()> {
+/// Releases a delivery whose outcome is unknown: it is due again at this time.
+fn release(tx: &Transaction<'_>, claim: &ClaimedWebhook, due: Timestamp) -> Result<()> {
     const SQL: &str =
         "UPDATE webhook_deliveries SET state = 'waiting' WHERE event = ?1 AND state = 'sending'";
     tx.prepare_cached(SQL)?.execute([claim.event])?;
-    lanes::wait(tx, claim.lane, at)
+    dispatch::free::<WebhookOutbox>(tx, claim.lane, due)
 }
 
-/// The same, and takes the lane's next delivery at once if it is due.
-pub fn record_and_go_on(
-    tx: &Transaction<'_>,
-    claim: &ClaimedWebhook,
-    attempt: &WebhookAttempt,
-    decision: WebhookDecision,
-) -> Result<Option<ClaimedWebhook>> {
-    record(tx, claim, attempt, decision)?;
-    match lanes::due_alone(tx, claim.customer, claim.lane)? {
-        Some(lane) => claim_head(tx, &lane),
-        None => Ok(None),
-    }
-}
-
-/// Puts back what was under way when the process ended. The receiver may have taken it, and is told again.
-pub fn recover(tx: &Transaction<'_>) -> Result<()> {
+/// Releases what was in flight when the process ended. The receiver may have taken it, and gets it again.
+fn recover(tx: &Transaction<'_>) -> Result<()> {
     const SQL: &str = "
-        UPDATE webhook_deliveries INDEXED BY webhook_deliveries_waiting
+        UPDATE webhook_deliveries
         SET state = 'waiting', attempts = attempts + 1, tm_update = ?1
         WHERE state IN ('waiting', 'sending') AND state = 'sending'
         RETURNING event, attempts, last_attempt_at";
@@ -152,49 +188,28 @@ pub fn recover(tx: &Transaction<'_>) -> Result<()> {
         let duration = tx.now().since(started_at);
         record_attempt(tx, event, &WebhookAttempt { number, started_at, duration, outcome })?;
     }
-    lanes::recover(tx)
+    Ok(())
 }
 
-/// Takes the oldest delivery of a lane. One that is damaged has failed, and holds up no other.
-fn claim_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<ClaimedWebhook>> {
-    match only_its_own(tx.attempt(|tx| take_head(tx, lane)), "webhook_deliveries")? {
-        Ok(claim) => Ok(claim),
-        Err(_) => give_up_head(tx, lane).map(|()| None),
-    }
-}
-
-/// The oldest delivery of a lane cannot be read.
-fn give_up_head(tx: &Transaction<'_>, lane: &Lane) -> Result<()> {
+/// Fails the oldest delivery of a lane, which cannot be read.
+fn give_up_head(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "
         UPDATE webhook_deliveries SET state = 'failed', tm_update = ?2
         WHERE event = (
             SELECT min(event)
-            FROM webhook_deliveries INDEXED BY webhook_deliveries_waiting
+            FROM webhook_deliveries
             WHERE conversation = ?1 AND state IN ('waiting', 'sending')
         )";
-    tx.prepare_cached(SQL)?.execute((lane.conversation, tx.now()))?;
-    lanes::advance(tx, lane.conversation)
+    tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
+    dispatch::advance::<WebhookOutbox>(tx, conversation)
 }
 
-/// Takes the oldest delivery of a lane; a lane without one ends.
-fn take_head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<ClaimedWebhook>> {
-    const SQL: &str = "
-        UPDATE webhook_deliveries SET state = 'sending', last_attempt_at = ?2, first_attempt_at = ?3
-        WHERE event = ?1";
-    let Some(claim) = head(tx, lane)? else {
-        lanes::advance(tx, lane.conversation)?;
-        return Ok(None);
-    };
-    tx.prepare_cached(SQL)?.execute((claim.event, tx.now(), claim.progress.first_attempt_at))?;
-    lanes::take(tx, lane)?;
-    Ok(Some(claim))
-}
-
-fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<ClaimedWebhook>> {
+/// The oldest delivery of a lane.
+fn head(tx: &Transaction<'_>, lane: &Lane<Receiver>) -> Result<Option<ClaimedWebhook>> {
     const SQL: &str = "
         SELECT sequence, attempts + 1 AS number, tries + 1 AS tries, coalesce(first_attempt_at, ?2) AS first_attempt_at,
             e.id, kind, created_at, e.conversation, data
-        FROM webhook_deliveries d INDEXED BY webhook_deliveries_waiting JOIN events e ON e.sequence = d.event
+        FROM webhook_deliveries d JOIN events e ON e.sequence = d.event
         WHERE d.conversation = ?1 AND state IN ('waiting', 'sending')
         ORDER BY event
         LIMIT 1";
@@ -203,12 +218,12 @@ fn head(tx: &Transaction<'_>, lane: &Lane) -> Result<Option<ClaimedWebhook>> {
     rows.next()?.map(|row| from_row(row, lane)).transpose()
 }
 
-fn from_row(row: &Row<'_>, lane: &Lane) -> Result<ClaimedWebhook> {
+fn from_row(row: &Row<'_>, lane: &Lane<Receiver>) -> Result<ClaimedWebhook> {
     let shown = events::show(row, |event, _| {
         let body = serde_json::to_vec(&EventView::from(event)).map_err(Error::internal);
         (event.sequence, event.id, body)
     });
-    let ((event, id, body), receiver) = (shown?, &lane.receiver);
+    let ((event, id, body), receiver) = (shown?, &lane.party);
     Ok(ClaimedWebhook {
         event,
         lane: lane.conversation,

@@ -1,4 +1,4 @@
-//! How customers are told of events: the secrets that sign, and whether the receiver works.
+//! Webhook endpoints: their addresses, signing secrets, and whether they work.
 
 use std::time::Duration;
 
@@ -15,26 +15,42 @@ use crate::store::engine::damage::{get_or, sound, text};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 
-/// For how long the secret before the present one signs too.
+/// How long the previous secret keeps signing after a rotation.
 pub const ROTATION_TIME: Duration = Duration::from_hours(24);
 
-/// The method of a customer who has named none.
+/// The method of a customer who has set none.
 const METHOD: &str = "POST";
 
-/// What signs, and where it goes.
+/// The endpoints with an address that meet a condition, as [`receiver`] reads them, with this number of deliveries in flight.
+macro_rules! receivers {
+    ($in_flight:literal, $condition:literal) => {
+        concat!(
+            "SELECT customer, webhook_uri, webhook_method, unseal(secret, 'webhook_endpoints.secret', e.id) AS secret,
+                unseal(secret_previous, 'webhook_endpoints.secret_previous', e.id) AS secret_previous,
+                secret_previous_until, slow, paused_until, ",
+            $in_flight,
+            " AS in_flight
+            FROM webhook_endpoints e JOIN customers c ON c.key = e.customer
+            WHERE webhook_uri <> '' AND ",
+            $condition
+        )
+    };
+}
+
+/// An endpoint with deliveries.
 #[derive(Debug, Clone)]
-pub(in crate::store) struct Receiver {
+pub struct Receiver {
     pub(in crate::store) customer: i64,
     pub(in crate::store) uri: String,
     pub(in crate::store) method: String,
     pub(in crate::store) secrets: Vec<Secret>,
     pub(in crate::store) slow: bool,
     pub(in crate::store) paused_until: Option<Timestamp>,
-    /// Deliveries that are under way to it.
+    /// How many deliveries to it are in flight.
     pub(in crate::store) in_flight: usize,
 }
 
-/// The customer's endpoint; nowhere for a customer who is not known. A short, indexed read.
+/// The customer's endpoint; one without an address for an unknown customer. A short, indexed read.
 pub fn get(connection: &Connection, customer: CustomerId) -> Result<WebhookEndpoint> {
     const SQL: &str = "
         SELECT webhook_uri, webhook_method, secret_previous_until, failing_since, failing_last, paused_until,
@@ -45,7 +61,7 @@ pub fn get(connection: &Connection, customer: CustomerId) -> Result<WebhookEndpo
     Ok(found.unwrap_or_default())
 }
 
-/// The secret with which the customer is told of events; `None` before there is one. A short, indexed read.
+/// The secret that signs the customer's webhooks; `None` before there is one. A short, indexed read.
 pub fn secret(connection: &Connection, customer: CustomerId) -> Result<Option<Secret>> {
     const SQL: &str = "
         SELECT unseal(secret, 'webhook_endpoints.secret', id)
@@ -54,15 +70,15 @@ pub fn secret(connection: &Connection, customer: CustomerId) -> Result<Option<Se
     Ok(connection.prepare_cached(SQL)?.query_row([customer], |row| row.get(0)).optional()?)
 }
 
-/// Makes sure that the customer has a secret, and says whether it is a new one.
+/// Makes sure that the customer has a secret, and returns whether it is a new one.
 ///
-/// `NotFound` for a customer who is not known.
+/// `NotFound` for an unknown customer.
 pub fn open(tx: &Transaction<'_>, customer: CustomerId) -> Result<bool> {
     ensure(tx, keys::customer(tx, customer)?)
 }
 
-/// Exchanges the secret. The one before signs too for [`ROTATION_TIME`], and no other does from now on. A customer
-/// without a secret gets one.
+/// Rotates the secret. The previous one keeps signing for [`ROTATION_TIME`], and older ones stop at once. A customer without
+/// a secret gets one.
 pub fn rotate(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
     const SQL: &str = "
         UPDATE webhook_endpoints
@@ -78,7 +94,7 @@ pub fn rotate(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
     Ok(())
 }
 
-/// Whether the customer has said where it wants to be told; then it has a secret from now on.
+/// Whether the customer has an address for webhooks; if so, it has a secret from now on.
 pub(in crate::store) fn is_wanted(tx: &Transaction<'_>, customer: i64) -> Result<bool> {
     const SQL: &str = "SELECT webhook_uri <> '' FROM customers WHERE key = ?1";
     let is_wanted = tx.prepare_cached(SQL)?.query_row([customer], |row| row.get(0))?;
@@ -88,8 +104,8 @@ pub(in crate::store) fn is_wanted(tx: &Transaction<'_>, customer: i64) -> Result
     Ok(is_wanted)
 }
 
-/// Gives a customer a secret, unless it has one; says whether it did. A row that has its id belongs to it, whatever a flaw
-/// has made of the number of its customer.
+/// Gives a customer a secret unless it has one, and returns whether it did. A row with the customer's id is the customer's,
+/// even if damage has changed its private key.
 fn ensure(tx: &Transaction<'_>, customer: i64) -> Result<bool> {
     const SQL_LOOK: &str = "SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE customer = ?1)";
     const SQL: &str = "
@@ -105,52 +121,38 @@ fn ensure(tx: &Transaction<'_>, customer: i64) -> Result<bool> {
     Ok(!is_there)
 }
 
-/// The receivers that are to be told something, those with the least under way first.
-pub(in crate::store) fn with_lanes(connection: &Connection, now: Timestamp) -> Result<Vec<Receiver>> {
-    const SQL: &str = "
-        SELECT customer, webhook_uri, webhook_method, unseal(secret, 'webhook_endpoints.secret', e.id) AS secret,
-            unseal(secret_previous, 'webhook_endpoints.secret_previous', e.id) AS secret_previous,
-            secret_previous_until, slow, paused_until,
-            (SELECT count(*) FROM webhook_lanes l WHERE l.customer = e.customer AND l.in_flight = 1) AS in_flight
-        FROM webhook_endpoints e JOIN customers c ON c.key = e.customer
-        WHERE disabled_at IS NULL AND webhook_uri <> ''
-            AND EXISTS (SELECT 1 FROM webhook_lanes l WHERE l.customer = e.customer)
-        ORDER BY in_flight";
+/// The endpoints with lanes, those with the fewest deliveries in flight first.
+pub(super) fn with_lanes(connection: &Connection, now: Timestamp) -> Result<Vec<Receiver>> {
+    const SQL: &str = receivers!(
+        "(SELECT count(*) FROM webhook_lanes l WHERE l.customer = e.customer AND l.in_flight = 1)",
+        "disabled_at IS NULL AND EXISTS (SELECT 1 FROM webhook_lanes l WHERE l.customer = e.customer)
+        ORDER BY in_flight"
+    );
     let mut statement = connection.prepare_cached(SQL)?;
     let receivers = statement.query_map([], |row| receiver(row, now))?;
     Ok(sound(receivers, "webhook_endpoints").collect::<rusqlite::Result<_>>()?)
 }
 
-/// This receiver, if it may be told something.
-pub(in crate::store) fn open_to(
-    connection: &Connection,
-    customer: i64,
-    now: Timestamp,
-) -> Result<Option<Receiver>> {
-    const SQL: &str = "
-        SELECT customer, webhook_uri, webhook_method, unseal(secret, 'webhook_endpoints.secret', e.id) AS secret,
-            unseal(secret_previous, 'webhook_endpoints.secret_previous', e.id) AS secret_previous,
-            secret_previous_until, slow, paused_until,
-            0 AS in_flight
-        FROM webhook_endpoints e JOIN customers c ON c.key = e.customer
-        WHERE customer = ?1 AND disabled_at IS NULL AND paused_until IS NULL AND webhook_uri <> ''";
+/// This endpoint, if it is neither disabled nor paused.
+pub(super) fn open_to(connection: &Connection, customer: i64, now: Timestamp) -> Result<Option<Receiver>> {
+    const SQL: &str = receivers!("0", "customer = ?1 AND disabled_at IS NULL AND paused_until IS NULL");
     Ok(connection.prepare_cached(SQL)?.query_row([customer], |row| receiver(row, now)).optional()?)
 }
 
-/// A delivery that goes first is under way: the next one would go first after this time.
-pub(in crate::store) fn put_off_probe(tx: &Transaction<'_>, customer: i64, until: Timestamp) -> Result<()> {
+/// Postpones the next probe, because one is in flight.
+pub(super) fn postpone_probe(tx: &Transaction<'_>, customer: i64, until: Timestamp) -> Result<()> {
     const SQL: &str = "UPDATE webhook_endpoints SET paused_until = ?2 WHERE customer = ?1";
     tx.prepare_cached(SQL)?.execute((customer, until))?;
     Ok(())
 }
 
-/// Notes what an attempt says about the receiver. A pause is over only when the delivery that went first says so: others
-/// may have left before it began.
+/// Records what an attempt says about the endpoint. Only the probe ends a pause: other attempts may have started before it
+/// began.
 pub(in crate::store) fn note(
     tx: &Transaction<'_>,
     customer: i64,
     outcome: WebhookOutcome,
-    went_first: bool,
+    was_probe: bool,
 ) -> Result<()> {
     const SQL: &str = "
         UPDATE webhook_endpoints
@@ -164,7 +166,7 @@ pub(in crate::store) fn note(
     let paused_until = if let Effect::Pause(until) = effect { Some(until) } else { None };
     let (since, last) = (failing.map(|failing| failing.since), failing.map(|failing| failing.last));
     let slow = outcome.timed_out();
-    tx.prepare_cached(SQL)?.execute((customer, slow, since, last, went_first, paused_until))?;
+    tx.prepare_cached(SQL)?.execute((customer, slow, since, last, was_probe, paused_until))?;
     if let Effect::Disable(reason) = effect {
         tx.prepare_cached(SQL_DISABLE)?.execute((customer, reason, tx.now()))?;
     }

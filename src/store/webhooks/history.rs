@@ -1,4 +1,4 @@
-//! What became of what customers are told: to be listed, and to be told once more.
+//! The history of webhook deliveries: lists them and replays them.
 
 use std::time::Duration;
 
@@ -14,56 +14,69 @@ use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 use crate::store::webhooks::lanes;
 
-/// Which deliveries are asked for.
+/// The deliveries that meet a condition, as [`delivery`] reads them. The outer joins keep damaged rows, so that they are
+/// noticed.
+macro_rules! deliveries {
+    ($condition:literal) => {
+        concat!(
+            "SELECT d.id, e.kind, v.id AS conversation, d.state, d.attempts, d.tm_create, d.tm_update, a.number, started_at,
+                duration_milliseconds, status, error, CASE WHEN d.state = 'waiting' AND d.event = (
+                    SELECT min(event) FROM webhook_deliveries w
+                    WHERE w.conversation = d.conversation AND w.state IN ('waiting', 'sending')
+                ) THEN (SELECT due_at FROM webhook_lanes l WHERE l.conversation = d.conversation) END AS due_at
+            FROM webhook_deliveries d
+            LEFT JOIN events e ON e.sequence = d.event
+            LEFT JOIN conversations v ON v.key = d.conversation
+            LEFT JOIN webhook_attempts a ON a.event = d.event AND a.number = d.attempts
+            WHERE ",
+            $condition
+        )
+    };
+}
+
+/// Which deliveries to list.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeliveryFilter {
-    /// Those in this state.
+    /// Only those in this state.
     pub state: Option<DeliveryState>,
-    /// Those of this conversation.
+    /// Only those of this conversation.
     pub conversation: Option<ConversationId>,
 }
 
-/// A page of a customer's deliveries, newest first. It may take long: those that the filter leaves out are read too.
+/// A page of a customer's deliveries, newest first. It may take long: deliveries that the filter excludes are read too.
 ///
-/// `NotFound` for a conversation of somebody else.
+/// `NotFound` for another customer's conversation.
 pub fn page(
     connection: &Connection,
     customer: CustomerId,
     filter: DeliveryFilter,
     page: Page,
 ) -> Result<Vec<WebhookDelivery>> {
-    const SQL: &str = "
-        SELECT event
-        FROM webhook_deliveries
-        WHERE customer = ?1 AND tm_create < ?2 AND (?3 IS NULL OR conversation = ?3)
-        ORDER BY tm_create DESC
-        LIMIT ?4";
-    const SQL_IN_STATE: &str = "
-        SELECT event
-        FROM webhook_deliveries
-        WHERE customer = ?1 AND tm_create < ?2 AND (?3 IS NULL OR conversation = ?3) AND state = ?5
-        ORDER BY tm_create DESC
-        LIMIT ?4";
+    const SQL: &str = deliveries!(
+        "d.customer = ?1 AND d.tm_create < ?2 AND (?3 IS NULL OR d.conversation = ?3)
+        ORDER BY d.tm_create DESC
+        LIMIT ?4"
+    );
+    const SQL_IN_STATE: &str = deliveries!(
+        "d.customer = ?1 AND d.tm_create < ?2 AND (?3 IS NULL OR d.conversation = ?3) AND d.state = ?5
+        ORDER BY d.tm_create DESC
+        LIMIT ?4"
+    );
     let conversation =
         filter.conversation.map(|id| keys::conversation(connection, customer, id)).transpose()?;
-    // Somebody who is not known has been told nothing.
+    // An unknown customer has no deliveries.
     let customer = match keys::customer(connection, customer) {
         Err(Error::NotFound(_)) => return Ok(Vec::new()),
         found => found?,
     };
-    let read = |row: &Row<'_>| row.get(0);
-    let events: Vec<i64> = match filter.state {
-        None => connection
-            .prepare_cached(SQL)?
-            .query_map((customer, page.before, conversation, page.size + SPARE), read)?
-            .collect::<rusqlite::Result<_>>()?,
-        Some(state) => connection
-            .prepare_cached(SQL_IN_STATE)?
-            .query_map((customer, page.before, conversation, page.size + SPARE, state), read)?
-            .collect::<rusqlite::Result<_>>()?,
+    let limit = page.size + SPARE;
+    let mut statement = connection.prepare_cached(filter.state.map_or(SQL, |_| SQL_IN_STATE))?;
+    let rows = match filter.state {
+        None => statement.query_map((customer, page.before, conversation, limit), delivery)?,
+        Some(state) => statement.query_map((customer, page.before, conversation, limit, state), delivery)?,
     };
-    let deliveries = sound(events.into_iter().map(|event| one(connection, event)), "webhook_deliveries");
-    Ok(deliveries.take(size_of(page)).collect::<rusqlite::Result<_>>()?)
+    let deliveries = sound(rows, "webhook_deliveries").take(size_of(page));
+    Ok(deliveries.collect::<rusqlite::Result<_>>()?)
 }
 
 /// One delivery, with its attempts from the oldest to the newest. A short, indexed read.
@@ -84,9 +97,9 @@ pub fn get(
     Ok((one(connection, event)?, attempts))
 }
 
-/// Tells the customer once more of something that it was told, or could not be told. The schedule begins anew.
+/// Delivers a webhook again, whether it was delivered or failed. Its schedule starts over.
 ///
-/// `Conflict` while it is under way.
+/// `Conflict` while it is in flight.
 pub fn replay(tx: &Transaction<'_>, customer: CustomerId, id: EventId) -> Result<()> {
     const SQL: &str = "
         UPDATE webhook_deliveries SET state = 'waiting', tries = 0, first_attempt_at = NULL, tm_update = ?2
@@ -94,10 +107,10 @@ pub fn replay(tx: &Transaction<'_>, customer: CustomerId, id: EventId) -> Result
         RETURNING customer, conversation";
     let event = find(tx, customer, id)?;
     let place = tx.prepare_cached(SQL)?.query_row((event, tx.now()), |row| Ok((row.get(0)?, row.get(1)?)));
-    let in_flight = || Error::Conflict("the delivery is under way".to_owned());
+    let in_flight = || Error::Conflict("the delivery is in flight".to_owned());
     let (customer, conversation) = place.optional()?.ok_or_else(in_flight)?;
     lanes::open(tx, customer, conversation)?;
-    lanes::hurry(tx, conversation)?;
+    lanes::make_due(tx, conversation)?;
     tx.note_webhook();
     Ok(())
 }
@@ -112,17 +125,7 @@ fn find(connection: &Connection, customer: CustomerId, id: EventId) -> Result<i6
 }
 
 fn one(connection: &Connection, event: i64) -> rusqlite::Result<WebhookDelivery> {
-    const SQL: &str = "
-        SELECT d.id, e.kind, v.id AS conversation, d.state, d.attempts, d.tm_create, d.tm_update, a.number, started_at,
-            duration_milliseconds, status, error, CASE WHEN d.state = 'waiting' AND d.event = (
-                SELECT min(event) FROM webhook_deliveries w
-                WHERE w.conversation = d.conversation AND w.state IN ('waiting', 'sending')
-            ) THEN (SELECT due_at FROM webhook_lanes l WHERE l.conversation = d.conversation) END AS due_at
-        FROM webhook_deliveries d
-        JOIN events e ON e.sequence = d.event
-        JOIN conversations v ON v.key = d.conversation
-        LEFT JOIN webhook_attempts a ON a.event = d.event AND a.number = d.attempts
-        WHERE d.event = ?1";
+    const SQL: &str = deliveries!("d.event = ?1");
     connection.prepare_cached(SQL)?.query_row([event], delivery)
 }
 

@@ -1,4 +1,4 @@
-//! Beginning again with a receiver, as if nothing were known of it.
+//! Resets an endpoint: its past failures are forgotten.
 
 use crate::error::Result;
 use crate::model::id::CustomerId;
@@ -6,12 +6,12 @@ use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 use crate::store::webhooks::{endpoints, lanes};
 
-/// Tells the endpoint again what it was not told, at once.
+/// Enables the endpoint, and makes everything that waits for it due.
 pub fn enable(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
     receiver(tx, keys::customer(tx, customer)?)
 }
 
-/// The same where it was disabled.
+/// Enables the endpoint if it is disabled.
 pub fn enable_if_disabled(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
     match endpoints::get(tx, customer)?.disabled {
         Some(_) => enable(tx, customer),
@@ -19,7 +19,7 @@ pub fn enable_if_disabled(tx: &Transaction<'_>, customer: CustomerId) -> Result<
     }
 }
 
-/// What was known of the old receiver does not hold for a new one.
+/// Forgets what was known of the endpoint, which may have a new receiver, and makes what waits for it due.
 pub(in crate::store) fn receiver(tx: &Transaction<'_>, customer: i64) -> Result<()> {
     const SQL: &str = "
         UPDATE webhook_endpoints
@@ -27,7 +27,7 @@ pub(in crate::store) fn receiver(tx: &Transaction<'_>, customer: i64) -> Result<
             disabled_at = NULL
         WHERE customer = ?1";
     tx.prepare_cached(SQL)?.execute([customer])?;
-    lanes::make_due(tx, customer)?;
+    lanes::make_all_due(tx, customer)?;
     tx.note_webhook();
     Ok(())
 }

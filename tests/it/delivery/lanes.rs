@@ -10,7 +10,8 @@ use kaiwa::model::delivery::Policy;
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::sandbox::records::RequestRecord;
 use kaiwa::store::Store;
-use kaiwa::store::outbox::claims;
+use kaiwa::store::dispatch;
+use kaiwa::store::outbox::lanes::LineOutbox;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -80,7 +81,8 @@ async fn hanging_chats_of_five_accounts_leave_three_quarters_of_the_slots_to_the
     let (mut taken, mut slow) = (0, 0);
     loop {
         let room = Capacity::left(40, taken, slow);
-        let claim = store.write(Timestamp::now(), move |tx| claims::claim(tx, room, &policy));
+        let claim =
+            store.write(Timestamp::now(), move |tx| dispatch::claim(tx, &LineOutbox { policy }, room));
         let claims = claim.await.unwrap().claims;
         if claims.is_empty() {
             break;
