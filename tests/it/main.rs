@@ -1,4 +1,4 @@
-//! The server as its users meet it: over HTTP, on a free port, with a database and a LINE of its own.
+//! The server as its users see it: over HTTP, on a free port, with its own database and its own LINE.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod accounts;

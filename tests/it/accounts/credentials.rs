@@ -1,4 +1,4 @@
-//! Two channel secrets during a rotation, and tokens that are fetched and live for minutes.
+//! Two channel secrets during a rotation, and fetched tokens that are valid for minutes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! LINE accounts: what goes in, what comes out, and what never does.
+//! LINE accounts: what can be written, what is returned, and what never is.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! LINE accounts: their lifecycle, their credentials, and who may see what.
+//! LINE accounts: their lifecycle, their credentials, and isolation between customers.
 
 mod credentials;
 mod lifecycle;

@@ -1,4 +1,4 @@
-//! A channel that is connected again: the conversations of its removed account go on.
+//! A reconnected channel: the conversations of its removed account continue.
 
 use awc::http::Method;
 use kaiwa::line::signature;
@@ -11,7 +11,7 @@ use crate::harness::server::{TestServer, text_event};
 
 const PATH: &str = "/v1.0/conversation_accounts";
 
-/// Connects the channel of the server's account as a further one, and returns its id.
+/// Connects the channel of the server's account as another account and returns its id.
 async fn connect(server: &TestServer, customer: CustomerId) -> String {
     let channel = server.line.platform.channel();
     let body = json!({ "type": "line", "secret": channel.secret.expose(), "token": channel.token.expose() });
@@ -75,7 +75,7 @@ async fn a_channel_is_recognized_by_its_first_webhook_while_line_is_unreachable(
     let conversation = server.conversation_with(&alice).await;
     remove(&server, server.account).await;
 
-    // In the configuration it has another id now, and nobody asks LINE about it.
+    // The configuration now gives it another id, and LINE is not asked about it.
     let id = AccountId::new(Timestamp::now());
     server.restart_with(|config| config.accounts[0].id = id);
     deliver(&server, &id.to_string(), &text_event(&alice, "again")).await;

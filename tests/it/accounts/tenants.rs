@@ -1,4 +1,4 @@
-//! A customer sees what is theirs; what belongs to another does not exist.
+//! A customer sees only their own data; that of another customer does not exist for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,7 @@ async fn ids_of_another_customer_respond_exactly_like_unknown_ids() {
     assert_eq!(server.executed(&server.user("Alice")), ["private"]);
 }
 
-/// A request that names something by its id.
+/// A request that names a resource by its id.
 struct Asking {
     operation: String,
     method: Method,
@@ -57,8 +57,8 @@ struct Asking {
     body: String,
 }
 
-/// Every operation of the document that takes an id and a token, once for each id in its query. In the place of each id
-/// stands the name of its parameter.
+/// Every operation of the document that takes an id and a token, once for each id in its query. Each id is replaced
+/// by the name of its parameter.
 fn askings() -> Vec<Asking> {
     let mut askings = Vec::new();
     for (path, method, operation) in contract::operations() {
@@ -91,7 +91,7 @@ fn askings() -> Vec<Asking> {
     askings
 }
 
-/// Something of each kind that has an id, by the name of the parameter.
+/// One resource of each kind that has an id, by the name of the parameter.
 async fn things_of(server: &TestServer) -> BTreeMap<&'static str, String> {
     let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
     server.put("/v1.0/webhook", &json!({ "uri": "https://customer.invalid/" })).await;

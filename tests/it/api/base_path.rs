@@ -1,4 +1,4 @@
-//! The interface under a path of its own.
+//! The API under a base path.
 
 use awc::http::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Every failure has the same shape, and every request its limits.
+//! Every error has the same format, and every request has limits.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -90,7 +90,7 @@ async fn a_plain_request_id_is_echoed_and_any_other_is_replaced() {
     assert_eq!(server.get("/healthz").await.header("x-request-id").len(), 36);
 }
 
-/// What looks like a signature, so that its body has to be read.
+/// Looks like a signature, so that the body has to be read.
 const PLAUSIBLE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// Sends raw bytes, then one byte every 50 ms until the connection ends, and returns what came back.
@@ -142,7 +142,7 @@ async fn a_slow_request_times_out_on_every_route() {
         }
         scope.spawn(move || drip(address, "GET /healthz HTTP/1.1\r\nX-Slow: ")).join().unwrap();
     });
-    // On a busy machine an honest request may be too slow for this limit once.
+    // On a busy machine a valid request may occasionally be too slow for this limit.
     let alive = async || Answer::if_any(server.anonymous(Method::GET, "/healthz"), "").await;
     eventually_is(true, async || alive().await.is_ok_and(|answer| answer.text == r#"{"status":"ok"}"#)).await;
 }

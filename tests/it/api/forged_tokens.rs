@@ -1,4 +1,4 @@
-//! Tokens that nobody signed with the server's key, or that are not what they seem: none opens anything (RFC 8725).
+//! Tokens not signed with the server's key, or not what they seem: none is accepted (RFC 8725).
 
 use awc::http::Method;
 use aws_lc_rs::hmac::{self, Algorithm, Key};
@@ -12,7 +12,7 @@ use crate::harness::server::{KEY, TestServer};
 /// Far enough in the future for any run.
 const LATER: i64 = 4_102_444_800;
 
-/// Headers that name no algorithm, another one, or a key of the sender's own choice.
+/// Headers that name no algorithm, another one, or a key chosen by the sender.
 const HEADERS: [&str; 15] = [
     r#"{"alg":"none"}"#,
     r#"{"alg":"None"}"#,
@@ -31,7 +31,7 @@ const HEADERS: [&str; 15] = [
     r#"["HS256"]"#,
 ];
 
-/// Claims that are signed rightly and still say nothing that could be believed. `CUSTOMER` stands for the right claim.
+/// Claims that are correctly signed but not acceptable. `CUSTOMER` stands for the right claim.
 const CLAIMS: [&str; 20] = [
     r#"{"customer":CUSTOMER}"#,
     r#"{"customer":CUSTOMER,"exp":1}"#,
@@ -60,7 +60,7 @@ struct Forger {
 }
 
 impl Forger {
-    /// The claim of the customer whose things are asked for.
+    /// The claim of the customer whose data is requested.
     fn claim(&self) -> Value {
         json!(json!({ "id": self.customer }).to_string())
     }
@@ -73,7 +73,7 @@ impl Forger {
         signed(r#"{"alg":"HS256"}"#, &self.claims(), KEY, hmac::HMAC_SHA256)
     }
 
-    /// Every forgery, with what is wrong with it.
+    /// Every forged token, with its flaw.
     fn forgeries(&self) -> Vec<(String, String)> {
         let mut forged = Vec::new();
         for header in HEADERS {
@@ -159,7 +159,7 @@ async fn no_forged_token_is_accepted_anywhere() {
         ];
         for (place, request) in ["header", "query", "cookie"].iter().zip(places) {
             let answer = Answer::to(request, "").await;
-            // What is too long for a line of the head is refused before anybody reads it.
+            // A header that is too long is rejected before it is parsed.
             let is_refused = answer.status == 401 || token.len() > 16_384 && answer.status == 400;
             assert!(is_refused, "{what} in the {place}: {answer:?}");
             assert!(!answer.text.contains(&conversation), "{what} in the {place}: {answer:?}");

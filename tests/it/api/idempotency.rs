@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: repetitions create nothing more, and show what there is.
+//! `Idempotency-Key`: repeated requests create nothing more and return what exists.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::harness::server::TestServer;
 const KEYS: usize = 50;
 const COPIES: usize = 5;
 
-/// Keys that are tried at once, each with all of its copies.
+/// Keys that are sent at once, each with all of its copies.
 const AT_ONCE: usize = 20;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";

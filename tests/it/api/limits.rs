@@ -1,4 +1,4 @@
-//! What one caller may take, and what happens beyond it.
+//! The limits of one caller, and what happens beyond them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::harness::answer::Answer;
 use crate::harness::server::{TestServer, text_event};
 
-/// A server behind a proxy that tells whom it has a request from, with room for three requests at once.
+/// A server behind a proxy that forwards client addresses, with a burst of three requests.
 fn behind_a_proxy(change: impl FnOnce(&mut Config)) -> TestServer {
     TestServer::start_with(|config| {
         config.proxies.trusted = vec!["127.0.0.1".parse().unwrap()];
@@ -24,8 +24,8 @@ async fn ask_from(server: &TestServer, address: &str) -> Answer {
     Answer::to(request.insert_header(("x-forwarded-for", address)), "").await
 }
 
-/// Asks until it is too much: how often there was this answer, and what came then. On a busy machine a second may pass meanwhile,
-/// and let one more through.
+/// Sends requests until the limit is hit; returns how many got this response, and the one that did not. On a busy machine
+/// a second may pass, which lets one more through.
 async fn until_refused(status: u16, ask: impl AsyncFn() -> Answer) -> (usize, Answer) {
     for count in 0..30 {
         let answer = ask().await;

@@ -1,4 +1,4 @@
-//! What holds for the requests of all calls: their methods, their parameters, and what is left away in their bodies.
+//! Rules for requests of all calls: methods, parameters, and absent fields of bodies.
 
 use awc::http::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::harness::answer::Answer;
 use crate::harness::contract;
 use crate::harness::server::{TestServer, token_of};
 
-/// A path of each route, with ids that are there.
+/// A path of each route, with existing ids.
 async fn paths(server: &TestServer) -> Vec<String> {
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let message = server.say(&conversation, "hello").await["id"].as_str().unwrap().to_owned();
@@ -48,7 +48,7 @@ async fn head_returns_the_headers_of_get_without_a_body() {
         };
         assert_eq!((head.status, described(&head)), (get.status, described(&get)), "{path}");
         assert_eq!(head.text, "", "{path}");
-        // What shows times or counters may have another length a moment later.
+        // A body with times or counters may have another length a moment later.
         if path != "/readyz" && get.status == 200 {
             assert_eq!(head.header("content-length"), get.text.len().to_string(), "{path}");
         }
@@ -89,7 +89,7 @@ async fn unknown_and_repeated_parameters_are_rejected() {
     assert_eq!(stranger.status, 401, "who is not known is told nothing");
 }
 
-/// The names of the properties of a body, and which of them are needed.
+/// The names of the properties of a body, and which of them are required.
 fn properties(schema: &str) -> Vec<(String, bool)> {
     let schema = &contract::DOCUMENT["components"]["schemas"][schema];
     let needed = schema["required"].as_array().cloned().unwrap_or_default();

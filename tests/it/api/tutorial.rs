@@ -1,4 +1,4 @@
-//! The five calls of the tutorial, whole bodies, in the tutorial's order of keys and formats.
+//! The five calls of the tutorial: complete bodies, with the tutorial's formats and order of keys.
 
 use awc::http::Method;
 use serde_json::{Value, json};
@@ -9,13 +9,13 @@ use crate::harness::server::{KEY, TestServer};
 
 const USER_NAME: &str = "Brown";
 
-/// Replaces what differs from run to run by what it is.
+/// Replaces values that differ from run to run with their names.
 fn golden(text: &str, replacements: &[(&str, &str)]) -> String {
     let times = replacements.iter().fold(text.to_owned(), |text, (found, name)| text.replace(found, name));
     mask_times(&times)
 }
 
-/// Every time of the contract's format becomes `TIME`, but for the one that stands for never.
+/// Every time in the contract's format becomes `TIME`, except the one that stands for never.
 fn mask_times(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
@@ -47,7 +47,7 @@ async fn begun() -> (TestServer, String, String) {
 
 const CONVERSATION: &str = r#"{"id":"CONVERSATION","name":"conversation","detail":"conversation detail","reference_type":"line","reference_id":"USER","participants":[{"type":"line","target":"","target_name":"me","name":"","detail":""},{"type":"line","target":"USER","target_name":"Brown","name":"","detail":""}],"tm_create":"TIME","tm_update":"TIME","tm_delete":"9999-01-01 00:00:00.000000","participant_count":2}"#;
 
-/// The keys of the tutorial, and after them those that were appended since.
+/// The keys of the tutorial, followed by those appended since.
 const SENT: &str = r#"{"id":"SENT","conversation_id":"CONVERSATION","status":"sent","reference_type":"line","reference_id":"USER","source_target":"","text":"hi, this is test message. Good to see you. hahaha :)","medias":[],"tm_create":"TIME","tm_update":"TIME","tm_delete":"9999-01-01 00:00:00.000000","cost":1,"source_name":"","source_picture_uri":"","quote":null,"mentions":[]}"#;
 
 const RECEIVED: &str = r#"{"id":"RECEIVED","conversation_id":"CONVERSATION","status":"received","reference_type":"line","reference_id":"USER","source_target":"USER","text":"hello","medias":[],"tm_create":"TIME","tm_update":"TIME","tm_delete":"9999-01-01 00:00:00.000000","tm_occur":"TIME","source_name":"Brown","source_picture_uri":"","quote":null,"mentions":[]}"#;

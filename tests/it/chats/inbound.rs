@@ -1,4 +1,4 @@
-//! What events do to a conversation together: edits, withdrawals, albums, members.
+//! The combined effect of events on a conversation: edits, unsends, albums, members.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::eventually_is;
 use crate::harness::server::{TestServer, text_event};
 
-/// An event of a user, of another kind and with other parts than a text.
+/// An event of a user with another type and other fields than a text.
 fn event(user: &str, parts: &Value) -> Value {
     let mut event = text_event(user, "");
     event.as_object_mut().unwrap().remove("message");

@@ -1,4 +1,4 @@
-//! Groups of any size: the first hundred members are listed, all can be read, and none costs more than another.
+//! Groups of any size: the first hundred members are listed, all can be paged, and none costs more than another.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::harness::server::{TestServer, text_event};
 
 const GROUP: &str = "C00000000000000000000000000000001";
 
-/// What a member of a large group may cost in the file: a group of 5,000 stays below 20 MiB.
+/// The maximum size of a member of a large group in the file: a group of 5,000 stays below 20 MiB.
 const MEMBER_BYTES_MAX: i64 = 4 * 1024;
 
 fn says(group: &str, user: &str, text: &str) -> Value {
@@ -24,7 +24,7 @@ fn says(group: &str, user: &str, text: &str) -> Value {
     event
 }
 
-/// These members say something, and LINE tells their names.
+/// These members write something, and LINE returns their names.
 async fn speak(store: &Store, account: AccountId, members: std::ops::Range<usize>) {
     let count = members.len();
     let write = store.write(Timestamp::now(), move |tx| {

@@ -1,4 +1,4 @@
-//! Every row exactly once, whatever happens meanwhile.
+//! Every row is read exactly once, whatever happens meanwhile.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::harness::server::{TestServer, text_event};
 const MESSAGES: usize = 2_000;
 const EVENTS_PER_WEBHOOK: usize = 100;
 
-/// How many of them are read in small pages.
+/// The number of messages that are read in small pages.
 const FEW: usize = 500;
 
-/// Reads a list to its end and returns the ids in the order in which they came.
+/// Reads a list to its end and returns the ids in order.
 async fn read_all(server: &TestServer, list: &str, size: usize, between: impl AsyncFn(usize)) -> Vec<String> {
     let mut ids = Vec::new();
     let mut token = String::new();
@@ -32,7 +32,7 @@ async fn read_all(server: &TestServer, list: &str, size: usize, between: impl As
     ids
 }
 
-/// Lets a user write so many texts; the path of the messages and their ids.
+/// Lets a user write this many texts; returns the path of the messages and their ids.
 async fn written(server: &TestServer, user: &str, count: usize) -> (String, HashSet<String>) {
     for _ in 0..count / EVENTS_PER_WEBHOOK {
         let events: Vec<Value> =
@@ -67,7 +67,7 @@ async fn paging_reads_two_thousand_messages_once_each_while_more_arrive_and_the_
             assert_eq!(seen.len(), read.len(), "a row was shown twice with pages of {size}");
             assert!(seen.is_superset(before), "a row was skipped with pages of {size}");
         };
-    // All at once: whoever reads must not mind the others either.
+    // All at once: readers must not disturb each other.
     tokio::join!(
         read_while_more_arrive(&cony, &many, 20, 20),
         read_while_more_arrive(&brown, &few, 7, 15),

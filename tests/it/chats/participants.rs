@@ -1,4 +1,4 @@
-//! Who takes part in a conversation: names and pictures, fetched once and again when they are old.
+//! Participants of a conversation: names and pictures, fetched once and refreshed when they are old.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::harness::server::{TestServer, text_event};
 use crate::harness::{eventually, eventually_is};
 use crate::media::{download, names as files};
 
-/// Longer than the time for which names and pictures are taken for granted.
+/// Longer than the time for which names and pictures are considered fresh.
 const OLD: Duration = Duration::from_hours(25);
 
-/// The beginning of a picture.
+/// The beginning of a PNG.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
 
-/// A server that may ask for pictures on this machine.
+/// A server that may fetch pictures from this machine.
 fn server() -> TestServer {
     TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()])
 }
 
-/// Everybody in the chat of this user or group, but ourselves.
+/// All participants in the chat of this user or group except the account.
 async fn participants(server: &TestServer, chat: &str) -> Vec<Value> {
     let list = server.get("/v1.0/conversations").await.json();
     let found = list["result"].as_array().unwrap().iter().find(|one| one["reference_id"] == chat).unwrap();
@@ -33,7 +33,7 @@ async fn name(server: &TestServer, chat: &str) -> Value {
     participants(server, chat).await[0]["target_name"].clone()
 }
 
-/// Where the picture of the chat itself is.
+/// The address of the picture of the chat itself.
 async fn picture(server: &TestServer, chat: &str) -> Value {
     participants(server, chat).await[0]["picture_uri"].clone()
 }
@@ -42,24 +42,24 @@ async fn writes(server: &TestServer, user: &str) {
     assert_eq!(server.webhook(&[text_event(user, "hi")]).await.status, 200);
 }
 
-/// How often LINE was asked for the profile of a user.
+/// The number of requests to LINE for the profile of a user.
 fn asked(server: &TestServer, user: &str) -> usize {
     let path = format!("/v2/bot/profile/{user}");
     server.line.platform.requests().iter().filter(|request| request.path == path).count()
 }
 
-/// Another name for a user; nobody is told.
+/// Changes the name of a user; no event is sent.
 fn rename(server: &TestServer, user: &str, name: &str) {
     let named = name.to_owned();
     server.line.platform.with(|state| state.people_mut().user_mut(user).unwrap().name = named);
 }
 
-/// Another picture for a user; nobody is told.
+/// Changes the picture of a user; no event is sent.
 fn set_picture(server: &TestServer, user: &str, url: Option<String>) {
     server.line.platform.with(|state| state.people_mut().user_mut(user).unwrap().picture_url = url);
 }
 
-/// Waits until the worker for names has asked for somebody who has just appeared, so that it has seen all else.
+/// Waits until the name worker has asked for a user who has just appeared, so that it has seen everything before.
 async fn all_are_asked_for(server: &TestServer, newcomer: &str) {
     let user = server.user(newcomer);
     writes(server, &user).await;

@@ -1,4 +1,4 @@
-//! What an account can ask of LINE beside messages: the quota, "read", and that an answer is on its way.
+//! Calls of an account to LINE other than messages: the quota, read marks and the typing indicator.
 
 use std::time::Duration;
 

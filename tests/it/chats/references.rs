@@ -1,10 +1,10 @@
-//! What messages refer to: the message that they quote, and the people whom they name.
+//! References of messages: the message they quote and the people they mention.
 
 use serde_json::{Value, json};
 
 use crate::harness::server::{TestServer, text_event};
 
-/// A group in which Alice and Bob write.
+/// A group with Alice and Bob.
 struct Group {
     server: TestServer,
     id: String,
@@ -49,7 +49,7 @@ impl Group {
         answer.json()
     }
 
-    /// The message objects of the newest request that LINE has executed.
+    /// The message objects of the latest request that LINE executed.
     fn objects(&self) -> Value {
         self.server.line.platform.executed().last().unwrap().body["messages"].clone()
     }

@@ -1,4 +1,4 @@
-//! Commands that write while the server runs: the server does it, and nobody else may ask it to.
+//! Commands that write while the server runs: the server does the work, and only its owner can ask it to.
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Write};
@@ -27,7 +27,7 @@ use crate::media::{JPEG, media_once, names, noise, send};
 use crate::webhooks;
 use crate::webhooks::receiver::Receiver;
 
-/// Nobody in particular.
+/// An arbitrary unprivileged user id.
 const STRANGER: u32 = 65_534;
 
 /// A command on the data of a server.
@@ -55,7 +55,7 @@ async fn halt(server: &mut TestServer) {
     eventually(|| Lock::take(&server.database()).is_ok()).await;
 }
 
-/// What the server says to this line.
+/// The server's response to this line.
 fn told(server: &TestServer, line: &Value) -> String {
     let mut stream = UnixStream::connect(server.folder().join("run/kaiwa.sock")).unwrap();
     writeln!(stream, "{line}").unwrap();
@@ -199,7 +199,7 @@ async fn an_erasure_interrupted_after_deleting_its_rows_is_finished_and_verified
     let alice = server.user("Alice");
     let conversation = server.conversation_with(&alice).await;
     server.webhook(&[text_event(&alice, "a private text")]).await;
-    // It holds a view, so that nobody can reset the log.
+    // An open read transaction, so that the log cannot be reset.
     let other = Connection::open(server.database()).unwrap();
     other.execute_batch("BEGIN; SELECT count(*) FROM messages").unwrap();
     let found = server.database().metadata().unwrap();
@@ -250,7 +250,7 @@ async fn a_second_erasure_is_rejected_until_the_first_has_ended() {
     assert_eq!((&third["conversations"], &third["left"]), (&json!(1), &json!([])));
 }
 
-/// There is nothing of it any more, and nothing is said of it.
+/// Nothing is left of it, and nothing is reported.
 #[track_caller]
 fn check_nothing(output: &Output) {
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -320,7 +320,7 @@ fn a_stale_socket_is_not_a_server_and_the_next_server_replaces_it() {
     let folder = folder.path();
     let serve = || Serving::start(kaiwa(folder, &["serve"]));
     let socket = folder.join("kaiwa-data/run/kaiwa.sock");
-    // It ends as by `kill -9`.
+    // It exits as if by `kill -9`.
     drop(serve());
     assert!(socket.exists());
 
@@ -337,7 +337,7 @@ fn a_stale_socket_is_not_a_server_and_the_next_server_replaces_it() {
     assert!(customers.contains("without") && customers.contains("beside"), "{customers}");
     let backup = std::fs::read(folder.join("beside.tar")).unwrap();
     assert!(!backup.windows(10).any(|window| window == b"kaiwa.sock"));
-    // Nothing but the socket is left in the folder: there never was a database.
+    // Only the socket is left in the folder: there never was a database.
     let elsewhere = folder.join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     std::fs::rename(folder.join("kaiwa-data/run"), elsewhere.join("run")).unwrap();
@@ -360,7 +360,7 @@ fn only_the_owner_gets_a_response_even_when_the_socket_is_open_to_all() {
         command.env_clear().env("KAIWA_DATA_DIRECTORY", &data);
         command
     };
-    // Only root can be somebody else.
+    // Only root can switch to another user.
     if chown(&program, Some(STRANGER), Some(STRANGER)).is_err() {
         return;
     }

@@ -1,4 +1,4 @@
-//! What the command line says to people, and how it leaves those alone who do not listen.
+//! The command line's messages to people, and its behavior when nobody reads them.
 
 use std::process::Stdio;
 

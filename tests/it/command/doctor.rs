@@ -1,4 +1,4 @@
-//! `kaiwa doctor`: what is wrong is found and named, with the remedy, and nothing secret is told.
+//! `kaiwa doctor` finds and names problems with their remedies, and prints no secrets.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::harness::external_server::Somebody;
 use crate::harness::line::Line;
 use crate::harness::server::{KEY, TestServer};
 
-/// The exit code, and each finding's level by its check. Ids of accounts are left out of the names.
+/// The exit code, and the level of each finding by its check. Account ids are removed from the names.
 fn examine(folder: &Path, variables: &[(&str, &str)]) -> (i32, Vec<(String, String)>, String) {
     examine_with(&[], folder, variables)
 }
@@ -125,7 +125,7 @@ fn a_network_failure_is_reported_once_and_accounts_are_known_before_the_first_st
     }
 }
 
-/// The remedy of each check, before the first start, where LINE answers everything like this.
+/// The remedy of each check before the first start, when LINE responds to everything with this.
 fn remedies(answer: &str) -> Vec<(String, String)> {
     let line = Somebody::start(answer.as_bytes());
     let folder = tempfile::tempdir().unwrap();

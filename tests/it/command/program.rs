@@ -1,4 +1,4 @@
-//! The program as it is started from a shell: results, logs, exit codes, signals.
+//! The program as started from a shell: results, logs, exit codes, signals.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub const KEY: &str = "a key for tests, of more than 32 bytes";
 
-/// The program, with nothing of the environment but a key and a free port.
+/// The program with an empty environment except for a key and a free port.
 pub fn kaiwa(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwa"));
     command.args(arguments).current_dir(folder).env_clear().env("KAIWA_AUTH__JWT_KEY", KEY);
@@ -38,7 +38,7 @@ pub fn check_refused(mut command: Command, code: i32, words: &str) {
     assert!(output.stdout.is_empty(), "results only on standard output");
 }
 
-/// A running server and where it listens.
+/// A running server and its address.
 pub struct Serving {
     pub child: Child,
     pub url: String,
@@ -53,7 +53,7 @@ impl Serving {
             .find(|line| line.as_ref().is_ok_and(|line| line.contains("listening on ")))
             .unwrap()
             .unwrap();
-        // Whoever writes into a closed pipe fails: the rest of the log has to be read.
+        // Writing to a closed pipe fails, so the rest of the log has to be read.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, url: line.split("listening on ").nth(1).unwrap().to_owned() }
     }

@@ -1,4 +1,4 @@
-//! Long work tells on a terminal how far it has come, and nowhere else.
+//! Long work shows its progress on a terminal, and nowhere else.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -10,7 +10,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::harness::eventually;
 use crate::harness::server::TestServer;
 
-/// Runs a command whose standard error is a terminal. Returns what stood on that, too.
+/// Runs a command whose standard error is a terminal. Also returns what was printed there.
 fn on_a_terminal(mut command: Command) -> (Output, String) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
@@ -19,11 +19,11 @@ fn on_a_terminal(mut command: Command) -> (Output, String) {
     let terminal = OpenOptions::new().read(true).write(true).open(name).unwrap();
     let child = command.env("TERM", "xterm").stderr(terminal).stdin(Stdio::null()).stdout(Stdio::piped());
     let child = child.spawn().unwrap();
-    // Its end of the terminal is closed here as well, so that reading ends.
+    // The child's end of the terminal is closed here too, so that reading ends.
     drop(command);
     let reader = std::thread::spawn(move || {
         let (mut master, mut shown) = (File::from(master), Vec::new());
-        // A terminal that nobody has open any more is an error on Linux, not an end.
+        // On Linux, reading a terminal with no open writers is an error, not an end.
         master.read_to_end(&mut shown).ok();
         String::from_utf8_lossy(&shown).into_owned()
     });

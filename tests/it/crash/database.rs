@@ -1,4 +1,4 @@
-//! What holds in the database file at every moment, also in the moment of a kill.
+//! Invariants of the database file that hold at every moment, even at a kill.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::harness::event_audit;
 
-/// What must not be found, and how to look for it.
+/// Violations that must not be found, and the queries that find them.
 const IMPOSSIBLE: [(&str, &str); 19] = [
     (
         "a lane without a waiting delivery",
@@ -113,7 +113,7 @@ const IMPOSSIBLE: [(&str, &str); 19] = [
     ),
 ];
 
-/// What is wrong in this file, and in the media folder beside it, which no process has open. Nothing is changed.
+/// The violations in this file and the media folder beside it, which no process has open. Nothing is changed.
 pub fn faults(database: &Path) -> Vec<String> {
     let (connection, folder) = copy(database);
     let integrity: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -131,7 +131,7 @@ pub fn faults(database: &Path) -> Vec<String> {
     unsound.into_iter().chain(dangling).chain(impossible).chain(half).chain(untold).collect()
 }
 
-/// LINE's ids of all received messages, by ours.
+/// LINE's ids of all received messages, by our ids.
 pub fn line_ids(database: &Path) -> HashMap<String, String> {
     const SQL: &str = "SELECT id, line_id FROM messages WHERE line_id IS NOT NULL";
     let (connection, _folder) = copy(database);
@@ -141,7 +141,7 @@ pub fn line_ids(database: &Path) -> HashMap<String, String> {
     ids.map(|(id, line_id): ([u8; 16], String)| (Uuid::from_bytes(id).to_string(), line_id)).collect()
 }
 
-/// Files that are promised and not there as promised, and files that are there and must not be.
+/// Stored files that are missing or differ, and files that must not exist.
 fn half_files(connection: &Connection, folder: &Path) -> Vec<String> {
     const SQL: &str = "SELECT id, status, size, sha256 FROM medias WHERE status = 'stored' OR due_at IS NULL";
     type Row = ([u8; 16], String, Option<i64>, Option<Vec<u8>>);
@@ -161,7 +161,7 @@ fn half_files(connection: &Connection, folder: &Path) -> Vec<String> {
     wrong.map(|(id, status, ..)| format!("a file that is not {status}: {}", Uuid::from_bytes(id))).collect()
 }
 
-/// The database as it is on disk, log and all, in a folder of its own.
+/// A copy of the database as it is on disk, with its log, in a separate folder.
 fn copy(database: &Path) -> (Connection, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.db");

@@ -1,5 +1,5 @@
-//! Files far larger than the memory that the server may take, which come and go in pieces, and come whole although the
-//! server is killed meanwhile.
+//! Files far larger than the memory the server may use: they are streamed in both directions, and arrive complete even
+//! when the server is killed meanwhile.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -17,22 +17,22 @@ use crate::harness::answer::Answer;
 use crate::harness::line::Line;
 use crate::harness::server::text_event;
 
-/// What LINE takes for a film at most, in bytes.
+/// LINE's maximum size of a video, in bytes.
 const SIZE: usize = 200_000_000;
 
-/// The most resident memory that the server may ever have had, in bytes.
+/// The maximum peak resident memory of the server, in bytes.
 const RESIDENT_MAX: u64 = 64 << 20;
 
-/// Bytes of the film during whose download the server is killed.
+/// Size in bytes of the video during whose download the server is killed.
 const KILLED_SIZE: usize = SIZE / 4;
 
-/// Kills in the midst of one download.
+/// Kills during one download.
 const KILLS: usize = 4;
 
-/// A machine that is busy needs some seconds for one file.
+/// A busy machine needs some seconds for one file.
 const TIME_MAX: Duration = Duration::from_mins(3);
 
-/// A user has sent a large film, and the server was told.
+/// A user has sent a large video, and the server has received the event.
 struct Scene {
     line: Line,
     installation: Installation,
@@ -61,7 +61,7 @@ impl Scene {
         self.installation.database().with_file_name("media")
     }
 
-    /// Names and sizes of what lies in the media folder.
+    /// Names and sizes of the files in the media folder.
     fn files(&self) -> Vec<(String, u64)> {
         let entries = self.folder().read_dir().unwrap().flatten();
         let described = entries.map(|entry| {
@@ -72,7 +72,7 @@ impl Scene {
     }
 }
 
-/// Bytes that begin like a film and do not repeat soon.
+/// Bytes that begin like a video and have a long period.
 fn film(size: usize) -> Bytes {
     let mut state = 7_u32;
     let mut next = || {
@@ -105,7 +105,7 @@ async fn media_once_stored(api: &Api) -> Value {
     }
 }
 
-/// Reads an answer in pieces: its status, its size and its hash.
+/// Reads a response in chunks; returns its status, size and hash.
 async fn read(request: ClientRequest) -> (u16, usize, Vec<u8>) {
     let mut answer = request.timeout(TIME_MAX).send().await.unwrap();
     let (mut size, mut hash) = (0, Context::new(&SHA256));
@@ -121,7 +121,7 @@ fn hash(bytes: &[u8]) -> Vec<u8> {
     digest(&SHA256, bytes).as_ref().to_vec()
 }
 
-/// The most memory that a process has had, as Linux counts it.
+/// The peak resident memory of a process, as Linux reports it.
 fn resident_max(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells it");
@@ -165,7 +165,7 @@ async fn a_killed_download_shows_no_partial_file_and_is_completed_after_a_restar
     let mut cut = Vec::new();
 
     for kill in 0..KILLS {
-        // Each kill comes later in the file than the one before.
+        // Each kill falls later in the file than the one before.
         let enough = u64::try_from(KILLED_SIZE * kill / KILLS).unwrap();
         let limit = Instant::now() + TIME_MAX;
         while !scene.files().iter().any(|(_, size)| *size > enough) {

@@ -1,4 +1,4 @@
-//! What the server lists and serves when a campaign has come to rest.
+//! What the server lists and serves once a campaign has settled.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use crate::crash::process::Api;
 /// A message as the server lists it.
 #[derive(Debug)]
 pub struct Listed {
-    /// Whether it was sent by the customer.
+    /// Whether the customer sent it.
     pub is_ours: bool,
     /// Its status.
     pub status: String,
-    /// Whether it says that nobody can know whether it was sent.
+    /// Whether its outcome is reported as unknown.
     pub is_unknown: bool,
-    /// What it says.
+    /// Its text.
     pub text: String,
     /// LINE's id of a received message, as the database has it.
     pub line_id: Option<String>,
@@ -27,12 +27,12 @@ pub struct Listed {
     tm_create: String,
 }
 
-/// A file as its message shows it.
+/// A file as shown in its message.
 #[derive(Debug)]
 pub struct Shown {
     /// Its status.
     pub status: String,
-    /// What was served of it.
+    /// The bytes that were served.
     pub bytes: Option<Vec<u8>>,
     uri: Option<String>,
 }
@@ -50,7 +50,7 @@ pub async fn read_all(api: &Api, chats: &[Chat]) -> Vec<Vec<Listed>> {
     lists
 }
 
-/// Asks for the bytes of all files that can be had.
+/// Downloads all available files.
 pub async fn read_files(api: &Api, lists: &mut [Vec<Listed>]) {
     for shown in lists.iter_mut().flatten().filter(|one| !one.is_ours).flat_map(|one| &mut one.files) {
         if let Some(uri) = &shown.uri {
@@ -59,19 +59,19 @@ pub async fn read_files(api: &Api, lists: &mut [Vec<Listed>]) {
     }
 }
 
-/// Adds what only the database knows.
+/// Adds values that only the database has.
 pub fn identify(lists: &mut [Vec<Listed>], line_ids: &HashMap<String, String>) {
     for listed in lists.iter_mut().flatten() {
         listed.line_id = line_ids.get(&listed.id).cloned();
     }
 }
 
-/// How many messages say that nobody can know whether they were sent.
+/// The number of messages whose outcome is reported as unknown.
 pub fn unknown(lists: &[Vec<Listed>]) -> usize {
     lists.iter().flatten().filter(|listed| listed.is_unknown).count()
 }
 
-/// Where to read each message that is not decided.
+/// The paths of all messages whose outcome is open.
 pub fn undecided(lists: &[Vec<Listed>]) -> Vec<String> {
     let is_waiting = |listed: &&Listed| {
         listed.status == "sending" || listed.files.iter().any(|shown| shown.status == "pending")
@@ -79,7 +79,7 @@ pub fn undecided(lists: &[Vec<Listed>]) -> Vec<String> {
     lists.iter().flatten().filter(is_waiting).map(|listed| listed.path.clone()).collect()
 }
 
-/// Whether a message, as it is read, waits for LINE.
+/// Whether a message waits for LINE.
 pub fn is_undecided(row: &Value) -> bool {
     let medias = row["medias"].as_array().unwrap();
     row["status"] == "sending" || medias.iter().any(|media| media["status"] == "pending")

@@ -1,4 +1,4 @@
-//! Clients who write messages and a LINE that delivers webhooks, all at once, and what they know afterwards.
+//! Clients that send messages while LINE delivers webhooks, and what they know afterwards.
 
 use std::cell::{Cell, RefCell};
 
@@ -11,34 +11,34 @@ use crate::crash::people::{People, bytes_of};
 use crate::crash::process::Api;
 use crate::harness::answer::Answer;
 
-/// Clients who write messages.
+/// Clients that send messages.
 const WRITERS: usize = 10;
 
-/// Webhooks that are under way at once.
+/// Webhooks in flight at once.
 const WEBHOOKS: usize = 3;
 
 /// Events of one webhook.
 const EVENTS_MAX: usize = 10;
 
-/// How many of the messages wait for LINE's first answer: the others are accepted faster than they are delivered.
+/// The share of messages that wait for LINE's first response: the others are accepted faster than they are delivered.
 const WAITING: f64 = 0.15;
 
-/// How many of the messages are so long that they take two requests to LINE.
+/// The share of messages that are so long that they take two requests to LINE.
 const LONG: f64 = 0.03;
 
-/// How many of the messages come with a picture that is uploaded before.
+/// The share of messages with an image that is uploaded first.
 const UPLOADS: f64 = 0.1;
 
-/// The largest uploaded picture: not so large that it would need a preview.
+/// The largest uploaded image: small enough to need no preview.
 const UPLOAD_BYTES_MAX: usize = 100_000;
 
-/// How many of the events are copies of earlier ones.
+/// The share of events that are copies of earlier ones.
 const COPIES: f64 = 0.3;
 
-/// One grapheme of eleven UTF-16 code units: bubbles cannot be filled with it, so that five do not hold it all.
+/// One grapheme of eleven UTF-16 code units: it cannot fill a bubble exactly, so that five bubbles do not hold the text.
 const FILLER: &str = "👨‍👩‍👧‍👦";
 
-/// As often as it goes into the 25,000 units of a text, beside the name at both ends.
+/// As often as it fits into the 25,000 units of a text, with the name at both ends.
 const FILLERS: usize = 2_268;
 
 /// A chat of the account.
@@ -51,21 +51,21 @@ pub struct Chat {
 
 /// A message that a client tried to send.
 pub struct Message {
-    /// What no other text begins with; the first line of its text.
+    /// A unique name; the first line of its text.
     pub name: String,
-    /// The position of its chat.
+    /// The index of its chat.
     pub chat: usize,
-    /// What it says.
+    /// Its text.
     pub text: String,
-    /// Whether the server took it.
+    /// Whether the server accepted it.
     pub acknowledged: bool,
-    /// The id of the picture that comes with it.
+    /// The id of the attached image.
     pub upload: Option<String>,
 }
 
-/// A picture that the server took.
+/// An image that the server accepted.
 pub struct Upload {
-    /// The id that the server gave it.
+    /// The id assigned by the server.
     pub id: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
@@ -76,15 +76,15 @@ pub struct Upload {
 pub struct Ledger {
     /// All messages that were attempted.
     pub messages: Vec<Message>,
-    /// All pictures that were taken.
+    /// All images that were accepted.
     pub uploads: Vec<Upload>,
-    /// All that people did.
+    /// Everything that users did.
     pub people: People,
-    /// Answers that refused something which was right.
+    /// Responses that rejected a valid request.
     pub refusals: Vec<String>,
-    /// Webhooks with copies that were taken.
+    /// Accepted webhooks with copies.
     pub copies: usize,
-    /// Answers of any kind.
+    /// Responses of any kind.
     pub answers: usize,
     in_flight: usize,
 }
@@ -93,13 +93,13 @@ pub struct Ledger {
 pub struct Load<'a> {
     /// The process.
     pub api: &'a Api,
-    /// Where to write.
+    /// The chats to write to.
     pub chats: &'a [Chat],
-    /// What becomes of it.
+    /// The history of the campaign.
     pub ledger: &'a RefCell<Ledger>,
-    /// LINE, which knows the tokens for replies.
+    /// LINE, which knows the reply tokens.
     pub platform: &'a Platform,
-    /// Decides on everything that may be one way or another.
+    /// The source of every random decision.
     pub seed: u64,
     over: Cell<bool>,
 }
@@ -110,14 +110,14 @@ impl Message {
         Self { name, chat, text, acknowledged: false, upload }
     }
 
-    /// What the customer writes.
+    /// The text that the customer sends.
     fn body(&self) -> Value {
         let pictures: Vec<Value> =
             self.upload.iter().map(|id| json!({ "type": "image", "id": id })).collect();
         json!({ "text": self.text, "medias": pictures })
     }
 
-    /// What LINE executes of it: the text, and behind it where the picture is.
+    /// The messages that LINE executes: the text, followed by the address of the image.
     pub fn executed(&self) -> String {
         let picture = self.upload.as_ref().map(|id| format!("\n/m/{id}/file.jpg"));
         format!("{}{}", self.text, picture.unwrap_or_default())
@@ -125,28 +125,28 @@ impl Message {
 }
 
 impl Ledger {
-    /// Whether a client waits for an answer now.
+    /// Whether a client is waiting for a response now.
     pub fn is_in_flight(&self) -> bool {
         self.in_flight > 0
     }
 
-    /// Messages that the server took.
+    /// Messages that the server accepted.
     pub fn acknowledged_messages(&self) -> usize {
         self.messages.iter().filter(|message| message.acknowledged).count()
     }
 
-    /// Events that the server took.
+    /// Events that the server accepted.
     pub fn acknowledged_events(&self) -> usize {
         self.people.events.iter().filter(|event| event.acknowledged).count()
     }
 
-    /// The name that the next message gets: the number makes it unlike any other.
+    /// The name of the next message, made unique by its number.
     fn next_name(&self, writer: usize) -> String {
         format!("client {writer} number {:05}", self.messages.len())
     }
 }
 
-/// Begins a chat with each of these users, before anything goes wrong.
+/// Starts a chat with each of these users, before any fault.
 pub async fn open_chats(
     api: &Api,
     users: Vec<String>,
@@ -168,7 +168,7 @@ pub async fn open_chats(
 }
 
 impl<'a> Load<'a> {
-    /// Load that has not begun.
+    /// Load that has not started.
     pub const fn new(
         api: &'a Api,
         chats: &'a [Chat],
@@ -179,7 +179,7 @@ impl<'a> Load<'a> {
         Self { api, chats, ledger, platform, seed, over: Cell::new(false) }
     }
 
-    /// Puts load on the process until it was killed, which `kill` does.
+    /// Puts load on the process until `kill` has killed it.
     pub async fn until(&self, kill: impl Future<Output = ()>) {
         let writers = join_all((0..WRITERS).map(|writer| self.write(writer)));
         let webhooks = join_all((0..WEBHOOKS).map(|webhook| self.deliver(webhook)));
@@ -190,7 +190,7 @@ impl<'a> Load<'a> {
         tokio::join!(writers, webhooks, end);
     }
 
-    /// One client after whose message the next one follows.
+    /// One client, which sends one message after the other.
     async fn write(&self, writer: usize) {
         let mut generator = generator(self.seed, writer);
         while !self.over.get() {
@@ -204,7 +204,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// A picture that is sent with the next message; nothing when the server did not take it.
+    /// An image for the next message; `None` when the server did not accept it.
     async fn upload(&self, generator: &mut Generator) -> Option<String> {
         let size = generator.position(UPLOAD_BYTES_MAX).unwrap();
         let bytes = bytes_of(&uuid::Uuid::new_v4().to_string(), size);
@@ -214,7 +214,7 @@ impl<'a> Load<'a> {
         Some(id)
     }
 
-    /// One sender of webhooks, each of which follows the one before.
+    /// One sender of webhooks, which sends one after the other.
     async fn deliver(&self, webhook: usize) {
         let mut generator = generator(self.seed, WRITERS + webhook);
         while !self.over.get() {
@@ -255,14 +255,14 @@ impl<'a> Load<'a> {
         earlier.unwrap_or_else(|| ledger.people.act((chat, user), generator, self.platform))
     }
 
-    /// The events, of which LINE had tried to deliver those before `known`.
+    /// The events; LINE had already tried to deliver those before `known`.
     fn bodies(&self, events: &[usize], known: usize) -> Vec<Value> {
         let ledger = self.ledger.borrow();
         let body = |event: &usize| ledger.people.events[*event].body(*event < known, self.platform);
         events.iter().map(body).collect()
     }
 
-    /// The answer to a request that was acknowledged.
+    /// The response to an acknowledged request.
     async fn send(&self, request: impl Future<Output = Result<Answer, String>>) -> Option<Answer> {
         self.ledger.borrow_mut().in_flight += 1;
         let answer = request.await;
@@ -271,7 +271,7 @@ impl<'a> Load<'a> {
         ledger.answers += usize::from(answer.is_ok());
         match answer {
             Ok(answer) if matches!(answer.status, 200..=299) => Some(answer),
-            // The server says that it cannot take it at present, and promises nothing.
+            // The server says that it cannot accept it at present, and promises nothing.
             Ok(Answer { status: 503, .. }) => None,
             Ok(refusal) => {
                 ledger.refusals.push(format!("{} {}", refusal.status, refusal.text));
@@ -286,7 +286,7 @@ impl<'a> Load<'a> {
     }
 }
 
-/// Generators that differ in their first numbers already.
+/// Generators that already differ in their first numbers.
 pub fn generator(seed: u64, stream: usize) -> Generator {
     let stream = u64::try_from(stream).unwrap();
     Generator::new(seed.wrapping_mul(1_000).wrapping_add(stream).wrapping_mul(0x9E37_79B9_7F4A_7C15))

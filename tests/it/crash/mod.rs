@@ -1,5 +1,5 @@
-//! The server is killed again and again under load, while LINE and the network fail on their own account. What it had
-//! acknowledged must be there afterwards, and must have reached LINE once and in order.
+//! The server is killed repeatedly under load, while LINE and the network fail independently. Everything it acknowledged
+//! must exist afterwards, and must have reached LINE once and in order.
 
 mod database;
 mod large;
@@ -28,40 +28,40 @@ use crate::crash::reconcile::Report;
 use crate::crash::tally::{Floors, Tally};
 use crate::harness::line::Line;
 
-/// Kills while a client waited for an answer, unless `CRASH_KILLS=50 cargo test --test it crash` asks for more.
+/// Kills while a client waits for a response, unless `CRASH_KILLS=50 cargo test --test it crash` asks for more.
 const KILLS: usize = 6;
 
-/// A slow machine needs more kills until enough has happened between them; so many times as many are the end.
+/// A slow machine needs more kills until enough has happened between them; this many times as many is the limit.
 const ROUNDS_PER_KILL_MAX: u64 = 4;
 
-/// A kill comes after so many answers, or up to so many more: how much happens between two kills does not depend on how quick
-/// the machine is.
+/// A kill comes after this many responses, plus up to as many more: how much happens between two kills does not depend on
+/// the speed of the machine.
 const KILL_AFTER: (usize, usize) = (10, 60);
 
-/// And so many microseconds later, so that it falls anywhere between two of them.
+/// And up to this many microseconds later, so that it falls anywhere between two of them.
 const KILL_LATER_US: usize = 10_000;
 
-/// Replies that LINE executed, for each kill.
+/// Replies that LINE executed, per kill.
 const REPLIES_PER_KILL: usize = 5;
 
-/// There is one message of which nobody can know whether it was sent among the work of so many kills.
+/// One message with an unknown outcome is expected per this many kills.
 const KILLS_PER_UNKNOWN: usize = 2;
 
 const CHATS: usize = 8;
 
-/// A fault without an end holds a connection for so long.
+/// How long a hanging fault holds a connection.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// After the last start, with nothing that goes wrong any more, everything is delivered within this time.
+/// After the last start, without further faults, everything is delivered within this time.
 const DRAIN_TIME_MAX: Duration = Duration::from_mins(2);
 
-/// What there must be to find.
+/// The minimum that must happen.
 const NOTHING: [String; 0] = [];
 
-/// Counted downwards while a fault fires.
+/// Counted down while a fault fires.
 const FAULTS_MAX: u32 = 1_000_000;
 
-/// The server, its LINE and what clients know of both.
+/// The server, its LINE, and what clients know of both.
 struct Campaign {
     line: Line,
     installation: Installation,
@@ -70,7 +70,7 @@ struct Campaign {
     seed: u64,
     floors: Floors,
     draw: Generator,
-    /// Kills while a client waited for an answer.
+    /// Kills while a client waited for a response.
     kills: usize,
     unsound: Vec<String>,
 }
@@ -115,7 +115,7 @@ async fn replies_are_never_repeated_and_unclear_outcomes_are_reported() {
 }
 
 impl Campaign {
-    /// A server whose chats have begun, and a LINE that fails from now on.
+    /// A server with started chats, and a LINE that fails from now on.
     async fn begin(mode: &'static str) -> Self {
         let seed =
             asked_for("CRASH_SEED").unwrap_or_else(|| Timestamp::now().as_microseconds().unsigned_abs());
@@ -134,7 +134,7 @@ impl Campaign {
         Self { line, installation, chats, ledger, seed, floors, draw, kills: 0, unsound: Vec::new() }
     }
 
-    /// Starts the server, puts load on it and kills it in the midst of that.
+    /// Starts the server, puts load on it and kills it under that load.
     async fn kill_under_load(&mut self, round: u64) {
         let (mut process, api) = self.installation.start().await;
         let more = KILL_AFTER.0 + self.draw(KILL_AFTER.1);
@@ -156,7 +156,7 @@ impl Campaign {
         self.inspect(&log);
     }
 
-    /// Kills the server again and again until there is enough to look at.
+    /// Kills the server until enough has happened.
     async fn kill_until(&mut self, is_enough: impl Fn(&Self) -> bool) {
         let rounds_max = u64::try_from(self.floors.kills).unwrap() * ROUNDS_PER_KILL_MAX;
         for round in 1..=rounds_max {
@@ -167,7 +167,7 @@ impl Campaign {
         }
     }
 
-    /// Whether enough replies were made, and lost, for their test.
+    /// Whether enough replies were sent, and lost, for their test.
     fn has_replied_enough(&self) -> bool {
         self.kills >= self.floors.kills && self.replies() >= self.kills * REPLIES_PER_KILL
     }
@@ -177,7 +177,7 @@ impl Campaign {
         self.line.platform.executed().iter().filter(|one| one.endpoint == "reply").count()
     }
 
-    /// Whether so much has happened that it can be looked at. All else that must happen follows from this much.
+    /// Whether enough has happened for the checks. Everything else that must happen follows from this amount.
     fn has_enough(&self) -> bool {
         let ledger = self.ledger.borrow();
         self.kills >= self.floors.kills
@@ -185,7 +185,7 @@ impl Campaign {
             && ledger.acknowledged_events() >= self.floors.events()
     }
 
-    /// Lets LINE work again, and tells what had gone wrong.
+    /// Ends LINE's faults and returns those that fired.
     fn end_faults(&self) -> Vec<(FaultKind, u32)> {
         let fired = |fault: &FaultRule| (fault.kind, FAULTS_MAX - fault.count.unwrap_or_default());
         let fired = self.line.platform.with(|state| state.faults.rules().iter().map(fired).collect());
@@ -193,7 +193,7 @@ impl Campaign {
         fired
     }
 
-    /// Starts the server a last time, reads everything once all is delivered, and stops the server properly.
+    /// Starts the server a last time, reads everything once it is all delivered, and stops the server gracefully.
     async fn drain(&mut self) -> Vec<Vec<Listed>> {
         let (mut process, api) = self.installation.start().await;
         let limit = Instant::now() + DRAIN_TIME_MAX;
@@ -212,7 +212,7 @@ impl Campaign {
         lists
     }
 
-    /// Compares what was uploaded with what is served to the customer, and of what was sent also to everybody.
+    /// Compares uploads with what is served to the customer and, for sent files, to everyone.
     async fn read_uploads(&mut self, api: &Api) {
         let ledger = self.ledger.get_mut();
         let sent: HashSet<&str> = ledger
@@ -233,7 +233,7 @@ impl Campaign {
         }
     }
 
-    /// Looks at what a process has left behind.
+    /// Checks what a process has left behind.
     fn inspect(&mut self, log: &[String]) {
         let alarming = |line: &&String| line.contains("panicked") || line.contains(" ERROR ");
         self.unsound.extend(log.iter().filter(alarming).cloned());
@@ -254,7 +254,7 @@ impl Campaign {
     }
 }
 
-/// What goes wrong between the server and LINE.
+/// The faults between the server and LINE.
 fn faults() -> Vec<FaultRule> {
     let fault = |kind, probability, delay_ms| FaultRule {
         path: Some(path_of(kind).to_owned()),
@@ -274,25 +274,24 @@ fn faults() -> Vec<FaultRule> {
         fault(FaultKind::Timeout, 0.005, 0),
         fault(FaultKind::Cut, 0.03, 0),
         fault(FaultKind::Stall, 0.005, 0),
-        // Long enough that kills fall between a request and its execution, and between that and its answer.
+        // Long enough for kills between a request and its execution, and between that and its response.
         fault(FaultKind::Slow, 0.1, 30),
     ]
 }
 
-/// Half of an answer that says that it is whole is noticed where it should be JSON. Of a file nobody could tell.
+/// A truncated response with a matching length is noticed where JSON is expected. With a file it cannot be noticed.
 const fn path_of(kind: FaultKind) -> &'static str {
     if matches!(kind, FaultKind::Garbage) { "/v2/bot/message/push" } else { "/v2/bot/message/" }
 }
 
-/// A number that whoever runs the test has asked for: `CRASH_SEED=7 cargo test --test it crash`. The seed is another one
-/// in each run unless it was asked for.
+/// A number from the environment: `CRASH_SEED=7 cargo test --test it crash`. Without it, the seed differs in each run.
 #[expect(clippy::disallowed_methods, reason = "how long to test is no setting of the program")]
 fn asked_for(name: &str) -> Option<u64> {
     let given = std::env::var(name).ok()?;
     Some(given.parse().unwrap_or_else(|_| panic!("{name} is a whole number, not {given:?}")))
 }
 
-/// Past the output that is kept back from tests that pass: how much was tested is part of the result.
+/// Bypasses the captured output of passing tests: how much was tested is part of the result.
 fn print(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("standard error takes a line");
 }

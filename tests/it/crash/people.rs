@@ -1,4 +1,4 @@
-//! What people write, send, change and take back, and the events that LINE makes of it.
+//! What users write, send, edit and unsend, and the events that LINE sends for it.
 
 use kaiwa::model::timestamp::Timestamp;
 use kaiwa::sandbox::platform::Platform;
@@ -9,27 +9,27 @@ use serde_json::{Value, json};
 use crate::harness::server::text_event;
 use crate::media::JPEG;
 
-/// How much of what people do is sending a file.
+/// The share of actions that send a file.
 const FILES: f64 = 0.15;
 
-/// How much of it is changing what they wrote.
+/// The share of actions that edit a message.
 const EDITS: f64 = 0.15;
 
-/// How much of it is taking back what they wrote or sent.
+/// The share of actions that unsend a message.
 const WITHDRAWALS: f64 = 0.1;
 
-/// More than one piece of a body, and so few that many fit between two kills.
+/// More than one chunk of a body, yet few enough bytes that many files fit between two kills.
 const FILE_BYTES_MAX: usize = 100_000;
 
-/// What a person wrote or sent.
+/// A message that a user wrote or sent.
 pub struct Said {
-    /// The position of its chat.
+    /// The index of its chat.
     pub chat: usize,
-    /// LINE's id of it.
+    /// LINE's id.
     pub line_id: String,
-    /// The bytes of a file; none for a text.
+    /// The bytes of a file; `None` for a text.
     pub file: Option<Vec<u8>>,
-    /// Whether its author has taken it back.
+    /// Whether its author has unsent it.
     pub is_unsent: bool,
     user: String,
     changed_at: i64,
@@ -37,28 +37,28 @@ pub struct Said {
 
 /// An event that LINE tried to deliver.
 pub struct Event {
-    /// The position of what it is about.
+    /// The index of the message it is about.
     pub said: usize,
-    /// What is said from then on, which no other event says; nothing once it is taken back.
+    /// The text from then on, unique to this event; `None` once it is unsent.
     pub text: Option<String>,
-    /// When, in LINE's milliseconds.
+    /// Time of the event, in LINE's milliseconds.
     pub at: i64,
-    /// Whether the server took it at least once.
+    /// Whether the server accepted it at least once.
     pub acknowledged: bool,
     body: Value,
 }
 
-/// All people of a campaign.
+/// All users of a campaign.
 #[derive(Default)]
 pub struct People {
-    /// All that they said.
+    /// All their messages.
     pub said: Vec<Said>,
-    /// All events of that.
+    /// All events about these messages.
     pub events: Vec<Event>,
 }
 
 impl People {
-    /// Whatever a person does next in this chat; the position of its event.
+    /// The next action of a user in this chat; returns the index of its event.
     pub fn act(&mut self, (chat, user): (usize, &str), draw: &mut Generator, platform: &Platform) -> usize {
         let earlier = draw.position(self.said.len()).filter(|said| !self.said[*said].is_unsent);
         if let Some(said) = earlier.filter(|said| self.said[*said].file.is_none() && draw.occurs(EDITS)) {
@@ -74,14 +74,14 @@ impl People {
         self.write((chat, user))
     }
 
-    /// A person writes a text.
+    /// A user writes a text.
     pub fn write(&mut self, (chat, user): (usize, &str)) -> usize {
         let text = self.next_text();
         let body = text_event(user, &text);
         self.say((chat, user), None, text, body)
     }
 
-    /// A person sends a file, whose bytes LINE has from now on.
+    /// A user sends a file, whose bytes LINE has from now on.
     pub fn send_file(&mut self, (chat, user): (usize, &str), size: usize, platform: &Platform) -> usize {
         let mut body = text_event(user, "");
         let line_id = id_of(&body);
@@ -131,7 +131,7 @@ impl People {
         self.change(self.said.len() - 1, Some(text), body)
     }
 
-    /// An event about what was said, later than all others about it.
+    /// An event about a message, later than all others about it.
     fn change(&mut self, position: usize, text: Option<String>, mut body: Value) -> usize {
         let said = &mut self.said[position];
         let at = Timestamp::now().as_milliseconds().max(said.changed_at + 1);
@@ -147,12 +147,12 @@ impl People {
 }
 
 impl Event {
-    /// Whether it changes what was said before.
+    /// Whether it changes an earlier message.
     pub fn is_edit(&self) -> bool {
         self.body["type"] == "messageEdited"
     }
 
-    /// The event as LINE delivers it, for the first time or again.
+    /// The event as LINE delivers it, initially or again.
     pub fn body(&self, again: bool, platform: &Platform) -> Value {
         let mut body = self.body.clone();
         if let (false, Some(token), Some(chat)) =
@@ -165,7 +165,7 @@ impl Event {
     }
 }
 
-/// The bytes of a picture that no other name has, and no part of which is one.
+/// The bytes of an image, unique to this name; no prefix of them is an image.
 pub fn bytes_of(name: &str, size: usize) -> Vec<u8> {
     let mut bytes = [JPEG, name.repeat(size / name.len() + 1).as_bytes()].concat();
     bytes.truncate(JPEG.len() + size);

@@ -1,4 +1,4 @@
-//! The server as a process of its own, which can be killed.
+//! The server as a separate process, which can be killed.
 
 use std::env::var_os;
 use std::ffi::OsString;
@@ -22,25 +22,25 @@ use crate::harness::answer::Answer;
 use crate::harness::line::Line;
 use crate::harness::server::{KEY, token_of};
 
-/// The fault that a program has which was built for that, see `config::seeded`: the tests must fail with each.
+/// The fault of a program built with one, see `config::seeded`: the tests must fail with each.
 const SEEDED_BUG: &str = "SEEDED_BUG";
 
-/// A start takes far less; longer means that the server does not come up any more.
+/// A start takes far less; longer means that the server does not come up.
 const START_TIME_MAX: Duration = Duration::from_mins(1);
 
-/// Longer than the server waits for what is under way when it stops.
+/// Longer than the server waits for work in flight when it stops.
 const STOP_TIME_MAX: Duration = Duration::from_mins(1);
 
-/// A server that was killed does not answer, and a client must not wait for it.
+/// A killed server does not respond, and a client must not wait for it.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
 
-/// No file of a campaign is larger.
+/// The maximum size of a file in a campaign.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
-/// What a start of the server prints before its address.
+/// The text that the server prints before its address.
 const LISTENING: &str = "listening on ";
 
-/// A folder with a configuration and the data, for one process after the other.
+/// A folder with a configuration and data, for successive processes.
 pub struct Installation {
     folder: TempDir,
     customer: CustomerId,
@@ -51,13 +51,13 @@ pub struct Installation {
     line_timeout: &'static str,
 }
 
-/// A running server. It is killed at the latest when it is dropped.
+/// A running server. It is killed when dropped, if not before.
 pub struct Process {
     child: Child,
     log: Option<JoinHandle<Vec<String>>>,
 }
 
-/// The server's HTTP interface, as the customer and as LINE use it.
+/// The server's HTTP API, as used by the customer and by LINE.
 pub struct Api {
     client: Client,
     url: String,
@@ -69,12 +69,12 @@ pub struct Api {
 }
 
 impl Installation {
-    /// A new folder for a server that speaks to this LINE in this `delivery_mode` and tries again quickly.
+    /// A new folder for a server that uses this LINE with this `delivery_mode` and retries quickly.
     pub fn new(line: &Line, mode: &'static str) -> Self {
         Self::with_timeout(line, mode, "250ms")
     }
 
-    /// The same for a LINE that needs its time, as with large files.
+    /// The same for a slow LINE, as with large files.
     pub fn patient(line: &Line) -> Self {
         Self::with_timeout(line, "push_only", "30s")
     }
@@ -99,12 +99,12 @@ impl Installation {
         self.folder.path().join("data/kaiwa.db")
     }
 
-    /// Starts a process on a free port and waits until it answers: the program of this build, or `CRASH_PROGRAM`.
+    /// Starts a process on a free port and waits until it responds: the program of this build, or `CRASH_PROGRAM`.
     pub async fn start(&self) -> (Process, Api) {
         self.start_with(var_os(SEEDED_BUG)).await
     }
 
-    /// The same without a fault, for what has to be there before anything is tested.
+    /// The same without a fault, for data that must exist before the test.
     pub async fn start_sound(&self) -> (Process, Api) {
         self.start_with(None).await
     }
@@ -177,12 +177,12 @@ impl Installation {
     }
 }
 
-/// Passes on where the server listens, and returns all lines at their end.
+/// Sends the server's address, and returns all lines at the end.
 fn read_log(lines: ChildStderr, address: &Sender<String>) -> Vec<String> {
     let lines = BufReader::new(lines).lines().map_while(Result::ok);
     let pass_on = |line: &String| {
         if let Some((_, url)) = line.split_once(LISTENING) {
-            // A test that gave up waiting does not want the address any more.
+            // A test that gave up waiting no longer needs the address.
             address.send(url.to_owned()).ok();
         }
     };
@@ -190,19 +190,19 @@ fn read_log(lines: ChildStderr, address: &Sender<String>) -> Vec<String> {
 }
 
 impl Process {
-    /// The number of the process.
+    /// The id of the process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Kills the process without a warning, and returns what it had logged.
+    /// Kills the process without warning and returns its log.
     pub fn kill(&mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.take_log()
     }
 
-    /// Asks the process to stop as a service manager does, and returns how it ended and what it had logged.
+    /// Asks the process to stop as a service manager does; returns its exit status and log.
     pub async fn stop(&mut self) -> (ExitStatus, Vec<String>) {
         let asked = Command::new("sh").args(["-c", "kill -TERM $0", &self.child.id().to_string()]).status();
         assert!(asked.unwrap().success());
@@ -223,19 +223,19 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended before in every test that went well.
+        // In every passing test it has already ended.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
 impl Api {
-    /// What the customer reads under this path.
+    /// The JSON that the customer reads at this path.
     pub async fn get(&self, path: &str) -> Answer {
         Answer::to(self.request(Method::GET, path).bearer_auth(&self.token), "").await
     }
 
-    /// A whole file as it is served to the customer; nothing when it cannot be had.
+    /// A whole file as served to the customer; `None` when it is not available.
     pub async fn file(&self, path: &str) -> Option<Vec<u8>> {
         let request = self.request(Method::GET, path).bearer_auth(&self.token);
         let mut response = request.send().await.unwrap();
@@ -243,13 +243,13 @@ impl Api {
         (response.status() == 200).then(|| body.to_vec())
     }
 
-    /// Uploads a picture.
+    /// Uploads an image.
     pub async fn upload(&self, bytes: Vec<u8>) -> Result<Answer, String> {
         let request = self.request(Method::POST, "/v1.0/medias").bearer_auth(&self.token);
         Answer::if_any(request.content_type("image/jpeg"), bytes).await
     }
 
-    /// Sends a message, and waits for LINE's first answer or not.
+    /// Sends a message, optionally waiting for LINE's first response.
     pub async fn say(&self, conversation: &str, body: &Value, wait: bool) -> Result<Answer, String> {
         let path = format!("/v1.0/conversations/{conversation}/messages");
         let request = self.request(Method::POST, &path).bearer_auth(&self.token);
@@ -281,7 +281,7 @@ impl Api {
         }
     }
 
-    /// A request of nobody that is still to be sent.
+    /// An unsent request without credentials.
     pub fn request(&self, method: Method, path: &str) -> awc::ClientRequest {
         self.client.request(method, format!("{}{path}", self.url))
     }

@@ -1,4 +1,4 @@
-//! Three histories that must agree: what clients were promised, what the server lists, and what LINE has executed.
+//! Three histories that must agree: what clients were promised, what the server lists, and what LINE executed.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,13 +11,13 @@ use crate::crash::listed::Listed;
 use crate::crash::load::{Chat, Ledger, Message};
 use crate::crash::said;
 
-/// Findings of one kind that are shown.
+/// Maximum number of findings of one kind that are shown.
 const EXAMPLES_MAX: usize = 5;
 
-/// All that must not be; each entry says where.
+/// Violations; each entry says where.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Acknowledged messages that LINE did not execute, or not as they were written.
+    /// Acknowledged messages that LINE did not execute, or not as written.
     pub lost: Vec<String>,
     /// Requests that LINE executed more than once.
     pub doubled: Vec<String>,
@@ -27,38 +27,38 @@ pub struct Report {
     pub unfinished: Vec<String>,
     /// Acknowledged messages that the server does not list exactly once.
     pub unlisted: Vec<String>,
-    /// What was listed or executed although nobody wrote it there.
+    /// Messages that were listed or executed in a chat where nobody wrote them.
     pub invented: Vec<String>,
-    /// What acknowledged events say and is not listed.
+    /// Messages of acknowledged events that are not listed.
     pub events_lost: Vec<String>,
-    /// What was said once and is listed more than once.
+    /// Messages that are listed more than once.
     pub events_doubled: Vec<String>,
-    /// What says something else than its newest edit.
+    /// Messages whose text is not that of their newest edit.
     pub misread: Vec<String>,
-    /// What was taken back and is still there.
+    /// Unsent messages that are still listed.
     pub kept: Vec<String>,
-    /// Files that are not served as they were sent or uploaded.
+    /// Files that are not served as sent or uploaded.
     pub files_wrong: Vec<String>,
-    /// What LINE does not let bots do.
+    /// Requests that LINE does not allow bots.
     pub violations: Vec<String>,
-    /// Right requests that were refused.
+    /// Valid requests that were rejected.
     pub refusals: Vec<String>,
-    /// What was wrong in the database or in the log.
+    /// Violations in the database or in the log.
     pub unsound: Vec<String>,
 }
 
-/// What became of one chat on LINE's side.
+/// The history of one chat on LINE's side.
 #[derive(Default)]
 struct Executions<'a> {
     /// The names of messages in the order of their first execution.
     order: Vec<&'a str>,
-    /// What was executed under a name, without repetitions.
+    /// The texts executed under a name, without repetitions.
     texts: HashMap<&'a str, String>,
     repeated: Vec<String>,
 }
 
 impl Report {
-    /// Compares the histories of a campaign that has come to rest.
+    /// Compares the histories of a settled campaign.
     pub fn new(ledger: &Ledger, chats: &[Chat], lists: &[Vec<Listed>], platform: &Platform) -> Self {
         let executed = platform.executed();
         let mut report = Self { refusals: ledger.refusals.clone(), ..Self::default() };
@@ -74,7 +74,7 @@ impl Report {
         report
     }
 
-    /// What was found, with a few examples of each kind.
+    /// The findings, with a few examples of each kind.
     pub fn findings(&self) -> Vec<String> {
         let found = self.lists().into_iter().filter(|(_, list)| !list.is_empty());
         let sample = |list: &[String]| list.iter().take(EXAMPLES_MAX).cloned().collect::<Vec<_>>().join("; ");
@@ -107,7 +107,7 @@ impl Report {
         executions: Executions<'_>,
     ) {
         let counts = count(listed);
-        // A reply without an answer is not repeated: such a message says so, and was executed once or not at all.
+        // A reply without a response is not repeated: such a message says so, and was executed once or not at all.
         let unknown = listed.iter().filter(|message| message.is_unknown);
         let unknown: HashSet<&str> = unknown.map(|message| name_of(&message.text)).collect();
         for message in attempted.clone().filter(|message| message.acknowledged) {
@@ -130,14 +130,14 @@ impl Report {
         }
         let written: HashSet<&str> = attempted.map(|message| message.text.as_str()).collect();
         self.note_inventions(&written, listed);
-        // What nobody waits for any more may still be executed, after the next message.
+        // A request that nobody waits for may still be executed, after the next message.
         let order: Vec<&str> =
             executions.order.iter().filter(|name| !unknown.contains(*name)).copied().collect();
         self.compare_order(listed, &order);
         self.doubled.extend(executions.repeated);
     }
 
-    /// LINE must have seen the messages of a chat in the order in which the server lists them.
+    /// LINE must have received the messages of a chat in the order in which the server lists them.
     fn compare_order(&mut self, listed: &[&Listed], executed: &[&str]) {
         let names = listed.iter().map(|message| name_of(&message.text));
         let positions: HashMap<&str, usize> = names.enumerate().map(|(at, name)| (name, at)).collect();
@@ -181,7 +181,7 @@ impl<'a> Executions<'a> {
     }
 }
 
-/// How many messages had to be sent in more than one request.
+/// The number of messages sent in more than one request.
 pub fn long_messages(platform: &Platform) -> usize {
     let executed = platform.executed();
     let distinct: HashSet<String> = executed.iter().map(text_of).collect();
@@ -189,13 +189,13 @@ pub fn long_messages(platform: &Platform) -> usize {
     distinct.len() - names.len()
 }
 
-/// What a request says: its bubbles together.
+/// The text of a request: its bubbles joined.
 fn text_of(executed: &Executed) -> String {
     let bubbles = executed.body["messages"].as_array().unwrap();
     bubbles.iter().map(said_by).collect()
 }
 
-/// A text, or where a picture is on whichever port the server had.
+/// A text, or the path of an image, regardless of the server's port.
 fn said_by(bubble: &Value) -> String {
     bubble["text"].as_str().map_or_else(
         || {

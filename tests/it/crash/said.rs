@@ -1,4 +1,4 @@
-//! What people said against what the server lists of it.
+//! Compares the messages of users with what the server lists.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use crate::crash::listed::Listed;
 use crate::crash::people::{Event, People, Said};
 use crate::crash::reconcile::Report;
 
-/// What must have become of something that was said.
+/// The expected state of a message.
 struct Expectation<'a> {
-    /// Whether the server has acknowledged something that says it.
+    /// Whether the server has acknowledged an event with its text.
     is_promised: bool,
-    /// Whether the server has acknowledged that it was taken back.
+    /// Whether the server has acknowledged its unsend.
     is_unsent: bool,
-    /// What it may say: what the newest acknowledged event says, or a later one that was not acknowledged.
+    /// Its possible texts: that of the newest acknowledged event, or of a later unacknowledged one.
     texts: Vec<&'a str>,
 }
 
@@ -29,7 +29,7 @@ pub fn compare(report: &mut Report, people: &People, chat: usize, listed: &[&Lis
     for (position, said) in people.said.iter().enumerate().filter(|(_, said)| said.chat == chat) {
         let expectation = Expectation::new(events.get(&position).map_or(&[], Vec::as_slice));
         match rows.remove(said.line_id.as_str()).as_deref() {
-            // What was taken back is not listed any more.
+            // An unsent message is no longer listed.
             None if expectation.is_promised && !said.is_unsent => {
                 report.events_lost.push(said.line_id.clone());
             }
@@ -51,7 +51,7 @@ fn compare_one(report: &mut Report, said: &Said, expectation: &Expectation<'_>, 
     }
     let is_right = match (&said.file, listed.files.as_slice()) {
         (None, []) => true,
-        // LINE gives away nothing that was taken back.
+        // LINE serves nothing that was unsent.
         (Some(_), [shown]) if said.is_unsent && shown.status == "gone" => shown.bytes.is_none(),
         (Some(bytes), [shown]) => shown.status == "stored" && shown.bytes.as_ref() == Some(bytes),
         _ => false,

@@ -1,4 +1,4 @@
-//! How much a campaign was worth: a check that nothing was lost says nothing when nothing happened.
+//! The coverage of a campaign: a check that nothing was lost proves nothing when nothing happened.
 
 use std::fmt;
 
@@ -9,24 +9,24 @@ use crate::crash::load::Ledger;
 use crate::crash::people::Event;
 use crate::crash::reconcile::long_messages;
 
-/// What there must be of all that can happen, for each kill while a client waited for an answer.
+/// The minimum of each kind of event, per kill while a client waited for a response.
 #[derive(Clone, Copy)]
 pub struct Floors {
     pub kills: usize,
 }
 
 impl Floors {
-    /// Messages that the server took.
+    /// Messages that the server accepted.
     pub const fn messages(self) -> usize {
         self.kills * 10
     }
 
-    /// Events that the server took.
+    /// Events that the server accepted.
     pub const fn events(self) -> usize {
         self.kills * 10
     }
 
-    /// Webhooks that came more than once.
+    /// Webhooks that arrived more than once.
     const fn copies(self) -> usize {
         self.kills
     }
@@ -36,7 +36,7 @@ impl Floors {
         self.kills / 10
     }
 
-    /// Of files, edits, withdrawals and uploads, each; and of either side's failures around an execution.
+    /// Files, edits, unsends and uploads, each; and failures of either side around an execution.
     const fn others(self) -> usize {
         self.kills * 2 / 5
     }
@@ -62,7 +62,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts what clients and LINE have seen.
+    /// Counts the observations of clients and LINE.
     pub fn new(kills: usize, ledger: &Ledger, platform: &Platform, faults: Vec<(FaultKind, u32)>) -> Self {
         Self {
             kills,
@@ -120,7 +120,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What was taken of that which is no plain text.
+/// The accepted messages that are not plain text.
 fn said(ledger: &Ledger) -> [(&'static str, usize); 4] {
     let said = &ledger.people.said;
     let count = |is_counted: &dyn Fn(&Event) -> bool| {

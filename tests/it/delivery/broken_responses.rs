@@ -1,4 +1,4 @@
-//! Others whose answers break off, or come in a roundabout way.
+//! Peers whose responses are truncated or unusually framed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,12 +23,12 @@ fn sized(body: &str) -> String {
     head(&format!("content-length: {}", body.len())) + body
 }
 
-/// In chunks, without the last one.
+/// Chunked, without the last chunk.
 fn in_chunks(body: &str) -> String {
     format!("{}{:x}\r\n{body}\r\n", head("transfer-encoding: chunked"), body.len())
 }
 
-/// Answers that may be a part of what there is.
+/// Responses that may be incomplete.
 fn parts() -> Vec<String> {
     let in_chunks = in_chunks(PICTURE);
     vec![
@@ -40,7 +40,7 @@ fn parts() -> Vec<String> {
     ]
 }
 
-/// A server whose LINE has this content: the first answer for each message, and then the second.
+/// A server whose LINE has this content: the first response for each message, then the second.
 fn with_content(first: Vec<String>, second: String) -> (TestServer, Somebody) {
     let content = Somebody::answering(move |requests| {
         let newest = requests.last().unwrap();
@@ -60,7 +60,7 @@ fn with_content(first: Vec<String>, second: String) -> (TestServer, Somebody) {
     (TestServer::start_with(|config| config.line.data_base = url), content)
 }
 
-/// Somebody sends a file for each number, and some of their events say how large it is.
+/// A user sends a file for each number; some of the events state its size.
 async fn send(server: &TestServer, kind: &str, sizes: &[Option<usize>]) {
     let user = server.user("Alice");
     for (number, size) in sizes.iter().enumerate() {
@@ -75,7 +75,7 @@ async fn send(server: &TestServer, kind: &str, sizes: &[Option<usize>]) {
     }
 }
 
-/// What a request says; headers come in any order, and the date is that of the attempt.
+/// The content of a request; headers come in any order, and the date is that of the attempt.
 fn lines(request: &str) -> BTreeSet<&str> {
     request.lines().filter(|line| !line.starts_with("date: ")).collect()
 }

@@ -1,4 +1,4 @@
-//! Who may go next, and what holds up nobody else.
+//! Which delivery is claimed next, and what delays no other.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn is_sent(server: &TestServer, conversation: &str, id: &str) {
     eventually_is(json!("sent"), async || message(server, conversation, id).await["status"].clone()).await;
 }
 
-/// One more account, to which these users have written.
+/// Another account, to which these users have written.
 async fn another_account(server: &TestServer, users: usize) {
     let channel = server.line.platform.channel();
     let body = json!({ "type": "line", "secret": channel.secret.expose(), "token": channel.token.expose() });
@@ -77,7 +77,7 @@ async fn hanging_chats_of_five_accounts_leave_three_quarters_of_the_slots_to_the
         backoff_max: Duration::from_mins(5),
         give_up_after: Duration::from_hours(23),
     };
-    // As the worker does: again and again, as long as there is something to begin.
+    // As the worker does: repeatedly, while there is something to claim.
     let (mut taken, mut slow) = (0, 0);
     loop {
         let room = Capacity::left(40, taken, slow);

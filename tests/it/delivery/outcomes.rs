@@ -1,4 +1,4 @@
-//! What each answer of LINE leads to: nothing is lost, nothing is doubled, nothing overtakes.
+//! The outcome of each response from LINE: nothing is lost, duplicated or reordered.
 
 use std::time::Duration;
 

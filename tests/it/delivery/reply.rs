@@ -1,4 +1,4 @@
-//! Free replies: used while they can be, never repeated, and replaced by a push only when nothing was sent.
+//! Free replies: used while possible, never repeated, and replaced by a push only when nothing was sent.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::harness::server::{TestServer, text_event};
 const REPLY: &str = "/v2/bot/message/reply";
 const PUSH: &str = "/v2/bot/message/push";
 
-/// A server that prefers replies, and the conversation that Alice has just begun.
+/// A server that prefers replies, and the conversation that Alice has just started.
 async fn answering() -> (TestServer, String) {
     answering_with(|_| {}).await
 }
@@ -29,7 +29,7 @@ async fn answering_with(change: impl FnOnce(&mut Config)) -> (TestServer, String
     (server, conversation)
 }
 
-/// Alice writes, which brings a token; the id of her conversation.
+/// Alice writes, which provides a reply token; returns the id of her conversation.
 async fn alice_writes(server: &TestServer) -> String {
     client::say(&server.line.url, "Alice", "hello").await.unwrap();
     let list = server.get("/v1.0/conversations").await.json();
@@ -103,7 +103,7 @@ async fn an_old_reply_token_is_not_used_and_a_refused_one_is_followed_by_a_push(
 #[actix_web::test]
 async fn a_reply_with_an_unclear_outcome_is_never_repeated() {
     for fault in ["lost", "status_after", "reset", "status", "html", "garbage", "timeout"] {
-        // LINE is waited for only where it is silent: honest answers may need their time.
+        // The timeout is short only for silent faults: regular responses may take their time.
         let timeout = Duration::from_secs(if fault == "timeout" { 2 } else { 30 });
         let (server, conversation) = answering_with(|config| config.line.timeout = timeout).await;
         server.set_faults(&json!([{ "path": REPLY, "kind": fault, "execute": true, "count": 1 }]));
@@ -113,7 +113,7 @@ async fn a_reply_with_an_unclear_outcome_is_never_repeated() {
         let second = server.say(&conversation, "goes on").await;
 
         if fault == "garbage" {
-            // LINE said 200, whatever the rest was.
+            // LINE returned 200, whatever the rest was.
             assert_eq!(first["status"], "sent");
         } else {
             assert_eq!(
@@ -221,7 +221,7 @@ async fn a_push_to_a_group_costs_one_message_per_member() {
     eventually_is(json!(2), async || server.say(&id, "hello both").await["cost"].clone()).await;
 }
 
-/// Somebody writes, which brings a token; the id of their conversation.
+/// A user writes, which provides a reply token; returns the id of their conversation.
 async fn writes(server: &TestServer, name: &str) -> String {
     client::say(&server.line.url, name, "hello").await.unwrap();
     let list = server.get("/v1.0/conversations").await.json();

@@ -1,4 +1,4 @@
-//! Sending again what has failed: safely when nothing was sent, and otherwise only for somebody who insists.
+//! Retries of failed messages: safe when nothing was sent, and otherwise only with force.
 
 use std::time::Duration;
 

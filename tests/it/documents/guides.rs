@@ -1,4 +1,4 @@
-//! The guides for contributors: they are short, and what they point to exists.
+//! The guides for contributors: they are short, and what they refer to exists.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ const LINES_MAX: [(&str, usize); 2] = [("ARCHITECTURE.md", 120), ("README.md", 1
 /// Documents that name files of the project by their path from its root.
 const GUIDES: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/DESIGN.md"];
 
-/// Where such a path begins.
+/// The prefixes of such paths.
 const ROOTS: [&str; 6] = ["src/", "tests/", "docs/", "scripts/", "deploy/", ".cargo/"];
 
 /// The widest line of prose.
@@ -81,7 +81,7 @@ fn markdown() -> Vec<File> {
     files().into_iter().filter(|file| file.has_extension("md")).collect()
 }
 
-/// The paths that a line names, with each choice between braces written out.
+/// The paths in a line, with braces expanded.
 fn paths(line: &str) -> Vec<String> {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-./{,}".contains(letter);
     let words = line.split(|letter| !is_part(letter)).map(|word| word.trim_end_matches(['.', ',']));

@@ -1,4 +1,4 @@
-//! The documents: every command in them is run as it is printed, and does what the document says.
+//! The documents: every command in them is run as printed, and does what the document says.
 //!
 //! Only ports, ids and folders outside the working directory differ. A block that cannot be run has the reason on the line
 //! above it, which readers do not see.

@@ -1,4 +1,4 @@
-//! Erasing a conversation or a person: nothing of it is left in any byte, and the search that proves it can fail.
+//! Erasing a conversation or a person: nothing of it is left in any byte, and the search that verifies it can fail.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -16,13 +16,13 @@ use crate::webhooks::receiver::Receiver;
 
 const TEXT: &str = "a \"very\" private text\nof Alice 😀";
 
-/// Whether any file of the folder holds these bytes.
+/// Whether any file in the folder contains these bytes.
 pub fn holds(folder: &Path, bytes: &[u8]) -> bool {
     folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).any(|path| {
         if path.is_dir() {
             return holds(&path, bytes);
         }
-        // A socket holds nothing.
+        // A socket has no contents.
         path.is_file() && std::fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes)
     })
 }
@@ -53,11 +53,11 @@ fn in_group(group: &str, user: &str, text: &str) -> Value {
     event
 }
 
-/// Alice writes, sends a picture, is answered, and speaks in a group with Bob. Returns Alice and her conversation.
+/// Alice writes, sends an image, gets a reply, and writes in a group with Bob. Returns Alice and her conversation.
 async fn alice_and_bob(server: &TestServer) -> (String, String) {
     let (alice, bob) = (server.user("Alice from Accounting"), server.user("Bob from Buying"));
     let conversation = server.conversation_with(&alice).await;
-    // As LINE may write it: in ASCII, with escapes.
+    // As LINE may encode it: in ASCII, with escapes.
     let mut event = text_event(&alice, "TEXT").to_string();
     event = event.replace("\"TEXT\"", r#""a \"very\" private text\nof Alice \uD83D\uDE00""#);
     let destination = &server.line.platform.bot().user_id;
@@ -145,7 +145,7 @@ async fn pending_webhooks_of_erased_data_are_dropped_and_the_rest_are_delivered(
     for (user, text) in [(&alice, "a private text"), (&bob, "a public text")] {
         assert_eq!(server.webhook(&[text_event(user, text)]).await.status, 200);
     }
-    // One call for each of the conversations, whose later events wait behind it.
+    // One call for each conversation, whose later events wait for it.
     eventually(|| receiver.calls().len() == 2).await;
 
     let output = erase(&mut server, &["--conversation", &conversation]).await;

@@ -1,4 +1,4 @@
-//! What is older than it may be kept goes, with everything about it; the rest stays.
+//! Data older than its retention is removed with everything that belongs to it; the rest stays.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::media::{names, noise, send};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Removes everything that is too old now.
+/// Removes everything that has expired now.
 pub async fn clean_up(server: &TestServer, settings: RetentionSettings) -> usize {
     let worker = RetentionWorker::new(server.shared().store.clone(), &settings);
     let mut removed = 0;
@@ -69,7 +69,7 @@ async fn expired_messages_go_with_their_files_deliveries_and_raw_events_and_the_
     assert_eq!(clean_up(&server, keep).await, 0);
 }
 
-/// Waits until the file of the oldest message is there.
+/// Waits until the file of the oldest message is stored.
 async fn media_once_listed(server: &TestServer, conversation: &str) {
     eventually(|| names(server).len() == 2).await;
     assert_eq!(server.messages(conversation).await.len(), 2);

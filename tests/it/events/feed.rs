@@ -1,4 +1,4 @@
-//! The live feed: what happens is told once, in order, to those whom it concerns, and also to those who were away.
+//! The live feed: readers get each of their events once and in order, even after they were away.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,10 +17,10 @@ use crate::harness::{PATIENCE, eventually};
 const CREATED: &str = "conversation_message_created";
 const UPDATED: &str = "conversation_message_updated";
 
-/// Often enough for a test to wait for.
+/// Frequent enough for a test to wait for.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Every time a sequence of its own, so the ids are strictly increasing.
+/// Each event has its own sequence number, so the ids are strictly increasing.
 #[track_caller]
 fn assert_in_order(events: &[Event]) {
     assert!(events.is_sorted_by(|earlier, later| earlier.id < later.id), "{events:?}");
@@ -312,7 +312,7 @@ async fn a_customer_has_a_limited_number_of_feeds() {
     assert_eq!(third.header("retry-after"), "10");
     drop(first);
 
-    // That nobody is there is noticed by the next thing that is sent.
+    // A closed connection is noticed at the next write.
     write(&server, &server.user("Alice"), "hello").await;
     eventually(|| server.shared().feeds.count() == 1).await;
     Feed::open(&server, "").await;

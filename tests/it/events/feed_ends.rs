@@ -1,4 +1,4 @@
-//! How a feed begins and ends: for whom, from where, in which framing, and until when.
+//! How a feed starts and ends: for which customer, from which event, in which framing, and until when.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ use crate::harness::answer::Answer;
 use crate::harness::feed::{Event, Feed};
 use crate::harness::server::{KEY, TestServer, text_event};
 
-/// A token of the server's customer that is good for so long by the server's clock.
+/// A token of the server's customer that is valid for this long by the server's clock.
 fn token_for(server: &TestServer, life: Duration) -> String {
     let bearer = Bearer { customer: server.customer, profile: ProfileChange::default() };
     sign(&Secret::new(KEY), &bearer, server.clock.now(), life).unwrap()
@@ -77,7 +77,7 @@ async fn a_ticket_expires_with_the_token_that_requested_it() {
     assert_eq!((late.status, late.reason().as_str()), (401, "INVALID_CREDENTIALS"));
 }
 
-/// The next message; the name of who has written it may become known before.
+/// The next message event; an event with its author's name may come first.
 async fn message(feed: &mut Feed) -> Event {
     loop {
         let event = feed.next().await;
@@ -108,7 +108,7 @@ async fn an_empty_last_event_id_is_ignored_and_an_unknown_one_causes_a_reset() {
     assert_eq!(Feed::open(&server, "?last_event_id=one").await.next().await.kind, "reset");
 }
 
-/// All that the server says to these bytes until it closes the connection, or until this has come.
+/// The server's response to these bytes until it closes the connection, or up to `until`.
 fn say(server: &TestServer, head: &str, until: &str) -> String {
     say_to(server.address, head, until)
 }

@@ -1,11 +1,11 @@
-//! What a server answered.
+//! A server's response.
 
 use awc::http::header::HeaderMap;
 use serde_json::Value;
 
 use crate::harness::contract::{self, Asked};
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -14,12 +14,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole response.
     pub async fn to(request: awc::ClientRequest, body: impl Into<Vec<u8>>) -> Self {
         Self::if_any(request, body).await.unwrap()
     }
 
-    /// The same for a server that may be gone: what went wrong instead of a whole answer.
+    /// The same for a server that may be gone: the error in place of a whole response.
     pub async fn if_any(request: awc::ClientRequest, body: impl Into<Vec<u8>>) -> Result<Self, String> {
         let asked = Asked {
             method: request.get_method().clone(),
@@ -48,7 +48,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The `reason` of a failure, after checking that the failure has its contract's shape.
+    /// The `reason` of an error, after checking that it has the contract's error format.
     #[track_caller]
     pub fn reason(&self) -> String {
         let error = self.json()["error"].clone();

@@ -1,4 +1,4 @@
-//! Whatever a test asks of the server: the OpenAPI document says what the answer may look like.
+//! Checks every request of a test and its response against the OpenAPI document.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -15,17 +15,17 @@ use crate::harness::answer::Answer;
 /// The document as it is checked in.
 pub const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/openapi/document.json"));
 
-/// An address for the document; nothing is fetched from it.
+/// The URL of the document; nothing is fetched from it.
 const PLACE: &str = "https://kaiwa.invalid/openapi.json";
 
-/// The thread that compiles the document, which takes long, once for all tests; what it makes cannot leave its thread.
+/// The thread that compiles the document once for all tests, since that takes long; the result is not `Send`.
 static JUDGE: LazyLock<Sender<Case>> = LazyLock::new(|| {
     let (ask, asked) = channel();
     std::thread::spawn(move || judge(&asked));
     ask
 });
 
-/// A place in the document, a value, and who wants to know whether the one describes the other.
+/// A pointer into the document, a value, and the channel for whether the value fits the schema there.
 type Case = (String, Value, Sender<Result<(), String>>);
 
 /// The document.
@@ -44,16 +44,16 @@ struct Contract {
     known: HashMap<String, SchemaIndex>,
 }
 
-/// What of this answer the document does not say; nothing for paths that it does not have, which are somebody else's.
+/// Checks a response against the document. Paths that it does not have belong to other servers and pass.
 pub fn check(asked: &Asked, answer: &Answer) -> Result<(), String> {
-    // What is no request ends in the HTTP layer, which answers without a body.
+    // A malformed request ends in the HTTP layer, which responds without a body.
     let is_bare = answer.header("x-request-id").is_empty() && answer.text.is_empty();
     let Some((path, item)) = template(asked.url.path()).filter(|_| !is_bare) else { return Ok(()) };
-    // A server that lies under a path of its own answers so beside it.
+    // The response of a server with a base path to requests outside of it.
     if answer.status == 404 && answer.text.contains("ROUTE_NOT_FOUND") {
         return check_error(answer);
     }
-    // `HEAD` answers as `GET` does, without the body; then there is nothing to hold against the document but the status.
+    // `HEAD` responds like `GET` without the body, so that only the status can be checked.
     if asked.method == Method::HEAD && item.get("head").is_none() {
         let is_described =
             item.get("get").is_some_and(|get| get["responses"].get(answer.status.to_string()).is_some());
@@ -78,12 +78,12 @@ pub fn check(asked: &Asked, answer: &Answer) -> Result<(), String> {
     Ok(())
 }
 
-/// What of an event, as customers and readers are told, the document does not say.
+/// Checks an event, as customers and feed readers get it, against the document.
 pub fn check_event(event: &Value) -> Result<(), String> {
     validate("/components/schemas/Event", event)
 }
 
-/// Every operation: its path, its method, and what is said of it.
+/// Every operation: its path, its method and its description.
 pub fn operations() -> Vec<(&'static str, &'static str, &'static Value)> {
     let paths = DOCUMENT["paths"].as_object().unwrap();
     let of_path = |(path, item): (&'static String, &'static Value)| {
@@ -93,13 +93,13 @@ pub fn operations() -> Vec<(&'static str, &'static str, &'static Value)> {
     paths.iter().flat_map(of_path).collect()
 }
 
-/// A body that an operation takes; empty when it takes none.
+/// An example of an operation's body; empty when it takes none.
 pub fn example(operation: &Value) -> String {
     let content = &operation["requestBody"]["content"];
     content["application/json"].get("example").map(Value::to_string).unwrap_or_default()
 }
 
-/// The path of the document that an address belongs to; the one with the most fixed parts, as the server chooses.
+/// The path of the document that matches a URL path; the one with the most fixed parts, as the server chooses.
 pub fn template(path: &str) -> Option<(&'static str, &'static Value)> {
     let parts: Vec<&str> = path.split('/').collect();
     let fits = |template: &str| {
@@ -115,7 +115,7 @@ pub fn template(path: &str) -> Option<(&'static str, &'static Value)> {
         .map(|(path, item)| (path.as_str(), item))
 }
 
-/// What stands in the document at the end of a reference, and where.
+/// Follows a reference in the document; returns the target's pointer and value.
 pub fn resolve(pointer: &str, value: &'static Value) -> Option<(String, &'static Value)> {
     match value["$ref"].as_str() {
         Some(reference) => {
@@ -126,14 +126,14 @@ pub fn resolve(pointer: &str, value: &'static Value) -> Option<(String, &'static
     }
 }
 
-/// Whether the value is what the schema at this place says.
+/// Whether the value fits the schema at this pointer.
 pub fn validate(pointer: &str, value: &Value) -> Result<(), String> {
     let (tell, told) = channel();
     JUDGE.send((pointer.to_owned(), value.clone(), tell)).unwrap();
     told.recv().unwrap()
 }
 
-/// A key as a part of a JSON pointer.
+/// A key, escaped as a part of a JSON pointer.
 pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
@@ -168,7 +168,7 @@ fn check_body(pointer: &str, described: &'static Value, answer: &Answer) -> Resu
     validate(&format!("{pointer}/content/application~1json/schema"), &body)
 }
 
-/// What was asked and done is something that the document lets one ask.
+/// Checks that a successful request is one that the document allows.
 fn check_request(pointer: &str, operation: &'static Value, asked: &Asked) -> Result<(), String> {
     let parameters = operation["parameters"].as_array().into_iter().flatten();
     let parameters =
@@ -181,7 +181,7 @@ fn check_request(pointer: &str, operation: &'static Value, asked: &Asked) -> Res
             return Err(format!("the parameter {name} is not described"));
         }
     }
-    // What LINE sends may be anything.
+    // LINE may send anything.
     if operation["tags"] == json!(["LINE"]) {
         return Ok(());
     }
@@ -195,7 +195,7 @@ fn check_request(pointer: &str, operation: &'static Value, asked: &Asked) -> Res
 fn judge(cases: &Receiver<Case>) {
     let mut contract = Contract::new(DOCUMENT.clone());
     for (pointer, value, tell) in cases {
-        // A test that has failed meanwhile does not want to know any more.
+        // A test that has failed meanwhile no longer waits.
         tell.send(contract.validate(&pointer, &value)).ok();
     }
 }
@@ -219,8 +219,8 @@ impl Contract {
     }
 }
 
-/// Clients have to bear keys that they do not know; here, where the document and the program are of one version, each key
-/// must be described.
+/// Clients must tolerate unknown keys; here, with the document and the program of the same version, each key must be
+/// described.
 fn close(value: &mut Value) {
     if let Some(object) = value.as_object_mut() {
         let is_open = object.get("type").is_some_and(|kind| kind == "object")

@@ -1,4 +1,4 @@
-//! Whatever a test did: customers were told of everything that the API shows, and of nothing else.
+//! Whatever a test did: customers' events say everything that the API shows, and nothing else.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,8 +19,8 @@ use serde_json::Value;
 /// The account itself, the other side, and the first members.
 const LISTED_MAX: usize = 102;
 
-/// Where the newest events of a database, which no server has open, differ from what the API shows. Nothing is said of a
-/// customer of whose events some are gone.
+/// The differences between the newest events of a database, which no server has open, and what the API shows. Customers
+/// whose older events were pruned are skipped.
 pub fn differences(database: &Path, keys: &KeySource) -> Vec<String> {
     let reader = Reader::open(database, keys).unwrap();
     let customers = reader.read(customers::list).unwrap();
@@ -33,7 +33,7 @@ fn differences_of(reader: &Reader, customer: CustomerId) -> Vec<String> {
     let untold =
         shown.iter().filter(|(id, resource)| told.get(*id).is_none_or(|(_, told)| told != *resource));
     let untold = untold.map(|(id, resource)| format!("{resource} was told as {:?}", told.get(id)));
-    // Lists do not show what was withdrawn.
+    // Lists do not show unsent messages.
     let withdrawn = |resource: &Value| {
         let conversation = resource["conversation_id"].as_str()?.parse().ok()?;
         Some(message(reader, (customer, conversation), resource["id"].as_str()?) == *resource)
@@ -44,7 +44,7 @@ fn differences_of(reader: &Reader, customer: CustomerId) -> Vec<String> {
     untold.chain(unseen.map(|(id, told)| format!("{id} was told as {told:?}"))).collect()
 }
 
-/// What the newest event of each resource says; none when some are gone. The first has to say that it is new.
+/// The newest event of each resource; `None` when some were pruned. The first event of each must be its creation.
 fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (EventKind, Value)>> {
     let open = |connection: &_| {
         events::open(connection, (customer, None), EventKind::ALL.to_vec(), FeedStart::After(0))
@@ -76,7 +76,7 @@ fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (Event
     }
 }
 
-/// What the API lists.
+/// Everything that the API lists.
 fn shown(reader: &Reader, customer: CustomerId) -> BTreeMap<String, Value> {
     let mut shown = BTreeMap::new();
     let mut page = Page { size: Page::SIZE_MAX, before: Timestamp::NEVER };
@@ -107,8 +107,8 @@ fn messages_of(reader: &Reader, of: (CustomerId, ConversationId)) -> BTreeMap<St
     }
 }
 
-/// A resource without what is read when it is shown: the speaker of a message, and how many take part in a conversation that
-/// lists as many as it can.
+/// A resource without the fields that are read when it is shown: the author of a message, and the participant count of a
+/// conversation whose list is full.
 fn frozen(mut resource: Value) -> Value {
     let fields = resource.as_object_mut().unwrap();
     fields.remove("source_name");

@@ -1,23 +1,23 @@
-//! A web server that belongs to somebody else.
+//! A third-party web server.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-/// A server that answers requests with bytes, ends the connection after each, and remembers the requests.
+/// A server that responds with raw bytes, closes the connection after each request, and records the requests.
 pub struct Somebody {
     pub url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Somebody {
-    /// A server on a port of its own that answers always the same. It ends with the test process.
+    /// A server on a free port that always returns the same response. It ends with the test process.
     pub fn start(answer: &[u8]) -> Self {
         let answer = answer.to_vec();
         Self::answering(move |_| answer.clone())
     }
 
-    /// A server that answers each request as it is told; it is given all of them so far, the last one included.
+    /// A server that computes each response from all requests so far, including the current one.
     pub fn answering(answer: impl Fn(&[String]) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -30,20 +30,20 @@ impl Somebody {
                 let length = connection.read(&mut request).unwrap();
                 let mut seen = seen.lock().unwrap();
                 seen.push(String::from_utf8_lossy(&request[..length]).into_owned());
-                // Whoever asked may have gone away.
+                // The client may have disconnected.
                 connection.write_all(&answer(&seen)).ok();
             }
         });
         Self { url, requests }
     }
 
-    /// A server with this file.
+    /// A server that returns this file.
     pub fn with_file(bytes: &[u8]) -> Self {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", bytes.len());
         Self::start(&[head.as_bytes(), bytes].concat())
     }
 
-    /// What was asked, oldest first.
+    /// The heads of all requests, oldest first.
     pub fn heads(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }

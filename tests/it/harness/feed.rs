@@ -15,11 +15,11 @@ use crate::harness::{PATIENCE, contract};
 pub struct Feed {
     stream: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>,
     unread: String,
-    /// The id with which a browser would come back.
+    /// The id with which a browser would reconnect.
     pub last_id: i64,
 }
 
-/// An event as the feed tells it.
+/// An event in the feed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     pub id: i64,
@@ -28,12 +28,12 @@ pub struct Event {
 }
 
 impl Feed {
-    /// The feed of the server's customer, which has begun: `query` is what follows the path.
+    /// Opens the feed of the server's customer and reads its start; `query` follows the path.
     pub async fn open(server: &TestServer, query: &str) -> Self {
         Self::of(server.request(Method::GET, &format!("/v1.0/events{query}"))).await
     }
 
-    /// The feed of this request, which has begun.
+    /// Opens the feed of this request and reads its start.
     pub async fn of(request: awc::ClientRequest) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -44,7 +44,7 @@ impl Feed {
         feed
     }
 
-    /// What comes before the next empty line; `None` at the end of the feed.
+    /// The text up to the next empty line; `None` at the end of the feed.
     pub async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.unread.split_once("\n\n") {
@@ -76,7 +76,7 @@ impl Feed {
         }
     }
 
-    /// The next events, so many.
+    /// The next `count` events.
     pub async fn take(&mut self, count: usize) -> Vec<Event> {
         let mut events = Vec::new();
         for _ in 0..count {
@@ -85,7 +85,7 @@ impl Feed {
         events
     }
 
-    /// The events up to the first for which this holds, that one included.
+    /// The events up to and including the first for which this holds.
     pub async fn until(&mut self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
         loop {

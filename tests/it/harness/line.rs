@@ -1,4 +1,4 @@
-//! LINE's side: the sandbox on a port of its own, in a thread of the test.
+//! LINE's side: the sandbox on a free port, in a thread of the test.
 
 use std::net::TcpListener;
 
@@ -10,9 +10,9 @@ use kaiwa::sandbox::platform::Platform;
 
 /// A running sandbox. It ends with the test process.
 pub struct Line {
-    /// Its state, directly.
+    /// Direct access to its state.
     pub platform: Platform,
-    /// Where it answers.
+    /// Its base URL.
     pub url: String,
 }
 
@@ -33,7 +33,7 @@ impl Line {
         });
         Self { platform, url }
     }
-    /// The id of a friend of the account.
+    /// Adds a friend of the account and returns their id.
     pub fn friend(&self, name: &str) -> String {
         self.platform.with(|state| {
             let user = state.people_mut().user_named(name);

@@ -10,7 +10,7 @@ pub mod server;
 
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must come: far longer than it takes on a machine that is busy with other work.
+/// How long a test waits for an expected result: far longer than it takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until the condition holds; fails after [`PATIENCE`].
@@ -26,7 +26,7 @@ pub fn eventually(condition: impl Fn() -> bool) -> impl Future<Output = ()> {
     }
 }
 
-/// Asks until the answer is what is expected; fails after [`PATIENCE`] with the last answer.
+/// Polls until the result is the expected one; fails after [`PATIENCE`] with the last result.
 #[track_caller]
 pub fn eventually_is<T: PartialEq + std::fmt::Debug>(
     expected: T,

@@ -35,17 +35,17 @@ use crate::harness::answer::Answer;
 use crate::harness::event_audit;
 use crate::harness::line::Line;
 
-/// The key of the tokens in tests.
+/// The signing key of tokens in tests.
 pub const KEY: &str = "a key for tests, of more than 32 bytes";
 
-/// A server with one customer who has one LINE account. It stops, and its data goes, when it is dropped.
+/// A server with one customer that has one LINE account. It stops, and its data is removed, when it is dropped.
 pub struct TestServer {
     pub line: Line,
     pub clock: Clock,
     pub customer: CustomerId,
     pub account: AccountId,
     pub address: SocketAddr,
-    /// Where the metrics are, if the test's settings say that they are anywhere.
+    /// The address of the metrics, if the test's settings give them one.
     pub metrics: Option<SocketAddr>,
     shared: Option<Arc<Shared>>,
     pub config: Config,
@@ -56,17 +56,17 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// A server with quick retries, and otherwise as it is by default.
+    /// A server with quick retries and default settings otherwise.
     pub fn start() -> Self {
         Self::start_with(|_| {})
     }
 
-    /// A server whose settings the test changes.
+    /// A server with changed settings.
     pub fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         Self::start_on(|_, config| change(config))
     }
 
-    /// A server whose settings the test changes by what LINE knows.
+    /// A server with settings changed with knowledge of LINE's state.
     pub fn start_on(change: impl FnOnce(&Line, &mut Config)) -> Self {
         let line = Line::start();
         let folder = tempfile::tempdir().unwrap();
@@ -93,7 +93,7 @@ impl TestServer {
         server
     }
 
-    /// The path to which LINE sends the webhooks of the account.
+    /// The path of the account's webhook.
     pub fn webhook_path(&self) -> String {
         format!("/v1.0/conversation/accounts/{}", self.account)
     }
@@ -107,17 +107,17 @@ impl TestServer {
         token_of(self.customer)
     }
 
-    /// What the server's threads share.
+    /// The state shared by the server's threads.
     pub fn shared(&self) -> Arc<Shared> {
         Arc::clone(self.shared.as_ref().unwrap())
     }
 
-    /// Ends the server in the middle of what it does, and starts it again on the same data.
+    /// Stops the server, whatever it is doing, and starts it again on the same data.
     pub fn restart(&mut self) {
         self.restart_with(|_| {});
     }
 
-    /// The same, with settings that the test changes.
+    /// The same with changed settings.
     pub fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config);
         self.halt();
@@ -127,14 +127,14 @@ impl TestServer {
         self.line.platform.set_webhook(Some(self.url(&self.webhook_path())));
     }
 
-    /// Ends the server; [`TestServer::restart`] starts it again.
+    /// Stops the server; [`TestServer::restart`] starts it again.
     pub fn halt(&mut self) {
         self.stop();
         self.shared = None;
         self.thread.take().into_iter().for_each(|thread| thread.join().unwrap());
     }
 
-    /// The folder of everything that the server keeps.
+    /// The server's data folder.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -144,24 +144,24 @@ impl TestServer {
         drop(self.stop.take());
     }
 
-    /// The same, and waits until it has ended.
+    /// Stops the server and waits until it has ended.
     pub fn stop_and_wait(&mut self) {
         self.stop();
         self.shared = None;
         self.thread.take().unwrap().join().unwrap();
     }
 
-    /// The file of the database.
+    /// The database file.
     pub fn database(&self) -> std::path::PathBuf {
         self.folder.path().join("kaiwa.db")
     }
 
-    /// Where the key of its secrets is.
+    /// The source of its encryption key.
     pub fn keys(&self) -> KeySource {
         self.config.key_source()
     }
 
-    /// Turns the clock forward and lets the workers look at once.
+    /// Advances the clock and wakes the workers.
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
         let wakers = &self.shared().wakers;
@@ -173,12 +173,12 @@ impl TestServer {
         wakers.webhooks.wake();
     }
 
-    /// A value in the database.
+    /// A value queried from the database.
     pub fn value<T: FromSql>(&self, sql: &str) -> T {
         Connection::open(self.database()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    /// Exchanges the faults of LINE's side, written as its control API takes them.
+    /// Replaces LINE's faults, given as in its control API.
     pub fn set_faults(&self, faults: &Value) {
         self.line.platform.set_faults(serde_json::from_value(faults.clone()).unwrap());
     }
@@ -190,17 +190,17 @@ impl TestServer {
         texts.map(|message| message["text"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// A request of the customer that is still to be sent.
+    /// A request of the customer, not sent yet.
     pub fn request(&self, method: Method, path: &str) -> awc::ClientRequest {
         self.request_of(self.customer, method, path)
     }
 
-    /// A request of some customer.
+    /// A request of this customer, not sent yet.
     pub fn request_of(&self, customer: CustomerId, method: Method, path: &str) -> awc::ClientRequest {
         self.anonymous(method, path).bearer_auth(token_of(customer))
     }
 
-    /// A request of nobody.
+    /// A request without credentials, not sent yet.
     pub fn anonymous(&self, method: Method, path: &str) -> awc::ClientRequest {
         self.client.request(method, self.url(path))
     }
@@ -239,7 +239,7 @@ impl TestServer {
         Answer::to(request.insert_header((signature::HEADER, signature)), body.to_owned()).await
     }
 
-    /// The id of the conversation that a user begins with a text.
+    /// The id of the conversation that a user starts with a text.
     pub async fn conversation_with(&self, user: &str) -> String {
         let event = text_event(user, "hello");
         assert_eq!(self.webhook(&[event]).await.status, 200);
@@ -249,12 +249,12 @@ impl TestServer {
         found.expect("the conversation has begun")["id"].as_str().unwrap().to_owned()
     }
 
-    /// The id of a friend of the account.
+    /// Adds a friend of the account and returns their id.
     pub fn user(&self, name: &str) -> String {
         self.line.friend(name)
     }
 
-    /// The id of a group in which the account and these users are.
+    /// Adds a group with the account and these users and returns its id.
     pub fn group(&self, name: &str, members: &[&str]) -> String {
         self.line.platform.with(|state| {
             let group = state.people_mut().group_named(name, GroupKind::Group);
@@ -270,7 +270,7 @@ impl TestServer {
         list["result"].as_array().unwrap().clone()
     }
 
-    /// Sends a text and returns the message as it is answered.
+    /// Sends a text and returns the message of the response.
     pub async fn say(&self, conversation: &str, text: &str) -> Value {
         let answer = self
             .post(&format!("/v1.0/conversations/{conversation}/messages"), &json!({ "text": text }))
@@ -291,7 +291,7 @@ impl Drop for TestServer {
         assert!(ended.is_ok(), "the server panicked");
         self.shared = None;
         let (database, keys) = (self.config.database_path(), self.config.key_source());
-        // A test may have taken away the folder to which it had moved the data.
+        // A test may have removed the folder to which it moved the data.
         if database.exists() {
             assert_eq!(event_audit::differences(&database, &keys), [""; 0], "what customers were told");
         }
@@ -307,7 +307,7 @@ pub fn token_of(customer: CustomerId) -> String {
     sign(&Secret::new(KEY), &bearer, Timestamp::now(), Duration::from_hours(365 * 24)).unwrap()
 }
 
-/// An event of a user who writes a text, with ids that no other has.
+/// An event of a user who writes a text, with unique ids.
 pub fn text_event(user: &str, text: &str) -> Value {
     let unique = uuid::Uuid::new_v4().simple().to_string();
     json!({
@@ -370,7 +370,7 @@ struct Started {
     thread: JoinHandle<()>,
 }
 
-/// The server waits for its database while it starts, which it may not do on the test's own runtime.
+/// The server blocks on its database while it starts, which is not possible on the test's own runtime.
 fn run(config: Config, clock: Clock) -> Started {
     let (stop, stopped) = oneshot::channel::<()>();
     let (tell, told) = std::sync::mpsc::channel();
@@ -386,7 +386,7 @@ fn run(config: Config, clock: Clock) -> Started {
     Started { shared, address, metrics, stop, thread }
 }
 
-/// A server on this data. The threads of one that has just ended there may take a moment to close its database.
+/// A server on this data. The threads of a previous one may take a moment to close the database.
 fn bind(config: &Config, clock: &Clock) -> Server {
     let limit = Instant::now() + PATIENCE;
     loop {

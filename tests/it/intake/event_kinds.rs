@@ -1,4 +1,4 @@
-//! Golden pairs: an event of every kind that LINE documents, and what the API shows of it.
+//! Golden pairs: an event of every type that LINE documents, and what the API shows for it.
 
 use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::eventually_is;
 use crate::harness::server::{TestServer, text_event};
 
-/// The kinds of events in LINE's reference.
+/// The event types in LINE's reference.
 const EVENTS: [&str; 20] = [
     "accountLink",
     "activated",
@@ -30,13 +30,13 @@ const EVENTS: [&str; 20] = [
     "videoPlayComplete",
 ];
 
-/// The kinds of messages in LINE's reference.
+/// The message types in LINE's reference.
 const MESSAGES: [&str; 7] = ["audio", "file", "image", "location", "sticker", "text", "video"];
 
-/// What LINE says of what a user wrote, and the text and media that are shown.
+/// A message object from LINE, and the text and media that are shown.
 type Pair = (Value, &'static str, Value);
 
-/// An event of a user with these parts in the place of a text.
+/// An event of a user with these fields in place of a text.
 fn event(user: &str, parts: &Value) -> Value {
     let mut event = text_event(user, "");
     event.as_object_mut().unwrap().remove("message");
@@ -49,13 +49,13 @@ fn event(user: &str, parts: &Value) -> Value {
     event
 }
 
-/// What a message is shown to quote; none of it is here.
+/// The quote shown for a message; the quoted message is not stored here.
 fn quote(event: &Value) -> Value {
     let quoted = &event["message"]["quotedMessageId"];
     if quoted.is_null() { Value::Null } else { json!({ "message_id": null, "line_message_id": quoted }) }
 }
 
-/// Whom a message is shown to name.
+/// The mentions shown for a message.
 fn mentions(event: &Value) -> Vec<Value> {
     let named = event["message"]["mention"]["mentionees"].as_array().into_iter().flatten();
     let shown = |one: &Value| {
@@ -65,7 +65,7 @@ fn mentions(event: &Value) -> Vec<Value> {
     named.map(shown).collect()
 }
 
-/// The message that is shown of an event, without ids of ours and times of arrival.
+/// The message shown for an event, without our ids and arrival times.
 fn golden(event: &Value, text: &str, medias: &Value) -> Value {
     let user = &event["source"]["userId"];
     let said_at = Timestamp::from_milliseconds(event["timestamp"].as_i64().unwrap());
@@ -144,7 +144,7 @@ fn texts() -> Vec<Pair> {
     ]
 }
 
-/// Files. Those that are not at LINE are at addresses that nobody is asked for.
+/// Files. External ones have addresses that are never requested.
 fn files() -> Vec<Pair> {
     let line = json!({ "type": "line" });
     let elsewhere = |name: &str| {
@@ -196,7 +196,7 @@ fn files() -> Vec<Pair> {
     ]
 }
 
-/// What a tapped button says: text without media.
+/// The texts of tapped buttons, without media.
 fn postbacks() -> Vec<(Value, &'static str)> {
     let picked = |params: Value| json!({ "data": "when", "params": params });
     vec![
@@ -211,7 +211,7 @@ fn postbacks() -> Vec<(Value, &'static str)> {
     ]
 }
 
-/// What changes no message: the event, and whether this version understands it.
+/// Events that change no message, and whether this version understands them.
 fn silent(user: &str) -> Vec<(Value, bool)> {
     let group = json!({ "type": "group", "groupId": "C00000000000000000000000000000001", "userId": user });
     let room = json!({ "type": "room", "roomId": "R00000000000000000000000000000001" });
@@ -268,7 +268,7 @@ fn silent(user: &str) -> Vec<(Value, bool)> {
 async fn every_message_and_button_is_shown_as_text_and_media() {
     let server = TestServer::start();
     let user = server.user("Alice");
-    // What is at LINE is not ready yet, so that its files are still to be fetched when the messages are looked at.
+    // Content at LINE is not ready yet, so that its files are still pending when the messages are checked.
     server.set_faults(&json!([{ "path": "/v2/bot/message/", "kind": "status", "status": 500 }]));
     let said = texts().into_iter().chain(files());
     let said =

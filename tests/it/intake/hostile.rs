@@ -1,6 +1,6 @@
-//! Whatever somebody sends: thirteen places where it is read, each with a property that holds for all input.
+//! Hostile input: thirteen readers of foreign input, each with a property that holds for all input.
 //!
-//! `PROPTEST_CASES` says how many inputs each is given; docs/RELIABILITY.md, G12.
+//! `PROPTEST_CASES` sets the number of inputs for each; see docs/RELIABILITY.md, G12.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -28,11 +28,11 @@ use serde_json::{Value, json};
 const NOW: Timestamp = Timestamp::from_microseconds(1_655_445_974_446_158);
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// Where an IPv4 address may be hidden in an IPv6 one, and ranges that are nobody's on the internet.
+/// Prefixes of IPv6 addresses that embed an IPv4 address, and ranges that are not public.
 const NEAR: [u128; 7] =
     [0, 1, 0xffff_0000_0000, 0xfe80 << 112, 0xfc00 << 112, 0x2002 << 112, 0x64_ff9b << 96];
 
-/// How files begin that a browser, a viewer or a shell could run.
+/// The first bytes of files that a browser, a viewer or a shell could run.
 const RUNNABLE: [&str; 11] = [
     "<",
     "<!DOCTYPE html>",
@@ -47,12 +47,12 @@ const RUNNABLE: [&str; 11] = [
     "{",
 ];
 
-/// Bytes of which some look like something.
+/// Bytes, some of which look like a known format.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![prop::collection::vec(any::<u8>(), 0..300), "\\PC{0,80}".prop_map(String::into_bytes)]
 }
 
-/// JSON of every shape, with the words that webhooks have.
+/// JSON of every shape, with the keys of webhooks.
 fn any_json() -> impl Strategy<Value = Value> {
     let word =
         "type|message|source|user|userId|events|destination|timestamp|id|text|replyToken|unsend|[a-z]{0,5}";
@@ -84,7 +84,7 @@ fn read_events(stream: &str) -> Vec<Vec<(String, String)>> {
     events.map(|event| event.lines().map(field).collect()).collect()
 }
 
-/// Whether an address is no one's on the internet, as the standard library and the registries have it.
+/// Whether an address is not public, according to the standard library and the registries.
 fn is_inner(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {

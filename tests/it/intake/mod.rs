@@ -1,4 +1,4 @@
-//! Webhooks from LINE: what is taken, what is refused, and what events become.
+//! Webhooks from LINE: which are accepted, which are rejected, and what the API shows for their events.
 
 mod event_kinds;
 mod hostile;

@@ -1,4 +1,4 @@
-//! Whatever LINE may send costs only itself: webhooks with an odd value in every place, and texts with half a character.
+//! Odd input from LINE affects nothing else: webhooks with an odd value in every place, and texts with half a character.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::harness::answer::Answer;
 use crate::harness::event_audit;
 use crate::harness::server::{TestServer, text_event};
 
-/// What an odd value is written as; `#` is a number that no other webhook has.
+/// The JSON of odd values; `#` is a number unique to the webhook.
 const ODD: [&str; 23] = [
     "null",
     "#",
@@ -43,10 +43,10 @@ const ODD: [&str; 23] = [
     "HUGE",
 ];
 
-/// Without these nobody knows what happened, and where.
+/// Without these fields it is unknown what happened, and where.
 const NEEDED: [&str; 5] = ["/type", "/source", "/source/type", "/source/groupId", "/source/userId"];
 
-/// An event of each kind that tells a text, or nearly, with everything that LINE puts into it.
+/// An event of nearly each type with a text, with all of LINE's fields.
 fn events(number: usize) -> Vec<Value> {
     let user = json!({ "type": "user", "userId": format!("U{number}") });
     let group = json!({ "type": "group", "groupId": format!("C{number}") });
@@ -121,7 +121,7 @@ fn paths(value: &Value, path: &str) -> Vec<String> {
     std::iter::once(path.to_owned()).chain(below).collect()
 }
 
-/// The texts of an event, which are those that have a space.
+/// The texts of an event, which are the strings with a space.
 fn texts(event: &Value) -> Vec<String> {
     paths(event, "")
         .iter()
@@ -131,7 +131,7 @@ fn texts(event: &Value) -> Vec<String> {
         .collect()
 }
 
-/// A webhook whose event has something odd in this place, or nothing, and the texts that are still to be shown.
+/// A webhook whose event has an odd value, or none, at this path, and the texts that must still be shown.
 fn odd(event: &Value, number: usize, path: &str, written: Option<&str>) -> (String, Vec<String>) {
     let mut changed = event.clone();
     *changed.pointer_mut(path).unwrap() = json!("ODD");
@@ -178,7 +178,7 @@ async fn an_odd_value_anywhere_in_a_webhook_affects_nothing_else() {
         for (body, path) in bodies {
             let events = webhook::parse(body.as_bytes()).unwrap().events;
             let received = inbound::receive(tx, account, ("", &events), Duration::from_hours(24)).unwrap();
-            // Two that are nothing but the same odd value are copies of one event.
+            // Two events that are only the same odd value are copies of one.
             assert!(received.stored == 1 || path.is_empty(), "{path} in {body}");
         }
         Ok(())

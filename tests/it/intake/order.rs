@@ -1,4 +1,4 @@
-//! Events that arrive in any order, several times and in any number of webhooks end in one state.
+//! Events that arrive in any order, repeatedly and in any number of webhooks lead to the same state.
 
 use kaiwa::model::timestamp::Timestamp;
 use proptest::prelude::{Just, Strategy};
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use crate::harness::server::TestServer;
 
-/// How many orders are tried.
+/// The number of orders that are tried.
 const ORDERS: usize = 20;
 
-/// When the story begins, in milliseconds: 2022-06-17 06:06:14.
+/// The time of the first event, in milliseconds: 2022-06-17 06:06:14.
 const BEGIN: i64 = 1_655_445_974_000;
 
-/// A chat with everything whose order matters: edits, withdrawals, an album, and a user who blocks the account twice.
-/// Each run is told of another user with other messages.
+/// A chat with everything whose order matters: edits, unsends, an album, and a user who blocks the account twice.
+/// Each run has another user with other messages.
 struct Story {
     run: usize,
 }
@@ -25,7 +25,7 @@ impl Story {
         format!("U{:032x}", self.run)
     }
 
-    /// The events in the order in which they happened, each a second after the other.
+    /// The events in the order in which they happened, one second apart.
     fn events(&self) -> Vec<Value> {
         let text =
             |number: usize, text: &str| json!({ "type": "text", "text": text, "id": self.message(number) });
@@ -70,7 +70,7 @@ impl Story {
         format!("{}", 1_000 * self.run + number)
     }
 
-    /// Everything that is shown of the chat, in LINE's order, without our own ids and times.
+    /// Everything shown of the chat, in LINE's order, without our ids and times.
     async fn shown(&self, server: &TestServer) -> Value {
         let list = server.get("/v1.0/conversations?page_size=1").await.json();
         let mut conversation = list["result"][0].clone();
@@ -88,14 +88,14 @@ impl Story {
     }
 }
 
-/// Takes away what differs from run to run.
+/// Removes values that differ from run to run.
 fn strip(object: &mut Value) {
     for name in ["id", "conversation_id", "tm_create", "tm_update"] {
         object.as_object_mut().unwrap().remove(name);
     }
 }
 
-/// The events in any order, some of them twice, in parts of any length.
+/// The events in random order, some of them twice, in batches of random length.
 fn deliveries(events: Vec<Value>) -> impl Strategy<Value = Vec<Vec<Value>>> {
     let copies = proptest::sample::subsequence(events.clone(), 0..=events.len());
     let all = (Just(events), copies).prop_map(|(events, copies)| {
@@ -112,7 +112,7 @@ fn deliveries(events: Vec<Value>) -> impl Strategy<Value = Vec<Vec<Value>>> {
 #[actix_web::test]
 async fn a_chat_ends_in_the_same_state_whatever_the_order_of_arrival() {
     let server = TestServer::start();
-    // Nothing is fetched, so that files and names look the same whenever they are looked at.
+    // Nothing is fetched, so that files and names look the same at any time.
     server.set_faults(&json!([{ "path": "/v2/bot/", "kind": "status", "status": 500 }]));
     let orderly = Story { run: 0 };
     for event in orderly.events() {

@@ -1,4 +1,4 @@
-//! The journal, read again: what was kept unread is applied after an upgrade, once.
+//! Replay of the journal: unsupported events are applied once, after an upgrade.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ async fn replay(server: &TestServer, since: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Makes of the journal what a version leaves there that does not know texts.
+/// Changes the journal to what a version without support for texts leaves there.
 pub fn forget_texts(connection: &Connection) {
     connection
         .execute_batch(

@@ -1,4 +1,4 @@
-//! What comes to LINE's webhook and is not LINE's: it counts, and as little of it is read as can be.
+//! Requests to the webhook that are not LINE's: they are rate limited, and as little of them is read as possible.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,10 +15,10 @@ use crate::harness::server::{TestServer, text_event};
 const LINE: &str = "192.0.2.9";
 const FORGER: &str = "192.0.2.66";
 
-/// How many an address may send at once. Its clock stands still enough: one is earned in an hour.
+/// The burst of one address. It hardly refills during a test: by one per hour.
 const BURST: usize = 3;
 
-/// A server behind a proxy that tells whom it has a request from.
+/// A server behind a proxy that forwards client addresses.
 fn behind_a_proxy() -> TestServer {
     TestServer::start_with(|config| {
         config.proxies.trusted = vec!["127.0.0.1".parse().unwrap()];
@@ -27,14 +27,14 @@ fn behind_a_proxy() -> TestServer {
     })
 }
 
-/// A body of LINE's, and its signature.
+/// A body from LINE, and its signature.
 fn genuine(server: &TestServer) -> (String, String) {
     let body = json!({ "destination": "U0", "events": [text_event("U1", "hello")] }).to_string();
     let signature = signature::sign(&server.line.platform.channel().secret, body.as_bytes());
     (body, signature)
 }
 
-/// The signature of somebody who does not know the secret.
+/// A signature with a wrong secret.
 fn forged() -> String {
     signature::sign(&Secret::new("another secret"), b"{}")
 }
@@ -51,7 +51,7 @@ async fn deliver_genuine(server: &TestServer, address: &str) -> u16 {
     deliver(server, address, &body, &signature).await
 }
 
-/// The status of the answer to a head whose body never comes; nothing when the server waits for that.
+/// The status returned for a head whose body never comes; `None` when the server waits for the body.
 fn unread(server: &TestServer, request: &str, address: &str) -> Option<u16> {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();

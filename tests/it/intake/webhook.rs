@@ -1,4 +1,4 @@
-//! What LINE sends is stored once, whatever else is in the batch; what LINE did not send is refused.
+//! Events from LINE are stored once, whatever else is in the batch; forged webhooks are rejected.
 
 use awc::http::Method;
 use futures_util::future::join_all;

@@ -1,4 +1,4 @@
-//! What is taken back is nowhere: not in the tables, not in the log, not in the folder.
+//! Unsent content is nowhere: not in the tables, not in the log, not in the folder.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::harness::eventually;
 use crate::harness::server::{TestServer, text_event};
 use crate::media::{JPEG, Sent, asked, media_once, names, noise, prepare, send, set_readiness, unsend};
 
-/// Whether any file of the folder holds these bytes.
+/// Whether any file in the folder contains these bytes.
 fn holds(folder: &Path, bytes: &[u8]) -> bool {
     folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).any(|path| {
         if path.is_dir() {
             return holds(&path, bytes);
         }
-        // The server may have removed it meanwhile.
+        // The server may have removed it in the meantime.
         let found = std::fs::read(&path).unwrap_or_default();
         found.windows(bytes.len()).any(|window| window == bytes)
     })
@@ -109,7 +109,7 @@ async fn a_failed_file_removal_is_retried_soon() {
     let media = media_once(&server, "stored").await;
     let path = server.folder().join("media").join(media["id"].as_str().unwrap());
     std::fs::remove_file(&path).unwrap();
-    // Which is removed by another call than a file.
+    // A folder, which takes another call to remove than a file.
     std::fs::create_dir(&path).unwrap();
 
     unsend(&server, &sent).await;

@@ -1,4 +1,4 @@
-//! Files that are not at LINE: addresses that others chose.
+//! External files: addresses chosen by others.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! From LINE to the disk, on good days and on bad ones.
+//! Fetching content from LINE, with and without failures.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::media::{
 
 const CONTENT: &str = "/v2/bot/message/";
 
-/// How long it is until the file that is pending is asked for again; while it is being asked for, longer than any pause.
+/// The time until the pending file is requested again; during a request, longer than any pause.
 fn due_in(server: &TestServer) -> Duration {
     let due_at = server.value("SELECT due_at FROM medias WHERE status = 'pending'");
     Timestamp::from_microseconds(due_at).since(server.shared().clock.now())
@@ -233,7 +233,7 @@ async fn a_partial_file_of_content_that_line_no_longer_has_is_removed() {
     set_readiness(&server, &sent, Readiness::Preparing { count: None });
     server.webhook(std::slice::from_ref(&sent.event)).await;
     let pending = newest(&server).await["medias"][0]["id"].as_str().unwrap().to_owned();
-    // As if the process had ended before the row was written.
+    // As if the process had exited before the row was written.
     std::fs::write(server.folder().join("media").join(&pending), "the whole file").unwrap();
 
     set_readiness(&server, &sent, Readiness::Unsent);

@@ -1,4 +1,4 @@
-//! Files in forms: what `curl -F`, browsers and libraries send, and what cannot be meant.
+//! Files in forms: as sent by `curl -F`, browsers and libraries, and ambiguous ones.
 
 use awc::http::Method;
 use serde_json::Value;

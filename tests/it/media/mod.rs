@@ -1,4 +1,4 @@
-//! Files that people send: fetched from LINE, served to their customer, and gone when they are taken back.
+//! Files: fetched from LINE, uploaded, served to their customer, and removed when they are unsent.
 
 mod erasure;
 mod external;
@@ -16,24 +16,24 @@ use serde_json::{Value, json};
 use crate::harness::eventually_is;
 use crate::harness::server::{TestServer, text_event};
 
-/// The beginning of a JPEG.
+/// The first bytes of a JPEG.
 pub const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0";
 
-/// A message with a file of this kind and these bytes, as LINE delivers it.
+/// A message with a file of this type and these bytes, as LINE delivers it.
 pub struct Sent {
     pub event: Value,
     pub line_id: String,
     pub user: String,
 }
 
-/// A user sends a file; LINE has its bytes, and the server is told.
+/// A user sends a file; LINE has its bytes, and the server gets the event.
 pub async fn send(server: &TestServer, kind: &str, bytes: impl Into<Vec<u8>>) -> Sent {
     let sent = prepare(server, kind, bytes);
     assert_eq!(server.webhook(std::slice::from_ref(&sent.event)).await.status, 200);
     sent
 }
 
-/// The same, and the server is not told yet.
+/// The same, without sending the event to the server yet.
 pub fn prepare(server: &TestServer, kind: &str, bytes: impl Into<Vec<u8>>) -> Sent {
     let user = server.user("Alice");
     let mut event = text_event(&user, "");
@@ -65,18 +65,18 @@ pub async fn media_once(server: &TestServer, status: &str) -> Value {
     media(server).await
 }
 
-/// What LINE answers when the content is asked for.
+/// Sets LINE's response when the content is requested.
 pub fn set_readiness(server: &TestServer, sent: &Sent, readiness: Readiness) {
     server.line.platform.with(|state| state.contents.get_mut(&sent.line_id).unwrap().readiness = readiness);
 }
 
-/// How often the content of a message was asked for, without previews.
+/// The number of requests for the content of a message, without previews.
 pub fn asked(server: &TestServer, sent: &Sent) -> usize {
     let path = format!("/v2/bot/message/{}/content", sent.line_id);
     server.line.platform.requests().iter().filter(|request| request.path == path).count()
 }
 
-/// The user takes the message back.
+/// The user unsends the message.
 pub async fn unsend(server: &TestServer, sent: &Sent) {
     let mut event = text_event(&sent.user, "");
     event["type"] = json!("unsend");
@@ -84,7 +84,7 @@ pub async fn unsend(server: &TestServer, sent: &Sent) {
     assert_eq!(server.webhook(&[event]).await.status, 200);
 }
 
-/// An answer with a body of any bytes.
+/// A response with a binary body.
 pub struct Bytes {
     pub status: u16,
     pub headers: HeaderMap,
@@ -97,7 +97,7 @@ impl Bytes {
     }
 }
 
-/// Asks for a file with further headers.
+/// Requests a file with these additional headers.
 pub async fn download(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Bytes {
     let mut request = server.request(Method::GET, path);
     for header in headers {
@@ -114,7 +114,7 @@ pub fn names(server: &TestServer) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Bytes that no other file has, and that do not repeat soon.
+/// Bytes unique to this file, with a long period.
 pub fn noise(seed: u8, size: usize) -> Vec<u8> {
     let mut state = u32::from(seed) + 1;
     let mut next = || {
@@ -124,7 +124,7 @@ pub fn noise(seed: u8, size: usize) -> Vec<u8> {
     (0..size).map(|_| next()).collect()
 }
 
-/// The bytes of a picture of this size.
+/// The bytes of an image of this size.
 pub fn picture(seed: u8, size: usize) -> Vec<u8> {
     [JPEG, &noise(seed, size)].concat()
 }

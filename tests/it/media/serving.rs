@@ -1,4 +1,4 @@
-//! From the disk to the customer, whatever somebody sent.
+//! Serving files to the customer, whatever was sent.
 
 use awc::http::Method;
 use kaiwa::model::id::CustomerId;
@@ -128,7 +128,7 @@ async fn no_other_customer_learns_that_a_file_exists() {
     }
 }
 
-/// Far more bytes than any buffer between sender and reader holds.
+/// Far more bytes than the buffers between sender and reader hold.
 const FILM: usize = 24 << 20;
 
 #[actix_web::test]

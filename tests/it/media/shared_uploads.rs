@@ -1,4 +1,4 @@
-//! Uploads that several messages show: the file stays for as long as one of them does, and goes with the last.
+//! Uploads shown by several messages: the file stays until the last of them is gone.
 
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ async fn send(server: &TestServer, conversation: &str, message: &Value) {
     assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("sent")), "{answer:?}");
 }
 
-/// What a phone is answered at the address of a file that was sent.
+/// The status that a phone gets at the address of a sent file.
 async fn fetched(server: &TestServer, id: &str) -> u16 {
     let answer = server.anonymous(Method::GET, &format!("/m/{id}/a.png")).send().await.unwrap();
     answer.status().as_u16()
 }
 
-/// A message that shows an upload, in each way in which one can.
+/// Messages that show an upload, in every possible way.
 fn ways(server: &TestServer, id: &str) -> Vec<Value> {
     let address = server.url(&format!("/m/{id}/a.png"));
     let film = "https://example.com/a.mp4";

@@ -1,4 +1,4 @@
-//! Files that customers upload and send: what is taken, what LINE is told, and who can fetch it.
+//! Files that customers upload and send: what is accepted, what LINE gets, and who can fetch them.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::harness::{eventually, eventually_is};
 const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom and a film";
 const SOUND: &[u8] = b"\0\0\0\x1cftypM4A \0\0\0\0 and a sound";
 
-/// A picture that does not compress: each side has so many points.
+/// An incompressible square image with this many pixels per side.
 pub fn picture(side: u32) -> Vec<u8> {
     let mut seed = 1_u32;
     let noise = |_: u32, _: u32| {
@@ -61,7 +61,7 @@ async fn send(server: &TestServer, path: &str, media: &Value) -> Answer {
     server.post(path, &json!({ "medias": [media] })).await
 }
 
-/// The property and the words of the first detail.
+/// The property and the message of the first detail.
 fn detail(answer: &Answer) -> (String, String) {
     assert_eq!((answer.status, answer.reason().as_str()), (400, "INVALID_ARGUMENT"), "{answer:?}");
     let detail = &answer.json()["error"]["details"][0];
@@ -69,12 +69,12 @@ fn detail(answer: &Answer) -> (String, String) {
     (text("property"), text("message"))
 }
 
-/// The message object that LINE executed last.
+/// The last message object that LINE executed.
 fn object(server: &TestServer) -> Value {
     server.line.platform.executed().last().unwrap().body["messages"][0].clone()
 }
 
-/// An answer as its bytes, because files are no text.
+/// A response as bytes, since files are not text.
 async fn fetch(address: &Value, range: Option<&str>) -> (u16, awc::http::header::HeaderMap, Vec<u8>) {
     let client = awc::Client::builder().disable_redirects().finish();
     let mut request = client.get(address.as_str().unwrap());
@@ -280,7 +280,7 @@ async fn a_message_whose_upload_expires_at_that_moment_is_not_stored() {
         mentions: Vec::new(),
         quoted: None,
         medias: Vec::new(),
-        // The row of an upload that has expired is gone.
+        // The row of an expired upload is gone.
         uploads: vec![MediaId::random()],
         requests: vec![b"{}".to_vec()],
     };
@@ -292,7 +292,7 @@ async fn a_message_whose_upload_expires_at_that_moment_is_not_stored() {
     assert_eq!(server.get(&path).await.json()["result"].as_array().unwrap().len(), 1);
 }
 
-/// The room of a customer is counted, and not added up: whatever comes and goes has to be counted.
+/// The storage use of a customer is a running total, which every change of a file must update.
 #[actix_web::test]
 async fn the_storage_use_of_a_customer_always_equals_the_size_of_its_files() {
     let server = TestServer::start_with(|config| config.limits.media_customer_bytes = 1_000_000);

@@ -1,4 +1,4 @@
-//! The OpenAPI document is the interface: nothing is missing there, and nothing more is promised.
+//! The OpenAPI document matches the API: nothing is missing, and nothing more is promised.
 
 mod walk;
 
@@ -11,7 +11,7 @@ use crate::harness::answer::Answer;
 use crate::harness::contract::{self, Asked, DOCUMENT};
 use crate::harness::server::TestServer;
 
-/// The keys of a path that are methods.
+/// The keys of a path item that are methods.
 const METHODS: [&str; 5] = ["delete", "get", "head", "post", "put"];
 
 /// Every object within a value.
@@ -25,7 +25,7 @@ fn objects(value: &Value) -> Vec<&serde_json::Map<String, Value>> {
 
 #[test]
 fn every_route_is_an_operation_and_every_operation_a_route() {
-    // `HEAD` is wherever `GET` is, and described where somebody needs it.
+    // `HEAD` exists wherever `GET` does, and is described only where it is needed.
     let described: BTreeSet<String> = contract::operations()
         .iter()
         .filter(|(_, method, _)| *method != "head")

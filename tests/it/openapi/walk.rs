@@ -1,4 +1,4 @@
-//! Every operation succeeds once, so that each way of success is held against its schema.
+//! Every operation succeeds once, so that each successful response is checked against its schema.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::harness::feed::Feed;
 use crate::harness::server::TestServer;
 use crate::media::uploads::picture;
 
-/// A server on which every operation has something to work on.
+/// A server with a resource for every operation.
 struct Walk {
     server: TestServer,
     conversation: String,
@@ -31,10 +31,10 @@ impl Walk {
         Self { server, conversation, seen: RefCell::default() }
     }
 
-    /// An operation that must succeed; its answer is held against the document as every answer is.
+    /// Calls an operation that must succeed; its response is checked against the document, as every response is.
     async fn succeed(&self, method: Method, path: &str, body: impl Into<Vec<u8>>) -> Answer {
         let request = self.server.request(method.clone(), path);
-        // No more of a file than can be read as a text.
+        // Only as much of a file as can be read as text.
         let part = if path.contains("preview") { "bytes=6-9" } else { "bytes=1-3" };
         let request = request.insert_header(("Range", part)).content_type("application/json");
         let answer = Answer::to(request, body).await;
@@ -109,7 +109,7 @@ impl Walk {
         let deliveries = self.get("/v1.0/webhook_deliveries?page_size=5").await.json();
         let one = format!("/v1.0/webhook_deliveries/{}", text(&deliveries["result"][0]["id"]));
         self.get(&one).await;
-        // What is under way cannot be told again: nowhere means that nothing is under way.
+        // A delivery in flight cannot be replayed: with nowhere to deliver to, nothing is in flight.
         self.change(Method::PUT, "/v1.0/webhook", json!({ "uri": "" })).await;
         let replay = || self.server.request(Method::POST, &format!("{one}/replay"));
         eventually_is(200, async || Answer::to(replay(), "").await.status).await;

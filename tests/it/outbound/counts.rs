@@ -1,11 +1,11 @@
-//! Numbers and sizes at each limit of LINE and one past it.
+//! Counts and sizes at each of LINE's limits and one past it.
 
 use serde_json::{Value, json};
 
 use crate::outbound::Chat;
 use crate::outbound::shapes::{URL, area, bubble, flex, imagemap, place, press, quick, template};
 
-/// A body at its limit, one past it, and the property that is named.
+/// A body at its limit, one past it, and the reported property.
 type Case = (Value, Value, &'static str);
 
 #[actix_web::test]

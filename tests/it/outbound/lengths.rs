@@ -1,4 +1,4 @@
-//! Texts at each limit of LINE and one past it.
+//! Texts at each of LINE's limits and one past it.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Everything that can be sent: what LINE gets of it, and that what LINE would refuse is refused before it is stored.
+//! Everything that can be sent: the objects that LINE gets, and that messages LINE would refuse are rejected unstored.
 
 mod counts;
 mod lengths;
@@ -29,14 +29,14 @@ impl Chat {
         self.server.post(&self.path, body).await
     }
 
-    /// The message as it is answered, once LINE has accepted it.
+    /// The message of the response, once LINE has accepted it.
     async fn sent(&self, body: &Value) -> Value {
         let answer = self.post(body).await;
         assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("sent")), "{body} {answer:?}");
         answer.json()
     }
 
-    /// What is wrong, in the order of the properties; nothing is stored and nothing is sent.
+    /// The rejected properties, in order; nothing is stored and nothing is sent.
     async fn refused(&self, body: &Value) -> Vec<(String, String)> {
         let (stored, sent) = (self.ids().await, self.requests().len());
 
@@ -49,7 +49,7 @@ impl Chat {
         details.iter().map(|detail| (text(detail, "property"), text(detail, "message"))).collect()
     }
 
-    /// The first property that is wrong.
+    /// The first rejected property.
     async fn refused_for(&self, body: &Value) -> String {
         self.refused(body).await.into_iter().next().map_or_else(String::new, |(property, _)| property)
     }
@@ -58,7 +58,7 @@ impl Chat {
         self.server.get(&self.path).await.json()["result"].clone()
     }
 
-    /// The ids of all messages: all else may change when LINE tells the name of the other side.
+    /// The ids of all messages: everything else may change when LINE returns the user's name.
     async fn ids(&self) -> Vec<Value> {
         self.stored().await.as_array().unwrap().iter().map(|message| message["id"].clone()).collect()
     }
@@ -68,12 +68,12 @@ impl Chat {
         self.server.line.platform.executed().into_iter().map(|one| one.body).collect()
     }
 
-    /// The message objects of the newest request.
+    /// The message objects of the latest request.
     fn objects(&self) -> Value {
         self.requests().last().unwrap()["messages"].clone()
     }
 
-    /// The id of a message that the user writes and that LINE lets be quoted.
+    /// The id of a quotable message that the user writes.
     async fn hears(&self, text: &str) -> (String, String) {
         let mut event = text_event(&self.user, text);
         let id = event["message"]["id"].as_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Bodies that are right in all but what a test changes.
+//! Valid bodies, apart from what a test changes.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The numbers that a monitoring system reads, and the figures of `/readyz`.
+//! The metrics that a monitoring system reads, and the figures of `/readyz`.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn page(server: &TestServer) -> Answer {
     Answer::to(awc::Client::new().get(url), "").await
 }
 
-/// The value of a line of the page.
+/// The value of a metric on the page.
 async fn number(server: &TestServer, name: &str) -> Option<String> {
     let page = page(server).await.text;
     let line = page.lines().find(|line| line.split_once(' ').is_some_and(|(found, _)| found == name))?;

@@ -1,4 +1,4 @@
-//! The end of a server: what it has taken is answered, and no connection breaks.
+//! Stopping a server: accepted requests get responses, and no connection breaks.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use crate::command::program::{Serving, kaiwa};
 use crate::harness::server::text_event;
 use crate::server::supervised::{Held, Seen, webhook};
 
-/// Callers at once.
+/// Concurrent callers.
 const CALLERS: usize = 4;
 
 /// Longer than any single step takes on a busy machine.
@@ -21,7 +21,7 @@ fn event() -> String {
     json!({ "destination": "U0", "events": [text_event("U1", "hello")] }).to_string()
 }
 
-/// A connection that is kept.
+/// A persistent connection.
 struct Kept(TcpStream);
 
 impl Kept {
@@ -35,7 +35,7 @@ impl Kept {
         self.0.write_all(bytes.as_bytes()).unwrap();
     }
 
-    /// The head of the next answer, which has no body.
+    /// The head of the next response, which has no body.
     fn head(&mut self) -> String {
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {

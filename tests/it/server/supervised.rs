@@ -1,4 +1,4 @@
-//! The program under a service manager: a socket that is held for it, its signs of life, and the question how it is.
+//! The program under a service manager: socket activation, watchdog notifications and health checks.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -22,13 +22,13 @@ const CUSTOMER: &str = "5e4a0680-804e-11ec-8477-2fea5968d85b";
 const ACCOUNT: &str = "d9d32881-12fd-4b19-a6b2-6d5ffb6acd76";
 const SECRET: &str = "channel-secret";
 
-/// Callers at once.
+/// Concurrent callers.
 const CALLERS: usize = 4;
 
-/// What has to be answered between two ends of the server.
+/// The number of responses required between two stops of the server.
 const ANSWERS_BETWEEN_ENDS: usize = 25;
 
-/// A folder with settings, and a socket that stays open while one server after the other listens at it.
+/// A folder with settings, and a socket that stays open while successive servers listen on it.
 pub struct Held {
     pub folder: TempDir,
     socket: TcpListener,
@@ -55,7 +55,7 @@ impl Held {
     }
 }
 
-/// A server that is handed descriptors from 3 on, as systemd does it.
+/// A server that gets descriptors from 3 on, as systemd passes them.
 fn handed(folder: &Path, socket: Stdio, count: usize) -> Command {
     const HAND_OVER: &str = r#"exec 3<&0 0</dev/null; export LISTEN_PID=$$; exec "$0" "$@""#;
     let program = kaiwa(folder, &["serve", "--config", "kaiwa.toml"]);
@@ -66,18 +66,18 @@ fn handed(folder: &Path, socket: Stdio, count: usize) -> Command {
     command
 }
 
-/// What LINE's side saw.
+/// What LINE's side observed.
 #[derive(Default)]
 pub struct Seen {
     pub done: AtomicBool,
     pub answered: AtomicUsize,
     pub refused: AtomicUsize,
-    /// Connections that were made, and ended without an answer.
+    /// Connections that ended without a response.
     pub broken: AtomicUsize,
 }
 
 impl Seen {
-    /// Sends one event after the other, each until it is answered with 200, and counts them.
+    /// Sends one event after the other, each until it gets 200, and counts them.
     pub fn call(&self, address: SocketAddr) {
         while !self.done.load(Ordering::Relaxed) {
             let body = json!({ "destination": "U0", "events": [text_event("U1", "hello")] }).to_string();
@@ -89,7 +89,7 @@ impl Seen {
         }
     }
 
-    /// The status, or nothing when there was no answer.
+    /// The status, or `None` without a response.
     pub fn deliver(&self, address: SocketAddr, body: &str) -> Option<u16> {
         let Ok(stream) = TcpStream::connect(address) else {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -120,7 +120,7 @@ pub fn webhook(address: SocketAddr, body: &str, connection: &str) -> String {
     )
 }
 
-/// The status that a webhook is answered with over a connection of its own.
+/// The status returned for a webhook on a new connection.
 fn ask(mut stream: TcpStream, body: &str) -> Option<u16> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = String::new();
@@ -172,7 +172,7 @@ fn exactly_one_listening_socket_must_be_passed() {
     check_refused(handed(folder, Stdio::null(), 1), 78, "the socket passed by the service manager");
 }
 
-/// Where a service manager is told how its program goes.
+/// The service manager's notification socket.
 struct Manager(UnixDatagram);
 
 impl Manager {

@@ -1,4 +1,4 @@
-//! The server with a certificate of its own.
+//! The server with its own certificate.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -20,7 +20,7 @@ use crate::harness::{PATIENCE, eventually};
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-/// Puts a new certificate and its key into a folder.
+/// Writes a new certificate and its key into a folder.
 fn certify(folder: &Path) -> CertificateDer<'static> {
     let CertifiedKey::<KeyPair> { cert, signing_key } =
         generate_simple_self_signed(["chat.example.com".to_owned()]).unwrap();
@@ -45,7 +45,7 @@ fn start_with(folder: &Path, change: impl FnOnce(&mut Config)) -> TestServer {
     })
 }
 
-/// A connection to whoever shows this certificate.
+/// A connection that trusts this certificate.
 fn connect(address: SocketAddr, trusted: &CertificateDer<'static>) -> std::io::Result<Stream> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
@@ -65,7 +65,7 @@ fn connect(address: SocketAddr, trusted: &CertificateDer<'static>) -> std::io::R
     Ok(StreamOwned::new(session, stream))
 }
 
-/// Sends these bytes and reads until the answer holds `end` or the connection ends.
+/// Sends these bytes and reads until the response contains `end` or the connection ends.
 fn exchange(stream: &mut Stream, request: &str, end: &str) -> String {
     stream.write_all(request.as_bytes()).unwrap();
     let (mut answer, mut part) = (String::new(), [0; 1024]);
@@ -124,7 +124,7 @@ async fn slow_clients_are_disconnected_within_tls_too() {
         server.webhook_path()
     );
 
-    // On a busy machine the handshake may be too slow as well.
+    // On a busy machine the handshake itself may be too slow.
     let mut dripping = (0..).find_map(|_| connect(server.address, &certificate).ok()).expect("one is quick");
     let answer = exchange(&mut dripping, &head, "REQUEST_TIMEOUT");
     let mut silent = TcpStream::connect(server.address).unwrap();

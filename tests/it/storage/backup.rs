@@ -1,4 +1,4 @@
-//! Backups: made beside a running server, whole or refused, and safe to start from.
+//! Backups: made beside a running server, complete or rejected, and safe to start from.
 
 use std::fs::File;
 use std::io::Write;
@@ -36,7 +36,7 @@ fn back_up(server: &TestServer, file: &Path) -> BackupSummary {
     backup::write(&server.database(), &folder, file, Timestamp::now(), &Cancel::default()).unwrap()
 }
 
-/// A server with a picture, a text, and a backup of both.
+/// A server with an image, a text, and a backup of both.
 async fn backed_up() -> (TestServer, TempDir, PathBuf) {
     let server = TestServer::start();
     server.webhook(&[text_event(&server.user("Bob"), "in the backup")]).await;
@@ -48,7 +48,7 @@ async fn backed_up() -> (TestServer, TempDir, PathBuf) {
     (server, folder, file)
 }
 
-/// There is no key: secrets are not opened.
+/// No key: secrets are not decrypted.
 fn keys() -> KeySource {
     KeySource::File("no key".into())
 }
@@ -119,7 +119,7 @@ async fn a_server_starts_from_a_backup_with_all_its_data() {
     assert_eq!(crate::media::download(&server, path, &[]).await.body, bytes);
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(&target), mode(&target.join(DATABASE))), (0o600, 0o700, 0o600));
-    // Before its data, which is looked at once more.
+    // Before its data, which is read once more.
     drop(server);
 }
 
@@ -163,7 +163,7 @@ async fn a_message_waiting_in_a_backup_and_sent_since_is_not_executed_twice() {
         let (file, target) = (folder.path().join("kaiwa.tar"), folder.path().join("data"));
         back_up(&server, &file);
         server.set_faults(&json!([]));
-        // A new start ends what hangs, and sends the rest.
+        // A restart ends what hangs, and sends the rest.
         server.restart();
         eventually(|| server.executed(&user).contains(&"behind it".to_owned())).await;
         let executed = server.executed(&user);
@@ -187,7 +187,7 @@ async fn a_backup_with_a_changed_byte_is_rejected_and_leaves_nothing_behind() {
     let (_server, folder, file) = backed_up().await;
     let whole = std::fs::read(&file).unwrap();
     let (damaged, target) = (folder.path().join("damaged.tar"), folder.path().join("data"));
-    // In the database, in the picture, in the manifest, and in a name.
+    // In the database, in the image, in the manifest, and in a name.
     let after = |needle: &[u8]| whole.windows(needle.len()).position(|window| window == needle).unwrap();
     let media = after(b"media/");
     for at in [600, media + 512 + 70_000, after(b"\"sha256\":\"") + 12, media + 8] {
@@ -227,7 +227,7 @@ fn an_archive_with_paths_outside_is_rejected_and_touches_nothing_outside() {
     for (name, kind) in entries {
         let mut builder = Builder::new(File::create(&file).unwrap());
         let mut header = Header::new_gnu();
-        // Past the checks of the library: the name as it stands in the header.
+        // Bypasses the checks of the library: the raw name in the header.
         header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_entry_type(kind);
         header.set_link_name("../outside").unwrap();
@@ -303,7 +303,7 @@ async fn a_log_owned_by_another_process_is_truncated_only_by_that_process() {
         std::fs::metadata(server.folder().join(format!("{DATABASE}{ending}"))).map_or(0, |file| file.len())
     };
     let (file_before, mut log_before) = (length(""), length("-wal"));
-    // As a replicating process does: it holds a view, so that nobody can reset the log, and copies file and log.
+    // As a replicating process does: its open read transaction prevents a reset of the log while it copies file and log.
     other.execute_batch("BEGIN; SELECT count(*) FROM messages").unwrap();
     for number in 0..30 {
         server.webhook(&[text_event(&user, &format!("message {number}"))]).await;

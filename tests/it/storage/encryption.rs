@@ -1,4 +1,4 @@
-//! Channel secrets and tokens in the database: sealed, bound to their rows, and sealed anew with another key.
+//! Channel secrets and tokens in the database: encrypted, bound to their rows, and re-encrypted with another key.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,13 @@ use serde_json::json;
 
 use crate::harness::server::{KEY, TestServer, text_event};
 
-/// A file of the first version, with secrets that stand in it openly.
+/// A database of version 1, with plaintext secrets.
 const VERSION_1: &str = include_str!("../fixtures/version_1.sql");
 
-/// Accounts of a database that is to be sealed anew: enough that it takes a moment.
+/// The number of accounts to re-encrypt: enough to take a moment.
 const ACCOUNTS: usize = 300;
 
-/// Whether any file of the folder holds these bytes.
+/// Whether any file in the folder contains these bytes.
 fn holds(folder: &Path, text: &str) -> bool {
     folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).any(|path| {
         let found = std::fs::read(&path).unwrap_or_default();
@@ -41,7 +41,7 @@ fn open(folder: &Path) -> Result<Store, Error> {
     Store::open(&folder.join("kaiwa.db"), &KeySource::File(key_file(folder)), 1_000)
 }
 
-/// A database with so many accounts, each with a secret and a token of its own.
+/// A database with this many accounts, each with its own secret and token.
 fn fill(folder: &Path, count: usize) {
     let now = Timestamp::now();
     let customer = CustomerId::new(now);
@@ -67,8 +67,8 @@ fn read(store: &Store) -> Result<Vec<Account>, Error> {
     store.reader()?.read(accounts::list)
 }
 
-/// Opens a copy: a process that another test is about to start holds a copy of our handles for a moment, and with one of them
-/// the lock, of which the next process would find the original taken.
+/// Opens a copy: a process that another test is spawning briefly inherits our file handles, and with one of them the lock,
+/// so that the next process would find the original locked.
 #[track_caller]
 fn check_all_open(folder: &Path, count: usize) {
     let copy = tempfile::tempdir().unwrap();
@@ -163,7 +163,7 @@ fn secrets_of_an_earlier_version_are_encrypted_on_opening() {
 
     assert_eq!([accounts[0].secret.expose(), accounts[0].token.expose()], secrets[..2]);
     assert_eq!(accounts[1].secret_next.as_ref().unwrap().expose(), "channel-secret-next");
-    // The copy that was made before the migration is the old file as it was.
+    // The copy made before the migration is the old file, unchanged.
     std::fs::remove_file(folder.path().join("kaiwa.db.version-1")).unwrap();
     assert!(secrets.iter().all(|secret| !holds(folder.path(), secret)));
 }
@@ -271,7 +271,7 @@ fn a_killed_key_rotation_leaves_a_database_that_opens_and_can_be_rotated() {
     for round in 0..12 {
         let mut rotate = kaiwa(folder.path(), &["secrets", "rotate"]);
         let mut rotate = rotate.stdout(Stdio::null()).spawn().unwrap();
-        // Both keys are there: from now on the secrets are being sealed anew.
+        // Both keys exist: from now on the secrets are being re-encrypted.
         while keys() < 2 && rotate.try_wait().unwrap().is_none() {}
         let later = Instant::now() + Duration::from_micros(500) * round;
         while Instant::now() < later {}

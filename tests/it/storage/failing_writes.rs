@@ -1,4 +1,4 @@
-//! What happens when the storage does not take a write, and that nothing is acknowledged then.
+//! Writes that the storage does not accept: nothing is acknowledged.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::server::{TestServer, text_event};
 
-/// Another program holds SQLite's write lock, as a stuck disk would hold up every commit.
+/// Another program holds SQLite's write lock, which blocks every commit like a stuck disk.
 fn lock(server: &TestServer) -> Connection {
     let connection = Connection::open(server.database()).unwrap();
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();

@@ -1,4 +1,4 @@
-//! Files of older versions, which are carried up without a loss and become the same as new ones.
+//! Databases of older versions are migrated without loss and become the same as new ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,10 +13,10 @@ use kaiwa::store::engine::schema::current_version;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-/// A file of the first version, as a text.
+/// A database of version 1, as SQL.
 const VERSION_1: &str = include_str!("../fixtures/version_1.sql");
 
-/// Operations that may wait for the writer; there are none.
+/// Operations that wait for the writer; there are none.
 const QUEUE: usize = 1;
 
 #[test]
@@ -139,12 +139,12 @@ fn no_token_overwrites_what_an_earlier_version_stored_about_a_customer() {
     assert_eq!(held, ["name", "webhook_method", "webhook_uri"].map(|field| (field, FieldSource::Call)));
 }
 
-/// Opens and carries up a file. Its key lies beside it.
+/// Opens and migrates a database, whose key file is beside it.
 fn open(path: &Path) -> Store {
     Store::open(path, &KeySource::File(path.with_extension("key")), QUEUE).unwrap()
 }
 
-/// The names of the columns of each table, without those whose values are sealed on the way.
+/// The column names of each table, without those whose values are encrypted by the migration.
 fn tables(connection: &Connection) -> BTreeMap<String, Vec<String>> {
     let mut tables = BTreeMap::new();
     let sql = "SELECT tables.name, columns.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
@@ -156,7 +156,7 @@ fn tables(connection: &Connection) -> BTreeMap<String, Vec<String>> {
     tables
 }
 
-/// Today's name of a column of the first version.
+/// The current name of a column of version 1.
 fn renamed(column: &str) -> String {
     const RENAMED: [(&str, &str); 3] = [
         ("parked_reason", "suspension_reason"),
@@ -167,7 +167,7 @@ fn renamed(column: &str) -> String {
     found.map_or(column, |(_, after)| after).to_owned()
 }
 
-/// All rows of a table, in the order of their values.
+/// All rows of a table, ordered by their values.
 fn rows(connection: &Connection, table: &str, columns: &[String]) -> Vec<Vec<Value>> {
     let columns = columns.join(", ");
     let sql = format!("SELECT {columns} FROM {table} ORDER BY {columns}");
@@ -177,7 +177,7 @@ fn rows(connection: &Connection, table: &str, columns: &[String]) -> Vec<Vec<Val
     rows.map(Result::unwrap).collect()
 }
 
-/// What a file that this program has opened is made of, one line for each part, whatever the order of its columns.
+/// The schema of a database that this program has opened, one line per part, regardless of column order.
 fn shape(path: &Path) -> BTreeSet<String> {
     const PARTS: [&str; 4] = [
         "SELECT name, CASE type WHEN 'table' THEN 'table' ELSE sql END FROM sqlite_schema
@@ -217,14 +217,14 @@ fn texts(connection: &Connection, sql: &str) -> Vec<[String; 2]> {
     rows.map(Result::unwrap).collect()
 }
 
-/// The conditions in the text of a table: no pragma tells them.
+/// The check constraints in the SQL of a table: no pragma lists them.
 fn checks(sql: &str) -> Vec<String> {
     let sql = on_one_line(sql);
     let from_each = sql.match_indices("CHECK (").map(|(at, _)| &sql[at..]);
     from_each.map(|rest| rest[..closing(rest)].to_owned()).collect()
 }
 
-/// Behind the bracket that closes the first one.
+/// The text after the parenthesis that closes the first one.
 fn closing(text: &str) -> usize {
     let mut depth = 0;
     for (at, character) in text.char_indices() {

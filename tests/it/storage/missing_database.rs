@@ -1,4 +1,4 @@
-//! A database that is gone: nobody takes its place for a new installation, and a server that loses it while it runs ends.
+//! A missing database: it is not mistaken for a new installation, and a server that loses it at runtime exits.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::command::program::{Serving, check_refused, kaiwa, succeed};
 
-/// Every command that makes a database where none is.
+/// Every command that creates a missing database.
 const MAKERS: [&[&str]; 7] = [
     &["serve"],
     &["migrate"],
@@ -23,7 +23,7 @@ const MAKERS: [&[&str]; 7] = [
     &["account", "add", "--customer", "a", "--secret-file", "s", "--channel-id", "1"],
 ];
 
-/// Those that need one, whatever they do with it.
+/// Every command that needs a database.
 const USERS: [&[&str]; 6] = [
     &["secrets", "rotate"],
     &["backup", "../backup.tar"],
@@ -33,7 +33,7 @@ const USERS: [&[&str]; 6] = [
     &["webhooks", "list", "--customer", "a"],
 ];
 
-/// A folder with `kaiwa-data` and everything that a server leaves in it, and a backup beside it.
+/// A folder with `kaiwa-data` as a server leaves it, and a backup beside it.
 fn installed() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     succeed(folder.path(), &["customer", "add", "--name", "a"]);
@@ -47,7 +47,7 @@ fn data(folder: &Path) -> PathBuf {
     folder.join("kaiwa-data")
 }
 
-/// Everything in a folder, by its path: what a command has touched is different afterwards.
+/// A snapshot of a folder, by path: it differs once a command has touched anything.
 fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for path in folder.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
@@ -59,10 +59,10 @@ fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Leaves something in a data folder.
+/// Leaves remains in a data folder.
 type Leave = fn(&Path);
 
-/// What can be left of a database, and how it comes to be left.
+/// The possible remains of a database, and functions that produce them.
 const LEFT: [(&str, Leave); 17] = [
     ("kaiwa.db-wal", |data| fs::write(data.join("kaiwa.db-wal"), "rows").unwrap()),
     ("kaiwa.db-wal", |data| {
@@ -115,7 +115,7 @@ fn gone(leave: fn(&Path)) -> tempfile::TempDir {
     let data = data(folder.path());
     fs::create_dir_all(data.join("media")).unwrap();
     fs::rename(data.join("kaiwa.db"), data.join("away")).unwrap();
-    // Whoever only reads leaves an empty log behind.
+    // A read-only connection leaves an empty log behind.
     for companion in ["kaiwa.db-wal", "kaiwa.db-shm"] {
         fs::remove_file(data.join(companion)).ok();
     }
@@ -130,7 +130,7 @@ fn no_new_database_replaces_the_remains_of_one_and_nothing_is_touched() {
     for (number, (name, leave)) in LEFT.into_iter().enumerate() {
         let folder = gone(leave);
         let before = everything(folder.path());
-        // All makers where the log is left, which SQLite would delete; one is enough for each of the others.
+        // All creating commands for a remaining log, which SQLite would delete; one command for each of the others.
         let makers = if number < 2 { &MAKERS[..] } else { &MAKERS[..1] };
 
         for maker in makers {
@@ -290,12 +290,12 @@ fn a_server_does_not_start_without_its_media_folder_but_does_with_an_empty_one()
     }
 }
 
-/// A server of its own process, in whose database a message was acknowledged.
+/// A server in a separate process, whose database has an acknowledged message.
 fn serving(folder: &Path) -> (Serving, PathBuf) {
     (Serving::start(kaiwa(folder, &["serve"])), data(folder))
 }
 
-/// How the server has ended by itself.
+/// The exit status of a server that exited on its own.
 fn ended(serving: &mut Serving) -> ExitStatus {
     let limit = Instant::now() + Duration::from_secs(30);
     loop {

@@ -1,4 +1,4 @@
-//! Root works in the folder of a service: what it replaces keeps its owner, and what it makes is the service's.
+//! Root works in a service's folder: replaced files keep their owner, and new ones belong to the service.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::command::program::{Serving, kaiwa, succeed};
 
-/// Nobody in particular.
+/// An arbitrary unprivileged user id.
 const SERVICE: u32 = 65_534;
 
-/// A folder of the service; none where this process is not root and may give nothing away.
+/// A folder owned by a service; `None` when this process is not root and cannot change owners.
 fn folder_of_service() -> Option<tempfile::TempDir> {
     let folder = tempfile::tempdir().unwrap();
     chown(folder.path(), Some(SERVICE), Some(SERVICE)).ok().map(|()| folder)

@@ -1,4 +1,4 @@
-//! Folders as they are found on real disks: with what the system has put there, with names that are no text, and full.
+//! Folders as found on real disks: with files of the system, with names that are not UTF-8, and full.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::command::program::{check_refused, kaiwa, succeed};
 
-/// "Japan" in EUC-JP, which is no UTF-8.
+/// "Japan" in EUC-JP, which is not UTF-8.
 const NO_TEXT: &[u8] = b"\xc6\xfc\xcb\xdc";
 
 /// A folder with `kaiwa-data` and a backup of it.
@@ -74,7 +74,7 @@ fn a_folder_whose_name_is_not_utf_8_is_used_and_no_other_appears() {
     check_refused(serve, 78, "is not Unicode text");
 }
 
-/// Starts a sandbox in this folder until it says where it answers.
+/// Starts a sandbox in this folder and waits until it prints its address.
 fn check_sandbox(folder: &Path, data: &Path) {
     let mut command = kaiwa(folder, &["sandbox", "--json", "--port", "0", "--data"]);
     let mut child = command.arg(data).stdout(Stdio::piped()).spawn().unwrap();
@@ -85,7 +85,7 @@ fn check_sandbox(folder: &Path, data: &Path) {
     assert!(line.contains("\"api\""), "{line}");
 }
 
-/// Runs a script where it may mount; nothing where the system does not let this process.
+/// Runs a script that may mount; `None` where the system does not permit it.
 fn where_mounting_is_allowed(folder: &Path, script: &str) -> Option<String> {
     let mount = "mount -t tmpfs -o size=512k tmpfs volume";
     let run = |script: &str| {
@@ -125,7 +125,7 @@ fn a_full_disk_is_reported_and_nothing_intact_is_called_damaged() {
     }
 }
 
-/// What only reads a database needs room for SQLite's index of its log.
+/// Even reading a database needs space for SQLite's index of its log.
 #[test]
 fn commands_that_only_read_report_a_full_disk_and_no_other_remedy() {
     let folder = backed_up();

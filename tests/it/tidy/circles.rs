@@ -1,4 +1,4 @@
-//! Within a layer too, whoever is used knows nothing of those who use it; and a folder stays small enough to be known.
+//! Files and folders within a layer form no import circles, and a folder stays small.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::tidy::rust::{code, paths};
 use crate::tidy::tree::{File, files, source_files};
 
-/// Files in one folder: more are looked through and not known.
+/// Maximum number of files in a folder.
 const FOLDER_FILES_MAX: usize = 15;
 
-/// Who uses whom.
+/// The imports of each file or folder.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
@@ -31,7 +31,7 @@ fn folders_form_no_import_circle() {
 fn a_folder_has_at_most_15_files() {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for file in files() {
-        // A folder of migrations only ever grows.
+        // A folder of migrations only grows.
         if !file.is_in(&["src/", "tests/"]) || file.has_extension("sql") {
             continue;
         }
@@ -42,7 +42,7 @@ fn a_folder_has_at_most_15_files() {
     assert!(counts.is_empty(), "{counts:?}");
 }
 
-/// Which files each file uses, its tests aside.
+/// The files that each file uses, apart from its tests.
 fn uses(files: &[File]) -> Uses {
     let files: Vec<_> = files.iter().filter(|file| !is_test(&file.path)).collect();
     let modules: BTreeMap<String, &str> =
@@ -58,13 +58,13 @@ fn is_test(path: &str) -> bool {
     path.ends_with("/tests.rs") || path.contains("/tests/")
 }
 
-/// The path of the module that a file is.
+/// The module path of a file.
 fn module(path: &str) -> String {
     let path = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
     format!("crate::{}", path.replace('/', "::"))
 }
 
-/// The files whose modules are named, also by the last part of a path that was imported.
+/// The files whose modules are named, including through the last part of an imported path.
 fn targets(text: &str, modules: &BTreeMap<String, &str>) -> BTreeSet<String> {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let named: Vec<_> = paths(&without_visibilities(&code(text))).into_iter().map(|(_, path)| path).collect();
@@ -81,13 +81,13 @@ fn targets(text: &str, modules: &BTreeMap<String, &str>) -> BTreeSet<String> {
     named.iter().filter_map(|path| file_of(&full(path), modules)).map(str::to_owned).collect()
 }
 
-/// The name that the import of this path gives, and the path without `self`.
+/// The name that an import of this path defines, and the path without `self`.
 fn imported(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_suffix("::self").unwrap_or(path);
     path.rsplit_once("::").map(|(_, name)| (name, path))
 }
 
-/// `pub(in crate::a)` uses nothing of `crate::a`.
+/// `pub(in crate::a)` is not a use of `crate::a`.
 fn without_visibilities(code: &str) -> String {
     let mut pieces = code.split("pub(in ");
     let first = pieces.next().unwrap_or_default().to_owned();
@@ -105,7 +105,7 @@ fn file_of<'a>(path: &str, modules: &BTreeMap<String, &'a str>) -> Option<&'a st
     }
 }
 
-/// What the files and folders in a folder use of each other.
+/// How the files and folders in a folder use each other.
 fn within(uses: &Uses, folder: &Path) -> Uses {
     let child = |file: &str| {
         let inside = Path::new(file).strip_prefix(folder).ok()?;
@@ -120,7 +120,7 @@ fn within(uses: &Uses, folder: &Path) -> Uses {
     all
 }
 
-/// Those that are part of a circle, or lie between two.
+/// The members of a circle, and everything between two circles.
 fn in_circles(mut uses: Uses) -> Vec<String> {
     loop {
         let targets: BTreeSet<String> = uses.values().flatten().cloned().collect();

@@ -1,4 +1,4 @@
-//! What has to be explained where it stands: files, dependencies and tables.
+//! Files, dependencies and tables must have an explanation.
 
 use toml::{Table, Value};
 
@@ -60,7 +60,7 @@ fn unexplained_tables(schema: &str) -> Vec<Finding> {
     unexplained(schema, "--", |line| line.strip_prefix("CREATE TABLE").map(|name| name.trim_end_matches('(')))
 }
 
-/// The lines that need a comment above them, as `needs` names them, and have none.
+/// The lines that need a comment above them, according to `needs`, and have none.
 fn unexplained<'a>(
     text: &'a str,
     comment: &str,

@@ -1,10 +1,10 @@
-//! Who may know whom.
+//! The layers, and what each may use.
 
 use crate::tidy::rust::{code, paths};
 use crate::tidy::tree::{File, source_files};
 use crate::tidy::{Finding, hold};
 
-/// A file uses its own layer and the rows above that one. The layers of one row do not know each other.
+/// A file uses its own layer and the rows above it. The layers of one row do not use each other.
 const LAYERS: [&[&str]; 11] = [
     &["error"],
     &["model", "files"],
@@ -19,10 +19,10 @@ const LAYERS: [&[&str]; 11] = [
     &["command"],
 ];
 
-/// These do not know each other either, whatever the rows say: only workers and handlers join them.
+/// These do not use each other either, whatever the rows say: only workers and handlers combine them.
 const STRANGERS: [(&str, &str); 1] = [("line", "store")];
 
-/// The sandbox plays LINE's side. Were it to share more than the wire with ours, both could be wrong together.
+/// The sandbox simulates LINE's side. If it shared more than the wire format with ours, both could be wrong together.
 const SANDBOX_USES: [&str; 8] = [
     "crate::error",
     "crate::files",
@@ -34,17 +34,17 @@ const SANDBOX_USES: [&str; 8] = [
     "crate::line::webhook",
 ];
 
-/// What only these files and folders may use: the beginning of a path, and where.
+/// Path prefixes that only these files and folders may use.
 const HOMES: [(&str, &[&str]); 15] = [
     ("indicatif", &["src/command/"]),
-    // What is made has to have the right owner and mode, whoever makes it.
+    // New files must have the right owner and mode, whoever creates them.
     ("std::fs::DirBuilder", &["src/files.rs"]),
     ("std::fs::OpenOptions", &["src/files.rs"]),
     ("prometheus_client", &["src/metrics/"]),
     ("rustix", &["src/store/", "src/command/process/hardening.rs"]),
     ("rusqlite", &["src/store/"]),
     ("r2d2", &["src/store/"]),
-    // Of answers only `net` knows where they end, and whether they came that far.
+    // Only `net` knows where a response ends, and whether it is complete.
     ("httparse", &["src/net/"]),
     ("actix_tls", &["src/net/", "src/server/"]),
     ("std::net::TcpStream", &["src/net/tests.rs", "src/sandbox/line/hangup.rs", "src/server/acceptor.rs"]),
@@ -116,7 +116,7 @@ fn may_use(own: &str, target: &str) -> bool {
         _ if own == target => true,
         _ if STRANGERS.contains(&(own, target)) => false,
         (Some(own), Some(target)) => target < own,
-        // `main` and `lib` are above all layers; what is no layer is a macro or a constant of the crate.
+        // `main` and `lib` are above all layers; a name that is not a layer is a macro or a constant of the crate.
         (None, _) | (_, None) => true,
     }
 }

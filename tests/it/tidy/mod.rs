@@ -1,5 +1,4 @@
-//! What must hold for the source text itself: who knows whom, how long things are, what is explained, which words are not
-//! used. Each rule is one test; a rule that is not tested here is a wish.
+//! Rules for the source text itself: layers, sizes, explanations and forbidden words. Each rule is one test.
 
 mod circles;
 mod explained;
@@ -11,7 +10,7 @@ mod words;
 
 use crate::tidy::tree::File;
 
-/// Something that breaks a rule, where it stands.
+/// A violation of a rule, with its line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
     line: usize,
@@ -24,7 +23,7 @@ impl Finding {
     }
 }
 
-/// Looks at each file; fails with a list of all findings and with what was expected instead.
+/// Checks each file; fails with a list of all findings and the expectation.
 #[track_caller]
 pub fn hold<'a>(
     expected: &str,

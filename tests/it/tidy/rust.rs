@@ -1,6 +1,6 @@
-//! Rust text as far as the rules need it: what is code, what is a literal, what is a comment, and which paths are named.
+//! A minimal Rust lexer for the rules: code, literals, comments and the named paths.
 
-/// What a piece of the text is.
+/// The kind of a piece of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Code,
@@ -8,7 +8,7 @@ pub enum Part {
     Comment,
 }
 
-/// The text in pieces, which together are the text.
+/// The text in pieces, which concatenate to the text.
 pub fn parts(text: &str) -> Vec<(Part, &str)> {
     let mut parts = Vec::new();
     let (mut start, mut at) = (0, 0);
@@ -30,7 +30,7 @@ pub fn parts(text: &str) -> Vec<(Part, &str)> {
     parts
 }
 
-/// The code alone: literals and comments are blank, and every line is where it was.
+/// Only the code: literals and comments are blanked, and line numbers are preserved.
 pub fn code(text: &str) -> String {
     let blank = |character: char| if character == '\n' { '\n' } else { ' ' };
     let piece = |(part, piece): (Part, &str)| match part {
@@ -40,7 +40,7 @@ pub fn code(text: &str) -> String {
     parts(text).into_iter().map(piece).collect()
 }
 
-/// Each literal with its line and with the code right before it.
+/// Each literal with its line and the code right before it.
 pub fn literals(text: &str) -> Vec<(usize, &str, &str)> {
     let mut literals = Vec::new();
     let (mut line, mut before) = (1, "");
@@ -55,7 +55,7 @@ pub fn literals(text: &str) -> Vec<(usize, &str, &str)> {
     literals
 }
 
-/// The words and signs of the code, with their lines; `::` is one sign.
+/// The tokens of the code with their lines; `::` is one token.
 pub fn tokens(code: &str) -> Vec<(usize, &str)> {
     let mut tokens = Vec::new();
     for (line, text) in (1..).zip(code.lines()) {
@@ -75,7 +75,7 @@ pub fn tokens(code: &str) -> Vec<(usize, &str)> {
     tokens
 }
 
-/// Every path that the code names, with its line; those in braces one by one.
+/// Every path in the code, with its line; those in braces are expanded.
 pub fn paths(code: &str) -> Vec<(usize, String)> {
     let mut reader = Reader { tokens: tokens(code), at: 0, found: Vec::new() };
     while let Some(token) = reader.peek(0) {
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
         self.tokens.get(self.at + ahead).map(|(_, token)| *token)
     }
 
-    /// Reads a word, a star or a group in braces, and all that follows it after `::`.
+    /// Reads a word, a star or a group in braces, and everything that follows it after `::`.
     fn path(&mut self, prefix: &str) {
         let (line, token) = self.tokens[self.at];
         self.at += 1;
@@ -133,7 +133,7 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// The literal or comment with which this text begins, and its length in bytes.
+/// The literal or comment at the start of this text, and its length in bytes.
 fn special(text: &str) -> Option<(Part, usize)> {
     if text.starts_with("//") {
         return Some((Part::Comment, text.find('\n').unwrap_or(text.len())));
@@ -168,7 +168,7 @@ fn quoted(text: &str, quote: char) -> Option<usize> {
     Some(text.len())
 }
 
-/// A character, which a lifetime is not: that has no quote behind it.
+/// A character literal, as opposed to a lifetime, which has no closing quote.
 fn character(text: &str) -> Option<usize> {
     let mut characters = text.strip_prefix('\'')?.chars();
     let is_character = characters.next()? == '\\' || characters.next()? == '\'';

@@ -1,4 +1,4 @@
-//! How long files and functions may be.
+//! The maximum sizes of files and functions.
 
 use crate::tidy::rust::{code, tokens};
 use crate::tidy::tree::{File, files, rust_files};
@@ -8,7 +8,7 @@ const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 40;
 const TEST_LINES_MAX: usize = 60;
 
-/// Kinds of files that somebody writes and reads by hand.
+/// Extensions of files that are written and read by hand.
 const HAND_WRITTEN: [&str; 4] = ["rs", "py", "sql", "sh"];
 
 #[test]
@@ -46,7 +46,7 @@ struct Function<'a> {
     lines: usize,
 }
 
-/// From which line on a file holds tests.
+/// The first line of a file's tests.
 fn first_line_of_tests(file: &File) -> usize {
     if file.is_in(&["tests/"]) || file.path.contains("/tests/") || file.path.ends_with("/tests.rs") {
         return 0;
@@ -69,7 +69,7 @@ fn functions(code: &str) -> Vec<Function<'_>> {
         .collect()
 }
 
-/// The line of the brace that closes the first body; nothing when a semicolon comes before that.
+/// The line of the brace that closes the first body; `None` when a semicolon comes first.
 fn last_line(tokens: &[(usize, &str)]) -> Option<usize> {
     let (mut depth, mut braces) = (0, 0);
     for (line, token) in tokens {

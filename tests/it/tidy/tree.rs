@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// A text file, by its path from the root.
+/// A text file, with its path from the root.
 pub struct File {
     pub path: String,
     pub text: String,
@@ -14,7 +14,7 @@ impl File {
         Path::new(&self.path).extension().is_some_and(|found| found == extension)
     }
 
-    /// Whether it stands in one of these folders, or is one of these files.
+    /// Whether it is in one of these folders, or is one of these files.
     pub fn is_in(&self, places: &[&str]) -> bool {
         places
             .iter()
@@ -22,7 +22,7 @@ impl File {
     }
 }
 
-/// Every text file but those that git is told to ignore.
+/// Every text file that git does not ignore.
 pub fn files() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let ignored = fs::read_to_string(root.join(".gitignore")).unwrap();

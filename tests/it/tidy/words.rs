@@ -1,13 +1,13 @@
-//! Words that say nothing, words that promise, and words that belong to one machine.
+//! Forbidden words: names without meaning, notes for later, and paths of one machine.
 
 use crate::tidy::rust::{code, literals};
 use crate::tidy::tree::{files, rust_files, source_files};
 use crate::tidy::{Finding, hold};
 
-/// Names for what has no name.
+/// Names without meaning.
 const EMPTY_NAMES: [&str; 8] = ["utils", "helpers", "common", "misc", "manager", "service", "data", "info"];
 
-/// Written in two halves each, so that this file does not find itself.
+/// Each is written in two halves, so that this file is not a finding.
 const PROMISES: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 const MACHINE_PATHS: [&str; 4] =
     [concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Use", "rs/")];
@@ -28,7 +28,7 @@ const SQL_WORDS: [&str; 9] =
 
 #[test]
 fn no_note_says_to_do_something_later() {
-    // A guide for contributors may name the words that it forbids.
+    // A guide for contributors may name forbidden words.
     let files: Vec<_> = files().into_iter().filter(|file| !file.has_extension("md")).collect();
     hold("an issue, or nothing", &files, |file| lines_with(&file.text, |line| first(line, &PROMISES)));
 }
@@ -65,7 +65,7 @@ fn sql_is_constant_and_never_concatenated() {
 
 #[test]
 fn no_machine_and_no_registry_is_named() {
-    // The lock file names the registry of every package; cargo writes it.
+    // Cargo writes the lock file, which names the registry of every package.
     let files: Vec<_> = files().into_iter().filter(|file| file.path != "Cargo.lock").collect();
     hold("a path from the root of the project, and no host of a registry", &files, |file| {
         lines_with(&file.text, |line| machine_path(line).or_else(|| first(line, &REGISTRIES)))
@@ -81,7 +81,7 @@ fn first<'a>(line: &str, words: &[&'a str]) -> Option<&'a str> {
     words.iter().copied().find(|word| line.contains(word))
 }
 
-/// An absolute path: one that does not go on from a host or from another folder.
+/// An absolute path: one that does not continue a host or another path.
 fn machine_path(line: &str) -> Option<&'static str> {
     let is_absolute = |(at, _): (usize, &str)| {
         let before = line[..at].chars().next_back();

@@ -1,4 +1,4 @@
-//! What an answer means, and when the next attempt is made.
+//! The outcome of each response, and the time of the next attempt.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn an_event_is_delivered_once_and_signed_over_its_exact_bytes() {
     }
     let (mut told, mut shown) =
         (calls[1].json()["data"].clone(), server.messages(&conversation).await[0].clone());
-    // The name of the speaker is read when it is shown, and LINE has told it meanwhile.
+    // The author's name is read when it is shown, and LINE has returned it by now.
     assert_eq!((told["source_name"].take(), shown["source_name"].take()), (json!("Unknown"), json!("Alice")));
     assert_eq!(told, shown);
 }
@@ -56,14 +56,14 @@ async fn a_failed_delivery_is_retried_on_schedule_with_the_same_id_and_bytes() {
         calls.filter(|call| call.header("webhook-id") == id).collect::<Vec<_>>()
     };
 
-    // Each pause of the schedule, in seconds, and how many attempts there were before.
+    // Each pause of the schedule, in seconds, and the number of attempts before it.
     let pauses = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
     for (times, pause) in (1..).zip(pauses) {
         eventually_is(json!(times), async || delivery(&server, &id).await["attempt_count"].clone()).await;
         server.advance(SECOND * pause * 8 / 10);
         server.get("/v1.0/webhook_deliveries").await;
         assert_eq!(calls(&id).len(), times, "too early after {times} attempts");
-        // Chance adds a tenth at most.
+        // Jitter adds at most a tenth.
         server.advance(SECOND * pause * 3 / 10 + SECOND);
         eventually(|| calls(&id).len() == times + 1).await;
     }
@@ -99,7 +99,7 @@ async fn an_endpoint_that_responds_gone_gets_nothing_until_it_is_enabled() {
     }
 }
 
-/// By the call that says where to tell, or by setting everything up once more.
+/// Enabled by the call that sets the endpoint, or by another setup.
 async fn gone_until_enabled(by_setup: bool) {
     let receiver = Receiver::start();
     receiver.answer_all(410);
@@ -147,7 +147,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it_and_then_one_probe() {
     receiver.answer(|_| Some(with_header(503, "retry-after: 600")));
     server.advance(SECOND * 101);
     called(&receiver, 2).await;
-    // The pause counts from when the answer is written down.
+    // The pause counts from when the outcome is recorded.
     let was_put_off = |delivery: &Value| delivery["last_attempt"]["status"] == 503;
     eventually_is(true, async || deliveries(&server, "").await.iter().any(was_put_off)).await;
     receiver.answer_all(200);

@@ -1,4 +1,4 @@
-//! Where a customer is told, with which secret, and who may see it.
+//! A customer's endpoint: its address, its secret, and who can see it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What customers are told: signed, in order, until their program has taken it.
+//! Webhooks to customers: signed, in order, and repeated until they are accepted.
 
 mod attempts;
 mod endpoint;
@@ -20,7 +20,7 @@ use crate::harness::eventually_is;
 use crate::harness::server::{TestServer, text_event};
 use crate::webhooks::receiver::Receiver;
 
-/// A server whose customer is told by a receiver on this machine.
+/// A server whose customer has a receiver on this machine.
 pub fn start(receiver: &Receiver) -> TestServer {
     start_with(receiver, |_| {})
 }
@@ -39,18 +39,18 @@ pub async fn write(server: &TestServer, user: &str, text: &str) {
     assert_eq!(server.webhook(&[text_event(user, text)]).await.status, 200);
 }
 
-/// Waits until the receiver was called so often.
+/// Waits until the receiver was called this many times.
 pub async fn called(receiver: &Receiver, times: usize) {
     eventually_is(times, async || receiver.calls().len()).await;
 }
 
-/// The deliveries that the customer sees, the oldest first.
+/// The deliveries that the customer sees, oldest first.
 async fn deliveries(server: &TestServer, query: &str) -> Vec<Value> {
     let list = server.get(&format!("/v1.0/webhook_deliveries{query}")).await.json();
     list["result"].as_array().unwrap().iter().rev().cloned().collect()
 }
 
-/// Waits until the deliveries, the oldest first, are in these states.
+/// Waits until the deliveries, oldest first, are in these states.
 pub async fn states_are(server: &TestServer, expected: &[&str]) {
     let states = async || {
         let deliveries = deliveries(server, "").await;
@@ -64,7 +64,7 @@ async fn delivery(server: &TestServer, id: &Value) -> Value {
     server.get(&format!("/v1.0/webhook_deliveries/{}", id.as_str().unwrap())).await.json()
 }
 
-/// Another customer, who has an account and a receiver too.
+/// Another customer with an account and a receiver.
 struct Other {
     customer: CustomerId,
     account: Value,

@@ -1,4 +1,4 @@
-//! Order within a conversation, and nobody who waits for somebody else.
+//! Order within a conversation, and independence of conversations and customers.
 
 use std::time::Duration;
 

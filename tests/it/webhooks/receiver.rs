@@ -1,4 +1,4 @@
-//! A customer's program: an HTTP server that keeps what it is told and answers as a test wants.
+//! A customer's program: an HTTP server that records its calls and responds as a test wants.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -21,7 +21,7 @@ pub struct Call {
     pub body: String,
 }
 
-/// What a call is answered with: the bytes, or nothing and an end of the connection.
+/// The response to a call: bytes, or `None` to close the connection.
 type Answer = Arc<dyn Fn(&Call) -> Option<String> + Send + Sync>;
 
 /// A running receiver. It ends with the test process.
@@ -32,7 +32,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver that takes everything.
+    /// A receiver that accepts everything.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let receiver = Self {
@@ -50,12 +50,12 @@ impl Receiver {
         receiver
     }
 
-    /// From now on calls are answered so.
+    /// Sets the response to all further calls.
     pub fn answer(&self, answer: impl Fn(&Call) -> Option<String> + Send + Sync + 'static) {
         *self.answer.lock().unwrap() = Arc::new(answer);
     }
 
-    /// From now on no call is answered.
+    /// Stops responding to calls.
     pub fn hang(&self) {
         self.answer(|_| {
             std::thread::park();
@@ -63,12 +63,12 @@ impl Receiver {
         });
     }
 
-    /// From now on every call is answered with this status.
+    /// Responds to all further calls with this status.
     pub fn answer_all(&self, code: u16) {
         self.answer(move |_| Some(status(code)));
     }
 
-    /// All calls so far, in order of their arrival, each of them as the document says.
+    /// All calls so far, in order of arrival, each checked against the document.
     pub fn calls(&self) -> Vec<Call> {
         let calls = self.calls.lock().unwrap().clone();
         for call in &calls {
@@ -77,7 +77,7 @@ impl Receiver {
         calls
     }
 
-    /// The texts of the messages that came in, as they were told.
+    /// The texts of the received message events.
     pub fn texts(&self) -> Vec<String> {
         let created = |call: &Call| call.json()["type"] == "conversation_message_created";
         let text = |call: &Call| call.json()["data"]["text"].as_str().unwrap().to_owned();
@@ -94,7 +94,7 @@ impl Call {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// Whether one of the signatures is that of these very bytes, with this secret.
+    /// Whether one of the signatures is that of these bytes with this secret.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let signed =
@@ -106,12 +106,12 @@ impl Call {
     }
 }
 
-/// An answer with this status and no body.
+/// A response with this status and no body.
 pub fn status(code: u16) -> String {
     with_header(code, "x-nothing: 1")
 }
 
-/// An answer with this status and this header.
+/// A response with this status and header.
 pub fn with_header(code: u16, header: &str) -> String {
     format!("HTTP/1.1 {code} X\r\n{header}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
 }
@@ -121,7 +121,7 @@ fn serve(connection: &mut TcpStream, calls: &Mutex<Vec<Call>>, answer: &Mutex<An
     calls.lock().unwrap().push(call.clone());
     let answer = Arc::clone(&answer.lock().unwrap());
     let answer = answer(&call);
-    // A server that was stopped in the middle of a call reads no answer.
+    // A server stopped during a call reads no response.
     answer.map(|answer| connection.write_all(answer.as_bytes()).ok());
 }
 

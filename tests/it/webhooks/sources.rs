@@ -1,4 +1,4 @@
-//! Who says where a customer is told: the configuration file, then a call, then what `setup` finds in a token.
+//! Sources of a customer's endpoint: the configuration file, then a call, then the token used for `setup`.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::harness::server::{KEY, TestServer};
 
 const SETUP: &str = "/v1.0/conversations/setup";
 
-/// Where the configuration, a call and a token say that the customer is told.
+/// The endpoints set by the configuration, a call and a token.
 const FILE: &str = "https://file.example.com/";
 const CALL: &str = "https://call.example.com/";
 const TOKEN: &str = "https://token.example.com/";
 
-/// A request with a token that says this about its customer.
+/// A request with a token that has this customer profile.
 async fn ask(server: &TestServer, (uri, method): (&str, &str), path: &str, body: &'static str) -> Answer {
     let profile = ProfileChange {
         webhook_uri: Some(uri.to_owned()),
@@ -39,7 +39,7 @@ async fn set_up(server: &TestServer, claim: (&str, &str)) -> Value {
     answer.json()
 }
 
-/// The fields that setup has not taken, and why.
+/// The fields that setup has ignored, and why.
 fn not_taken(setup: &Value) -> Vec<(String, String)> {
     let word = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
     let list = setup["not_taken"].as_array().cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Addresses that are not spoken to, whoever names them.
+//! Addresses that are never connected to, whoever sets them.
 
 use kaiwa::model::accounts::customer::ProfileChange;
 use kaiwa::model::timestamp::Timestamp;
@@ -10,7 +10,7 @@ use crate::harness::server::TestServer;
 use crate::webhooks::receiver::Receiver;
 use crate::webhooks::{deliveries, write};
 
-/// The customer's token or the configuration names this address, which nobody has checked.
+/// The customer's token or the configuration sets this address, unchecked.
 async fn name(server: &TestServer, uri: String) {
     let change = ProfileChange { webhook_uri: Some(uri), ..ProfileChange::default() };
     let customer = server.customer;

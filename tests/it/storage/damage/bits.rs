@@ -1,4 +1,4 @@
-//! How many flipped bits of a database `verify` finds. The bits are drawn with a seed: the same each time.
+//! The share of flipped bits in a database that `verify` finds. The bits are drawn with a fixed seed.
 
 use std::ops::Range;
 use std::path::Path;
@@ -18,17 +18,16 @@ use crate::webhooks::start;
 /// Bits that are flipped, one at a time.
 const FLIPS: u32 = 40;
 
-/// Of them so many are found at least: what is left lies in what changes all the time and has no checksum.
+/// The minimum that is found: the rest lies in values that change all the time and have no checksum.
 const FOUND_MIN: u32 = 24;
 
-/// Knuth's generator: good enough to choose places.
+/// Knuth's generator: good enough to choose offsets.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *state >> 33
 }
 
-/// The places of a page that hold something (SQLite's file format, 1.6). A page of another kind holds the end of a long
-/// value.
+/// The used offsets of a page (SQLite's file format, 1.6). A page of another type holds the end of a long value.
 fn used(page: &[u8], header: usize) -> [Range<usize>; 2] {
     let number = |at: usize| usize::from(page[at]) << 8 | usize::from(page[at + 1]);
     let pointers = match page[header] {
@@ -39,7 +38,7 @@ fn used(page: &[u8], header: usize) -> [Range<usize>; 2] {
     [header..pointers + 2 * number(header + 3), number(header + 5)..page.len()]
 }
 
-/// All places of a database that hold something, but for the head of the file.
+/// All used offsets of a database, except for the file header.
 fn places(database: &[u8]) -> Vec<usize> {
     let size = usize::from(database[16]) << 8 | usize::from(database[17]);
     let pages = database.chunks(size).enumerate();
@@ -50,7 +49,7 @@ fn places(database: &[u8]) -> Vec<usize> {
     pages.flat_map(of_page).collect()
 }
 
-/// What is found; also that it cannot be opened is.
+/// The findings; a failure to open the database is one too.
 pub fn found(database: &Path, keys: &KeySource) -> Vec<String> {
     let mut findings = Findings::default();
     let looked = store::verify::database(database, &mut findings)
@@ -61,7 +60,7 @@ pub fn found(database: &Path, keys: &KeySource) -> Vec<String> {
     }
 }
 
-/// A copy of a database that nobody has open, in one file.
+/// A copy, in one file, of a database that nobody has open.
 pub fn whole_copy(database: &Path, copy: &Path) {
     std::fs::copy(database, copy).unwrap();
     Connection::open(copy).unwrap().execute_batch("PRAGMA journal_mode = DELETE; VACUUM").unwrap();

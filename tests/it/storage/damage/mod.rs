@@ -1,5 +1,4 @@
-//! One damaged value costs itself and nothing else: it is shown as far as it can be, it is reported, and everything beside it
-//! goes on.
+//! A damaged value affects nothing else: it is shown as far as possible, it is reported, and everything around it works.
 
 mod bits;
 mod numbers;
@@ -25,10 +24,10 @@ use crate::harness::eventually;
 use crate::harness::feed::Feed;
 use crate::harness::server::{KEY, TestServer, text_event};
 
-/// A text with a byte that stands in no UTF-8, in the place of its last one.
+/// SQL for a text whose last byte is replaced by one that is invalid in UTF-8.
 const BREAK: &str = "CAST(CAST(substr({}, 1, length({}) - 1) AS BLOB) || x'ff' AS TEXT)";
 
-/// Changes rows as a flaw of the disk would: no condition is asked.
+/// Changes rows as a disk fault would: no constraint is checked.
 fn harm(server: &TestServer, sql: &str) {
     let connection = Connection::open(server.database()).unwrap();
     connection
@@ -51,7 +50,7 @@ fn kaiwa(folder: &Path, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// What `kaiwa verify` finds in a data folder.
+/// The findings of `kaiwa verify` in a data folder.
 fn found(server: &TestServer) -> Vec<String> {
     let output = kaiwa(server.folder(), &["verify", server.folder().to_str().unwrap(), "--json"]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -59,16 +58,16 @@ fn found(server: &TestServer) -> Vec<String> {
     told["findings"].as_array().unwrap().iter().map(|finding| finding.as_str().unwrap().to_owned()).collect()
 }
 
-/// Ends a server until it is started again. Its threads may take a moment to close the database.
+/// Stops a server until it is restarted. Its threads may take a moment to close the database.
 async fn halt(server: &mut TestServer) {
     server.halt();
     closed(&server.database()).await;
 }
 
-/// Why a start on the data of a server, which was ended, is refused; `None` when it is not.
+/// The reason why a start on the data of a stopped server fails; `None` when it succeeds.
 async fn refused_start(server: &TestServer) -> Option<Error> {
     let (config, clock) = (server.config.clone(), server.clock.clone());
-    // A start waits for writes, which no thread of a runtime may.
+    // A start blocks on writes, which a thread of a runtime must not.
     let refused = std::thread::spawn(move || Server::bind(config, clock).err()).join().unwrap();
     closed(&server.database()).await;
     refused
@@ -79,13 +78,13 @@ async fn closed(database: &Path) {
     eventually(|| Lock::take(database).is_ok()).await;
 }
 
-/// Ends a server whose rows differ from what was told, which every other test is asked about.
+/// Stops a server without the event audit, since its rows differ from its events.
 fn end(mut server: TestServer) {
     server.halt();
     std::fs::remove_file(server.database()).unwrap();
 }
 
-/// Alice has written three texts and was answered; Bob has written too.
+/// Alice has written three texts and got a reply; Bob has written too.
 async fn filled() -> (TestServer, String) {
     let server = TestServer::start();
     let (alice, bob) = (server.user("Alice"), server.user("Bob"));
@@ -98,7 +97,7 @@ async fn filled() -> (TestServer, String) {
     (server, conversation)
 }
 
-/// The texts of a conversation, newest first, read in pages of one.
+/// The texts of a conversation, newest first, read in pages of size one.
 async fn one_by_one(server: &TestServer, conversation: &str) -> Vec<String> {
     let (mut texts, mut token) = (Vec::new(), String::new());
     loop {

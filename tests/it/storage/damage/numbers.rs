@@ -1,4 +1,4 @@
-//! Every number of every table, with a high bit flipped: it is found, and costs at most its own row.
+//! Every number of every table, with a high bit flipped: it is found, and affects at most its own row.
 
 use std::path::Path;
 
@@ -29,10 +29,10 @@ const BIT: u32 = 62;
 
 const PAGE: Page = Page { size: Page::SIZE_MAX, before: Timestamp::NEVER };
 
-/// On whose rows everything else hangs.
+/// The tables whose rows everything else references.
 const OWNERS: [&str; 2] = ["customers", "accounts"];
 
-/// A server that has stopped, with rows in most tables; and the ids of its users.
+/// A stopped server with rows in most tables, and the ids of its users.
 async fn filled(receiver: &Receiver) -> (TestServer, Vec<String>) {
     let mut server = start(receiver);
     let users =
@@ -54,7 +54,7 @@ async fn filled(receiver: &Receiver) -> (TestServer, Vec<String>) {
     (server, users)
 }
 
-/// All numbers of tables that have rows.
+/// All number columns of tables that have rows.
 fn numbers(connection: &Connection) -> Vec<(String, String)> {
     const SQL: &str = "
         SELECT t.name, c.name
@@ -69,7 +69,7 @@ fn numbers(connection: &Connection) -> Vec<(String, String)> {
     all.filter(has_rows).collect()
 }
 
-/// Flips a bit of a number in the row in the middle of its table.
+/// Flips a bit of a number in the middle row of its table.
 fn flip(database: &Path, table: &str, column: &str) {
     let connection = Connection::open(database).unwrap();
     let text = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
@@ -85,7 +85,7 @@ fn flip(database: &Path, table: &str, column: &str) {
     assert_eq!(connection.execute(&sql, []).unwrap(), 1, "{sql}");
 }
 
-/// How many conversations, messages, accounts and deliveries the customer is shown.
+/// The numbers of conversations, messages, accounts and deliveries that the customer sees.
 fn shown(connection: &Connection, customer: CustomerId, chats: &[ConversationId]) -> Result<[usize; 4]> {
     let mut count = 0;
     for chat in chats {
@@ -158,7 +158,7 @@ async fn a_number_with_a_flipped_bit_is_found_and_affects_at_most_its_own_row() 
             Err(error) => wrong.push(format!("{table}.{column} costs a list: {}", error.chain())),
             Ok(_) if OWNERS.contains(&table.as_str()) => {}
             Ok(left) if left.iter().zip(all).all(|(left, all)| left + 1 >= all) => {}
-            // What was said in a conversation, and told of it, belongs to its row.
+            // The messages and events of a conversation belong to its row.
             Ok([left, ..]) if table == "conversations" && left + 1 >= all[0] => {}
             Ok(left) => wrong.push(format!("{table}.{column} costs more than its row: {left:?} of {all:?}")),
         }

@@ -1,4 +1,4 @@
-//! A damaged row that waits for something: it ends where people see it, and those behind it have their turn.
+//! A damaged row in a queue: its failure is visible, and the rows after it are processed.
 
 use std::time::Duration;
 

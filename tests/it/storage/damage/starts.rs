@@ -1,4 +1,4 @@
-//! What a damaged row costs a start: nothing where that can be, else the row is named, and what to do.
+//! The effect of a damaged row on a start: none where possible; otherwise the row and the remedy are named.
 
 use std::time::Duration;
 
