@@ -7,7 +7,7 @@ use kaiwa::line::signature;
 use kaiwa::model::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 use crate::harness::{eventually, eventually_is};
 
@@ -33,7 +33,7 @@ async fn signed_with(server: &TestServer, secret: &str) -> u16 {
     let body = json!({ "destination": "U", "events": [text_event(&server.user("Alice"), "hi")] }).to_string();
     let signature = signature::sign(&Secret::new(secret), body.as_bytes());
     let request = server.anonymous(Method::POST, &server.webhook_path());
-    Answer::to(request.insert_header((signature::HEADER, signature)), body).await.status
+    Response::to(request.insert_header((signature::HEADER, signature)), body).await.status
 }
 
 #[actix_web::test]
@@ -133,10 +133,10 @@ async fn many_chats_that_hit_a_refused_token_fetch_one_new_token() {
     let issued_before = requests(&server, ISSUE);
     server.line.platform.with(|state| state.stateless_tokens.expire());
 
-    let said = conversations.iter().map(|conversation| server.say(conversation, "at once"));
-    let said = futures_util::future::join_all(said).await;
+    let sent = conversations.iter().map(|conversation| server.say(conversation, "at once"));
+    let sent = futures_util::future::join_all(sent).await;
 
-    assert!(said.iter().all(|message| message["status"] == "sent"), "{said:?}");
+    assert!(sent.iter().all(|message| message["status"] == "sent"), "{sent:?}");
     assert_eq!(requests(&server, ISSUE), issued_before + 1);
 }
 

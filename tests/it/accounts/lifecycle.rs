@@ -7,8 +7,8 @@ use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::eventually;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 
 const PATH: &str = "/v1.0/conversation_accounts";
@@ -51,11 +51,11 @@ async fn credentials_are_never_returned() {
     let one = format!("{PATH}/{}", created.json()["id"].as_str().unwrap());
     let refused = server.put(&one, &json!({ "token": format!("{} ", channel.token.expose()) })).await;
 
-    for answer in
+    for response in
         [created, refused, server.get(&one).await, server.get(PATH).await, server.get("/readyz").await]
     {
-        assert!(!answer.text.contains(channel.secret.expose()), "{}", answer.text);
-        assert!(!answer.text.contains(channel.token.expose()), "{}", answer.text);
+        assert!(!response.text.contains(channel.secret.expose()), "{}", response.text);
+        assert!(!response.text.contains(channel.token.expose()), "{}", response.text);
     }
 }
 
@@ -65,9 +65,9 @@ async fn an_incomplete_account_is_rejected_naming_what_is_missing() {
     let check = async |change: &dyn Fn(&mut Value), reason: &str, words: &str| {
         let mut body = body(&server);
         change(&mut body);
-        let answer = server.post(PATH, &body).await;
-        assert_eq!((answer.status, answer.reason().as_str()), (400, reason), "{body}");
-        assert!(answer.text.contains(words), "{} does not say {words}", answer.text);
+        let response = server.post(PATH, &body).await;
+        assert_eq!((response.status, response.reason().as_str()), (400, reason), "{body}");
+        assert!(response.text.contains(words), "{} does not say {words}", response.text);
     };
     let remove =
         |field: &'static str| move |body: &mut Value| drop(body.as_object_mut().unwrap().remove(field));
@@ -120,7 +120,7 @@ async fn setup_without_an_account_or_of_another_type_is_rejected() {
     let stranger = CustomerId::new(Timestamp::now());
     let setup = async |body: &str| {
         let request = server.request_of(stranger, Method::POST, "/v1.0/conversations/setup");
-        Answer::to(request.content_type("application/json"), body.to_owned()).await
+        Response::to(request.content_type("application/json"), body.to_owned()).await
     };
 
     assert_eq!(setup(r#"{"reference_type":"line"}"#).await.reason(), "LINE_ACCOUNT_NOT_CONFIGURED");
@@ -168,11 +168,11 @@ async fn a_message_in_flight_when_its_account_is_removed_is_not_reported_as_not_
     server.set_faults(&json!([{ "path": "/v2/bot/message/push", "kind": "slow", "delay_ms": 500 }]));
     let path = format!("/v1.0/conversations/{conversation}/messages");
     let request = server.request(Method::POST, &path).content_type("application/json");
-    let sending = actix_web::rt::spawn(Answer::to(request, r#"{"text":"on its way"}"#));
+    let sending = actix_web::rt::spawn(Response::to(request, r#"{"text":"on its way"}"#));
     eventually(|| server.line.platform.requests().iter().any(|request| request.path.ends_with("push"))).await;
 
     server.delete(&format!("{PATH}/{}", server.account)).await;
 
-    let answer = sending.await.unwrap().json();
-    assert_eq!(answer["error"]["reason"], "OUTCOME_UNKNOWN");
+    let response = sending.await.unwrap().json();
+    assert_eq!(response["error"]["reason"], "OUTCOME_UNKNOWN");
 }

@@ -6,7 +6,7 @@ use kaiwa::model::id::{AccountId, CustomerId};
 use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 
 const PATH: &str = "/v1.0/conversation_accounts";
@@ -16,7 +16,7 @@ async fn connect(server: &TestServer, customer: CustomerId) -> String {
     let channel = server.line.platform.channel();
     let body = json!({ "type": "line", "secret": channel.secret.expose(), "token": channel.token.expose() });
     let request = server.request_of(customer, Method::POST, PATH).content_type("application/json");
-    let created = Answer::to(request, body.to_string()).await;
+    let created = Response::to(request, body.to_string()).await;
     assert_eq!(created.status, 200, "{created:?}");
     created.json()["id"].as_str().unwrap().to_owned()
 }
@@ -30,13 +30,13 @@ async fn deliver(server: &TestServer, account: &str, event: &Value) {
     let body = json!({ "destination": server.line.platform.bot().user_id, "events": [event] }).to_string();
     let signature = signature::sign(&server.line.platform.channel().secret, body.as_bytes());
     let request = server.anonymous(Method::POST, &format!("/v1.0/conversation/accounts/{account}"));
-    let answer = Answer::to(request.insert_header((signature::HEADER, signature)), body).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = Response::to(request.insert_header((signature::HEADER, signature)), body).await;
+    assert_eq!(response.status, 200, "{response:?}");
 }
 
 /// The ids of all conversations of a customer.
 async fn conversations(server: &TestServer, customer: CustomerId) -> Vec<String> {
-    let list = Answer::to(server.request_of(customer, Method::GET, "/v1.0/conversations"), "").await.json();
+    let list = Response::to(server.request_of(customer, Method::GET, "/v1.0/conversations"), "").await.json();
     let ids = list["result"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
     ids.collect()
 }

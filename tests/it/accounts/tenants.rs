@@ -7,8 +7,8 @@ use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::contract;
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
 
 const UNKNOWN: &str = "5a6d0b9e-0000-4000-8000-00000000000f";
@@ -26,7 +26,7 @@ async fn ids_of_another_customer_respond_exactly_like_unknown_ids() {
         let ask = async |fill: &dyn Fn(&str) -> String| {
             let request = server.request_of(stranger, method.clone(), &fill(&path));
             let request = request.insert_header(("X-Request-Id", "same")).content_type("application/json");
-            Answer::to(request, body.clone()).await
+            Response::to(request, body.clone()).await
         };
         let foreign =
             ask(&|path| things.iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))).await;
@@ -40,8 +40,8 @@ async fn ids_of_another_customer_respond_exactly_like_unknown_ids() {
 
     assert!(tried.len() >= 18, "every operation that takes an id: {tried:?}");
     for list in ["/v1.0/conversations", "/v1.0/conversation_accounts", "/v1.0/webhook_deliveries"] {
-        let answer = Answer::to(server.request_of(stranger, Method::GET, list), "").await;
-        assert_eq!(answer.text, r#"{"result":[],"next_page_token":""}"#);
+        let response = Response::to(server.request_of(stranger, Method::GET, list), "").await;
+        assert_eq!(response.text, r#"{"result":[],"next_page_token":""}"#);
     }
     let after =
         (server.get("/v1.0/conversations").await.text, server.get("/v1.0/conversation_accounts").await.text);
@@ -97,7 +97,7 @@ async fn things_of(server: &TestServer) -> BTreeMap<&'static str, String> {
     server.put("/v1.0/webhook", &json!({ "uri": "https://customer.invalid/" })).await;
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let message = id(&server.say(&conversation, "private").await);
-    let upload = Answer::to(server.request(Method::POST, "/v1.0/medias"), "private").await;
+    let upload = Response::to(server.request(Method::POST, "/v1.0/medias"), "private").await;
     let deliveries = server.get("/v1.0/webhook_deliveries").await.json();
     BTreeMap::from([
         ("ConversationId", conversation),
@@ -133,14 +133,14 @@ async fn the_same_user_on_two_accounts_has_two_conversations() {
     let channel = server.line.platform.channel();
     let body = json!({ "type": "line", "secret": channel.secret.expose(), "token": channel.token.expose() });
     let request = server.request_of(stranger, Method::POST, "/v1.0/conversation_accounts");
-    let account = Answer::to(request.content_type("application/json"), body.to_string()).await.json();
+    let account = Response::to(request.content_type("application/json"), body.to_string()).await.json();
     let path = account["webhook_uri"].as_str().unwrap().to_owned();
     server.line.platform.set_webhook(Some(path));
 
     kaiwa::sandbox::control::client::say(&server.line.url, "Alice", "to the second account").await.unwrap();
 
     let request = server.request_of(stranger, Method::GET, "/v1.0/conversations");
-    let theirs = Answer::to(request, "").await.json();
+    let theirs = Response::to(request, "").await.json();
     assert_eq!(theirs["result"].as_array().unwrap().len(), 1);
     assert_eq!(theirs["result"][0]["reference_id"], user);
     assert_eq!(server.get("/v1.0/conversations").await.json()["result"].as_array().unwrap().len(), 1);

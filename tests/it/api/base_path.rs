@@ -3,7 +3,7 @@
 use awc::http::Method;
 use serde_json::json;
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
 
 #[actix_web::test]
@@ -20,7 +20,7 @@ async fn everything_is_served_under_the_base_path_and_nothing_outside_it() {
     assert_eq!(account["test"]["success"], true, "LINE reaches the webhook there: {account}");
     let token = server.token();
     for path in ["healthz", "readyz", &format!("v1.0/conversations?token={token}")] {
-        let inside = Answer::to(server.anonymous(Method::GET, &format!("/chat/kaiwa/{path}")), "").await;
+        let inside = Response::to(server.anonymous(Method::GET, &format!("/chat/kaiwa/{path}")), "").await;
         let outside = server.get(&format!("/{path}")).await;
         let beside = server.get(&format!("/chat/kaiwas/{path}")).await;
 

@@ -12,7 +12,7 @@ use kaiwa::api::middleware::envelope::wrap;
 use kaiwa::runtime::app::App;
 use serde_json::json;
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
 use crate::harness::{PATIENCE, eventually_is};
 
@@ -23,9 +23,9 @@ async fn errors_of_the_framework_have_our_error_format() {
     let server = TestServer::start();
     let json = ("Content-Type", "application/json");
     let check = async |request: awc::ClientRequest, body: &str, status: u16, reason: &str| {
-        let answer = Answer::to(request, body.to_owned()).await;
-        assert_eq!((answer.status, answer.reason().as_str()), (status, reason), "{answer:?}");
-        answer
+        let response = Response::to(request, body.to_owned()).await;
+        assert_eq!((response.status, response.reason().as_str()), (status, reason), "{response:?}");
+        response
     };
     let post = |path: &str| server.request(Method::POST, path);
     let messages = format!("{UNKNOWN}/messages");
@@ -63,11 +63,11 @@ async fn a_method_that_is_not_allowed_is_rejected_with_the_allowed_ones() {
         (Method::TRACE, "/healthz", "GET, HEAD"),
         (Method::GET, server.webhook_path().as_str(), "POST"),
     ] {
-        let answer = Answer::to(server.request(method.clone(), path), "").await;
+        let response = Response::to(server.request(method.clone(), path), "").await;
 
         let expected = if allow.is_empty() { (404, "ROUTE_NOT_FOUND") } else { (405, "METHOD_NOT_ALLOWED") };
-        assert_eq!((answer.status, answer.reason().as_str()), expected, "{method} {path}");
-        assert_eq!(answer.header("allow"), allow, "{method} {path}");
+        assert_eq!((response.status, response.reason().as_str()), expected, "{method} {path}");
+        assert_eq!(response.header("allow"), allow, "{method} {path}");
     }
 }
 
@@ -75,11 +75,11 @@ async fn a_method_that_is_not_allowed_is_rejected_with_the_allowed_ones() {
 async fn a_plain_request_id_is_echoed_and_any_other_is_replaced() {
     let server = TestServer::start();
     let echoed = async |id: &str| {
-        let answer =
-            Answer::to(server.anonymous(Method::GET, "/nothing").insert_header(("X-Request-Id", id)), "")
+        let response =
+            Response::to(server.anonymous(Method::GET, "/nothing").insert_header(("X-Request-Id", id)), "")
                 .await;
-        assert_eq!(answer.reason(), "ROUTE_NOT_FOUND");
-        answer.header("x-request-id").to_owned()
+        assert_eq!(response.reason(), "ROUTE_NOT_FOUND");
+        response.header("x-request-id").to_owned()
     };
 
     assert_eq!(echoed("my-Request_7").await, "my-Request_7");
@@ -99,14 +99,14 @@ fn drip(address: SocketAddr, head: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     loop {
-        let received = String::from_utf8_lossy(&answer);
+        let received = String::from_utf8_lossy(&response);
         assert!(began.elapsed() < PATIENCE, "the connection is still open: {received}");
         let mut buffer = [0; 4_096];
         match stream.read(&mut buffer) {
             Ok(0) => break,
-            Ok(count) => answer.extend_from_slice(&buffer[..count]),
+            Ok(count) => response.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => break,
         }
@@ -114,7 +114,7 @@ fn drip(address: SocketAddr, head: &str) -> String {
             break;
         }
     }
-    String::from_utf8_lossy(&answer).into_owned()
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 #[actix_web::test]
@@ -137,14 +137,15 @@ async fn a_slow_request_times_out_on_every_route() {
                 .spawn(move || drip(address, &format!("{head}\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")))
         });
         for (drip, expected) in drips.into_iter().zip(["408", "408", "", "", ""]) {
-            let answer = drip.join().unwrap();
-            assert!(answer.contains(expected), "{answer}");
+            let response = drip.join().unwrap();
+            assert!(response.contains(expected), "{response}");
         }
         scope.spawn(move || drip(address, "GET /healthz HTTP/1.1\r\nX-Slow: ")).join().unwrap();
     });
     // On a busy machine a valid request may occasionally be too slow for this limit.
-    let alive = async || Answer::if_any(server.anonymous(Method::GET, "/healthz"), "").await;
-    eventually_is(true, async || alive().await.is_ok_and(|answer| answer.text == r#"{"status":"ok"}"#)).await;
+    let alive = async || Response::if_any(server.anonymous(Method::GET, "/healthz"), "").await;
+    eventually_is(true, async || alive().await.is_ok_and(|response| response.text == r#"{"status":"ok"}"#))
+        .await;
 }
 
 #[actix_web::test]

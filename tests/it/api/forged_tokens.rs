@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{KEY, TestServer};
 
 /// Far enough in the future for any run.
@@ -146,7 +146,7 @@ async fn no_forged_token_is_accepted_anywhere() {
     let path = format!("/v1.0/conversations/{conversation}");
     let forger = Forger { customer: server.customer.to_string() };
     let right = server.anonymous(Method::GET, &path).bearer_auth(forger.right());
-    assert_eq!(Answer::to(right, "").await.status, 200, "the forger knows how it is done rightly");
+    assert_eq!(Response::to(right, "").await.status, 200, "the forger knows how it is done rightly");
 
     let forgeries = forger.forgeries();
 
@@ -158,11 +158,11 @@ async fn no_forged_token_is_accepted_anywhere() {
             server.anonymous(Method::GET, &path).insert_header(("Cookie", format!("token={token}"))),
         ];
         for (place, request) in ["header", "query", "cookie"].iter().zip(places) {
-            let answer = Answer::to(request, "").await;
+            let response = Response::to(request, "").await;
             // A header that is too long is rejected before it is parsed.
-            let is_refused = answer.status == 401 || token.len() > 16_384 && answer.status == 400;
-            assert!(is_refused, "{what} in the {place}: {answer:?}");
-            assert!(!answer.text.contains(&conversation), "{what} in the {place}: {answer:?}");
+            let is_refused = response.status == 401 || token.len() > 16_384 && response.status == 400;
+            assert!(is_refused, "{what} in the {place}: {response:?}");
+            assert!(!response.text.contains(&conversation), "{what} in the {place}: {response:?}");
         }
     }
 }

@@ -9,8 +9,8 @@ use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
 use serde_json::json;
 
-use crate::harness::answer::Answer;
 use crate::harness::eventually;
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
 
 const KEYS: usize = 50;
@@ -21,15 +21,15 @@ const AT_ONCE: usize = 20;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
-async fn post(server: &TestServer, path: &str, key: &str, body: &str) -> Answer {
+async fn post(server: &TestServer, path: &str, key: &str, body: &str) -> Response {
     let request = server.request(Method::POST, path).content_type("application/json");
     let request = request.insert_header(("Idempotency-Key", key)).insert_header(("Prefer", "respond-async"));
-    Answer::to(request, body.to_owned()).await
+    Response::to(request, body.to_owned()).await
 }
 
-async fn upload(server: &TestServer, key: &str, bytes: &[u8]) -> Answer {
+async fn upload(server: &TestServer, key: &str, bytes: &[u8]) -> Response {
     let request = server.request(Method::POST, "/v1.0/medias?filename=a.png").content_type("image/png");
-    Answer::to(request.insert_header(("Idempotency-Key", key)), bytes.to_vec()).await
+    Response::to(request.insert_header(("Idempotency-Key", key)), bytes.to_vec()).await
 }
 
 fn count(server: &TestServer, sql: &str) -> usize {
@@ -40,8 +40,8 @@ fn sent(server: &TestServer) -> usize {
     count(server, "SELECT count(*) FROM messages WHERE status <> 'received'")
 }
 
-fn is_replayed(answer: &Answer) -> bool {
-    answer.headers.get("idempotency-replayed").is_some_and(|value| value == "true")
+fn is_replayed(response: &Response) -> bool {
+    response.headers.get("idempotency-replayed").is_some_and(|value| value == "true")
 }
 
 async fn messages_path(server: &TestServer) -> String {
@@ -49,9 +49,9 @@ async fn messages_path(server: &TestServer) -> String {
 }
 
 #[track_caller]
-fn check_refused(answer: &Answer, status: u16, reason: &str) {
-    assert_eq!((answer.status, answer.reason().as_str()), (status, reason));
-    assert!(!is_replayed(answer));
+fn check_refused(response: &Response, status: u16, reason: &str) {
+    assert_eq!((response.status, response.reason().as_str()), (status, reason));
+    assert!(!is_replayed(response));
 }
 
 #[actix_web::test]
@@ -62,14 +62,14 @@ async fn fifty_keys_sent_five_times_at_once_create_fifty_messages() {
         let body = json!({ "text": format!("message {number}") }).to_string();
         let key = format!("key {number}");
         let copies = join_all((0..COPIES).map(|_| post(&server, &path, &key, &body))).await;
-        let (done, busy): (Vec<_>, Vec<_>) = copies.iter().partition(|answer| answer.status == 200);
-        for answer in busy {
-            check_refused(answer, 409, "IDEMPOTENCY_KEY_IN_USE");
+        let (done, busy): (Vec<_>, Vec<_>) = copies.iter().partition(|response| response.status == 200);
+        for response in busy {
+            check_refused(response, 409, "IDEMPOTENCY_KEY_IN_USE");
         }
         let last = post(&server, &path, &key, &body).await;
         assert!(is_replayed(&last));
-        assert_eq!(done.iter().filter(|answer| !is_replayed(answer)).count(), 1, "message {number}");
-        assert!(done.iter().all(|answer| answer.json()["id"] == last.json()["id"]));
+        assert_eq!(done.iter().filter(|response| !is_replayed(response)).count(), 1, "message {number}");
+        assert!(done.iter().all(|response| response.json()["id"] == last.json()["id"]));
     };
 
     stream::iter(0..KEYS).for_each_concurrent(AT_ONCE, say).await;
@@ -119,7 +119,7 @@ async fn a_repeat_during_the_first_request_is_asked_to_retry_later() {
     let path = messages_path(&server).await;
     server.set_faults(&json!([{ "kind": "stall", "path": "/v2/bot/message/", "count": 1 }]));
     let request = server.request(Method::POST, &path).content_type("application/json");
-    let first = Answer::to(request.insert_header(("Idempotency-Key", "a")), r#"{"text":"once"}"#);
+    let first = Response::to(request.insert_header(("Idempotency-Key", "a")), r#"{"text":"once"}"#);
     let first = actix_web::rt::spawn(first);
     eventually(|| sent(&server) == 1).await;
 
@@ -159,7 +159,7 @@ async fn an_idempotency_key_belongs_to_its_customer() {
     let path = "/v1.0/conversation_accounts";
     let ask = async |customer: CustomerId| {
         let request = server.request_of(customer, Method::POST, path).content_type("application/json");
-        Answer::to(request.insert_header(("Idempotency-Key", "same")), account.clone()).await
+        Response::to(request.insert_header(("Idempotency-Key", "same")), account.clone()).await
     };
 
     let (mine, theirs) = (ask(server.customer).await, ask(CustomerId::new(Timestamp::now())).await);
@@ -175,7 +175,7 @@ async fn a_request_that_creates_nothing_leaves_its_key_unused() {
 
     check_refused(&post(&server, &path, "a", r#"{"text":""}"#).await, 400, "INVALID_ARGUMENT");
     let nobody = server.anonymous(Method::POST, &path).insert_header(("Idempotency-Key", "a"));
-    check_refused(&Answer::to(nobody, "{}").await, 401, "AUTHENTICATION_REQUIRED");
+    check_refused(&Response::to(nobody, "{}").await, 401, "AUTHENTICATION_REQUIRED");
     let taken = post(&server, &path, "a", r#"{"text":"once"}"#).await;
 
     assert_eq!((taken.status, is_replayed(&taken)), (200, false));

@@ -6,7 +6,7 @@ use awc::http::Method;
 use kaiwa::config::Config;
 use serde_json::json;
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 
 /// A server behind a proxy that forwards client addresses, with a burst of three requests.
@@ -19,22 +19,22 @@ fn behind_a_proxy(change: impl FnOnce(&mut Config)) -> TestServer {
     })
 }
 
-async fn ask_from(server: &TestServer, address: &str) -> Answer {
+async fn ask_from(server: &TestServer, address: &str) -> Response {
     let request = server.request(Method::GET, "/v1.0/conversations");
-    Answer::to(request.insert_header(("x-forwarded-for", address)), "").await
+    Response::to(request.insert_header(("x-forwarded-for", address)), "").await
 }
 
 /// Sends requests until the limit is hit; returns how many got this response, and the one that did not. On a busy machine
 /// a second may pass, which lets one more through.
-async fn until_refused(status: u16, ask: impl AsyncFn() -> Answer) -> (usize, Answer) {
+async fn until_refused(status: u16, ask: impl AsyncFn() -> Response) -> (usize, Response) {
     for count in 0..30 {
-        let answer = ask().await;
-        if answer.status == 429 {
-            return (count, answer);
+        let response = ask().await;
+        if response.status == 429 {
+            return (count, response);
         }
-        assert_eq!(answer.status, status);
+        assert_eq!(response.status, status);
     }
-    panic!("thirty requests in a row were answered");
+    panic!("thirty requests in a row were accepted");
 }
 
 #[actix_web::test]
@@ -69,7 +69,7 @@ async fn requests_rejected_before_routing_count_too() {
         let address = format!("192.0.2.{number}");
         let ask = async || {
             let request = server.anonymous(Method::GET, path).insert_header(header);
-            Answer::to(request.insert_header(("x-forwarded-for", address.as_str())), "").await
+            Response::to(request.insert_header(("x-forwarded-for", address.as_str())), "").await
         };
         let (taken, _) = until_refused(status, ask).await;
 
@@ -85,7 +85,7 @@ async fn each_token_has_its_own_rate_limit() {
     });
 
     let (taken, _) = until_refused(200, async || server.get("/v1.0/conversations").await).await;
-    let anonymous = Answer::to(server.anonymous(Method::GET, "/healthz"), "").await;
+    let anonymous = Response::to(server.anonymous(Method::GET, "/healthz"), "").await;
 
     assert!(taken >= 2, "{taken}");
     assert_eq!(anonymous.status, 200);
@@ -105,16 +105,16 @@ async fn a_request_with_a_key_is_charged_once_and_keeps_its_key() {
     let keyed = async || {
         let request = server.request(Method::POST, &path).insert_header(("idempotency-key", "one"));
         let request = request.insert_header(("prefer", "respond-async")).content_type("application/json");
-        Answer::to(request, json!({ "text": "hello" }).to_string()).await
+        Response::to(request, json!({ "text": "hello" }).to_string()).await
     };
 
     let (taken, _) = until_refused(200, keyed).await;
     server.clock.advance(Duration::from_secs(10));
 
     assert!(taken >= 4, "{taken} of 4: each is one request");
-    let said =
+    let messages =
         server.messages(path.trim_start_matches("/v1.0/conversations/").split('/').next().unwrap()).await;
-    assert_eq!(said.len(), 2, "what she wrote, and one answer: none went through without its key");
+    assert_eq!(messages.len(), 2, "what she wrote, and one reply: none was sent without its key");
 }
 
 #[actix_web::test]
@@ -125,7 +125,7 @@ async fn a_customer_has_a_limited_number_of_waiting_messages() {
     server.set_faults(&json!([{ "path": "/v2/bot/message/push", "kind": "status", "status": 401 }]));
     let send = async || {
         let request = server.request(Method::POST, &path).insert_header(("prefer", "respond-async"));
-        Answer::to(request.content_type("application/json"), json!({ "text": "a" }).to_string()).await
+        Response::to(request.content_type("application/json"), json!({ "text": "a" }).to_string()).await
     };
 
     let taken = [send().await.status, send().await.status, send().await.status];
@@ -138,7 +138,7 @@ async fn a_customer_has_a_limited_number_of_waiting_messages() {
     assert_eq!(sent.count(), 3, "the refused one was not stored");
     assert_eq!(server.webhook(&[text_event(&server.user("Alice"), "still")]).await.status, 200);
     server.clock.advance(Duration::from_secs(3));
-    assert_eq!(send().await.status, 429, "also when they were counted anew");
+    assert_eq!(send().await.status, 429, "even after a recount");
 }
 
 #[actix_web::test]
@@ -150,7 +150,7 @@ async fn a_nearly_full_disk_accepts_webhooks_from_line_but_no_messages_to_send()
     let sent =
         server.post(&format!("/v1.0/conversations/{conversation}/messages"), &json!({ "text": "a" })).await;
     let upload = server.request(Method::POST, "/v1.0/medias?filename=a.txt").content_type("text/plain");
-    let uploaded = Answer::to(upload, "a file").await;
+    let uploaded = Response::to(upload, "a file").await;
 
     assert_eq!((sent.status, uploaded.status), (503, 503));
     assert_eq!(sent.reason(), "SERVICE_UNAVAILABLE");

@@ -3,8 +3,8 @@
 use awc::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::contract;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, token_of};
 
 /// A path of each route, with existing ids.
@@ -12,7 +12,7 @@ async fn paths(server: &TestServer) -> Vec<String> {
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let message = server.say(&conversation, "hello").await["id"].as_str().unwrap().to_owned();
     let upload =
-        Answer::to(server.request(Method::POST, "/v1.0/medias?filename=a.txt"), "a file").await.json();
+        Response::to(server.request(Method::POST, "/v1.0/medias?filename=a.txt"), "a file").await.json();
     let file = upload["id"].as_str().unwrap().to_owned();
     let sent = json!({ "medias": [{ "type": "file", "id": file }] });
     server.post(&format!("/v1.0/conversations/{conversation}/messages"), &sent).await;
@@ -39,12 +39,12 @@ async fn head_returns_the_headers_of_get_without_a_body() {
 
     for path in paths.iter().filter(|path| *path != "/v1.0/events") {
         let [get, head] = [Method::GET, Method::HEAD].map(|method| server.request(method, path));
-        let (get, head) = (Answer::to(get, "").await, Answer::to(head, "").await);
+        let (get, head) = (Response::to(get, "").await, Response::to(head, "").await);
 
-        let described = |answer: &Answer| {
+        let described = |response: &Response| {
             let names =
                 ["content-type", "etag", "accept-ranges", "content-disposition", "cache-control", "allow"];
-            names.map(|name| answer.header(name).to_owned())
+            names.map(|name| response.header(name).to_owned())
         };
         assert_eq!((head.status, described(&head)), (get.status, described(&get)), "{path}");
         assert_eq!(head.text, "", "{path}");
@@ -53,9 +53,9 @@ async fn head_returns_the_headers_of_get_without_a_body() {
             assert_eq!(head.header("content-length"), get.text.len().to_string(), "{path}");
         }
     }
-    let refused = Answer::to(server.anonymous(Method::HEAD, "/v1.0/conversations"), "").await;
+    let refused = Response::to(server.anonymous(Method::HEAD, "/v1.0/conversations"), "").await;
     assert_eq!((refused.status, refused.text.as_str()), (401, ""));
-    let nowhere = Answer::to(server.request(Method::HEAD, "/v1.0/conversations/setup/"), "").await;
+    let nowhere = Response::to(server.request(Method::HEAD, "/v1.0/conversations/setup/"), "").await;
     assert_eq!((nowhere.status, nowhere.text.as_str()), (404, ""));
 }
 
@@ -70,9 +70,9 @@ async fn unknown_and_repeated_parameters_are_rejected() {
             let method: Method = method.parse().unwrap();
             let ask = |query: &str| server.request(method.clone(), &format!("{path}?{query}"));
             for query in ["pagesize=5", "Token=a", "_=1", "token=a&token=b"] {
-                let answer = Answer::to(ask(query), "").await;
+                let response = Response::to(ask(query), "").await;
                 let is_lines = path.starts_with("/v1.0/conversation/accounts/");
-                assert_eq!(answer.status == 400, !is_lines, "{method} {path}?{query}: {answer:?}");
+                assert_eq!(response.status == 400, !is_lines, "{method} {path}?{query}: {response:?}");
             }
         }
     }
@@ -82,11 +82,11 @@ async fn unknown_and_repeated_parameters_are_rejected() {
     for path in
         ["/healthz?a=b", "/docs?a=b&a=c", "/openapi.json?x", "/v1.0/conversations?page_size=5&page_token="]
     {
-        let answer = server.request(Method::GET, path).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
+        let response = server.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
     }
-    let stranger = Answer::to(server.anonymous(Method::GET, "/v1.0/conversations?pagesize=5"), "").await;
-    assert_eq!(stranger.status, 401, "who is not known is told nothing");
+    let stranger = Response::to(server.anonymous(Method::GET, "/v1.0/conversations?pagesize=5"), "").await;
+    assert_eq!(stranger.status, 401, "an unknown caller learns nothing");
 }
 
 /// The names of the properties of a body, and which of them are required.
@@ -103,28 +103,28 @@ async fn null_means_absent_when_creating() {
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let one = format!("/v1.0/conversations/{conversation}");
     let account = json!({ "type": "line", "secret": "s", "token": "t" });
-    let picture = json!({ "type": "image", "uri": "https://example.com/a.png" });
-    let kept = [
+    let image = json!({ "type": "image", "uri": "https://example.com/a.png" });
+    let creations = [
         (format!("{one}/messages"), "MessageToSend", json!({ "text": "hi" }), 200),
-        (format!("{one}/messages"), "MessageToSend", json!({ "medias": [picture] }), 200),
+        (format!("{one}/messages"), "MessageToSend", json!({ "medias": [image] }), 200),
         (format!("{one}/typing"), "Typing", json!({}), 204),
         ("/v1.0/conversation_accounts".to_owned(), "NewAccount", account, 200),
     ];
 
-    for (path, schema, body, status) in kept {
+    for (path, schema, body, status) in creations {
         let mut body = body;
         for (name, is_needed) in properties(schema) {
             if !is_needed && body.get(&name).is_none() {
                 body[&name] = Value::Null;
             }
         }
-        let answer = server.post(&path, &body).await;
-        assert_eq!(answer.status, status, "{path} {body}: {answer:?}");
+        let response = server.post(&path, &body).await;
+        assert_eq!(response.status, status, "{path} {body}: {response:?}");
     }
     let nested = json!({ "text": "hi", "sender": { "name": null, "icon_uri": null },
         "medias": [{ "type": "image", "uri": "https://example.com/a.png", "preview_uri": null, "filename": null }] });
-    let answer = server.post(&format!("{one}/messages"), &nested).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = server.post(&format!("{one}/messages"), &nested).await;
+    assert_eq!(response.status, 200, "{response:?}");
     let failed = server.post(&format!("{one}/messages"), &json!({ "text": null, "medias": null })).await;
     assert_eq!((failed.status, failed.reason().as_str()), (400, "INVALID_ARGUMENT"));
     for body in [
@@ -149,18 +149,18 @@ async fn null_clears_clearable_fields_and_is_rejected_elsewhere() {
 
     for (path, schema, clearable) in cleared {
         for (name, _) in properties(schema) {
-            let answer = server.put(path, &json!({ &name: null })).await;
+            let response = server.put(path, &json!({ &name: null })).await;
             if clearable.contains(&name.as_str()) {
-                assert_eq!(answer.status, 200, "{path} {name}: {answer:?}");
-                let shown = answer.json();
+                assert_eq!(response.status, 200, "{path} {name}: {response:?}");
+                let shown = response.json();
                 assert!(shown.get(&name).is_none_or(|value| value == ""), "{path} {name}: {shown}");
             } else {
                 assert_eq!(
-                    (answer.status, answer.reason().as_str()),
+                    (response.status, response.reason().as_str()),
                     (400, "INVALID_ARGUMENT"),
                     "{path} {name}"
                 );
-                assert!(answer.text.contains(&name), "{}", answer.text);
+                assert!(response.text.contains(&name), "{}", response.text);
             }
         }
     }
@@ -178,8 +178,8 @@ async fn only_pages_of_this_server_can_change_anything_with_a_cookie() {
             request = request.insert_header((*name, value.as_str()));
         }
         let body = if method == Method::PUT { r#"{"name":"a"}"# } else { "" };
-        let answer = Answer::to(request, body).await;
-        (answer.status, answer.text.contains("PERMISSION_DENIED"))
+        let response = Response::to(request, body).await;
+        (response.status, response.text.contains("PERMISSION_DENIED"))
     };
     let cookie = ("cookie", format!("token={token}"));
     let own = ("origin", server.url(""));

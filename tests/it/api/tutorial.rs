@@ -3,8 +3,8 @@
 use awc::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::eventually;
+use crate::harness::response::Response;
 use crate::harness::server::{KEY, TestServer};
 
 const USER_NAME: &str = "Brown";
@@ -30,12 +30,12 @@ fn mask_times(text: &str) -> String {
     masked + rest
 }
 
-async fn begun() -> (TestServer, String, String) {
+async fn start_conversation() -> (TestServer, String, String) {
     let server = TestServer::start();
     let user = server.user(USER_NAME);
     let conversation = server.conversation_with(&user).await;
     let path = format!("/v1.0/conversations/{conversation}");
-    let named = |answer: Answer| answer.json()["participants"][1]["target_name"] == USER_NAME;
+    let named = |response: Response| response.json()["participants"][1]["target_name"] == USER_NAME;
     for _ in 0..400 {
         if named(server.get(&path).await) {
             break;
@@ -54,11 +54,11 @@ const RECEIVED: &str = r#"{"id":"RECEIVED","conversation_id":"CONVERSATION","sta
 
 #[actix_web::test]
 async fn the_five_calls_return_what_the_tutorial_prints() {
-    let (server, user, conversation) = begun().await;
+    let (server, user, conversation) = start_conversation().await;
     let token = server.token();
     let call = async |method: Method, path: &str, body: &str| {
         let request = server.anonymous(method, &format!("{path}?token={token}"));
-        Answer::to(request.insert_header(("Content-Type", "application/json")), body.to_owned()).await
+        Response::to(request.insert_header(("Content-Type", "application/json")), body.to_owned()).await
     };
     let known = [(user.as_str(), "USER"), (conversation.as_str(), "CONVERSATION")];
     let base = "/v1.0/conversations";
@@ -99,7 +99,7 @@ async fn setup_registers_the_webhook_and_can_be_repeated() {
     server.line.platform.set_webhook(None);
 
     for _ in 0..2 {
-        let answer = server.post("/v1.0/conversations/setup", &json!({ "reference_type": "line" })).await;
+        let response = server.post("/v1.0/conversations/setup", &json!({ "reference_type": "line" })).await;
 
         let bot = server.line.platform.bot();
         let expected = format!(
@@ -111,7 +111,7 @@ async fn setup_registers_the_webhook_and_can_be_repeated() {
             bot.display_name,
             bot.chat_mode,
         );
-        assert_eq!(answer.text, expected);
+        assert_eq!(response.text, expected);
     }
 }
 
@@ -135,16 +135,16 @@ async fn a_token_as_in_the_tutorial_works_in_query_header_and_cookie() {
     let wrong = server.anonymous(Method::GET, &format!("{path}?token={token}x"));
 
     for request in [in_query, in_header, in_cookie] {
-        let answer = Answer::to(request, "").await;
-        assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"result":[],"next_page_token":""}"#));
+        let response = Response::to(request, "").await;
+        assert_eq!((response.status, response.text.as_str()), (200, r#"{"result":[],"next_page_token":""}"#));
     }
-    assert_eq!(Answer::to(nowhere, "").await.reason(), "AUTHENTICATION_REQUIRED");
-    assert_eq!(Answer::to(wrong, "").await.reason(), "INVALID_CREDENTIALS");
+    assert_eq!(Response::to(nowhere, "").await.reason(), "AUTHENTICATION_REQUIRED");
+    assert_eq!(Response::to(wrong, "").await.reason(), "INVALID_CREDENTIALS");
 }
 
 #[actix_web::test]
 async fn updating_a_conversation_leaves_absent_fields_unchanged() {
-    let (server, _, conversation) = begun().await;
+    let (server, _, conversation) = start_conversation().await;
     let path = format!("/v1.0/conversations/{conversation}");
 
     let renamed = server.put(&path, &json!({ "name": "Brown's order" })).await.json();
@@ -160,7 +160,7 @@ async fn updating_a_conversation_leaves_absent_fields_unchanged() {
 
 #[actix_web::test]
 async fn a_client_that_prefers_not_to_wait_gets_an_immediate_response() {
-    let (server, _, conversation) = begun().await;
+    let (server, _, conversation) = start_conversation().await;
     let path = format!("/v1.0/conversations/{conversation}/messages");
     let hold =
         serde_json::from_value(json!({ "path": "/v2/bot/message/push", "kind": "slow", "delay_ms": 300 }))
@@ -168,8 +168,8 @@ async fn a_client_that_prefers_not_to_wait_gets_an_immediate_response() {
     server.line.platform.set_faults(vec![hold]);
 
     let request = server.request(Method::POST, &path).insert_header(("Prefer", "respond-async, wait=1"));
-    let answer = Answer::to(request.content_type("application/json"), r#"{"text":"hi"}"#).await;
+    let response = Response::to(request.content_type("application/json"), r#"{"text":"hi"}"#).await;
 
-    assert_eq!(answer.json()["status"], "sending");
+    assert_eq!(response.json()["status"], "sending");
     eventually(|| server.line.platform.executed().len() == 1).await;
 }

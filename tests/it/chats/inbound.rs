@@ -95,12 +95,17 @@ async fn membership_follows_the_latest_event_by_time_not_by_arrival() {
         let group = server.group("Friends", &[&cony]);
         let source = json!({ "type": "group", "groupId": group });
         let members = json!({ "members": [{ "type": "user", "userId": cony }] });
-        let mut speaks = text_event(&cony, "hello");
-        speaks["source"] = json!({ "type": "group", "groupId": group, "userId": cony });
-        let told =
+        let mut message = text_event(&cony, "hello");
+        message["source"] = json!({ "type": "group", "groupId": group, "userId": cony });
+        let membership =
             |kind: &str, list: &str| event(&cony, &json!({ "type": kind, "source": source, list: members }));
-        let mut happened = vec![told("memberJoined", "joined"), speaks, told("memberLeft", "left")];
-        happened.push(if stays { told("memberJoined", "joined") } else { told("memberLeft", "left") });
+        let mut happened =
+            vec![membership("memberJoined", "joined"), message, membership("memberLeft", "left")];
+        happened.push(if stays {
+            membership("memberJoined", "joined")
+        } else {
+            membership("memberLeft", "left")
+        });
         for (event, second) in happened.iter_mut().zip(0_i64..) {
             event["timestamp"] = json!(begin + 1_000 * second);
         }
@@ -125,8 +130,8 @@ async fn members_join_and_leave_and_their_messages_stay() {
         let members = json!({ "members": [{ "type": "user", "userId": cony }] });
         event(&cony, &json!({ "type": kind, "source": source, list: members }))
     };
-    let mut speaks = text_event(&brown, "hello");
-    speaks["source"] = json!({ "type": "group", "groupId": group, "userId": brown });
+    let mut message = text_event(&brown, "hello");
+    message["source"] = json!({ "type": "group", "groupId": group, "userId": brown });
     let names = async || {
         let list = server.get("/v1.0/conversations").await.json();
         let participants = list["result"][0]["participants"].as_array().unwrap().clone();
@@ -134,7 +139,7 @@ async fn members_join_and_leave_and_their_messages_stay() {
     };
 
     server.webhook(&[event(&brown, &json!({ "type": "join", "source": source }))]).await;
-    server.webhook(&[speaks]).await;
+    server.webhook(&[message]).await;
     server.webhook(&[member("memberJoined", "joined")]).await;
     eventually_is(["me", "Friends", "Brown", "Cony"].map(str::to_owned).to_vec(), &names).await;
     server.webhook(&[member("memberLeft", "left")]).await;

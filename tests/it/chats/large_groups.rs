@@ -124,7 +124,7 @@ async fn an_unlisted_member_is_counted_and_causes_no_event() {
         event[list] = json!({ "members": [{ "type": "user", "userId": format!("U{member:032}") }] });
         assert_eq!(server.webhook(&[event]).await.status, 200);
     };
-    let (begun, before) = (conversation().await, events());
+    let (started, before) = (conversation().await, events());
 
     moves("memberJoined", "joined", 103).await;
     moves("memberLeft", "left", 101).await;
@@ -132,10 +132,10 @@ async fn an_unlisted_member_is_counted_and_causes_no_event() {
     moves("memberLeft", "left", 0).await;
     let left = (conversation().await, events());
 
-    assert_eq!((&begun["participant_count"], &joined.0["participant_count"]), (&json!(105), &json!(105)));
+    assert_eq!((&started["participant_count"], &joined.0["participant_count"]), (&json!(105), &json!(105)));
     assert_eq!(
         (&joined.0["participants"], &joined.0["tm_update"], joined.1),
-        (&begun["participants"], &begun["tm_update"], before)
+        (&started["participants"], &started["tm_update"], before)
     );
     assert_eq!((&left.0["participant_count"], left.1), (&json!(104), before + 1));
     let listed = left.0["participants"].as_array().unwrap();

@@ -6,7 +6,7 @@ use kaiwa::sandbox::people::Friendship;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::harness::external_server::Somebody;
+use crate::harness::external_server::ExternalServer;
 use crate::harness::server::{TestServer, text_event};
 use crate::harness::{eventually, eventually_is};
 use crate::media::{download, names as files};
@@ -132,7 +132,7 @@ async fn a_name_that_line_no_longer_returns_stays_and_costs_one_call_a_day() {
 #[actix_web::test]
 async fn a_profile_picture_is_fetched_without_a_token_and_served_by_us() {
     let server = server();
-    let cdn = Somebody::with_file(PNG);
+    let cdn = ExternalServer::with_file(PNG);
     let alice = server.user("Alice");
     set_picture(&server, &alice, Some(format!("{}/alice", cdn.url)));
     writes(&server, &alice).await;
@@ -148,7 +148,7 @@ async fn a_profile_picture_is_fetched_without_a_token_and_served_by_us() {
         )),
         "{list}"
     );
-    assert!(!list.contains(&cdn.url), "the address of the picture is nobody's business");
+    assert!(!list.contains(&cdn.url), "the address of the picture is not exposed");
     assert_eq!((served.header("content-type"), served.body.as_slice()), ("image/png", PNG));
     assert_eq!(cdn.heads().len(), 1);
     assert!(!cdn.heads()[0].to_lowercase().contains("authorization"), "{:?}", cdn.heads());
@@ -166,7 +166,7 @@ async fn a_profile_picture_is_fetched_without_a_token_and_served_by_us() {
 #[actix_web::test]
 async fn a_profile_picture_that_could_not_be_fetched_is_retried_with_the_name() {
     let server = server();
-    let gone = Somebody::start(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    let gone = ExternalServer::start(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     let alice = server.user("Alice");
     set_picture(&server, &alice, Some(gone.url.clone()));
     writes(&server, &alice).await;
@@ -183,7 +183,8 @@ async fn a_profile_picture_that_could_not_be_fetched_is_retried_with_the_name() 
 #[actix_web::test]
 async fn a_new_profile_picture_replaces_and_removes_the_old_one() {
     let server = server();
-    let (first, second) = (Somebody::with_file(PNG), Somebody::with_file(&[PNG, b"second"].concat()));
+    let (first, second) =
+        (ExternalServer::with_file(PNG), ExternalServer::with_file(&[PNG, b"second"].concat()));
     let alice = server.user("Alice");
     set_picture(&server, &alice, Some(first.url.clone()));
     writes(&server, &alice).await;
@@ -207,21 +208,21 @@ async fn a_new_profile_picture_replaces_and_removes_the_old_one() {
 #[actix_web::test]
 async fn groups_and_members_have_pictures_and_a_leaving_member_takes_theirs_along() {
     let server = server();
-    let cdn = Somebody::with_file(PNG);
+    let cdn = ExternalServer::with_file(PNG);
     let brown = server.user("Brown");
     let group = server.group("Friends", &[&brown]);
     set_picture(&server, &brown, Some(format!("{}/brown", cdn.url)));
     server.line.platform.with(|state| {
         state.people_mut().group_mut(&group).unwrap().picture_url = Some(format!("{}/group", cdn.url));
     });
-    let mut speaks = text_event(&brown, "hello");
-    speaks["source"] = json!({ "type": "group", "groupId": group, "userId": brown });
+    let mut message = text_event(&brown, "hello");
+    message["source"] = json!({ "type": "group", "groupId": group, "userId": brown });
     let mut leaves = text_event(&brown, "");
     leaves["type"] = json!("memberLeft");
     leaves["source"] = json!({ "type": "group", "groupId": group });
     leaves["left"] = json!({ "members": [{ "type": "user", "userId": brown }] });
 
-    server.webhook(&[speaks]).await;
+    server.webhook(&[message]).await;
     let shown = async || participants(&server, &group).await;
     eventually_is(2, async || shown().await.iter().filter(|one| one["picture_uri"].is_string()).count())
         .await;
@@ -233,20 +234,21 @@ async fn groups_and_members_have_pictures_and_a_leaving_member_takes_theirs_alon
 
 #[actix_web::test]
 async fn a_profile_picture_that_is_not_a_small_image_or_is_in_our_network_is_not_shown() {
-    let large = Somebody::with_file(&[PNG, &vec![0; 1 << 20]].concat());
-    let page = Somebody::with_file(b"<html><script>alert(1)</script></html>");
+    let large = ExternalServer::with_file(&[PNG, &vec![0; 1 << 20]].concat());
+    let page = ExternalServer::with_file(b"<html><script>alert(1)</script></html>");
     let open = server();
     let closed = TestServer::start();
-    let inside = Somebody::with_file(PNG);
+    let inside = ExternalServer::with_file(PNG);
 
-    for (server, somebody, requests) in [(&open, &large, 1), (&open, &page, 1), (&closed, &inside, 0)] {
-        let user = server.user(&somebody.url);
-        set_picture(server, &user, Some(somebody.url.clone()));
+    for (server, host, requests) in [(&open, &large, 1), (&open, &page, 1), (&closed, &inside, 0)] {
+        let user = server.user(&host.url);
+        set_picture(server, &user, Some(host.url.clone()));
         writes(server, &user).await;
-        eventually_is(json!(somebody.url), async || name(server, &user).await).await;
+        eventually_is(json!(host.url), async || name(server, &user).await).await;
         server.advance(Duration::from_secs(1));
-        eventually_is(requests, async || somebody.heads().len()).await;
-        let bare = json!([{ "type": "line", "target": user, "target_name": somebody.url, "name": "", "detail": "" }]);
+        eventually_is(requests, async || host.heads().len()).await;
+        let bare =
+            json!([{ "type": "line", "target": user, "target_name": host.url, "name": "", "detail": "" }]);
         assert_eq!(json!(participants(server, &user).await), bare);
     }
     eventually_is(0, async || files(&open).len() + files(&closed).len()).await;

@@ -7,7 +7,7 @@ use kaiwa::sandbox::control::client;
 use kaiwa::sandbox::records::RequestRecord;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 
 const READ: &str = "/v2/bot/chat/markAsRead";
@@ -52,9 +52,9 @@ async fn the_quota_is_unknown_while_line_is_down() {
     let server = TestServer::start();
     server.set_faults(&json!([{ "path": "/v2/bot/message/quota", "kind": "reset" }]));
 
-    let answer = server.get(&format!("/v1.0/conversation_accounts/{}/quota", server.account)).await;
+    let response = server.get(&format!("/v1.0/conversation_accounts/{}/quota", server.account)).await;
 
-    assert_eq!((answer.status, answer.reason().as_str()), (502, "LINE_UNAVAILABLE"));
+    assert_eq!((response.status, response.reason().as_str()), (502, "LINE_UNAVAILABLE"));
 }
 
 #[actix_web::test]
@@ -63,7 +63,7 @@ async fn a_conversation_is_marked_as_read_with_the_token_of_its_newest_message()
     let path = format!("/v1.0/conversations/{conversation}/read");
     let alice = server.user("Alice");
 
-    let read = Answer::to(server.request(Method::POST, &path), "").await;
+    let read = Response::to(server.request(Method::POST, &path), "").await;
 
     assert_eq!((read.status, read.text.as_str()), (204, ""));
     let shown = server.line.platform.with(|state| json!(state.chats.messages(&alice)));
@@ -84,7 +84,7 @@ async fn a_user_sees_the_typing_indicator_and_a_group_does_not() {
     let (server, conversation) = with_message_of_alice().await;
     let path = format!("/v1.0/conversations/{conversation}/typing");
 
-    assert_eq!(Answer::to(server.request(Method::POST, &path), "").await.status, 204);
+    assert_eq!(Response::to(server.request(Method::POST, &path), "").await.status, 204);
     assert_eq!(server.post(&path, &json!({ "seconds": 60 })).await.status, 204);
     for seconds in [json!(0), json!(4), json!(7), json!(65)] {
         assert_eq!(server.post(&path, &json!({ "seconds": seconds })).await.reason(), "INVALID_ARGUMENT");

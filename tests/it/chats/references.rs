@@ -27,7 +27,7 @@ impl Group {
         event
     }
 
-    async fn hear(&self, event: &Value) {
+    async fn receive(&self, event: &Value) {
         assert_eq!(self.server.webhook(std::slice::from_ref(event)).await.status, 200);
     }
 
@@ -44,9 +44,9 @@ impl Group {
     }
 
     async fn send(&self, body: &Value) -> Value {
-        let answer = self.server.post(&self.path().await, body).await;
-        assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("sent")), "{answer:?}");
-        answer.json()
+        let response = self.server.post(&self.path().await, body).await;
+        assert_eq!((response.status, &response.json()["status"]), (200, &json!("sent")), "{response:?}");
+        response.json()
     }
 
     /// The message objects of the latest request that LINE executed.
@@ -60,17 +60,17 @@ async fn a_message_shows_its_quote_and_mentions_in_any_order_of_arrival() {
     for is_orderly in [true, false] {
         let group = Group::begin();
         let asked = group.event(&group.alice, &json!({ "text": "is it open?" }));
-        let told = json!([
+        let mentionees = json!([
             { "index": 0, "length": 5, "type": "user", "userId": group.alice, "isSelf": true },
             { "index": 6, "length": 4, "type": "all" },
         ]);
         let answered = group.event(
             &group.bob,
-            &json!({ "text": "@shop @All this one", "quotedMessageId": asked["message"]["id"], "mention": { "mentionees": told } }),
+            &json!({ "text": "@shop @All this one", "quotedMessageId": asked["message"]["id"], "mention": { "mentionees": mentionees } }),
         );
         let happened = if is_orderly { [&asked, &answered] } else { [&answered, &asked] };
         for event in happened {
-            group.hear(event).await;
+            group.receive(event).await;
         }
 
         let messages = group.messages().await;
@@ -84,13 +84,13 @@ async fn a_message_shows_its_quote_and_mentions_in_any_order_of_arrival() {
         assert_eq!((&quoting["quote"], &quoting["mentions"]), (&quote, &mentions), "{is_orderly}");
         assert_eq!((&quoted["quote"], &quoted["mentions"]), (&Value::Null, &json!([])));
 
-        let mut withdrawn = group.event(&group.bob, &json!({}));
-        withdrawn["type"] = json!("unsend");
-        withdrawn["unsend"] = json!({ "messageId": answered["message"]["id"] });
-        group.hear(&withdrawn).await;
+        let mut unsend = group.event(&group.bob, &json!({}));
+        unsend["type"] = json!("unsend");
+        unsend["unsend"] = json!({ "messageId": answered["message"]["id"] });
+        group.receive(&unsend).await;
         let path = format!("{}/{}", group.path().await, quoting["id"].as_str().unwrap());
-        let withdrawn = group.server.get(&path).await.json();
-        assert_eq!((&withdrawn["quote"], &withdrawn["mentions"]), (&Value::Null, &json!([])));
+        let unsend = group.server.get(&path).await.json();
+        assert_eq!((&unsend["quote"], &unsend["mentions"]), (&Value::Null, &json!([])));
         assert_eq!(
             group.server.value::<i64>("SELECT count(*) FROM events WHERE instr(data, '@shop') > 0"),
             0
@@ -102,14 +102,16 @@ async fn a_message_shows_its_quote_and_mentions_in_any_order_of_arrival() {
 async fn an_edited_message_mentions_those_in_its_new_text() {
     let group = Group::begin();
     let mention = |index: u32| json!({ "mentionees": [{ "index": index, "length": 2, "type": "all" }] });
-    let said = group.event(&group.alice, &json!({ "text": "@a", "mention": mention(0) }));
-    let mut edited = group
-        .event(&group.alice, &json!({ "text": "to @a", "mention": mention(3), "id": said["message"]["id"] }));
+    let original = group.event(&group.alice, &json!({ "text": "@a", "mention": mention(0) }));
+    let mut edited = group.event(
+        &group.alice,
+        &json!({ "text": "to @a", "mention": mention(3), "id": original["message"]["id"] }),
+    );
     edited["type"] = json!("messageEdited");
-    edited["timestamp"] = json!(said["timestamp"].as_i64().unwrap() + 1);
+    edited["timestamp"] = json!(original["timestamp"].as_i64().unwrap() + 1);
 
-    group.hear(&said).await;
-    group.hear(&edited).await;
+    group.receive(&original).await;
+    group.receive(&edited).await;
 
     let messages = group.messages().await;
     assert_eq!((&messages[0]["text"], &messages[0]["mentions"][0]["index"]), (&json!("to @a"), &json!(3)));
@@ -118,17 +120,17 @@ async fn an_edited_message_mentions_those_in_its_new_text() {
 #[actix_web::test]
 async fn a_sent_message_can_be_quoted_and_shows_what_it_quotes() {
     let group = Group::begin();
-    group.hear(&group.event(&group.alice, &json!({ "text": "hello" }))).await;
+    group.receive(&group.event(&group.alice, &json!({ "text": "hello" }))).await;
     let long = group.send(&json!({ "text": "a ".repeat(4_000) })).await;
     let second: String = group.server.value("SELECT max(line_id) FROM sent_ids");
 
-    group.hear(&group.event(&group.bob, &json!({ "text": "and this?", "quotedMessageId": second }))).await;
-    let answer = group.send(&json!({ "text": "that too", "quote": long["id"] })).await;
+    group.receive(&group.event(&group.bob, &json!({ "text": "and this?", "quotedMessageId": second }))).await;
+    let response = group.send(&json!({ "text": "that too", "quote": long["id"] })).await;
 
     let quote = json!({ "message_id": long["id"], "line_message_id": second });
     assert_eq!(group.messages().await[1]["quote"], quote);
-    assert_eq!(answer["quote"]["message_id"], long["id"]);
-    assert!(answer["quote"]["line_message_id"].is_string(), "{answer}");
+    assert_eq!(response["quote"]["message_id"], long["id"]);
+    assert!(response["quote"]["line_message_id"].is_string(), "{response}");
     assert!(group.objects()[0]["quoteToken"].is_string());
     assert_eq!(long["quote"], Value::Null);
 }
@@ -136,7 +138,7 @@ async fn a_sent_message_can_be_quoted_and_shows_what_it_quotes() {
 #[actix_web::test]
 async fn people_in_groups_are_mentioned_by_the_positions_of_their_names() {
     let group = Group::begin();
-    group.hear(&group.event(&group.alice, &json!({ "text": "hello" }))).await;
+    group.receive(&group.event(&group.alice, &json!({ "text": "hello" }))).await;
     let mention = json!({ "index": 3, "length": 6, "participant": group.alice });
     let all = json!({ "index": 14, "length": 4, "kind": "all" });
 
@@ -171,11 +173,15 @@ async fn people_in_groups_are_mentioned_by_the_positions_of_their_names() {
 #[actix_web::test]
 async fn an_impossible_mention_is_rejected_by_name_and_nothing_is_stored() {
     let group = Group::begin();
-    group.hear(&group.event(&group.alice, &json!({ "text": "hello" }))).await;
+    group.receive(&group.event(&group.alice, &json!({ "text": "hello" }))).await;
     let refused = async |path: &str, body: &Value| {
-        let answer = group.server.post(path, body).await;
-        assert_eq!((answer.status, answer.reason().as_str()), (400, "INVALID_ARGUMENT"), "{body} {answer:?}");
-        answer.json()["error"]["details"][0]["property"].as_str().unwrap().to_owned()
+        let response = group.server.post(path, body).await;
+        assert_eq!(
+            (response.status, response.reason().as_str()),
+            (400, "INVALID_ARGUMENT"),
+            "{body} {response:?}"
+        );
+        response.json()["error"]["details"][0]["property"].as_str().unwrap().to_owned()
     };
     let path = group.path().await;
     let mention =

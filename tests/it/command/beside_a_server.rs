@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use crate::command::program::{Serving, check_refused, kaiwa, succeed};
 use crate::erasure::erase::{holds, printed};
-use crate::harness::answer::Answer;
 use crate::harness::eventually;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 use crate::intake::replay::forget_texts;
 use crate::media::{JPEG, media_once, names, noise, send};
@@ -56,12 +56,12 @@ async fn halt(server: &mut TestServer) {
 }
 
 /// The server's response to this line.
-fn told(server: &TestServer, line: &Value) -> String {
+fn response_to(server: &TestServer, line: &Value) -> String {
     let mut stream = UnixStream::connect(server.folder().join("run/kaiwa.sock")).unwrap();
     writeln!(stream, "{line}").unwrap();
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    BufReader::new(stream).read_line(&mut response).unwrap();
+    response
 }
 
 #[actix_web::test]
@@ -89,13 +89,14 @@ async fn customers_and_accounts_are_added_the_same_way_with_and_without_a_runnin
     let account = done(&server, &to("beside"));
     let unknown = run(&server, &to("nobody"));
     let id = customer["id"].as_str().unwrap().parse().unwrap();
-    let list = Answer::to(server.request_of(id, Method::GET, "/v1.0/conversation_accounts"), "").await.json();
+    let list =
+        Response::to(server.request_of(id, Method::GET, "/v1.0/conversation_accounts"), "").await.json();
     let path = format!("/v1.0/conversation/accounts/{}", account["id"].as_str().unwrap());
     let body = json!({ "destination": "U0", "events": [] }).to_string();
     let webhook = server.anonymous(Method::POST, &path);
     let signed = webhook
         .insert_header((signature::HEADER, signature::sign(&Secret::new("a-secret"), body.as_bytes())));
-    let signed = Answer::to(signed, body).await;
+    let signed = Response::to(signed, body).await;
     halt(&mut server).await;
     let without = done(&server, &["customer", "add", "--name", "without", "--message-days", "7"]);
     let account_without = done(&server, &to("without"));
@@ -118,8 +119,8 @@ async fn deliveries_are_replayed_and_the_secret_rotated_with_and_without_a_runni
     let customer = server.customer.to_string();
     let list = run(&server, &["webhooks", "list", "--customer", &customer]);
     let lines = String::from_utf8(list.stdout).unwrap();
-    let mut told = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let of_message = told.find(|one| one["type"] == "conversation_message_created").unwrap();
+    let mut listed = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let of_message = listed.find(|one| one["type"] == "conversation_message_created").unwrap();
     let replay = ["webhooks", "replay", "--customer", &customer, of_message["id"].as_str().unwrap()];
 
     done(&server, &replay);
@@ -144,8 +145,8 @@ async fn the_running_server_replays_the_journal() {
     let server = TestServer::start();
     let alice = server.user("Alice");
     let conversation = server.conversation_with(&alice).await;
-    let said: Vec<Value> = (0..230).map(|number| text_event(&alice, &number.to_string())).collect();
-    server.webhook(&said).await;
+    let events: Vec<Value> = (0..230).map(|number| text_event(&alice, &number.to_string())).collect();
+    server.webhook(&events).await;
     forget_texts(&Connection::open(server.database()).unwrap());
 
     let first = done(&server, &["replay", "--since", "1d"]);
@@ -161,9 +162,9 @@ async fn a_person_is_erased_from_every_byte_of_a_running_server_while_others_wri
     let mut server = TestServer::start();
     let (alice, bob) = (server.user("Alice from Accounting"), server.user("Bob from Buying"));
     let conversation = server.conversation_with(&alice).await;
-    let said: Vec<Value> =
+    let events: Vec<Value> =
         (0..450).map(|number| text_event(&alice, &format!("private words, number {number}"))).collect();
-    server.webhook(&said).await;
+    server.webhook(&events).await;
     server.say(&conversation, "a private answer").await;
     let others = server.conversation_with(&bob).await;
     let mut erase = command(&server, &["erase", "--user", &alice]);
@@ -171,21 +172,21 @@ async fn a_person_is_erased_from_every_byte_of_a_running_server_while_others_wri
 
     let mut written = 0_u32;
     while !erasing.is_finished() || written == 0 {
-        let answer = server.webhook(&[text_event(&bob, "a public text")]).await;
-        assert_eq!(answer.status, 200, "nobody waits for it");
+        let response = server.webhook(&[text_event(&bob, "a public text")]).await;
+        assert_eq!(response.status, 200, "no writer waits for it");
         written += 1;
     }
     let output = erasing.join().unwrap();
     let again = run(&server, &["erase", "--user", &alice]);
 
-    let told = printed(&output);
-    assert!(output.status.success(), "{told} {}", String::from_utf8_lossy(&output.stderr));
-    let counts = (&told["conversations"], &told["messages"], &told["left"]);
+    let report = printed(&output);
+    assert!(output.status.success(), "{report} {}", String::from_utf8_lossy(&output.stderr));
+    let counts = (&report["conversations"], &report["messages"], &report["left"]);
     assert_eq!(counts, (&json!(1), &json!(452), &json!([])));
-    assert_eq!(again.status.code(), Some(1), "there is nothing of it any more");
+    assert_eq!(again.status.code(), Some(1), "nothing of it is left");
     assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 404);
-    let kept = server.value::<u32>("SELECT count(*) FROM messages WHERE text = 'a public text'");
-    assert_eq!((kept, server.messages(&others).await.is_empty()), (written, false));
+    let remaining = server.value::<u32>("SELECT count(*) FROM messages WHERE text = 'a public text'");
+    assert_eq!((remaining, server.messages(&others).await.is_empty()), (written, false));
     halt(&mut server).await;
     for word in [&alice, &conversation, "private", "Accounting"] {
         assert!(!holds(server.folder(), word.as_bytes()), "{word}");
@@ -209,8 +210,8 @@ async fn an_erasure_interrupted_after_deleting_its_rows_is_finished_and_verified
             "version": env!("CARGO_PKG_VERSION"), "database": [found.dev(), found.ino()],
             "operation": { "erase": { "whom": whom, "step": step } },
         });
-        let answer = told(&server, &asked);
-        assert!(answer.contains("\"words\""), "{answer}");
+        let response = response_to(&server, &asked);
+        assert!(response.contains("\"words\""), "{response}");
     }
     assert_eq!(server.value::<i64>("SELECT count(*) FROM messages"), 0);
     assert!(holds(server.folder(), b"private text"), "the rows are gone, but not every byte of them");
@@ -236,13 +237,13 @@ async fn a_second_erasure_is_rejected_until_the_first_has_ended() {
     let first = Search::begin(server.folder()).unwrap();
 
     let second = run(&server, &erase);
-    let kept = server.get(&format!("/v1.0/conversations/{conversation}")).await;
+    let remaining = server.get(&format!("/v1.0/conversations/{conversation}")).await;
     drop(first);
     let third = done(&server, &erase);
 
     let errors = String::from_utf8_lossy(&second.stderr);
     assert_eq!(
-        (second.status.code(), second.stdout.is_empty(), kept.status),
+        (second.status.code(), second.stdout.is_empty(), remaining.status),
         (Some(1), true, 200),
         "{errors}"
     );
@@ -263,8 +264,8 @@ async fn work_in_flight_for_an_erased_person_ends_and_delays_nobody_else() {
     let mut server = TestServer::start();
     let slow = json!({ "path": "/v2/bot/message/", "kind": "slow", "delay_ms": 1_000 });
     server.set_faults(&json!([slow]));
-    let picture = send(&server, "image", [JPEG, &noise(1, 1_000)].concat()).await;
-    let alice = picture.user;
+    let image = send(&server, "image", [JPEG, &noise(1, 1_000)].concat()).await;
+    let alice = image.user;
     let path = format!("/v1.0/conversations/{}/messages", server.conversation_with(&alice).await);
     let text = json!({ "text": "a private text" });
     let erase = async {
@@ -273,16 +274,16 @@ async fn work_in_flight_for_an_erased_person_ends_and_delays_nobody_else() {
         assert_eq!(done(&server, &["erase", "--user", &alice])["left"], json!([]));
     };
 
-    let (answer, ()) = futures_util::future::join(server.post(&path, &text), erase).await;
+    let (response, ()) = futures_util::future::join(server.post(&path, &text), erase).await;
 
-    assert_eq!(answer.status, 404, "{answer:?}");
+    assert_eq!(response.status, 404, "{response:?}");
     server.set_faults(&json!([]));
     let again = server.conversation_with(&alice).await;
     assert_eq!(server.say(&again, "hello again").await["status"], "sent");
     send(&server, "image", JPEG.to_vec()).await;
     let stored = media_once(&server, "stored").await;
     let is_of_it = |name: &String| name.starts_with(stored["id"].as_str().unwrap());
-    assert!(names(&server).iter().all(is_of_it), "the first picture is not here");
+    assert!(names(&server).iter().all(is_of_it), "the first image is not here");
     halt(&mut server).await;
     assert!(!holds(server.folder(), b"a private text") && !holds(server.folder(), &noise(1, 1_000)));
 }
@@ -294,22 +295,22 @@ async fn a_server_that_is_stopping_or_of_another_version_or_database_says_so_and
     let database = json!([found.dev(), found.ino()]);
     let version = env!("CARGO_PKG_VERSION");
     let asked = |version: &str, database: &Value, operation: Value| {
-        told(&server, &json!({ "version": version, "database": database, "operation": operation }))
+        response_to(&server, &json!({ "version": version, "database": database, "operation": operation }))
     };
 
     let other = asked("0.0.0", &database, json!({ "whatever": "whsec_private" }));
     let unknown = asked(version, &database, json!({ "rotate_secret": { "customer": "whsec_private" } }));
     let elsewhere = asked(version, &json!([0, 0]), json!({ "whatever": "whsec_private" }));
-    let nothing = told(&server, &json!("whsec_private"));
+    let nothing = response_to(&server, &json!("whsec_private"));
     server.shared().end.begin();
     let output = run(&server, &["customer", "add", "--name", "late"]);
 
     assert!(other.contains("unusable") && other.contains("this command is kaiwa 0.0.0"), "{other}");
     assert!(elsewhere.contains("another database"), "{elsewhere}");
-    for answer in [&unknown, &nothing] {
-        assert!(answer.contains("does not know this command"), "{answer}");
+    for response in [&unknown, &nothing] {
+        assert!(response.contains("does not know this command"), "{response}");
     }
-    assert!(![other, unknown, elsewhere, nothing].iter().any(|answer| answer.contains("private")));
+    assert!(![other, unknown, elsewhere, nothing].iter().any(|response| response.contains("private")));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && errors.contains("the server is stopping"), "{errors}");
 }

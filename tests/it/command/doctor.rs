@@ -7,7 +7,7 @@ use std::process::Command;
 use kaiwa::model::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::harness::external_server::Somebody;
+use crate::harness::external_server::ExternalServer;
 use crate::harness::line::Line;
 use crate::harness::server::{KEY, TestServer};
 
@@ -126,8 +126,8 @@ fn a_network_failure_is_reported_once_and_accounts_are_known_before_the_first_st
 }
 
 /// The remedy of each check before the first start, when LINE responds to everything with this.
-fn remedies(answer: &str) -> Vec<(String, String)> {
-    let line = Somebody::start(answer.as_bytes());
+fn remedies(response: &str) -> Vec<(String, String)> {
+    let line = ExternalServer::start(response.as_bytes());
     let folder = tempfile::tempdir().unwrap();
     let id = "d9d32881-12fd-4b19-a6b2-6d5ffb6acd76";
     let account = format!("[[accounts]]\nid = \"{id}\"\ncustomer = \"x\"\nsecret = \"s\"\ntoken = \"t\"\n");
@@ -148,7 +148,7 @@ fn remedies(answer: &str) -> Vec<(String, String)> {
 fn each_remedy_fits_the_response() {
     let date = "date: Sat, 28 Nov 2026 06:00:00 GMT\r\n";
     let (later, between, none) = ("try again later", "unlikely to be LINE", "");
-    let answers = [
+    let responses = [
         ("401 Unauthorized", date, "{}", "new token", none),
         ("403 Forbidden", date, "{}", "permissions", "permissions"),
         ("404 Not Found", date, "{}", between, "conversations/setup"),
@@ -162,20 +162,20 @@ fn each_remedy_fits_the_response() {
         ("503 Service Unavailable", "", "oops", later, later),
         ("200 OK", "", "<html>sign in</html>", later, later),
     ];
-    for (status, date, body, of_token, of_webhook) in answers {
+    for (status, date, body, of_token, of_webhook) in responses {
         let length = body.len();
         let head =
             format!("HTTP/1.1 {status}\r\n{date}content-length: {length}\r\nconnection: close\r\n\r\n");
-        let told = remedies(&format!("{head}{body}"));
+        let found = remedies(&format!("{head}{body}"));
 
-        let of = |check: &str| &told.iter().find(|(name, _)| name == check).unwrap().1;
-        assert!(told.iter().all(|(name, _)| name != "network"), "{status}: {told:?}");
-        assert!(of("token").contains(of_token), "{status}: {told:?}");
-        assert!(of("webhook").contains(of_webhook), "{status}: {told:?}");
-        assert!(of_webhook != none || of("webhook").is_empty(), "{status}: {told:?}");
-        let new_tokens = told.iter().filter(|(_, remedy)| remedy.contains("new token")).count();
-        assert_eq!(new_tokens, usize::from(status.starts_with("401")), "{status}: {told:?}");
-        assert_eq!(of("clock").contains(between), !date.contains("2026"), "{status}: {told:?}");
+        let of = |check: &str| &found.iter().find(|(name, _)| name == check).unwrap().1;
+        assert!(found.iter().all(|(name, _)| name != "network"), "{status}: {found:?}");
+        assert!(of("token").contains(of_token), "{status}: {found:?}");
+        assert!(of("webhook").contains(of_webhook), "{status}: {found:?}");
+        assert!(of_webhook != none || of("webhook").is_empty(), "{status}: {found:?}");
+        let new_tokens = found.iter().filter(|(_, remedy)| remedy.contains("new token")).count();
+        assert_eq!(new_tokens, usize::from(status.starts_with("401")), "{status}: {found:?}");
+        assert_eq!(of("clock").contains(between), !date.contains("2026"), "{status}: {found:?}");
     }
 }
 

@@ -172,11 +172,11 @@ async fn a_running_server_locks_its_database_and_stops_on_request() {
     check_refused(kaiwa(folder.path(), &["secrets", "rotate"]), 78, "another kaiwa process");
     assert!(
         succeed(folder.path(), &["customer", "list"]).contains("no customer"),
-        "reading is possible all the same"
+        "reading is still possible"
     );
     let client = awc::Client::builder().finish();
-    let answer = client.get(format!("{}/healthz", serving.url)).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
+    let response = client.get(format!("{}/healthz", serving.url)).send().await.unwrap();
+    assert_eq!(response.status(), 200);
     serving.signal("-TERM");
 
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
@@ -261,14 +261,14 @@ async fn the_sandbox_prints_one_line_of_json_once_everything_is_up() {
     for name in ["api", "line", "token", "customer_id", "account_id", "channel_secret", "data"] {
         assert_ne!(text(name), "", "{name}");
     }
-    let said = succeed(folder.path(), &["sandbox", "say", "hello again", "--as", "Bob"]);
-    assert!(said.contains("Bob") && said.contains("OK"), "{said}");
-    let said = succeed(folder.path(), &["sandbox", "say", "-5 degrees", "--as", "Bob"]);
-    assert!(said.contains("Bob") && said.contains("OK"), "{said}");
+    let printed = succeed(folder.path(), &["sandbox", "say", "hello again", "--as", "Bob"]);
+    assert!(printed.contains("Bob") && printed.contains("OK"), "{printed}");
+    let printed = succeed(folder.path(), &["sandbox", "say", "-5 degrees", "--as", "Bob"]);
+    assert!(printed.contains("Bob") && printed.contains("OK"), "{printed}");
     let client = awc::Client::builder().finish();
     let url = format!("{}/v1.0/conversations?token={}", text("api"), text("token"));
-    let mut answer = client.get(url).send().await.unwrap();
-    let conversations: Value = serde_json::from_slice(&answer.body().await.unwrap()).unwrap();
+    let mut response = client.get(url).send().await.unwrap();
+    let conversations: Value = serde_json::from_slice(&response.body().await.unwrap()).unwrap();
     assert_eq!(conversations["result"].as_array().unwrap().len(), 2, "Alice's and Bob's");
 }
 

@@ -24,16 +24,16 @@ const IMPOSSIBLE: [(&str, &str); 19] = [
         WHERE state IN ('queued', 'sending') AND conversation NOT IN (SELECT conversation FROM lanes)",
     ),
     (
-        "two deliveries of one lane under way",
+        "two deliveries of one lane in flight",
         "SELECT 1 FROM deliveries WHERE state = 'sending' GROUP BY conversation HAVING count(*) > 1",
     ),
     (
-        "a lane whose mark of being under way is wrong",
+        "a lane whose in-flight mark is wrong",
         "SELECT 1 FROM lanes l WHERE in_flight <> (
             SELECT count(*) FROM deliveries d WHERE d.conversation = l.conversation AND d.state = 'sending')",
     ),
     (
-        "a delivery under way or over before an older one of its lane",
+        "a delivery in flight or ended before an older one of its lane",
         "SELECT 1 FROM deliveries d WHERE state <> 'queued' AND EXISTS (
             SELECT 1 FROM deliveries w
             WHERE w.conversation = d.conversation AND w.key < d.key AND w.state IN ('queued', 'sending'))",
@@ -52,11 +52,11 @@ const IMPOSSIBLE: [(&str, &str); 19] = [
         WHERE m.status = 'sent' AND d.state <> 'accepted'",
     ),
     (
-        "an accepted delivery that has kept its body, or a waiting one without",
+        "an accepted delivery with a body, or a waiting one without",
         "SELECT 1 FROM deliveries WHERE state <> 'failed' AND (state = 'accepted') <> (body IS NULL)",
     ),
     (
-        "a delivery that waits with a reply token of its own",
+        "a waiting delivery with its own reply token",
         "SELECT 1 FROM deliveries WHERE state = 'queued' AND reply_token IS NOT NULL",
     ),
     (
@@ -93,17 +93,17 @@ const IMPOSSIBLE: [(&str, &str); 19] = [
         WHERE j.value ->> 'status' <> m.status",
     ),
     (
-        "a withdrawn message that still says something",
+        "an unsent message that still has text",
         "SELECT 1 FROM messages WHERE tm_delete IS NOT NULL AND (text <> '' OR medias <> '[]')",
     ),
     (
-        "a withdrawn message whose file is not gone",
+        "an unsent message whose file is not gone",
         "SELECT 1 FROM messages g
         JOIN medias m ON m.conversation = g.conversation AND m.message_stamp = g.tm_create
         WHERE g.tm_delete IS NOT NULL AND m.status <> 'gone'",
     ),
     (
-        "a withdrawn message of which the journal keeps what it said, or which is not withdrawn",
+        "an unsent message whose text is still in the journal, or which is not marked as unsent",
         "WITH withdrawn AS (SELECT line_message_id FROM webhook_events WHERE kind = 'unsend')
         SELECT 1 FROM webhook_events
         WHERE kind <> 'unsend' AND body IS NOT NULL AND line_message_id IN (SELECT line_message_id FROM withdrawn)
@@ -127,8 +127,8 @@ pub fn faults(database: &Path) -> Vec<String> {
     let half = half_files(&connection, &database.with_file_name("media"));
     let data_directory = database.parent().unwrap().to_owned();
     let keys = Config { data_directory, ..Config::default() }.key_source();
-    let untold = event_audit::differences(&folder.path().join("copy.db"), &keys);
-    unsound.into_iter().chain(dangling).chain(impossible).chain(half).chain(untold).collect()
+    let unreported = event_audit::differences(&folder.path().join("copy.db"), &keys);
+    unsound.into_iter().chain(dangling).chain(impossible).chain(half).chain(unreported).collect()
 }
 
 /// LINE's ids of all received messages, by our ids.

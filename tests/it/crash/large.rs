@@ -13,8 +13,8 @@ use kaiwa::sandbox::records::contents::SampleContent;
 use serde_json::{Value, json};
 
 use crate::crash::process::{Api, Installation, Process};
-use crate::harness::answer::Answer;
 use crate::harness::line::Line;
+use crate::harness::response::Response;
 use crate::harness::server::text_event;
 
 /// LINE's maximum size of a video, in bytes.
@@ -45,10 +45,10 @@ impl Scene {
         let line = Line::start();
         let installation = Installation::patient(&line);
         let user = line.friend("Alice");
-        Self { bytes: film(size), line, installation, user }
+        Self { bytes: video(size), line, installation, user }
     }
 
-    async fn send_film(&self, api: &Api) {
+    async fn send_video(&self, api: &Api) {
         let mut event = text_event(&self.user, "");
         let id = event["message"]["id"].as_str().unwrap().to_owned();
         event["message"] = json!({ "type": "video", "id": id, "contentProvider": { "type": "line" } });
@@ -73,7 +73,7 @@ impl Scene {
 }
 
 /// Bytes that begin like a video and have a long period.
-fn film(size: usize) -> Bytes {
+fn video(size: usize) -> Bytes {
     let mut state = 7_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -107,14 +107,14 @@ async fn media_once_stored(api: &Api) -> Value {
 
 /// Reads a response in chunks; returns its status, size and hash.
 async fn read(request: ClientRequest) -> (u16, usize, Vec<u8>) {
-    let mut answer = request.timeout(TIME_MAX).send().await.unwrap();
+    let mut response = request.timeout(TIME_MAX).send().await.unwrap();
     let (mut size, mut hash) = (0, Context::new(&SHA256));
-    while let Some(piece) = answer.next().await {
+    while let Some(piece) = response.next().await {
         let piece = piece.unwrap();
         size += piece.len();
         hash.update(&piece);
     }
-    (answer.status().as_u16(), size, hash.finish().as_ref().to_vec())
+    (response.status().as_u16(), size, hash.finish().as_ref().to_vec())
 }
 
 fn hash(bytes: &[u8]) -> Vec<u8> {
@@ -124,7 +124,7 @@ fn hash(bytes: &[u8]) -> Vec<u8> {
 /// The peak resident memory of a process, as Linux reports it.
 fn resident_max(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells it");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux reports it");
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
 }
 
@@ -132,14 +132,15 @@ fn resident_max(process: &Process) -> u64 {
 async fn two_hundred_megabytes_are_received_and_served_in_less_than_64_mib_of_memory() {
     let scene = Scene::new(SIZE);
     let (mut process, api) = scene.installation.start().await;
-    scene.send_film(&api).await;
+    scene.send_video(&api).await;
     let expected = (200, SIZE, hash(&scene.bytes));
 
     let received = media_once_stored(&api).await;
     let request = api.request(Method::GET, received["uri"].as_str().unwrap());
     let served = read(request.bearer_auth(&api.token)).await;
-    let upload = api.request(Method::POST, "/v1.0/medias?filename=film.mp4").bearer_auth(&api.token);
-    let uploaded = Answer::to(upload.content_type("video/mp4").timeout(TIME_MAX), scene.bytes.clone()).await;
+    let upload = api.request(Method::POST, "/v1.0/medias?filename=video.mp4").bearer_auth(&api.token);
+    let uploaded =
+        Response::to(upload.content_type("video/mp4").timeout(TIME_MAX), scene.bytes.clone()).await;
     let own = api.request(Method::GET, uploaded.json()["uri"].as_str().unwrap());
     let read_back = read(own.bearer_auth(&api.token)).await;
     let conversation = api.list("/v1.0/conversations").await[0]["id"].as_str().unwrap().to_owned();
@@ -161,7 +162,7 @@ async fn two_hundred_megabytes_are_received_and_served_in_less_than_64_mib_of_me
 async fn a_killed_download_shows_no_partial_file_and_is_completed_after_a_restart() {
     let scene = Scene::new(KILLED_SIZE);
     let (mut process, mut api) = scene.installation.start().await;
-    scene.send_film(&api).await;
+    scene.send_video(&api).await;
     let mut cut = Vec::new();
 
     for kill in 0..KILLS {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::crash::people::{People, bytes_of};
 use crate::crash::process::Api;
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 
 /// Clients that send messages.
 const WRITERS: usize = 10;
@@ -85,7 +85,7 @@ pub struct Ledger {
     /// Accepted webhooks with copies.
     pub copies: usize,
     /// Responses of any kind.
-    pub answers: usize,
+    pub responses: usize,
     in_flight: usize,
 }
 
@@ -119,8 +119,8 @@ impl Message {
 
     /// The messages that LINE executes: the text, followed by the address of the image.
     pub fn executed(&self) -> String {
-        let picture = self.upload.as_ref().map(|id| format!("\n/m/{id}/file.jpg"));
-        format!("{}{}", self.text, picture.unwrap_or_default())
+        let image = self.upload.as_ref().map(|id| format!("\n/m/{id}/file.jpg"));
+        format!("{}{}", self.text, image.unwrap_or_default())
     }
 }
 
@@ -162,7 +162,7 @@ pub async fn open_chats(
     let conversations = api.list("/v1.0/conversations").await;
     let id_with = |user: &String| {
         let found = conversations.iter().find(|one| one["reference_id"] == user.as_str());
-        found.expect("the conversation has begun")["id"].as_str().unwrap().to_owned()
+        found.expect("the conversation has started")["id"].as_str().unwrap().to_owned()
     };
     users.into_iter().map(|user| Chat { conversation: id_with(&user), user }).collect()
 }
@@ -208,8 +208,8 @@ impl<'a> Load<'a> {
     async fn upload(&self, generator: &mut Generator) -> Option<String> {
         let size = generator.position(UPLOAD_BYTES_MAX).unwrap();
         let bytes = bytes_of(&uuid::Uuid::new_v4().to_string(), size);
-        let answer = self.send(self.api.upload(bytes.clone())).await?;
-        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        let response = self.send(self.api.upload(bytes.clone())).await?;
+        let id = response.json()["id"].as_str().unwrap().to_owned();
         self.ledger.borrow_mut().uploads.push(Upload { id: id.clone(), bytes });
         Some(id)
     }
@@ -263,16 +263,16 @@ impl<'a> Load<'a> {
     }
 
     /// The response to an acknowledged request.
-    async fn send(&self, request: impl Future<Output = Result<Answer, String>>) -> Option<Answer> {
+    async fn send(&self, request: impl Future<Output = Result<Response, String>>) -> Option<Response> {
         self.ledger.borrow_mut().in_flight += 1;
-        let answer = request.await;
+        let response = request.await;
         let mut ledger = self.ledger.borrow_mut();
         ledger.in_flight -= 1;
-        ledger.answers += usize::from(answer.is_ok());
-        match answer {
-            Ok(answer) if matches!(answer.status, 200..=299) => Some(answer),
+        ledger.responses += usize::from(response.is_ok());
+        match response {
+            Ok(response) if matches!(response.status, 200..=299) => Some(response),
             // The server says that it cannot accept it at present, and promises nothing.
-            Ok(Answer { status: 503, .. }) => None,
+            Ok(Response { status: 503, .. }) => None,
             Ok(refusal) => {
                 ledger.refusals.push(format!("{} {}", refusal.status, refusal.text));
                 None

@@ -7,8 +7,8 @@ mod listed;
 mod load;
 mod people;
 mod process;
+mod received;
 mod reconcile;
-mod said;
 mod tally;
 
 use std::cell::RefCell;
@@ -77,7 +77,7 @@ struct Campaign {
 
 #[actix_web::test]
 async fn whatever_is_acknowledged_survives_kills_and_reaches_line_once_and_in_order() {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut campaign = Campaign::begin("push_only").await;
 
     campaign.kill_until(Campaign::has_enough).await;
@@ -86,7 +86,7 @@ async fn whatever_is_acknowledged_survives_kills_and_reaches_line_once_and_in_or
 
     let tally = campaign.tally(faults);
     let report = campaign.report(&lists);
-    print(&format!("crash: seed {}, {:.1?}, {tally}, {report}", campaign.seed, begun.elapsed()));
+    print(&format!("crash: seed {}, {:.1?}, {tally}, {report}", campaign.seed, started.elapsed()));
     assert_eq!(report.findings(), NOTHING);
     assert_eq!(unknown(&lists), 0, "every push can be repeated");
     tally.require(campaign.floors);
@@ -94,7 +94,7 @@ async fn whatever_is_acknowledged_survives_kills_and_reaches_line_once_and_in_or
 
 #[actix_web::test]
 async fn replies_are_never_repeated_and_unclear_outcomes_are_reported() {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut campaign = Campaign::begin("prefer_reply").await;
 
     campaign.kill_until(Campaign::has_replied_enough).await;
@@ -107,7 +107,7 @@ async fn replies_are_never_repeated_and_unclear_outcomes_are_reported() {
     print(&format!(
         "crash: seed {}, {:.1?}, kills under load {kills}, replies {replies}, unknown {unknown}, {report}",
         campaign.seed,
-        begun.elapsed()
+        started.elapsed()
     ));
     assert_eq!(report.findings(), NOTHING);
     assert!(kills >= campaign.floors.kills && replies >= kills * REPLIES_PER_KILL, "too little happened");
@@ -124,7 +124,7 @@ impl Campaign {
         let installation = Installation::new(&line, mode);
         let users = (0..CHATS).map(|number| line.friend(&format!("user {number}"))).collect();
         let mut ledger = Ledger::default();
-        let (mut process, api) = installation.start_sound().await;
+        let (mut process, api) = installation.start_without_fault().await;
         let chats = open_chats(&api, users, &mut ledger, &line.platform).await;
         process.kill();
         line.platform.set_faults(faults());
@@ -138,12 +138,12 @@ impl Campaign {
     async fn kill_under_load(&mut self, round: u64) {
         let (mut process, api) = self.installation.start().await;
         let more = KILL_AFTER.0 + self.draw(KILL_AFTER.1);
-        let enough = self.ledger.borrow().answers + more;
+        let enough = self.ledger.borrow().responses + more;
         let later = Duration::from_micros(u64::try_from(self.draw(KILL_LATER_US)).expect("it is small"));
         let limit = Instant::now() + DRAIN_TIME_MAX;
         let (mut log, mut is_in_flight) = (Vec::new(), false);
         let kill = async {
-            while self.ledger.borrow().answers < enough && Instant::now() < limit {
+            while self.ledger.borrow().responses < enough && Instant::now() < limit {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             tokio::time::sleep(later).await;
@@ -293,5 +293,5 @@ fn asked_for(name: &str) -> Option<u64> {
 
 /// Bypasses the captured output of passing tests: how much was tested is part of the result.
 fn print(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("standard error takes a line");
+    writeln!(std::io::stderr(), "{line}").expect("standard error accepts a line");
 }

@@ -16,13 +16,13 @@ const FILES: f64 = 0.15;
 const EDITS: f64 = 0.15;
 
 /// The share of actions that unsend a message.
-const WITHDRAWALS: f64 = 0.1;
+const UNSENDS: f64 = 0.1;
 
 /// More than one chunk of a body, yet few enough bytes that many files fit between two kills.
 const FILE_BYTES_MAX: usize = 100_000;
 
 /// A message that a user wrote or sent.
-pub struct Said {
+pub struct UserMessage {
     /// The index of its chat.
     pub chat: usize,
     /// LINE's id.
@@ -38,7 +38,7 @@ pub struct Said {
 /// An event that LINE tried to deliver.
 pub struct Event {
     /// The index of the message it is about.
-    pub said: usize,
+    pub message: usize,
     /// The text from then on, unique to this event; `None` once it is unsent.
     pub text: Option<String>,
     /// Time of the event, in LINE's milliseconds.
@@ -52,7 +52,7 @@ pub struct Event {
 #[derive(Default)]
 pub struct People {
     /// All their messages.
-    pub said: Vec<Said>,
+    pub messages: Vec<UserMessage>,
     /// All events about these messages.
     pub events: Vec<Event>,
 }
@@ -60,12 +60,14 @@ pub struct People {
 impl People {
     /// The next action of a user in this chat; returns the index of its event.
     pub fn act(&mut self, (chat, user): (usize, &str), draw: &mut Generator, platform: &Platform) -> usize {
-        let earlier = draw.position(self.said.len()).filter(|said| !self.said[*said].is_unsent);
-        if let Some(said) = earlier.filter(|said| self.said[*said].file.is_none() && draw.occurs(EDITS)) {
-            return self.edit(said);
+        let earlier = draw.position(self.messages.len()).filter(|message| !self.messages[*message].is_unsent);
+        if let Some(message) =
+            earlier.filter(|message| self.messages[*message].file.is_none() && draw.occurs(EDITS))
+        {
+            return self.edit(message);
         }
-        if let Some(said) = earlier.filter(|_| draw.occurs(WITHDRAWALS)) {
-            return self.withdraw(said, platform);
+        if let Some(message) = earlier.filter(|_| draw.occurs(UNSENDS)) {
+            return self.unsend(message, platform);
         }
         if draw.occurs(FILES) {
             let size = 1 + draw.position(FILE_BYTES_MAX).expect("there is a size");
@@ -96,24 +98,24 @@ impl People {
 
     fn edit(&mut self, position: usize) -> usize {
         let text = self.next_text();
-        let said = &self.said[position];
-        let mut body = text_event(&said.user, &text);
+        let message = &self.messages[position];
+        let mut body = text_event(&message.user, &text);
         body["type"] = json!("messageEdited");
-        body["message"]["id"] = json!(said.line_id);
+        body["message"]["id"] = json!(message.line_id);
         self.change(position, Some(text), body)
     }
 
-    fn withdraw(&mut self, position: usize, platform: &Platform) -> usize {
-        let said = &mut self.said[position];
-        said.is_unsent = true;
+    fn unsend(&mut self, position: usize, platform: &Platform) -> usize {
+        let message = &mut self.messages[position];
+        message.is_unsent = true;
         platform.with(|state| {
-            if let Some(content) = state.contents.get_mut(&said.line_id) {
+            if let Some(content) = state.contents.get_mut(&message.line_id) {
                 content.readiness = Readiness::Unsent;
             }
         });
-        let mut body = text_event(&said.user, "");
+        let mut body = text_event(&message.user, "");
         body["type"] = json!("unsend");
-        body["unsend"] = json!({ "messageId": said.line_id });
+        body["unsend"] = json!({ "messageId": message.line_id });
         body["replyToken"].take();
         self.change(position, None, body)
     }
@@ -127,17 +129,17 @@ impl People {
     ) -> usize {
         let line_id = id_of(&body);
         let user = user.to_owned();
-        self.said.push(Said { chat, line_id, file, is_unsent: false, user, changed_at: 0 });
-        self.change(self.said.len() - 1, Some(text), body)
+        self.messages.push(UserMessage { chat, line_id, file, is_unsent: false, user, changed_at: 0 });
+        self.change(self.messages.len() - 1, Some(text), body)
     }
 
     /// An event about a message, later than all others about it.
     fn change(&mut self, position: usize, text: Option<String>, mut body: Value) -> usize {
-        let said = &mut self.said[position];
-        let at = Timestamp::now().as_milliseconds().max(said.changed_at + 1);
-        said.changed_at = at;
+        let message = &mut self.messages[position];
+        let at = Timestamp::now().as_milliseconds().max(message.changed_at + 1);
+        message.changed_at = at;
         body["timestamp"] = json!(at);
-        self.events.push(Event { said: position, text, at, acknowledged: false, body });
+        self.events.push(Event { message: position, text, at, acknowledged: false, body });
         self.events.len() - 1
     }
 

@@ -18,8 +18,8 @@ use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::answer::Answer;
 use crate::harness::line::Line;
+use crate::harness::response::Response;
 use crate::harness::server::{KEY, token_of};
 
 /// The fault of a program built with one, see `config::seeded`: the tests must fail with each.
@@ -32,7 +32,7 @@ const START_TIME_MAX: Duration = Duration::from_mins(1);
 const STOP_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// A killed server does not respond, and a client must not wait for it.
-const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
+const RESPONSE_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// The maximum size of a file in a campaign.
 const FILE_BYTES_MAX: usize = 1 << 20;
@@ -105,7 +105,7 @@ impl Installation {
     }
 
     /// The same without a fault, for data that must exist before the test.
-    pub async fn start_sound(&self) -> (Process, Api) {
+    pub async fn start_without_fault(&self) -> (Process, Api) {
         self.start_with(None).await
     }
 
@@ -120,11 +120,11 @@ impl Installation {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (tell, told) = channel();
+        let (sender, receiver) = channel();
         let lines = child.stderr.take().unwrap();
-        let log = std::thread::spawn(move || read_log(lines, &tell));
+        let log = std::thread::spawn(move || read_log(lines, &sender));
         let process = Process { child, log: Some(log) };
-        let url = told.recv_timeout(START_TIME_MAX).expect("the server says where it listens");
+        let url = receiver.recv_timeout(START_TIME_MAX).expect("the server says where it listens");
         let api = self.api(url);
         assert_eq!(api.get("/healthz").await.status, 200);
         (process, api)
@@ -132,7 +132,7 @@ impl Installation {
 
     fn api(&self, url: String) -> Api {
         Api {
-            client: Client::builder().timeout(ANSWER_TIME_MAX).disable_redirects().finish(),
+            client: Client::builder().timeout(RESPONSE_TIME_MAX).disable_redirects().finish(),
             url,
             token: token_of(self.customer),
             webhook_path: format!("/v1.0/conversation/accounts/{}", self.account),
@@ -231,8 +231,8 @@ impl Drop for Process {
 
 impl Api {
     /// The JSON that the customer reads at this path.
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::to(self.request(Method::GET, path).bearer_auth(&self.token), "").await
+    pub async fn get(&self, path: &str) -> Response {
+        Response::to(self.request(Method::GET, path).bearer_auth(&self.token), "").await
     }
 
     /// A whole file as served to the customer; `None` when it is not available.
@@ -244,26 +244,26 @@ impl Api {
     }
 
     /// Uploads an image.
-    pub async fn upload(&self, bytes: Vec<u8>) -> Result<Answer, String> {
+    pub async fn upload(&self, bytes: Vec<u8>) -> Result<Response, String> {
         let request = self.request(Method::POST, "/v1.0/medias").bearer_auth(&self.token);
-        Answer::if_any(request.content_type("image/jpeg"), bytes).await
+        Response::if_any(request.content_type("image/jpeg"), bytes).await
     }
 
     /// Sends a message, optionally waiting for LINE's first response.
-    pub async fn say(&self, conversation: &str, body: &Value, wait: bool) -> Result<Answer, String> {
+    pub async fn say(&self, conversation: &str, body: &Value, wait: bool) -> Result<Response, String> {
         let path = format!("/v1.0/conversations/{conversation}/messages");
         let request = self.request(Method::POST, &path).bearer_auth(&self.token);
         let request = request.content_type("application/json");
         let request = if wait { request } else { request.insert_header(("prefer", "respond-async")) };
-        Answer::if_any(request, body.to_string()).await
+        Response::if_any(request, body.to_string()).await
     }
 
     /// Delivers a webhook with these events, signed as LINE signs.
-    pub async fn webhook(&self, events: &[Value]) -> Result<Answer, String> {
+    pub async fn webhook(&self, events: &[Value]) -> Result<Response, String> {
         let body = json!({ "destination": self.bot, "events": events }).to_string();
         let signature = signature::sign(&self.secret, body.as_bytes());
         let request = self.request(Method::POST, &self.webhook_path);
-        Answer::if_any(request.insert_header((signature::HEADER, signature)), body).await
+        Response::if_any(request.insert_header((signature::HEADER, signature)), body).await
     }
 
     /// A whole list, newest first, read page by page.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::crash::listed::Listed;
 use crate::crash::load::{Chat, Ledger, Message};
-use crate::crash::said;
+use crate::crash::received;
 
 /// Maximum number of findings of one kind that are shown.
 const EXAMPLES_MAX: usize = 5;
@@ -69,7 +69,7 @@ impl Report {
             let messages = ledger.messages.iter().filter(|message| message.chat == position);
             let (ours, theirs): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|one| one.is_ours);
             report.compare_messages(messages, &ours, Executions::new(&texts));
-            said::compare(&mut report, &ledger.people, position, &theirs);
+            received::compare(&mut report, &ledger.people, position, &theirs);
         }
         report
     }
@@ -92,7 +92,7 @@ impl Report {
             ("events lost", &self.events_lost),
             ("events doubled", &self.events_doubled),
             ("misread", &self.misread),
-            ("withdrawn and kept", &self.kept),
+            ("unsent and listed", &self.kept),
             ("files wrong", &self.files_wrong),
             ("violations", &self.violations),
             ("refusals", &self.refusals),
@@ -192,11 +192,11 @@ pub fn long_messages(platform: &Platform) -> usize {
 /// The text of a request: its bubbles joined.
 fn text_of(executed: &Executed) -> String {
     let bubbles = executed.body["messages"].as_array().unwrap();
-    bubbles.iter().map(said_by).collect()
+    bubbles.iter().map(text_of_bubble).collect()
 }
 
 /// A text, or the path of an image, regardless of the server's port.
-fn said_by(bubble: &Value) -> String {
+fn text_of_bubble(bubble: &Value) -> String {
     bubble["text"].as_str().map_or_else(
         || {
             let address = bubble["originalContentUrl"].as_str().unwrap();

@@ -56,7 +56,7 @@ pub struct Tally {
     attempted_events: usize,
     copies: usize,
     long: usize,
-    said: [(&'static str, usize); 4],
+    actions: [(&'static str, usize); 4],
     conflicts: usize,
     faults: Vec<(FaultKind, u32)>,
 }
@@ -72,7 +72,7 @@ impl Tally {
             attempted_events: ledger.people.events.len(),
             copies: ledger.copies,
             long: long_messages(platform),
-            said: said(ledger),
+            actions: actions(ledger),
             conflicts: platform.requests().iter().filter(|request| request.status == Some(409)).count(),
             faults,
         }
@@ -92,8 +92,8 @@ impl Tally {
             ("errors and resets before the execution", unexecuted, floors.others()),
             ("attempts after an execution", self.conflicts, floors.conflicts()),
         ];
-        let said = self.said.map(|(name, count)| (name, count, floors.others()));
-        for (name, count, floor) in counts.into_iter().chain(said) {
+        let actions = self.actions.map(|(name, count)| (name, count, floors.others()));
+        for (name, count, floor) in counts.into_iter().chain(actions) {
             assert!(count >= floor, "{name}: {count} is too little, {floor} are needed");
         }
     }
@@ -114,22 +114,22 @@ impl fmt::Display for Tally {
         )?;
         write!(formatter, " ({long} in two requests), acknowledged events {events} of {attempted_events}")?;
         write!(formatter, " (webhooks with copies {copies}")?;
-        self.said.iter().try_for_each(|(name, count)| write!(formatter, ", {name} {count}"))?;
-        write!(formatter, "), answered by 409 {}, faults", self.conflicts)?;
+        self.actions.iter().try_for_each(|(name, count)| write!(formatter, ", {name} {count}"))?;
+        write!(formatter, "), 409 responses {}, faults", self.conflicts)?;
         self.faults.iter().try_for_each(|(kind, count)| write!(formatter, " {kind:?} {count}"))
     }
 }
 
 /// The accepted messages that are not plain text.
-fn said(ledger: &Ledger) -> [(&'static str, usize); 4] {
-    let said = &ledger.people.said;
+fn actions(ledger: &Ledger) -> [(&'static str, usize); 4] {
+    let messages = &ledger.people.messages;
     let count = |is_counted: &dyn Fn(&Event) -> bool| {
         ledger.people.events.iter().filter(|event| event.acknowledged && is_counted(event)).count()
     };
     [
-        ("files", count(&|event| event.text.is_some() && said[event.said].file.is_some())),
+        ("files", count(&|event| event.text.is_some() && messages[event.message].file.is_some())),
         ("edits", count(&Event::is_edit)),
-        ("withdrawals", count(&|event| event.text.is_none())),
+        ("unsends", count(&|event| event.text.is_none())),
         ("uploads", ledger.uploads.len()),
     ]
 }

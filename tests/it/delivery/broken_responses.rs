@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::external_server::Somebody;
+use crate::harness::external_server::ExternalServer;
 use crate::harness::server::{TestServer, text_event};
 use crate::harness::{eventually, eventually_is};
 use crate::media::{names, newest};
@@ -41,20 +41,20 @@ fn parts() -> Vec<String> {
 }
 
 /// A server whose LINE has this content: the first response for each message, then the second.
-fn with_content(first: Vec<String>, second: String) -> (TestServer, Somebody) {
-    let content = Somebody::answering(move |requests| {
+fn with_content(first: Vec<String>, second: String) -> (TestServer, ExternalServer) {
+    let content = ExternalServer::responding(move |requests| {
         let newest = requests.last().unwrap();
         let line = newest.lines().next();
         let again = requests.iter().filter(|request| request.lines().next() == line).count() > 1;
         let number: usize = newest.split('/').nth(4).unwrap().parse().unwrap();
-        let answer = if newest.contains("/preview") {
+        let response = if newest.contains("/preview") {
             ""
         } else if again {
             &second
         } else {
             &first[number]
         };
-        answer.as_bytes().to_vec()
+        response.as_bytes().to_vec()
     });
     let url = content.url.parse().unwrap();
     (TestServer::start_with(|config| config.line.data_base = url), content)
@@ -138,10 +138,10 @@ async fn a_truncated_response_from_line_is_unclear_and_the_push_is_repeated_unde
         closing.clone(),
         closing + &SENT[..20],
     ] {
-        let line = Somebody::answering(move |requests| {
+        let line = ExternalServer::responding(move |requests| {
             let pushes = requests.iter().filter(|request| request.contains("/message/push ")).count();
-            let answer = if pushes == 1 { cut.clone() } else { format!("{EARLY}{}", sized(SENT)) };
-            answer.into_bytes()
+            let response = if pushes == 1 { cut.clone() } else { format!("{EARLY}{}", sized(SENT)) };
+            response.into_bytes()
         });
         let url = line.url.parse().unwrap();
         let server = TestServer::start_with(|config| config.line.api_base = url);
@@ -172,7 +172,7 @@ async fn a_receiver_accepts_an_event_with_its_final_response_whatever_came_befor
         format!("HTTP/1.1 102 Processing\r\n\r\n{}", status(204)),
     ] {
         let receiver = Receiver::start();
-        receiver.answer(move |_| Some(whole.clone()));
+        receiver.respond(move |_| Some(whole.clone()));
         let server = start(&receiver);
 
         write(&server, &server.user("Alice"), "hello").await;
@@ -185,7 +185,7 @@ async fn a_receiver_accepts_an_event_with_its_final_response_whatever_came_befor
 async fn an_event_is_delivered_again_when_the_receiver_cuts_its_response() {
     for cut in [format!("{EARLY}{}", in_chunks("ok")), sized("ok").replace("ok", "o"), EARLY.to_owned()] {
         let receiver = Receiver::start();
-        receiver.answer(move |call| (call.json()["type"] == "conversation_created").then(|| cut.clone()));
+        receiver.respond(move |call| (call.json()["type"] == "conversation_created").then(|| cut.clone()));
         let server = start(&receiver);
 
         write(&server, &server.user("Alice"), "hello").await;

@@ -15,8 +15,8 @@ use kaiwa::store::outbox::lanes::LineOutbox;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::eventually_is;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 
 const PUSH: &str = "/v2/bot/message/push";
@@ -25,8 +25,9 @@ const PUSH: &str = "/v2/bot/message/push";
 async fn post(server: &TestServer, conversation: &str, text: &str) -> String {
     let path = format!("/v1.0/conversations/{conversation}/messages");
     let request = server.request(Method::POST, &path).insert_header(("Prefer", "respond-async"));
-    let answer = Answer::to(request.content_type("application/json"), json!({ "text": text }).to_string());
-    answer.await.json()["id"].as_str().unwrap().to_owned()
+    let response =
+        Response::to(request.content_type("application/json"), json!({ "text": text }).to_string());
+    response.await.json()["id"].as_str().unwrap().to_owned()
 }
 
 async fn message(server: &TestServer, conversation: &str, id: &str) -> Value {
@@ -47,7 +48,7 @@ async fn another_account(server: &TestServer, users: usize) {
     let request = server
         .anonymous(Method::POST, &format!("/v1.0/conversation/accounts/{}", account["id"].as_str().unwrap()));
     let signature = signature::sign(&channel.secret, body.as_bytes());
-    assert_eq!(Answer::to(request.insert_header((signature::HEADER, signature)), body).await.status, 200);
+    assert_eq!(Response::to(request.insert_header((signature::HEADER, signature)), body).await.status, 200);
 }
 
 #[actix_web::test]

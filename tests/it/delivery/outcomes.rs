@@ -7,7 +7,7 @@ use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 use crate::harness::{PATIENCE, eventually, eventually_is};
 
@@ -24,10 +24,10 @@ async fn with_conversation() -> (TestServer, String, String) {
 async fn post(server: &TestServer, conversation: &str, text: &str) -> String {
     let path = format!("/v1.0/conversations/{conversation}/messages");
     let request = server.request(Method::POST, &path).insert_header(("Prefer", "respond-async"));
-    let answer =
-        Answer::to(request.content_type("application/json"), json!({ "text": text }).to_string()).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()["id"].as_str().unwrap().to_owned()
+    let response =
+        Response::to(request.content_type("application/json"), json!({ "text": text }).to_string()).await;
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()["id"].as_str().unwrap().to_owned()
 }
 
 async fn message(server: &TestServer, conversation: &str, id: &str) -> Value {
@@ -149,7 +149,7 @@ async fn an_exhausted_quota_suspends_the_account_and_a_probe_resumes_it() {
     server.advance(Duration::from_mins(61));
     eventually(|| pushes(&server).len() == 2).await;
     eventually_is(true, async || suspended(&server).await["until"].as_str() > until.as_str()).await;
-    assert_eq!(pushes(&server).len(), 2, "one probe, and nobody else");
+    assert_eq!(pushes(&server).len(), 2, "one probe, and no other");
     server.line.platform.set_quota(Some(1_000), 10);
     server.advance(Duration::from_mins(61));
     eventually_is("sent".to_owned(), async || status(&server, &other, &second).await).await;
@@ -297,13 +297,13 @@ async fn a_stopping_server_responds_to_waiting_callers_and_accepts_no_new_ones()
     server.set_faults(&json!([{ "path": PUSH, "kind": "slow", "delay_ms": 400 }]));
     let path = format!("/v1.0/conversations/{conversation}/messages");
     let request = server.request(Method::POST, &path).content_type("application/json");
-    let waiting = actix_web::rt::spawn(Answer::to(request, r#"{"text":"just in time"}"#));
+    let waiting = actix_web::rt::spawn(Response::to(request, r#"{"text":"just in time"}"#));
     eventually(|| !pushes(&server).is_empty()).await;
 
     server.stop();
 
-    let answer = waiting.await.unwrap();
-    assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("sent")));
+    let response = waiting.await.unwrap();
+    assert_eq!((response.status, &response.json()["status"]), (200, &json!("sent")));
     assert_eq!(server.executed(&user), ["just in time"]);
     assert!(server.anonymous(Method::GET, "/healthz").send().await.is_err());
 }
@@ -343,10 +343,10 @@ async fn second_account(server: &TestServer) -> SecondAccount<'_> {
     let channel = server.line.platform.channel();
     let body = json!({ "type": "line", "secret": channel.secret.expose(), "token": channel.token.expose() });
     let request = server.request_of(customer, Method::POST, "/v1.0/conversation_accounts");
-    let account = Answer::to(request.content_type("application/json"), body.to_string()).await.json();
+    let account = Response::to(request.content_type("application/json"), body.to_string()).await.json();
     server.line.platform.set_webhook(account["webhook_uri"].as_str().map(str::to_owned));
     kaiwa::sandbox::control::client::say(&server.line.url, "Quiet", "hello").await.unwrap();
-    let list = Answer::to(server.request_of(customer, Method::GET, "/v1.0/conversations"), "").await.json();
+    let list = Response::to(server.request_of(customer, Method::GET, "/v1.0/conversations"), "").await.json();
     let conversation = list["result"][0]["id"].as_str().unwrap().to_owned();
     SecondAccount { server, customer, conversation }
 }
@@ -356,7 +356,7 @@ impl SecondAccount<'_> {
         let path = format!("/v1.0/conversations/{}/messages", self.conversation);
         let request = self.server.request_of(self.customer, Method::POST, &path);
         let request = request.insert_header(("Prefer", "respond-async")).content_type("application/json");
-        assert_eq!(Answer::to(request, json!({ "text": text }).to_string()).await.status, 200);
+        assert_eq!(Response::to(request, json!({ "text": text }).to_string()).await.status, 200);
     }
 }
 

@@ -8,19 +8,19 @@ use kaiwa::model::accounts::account::DeliveryMode;
 use kaiwa::sandbox::control::client;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::eventually_is;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 
 const REPLY: &str = "/v2/bot/message/reply";
 const PUSH: &str = "/v2/bot/message/push";
 
 /// A server that prefers replies, and the conversation that Alice has just started.
-async fn answering() -> (TestServer, String) {
-    answering_with(|_| {}).await
+async fn replying() -> (TestServer, String) {
+    replying_with(|_| {}).await
 }
 
-async fn answering_with(change: impl FnOnce(&mut Config)) -> (TestServer, String) {
+async fn replying_with(change: impl FnOnce(&mut Config)) -> (TestServer, String) {
     let server = TestServer::start_with(|config| {
         config.accounts[0].delivery_mode = Some(DeliveryMode::PreferReply);
         change(config);
@@ -47,7 +47,7 @@ fn done(server: &TestServer) -> (usize, usize, Vec<String>) {
 
 #[actix_web::test]
 async fn thirty_replies_to_recent_messages_are_free() {
-    let (server, conversation) = answering().await;
+    let (server, conversation) = replying().await;
 
     for number in 0..30 {
         alice_writes(&server).await;
@@ -63,7 +63,7 @@ async fn thirty_replies_to_recent_messages_are_free() {
 
 #[actix_web::test]
 async fn one_message_of_the_user_allows_one_free_reply() {
-    let (server, conversation) = answering().await;
+    let (server, conversation) = replying().await;
 
     let first = server.say(&conversation, "free").await;
     let second = server.say(&conversation, "not free").await;
@@ -79,7 +79,7 @@ async fn one_message_of_the_user_allows_one_free_reply() {
 
 #[actix_web::test]
 async fn an_old_reply_token_is_not_used_and_a_refused_one_is_followed_by_a_push() {
-    let (server, conversation) = answering().await;
+    let (server, conversation) = replying().await;
     server.advance(Duration::from_secs(46));
     assert_eq!(server.say(&conversation, "late").await["cost"], 1);
     assert_eq!(requests(&server, REPLY), 0);
@@ -105,7 +105,7 @@ async fn a_reply_with_an_unclear_outcome_is_never_repeated() {
     for fault in ["lost", "status_after", "reset", "status", "html", "garbage", "timeout"] {
         // The timeout is short only for silent faults: regular responses may take their time.
         let timeout = Duration::from_secs(if fault == "timeout" { 2 } else { 30 });
-        let (server, conversation) = answering_with(|config| config.line.timeout = timeout).await;
+        let (server, conversation) = replying_with(|config| config.line.timeout = timeout).await;
         server.set_faults(&json!([{ "path": REPLY, "kind": fault, "execute": true, "count": 1 }]));
 
         let first = server.say(&conversation, "once at most").await;
@@ -139,7 +139,7 @@ async fn a_reply_with_an_unclear_outcome_is_never_repeated() {
 #[actix_web::test]
 async fn a_reply_that_was_certainly_not_sent_goes_out_as_a_push() {
     for (status, waits) in [(429, false), (401, true), (403, true)] {
-        let (server, conversation) = answering().await;
+        let (server, conversation) = replying().await;
         server.set_faults(&json!([{ "path": REPLY, "kind": "status", "status": status, "count": 1 }]));
 
         let sent = server.say(&conversation, "hi").await;
@@ -154,7 +154,7 @@ async fn a_reply_that_was_certainly_not_sent_goes_out_as_a_push() {
 
 #[actix_web::test]
 async fn a_reply_that_line_refuses_for_another_reason_fails() {
-    let (server, conversation) = answering().await;
+    let (server, conversation) = replying().await;
     server.set_faults(
         &json!([{ "path": REPLY, "kind": "status", "status": 400, "message": "no such thing", "count": 1 }]),
     );
@@ -167,7 +167,7 @@ async fn a_reply_that_line_refuses_for_another_reason_fails() {
 
 #[actix_web::test]
 async fn a_push_only_account_never_replies() {
-    let (server, conversation) = answering().await;
+    let (server, conversation) = replying().await;
     let account = format!("/v1.0/conversation_accounts/{}", server.account);
     let mode = async |body: Value| server.put(&account, &body).await.json()["delivery_mode"].clone();
 
@@ -185,7 +185,7 @@ async fn a_push_only_account_never_replies() {
 
 #[actix_web::test]
 async fn a_long_text_is_sent_as_a_reply_as_far_as_one_token_allows() {
-    let (server, conversation) = answering().await;
+    let (server, conversation) = replying().await;
 
     let long = server.say(&conversation, &format!("a{}b", "😀".repeat(12_499))).await;
 
@@ -252,7 +252,7 @@ async fn while_the_quota_is_exhausted_free_replies_go_out_and_one_push_is_the_pr
     assert_eq!((&free["status"], &free["cost"]), (&json!("sent"), &json!(0)));
     let path = format!("/v1.0/conversations/{bob}/messages");
     let request = server.request(Method::POST, &path).insert_header(("Prefer", "respond-async"));
-    let waiting = Answer::to(request.content_type("application/json"), r#"{"text":"waits too"}"#).await;
+    let waiting = Response::to(request.content_type("application/json"), r#"{"text":"waits too"}"#).await;
     assert_eq!(waiting.json()["status"], "sending");
     writes(&server, "Alice").await;
     eventually_is(vec!["waits".to_owned()], async || texts("Alice")).await;
@@ -277,7 +277,7 @@ async fn while_the_quota_is_exhausted_free_replies_go_out_and_one_push_is_the_pr
 
 #[actix_web::test]
 async fn a_reply_refused_while_the_quota_is_exhausted_waits_as_a_push() {
-    let (server, conversation) = answering().await;
+    let (server, conversation) = replying().await;
     server.line.platform.set_quota(Some(10), 10);
     server.advance(Duration::from_secs(46));
     assert_eq!(server.say(&conversation, "waits").await["status"], "sending");

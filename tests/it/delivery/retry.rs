@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
 use crate::harness::{eventually, eventually_is};
 
@@ -17,7 +17,7 @@ async fn with_conversation() -> (TestServer, String, String) {
     (server, user, conversation)
 }
 
-async fn retry(server: &TestServer, conversation: &str, id: &Value, body: &Value) -> Answer {
+async fn retry(server: &TestServer, conversation: &str, id: &Value, body: &Value) -> Response {
     let id = id.as_str().unwrap();
     server.post(&format!("/v1.0/conversations/{conversation}/messages/{id}/retry"), body).await
 }

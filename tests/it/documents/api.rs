@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::documents::markdown::{Document, blocks};
-use crate::documents::sandbox::{Running, answers};
+use crate::documents::sandbox::{Running, responses};
 use crate::documents::shell::Shell;
 use crate::harness::contract;
-use crate::media::uploads::picture;
+use crate::media::uploads::image;
 
 /// The schemas of the responses to the requests of each section, in order.
 const RESPONSES: [(&str, &[&str]); 10] = [
@@ -55,11 +55,11 @@ async fn the_requests_of_the_api_succeed_as_they_are_printed() {
     shell.set("TOKEN", &sandbox.word("token"));
     shell.set("ID", conversations[0]["id"].as_str().unwrap());
     shell.set("ACCOUNT", accounts["result"][0]["id"].as_str().unwrap());
-    std::fs::write(shell.path("menu.png"), picture(8)).unwrap();
+    std::fs::write(shell.path("menu.png"), image(8)).unwrap();
 
     for (section, schemas) in RESPONSES {
         let printed: String = document.section(section).iter().map(|commands| shell.run(commands)).collect();
-        check(section, &answers(&printed), schemas);
+        check(section, &responses(&printed), schemas);
     }
     document.finish();
 }

@@ -56,15 +56,15 @@ impl Drop for Running {
 }
 
 /// The JSON responses in this output.
-pub fn answers(printed: &str) -> Vec<Value> {
+pub fn responses(printed: &str) -> Vec<Value> {
     serde_json::Deserializer::from_str(printed).into_iter().map(Result::unwrap).collect()
 }
 
 /// The bot has accepted every webhook.
 #[track_caller]
-fn check_delivered(answers: &[Value], count: usize) {
-    let statuses: Vec<_> = answers.iter().filter_map(|answer| answer.get("status")).collect();
-    assert!(statuses.len() >= count && statuses.iter().all(|status| **status == 200), "{answers:?}");
+fn check_delivered(responses: &[Value], count: usize) {
+    let statuses: Vec<_> = responses.iter().filter_map(|response| response.get("status")).collect();
+    assert!(statuses.len() >= count && statuses.iter().all(|status| **status == 200), "{responses:?}");
 }
 
 #[actix_web::test]
@@ -77,9 +77,9 @@ async fn the_five_calls_of_the_readme_work() {
     shell.set("ID", alice["id"].as_str().unwrap());
 
     let [calls @ .., say] = &readme.section("Five calls")[..] else { panic!("there are commands") };
-    let answers: Vec<Value> = calls.iter().flat_map(|commands| answers(&shell.run(commands))).collect();
+    let responses: Vec<Value> = calls.iter().flat_map(|commands| responses(&shell.run(commands))).collect();
 
-    let [setup, list, detail, sent, messages] = &answers[..] else { panic!("five calls: {answers:?}") };
+    let [setup, list, detail, sent, messages] = &responses[..] else { panic!("five calls: {responses:?}") };
     assert_eq!(setup["result"][0]["test"]["success"], true);
     assert_eq!((&list["result"][0]["id"], &detail["id"]), (&alice["id"], &alice["id"]));
     assert_eq!((&sent["status"], &messages["result"][0]["id"]), (&json!("sent"), &sent["id"]));
@@ -97,7 +97,7 @@ async fn everything_in_the_sandbox_document_works() {
     let mut run = |section: &str| {
         let printed =
             document.section(section).iter().map(|commands| shell.run(commands)).collect::<String>();
-        answers(&printed)
+        responses(&printed)
     };
 
     assert!(run("").is_empty(), "where it is");
@@ -122,10 +122,10 @@ fn a_bot_of_your_own(document: &Document) {
     shell.run("LINE=http://127.0.0.1:8081\n");
 
     let commands = document.section("A bot of your own");
-    let answers = answers(&commands.iter().map(|commands| shell.run(commands)).collect::<String>());
+    let responses = responses(&commands.iter().map(|commands| shell.run(commands)).collect::<String>());
 
-    assert!(answers[0]["channel"]["secret"].is_string(), "{answers:?}");
-    assert_eq!(answers[1]["endpoint"], "http://127.0.0.1:3000/webhook");
+    assert!(responses[0]["channel"]["secret"].is_string(), "{responses:?}");
+    assert_eq!(responses[1]["endpoint"], "http://127.0.0.1:3000/webhook");
 }
 
 /// Sends the buttons that the document says the bot has sent.

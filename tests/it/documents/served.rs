@@ -68,7 +68,7 @@ impl Site {
     }
 
     /// Delivers a message from a user. Returns the conversation's id.
-    async fn hear(&self, serving: &Serving, token: &str, user: &str) -> String {
+    async fn receive(&self, serving: &Serving, token: &str, user: &str) -> String {
         let body =
             json!({ "destination": self.line.platform.bot().user_id, "events": [text_event(user, "hello")] });
         let body = body.to_string();
@@ -103,8 +103,8 @@ async fn a_server_is_configured_queried_and_cleaned_up_as_documented() {
     let examined = site.shell.run_to(&operations.sentence("kaiwa doctor"), 1);
     let failed: Vec<_> = examined.lines().filter(|line| line.starts_with("fail")).collect();
     assert!(failed.iter().all(|line| line.contains(" webhook")), "{failed:?}");
-    site.hear(&serving, token.trim(), USER).await;
-    let other = site.hear(&serving, token.trim(), &USER.replace("b9", "b8")).await;
+    site.receive(&serving, token.trim(), USER).await;
+    let other = site.receive(&serving, token.trim(), &USER.replace("b9", "b8")).await;
     stop(serving);
 
     site.shell.replace(CONVERSATION, &other);
@@ -124,7 +124,7 @@ async fn backups_are_made_verified_and_started_from() {
     let (mut site, backup) = (Site::new(), Document::read("docs/BACKUP.md"));
     let serving = site.serve();
     let token = site.shell.run(&site.readme.sentence("kaiwa token"));
-    site.hear(&serving, token.trim(), USER).await;
+    site.receive(&serving, token.trim(), USER).await;
 
     for section in ["Creating a backup", "Verifying a backup"] {
         backup.section(section).iter().for_each(|commands| drop(site.shell.run(commands)));

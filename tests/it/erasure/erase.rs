@@ -42,7 +42,7 @@ fn run(server: &TestServer, arguments: &[&str]) -> Output {
 }
 
 pub fn printed(output: &Output) -> Value {
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("private"), "what was erased is told");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("private"), "the erased text is printed");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -81,8 +81,8 @@ async fn alice_and_bob(server: &TestServer) -> (String, String) {
 async fn nothing_of_an_erased_person_is_left_in_any_byte_and_others_keep_theirs() {
     let mut server = TestServer::start();
     let mark = noise(7, 64);
-    let picture = [JPEG, &noise(1, 100_000), &mark, &noise(2, 100_000)].concat();
-    let sent = send(&server, "image", picture).await;
+    let image = [JPEG, &noise(1, 100_000), &mark, &noise(2, 100_000)].concat();
+    let sent = send(&server, "image", image).await;
     media_once(&server, "stored").await;
     let (alice, conversation) = alice_and_bob(&server).await;
     assert_eq!(names(&server).len(), 2);
@@ -90,14 +90,14 @@ async fn nothing_of_an_erased_person_is_left_in_any_byte_and_others_keep_theirs(
     let first = erase(&mut server, &["--user", &sent.user]).await;
     let output = erase(&mut server, &["--user", &alice]).await;
 
-    let told = printed(&output);
-    assert!(output.status.success(), "{told}");
+    let report = printed(&output);
+    assert!(output.status.success(), "{report}");
     assert_eq!(printed(&first)["files"], 1);
     assert_eq!(
-        (&told["conversations"], &told["messages"], &told["left"]),
+        (&report["conversations"], &report["messages"], &report["left"]),
         (&json!(1), &json!(4), &json!([]))
     );
-    assert!(told["elsewhere"].as_u64().unwrap() <= 4, "what Bob says as well: {told}");
+    assert!(report["elsewhere"].as_u64().unwrap() <= 4, "texts that Bob wrote too: {report}");
     for word in [&alice, &conversation, "private", "Accounting", &sent.user, r"\uD83D", "😀"] {
         assert!(!holds(server.folder(), word.as_bytes()), "{word}");
     }
@@ -110,9 +110,9 @@ async fn nothing_of_an_erased_person_is_left_in_any_byte_and_others_keep_theirs(
     names.sort_unstable();
     assert_eq!(names.len(), 2, "Bob's and the group's");
     let beside = run(&server, &["--user", &alice]);
-    assert_eq!(beside.status.code(), Some(1), "there is nothing of it for the running server either");
+    assert_eq!(beside.status.code(), Some(1), "nothing is left for the running server either");
     let unknown = erase(&mut server, &["--user", &alice]).await;
-    assert_eq!(unknown.status.code(), Some(1), "there is nothing of it any more");
+    assert_eq!(unknown.status.code(), Some(1), "nothing of it is left");
 }
 
 #[actix_web::test]
@@ -124,10 +124,13 @@ async fn a_late_redelivery_does_not_bring_back_an_erased_conversation() {
 
     let output = erase(&mut server, &["--conversation", &conversation]).await;
 
-    let told = printed(&output);
-    assert!(output.status.success(), "{told}");
+    let report = printed(&output);
+    assert!(output.status.success(), "{report}");
     assert!(!holds(server.folder(), conversation.as_bytes()) && !holds(server.folder(), b"private text"));
-    assert!(holds(server.folder(), alice.as_bytes()), "what she said in the group is another conversation");
+    assert!(
+        holds(server.folder(), alice.as_bytes()),
+        "her messages in the group belong to another conversation"
+    );
     assert!(holds(server.folder(), b"Alice is private too"));
     server.restart();
     server.webhook(&[event]).await;
@@ -200,8 +203,8 @@ async fn an_erased_person_is_no_longer_quoted_or_mentioned_by_others() {
 
     let output = erase(&mut server, &["--user", &alice]).await;
 
-    let told = printed(&output);
-    assert_eq!((output.status.success(), &told["left"]), (true, &json!([])), "{told}");
+    let report = printed(&output);
+    assert_eq!((output.status.success(), &report["left"]), (true, &json!([])), "{report}");
     for word in [alice.as_str(), hers["message"]["id"].as_str().unwrap(), "private"] {
         assert!(!holds(server.folder(), word.as_bytes()), "{word}");
     }
@@ -239,8 +242,8 @@ async fn a_mention_in_a_message_that_was_not_sent_is_erased_too() {
 
     let output = erase(&mut server, &["--user", &alice]).await;
 
-    let told = printed(&output);
-    assert_eq!((output.status.success(), &told["left"]), (true, &json!([])), "{told}");
+    let report = printed(&output);
+    assert_eq!((output.status.success(), &report["left"]), (true, &json!([])), "{report}");
     assert!(!holds(server.folder(), alice.as_bytes()));
     server.set_faults(&json!([]));
     server.restart();
@@ -272,9 +275,9 @@ async fn a_group_member_without_messages_is_erased_too() {
 
     let output = erase(&mut server, &["--user", &alice]).await;
 
-    let told = printed(&output);
+    let report = printed(&output);
     assert_eq!(
-        (&told["conversations"], &told["messages"], &told["left"]),
+        (&report["conversations"], &report["messages"], &report["left"]),
         (&json!(0), &json!(0), &json!([]))
     );
     assert!(!holds(server.folder(), alice.as_bytes()) && !holds(server.folder(), b"Accounting"));

@@ -34,7 +34,7 @@ async fn expired_messages_go_with_their_files_deliveries_and_raw_events_and_the_
         server.webhook(&[text_event(&server.user("Alice"), &format!("old {number}"))]).await;
     }
     assert_eq!(server.say(&conversation, "an old answer").await["status"], "sent");
-    let newest = json!({ "text": "still under way" });
+    let newest = json!({ "text": "still in flight" });
     server.set_faults(&json!([{ "kind": "stall", "path": "/v2/bot/message/push" }]));
     let waiting = server.post(&format!("/v1.0/conversations/{conversation}/messages"), &newest).await.json();
     assert_eq!(waiting["status"], "sending");
@@ -56,7 +56,7 @@ async fn expired_messages_go_with_their_files_deliveries_and_raw_events_and_the_
         "what it quotes is gone"
     );
     let texts: Vec<_> = texts.iter().map(|message| message["text"].as_str().unwrap()).collect();
-    assert_eq!(texts, ["younger", "still under way"]);
+    assert_eq!(texts, ["younger", "still in flight"]);
     eventually(|| names(&server).is_empty()).await;
     eventually(|| server.value::<i64>("SELECT count(*) FROM medias") == 0).await;
     assert_eq!(server.value::<i64>("SELECT count(*) FROM webhook_events WHERE body IS NOT NULL"), 1);
@@ -77,7 +77,7 @@ async fn media_once_listed(server: &TestServer, conversation: &str) {
 
 #[actix_web::test]
 async fn a_customer_can_have_its_own_retention_and_zero_means_forever() {
-    for (default, own, kept) in
+    for (default, own, remaining) in
         [(0, None, 1), (10, None, 0), (10, Some(0), 1), (0, Some(10), 0), (10, Some(99), 1)]
     {
         let server = TestServer::start_with(|config| config.customers[0].message_days = own);
@@ -90,9 +90,9 @@ async fn a_customer_can_have_its_own_retention_and_zero_means_forever() {
         )
         .await;
 
-        assert_eq!(server.messages(&conversation).await.len(), kept, "{default} {own:?}");
+        assert_eq!(server.messages(&conversation).await.len(), remaining, "{default} {own:?}");
         let bodies = "SELECT count(*) FROM webhook_events WHERE body IS NOT NULL";
-        assert_eq!(server.value::<i64>(bodies), i64::try_from(kept).unwrap());
+        assert_eq!(server.value::<i64>(bodies), i64::try_from(remaining).unwrap());
     }
 }
 

@@ -9,8 +9,8 @@ use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::feed::{Event, Feed};
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event, token_of};
 use crate::harness::{PATIENCE, eventually};
 
@@ -31,8 +31,8 @@ fn texts(events: &[Event]) -> Vec<&str> {
 }
 
 async fn refused(server: &TestServer, query: &str) -> (u16, String) {
-    let answer = server.get(&format!("/v1.0/events{query}")).await;
-    (answer.status, answer.reason())
+    let response = server.get(&format!("/v1.0/events{query}")).await;
+    (response.status, response.reason())
 }
 
 fn with_heartbeats() -> TestServer {
@@ -44,9 +44,9 @@ async fn write(server: &TestServer, user: &str, text: &str) {
 }
 
 async fn ticket(server: &TestServer) -> Value {
-    let answer = server.post("/v1.0/events/tickets", &json!({})).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
+    let response = server.post("/v1.0/events/tickets", &json!({})).await;
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()
 }
 
 #[actix_web::test]
@@ -56,24 +56,27 @@ async fn events_arrive_in_order_as_the_api_shows_them() {
 
     let conversation = server.conversation_with(&server.user("Alice")).await;
     let named = |event: &Event| event.body["data"]["participants"][1]["target_name"] == "Alice";
-    let begun = feed.until(named).await;
+    let first = feed.until(named).await;
     let sent = server.say(&conversation, "a text\nof two lines").await;
-    let said = feed.take(2).await;
+    let sent_events = feed.take(2).await;
     let path = format!("/v1.0/conversations/{conversation}");
     server.put(&path, &json!({ "name": "renamed" })).await;
     let renamed = feed.next().await;
 
-    let kinds: Vec<_> = begun.iter().map(|event| event.kind.as_str()).collect();
+    let kinds: Vec<_> = first.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["conversation_created", CREATED, "conversation_updated"]);
-    assert_eq!(begun[1].body["data"]["status"], "received");
-    assert_eq!((said[0].kind.as_str(), &said[0].body["data"]["status"]), (CREATED, &json!("sending")));
-    assert_eq!((said[1].kind.as_str(), &said[1].body["data"]), (UPDATED, &sent));
+    assert_eq!(first[1].body["data"]["status"], "received");
+    assert_eq!(
+        (sent_events[0].kind.as_str(), &sent_events[0].body["data"]["status"]),
+        (CREATED, &json!("sending"))
+    );
+    assert_eq!((sent_events[1].kind.as_str(), &sent_events[1].body["data"]), (UPDATED, &sent));
     assert_eq!(renamed.body["data"], server.get(&path).await.json());
     assert_eq!(renamed.body["type"], "conversation_updated");
     assert_eq!(renamed.body["timestamp"], renamed.body["data"]["tm_update"]);
     let keys: Vec<_> = renamed.body.as_object().unwrap().keys().collect();
     assert_eq!(keys.len(), 3, "{keys:?}");
-    assert_in_order(&[begun, said, vec![renamed]].concat());
+    assert_in_order(&[first, sent_events, vec![renamed]].concat());
 }
 
 #[actix_web::test]
@@ -130,8 +133,8 @@ async fn a_reader_can_filter_by_conversation_and_event_type() {
     server.put(&format!("/v1.0/conversations/{of_alice}"), &json!({ "name": "renamed" })).await;
     write(&server, &alice, "from Alice").await;
 
-    let heard = one.next().await;
-    assert_eq!((heard.kind.as_str(), heard.text()), (CREATED, "from Alice"));
+    let event = one.next().await;
+    assert_eq!((event.kind.as_str(), event.text()), (CREATED, "from Alice"));
     assert_eq!(
         refused(&server, "?type=conversation_message_createt").await,
         (400, "INVALID_ARGUMENT".to_owned())
@@ -150,7 +153,7 @@ async fn a_customer_sees_no_events_of_another_customer() {
     let stranger = CustomerId::new(Timestamp::now());
     let ask = async |method: Method, path: &str, body: &str| {
         let request = server.request_of(stranger, method, path).content_type("application/json");
-        Answer::to(request, body.to_owned()).await
+        Response::to(request, body.to_owned()).await
     };
     assert_eq!(ask(Method::GET, "/v1.0/events", "").await.reason(), "CUSTOMER_NOT_FOUND");
     let account =
@@ -194,7 +197,7 @@ async fn a_ticket_opens_one_feed_of_its_customer_within_a_minute() {
     let user = server.user("Alice");
     let (first, late) = (ticket(&server).await, ticket(&server).await);
     let path = |ticket: &Value| format!("/v1.0/events?ticket={}", ticket["ticket"].as_str().unwrap());
-    let knock = async |path: &str| Answer::to(server.anonymous(Method::GET, path), "").await;
+    let knock = async |path: &str| Response::to(server.anonymous(Method::GET, path), "").await;
 
     let mut feed = Feed::of(server.anonymous(Method::GET, &path(&first))).await;
     write(&server, &user, "hello").await;
@@ -280,7 +283,7 @@ async fn a_reader_that_reads_nothing_is_disconnected_and_others_are_not() {
     eventually(|| server.shared().feeds.count() == 1).await;
     let mut taken = Vec::new();
     let ended = lazy.read_to_end(&mut taken);
-    assert!(taken.len() < 12_000_000, "{} bytes were kept for it; {ended:?}", taken.len());
+    assert!(taken.len() < 12_000_000, "{} bytes were buffered for it; {ended:?}", taken.len());
     write(&server, &user, "afterwards").await;
     assert_eq!(lively.next().await.text(), "afterwards");
 }
@@ -332,9 +335,9 @@ async fn the_content_of_an_unsent_message_is_no_longer_in_the_feed() {
     server.webhook(&[unsend]).await;
 
     let mut feed = Feed::open(&server, &format!("?last_event_id=0&type={CREATED},{UPDATED}")).await;
-    let told = feed.take(2).await;
+    let updates = feed.take(2).await;
 
-    assert_eq!(told.iter().map(Event::text).collect::<Vec<_>>(), ["", ""]);
-    assert_eq!(told[0].body["data"], told[1].body["data"], "both show it as it is now");
-    assert_ne!(told[0].body["data"]["tm_delete"], "9999-01-01 00:00:00.000000");
+    assert_eq!(updates.iter().map(Event::text).collect::<Vec<_>>(), ["", ""]);
+    assert_eq!(updates[0].body["data"], updates[1].body["data"], "both show its current state");
+    assert_ne!(updates[0].body["data"]["tm_delete"], "9999-01-01 00:00:00.000000");
 }

@@ -10,8 +10,8 @@ use kaiwa::model::secret::Secret;
 use kaiwa::runtime::bearer::{Bearer, sign};
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::feed::{Event, Feed};
+use crate::harness::response::Response;
 use crate::harness::server::{KEY, TestServer, text_event};
 
 /// A token of the server's customer that is valid for this long by the server's clock.
@@ -26,7 +26,7 @@ async fn feed_by(server: &TestServer, token: &str) -> Feed {
 
 async fn ticket_by(server: &TestServer, token: &str) -> Value {
     let request = server.anonymous(Method::POST, "/v1.0/events/tickets").bearer_auth(token);
-    Answer::to(request, "").await.json()
+    Response::to(request, "").await.json()
 }
 
 #[actix_web::test]
@@ -47,11 +47,11 @@ async fn a_feed_ends_when_its_token_expires_and_others_continue() {
 
     assert_eq!(before, ["conversation_created"; 2]);
     for feed in [&mut by_token, &mut by_ticket] {
-        let mut told = String::new();
+        let mut received = String::new();
         while let Some(block) = feed.block().await {
-            told.push_str(&block);
+            received.push_str(&block);
         }
-        assert!(!told.contains("after"), "nothing is told beyond the token: {told}");
+        assert!(!received.contains("after"), "no event after the token has expired: {received}");
     }
     lasting.until(|event| event.text() == "after").await;
 }
@@ -72,7 +72,7 @@ async fn a_ticket_expires_with_the_token_that_requested_it() {
     server.clock.advance(Duration::from_secs(30));
 
     let path = format!("/v1.0/events?ticket={}", ticket["ticket"].as_str().unwrap());
-    let late = Answer::to(server.anonymous(Method::GET, &path), "").await;
+    let late = Response::to(server.anonymous(Method::GET, &path), "").await;
 
     assert_eq!((late.status, late.reason().as_str()), (401, "INVALID_CREDENTIALS"));
 }
@@ -117,14 +117,14 @@ fn say_to(address: SocketAddr, head: &str, until: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
-    let (mut answer, mut bytes) = (String::new(), [0; 4_096]);
-    while !answer.contains(until) {
+    let (mut response, mut bytes) = (String::new(), [0; 4_096]);
+    while !response.contains(until) {
         match stream.read(&mut bytes).unwrap() {
             0 => break,
-            count => answer.push_str(std::str::from_utf8(&bytes[..count]).unwrap()),
+            count => response.push_str(std::str::from_utf8(&bytes[..count]).unwrap()),
         }
     }
-    answer
+    response
 }
 
 #[actix_web::test]
@@ -136,16 +136,16 @@ async fn an_http_1_0_client_gets_no_chunks_and_reads_until_the_connection_closes
     };
 
     for rest in ["HTTP/1.0", "HTTP/1.0\r\nHost: a", "HTTP/1.0\r\nConnection: keep-alive"] {
-        let heard = feed(rest);
-        let (head, body) = heard.split_once("\r\n\r\n").unwrap();
+        let received = feed(rest);
+        let (head, body) = received.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("http/1.0 200"), "{head}");
         for framing in ["transfer-encoding", "content-length", "keep-alive"] {
-            assert!(!head.contains(framing), "the connection alone ends it: {head}");
+            assert!(!head.contains(framing), "only closing the connection ends it: {head}");
         }
         assert!(body.starts_with("retry: 1000\n"), "{body}");
     }
-    let heard = feed("HTTP/1.1\r\nHost: a");
-    assert!(heard.contains("transfer-encoding: chunked"), "{heard}");
+    let received = feed("HTTP/1.1\r\nHost: a");
+    assert!(received.contains("transfer-encoding: chunked"), "{received}");
 }
 
 #[actix_web::test]
@@ -163,8 +163,8 @@ async fn a_request_with_bare_line_feeds_is_rejected_everywhere() {
             "GET PATH HTTP/1.1\r\nHost: a\r\n\n",
             "\nGET PATH HTTP/1.1\r\nHost: a\r\n\r\n",
         ] {
-            let answer = ask(head);
-            assert!(answer.starts_with("HTTP/1.1 400"), "{path}, {head:?}: {answer}");
+            let response = ask(head);
+            assert!(response.starts_with("HTTP/1.1 400"), "{path}, {head:?}: {response}");
         }
         assert!(ask("\r\nGET PATH HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 200"), "{path}");
     }
@@ -185,11 +185,11 @@ async fn a_chunked_body_ending_with_bare_line_feeds_is_rejected_at_once() {
         "2\r\nab\r\n0\r\n\n",
         "2\nab\r\n0\r\n\r\n",
     ] {
-        let begun = Instant::now();
+        let started = Instant::now();
         let request = format!("PUT {path} HTTP/1.1\r\n{headers}\r\n\r\n{chunks}");
-        let answer = say(&server, &request, "\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 400"), "{chunks:?}: {answer}");
-        assert!(begun.elapsed() < limit, "{chunks:?}");
+        let response = say(&server, &request, "\r\n\r\n");
+        assert!(response.starts_with("HTTP/1.1 400"), "{chunks:?}: {response}");
+        assert!(started.elapsed() < limit, "{chunks:?}");
     }
 }
 
@@ -200,12 +200,12 @@ async fn a_head_request_to_the_feed_takes_no_slot_and_uses_up_no_ticket() {
     let path = format!("/v1.0/events?ticket={}", ticket["ticket"].as_str().unwrap());
 
     for _ in 0..3 {
-        let looked = Answer::to(server.anonymous(Method::HEAD, &path), "").await;
+        let looked = Response::to(server.anonymous(Method::HEAD, &path), "").await;
         assert_eq!((looked.status, looked.header("content-type")), (200, "text/event-stream"));
         assert_eq!(looked.text, "");
     }
     assert_eq!(server.shared().feeds.count(), 0);
     let _feed = Feed::of(server.anonymous(Method::GET, &path)).await;
-    let full = Answer::to(server.request(Method::HEAD, "/v1.0/events"), "").await;
-    assert_eq!(full.status, 429, "as GET answers");
+    let full = Response::to(server.request(Method::HEAD, "/v1.0/events"), "").await;
+    assert_eq!(full.status, 429, "like GET");
 }

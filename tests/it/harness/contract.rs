@@ -10,7 +10,7 @@ use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 
 /// The document as it is checked in.
 pub const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/openapi/document.json"));
@@ -45,34 +45,35 @@ struct Contract {
 }
 
 /// Checks a response against the document. Paths that it does not have belong to other servers and pass.
-pub fn check(asked: &Asked, answer: &Answer) -> Result<(), String> {
+pub fn check(asked: &Asked, response: &Response) -> Result<(), String> {
     // A malformed request ends in the HTTP layer, which responds without a body.
-    let is_bare = answer.header("x-request-id").is_empty() && answer.text.is_empty();
+    let is_bare = response.header("x-request-id").is_empty() && response.text.is_empty();
     let Some((path, item)) = template(asked.url.path()).filter(|_| !is_bare) else { return Ok(()) };
     // The response of a server with a base path to requests outside of it.
-    if answer.status == 404 && answer.text.contains("ROUTE_NOT_FOUND") {
-        return check_error(answer);
+    if response.status == 404 && response.text.contains("ROUTE_NOT_FOUND") {
+        return check_error(response);
     }
     // `HEAD` responds like `GET` without the body, so that only the status can be checked.
     if asked.method == Method::HEAD && item.get("head").is_none() {
         let is_described =
-            item.get("get").is_some_and(|get| get["responses"].get(answer.status.to_string()).is_some());
-        let is_fit = answer.text.is_empty() && (is_described || answer.status == 405);
-        return if is_fit { Ok(()) } else { Err(format!("HEAD {path} {} is not as GET", answer.status)) };
+            item.get("get").is_some_and(|get| get["responses"].get(response.status.to_string()).is_some());
+        let is_fit = response.text.is_empty() && (is_described || response.status == 405);
+        return if is_fit { Ok(()) } else { Err(format!("HEAD {path} {} is not as GET", response.status)) };
     }
     let method = asked.method.as_str().to_lowercase();
-    let place = format!("{} {path} {}", asked.method, answer.status);
+    let place = format!("{} {path} {}", asked.method, response.status);
     let Some(operation) = item.get(&method) else {
-        let is_refused = [405, 415, 429].contains(&answer.status);
-        return if is_refused { check_error(answer) } else { Err(format!("{place}: no such operation")) };
+        let is_refused = [405, 415, 429].contains(&response.status);
+        return if is_refused { check_error(response) } else { Err(format!("{place}: no such operation")) };
     };
     let pointer = format!("/paths/{}/{method}", escape(path));
-    let found = &operation["responses"][answer.status.to_string()];
-    let (pointer_of_answer, described) = resolve(&format!("{pointer}/responses/{}", answer.status), found)
-        .ok_or(format!("{place} is not described"))?;
-    check_headers(described, &answer.headers).map_err(|reason| format!("{place}: {reason}"))?;
-    check_body(&pointer_of_answer, described, answer).map_err(|reason| format!("{place}: {reason}"))?;
-    if (200..300).contains(&answer.status) {
+    let found = &operation["responses"][response.status.to_string()];
+    let (pointer_of_response, described) =
+        resolve(&format!("{pointer}/responses/{}", response.status), found)
+            .ok_or(format!("{place} is not described"))?;
+    check_headers(described, &response.headers).map_err(|reason| format!("{place}: {reason}"))?;
+    check_body(&pointer_of_response, described, response).map_err(|reason| format!("{place}: {reason}"))?;
+    if (200..300).contains(&response.status) {
         check_request(&pointer, operation, asked).map_err(|reason| format!("{place}: {reason}"))?;
     }
     Ok(())
@@ -128,9 +129,9 @@ pub fn resolve(pointer: &str, value: &'static Value) -> Option<(String, &'static
 
 /// Whether the value fits the schema at this pointer.
 pub fn validate(pointer: &str, value: &Value) -> Result<(), String> {
-    let (tell, told) = channel();
-    JUDGE.send((pointer.to_owned(), value.clone(), tell)).unwrap();
-    told.recv().unwrap()
+    let (sender, receiver) = channel();
+    JUDGE.send((pointer.to_owned(), value.clone(), sender)).unwrap();
+    receiver.recv().unwrap()
 }
 
 /// A key, escaped as a part of a JSON pointer.
@@ -138,8 +139,8 @@ pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-fn check_error(answer: &Answer) -> Result<(), String> {
-    let body = serde_json::from_str(&answer.text).map_err(|error| format!("no JSON: {error}"))?;
+fn check_error(response: &Response) -> Result<(), String> {
+    let body = serde_json::from_str(&response.text).map_err(|error| format!("no JSON: {error}"))?;
     validate("/components/schemas/Error", &body)
 }
 
@@ -152,19 +153,23 @@ fn check_headers(described: &'static Value, headers: &HeaderMap) -> Result<(), S
     Ok(())
 }
 
-fn check_body(pointer: &str, described: &'static Value, answer: &Answer) -> Result<(), String> {
+fn check_body(pointer: &str, described: &'static Value, response: &Response) -> Result<(), String> {
     let Some(contents) = described["content"].as_object() else {
-        return if answer.text.is_empty() { Ok(()) } else { Err("a body that is not described".to_owned()) };
+        return if response.text.is_empty() {
+            Ok(())
+        } else {
+            Err("a body that is not described".to_owned())
+        };
     };
     if contents.contains_key("*/*") {
         return Ok(());
     }
-    let kind = answer.header("content-type");
+    let kind = response.header("content-type");
     let content = contents.get(kind).ok_or_else(|| format!("the content type {kind:?} is not described"))?;
     if kind != "application/json" || content["schema"].is_null() {
         return Ok(());
     }
-    let body = serde_json::from_str(&answer.text).map_err(|error| format!("no JSON: {error}"))?;
+    let body = serde_json::from_str(&response.text).map_err(|error| format!("no JSON: {error}"))?;
     validate(&format!("{pointer}/content/application~1json/schema"), &body)
 }
 
@@ -194,9 +199,9 @@ fn check_request(pointer: &str, operation: &'static Value, asked: &Asked) -> Res
 
 fn judge(cases: &Receiver<Case>) {
     let mut contract = Contract::new(DOCUMENT.clone());
-    for (pointer, value, tell) in cases {
+    for (pointer, value, sender) in cases {
         // A test that has failed meanwhile no longer waits.
-        tell.send(contract.validate(&pointer, &value)).ok();
+        sender.send(contract.validate(&pointer, &value)).ok();
     }
 }
 

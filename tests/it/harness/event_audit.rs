@@ -28,29 +28,31 @@ pub fn differences(database: &Path, keys: &KeySource) -> Vec<String> {
 }
 
 fn differences_of(reader: &Reader, customer: CustomerId) -> Vec<String> {
-    let Some(told) = told(reader, customer) else { return Vec::new() };
+    let Some(notified) = notified(reader, customer) else { return Vec::new() };
     let shown = shown(reader, customer);
-    let untold =
-        shown.iter().filter(|(id, resource)| told.get(*id).is_none_or(|(_, told)| told != *resource));
-    let untold = untold.map(|(id, resource)| format!("{resource} was told as {:?}", told.get(id)));
+    let unreported = shown
+        .iter()
+        .filter(|(id, resource)| notified.get(*id).is_none_or(|(_, notified)| notified != *resource));
+    let unreported =
+        unreported.map(|(id, resource)| format!("{resource} has the event {:?}", notified.get(id)));
     // Lists do not show unsent messages.
-    let withdrawn = |resource: &Value| {
+    let is_current = |resource: &Value| {
         let conversation = resource["conversation_id"].as_str()?.parse().ok()?;
         Some(message(reader, (customer, conversation), resource["id"].as_str()?) == *resource)
     };
-    let unseen = told
+    let unseen = notified
         .iter()
-        .filter(|(id, (_, resource))| !shown.contains_key(*id) && withdrawn(resource) != Some(true));
-    untold.chain(unseen.map(|(id, told)| format!("{id} was told as {told:?}"))).collect()
+        .filter(|(id, (_, resource))| !shown.contains_key(*id) && is_current(resource) != Some(true));
+    unreported.chain(unseen.map(|(id, notified)| format!("{id} has the event {notified:?}"))).collect()
 }
 
 /// The newest event of each resource; `None` when some were pruned. The first event of each must be its creation.
-fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (EventKind, Value)>> {
+fn notified(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (EventKind, Value)>> {
     let open = |connection: &_| {
         events::open(connection, (customer, None), EventKind::ALL.to_vec(), FeedStart::After(0))
     };
     let mut reading = reader.read(open).unwrap()?;
-    let (mut told, mut sequence) = (BTreeMap::new(), 0);
+    let (mut notified, mut sequence) = (BTreeMap::new(), 0);
     loop {
         let next = |connection: &_| {
             events::next(connection, &mut reading, |event| {
@@ -59,7 +61,7 @@ fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (Event
                 let resource = frozen(serde_json::from_str(event.data).unwrap());
                 let id = resource["id"].as_str().unwrap().to_owned();
                 let is_new = matches!(event.kind, EventKind::ConversationCreated | EventKind::MessageCreated);
-                let known = told.insert(id, (event.kind, resource));
+                let known = notified.insert(id, (event.kind, resource));
                 assert_eq!(
                     is_new,
                     known.is_none(),
@@ -69,7 +71,7 @@ fn told(reader: &Reader, customer: CustomerId) -> Option<BTreeMap<String, (Event
             })
         };
         match reader.read(next).unwrap() {
-            ReadProgress::End => return Some(told),
+            ReadProgress::End => return Some(notified),
             ReadProgress::More => {}
             ReadProgress::Lost => return None,
         }

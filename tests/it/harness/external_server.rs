@@ -5,20 +5,20 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 /// A server that responds with raw bytes, closes the connection after each request, and records the requests.
-pub struct Somebody {
+pub struct ExternalServer {
     pub url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
-impl Somebody {
+impl ExternalServer {
     /// A server on a free port that always returns the same response. It ends with the test process.
-    pub fn start(answer: &[u8]) -> Self {
-        let answer = answer.to_vec();
-        Self::answering(move |_| answer.clone())
+    pub fn start(response: &[u8]) -> Self {
+        let response = response.to_vec();
+        Self::responding(move |_| response.clone())
     }
 
     /// A server that computes each response from all requests so far, including the current one.
-    pub fn answering(answer: impl Fn(&[String]) -> Vec<u8> + Send + 'static) -> Self {
+    pub fn responding(response: impl Fn(&[String]) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -31,7 +31,7 @@ impl Somebody {
                 let mut seen = seen.lock().unwrap();
                 seen.push(String::from_utf8_lossy(&request[..length]).into_owned());
                 // The client may have disconnected.
-                connection.write_all(&answer(&seen)).ok();
+                connection.write_all(&response(&seen)).ok();
             }
         });
         Self { url, requests }

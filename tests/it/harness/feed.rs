@@ -62,7 +62,7 @@ impl Feed {
     /// The next event.
     pub async fn next(&mut self) -> Event {
         loop {
-            let block = self.block().await.expect("the feed goes on");
+            let block = self.block().await.expect("the feed continues");
             let field = |name: &str| {
                 let lines: Vec<_> = block.lines().filter_map(|line| line.strip_prefix(name)).collect();
                 assert!(lines.len() <= 1, "one line of each field: {block}");

@@ -1,11 +1,11 @@
 //! A running server with everything around it, and the calls that tests make.
 
-pub mod answer;
 pub mod contract;
 pub mod event_audit;
 pub mod external_server;
 pub mod feed;
 pub mod line;
+pub mod response;
 pub mod server;
 
 use std::time::{Duration, Instant};

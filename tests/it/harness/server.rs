@@ -31,9 +31,9 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::harness::PATIENCE;
-use crate::harness::answer::Answer;
 use crate::harness::event_audit;
 use crate::harness::line::Line;
+use crate::harness::response::Response;
 
 /// The signing key of tokens in tests.
 pub const KEY: &str = "a key for tests, of more than 32 bytes";
@@ -205,38 +205,38 @@ impl TestServer {
         self.client.request(method, self.url(path))
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::to(self.request(Method::GET, path), "").await
+    pub async fn get(&self, path: &str) -> Response {
+        Response::to(self.request(Method::GET, path), "").await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
         self.send_json(Method::POST, path, body).await
     }
 
-    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+    pub async fn put(&self, path: &str, body: &Value) -> Response {
         self.send_json(Method::PUT, path, body).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
-        Answer::to(self.request(Method::DELETE, path), "").await
+    pub async fn delete(&self, path: &str) -> Response {
+        Response::to(self.request(Method::DELETE, path), "").await
     }
 
-    async fn send_json(&self, method: Method, path: &str, body: &Value) -> Answer {
-        Answer::to(self.request(method, path).content_type("application/json"), body.to_string()).await
+    async fn send_json(&self, method: Method, path: &str, body: &Value) -> Response {
+        Response::to(self.request(method, path).content_type("application/json"), body.to_string()).await
     }
 
     /// Delivers a webhook with these events, signed as LINE signs.
-    pub async fn webhook(&self, events: &[Value]) -> Answer {
+    pub async fn webhook(&self, events: &[Value]) -> Response {
         let destination = self.line.platform.bot().user_id;
         self.webhook_body(json!({ "destination": destination, "events": events }).to_string()).await
     }
 
     /// Delivers a webhook with exactly this body, signed as LINE signs.
-    pub async fn webhook_body(&self, body: impl AsRef<[u8]>) -> Answer {
+    pub async fn webhook_body(&self, body: impl AsRef<[u8]>) -> Response {
         let body = body.as_ref();
         let signature = signature::sign(&self.line.platform.channel().secret, body);
         let request = self.anonymous(Method::POST, &self.webhook_path());
-        Answer::to(request.insert_header((signature::HEADER, signature)), body.to_owned()).await
+        Response::to(request.insert_header((signature::HEADER, signature)), body.to_owned()).await
     }
 
     /// The id of the conversation that a user starts with a text.
@@ -246,7 +246,7 @@ impl TestServer {
         let conversations = self.get("/v1.0/conversations").await.json();
         let found =
             conversations["result"].as_array().unwrap().iter().find(|one| one["reference_id"] == user);
-        found.expect("the conversation has begun")["id"].as_str().unwrap().to_owned()
+        found.expect("the conversation has started")["id"].as_str().unwrap().to_owned()
     }
 
     /// Adds a friend of the account and returns their id.
@@ -272,11 +272,11 @@ impl TestServer {
 
     /// Sends a text and returns the message of the response.
     pub async fn say(&self, conversation: &str, text: &str) -> Value {
-        let answer = self
+        let response = self
             .post(&format!("/v1.0/conversations/{conversation}/messages"), &json!({ "text": text }))
             .await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
     }
 }
 
@@ -293,7 +293,7 @@ impl Drop for TestServer {
         let (database, keys) = (self.config.database_path(), self.config.key_source());
         // A test may have removed the folder to which it moved the data.
         if database.exists() {
-            assert_eq!(event_audit::differences(&database, &keys), [""; 0], "what customers were told");
+            assert_eq!(event_audit::differences(&database, &keys), [""; 0], "customers' events");
         }
     }
 }
@@ -373,16 +373,16 @@ struct Started {
 /// The server blocks on its database while it starts, which is not possible on the test's own runtime.
 fn run(config: Config, clock: Clock) -> Started {
     let (stop, stopped) = oneshot::channel::<()>();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     let run = move || {
         let server = bind(&config, &clock);
         let addresses = (server.address().unwrap(), server.metrics_address().unwrap());
-        tell.send((Arc::clone(server.shared()), addresses)).unwrap();
+        sender.send((Arc::clone(server.shared()), addresses)).unwrap();
         let stopped = async { drop(stopped.await) };
         System::new().block_on(server.run(stopped)).unwrap();
     };
     let thread = std::thread::spawn(run);
-    let (shared, (address, metrics)) = told.recv().unwrap();
+    let (shared, (address, metrics)) = receiver.recv().unwrap();
     Started { shared, address, metrics, stop, thread }
 }
 

@@ -270,15 +270,15 @@ async fn every_message_and_button_is_shown_as_text_and_media() {
     let user = server.user("Alice");
     // Content at LINE is not ready yet, so that its files are still pending when the messages are checked.
     server.set_faults(&json!([{ "path": "/v2/bot/message/", "kind": "status", "status": 500 }]));
-    let said = texts().into_iter().chain(files());
-    let said =
-        said.map(|(message, text, medias)| (json!({ "type": "message", "message": message }), text, medias));
+    let received = texts().into_iter().chain(files());
+    let received = received
+        .map(|(message, text, medias)| (json!({ "type": "message", "message": message }), text, medias));
     let tapped = postbacks()
         .into_iter()
         .map(|(postback, text)| (json!({ "type": "postback", "postback": postback }), text, json!([])));
 
     let mut expected = Vec::new();
-    for (parts, text, medias) in said.chain(tapped) {
+    for (parts, text, medias) in received.chain(tapped) {
         let event = event(&user, &parts);
         assert_eq!(server.webhook(std::slice::from_ref(&event)).await.status, 200);
         expected.push(golden(&event, text, &medias));

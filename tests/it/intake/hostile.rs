@@ -206,14 +206,14 @@ proptest! {
     ) {
         for body in [junk, body.to_string().into_bytes()] {
             let accepted_request_id = accepted.then(|| "id".to_owned());
-            let answer = LineResponse { status, request_id: None, accepted_request_id, body: body.into() };
+            let response = LineResponse { status, request_id: None, accepted_request_id, body: body.into() };
             let is_accepted = (200..300).contains(&status) || (status == 409 && accepted);
 
-            prop_assert_eq!(matches!(answer.outcome(), PushOutcome::Accepted(_)), is_accepted);
+            prop_assert_eq!(matches!(response.outcome(), PushOutcome::Accepted(_)), is_accepted);
             let is_unclear = status >= 500 || (status == 409 && !accepted);
-            prop_assert_eq!(matches!(answer.outcome(), PushOutcome::Ambiguous { .. }), is_unclear);
-            prop_assert!(answer.message().len() <= 1_024);
-            drop((answer.reply_outcome(), answer.is_unknown_limit()));
+            prop_assert_eq!(matches!(response.outcome(), PushOutcome::Ambiguous { .. }), is_unclear);
+            prop_assert!(response.message().len() <= 1_024);
+            drop((response.reply_outcome(), response.is_unknown_limit()));
         }
     }
 
@@ -299,13 +299,13 @@ proptest! {
 
     #[test]
     fn a_secret_shows_in_no_print(secret in "[!-~]{9,60}") {
-        let kept = Secret::new(secret.clone());
-        let prints = [format!("{kept:?}"), format!("{kept:#?}"), format!("{:?}", Some(vec![kept.clone()]))];
+        let wrapped = Secret::new(secret.clone());
+        let prints = [format!("{wrapped:?}"), format!("{wrapped:#?}"), format!("{:?}", Some(vec![wrapped.clone()]))];
 
         for print in prints {
             prop_assert!(!print.contains(&secret) && print.contains("[secret]"), "{}", print);
         }
-        prop_assert_eq!(kept.expose(), secret);
+        prop_assert_eq!(wrapped.expose(), secret);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use kaiwa::store::chats::inbound;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::event_audit;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 
 /// The JSON of odd values; `#` is a number unique to the webhook.
@@ -196,7 +196,7 @@ async fn half_a_character_from_line_is_replaced_and_from_callers_is_rejected() {
     let server = TestServer::start();
     let event = text_event(&server.user("Sally"), "HERE").to_string();
     let half = br"see you \ud83d, \\ud83d".as_slice();
-    for (words, shown, kept) in [
+    for (words, shown, stored) in [
         (b"hi \\ud83d\xff".as_slice(), "hi ��", r"hi \udc5c\udc75\udc64\udc38\udc33\udc64\udcff"),
         (br"hi \q \u12", "hi �q �u12", r"hi \udc5cq \udc5cu12"),
         (half, r"see you �, \ud83d", r"see you \ud83d, \\ud83d"),
@@ -216,16 +216,16 @@ async fn half_a_character_from_line_is_replaced_and_from_callers_is_rejected() {
         let conversation = conversations["result"][0]["id"].as_str().unwrap();
         assert_eq!(server.messages(conversation).await[0]["text"], shown);
         let journal: String = server.value("SELECT body FROM webhook_events ORDER BY key DESC LIMIT 1");
-        assert!(journal.contains(kept), "{journal}");
+        assert!(journal.contains(stored), "{journal}");
     }
 
     let conversations = server.get("/v1.0/conversations").await.json();
     let path = format!("/v1.0/conversations/{}/messages", conversations["result"][0]["id"].as_str().unwrap());
     for text in [half, b"see \xf0\x9f\x98", b"1e400\",\"force\":1e400,\"a\":\"", b"a\",\"a\":01,\"b\":\""] {
         let request = server.request(Method::POST, &path).content_type("application/json");
-        let answer = Answer::to(request, [b"{\"text\":\"", text, b"\"}"].concat()).await;
-        assert_eq!((answer.status, answer.reason().as_str()), (400, "INVALID_JSON_BODY"));
-        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        let response = Response::to(request, [b"{\"text\":\"", text, b"\"}"].concat()).await;
+        assert_eq!((response.status, response.reason().as_str()), (400, "INVALID_JSON_BODY"));
+        let message = response.json()["error"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains("line 1 column"), "{message}");
     }
     assert_eq!(server.value::<i64>("SELECT count(*) FROM messages"), 5);
@@ -235,8 +235,8 @@ async fn half_a_character_from_line_is_replaced_and_from_callers_is_rejected() {
 async fn an_edit_with_an_impossible_time_changes_the_text_but_not_the_message_time() {
     let server = TestServer::start();
     let user = server.user("Sally");
-    let said = text_event(&user, "said");
-    server.webhook(std::slice::from_ref(&said)).await;
+    let original = text_event(&user, "said");
+    server.webhook(std::slice::from_ref(&original)).await;
     let conversations = server.get("/v1.0/conversations").await.json();
     let conversation = conversations["result"][0]["id"].as_str().unwrap();
     let first = server.messages(conversation).await[0]["tm_occur"].clone();
@@ -245,7 +245,7 @@ async fn an_edit_with_an_impossible_time_changes_the_text_but_not_the_message_ti
         ["0", "1", "-5", "1293839999999", "253370764800000", "1e400", "01", "null"].iter().enumerate()
     {
         let mut edit = text_event(&user, &format!("edited {number}"));
-        (edit["type"], edit["message"]["id"]) = (json!("messageEdited"), said["message"]["id"].clone());
+        (edit["type"], edit["message"]["id"]) = (json!("messageEdited"), original["message"]["id"].clone());
         edit["timestamp"] = json!("TIME");
         let body = json!({ "events": [edit] }).to_string().replace("\"TIME\"", time);
         assert_eq!(server.webhook_body(body).await.status, 200);

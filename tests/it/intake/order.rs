@@ -16,11 +16,11 @@ const BEGIN: i64 = 1_655_445_974_000;
 
 /// A chat with everything whose order matters: edits, unsends, an album, and a user who blocks the account twice.
 /// Each run has another user with other messages.
-struct Story {
+struct Chat {
     run: usize,
 }
 
-impl Story {
+impl Chat {
     fn user(&self) -> String {
         format!("U{:032x}", self.run)
     }
@@ -29,21 +29,21 @@ impl Story {
     fn events(&self) -> Vec<Value> {
         let text =
             |number: usize, text: &str| json!({ "type": "text", "text": text, "id": self.message(number) });
-        let picture = |number: usize, index: u32| {
+        let image = |number: usize, index: u32| {
             json!({ "type": "image", "id": self.message(number), "contentProvider": { "type": "line" },
                     "imageSet": { "id": "E", "index": index, "total": 3 } })
         };
-        let said = |message: Value| json!({ "type": "message", "message": message });
+        let received = |message: Value| json!({ "type": "message", "message": message });
         let edited = |message: Value| json!({ "type": "messageEdited", "message": message });
         let unsent =
             |number: usize| json!({ "type": "unsend", "unsend": { "messageId": self.message(number) } });
         let happened = [
             json!({ "type": "follow", "follow": { "isUnblocked": false } }),
-            said(text(1, "first")),
-            said(text(2, "regretted")),
-            said(picture(3, 1)),
-            said(picture(4, 2)),
-            said(picture(5, 3)),
+            received(text(1, "first")),
+            received(text(2, "regretted")),
+            received(image(3, 1)),
+            received(image(4, 2)),
+            received(image(5, 3)),
             edited(text(1, "second")),
             json!({ "type": "unfollow" }),
             json!({ "type": "follow", "follow": { "isUnblocked": true } }),
@@ -114,7 +114,7 @@ async fn a_chat_ends_in_the_same_state_whatever_the_order_of_arrival() {
     let server = TestServer::start();
     // Nothing is fetched, so that files and names look the same at any time.
     server.set_faults(&json!([{ "path": "/v2/bot/", "kind": "status", "status": 500 }]));
-    let orderly = Story { run: 0 };
+    let orderly = Chat { run: 0 };
     for event in orderly.events() {
         assert_eq!(server.webhook(&[event]).await.status, 200);
     }
@@ -126,12 +126,12 @@ async fn a_chat_ends_in_the_same_state_whatever_the_order_of_arrival() {
 
     let mut runner = TestRunner::deterministic();
     for run in 1..=ORDERS {
-        let story = Story { run };
-        let delivered = deliveries(story.events()).new_tree(&mut runner).unwrap().current();
+        let chat = Chat { run };
+        let delivered = deliveries(chat.events()).new_tree(&mut runner).unwrap().current();
         for events in &delivered {
             assert_eq!(server.webhook(events).await.status, 200);
         }
-        assert_eq!(story.shown(&server).await, expected, "{delivered:#?}");
+        assert_eq!(chat.shown(&server).await, expected, "{delivered:#?}");
     }
 }
 
@@ -140,15 +140,15 @@ async fn a_received_message_shows_when_it_was_written_and_a_sent_one_does_not() 
     let server = TestServer::start();
     let user = server.user("Alice");
     let conversation = server.conversation_with(&user).await;
-    let said = json!({ "type": "message", "message": { "type": "text", "text": "late", "id": "1" } });
-    let mut late = Story { run: 1 }.complete(said, 446);
+    let received = json!({ "type": "message", "message": { "type": "text", "text": "late", "id": "1" } });
+    let mut late = Chat { run: 1 }.complete(received, 446);
     late["source"]["userId"] = json!(user);
     assert_eq!(server.webhook(&[late]).await.status, 200);
 
-    let answer = server.say(&conversation, "hi").await;
+    let response = server.say(&conversation, "hi").await;
     let messages = server.messages(&conversation).await;
 
-    assert_eq!(answer.get("tm_occur"), None);
+    assert_eq!(response.get("tm_occur"), None);
     assert_eq!(messages[1]["tm_occur"], "2022-06-17 06:13:40.000000");
     let spoken: Timestamp = messages[2]["tm_occur"].as_str().unwrap().parse().unwrap();
     assert!(

@@ -87,5 +87,5 @@ async fn an_unsent_message_stays_unsent_and_a_used_reply_token_stays_used() {
     assert_eq!(count("SELECT count(*) FROM webhook_events WHERE body LIKE '%secret%'"), 0);
     assert_eq!(count("SELECT count(*) FROM conversations WHERE reply_token IS NOT NULL"), 0);
     server.restart();
-    assert_eq!(server.messages(&conversation).await.len(), 1, "the withdrawn one is not shown");
+    assert_eq!(server.messages(&conversation).await.len(), 1, "the unsent one is not shown");
 }

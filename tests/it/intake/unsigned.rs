@@ -9,7 +9,7 @@ use kaiwa::line::signature;
 use kaiwa::model::secret::Secret;
 use serde_json::json;
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 
 const LINE: &str = "192.0.2.9";
@@ -43,7 +43,7 @@ async fn deliver(server: &TestServer, address: &str, body: &str, signature: &str
     let request = server.anonymous(Method::POST, &server.webhook_path());
     let request =
         request.insert_header((signature::HEADER, signature)).insert_header(("x-forwarded-for", address));
-    Answer::to(request, body.to_owned()).await.status
+    Response::to(request, body.to_owned()).await.status
 }
 
 async fn deliver_genuine(server: &TestServer, address: &str) -> u16 {
@@ -56,15 +56,15 @@ fn unread(server: &TestServer, request: &str, address: &str) -> Option<u16> {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     write!(stream, "{request}\r\nhost: a\r\nx-forwarded-for: {address}\r\n\r\n").unwrap();
-    let (mut heard, mut bytes) = (Vec::new(), [0; 1_024]);
-    while heard.len() < 12 {
+    let (mut received, mut bytes) = (Vec::new(), [0; 1_024]);
+    while received.len() < 12 {
         match stream.read(&mut bytes) {
             Ok(0) => break,
-            Ok(count) => heard.extend_from_slice(&bytes[..count]),
+            Ok(count) => received.extend_from_slice(&bytes[..count]),
             Err(_) => return None,
         }
     }
-    String::from_utf8_lossy(&heard).get(9..12)?.parse().ok()
+    String::from_utf8_lossy(&received).get(9..12)?.parse().ok()
 }
 
 #[actix_web::test]
@@ -124,13 +124,17 @@ async fn everything_on_the_webhook_path_but_a_signed_webhook_is_rate_limited() {
             let request =
                 server.anonymous(method.clone(), &path).insert_header(("x-forwarded-for", address.as_str()));
             let request = request.insert_header((signature::HEADER, header));
-            statuses.push(Answer::to(request, body.clone()).await.status);
+            statuses.push(Response::to(request, body.clone()).await.status);
         }
         assert!(
             statuses.len() > BURST && statuses.last() == Some(&429),
             "{method} {path} {header:?}: {statuses:?}"
         );
-        assert_eq!(deliver_genuine(&server, &address).await, 200, "{method} {path}: LINE's own all the same");
+        assert_eq!(
+            deliver_genuine(&server, &address).await,
+            200,
+            "{method} {path}: LINE's own is accepted anyway"
+        );
     }
 }
 
@@ -147,7 +151,7 @@ async fn signed_webhooks_are_never_rate_limited_and_their_address_is_always_read
         while deliver(&server, address, "{}", &signature).await != 429 {}
     }
 
-    assert_eq!(unread(&server, &head, FORGER), Some(429), "nothing of it is waited for");
+    assert_eq!(unread(&server, &head, FORGER), Some(429), "the body is not waited for");
     assert_eq!(unread(&server, &head, LINE), None, "it could be LINE's");
     for _ in 0..2 * BURST {
         assert_eq!(deliver_genuine(&server, LINE).await, 200);

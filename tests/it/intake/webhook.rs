@@ -4,7 +4,7 @@ use awc::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 use crate::harness::{eventually, eventually_is};
 
@@ -26,9 +26,9 @@ async fn five_hundred_copies_of_one_event_at_once_store_one_message() {
     let (first, again) = ([event], [copy]);
 
     let deliveries = (0..500).map(|number| server.webhook(if number % 2 == 0 { &first } else { &again }));
-    let answers = join_all(deliveries).await;
+    let responses = join_all(deliveries).await;
 
-    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert!(responses.iter().all(|response| response.status == 200));
     let conversations = server.get("/v1.0/conversations").await.json();
     assert_eq!(conversations["result"].as_array().unwrap().len(), 1);
     assert_eq!(texts(&server, conversations["result"][0]["id"].as_str().unwrap()).await, ["once"]);
@@ -53,9 +53,9 @@ async fn odd_events_in_a_batch_do_not_affect_the_others() {
         text_event(&user, "two"),
     ];
 
-    let answer = server.webhook(&events).await;
+    let response = server.webhook(&events).await;
 
-    assert_eq!(answer.status, 200);
+    assert_eq!(response.status, 200);
     let conversation = server.conversation_with(&user).await;
     assert_eq!(texts(&server, &conversation).await, ["hello", "two", "one"]);
     assert_eq!(counter(&server, "events_unread").await, 4);
@@ -71,14 +71,18 @@ async fn a_webhook_without_lines_signature_is_rejected_and_leaves_nothing() {
         let request = signature
             .into_iter()
             .fold(request, |request, value| request.insert_header(("X-Line-Signature", value)));
-        Answer::to(request, body.clone()).await
+        Response::to(request, body.clone()).await
     };
     let path = server.webhook_path();
     let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
     for signature in [None, Some(""), Some("?"), Some("AAAA"), Some(zeros)] {
-        let answer = send(&path, signature).await;
-        assert_eq!((answer.status, answer.reason().as_str()), (401, "INVALID_CREDENTIALS"), "{signature:?}");
+        let response = send(&path, signature).await;
+        assert_eq!(
+            (response.status, response.reason().as_str()),
+            (401, "INVALID_CREDENTIALS"),
+            "{signature:?}"
+        );
     }
 
     let unknown = send("/v1.0/conversation/accounts/5a6d0b9e-0000-4000-8000-00000000000f", Some(zeros)).await;

@@ -42,20 +42,19 @@ async fn an_unsent_text_and_file_are_in_no_byte_of_the_data_directory() {
         text(&server, &format!("a later text that stays, number {number}")).await;
     }
     let mark = noise(77, 64);
-    let picture =
-        send(&server, "image", [JPEG, &noise(1, 400_000), &mark, &noise(2, 400_000)].concat()).await;
+    let image = send(&server, "image", [JPEG, &noise(1, 400_000), &mark, &noise(2, 400_000)].concat()).await;
     media_once(&server, "stored").await;
-    let told: i64 = server.value("SELECT count(*) FROM events WHERE data LIKE '%the very secret text%'");
-    assert_eq!(told, 1, "the event of the text holds it too");
+    let events: i64 = server.value("SELECT count(*) FROM events WHERE data LIKE '%the very secret text%'");
+    assert_eq!(events, 1, "the event of the text holds it too");
     assert!(holds(server.folder(), b"the very secret text") && holds(server.folder(), &mark));
 
     unsend(&server, &secret).await;
-    unsend(&server, &picture).await;
+    unsend(&server, &image).await;
 
     eventually(|| !holds(server.folder(), &mark)).await;
     eventually(|| !holds(server.folder(), b"the very secret text")).await;
     assert_eq!(names(&server), [""; 0]);
-    assert!(holds(server.folder(), b"a later text that stays, number 39"), "the rest is there");
+    assert!(holds(server.folder(), b"a later text that stays, number 39"), "the rest still exists");
 }
 
 #[actix_web::test]

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use crate::harness::eventually;
-use crate::harness::external_server::Somebody;
+use crate::harness::external_server::ExternalServer;
 use crate::harness::server::TestServer;
 use crate::media::{download, media_once, names, prepare, send, unsend};
 
@@ -23,7 +23,7 @@ async fn send_with_preview(server: &TestServer, url: &str, preview_url: &str) {
 #[actix_web::test]
 async fn an_address_in_our_network_is_not_connected_to() {
     let server = TestServer::start();
-    let inside = Somebody::start(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nGIF89a");
+    let inside = ExternalServer::start(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nGIF89a");
     let port = inside.url.rsplit_once(':').unwrap().1;
 
     for url in [
@@ -43,7 +43,7 @@ async fn an_address_in_our_network_is_not_connected_to() {
 #[actix_web::test]
 async fn an_allowed_address_is_asked_for_the_file_and_gets_no_token() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()]);
-    let allowed = Somebody::start(
+    let allowed = ExternalServer::start(
         b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\ncontent-type: text/html\r\n\r\nGIF89a1234",
     );
 
@@ -65,7 +65,7 @@ async fn an_allowed_address_is_asked_for_the_file_and_gets_no_token() {
 #[actix_web::test]
 async fn a_redirect_into_our_network_is_not_followed() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["localhost".to_owned()]);
-    let outside = Somebody::start(
+    let outside = ExternalServer::start(
         b"HTTP/1.1 404 Not Found\r\nlocation: http://localhost/\r\ncontent-length: 0\r\n\r\n",
     );
 
@@ -79,7 +79,8 @@ async fn a_redirect_into_our_network_is_not_followed() {
 #[actix_web::test]
 async fn a_preview_is_fetched_from_its_own_address_without_a_token() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["127.0.0.1".to_owned()]);
-    let (large, small) = (Somebody::with_file(b"GIF89a large"), Somebody::with_file(b"GIF89a small"));
+    let (large, small) =
+        (ExternalServer::with_file(b"GIF89a large"), ExternalServer::with_file(b"GIF89a small"));
 
     send_with_preview(&server, &large.url, &small.url).await;
     let media = media_once(&server, "stored").await;
@@ -99,9 +100,10 @@ async fn a_preview_is_fetched_from_its_own_address_without_a_token() {
 #[actix_web::test]
 async fn a_preview_that_is_not_an_image_or_is_in_our_network_is_left_out() {
     let server = TestServer::start_with(|config| config.limits.allowed_hosts = vec!["localhost".to_owned()]);
-    let large = Somebody::with_file(b"GIF89a large");
-    let (page, inside) = (Somebody::with_file(b"<script>alert(1)</script>"), Somebody::with_file(b"GIF89a"));
-    let allowed = |somebody: &Somebody| somebody.url.replace("127.0.0.1", "localhost");
+    let large = ExternalServer::with_file(b"GIF89a large");
+    let (page, inside) =
+        (ExternalServer::with_file(b"<script>alert(1)</script>"), ExternalServer::with_file(b"GIF89a"));
+    let allowed = |host: &ExternalServer| host.url.replace("127.0.0.1", "localhost");
 
     for preview_url in [allowed(&page), inside.url.clone(), "file:///etc/passwd".to_owned()] {
         send_with_preview(&server, &allowed(&large), &preview_url).await;
@@ -109,7 +111,7 @@ async fn a_preview_that_is_not_an_image_or_is_in_our_network_is_left_out() {
     }
 
     assert_eq!((page.heads().len(), inside.heads().len()), (1, 0));
-    assert_eq!(names(&server).len(), 3, "only the files themselves are kept");
+    assert_eq!(names(&server).len(), 3, "only the files themselves are stored");
 }
 
 #[actix_web::test]

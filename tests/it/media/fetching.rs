@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::eventually;
 use crate::harness::server::TestServer;
-use crate::media::{
-    asked, download, media, media_once, names, newest, picture, prepare, send, set_readiness,
-};
+use crate::media::{asked, download, image, media, media_once, names, newest, prepare, send, set_readiness};
 
 const CONTENT: &str = "/v2/bot/message/";
 
@@ -26,7 +24,7 @@ fn last_error(server: &TestServer) -> String {
 
 async fn check_fetched_after(server: &TestServer, fault: Value) {
     server.set_faults(&json!([fault]));
-    let bytes = picture(1, 300_000);
+    let bytes = image(1, 300_000);
 
     send(server, "image", bytes.clone()).await;
     eventually(|| !last_error(server).is_empty()).await;
@@ -40,7 +38,7 @@ async fn check_fetched_after(server: &TestServer, fault: Value) {
 #[actix_web::test]
 async fn an_image_is_pending_first_and_then_stored_with_its_metadata() {
     let server = TestServer::start();
-    let sent = prepare(&server, "image", picture(1, 300_000));
+    let sent = prepare(&server, "image", image(1, 300_000));
     set_readiness(&server, &sent, Readiness::Preparing { count: None });
 
     server.webhook(std::slice::from_ref(&sent.event)).await;
@@ -88,7 +86,7 @@ async fn empty_content_is_not_an_image_and_is_requested_again() {
 
     let sent = send(&server, "image", Vec::new()).await;
     eventually(|| last_error(&server).starts_with("perhaps half an answer")).await;
-    let content = SampleContent::new("image", "text/html", picture(1, 10));
+    let content = SampleContent::new("image", "text/html", image(1, 10));
     server.line.platform.with(|state| state.contents.put(&sent.line_id, content));
     server.advance(Duration::from_secs(2));
 
@@ -99,7 +97,7 @@ async fn empty_content_is_not_an_image_and_is_requested_again() {
 async fn a_truncated_preview_is_requested_again_a_few_times() {
     for (count, tries, has_preview) in [(1, 2, true), (2, 3, true), (9, 3, false)] {
         let server = TestServer::start();
-        let sent = prepare(&server, "image", picture(1, 10));
+        let sent = prepare(&server, "image", image(1, 10));
         let path = format!("{CONTENT}{}/content/preview", sent.line_id);
         server.set_faults(&json!([{ "kind": "cut", "path": path, "count": count }]));
 
@@ -132,7 +130,7 @@ async fn a_fetch_with_a_refused_token_is_retried_after_minutes() {
     let server = TestServer::start();
     server.set_faults(&json!([{ "kind": "status", "status": 401, "path": CONTENT, "count": 1 }]));
 
-    let sent = send(&server, "image", picture(1, 10)).await;
+    let sent = send(&server, "image", image(1, 10)).await;
     eventually(|| last_error(&server).starts_with("401")).await;
 
     assert!(due_in(&server) > Duration::from_mins(4));
@@ -152,8 +150,8 @@ async fn content_that_line_no_longer_has_is_gone_and_requested_once() {
         let gone = media_once(&server, "gone").await;
         server.advance(Duration::from_hours(2));
 
-        let answer = server.get(&format!("/v1.0/medias/{}", gone["id"].as_str().unwrap())).await;
-        assert_eq!((answer.status, answer.reason().as_str()), (404, "MEDIA_NOT_FOUND"));
+        let response = server.get(&format!("/v1.0/medias/{}", gone["id"].as_str().unwrap())).await;
+        assert_eq!((response.status, response.reason().as_str()), (404, "MEDIA_NOT_FOUND"));
         assert_eq!(gone.get("uri"), None);
         assert_eq!((asked(&server, &sent), names(&server).len()), (1, 0));
     }
@@ -164,7 +162,7 @@ async fn a_lasting_refusal_ends_the_retries() {
     let server = TestServer::start();
     server.set_faults(&json!([{ "kind": "status", "status": 400, "path": CONTENT }]));
 
-    let sent = send(&server, "image", picture(1, 10)).await;
+    let sent = send(&server, "image", image(1, 10)).await;
     eventually(|| last_error(&server).starts_with("400")).await;
     server.advance(Duration::from_hours(4));
 
@@ -206,7 +204,7 @@ async fn a_fetch_waits_while_the_customers_storage_is_full() {
 #[actix_web::test]
 async fn a_crash_during_a_fetch_leaves_no_partial_file_visible_and_the_next_start_completes_it() {
     let mut server = TestServer::start();
-    let bytes = picture(3, 2_000_000);
+    let bytes = image(3, 2_000_000);
     server.set_faults(&json!([{ "kind": "stall", "path": CONTENT, "count": 1 }]));
     send(&server, "image", bytes.clone()).await;
     let half = |name: &String| {
@@ -229,7 +227,7 @@ async fn a_crash_during_a_fetch_leaves_no_partial_file_visible_and_the_next_star
 #[actix_web::test]
 async fn a_partial_file_of_content_that_line_no_longer_has_is_removed() {
     let server = TestServer::start();
-    let sent = prepare(&server, "image", picture(1, 10));
+    let sent = prepare(&server, "image", image(1, 10));
     set_readiness(&server, &sent, Readiness::Preparing { count: None });
     server.webhook(std::slice::from_ref(&sent.event)).await;
     let pending = newest(&server).await["medias"][0]["id"].as_str().unwrap().to_owned();
@@ -246,18 +244,18 @@ async fn a_partial_file_of_content_that_line_no_longer_has_is_removed() {
 #[actix_web::test]
 async fn orphaned_files_are_removed_at_start_once_they_are_an_hour_old() {
     let mut server = TestServer::start();
-    send(&server, "image", picture(1, 10)).await;
+    send(&server, "image", image(1, 10)).await;
     media_once(&server, "stored").await;
-    let kept = names(&server).len();
+    let stored = names(&server).len();
     let orphan = |name: &str| std::fs::write(server.folder().join("media").join(name), "orphan").unwrap();
     orphan("7b0c2a52-3f0e-4d0b-9d7e-0b4f4ab7a001");
     orphan("7b0c2a52-3f0e-4d0b-9d7e-0b4f4ab7a002.preview");
     orphan("7b0c2a52-3f0e-4d0b-9d7e-0b4f4ab7a003.part");
 
     server.restart();
-    eventually(|| names(&server).len() == kept + 2).await;
+    eventually(|| names(&server).len() == stored + 2).await;
     server.advance(Duration::from_hours(2));
 
-    eventually(|| names(&server).len() == kept).await;
+    eventually(|| names(&server).len() == stored).await;
     media_once(&server, "stored").await;
 }

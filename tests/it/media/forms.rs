@@ -3,9 +3,9 @@
 use awc::http::Method;
 use serde_json::Value;
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
-use crate::media::uploads::picture;
+use crate::media::uploads::image;
 
 const BOUNDARY: &str = "x1";
 
@@ -21,19 +21,19 @@ fn form(parts: &[Vec<u8>]) -> Vec<u8> {
     [parts.concat(), format!("--{BOUNDARY}--\r\n").into_bytes()].concat()
 }
 
-async fn send(server: &TestServer, query: &str, content_type: &str, body: Vec<u8>) -> Answer {
+async fn send(server: &TestServer, query: &str, content_type: &str, body: Vec<u8>) -> Response {
     let request = server.request(Method::POST, &format!("/v1.0/medias{query}"));
-    Answer::to(request.content_type(content_type), body).await
+    Response::to(request.content_type(content_type), body).await
 }
 
-async fn send_form(server: &TestServer, query: &str, parts: &[Vec<u8>]) -> Answer {
+async fn send_form(server: &TestServer, query: &str, parts: &[Vec<u8>]) -> Response {
     send(server, query, &format!("multipart/form-data; boundary={BOUNDARY}"), form(parts)).await
 }
 
 #[actix_web::test]
 async fn the_file_in_a_form_is_stored_without_the_form() {
     let server = TestServer::start();
-    let png = picture(8);
+    let png = image(8);
 
     for (query, disposition, content_type, name) in [
         ("", r#"name="file"; filename="menu.png""#, "image/png", "menu.png"),
@@ -51,25 +51,25 @@ async fn the_file_in_a_form_is_stored_without_the_form() {
             part(disposition, content_type, &png),
             part("name=a", "", b"b"),
         ];
-        let answer = send_form(&server, query, &parts).await;
+        let response = send_form(&server, query, &parts).await;
 
-        assert_eq!(answer.status, 200, "{disposition}: {answer:?}");
-        let shown = answer.json();
+        assert_eq!(response.status, 200, "{disposition}: {response:?}");
+        let shown = response.json();
         assert_eq!(
             (shown["filename"].as_str(), shown["type"].as_str()),
             (Some(name), Some("image")),
             "{disposition}"
         );
         assert_eq!(shown["size"], png.len(), "{disposition}");
-        let mut kept = server.request(Method::GET, shown["uri"].as_str().unwrap()).send().await.unwrap();
-        assert_eq!(kept.body().await.unwrap(), png, "{disposition}");
+        let mut stored = server.request(Method::GET, shown["uri"].as_str().unwrap()).send().await.unwrap();
+        assert_eq!(stored.body().await.unwrap(), png, "{disposition}");
     }
 }
 
 #[actix_web::test]
 async fn empty_inputs_and_other_fields_are_ignored_wherever_they_are() {
     let server = TestServer::start();
-    let png = picture(8);
+    let png = image(8);
     let file = || part("name=\"a\"; filename=\"menu.png\"", "image/png", &png);
 
     for disposition in ["name=\"b\"; filename=\"\"", "name=\"file\"", "name=\"b\"", "filename=\"\""] {
@@ -77,10 +77,10 @@ async fn empty_inputs_and_other_fields_are_ignored_wherever_they_are() {
         for parts in
             [[beside(b""), file()], [file(), beside(b"")], [beside(b""), part("name=\"file\"", "", &png)]]
         {
-            let answer = send_form(&server, "", &parts).await;
+            let response = send_form(&server, "", &parts).await;
 
-            assert_eq!(answer.status, 200, "{disposition}: {answer:?}");
-            assert_eq!(answer.json()["size"], png.len(), "{disposition}");
+            assert_eq!(response.status, 200, "{disposition}: {response:?}");
+            assert_eq!(response.json()["size"], png.len(), "{disposition}");
         }
     }
     for parts in
@@ -89,35 +89,35 @@ async fn empty_inputs_and_other_fields_are_ignored_wherever_they_are() {
         assert_eq!(send_form(&server, "", &parts).await.json()["filename"], "menu.png");
     }
     let large = vec![7; 300_000];
-    let answer = send_form(&server, "", &[part("name=\"file\"", "", &large)]).await;
-    assert_eq!((answer.status, &answer.json()["size"]), (200, &Value::from(large.len())));
+    let response = send_form(&server, "", &[part("name=\"file\"", "", &large)]).await;
+    assert_eq!((response.status, &response.json()["size"]), (200, &Value::from(large.len())));
 }
 
 #[actix_web::test]
 async fn a_file_name_that_is_not_utf_8_is_read_lossily() {
     let server = TestServer::start();
     let head = b"--x1\r\nContent-Disposition: form-data; name=\"a\"; filename=\"caf\xe9.png\"\r\n\r\n";
-    let body = [head.as_slice(), &picture(8), b"\r\n--x1--\r\n"].concat();
+    let body = [head.as_slice(), &image(8), b"\r\n--x1--\r\n"].concat();
 
-    let answer = send(&server, "", "multipart/form-data; boundary=x1", body).await;
+    let response = send(&server, "", "multipart/form-data; boundary=x1", body).await;
 
-    assert_eq!(answer.json()["filename"], "caf\u{fffd}.png", "{answer:?}");
+    assert_eq!(response.json()["filename"], "caf\u{fffd}.png", "{response:?}");
 }
 
 #[actix_web::test]
 async fn a_parameter_that_is_not_text_is_rejected() {
     let server = TestServer::start();
 
-    let answer = send(&server, "?filename=a%FF.txt", "text/plain", b"x".to_vec()).await;
+    let response = send(&server, "?filename=a%FF.txt", "text/plain", b"x".to_vec()).await;
 
-    assert_eq!(answer.status, 400, "{answer:?}");
-    assert!(answer.text.contains("`filename` must be UTF-8"), "{}", answer.text);
+    assert_eq!(response.status, 400, "{response:?}");
+    assert!(response.text.contains("`filename` must be UTF-8"), "{}", response.text);
 }
 
 #[actix_web::test]
 async fn an_ambiguous_form_is_rejected_with_advice_and_leaves_nothing() {
     let server = TestServer::start();
-    let png = picture(8);
+    let png = image(8);
     let file = |name: &str| part(&format!("name=\"file\"; filename=\"{name}\""), "image/png", &png);
     let encoded = |header: &str| part(&format!("name=\"file\"; filename=\"a.png\"\r\n{header}"), "", &png);
     let whole = form(&[file("a.png")]);
@@ -144,18 +144,18 @@ async fn an_ambiguous_form_is_rejected_with_advice_and_leaves_nothing() {
         ("multipart/mixed; boundary=x1", whole.clone(), 415, "multipart/form-data"),
         ("application/x-www-form-urlencoded", b"file=menu.png".to_vec(), 415, "-F file=@"),
     ] {
-        let answer = send(&server, "", content_type, body).await;
-        assert_eq!(answer.status, status, "{content_type}: {answer:?}");
-        assert!(answer.text.contains(word), "{word}: {}", answer.text);
+        let response = send(&server, "", content_type, body).await;
+        assert_eq!(response.status, status, "{content_type}: {response:?}");
+        assert!(response.text.contains(word), "{word}: {}", response.text);
     }
-    let kept: i64 = server.value("SELECT count(*) FROM medias");
-    assert_eq!(kept, 0);
+    let stored: i64 = server.value("SELECT count(*) FROM medias");
+    assert_eq!(stored, 0);
 }
 
 #[actix_web::test]
 async fn a_form_repeated_with_its_key_can_have_another_boundary() {
     let server = TestServer::start();
-    let png = picture(8);
+    let png = image(8);
     let send = async |boundary: &str, bytes: &[u8]| {
         let file = part("name=\"file\"; filename=\"a.png\"", "image/png", bytes);
         let body = String::from_utf8_lossy(&form(&[])).replace(BOUNDARY, boundary).into_bytes();
@@ -163,13 +163,13 @@ async fn a_form_repeated_with_its_key_can_have_another_boundary() {
         let file = [head.as_bytes(), &file[BOUNDARY.len() + 2..]].concat();
         let request = server.request(Method::POST, "/v1.0/medias").insert_header(("idempotency-key", "one"));
         let kind = format!("multipart/form-data; boundary={boundary}");
-        Answer::to(request.content_type(kind), [file, body].concat()).await
+        Response::to(request.content_type(kind), [file, body].concat()).await
     };
 
     let (first, again) = (send("one", &png).await, send("another", &png).await);
-    let other = send("one", &picture(9)).await;
+    let other = send("one", &image(9)).await;
 
-    let id = |answer: &Answer| answer.json()["id"].clone();
+    let id = |response: &Response| response.json()["id"].clone();
     assert_eq!((id(&first), again.header("idempotency-replayed")), (id(&again), "true"));
     assert_ne!(id(&first), Value::Null);
     assert_eq!((other.status, other.reason().as_str()), (422, "IDEMPOTENCY_KEY_REUSED"));

@@ -125,6 +125,6 @@ pub fn noise(seed: u8, size: usize) -> Vec<u8> {
 }
 
 /// The bytes of an image of this size.
-pub fn picture(seed: u8, size: usize) -> Vec<u8> {
+pub fn image(seed: u8, size: usize) -> Vec<u8> {
     [JPEG, &noise(seed, size)].concat()
 }

@@ -5,14 +5,14 @@ use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
 use serde_json::json;
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
-use crate::media::{download, media_once, noise, picture, prepare, send};
+use crate::media::{download, image, media_once, noise, prepare, send};
 
 #[actix_web::test]
 async fn a_file_is_served_whole_in_ranges_or_as_not_modified() {
     let server = TestServer::start();
-    let bytes = picture(1, 200_000);
+    let bytes = image(1, 200_000);
     send(&server, "image", bytes.clone()).await;
     let media = media_once(&server, "stored").await;
     let uri = media["uri"].as_str().unwrap();
@@ -22,7 +22,7 @@ async fn a_file_is_served_whole_in_ranges_or_as_not_modified() {
     let end = download(&server, uri, &[("range", "bytes=-10")]).await;
     let again = download(&server, uri, &[("if-none-match", whole.header("etag"))]).await;
     let behind =
-        Answer::to(server.request(Method::GET, uri).insert_header(("range", "bytes=200011-")), "").await;
+        Response::to(server.request(Method::GET, uri).insert_header(("range", "bytes=200011-")), "").await;
 
     assert_eq!((whole.status, &whole.body), (200, &bytes));
     assert_eq!((whole.header("content-length"), whole.header("accept-ranges")), ("200011", "bytes"));
@@ -37,7 +37,7 @@ async fn a_file_is_served_whole_in_ranges_or_as_not_modified() {
 #[actix_web::test]
 async fn a_preview_is_the_small_image_that_line_makes() {
     let server = TestServer::start();
-    send(&server, "image", picture(1, 1_000)).await;
+    send(&server, "image", image(1, 1_000)).await;
     let media = media_once(&server, "stored").await;
 
     let preview = download(&server, media["preview_uri"].as_str().unwrap(), &[]).await;
@@ -56,7 +56,7 @@ async fn a_preview_is_the_small_image_that_line_makes() {
 async fn content_that_a_browser_could_run_is_served_only_as_an_attachment() {
     let server = TestServer::start();
     for (bytes, content_type, shown) in [
-        (picture(1, 10), "image/jpeg", "inline"),
+        (image(1, 10), "image/jpeg", "inline"),
         (b"GIF89a/*<script>alert(1)</script>*/=1".to_vec(), "image/gif", "inline"),
         (
             b"<svg xmlns=\"http://www.w3.org/2000/svg\" onload=\"alert(1)\"/>".to_vec(),
@@ -110,14 +110,14 @@ async fn a_hostile_file_name_stays_a_name() {
 #[actix_web::test]
 async fn no_other_customer_learns_that_a_file_exists() {
     let server = TestServer::start();
-    send(&server, "image", picture(1, 1_000)).await;
+    send(&server, "image", image(1, 1_000)).await;
     let media = media_once(&server, "stored").await;
     let (uri, preview) = (media["uri"].as_str().unwrap(), media["preview_uri"].as_str().unwrap());
     let stranger = CustomerId::new(Timestamp::now());
 
     for path in [uri, preview, "/v1.0/medias/7b0c2a52-3f0e-4d0b-9d7e-0b4f4ab7a001"] {
-        let foreign = Answer::to(server.request_of(stranger, Method::GET, path), "").await;
-        let nobody = Answer::to(server.anonymous(Method::GET, path), "").await;
+        let foreign = Response::to(server.request_of(stranger, Method::GET, path), "").await;
+        let nobody = Response::to(server.anonymous(Method::GET, path), "").await;
 
         assert_eq!((foreign.status, foreign.reason().as_str()), (404, "MEDIA_NOT_FOUND"));
         assert_eq!(foreign.json()["error"]["message"], "no such media");

@@ -11,7 +11,7 @@ use crate::erasure::retention::clean_up;
 use crate::harness::eventually;
 use crate::harness::server::TestServer;
 use crate::media::names;
-use crate::media::uploads::{picture, uploaded};
+use crate::media::uploads::{image, uploaded};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -23,29 +23,29 @@ async fn conversation(server: &TestServer, name: &str) -> String {
 }
 
 async fn send(server: &TestServer, conversation: &str, message: &Value) {
-    let answer = server.post(&format!("/v1.0/conversations/{conversation}/messages"), message).await;
-    assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("sent")), "{answer:?}");
+    let response = server.post(&format!("/v1.0/conversations/{conversation}/messages"), message).await;
+    assert_eq!((response.status, &response.json()["status"]), (200, &json!("sent")), "{response:?}");
 }
 
 /// The status that a phone gets at the address of a sent file.
 async fn fetched(server: &TestServer, id: &str) -> u16 {
-    let answer = server.anonymous(Method::GET, &format!("/m/{id}/a.png")).send().await.unwrap();
-    answer.status().as_u16()
+    let response = server.anonymous(Method::GET, &format!("/m/{id}/a.png")).send().await.unwrap();
+    response.status().as_u16()
 }
 
 /// Messages that show an upload, in every possible way.
 fn ways(server: &TestServer, id: &str) -> Vec<Value> {
     let address = server.url(&format!("/m/{id}/a.png"));
-    let film = "https://example.com/a.mp4";
+    let video = "https://example.com/a.mp4";
     let layout = json!({ "type": "bubble", "hero": { "type": "image", "url": address } });
     vec![
         json!({ "medias": [{ "type": "image", "id": id }] }),
         json!({ "medias": [{ "type": "file", "id": id }] }),
-        json!({ "medias": [{ "type": "video", "uri": film, "preview_id": id }] }),
+        json!({ "medias": [{ "type": "video", "uri": video, "preview_id": id }] }),
         json!({ "medias": [{ "type": "image", "uri": address, "preview_uri": address }] }),
         json!({ "medias": [{ "type": "flex", "alt_text": "a layout", "contents": layout }] }),
         json!({ "text": format!("as I said: {address}") }),
-        json!({ "text": "under a picture", "sender": { "name": "Shop", "icon_uri": address } }),
+        json!({ "text": "under an image", "sender": { "name": "Shop", "icon_uri": address } }),
     ]
 }
 
@@ -56,7 +56,7 @@ async fn a_file_stays_until_the_last_message_that_shows_it_is_gone() {
     let count = ways(&server, "").len();
     let mut ids = Vec::new();
     for way in 0..count {
-        let bytes = picture(2 + u32::try_from(way).unwrap());
+        let bytes = image(2 + u32::try_from(way).unwrap());
         let id = uploaded(&server, "image/png", "a%20shared%20name.png", bytes).await["id"].clone();
         send(&server, &first, &json!({ "medias": [{ "type": "image", "id": id }] })).await;
         ids.push(id.as_str().unwrap().to_owned());
@@ -96,7 +96,7 @@ async fn a_file_stays_until_the_last_message_that_shows_it_is_gone() {
 async fn an_erasure_keeps_a_file_that_was_also_sent_to_others() {
     let mut server = TestServer::start();
     let (first, second) = (conversation(&server, "Alice").await, conversation(&server, "Bob").await);
-    let (shared, own) = (picture(16), picture(17));
+    let (shared, own) = (image(16), image(17));
     let id = uploaded(&server, "image/png", "shared.png", shared.as_slice()).await["id"].clone();
     let other = uploaded(&server, "image/png", "own.png", own.as_slice()).await["id"].clone();
     for (conversation, upload) in [(&first, &id), (&first, &other), (&second, &id), (&second, &id)] {
@@ -104,9 +104,9 @@ async fn an_erasure_keeps_a_file_that_was_also_sent_to_others() {
     }
     let (id, other) = (id.as_str().unwrap(), other.as_str().unwrap());
 
-    let told = printed(&erase(&mut server, &["--conversation", &first]).await);
+    let report = printed(&erase(&mut server, &["--conversation", &first]).await);
 
-    assert_eq!((&told["files"], &told["left"]), (&json!(1), &json!([])), "{told}");
+    assert_eq!((&report["files"], &report["left"]), (&json!(1), &json!([])), "{report}");
     for trace in [own.as_slice(), other.as_bytes(), b"own.png", first.as_bytes()] {
         assert!(!holds(server.folder(), trace), "{}", String::from_utf8_lossy(trace));
     }
@@ -115,9 +115,9 @@ async fn an_erasure_keeps_a_file_that_was_also_sent_to_others() {
     assert_eq!((fetched(&server, id).await, fetched(&server, other).await), (200, 404));
     assert_eq!(server.messages(&second).await[0]["medias"][0]["filename"], "shared.png");
 
-    let told = printed(&erase(&mut server, &["--conversation", &second]).await);
+    let report = printed(&erase(&mut server, &["--conversation", &second]).await);
 
-    assert_eq!((&told["files"], &told["left"]), (&json!(1), &json!([])), "{told}");
+    assert_eq!((&report["files"], &report["left"]), (&json!(1), &json!([])), "{report}");
     for trace in [shared.as_slice(), id.as_bytes(), b"shared.png", second.as_bytes()] {
         assert!(!holds(server.folder(), trace), "{}", String::from_utf8_lossy(trace));
     }
@@ -130,7 +130,7 @@ async fn an_address_in_a_message_neither_keeps_nor_opens_another_customers_uploa
     let conversation = conversation(&server, "Alice").await;
     let other = kaiwa::model::id::CustomerId::new(kaiwa::model::timestamp::Timestamp::now());
     let request = server.request_of(other, Method::POST, "/v1.0/medias").content_type("image/png");
-    let foreign = crate::harness::answer::Answer::to(request, picture(16)).await.json();
+    let foreign = crate::harness::response::Response::to(request, image(16)).await.json();
     let id = foreign["id"].as_str().unwrap();
 
     send(&server, &conversation, &json!({ "text": server.url(&format!("/m/{id}/a.png")) })).await;

@@ -11,15 +11,15 @@ use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::outbox::sending::{self, NewMessage};
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
 use crate::harness::{eventually, eventually_is};
 
-const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom and a film";
-const SOUND: &[u8] = b"\0\0\0\x1cftypM4A \0\0\0\0 and a sound";
+const VIDEO: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom and a video";
+const AUDIO: &[u8] = b"\0\0\0\x1cftypM4A \0\0\0\0 and some audio";
 
 /// An incompressible square image with this many pixels per side.
-pub fn picture(side: u32) -> Vec<u8> {
+pub fn image(side: u32) -> Vec<u8> {
     let mut seed = 1_u32;
     let noise = |_: u32, _: u32| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -34,9 +34,9 @@ pub fn picture(side: u32) -> Vec<u8> {
     png.into_inner()
 }
 
-async fn upload(server: &TestServer, content_type: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
+async fn upload(server: &TestServer, content_type: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Response {
     let request = server.request(Method::POST, &format!("/v1.0/medias?filename={name}"));
-    Answer::to(request.content_type(content_type), bytes).await
+    Response::to(request.content_type(content_type), bytes).await
 }
 
 pub async fn uploaded(
@@ -45,9 +45,9 @@ pub async fn uploaded(
     name: &str,
     bytes: impl Into<Vec<u8>>,
 ) -> Value {
-    let answer = upload(server, content_type, name, bytes).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
+    let response = upload(server, content_type, name, bytes).await;
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()
 }
 
 async fn begin() -> (TestServer, String) {
@@ -57,14 +57,14 @@ async fn begin() -> (TestServer, String) {
     (server, format!("/v1.0/conversations/{conversation}/messages"))
 }
 
-async fn send(server: &TestServer, path: &str, media: &Value) -> Answer {
+async fn send(server: &TestServer, path: &str, media: &Value) -> Response {
     server.post(path, &json!({ "medias": [media] })).await
 }
 
 /// The property and the message of the first detail.
-fn detail(answer: &Answer) -> (String, String) {
-    assert_eq!((answer.status, answer.reason().as_str()), (400, "INVALID_ARGUMENT"), "{answer:?}");
-    let detail = &answer.json()["error"]["details"][0];
+fn detail(response: &Response) -> (String, String) {
+    assert_eq!((response.status, response.reason().as_str()), (400, "INVALID_ARGUMENT"), "{response:?}");
+    let detail = &response.json()["error"]["details"][0];
     let text = |name: &str| detail[name].as_str().unwrap().to_owned();
     (text("property"), text("message"))
 }
@@ -89,7 +89,7 @@ async fn fetch(address: &Value, range: Option<&str>) -> (u16, awc::http::header:
 #[actix_web::test]
 async fn an_uploaded_image_can_be_fetched_as_soon_as_it_is_sent() {
     let (server, path) = begin().await;
-    let bytes = picture(16);
+    let bytes = image(16);
     let shown = uploaded(&server, "image/png", "my%20menu.png", bytes.clone()).await;
     let id = shown["id"].as_str().unwrap().to_owned();
     let expected = json!({ "id": id, "type": "image", "filename": "my menu.png", "content_type": "image/png",
@@ -98,13 +98,13 @@ async fn an_uploaded_image_can_be_fetched_as_soon_as_it_is_sent() {
     let address = json!(server.url(&format!("/m/{id}/mymenu.png")));
     assert_eq!(fetch(&address, None).await.0, 404, "it was not sent yet");
     let own = json!(server.url(&format!("/v1.0/medias/{id}?token={}", server.token())));
-    assert_eq!(fetch(&own, None).await.2, bytes, "its owner can read it all the same");
+    assert_eq!(fetch(&own, None).await.2, bytes, "its owner can read it anyway");
 
     let sent = send(&server, &path, &json!({ "type": "image", "id": id })).await.json();
 
     assert_eq!((&sent["status"], &sent["medias"]), (&json!("sent"), &json!([expected])));
-    let told = json!({ "type": "image", "originalContentUrl": address, "previewImageUrl": address });
-    assert_eq!(object(&server), told);
+    let sent_object = json!({ "type": "image", "originalContentUrl": address, "previewImageUrl": address });
+    assert_eq!(object(&server), sent_object);
     let (status, headers, body) = fetch(&address, None).await;
     assert_eq!((status, &body), (200, &bytes));
     assert_eq!(headers.get("content-type").unwrap(), "image/png");
@@ -123,7 +123,7 @@ async fn an_uploaded_image_can_be_fetched_as_soon_as_it_is_sent() {
 #[actix_web::test]
 async fn an_image_of_more_than_a_megabyte_gets_a_smaller_preview() {
     let (server, path) = begin().await;
-    let bytes = picture(700);
+    let bytes = image(700);
     assert!(bytes.len() > 1_000_000);
     let id = uploaded(&server, "image/png", "", bytes).await["id"].clone();
 
@@ -140,19 +140,19 @@ async fn an_image_of_more_than_a_megabyte_gets_a_smaller_preview() {
 #[actix_web::test]
 async fn videos_audio_and_files_are_sent_by_their_id_too() {
     let (server, path) = begin().await;
-    let film = uploaded(&server, "video/mp4", "a.mp4", FILM).await["id"].clone();
-    let cover = uploaded(&server, "image/png", "c.png", picture(16)).await["id"].clone();
-    let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
+    let video = uploaded(&server, "video/mp4", "a.mp4", VIDEO).await["id"].clone();
+    let cover = uploaded(&server, "image/png", "c.png", image(16)).await["id"].clone();
+    let audio = uploaded(&server, "audio/mp4", "a.m4a", AUDIO).await["id"].clone();
     let report = uploaded(&server, "application/pdf", "r.pdf", "%PDF-1.7").await["id"].clone();
     let address = |id: &Value, name: &str| json!(server.url(&format!("/m/{}/{name}", id.as_str().unwrap())));
 
-    send(&server, &path, &json!({ "type": "video", "id": film, "preview_id": cover })).await;
-    let told = json!({ "type": "video", "originalContentUrl": address(&film, "a.mp4"),
+    send(&server, &path, &json!({ "type": "video", "id": video, "preview_id": cover })).await;
+    let sent_object = json!({ "type": "video", "originalContentUrl": address(&video, "a.mp4"),
         "previewImageUrl": address(&cover, "c.png") });
-    assert_eq!(object(&server), told);
-    assert_eq!(fetch(&told["previewImageUrl"], None).await.0, 200, "the preview is sent too");
-    send(&server, &path, &json!({ "type": "audio", "id": sound, "duration_ms": 7_000 })).await;
-    assert_eq!(object(&server)["originalContentUrl"], address(&sound, "a.m4a"));
+    assert_eq!(object(&server), sent_object);
+    assert_eq!(fetch(&sent_object["previewImageUrl"], None).await.0, 200, "the preview is sent too");
+    send(&server, &path, &json!({ "type": "audio", "id": audio, "duration_ms": 7_000 })).await;
+    assert_eq!(object(&server)["originalContentUrl"], address(&audio, "a.m4a"));
     let sent = send(&server, &path, &json!({ "type": "file", "id": report })).await.json();
     let text = format!("r.pdf\n{}", address(&report, "r.pdf").as_str().unwrap());
     assert_eq!((&object(&server)["text"], &sent["medias"][0]["alt_text"]), (&json!(text), &json!(text)));
@@ -160,23 +160,23 @@ async fn videos_audio_and_files_are_sent_by_their_id_too() {
     let named = "attachment; filename=\"r.pdf\"; filename*=UTF-8''r.pdf";
     assert_eq!(headers.get("content-disposition").unwrap(), named);
 
-    let without = send(&server, &path, &json!({ "type": "video", "id": film })).await;
+    let without = send(&server, &path, &json!({ "type": "video", "id": video })).await;
     assert_eq!(detail(&without).0, "medias[0].preview_uri");
-    let without = send(&server, &path, &json!({ "type": "audio", "id": sound })).await;
+    let without = send(&server, &path, &json!({ "type": "audio", "id": audio })).await;
     assert_eq!(detail(&without), ("medias[0].duration_ms".to_owned(), "must be specified".to_owned()));
 }
 
 #[actix_web::test]
 async fn a_phone_shows_everything_that_was_uploaded_and_sent() {
     let (server, path) = begin().await;
-    let large = uploaded(&server, "image/png", "large.png", picture(700)).await["id"].clone();
-    let cover = uploaded(&server, "image/png", "c.png", picture(16)).await["id"].clone();
-    let film = uploaded(&server, "video/mp4", "a.mp4", FILM).await["id"].clone();
-    let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
+    let large = uploaded(&server, "image/png", "large.png", image(700)).await["id"].clone();
+    let cover = uploaded(&server, "image/png", "c.png", image(16)).await["id"].clone();
+    let video = uploaded(&server, "video/mp4", "a.mp4", VIDEO).await["id"].clone();
+    let audio = uploaded(&server, "audio/mp4", "a.m4a", AUDIO).await["id"].clone();
     for media in [
         json!({ "type": "image", "id": large }),
-        json!({ "type": "video", "id": film, "preview_id": cover }),
-        json!({ "type": "audio", "id": sound, "duration_ms": 7_000 }),
+        json!({ "type": "video", "id": video, "preview_id": cover }),
+        json!({ "type": "audio", "id": audio, "duration_ms": 7_000 }),
     ] {
         assert_eq!(send(&server, &path, &media).await.status, 200);
     }
@@ -193,23 +193,23 @@ async fn a_phone_shows_everything_that_was_uploaded_and_sent() {
 #[actix_web::test]
 async fn an_upload_works_only_for_its_type_and_its_customer() {
     let (server, path) = begin().await;
-    let sound = uploaded(&server, "audio/mp4", "a.m4a", SOUND).await["id"].clone();
+    let audio = uploaded(&server, "audio/mp4", "a.m4a", AUDIO).await["id"].clone();
     let other = CustomerId::new(Timestamp::now());
     let request = server.request_of(other, Method::POST, "/v1.0/medias").content_type("image/png");
-    let foreign = Answer::to(request, picture(16)).await.json()["id"].clone();
+    let foreign = Response::to(request, image(16)).await.json()["id"].clone();
 
-    let both = json!({ "type": "audio", "id": sound, "uri": "https://example.com/a.m4a", "duration_ms": 1 });
+    let both = json!({ "type": "audio", "id": audio, "uri": "https://example.com/a.m4a", "duration_ms": 1 });
     for (media, property) in [
-        (json!({ "type": "image", "id": sound }), "medias[0].id"),
+        (json!({ "type": "image", "id": audio }), "medias[0].id"),
         (json!({ "type": "image", "id": foreign }), "medias[0].id"),
         (json!({ "type": "image", "id": 7 }), "medias[0].id"),
         (json!({ "type": "image", "id": "5a6d0b9e-0000-4000-8000-00000000000f" }), "medias[0].id"),
         (both, "medias[0].uri"),
         (
-            json!({ "type": "video", "uri": "https://example.com/a.mp4", "preview_id": sound }),
+            json!({ "type": "video", "uri": "https://example.com/a.mp4", "preview_id": audio }),
             "medias[0].preview_id",
         ),
-        (json!({ "type": "sticker", "id": sound }), "medias[0].id"),
+        (json!({ "type": "sticker", "id": audio }), "medias[0].id"),
     ] {
         assert_eq!(detail(&send(&server, &path, &media).await).0, property, "{media}");
     }
@@ -219,7 +219,7 @@ async fn an_upload_works_only_for_its_type_and_its_customer() {
 #[actix_web::test]
 async fn an_upload_that_line_does_not_accept_is_rejected_and_leaves_nothing_behind() {
     let server = TestServer::start_with(|config| config.limits.media_customer_bytes = 20_000_000);
-    let mut large = picture(16);
+    let mut large = image(16);
     large.resize(10_000_000, 0);
 
     let taken = uploaded(&server, "image/png", "", large.clone()).await["id"].as_str().unwrap().to_owned();
@@ -227,29 +227,29 @@ async fn an_upload_that_line_does_not_accept_is_rejected_and_leaves_nothing_behi
     for (content_type, bytes, status, reason) in [
         ("image/png", large, 413, "BODY_TOO_LARGE"),
         ("image/webp", b"RIFF\x10\0\0\0WEBPVP8 ".to_vec(), 415, "UNSUPPORTED_MEDIA_TYPE"),
-        ("image/png", FILM.to_vec(), 415, "UNSUPPORTED_MEDIA_TYPE"),
-        ("video/mp4", picture(16), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("image/png", VIDEO.to_vec(), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("video/mp4", image(16), 415, "UNSUPPORTED_MEDIA_TYPE"),
         ("audio/ogg", b"OggS\0".to_vec(), 415, "UNSUPPORTED_MEDIA_TYPE"),
         ("application/pdf", Vec::new(), 400, "INVALID_ARGUMENT"),
         ("application/pdf", vec![0; 10_000_001], 413, "BODY_TOO_LARGE"),
     ] {
-        let answer = upload(&server, content_type, "", bytes).await;
-        assert_eq!((answer.status, answer.reason().as_str()), (status, reason), "{content_type}");
+        let response = upload(&server, content_type, "", bytes).await;
+        assert_eq!((response.status, response.reason().as_str()), (status, reason), "{content_type}");
     }
     let request = server.anonymous(Method::POST, "/v1.0/medias").content_type("image/png");
-    assert_eq!(Answer::to(request, picture(16)).await.status, 401);
+    assert_eq!(Response::to(request, image(16)).await.status, 401);
     let folder = server.database().with_file_name("media").read_dir().unwrap();
     let mut names: Vec<_> =
         folder.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    assert_eq!(names, [taken.clone(), format!("{taken}.preview")], "only what was taken is kept");
+    assert_eq!(names, [taken.clone(), format!("{taken}.preview")], "only the accepted file is stored");
 }
 
 #[actix_web::test]
 async fn an_upload_that_is_not_sent_is_removed_after_a_day_and_a_sent_one_stays() {
     let (server, path) = begin().await;
-    let (kept, lost) = (picture(2), picture(3));
-    let sent = uploaded(&server, "image/png", "sent.png", kept.as_slice()).await;
+    let (stored, lost) = (image(2), image(3));
+    let sent = uploaded(&server, "image/png", "sent.png", stored.as_slice()).await;
     let unsent = uploaded(&server, "image/png", "unsent.png", lost).await;
     let by_id = |upload: &Value| json!({ "type": "image", "id": upload["id"] });
     assert_eq!(send(&server, &path, &by_id(&sent)).await.status, 200);
@@ -265,7 +265,7 @@ async fn an_upload_that_is_not_sent_is_removed_after_a_day_and_a_sent_one_stays(
     let refused = send(&server, &path, &by_id(&unsent)).await;
     assert_eq!(detail(&refused), ("medias[0].id".to_owned(), "is not the id of an uploaded file".to_owned()));
     let (status, _, bytes) = fetch(&object(&server)["originalContentUrl"], None).await;
-    assert_eq!((status, bytes), (200, kept));
+    assert_eq!((status, bytes), (200, stored));
     eventually(|| server.value::<i64>("SELECT count(*) FROM medias") == 1).await;
 }
 
@@ -300,7 +300,7 @@ async fn the_storage_use_of_a_customer_always_equals_the_size_of_its_files() {
     let stored = || server.value::<i64>("SELECT coalesce(sum(size), 0) FROM medias WHERE status = 'stored'");
 
     let uploads = (0..4).map(|_| upload(&server, "application/pdf", "", vec![1; 300_000]));
-    let statuses: Vec<_> = join_all(uploads).await.iter().map(|answer| answer.status).collect();
+    let statuses: Vec<_> = join_all(uploads).await.iter().map(|response| response.status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 3, "{statuses:?}");
     assert_eq!((counted(), stored()), (900_000, 900_000));
 

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use awc::http::Method;
 use serde_json::Value;
 
-use crate::harness::answer::Answer;
 use crate::harness::contract::{self, Asked, DOCUMENT};
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
 
 /// The keys of a path item that are methods.
@@ -65,7 +65,7 @@ fn every_operation_describes_its_input_and_its_outcomes() {
         let statuses = operation["responses"].as_object().unwrap();
         let is_private = operation.get("security").is_none();
 
-        assert!(names.insert(operation["operationId"].as_str().unwrap()), "{place}: a name of its own");
+        assert!(names.insert(operation["operationId"].as_str().unwrap()), "{place}: a unique name");
         assert!(tags.contains(&&operation["tags"][0]), "{place}: a tag that exists");
         assert_eq!(in_path, in_template, "{place}: the parameters of its path");
         assert!(statuses.keys().any(|status| status.starts_with('2')), "{place}: how it succeeds");
@@ -118,33 +118,33 @@ fn every_request_body_has_an_example_that_fits_its_schema() {
 
 #[test]
 fn an_undocumented_response_is_noticed() {
-    let answer = |status: u16, headers: &[(&'static str, &'static str)], text: &str| {
+    let response = |status: u16, headers: &[(&'static str, &'static str)], text: &str| {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        Answer { status, headers: headers.collect(), text: text.to_owned() }
+        Response { status, headers: headers.collect(), text: text.to_owned() }
     };
-    let check = |method: Method, path: &str, answer: &Answer| {
+    let check = |method: Method, path: &str, response: &Response| {
         let url = format!("http://127.0.0.1{path}").parse().unwrap();
-        contract::check(&Asked { method, url, body: Vec::new() }, answer)
+        contract::check(&Asked { method, url, body: Vec::new() }, response)
     };
     let json = [("content-type", "application/json"), ("x-request-id", "a")];
-    let good = answer(200, &json, r#"{"status":"ok"}"#);
+    let good = response(200, &json, r#"{"status":"ok"}"#);
 
     assert_eq!(check(Method::GET, "/healthz", &good), Ok(()));
     assert!(check(Method::POST, "/healthz", &good).is_err(), "a method");
     assert!(check(Method::GET, "/healthz?deep=1", &good).is_err(), "a parameter");
-    assert!(check(Method::GET, "/healthz", &answer(418, &json, "")).is_err(), "a status");
+    assert!(check(Method::GET, "/healthz", &response(418, &json, "")).is_err(), "a status");
     assert!(
-        check(Method::GET, "/healthz", &answer(200, &json, r#"{"status":"ok","more":1}"#)).is_err(),
+        check(Method::GET, "/healthz", &response(200, &json, r#"{"status":"ok","more":1}"#)).is_err(),
         "a key"
     );
-    assert!(check(Method::GET, "/healthz", &answer(200, &json, r#"{"status":"fine"}"#)).is_err(), "a word");
+    assert!(check(Method::GET, "/healthz", &response(200, &json, r#"{"status":"fine"}"#)).is_err(), "a word");
     assert!(
-        check(Method::GET, "/healthz", &answer(200, &json[1..], r#"{"status":"ok"}"#)).is_err(),
+        check(Method::GET, "/healthz", &response(200, &json[1..], r#"{"status":"ok"}"#)).is_err(),
         "a type"
     );
     let refused = r#"{"error":{"status":"A","reason":"INVALID_CREDENTIALS","message":"a","request_id":"a"}}"#;
     assert!(
-        check(Method::GET, "/v1.0/webhook", &answer(401, &json, refused)).is_err(),
+        check(Method::GET, "/v1.0/webhook", &response(401, &json, refused)).is_err(),
         "a header that is missing"
     );
 }
@@ -156,15 +156,15 @@ async fn the_page_runs_only_its_own_script_and_loads_nothing_external() {
                   form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
     for (path, kind) in [("/docs", "html"), ("/docs/page.css", "css"), ("/docs/page.js", "javascript")] {
-        let answer = Answer::to(server.anonymous(Method::GET, path), "").await;
+        let response = Response::to(server.anonymous(Method::GET, path), "").await;
 
         assert_eq!(
-            (answer.status, answer.header("content-type")),
+            (response.status, response.header("content-type")),
             (200, &*format!("text/{kind}; charset=utf-8"))
         );
-        assert_eq!(answer.header("content-security-policy"), policy);
-        assert_eq!(answer.header("x-content-type-options"), "nosniff");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert_eq!(response.header("content-security-policy"), policy);
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+        assert_eq!(response.header("referrer-policy"), "no-referrer");
         for forbidden in [
             "http:",
             "https:",
@@ -176,10 +176,10 @@ async fn the_page_runs_only_its_own_script_and_loads_nothing_external() {
             "<style",
             "onload",
         ] {
-            assert!(!answer.text.contains(forbidden), "{path}: {forbidden}");
+            assert!(!response.text.contains(forbidden), "{path}: {forbidden}");
         }
     }
-    let page = Answer::to(server.anonymous(Method::GET, "/docs"), "").await.text;
+    let page = Response::to(server.anonymous(Method::GET, "/docs"), "").await.text;
     assert!(
         page.contains(r#"<script src="docs/page.js" defer></script>"#)
             && page.matches("<script").count() == 1
@@ -194,10 +194,10 @@ async fn the_page_runs_only_its_own_script_and_loads_nothing_external() {
 async fn the_document_is_served_as_checked_under_the_base_path_too() {
     let server = TestServer::start_with(|config| config.base_path = "/chat".to_owned());
 
-    let answer = Answer::to(server.anonymous(Method::GET, "/chat/openapi.json"), "").await;
+    let response = Response::to(server.anonymous(Method::GET, "/chat/openapi.json"), "").await;
 
     let mut expected = DOCUMENT.clone();
     expected["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     expected["servers"][0]["url"] = "/chat".into();
-    assert_eq!((answer.status, answer.json()), (200, expected));
+    assert_eq!((response.status, response.json()), (200, expected));
 }

@@ -7,12 +7,12 @@ use awc::http::Method;
 use kaiwa::sandbox::control::client;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::contract;
 use crate::harness::eventually_is;
 use crate::harness::feed::Feed;
+use crate::harness::response::Response;
 use crate::harness::server::TestServer;
-use crate::media::uploads::picture;
+use crate::media::uploads::image;
 
 /// A server with a resource for every operation.
 struct Walk {
@@ -32,15 +32,15 @@ impl Walk {
     }
 
     /// Calls an operation that must succeed; its response is checked against the document, as every response is.
-    async fn succeed(&self, method: Method, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+    async fn succeed(&self, method: Method, path: &str, body: impl Into<Vec<u8>>) -> Response {
         let request = self.server.request(method.clone(), path);
         // Only as much of a file as can be read as text.
         let part = if path.contains("preview") { "bytes=6-9" } else { "bytes=1-3" };
         let request = request.insert_header(("Range", part)).content_type("application/json");
-        let answer = Answer::to(request, body).await;
-        assert!((200..300).contains(&answer.status), "{method} {path}: {answer:?}");
+        let response = Response::to(request, body).await;
+        assert!((200..300).contains(&response.status), "{method} {path}: {response:?}");
         self.saw(&method, path);
-        answer
+        response
     }
 
     fn saw(&self, method: &Method, path: &str) {
@@ -48,11 +48,11 @@ impl Walk {
         self.seen.borrow_mut().insert(format!("{method} {template}"));
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> Response {
         self.succeed(Method::GET, path, "").await
     }
 
-    async fn change(&self, method: Method, path: &str, body: Value) -> Answer {
+    async fn change(&self, method: Method, path: &str, body: Value) -> Response {
         self.succeed(method, path, body.to_string()).await
     }
 
@@ -80,7 +80,7 @@ impl Walk {
     }
 
     async fn files(&self) {
-        let upload = self.succeed(Method::POST, "/v1.0/medias?filename=a.png", picture(640)).await.json();
+        let upload = self.succeed(Method::POST, "/v1.0/medias?filename=a.png", image(640)).await.json();
         let id = text(&upload["id"]);
         let media = json!({ "medias": [{ "type": "image", "id": id }] });
         self.change(Method::POST, &format!("{}/messages", self.conversation), media).await;
@@ -112,7 +112,7 @@ impl Walk {
         // A delivery in flight cannot be replayed: with nowhere to deliver to, nothing is in flight.
         self.change(Method::PUT, "/v1.0/webhook", json!({ "uri": "" })).await;
         let replay = || self.server.request(Method::POST, &format!("{one}/replay"));
-        eventually_is(200, async || Answer::to(replay(), "").await.status).await;
+        eventually_is(200, async || Response::to(replay(), "").await.status).await;
         self.saw(&Method::POST, &format!("{one}/replay"));
     }
 

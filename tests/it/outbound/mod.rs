@@ -7,7 +7,7 @@ mod shapes;
 use kaiwa::sandbox::records::tokens;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 use crate::outbound::shapes::{URL, area, bubble, imagemap, press, quick};
 
@@ -25,27 +25,35 @@ impl Chat {
         Self { server, user, path: format!("/v1.0/conversations/{conversation}/messages") }
     }
 
-    async fn post(&self, body: &Value) -> Answer {
+    async fn post(&self, body: &Value) -> Response {
         self.server.post(&self.path, body).await
     }
 
     /// The message of the response, once LINE has accepted it.
     async fn sent(&self, body: &Value) -> Value {
-        let answer = self.post(body).await;
-        assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("sent")), "{body} {answer:?}");
-        answer.json()
+        let response = self.post(body).await;
+        assert_eq!(
+            (response.status, &response.json()["status"]),
+            (200, &json!("sent")),
+            "{body} {response:?}"
+        );
+        response.json()
     }
 
     /// The rejected properties, in order; nothing is stored and nothing is sent.
     async fn refused(&self, body: &Value) -> Vec<(String, String)> {
         let (stored, sent) = (self.ids().await, self.requests().len());
 
-        let answer = self.post(body).await;
+        let response = self.post(body).await;
 
-        assert_eq!((answer.status, answer.reason().as_str()), (400, "INVALID_ARGUMENT"), "{body} {answer:?}");
+        assert_eq!(
+            (response.status, response.reason().as_str()),
+            (400, "INVALID_ARGUMENT"),
+            "{body} {response:?}"
+        );
         assert_eq!((self.ids().await, self.requests().len()), (stored, sent), "{body}");
         let text = |detail: &Value, name: &str| detail[name].as_str().unwrap().to_owned();
-        let details = answer.json()["error"]["details"].as_array().cloned().unwrap_or_default();
+        let details = response.json()["error"]["details"].as_array().cloned().unwrap_or_default();
         details.iter().map(|detail| (text(detail, "property"), text(detail, "message"))).collect()
     }
 
@@ -74,7 +82,7 @@ impl Chat {
     }
 
     /// The id of a quotable message that the user writes.
-    async fn hears(&self, text: &str) -> (String, String) {
+    async fn receives(&self, text: &str) -> (String, String) {
         let mut event = text_event(&self.user, text);
         let id = event["message"]["id"].as_str().unwrap().to_owned();
         let token = tokens::quote(&self.server.line.platform.channel().secret, &self.user, &id);
@@ -175,11 +183,11 @@ async fn the_text_comes_first_and_more_than_five_objects_take_further_requests_i
     assert_eq!(counts, [5, 1]);
     let objects: Vec<&Value> =
         requests.iter().flat_map(|request| request["messages"].as_array().unwrap()).collect();
-    let said: Vec<&Value> = objects
+    let texts: Vec<&Value> = objects
         .iter()
         .map(|object| if object["text"].is_null() { &object["title"] } else { &object["text"] })
         .collect();
-    assert_eq!(said, ["first", "1", "2", "3", "4", "5"]);
+    assert_eq!(texts, ["first", "1", "2", "3", "4", "5"]);
     assert!(requests.iter().all(|request| request["notificationDisabled"] == true));
     assert!(objects.iter().all(|object| object["sender"] == json!({ "name": "Ann", "iconUrl": URL })));
     let (last, others) = objects.split_last().unwrap();
@@ -193,17 +201,17 @@ async fn the_text_comes_first_and_more_than_five_objects_take_further_requests_i
 #[actix_web::test]
 async fn only_quotable_messages_of_the_same_conversation_can_be_quoted() {
     let chat = Chat::begin().await;
-    let (heard, token) = chat.hears("what?").await;
+    let (received, token) = chat.receives("what?").await;
 
-    let answer = chat.sent(&json!({ "text": "that", "quote": heard })).await;
+    let response = chat.sent(&json!({ "text": "that", "quote": received })).await;
     assert_eq!(chat.objects()[0]["quoteToken"], token);
-    chat.sent(&json!({ "text": "I mean", "quote": answer["id"] })).await;
-    assert!(chat.objects()[0]["quoteToken"].is_string(), "LINE tells how our own message is quoted");
+    chat.sent(&json!({ "text": "I mean", "quote": response["id"] })).await;
+    assert!(chat.objects()[0]["quoteToken"].is_string(), "LINE returns a quote token for our own message");
     let sticker = json!({ "type": "sticker", "package_id": "446", "sticker_id": "1988" });
     let image = json!({ "type": "image", "uri": URL });
-    chat.sent(&json!({ "medias": [image, sticker], "quote": heard })).await;
+    chat.sent(&json!({ "medias": [image, sticker], "quote": received })).await;
     assert!(chat.objects()[0]["quoteToken"].is_null());
-    assert_eq!(chat.objects()[1]["quoteToken"], token, "a picture cannot quote");
+    assert_eq!(chat.objects()[1]["quoteToken"], token, "an image cannot quote");
 
     let place = json!({ "type": "location", "title": "t", "address": "a", "latitude": 1, "longitude": 2 });
     let unquotable = chat.sent(&json!({ "medias": [place] })).await;
@@ -213,7 +221,7 @@ async fn only_quotable_messages_of_the_same_conversation_can_be_quoted() {
     for quote in [&unquotable["id"], &elsewhere, &unknown, &json!("7")] {
         assert_eq!(chat.refused_for(&json!({ "text": "?", "quote": quote })).await, "quote", "{quote}");
     }
-    assert_eq!(chat.refused_for(&json!({ "medias": [image], "quote": heard })).await, "quote");
+    assert_eq!(chat.refused_for(&json!({ "medias": [image], "quote": received })).await, "quote");
 }
 
 #[actix_web::test]

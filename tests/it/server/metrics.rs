@@ -5,8 +5,8 @@ use std::time::Duration;
 use awc::http::Method;
 use serde_json::json;
 
-use crate::harness::answer::Answer;
 use crate::harness::eventually_is;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 use crate::webhooks::receiver::Receiver;
 
@@ -14,9 +14,9 @@ fn start() -> TestServer {
     TestServer::start_with(|config| config.metrics.listen = Some("127.0.0.1:0".to_owned()))
 }
 
-async fn page(server: &TestServer) -> Answer {
+async fn page(server: &TestServer) -> Response {
     let url = format!("http://{}/metrics", server.metrics.unwrap());
-    Answer::to(awc::Client::new().get(url), "").await
+    Response::to(awc::Client::new().get(url), "").await
 }
 
 /// The value of a metric on the page.
@@ -35,7 +35,7 @@ async fn the_work_of_the_server_is_counted_and_timed() {
     let again = text_event(&user, "twice");
     server.webhook(std::slice::from_ref(&again)).await;
     server.webhook(&[again]).await;
-    Answer::to(server.anonymous(Method::POST, &server.webhook_path()), "{}").await;
+    Response::to(server.anonymous(Method::POST, &server.webhook_path()), "{}").await;
     let webhooks = "method=\"POST\",route=\"/v1.0/conversation/accounts/{account_id}\"";
 
     let expected = [
@@ -102,9 +102,9 @@ async fn the_page_has_the_content_type_and_ending_scrapers_require_and_its_own_p
     assert_eq!(page.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert!(page.text.ends_with("# EOF\n"));
     assert!(page.text.contains(concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"")), "{}", page.text);
-    assert_eq!(server.get("/metrics").await.status, 404, "not for whoever reaches the interface");
+    assert_eq!(server.get("/metrics").await.status, 404, "not on the address of the API");
     let elsewhere = format!("http://{}/v1.0/conversations", server.metrics.unwrap());
-    assert_eq!(Answer::to(awc::Client::new().get(elsewhere), "").await.status, 404);
+    assert_eq!(Response::to(awc::Client::new().get(elsewhere), "").await.status, 404);
 }
 
 #[actix_web::test]
@@ -115,7 +115,7 @@ async fn no_value_chosen_by_a_caller_becomes_a_label() {
     server.get(&format!("/v1.0/conversations/{conversation}?token={token}")).await;
     server.get("/secret-path").await;
     let odd = Method::from_bytes(b"SECRET-METHOD").unwrap();
-    Answer::to(server.request(odd, "/v1.0/conversations"), "").await;
+    Response::to(server.request(odd, "/v1.0/conversations"), "").await;
 
     let page = page(&server).await.text;
 
@@ -134,7 +134,7 @@ async fn a_suspended_account_is_shown_and_does_not_make_the_server_unready() {
     server.set_faults(&json!([{ "path": "/v2/bot/message/push", "kind": "status", "status": 401 }]));
     let path = format!("/v1.0/conversations/{conversation}/messages");
     let request = server.request(Method::POST, &path).insert_header(("prefer", "respond-async"));
-    Answer::to(request.content_type("application/json"), json!({ "text": "a" }).to_string()).await;
+    Response::to(request.content_type("application/json"), json!({ "text": "a" }).to_string()).await;
 
     let suspended = r#"kaiwa_accounts_suspended{reason="token"}"#;
     eventually_is(Some("1".to_owned()), async || number(&server, suspended).await).await;

@@ -22,9 +22,9 @@ fn event() -> String {
 }
 
 /// A persistent connection.
-struct Kept(TcpStream);
+struct KeptAlive(TcpStream);
 
-impl Kept {
+impl KeptAlive {
     fn to(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -51,7 +51,7 @@ impl Kept {
     }
 
     #[track_caller]
-    fn assert_last_answer(&mut self) {
+    fn assert_last_response(&mut self) {
         let head = self.head();
         assert!(head.starts_with("http/1.1 200"), "{head}");
         assert!(head.contains("connection: close"), "{head}");
@@ -110,7 +110,8 @@ fn a_request_in_flight_at_a_stop_gets_a_response_that_closes_the_connection() {
     let held = Held::new();
     let mut serving = held.start();
     let address = held.address();
-    let (mut idle, mut fresh, mut half) = (Kept::to(address), Kept::to(address), Kept::to(address));
+    let (mut idle, mut fresh, mut half) =
+        (KeptAlive::to(address), KeptAlive::to(address), KeptAlive::to(address));
     idle.send(&webhook(address, &event(), "keep-alive"));
     assert!(!idle.head().contains("connection: close"));
     let request = webhook(address, &event(), "keep-alive");
@@ -123,7 +124,7 @@ fn a_request_in_flight_at_a_stop_gets_a_response_that_closes_the_connection() {
     half.send(rest);
 
     for connection in [&mut idle, &mut fresh, &mut half] {
-        connection.assert_last_answer();
+        connection.assert_last_response();
     }
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
 }
@@ -132,7 +133,7 @@ fn a_request_in_flight_at_a_stop_gets_a_response_that_closes_the_connection() {
 fn an_idle_connection_does_not_delay_the_stop() {
     let held = Held::new();
     let mut serving = held.start();
-    let (mut used, mut unused) = (Kept::to(held.address()), Kept::to(held.address()));
+    let (mut used, mut unused) = (KeptAlive::to(held.address()), KeptAlive::to(held.address()));
     used.send(&webhook(held.address(), &event(), "keep-alive"));
     used.head();
 

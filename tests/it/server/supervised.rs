@@ -26,7 +26,7 @@ const SECRET: &str = "channel-secret";
 const CALLERS: usize = 4;
 
 /// The number of responses required between two stops of the server.
-const ANSWERS_BETWEEN_ENDS: usize = 25;
+const RESPONSES_BETWEEN_STOPS: usize = 25;
 
 /// A folder with settings, and a socket that stays open while successive servers listen on it.
 pub struct Held {
@@ -83,7 +83,7 @@ impl Seen {
             let body = json!({ "destination": "U0", "events": [text_event("U1", "hello")] }).to_string();
             let limit = Instant::now() + PATIENCE;
             while self.deliver(address, &body) != Some(200) {
-                assert!(Instant::now() < limit, "nobody answers");
+                assert!(Instant::now() < limit, "no response");
             }
             self.answered.fetch_add(1, Ordering::Relaxed);
         }
@@ -102,9 +102,9 @@ impl Seen {
 
     pub fn wait_for_more(&self) {
         let (goal, limit) =
-            (self.answered.load(Ordering::Relaxed) + ANSWERS_BETWEEN_ENDS, Instant::now() + PATIENCE);
+            (self.answered.load(Ordering::Relaxed) + RESPONSES_BETWEEN_STOPS, Instant::now() + PATIENCE);
         while self.answered.load(Ordering::Relaxed) < goal {
-            assert!(Instant::now() < limit, "too few answers");
+            assert!(Instant::now() < limit, "too few responses");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -123,10 +123,10 @@ pub fn webhook(address: SocketAddr, body: &str, connection: &str) -> String {
 /// The status returned for a webhook on a new connection.
 fn ask(mut stream: TcpStream, body: &str) -> Option<u16> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut answer = String::new();
+    let mut response = String::new();
     stream.write_all(webhook(stream.peer_addr().ok()?, body, "close").as_bytes()).ok()?;
-    stream.read_to_string(&mut answer).ok()?;
-    answer.get(9..12)?.parse().ok()
+    stream.read_to_string(&mut response).ok()?;
+    response.get(9..12)?.parse().ok()
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_held_socket_refuses_nobody_while_the_server_is_killed_and_restarted() {
     assert_eq!(
         usize::try_from(stored.unwrap()).unwrap(),
         seen.answered.into_inner(),
-        "each event that was answered, once"
+        "each acknowledged event, once"
     );
 }
 
@@ -182,7 +182,7 @@ impl Manager {
         Self(socket)
     }
 
-    fn hear(&self) -> String {
+    fn receive(&self) -> String {
         let mut words = [0; 64];
         let length = self.0.recv(&mut words).unwrap();
         String::from_utf8_lossy(&words[..length]).into_owned()
@@ -197,9 +197,9 @@ fn the_service_manager_is_notified_when_the_server_is_ready_alive_and_stopping()
     command.env("NOTIFY_SOCKET", "notify").env("WATCHDOG_USEC", "100000");
     let mut serving = Serving::start(command);
 
-    let first: Vec<_> = (0..4).map(|_| manager.hear()).collect();
+    let first: Vec<_> = (0..4).map(|_| manager.receive()).collect();
     serving.signal("-TERM");
-    let last = std::iter::repeat_with(|| manager.hear()).find(|word| word != "WATCHDOG=1");
+    let last = std::iter::repeat_with(|| manager.receive()).find(|word| word != "WATCHDOG=1");
 
     assert_eq!(first, ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]);
     assert_eq!(last.unwrap(), "STOPPING=1");
@@ -214,11 +214,11 @@ fn a_watchdog_of_another_process_is_ignored() {
     command.env("NOTIFY_SOCKET", "notify").env("WATCHDOG_USEC", "1000").env("WATCHDOG_PID", "1");
     let mut serving = Serving::start(command);
 
-    let first = manager.hear();
+    let first = manager.receive();
     serving.signal("-TERM");
     serving.child.wait().unwrap();
 
-    assert_eq!([first, manager.hear()], ["READY=1", "STOPPING=1"], "and nothing in between");
+    assert_eq!([first, manager.receive()], ["READY=1", "STOPPING=1"], "and nothing in between");
 }
 
 #[test]
@@ -238,8 +238,8 @@ fn the_healthcheck_exits_with_0_while_the_server_is_ready_and_with_1_otherwise()
     serving.child.wait().unwrap();
 
     assert_eq!((plain.status.code(), plain.stdout.as_slice()), (Some(0), b"ready\n".as_slice()));
-    let answer: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!((json.status.code(), &answer["checks"]["storage"]), (Some(0), &json!("ok")));
+    let response: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((json.status.code(), &response["checks"]["storage"]), (Some(0), &json!("ok")));
     check_refused(ask(&[]), 1, "does not respond");
     assert!(succeed(folder.path(), &["help", "healthcheck"]).contains("--config"));
 }

@@ -68,16 +68,16 @@ fn connect(address: SocketAddr, trusted: &CertificateDer<'static>) -> std::io::R
 /// Sends these bytes and reads until the response contains `end` or the connection ends.
 fn exchange(stream: &mut Stream, request: &str, end: &str) -> String {
     stream.write_all(request.as_bytes()).unwrap();
-    let (mut answer, mut part) = (String::new(), [0; 1024]);
-    while !answer.contains(end) {
+    let (mut response, mut part) = (String::new(), [0; 1024]);
+    while !response.contains(end) {
         match stream.read(&mut part) {
             Ok(0) => break,
-            Ok(length) => answer.push_str(&String::from_utf8_lossy(&part[..length])),
+            Ok(length) => response.push_str(&String::from_utf8_lossy(&part[..length])),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
-            Err(error) => panic!("{error}: {answer}"),
+            Err(error) => panic!("{error}: {response}"),
         }
     }
-    answer
+    response
 }
 
 #[actix_web::test]
@@ -87,16 +87,16 @@ async fn https_offers_only_http_1_1() {
     let server = start(folder.path());
 
     let mut stream = connect(server.address, &certificate).unwrap();
-    let answer = exchange(&mut stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n", "\"ok\"");
+    let response = exchange(&mut stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n", "\"ok\"");
 
     assert_eq!(stream.conn.alpn_protocol(), Some(b"http/1.1".as_slice()), "though h2 was offered first");
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     let mut plain = TcpStream::connect(server.address).unwrap();
     plain.set_read_timeout(Some(PATIENCE)).unwrap();
     plain.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    plain.read_to_end(&mut answer).ok();
-    assert!(!answer.starts_with(b"HTTP"), "nothing is answered outside of TLS");
+    let mut response = Vec::new();
+    plain.read_to_end(&mut response).ok();
+    assert!(!response.starts_with(b"HTTP"), "no response outside of TLS");
 }
 
 #[actix_web::test]
@@ -109,7 +109,7 @@ async fn a_renewed_certificate_is_used_without_a_restart() {
     let new = certify(folder.path());
 
     eventually(|| connect(server.address, &new).is_ok()).await;
-    assert!(connect(server.address, &old).is_err(), "the old one is not shown any more");
+    assert!(connect(server.address, &old).is_err(), "the old one is no longer used");
 }
 
 #[actix_web::test]
@@ -126,12 +126,12 @@ async fn slow_clients_are_disconnected_within_tls_too() {
 
     // On a busy machine the handshake itself may be too slow.
     let mut dripping = (0..).find_map(|_| connect(server.address, &certificate).ok()).expect("one is quick");
-    let answer = exchange(&mut dripping, &head, "REQUEST_TIMEOUT");
+    let response = exchange(&mut dripping, &head, "REQUEST_TIMEOUT");
     let mut silent = TcpStream::connect(server.address).unwrap();
     silent.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut nothing = Vec::new();
 
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 408"), "{response}");
     assert!(silent.read_to_end(&mut nothing).is_ok(), "a handshake that does not come ends");
     assert!(nothing.is_empty());
 }
@@ -158,7 +158,7 @@ fn the_program_serves_https_and_stops_despite_idle_connections() {
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
     assert!(
         began.elapsed() < Duration::from_mins(1),
-        "limits.shutdown_timeout passes only where something is under way"
+        "limits.shutdown_timeout applies only while work is in flight"
     );
     assert_eq!((asked.status.code(), asked.stdout.as_slice()), (Some(0), b"ready\n".as_slice()));
 }

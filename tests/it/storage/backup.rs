@@ -99,7 +99,7 @@ async fn a_backup_contains_everything_acknowledged_before_it_while_writes_contin
     let stored = server.messages(&conversation).await;
     assert!(stored.iter().any(|message| message["text"] == "meanwhile"), "the server has gone on");
     assert_eq!(names(&target.join("media")), names(&server.folder().join("media")));
-    assert_eq!(names(folder.path()).len(), 6, "five backups and a folder, and nothing of their making");
+    assert_eq!(names(folder.path()).len(), 6, "five backups and a folder, and no temporary files");
 }
 
 #[actix_web::test]
@@ -156,7 +156,7 @@ async fn a_message_waiting_in_a_backup_and_sent_since_is_not_executed_twice() {
         let user = server.user("Alice");
         let conversation = server.conversation_with(&user).await;
         server.set_faults(&json!([{ "kind": "stall", "path": "/v2/bot/message/", "count": 1 }]));
-        for text in ["under way", "behind it"] {
+        for text in ["in flight", "behind it"] {
             server.say(&conversation, text).await;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -360,15 +360,15 @@ async fn backup_restore_and_verify_work_beside_a_running_server() {
     assert_eq!((&made["media_files"], &made["media_lost"]), (&json!(1), &json!(0)));
     assert_eq!(restored["created_at"], made["created_at"]);
     assert_eq!((&verified["findings"], &verified["media_files"]), (&json!([]), &json!(1)));
-    let picture = server.folder().join("media").read_dir().unwrap().next().unwrap().unwrap().path();
-    let whole = picture.with_extension("");
+    let image = server.folder().join("media").read_dir().unwrap().next().unwrap().unwrap().path();
+    let whole = image.with_extension("");
     std::fs::write(&whole, "something else").unwrap();
     let damaged = kaiwa(&server, &[path("verify"), server.folder()]);
     assert_eq!(damaged.status.code(), Some(78));
     assert!(String::from_utf8_lossy(&damaged.stdout).contains("is not what was stored"));
     std::fs::remove_file(&whole).unwrap();
     let lost = kaiwa(&server, &[path("backup"), &folder.path().join("lost.tar")]);
-    assert_eq!(lost.status.code(), Some(78), "a lost file is told, and the backup is there all the same");
+    assert_eq!(lost.status.code(), Some(78), "a lost file is reported, and the backup exists anyway");
     assert_eq!(
         verify(&folder.path().join("lost.tar"), &keys(), Timestamp::now()).unwrap().summary.media_lost,
         1

@@ -147,7 +147,7 @@ fn a_secret_moved_to_another_row_or_column_is_rejected() {
 
         assert!(read[1].token.expose().starts_with("canary-token-1"), "{steal}: the other is as it was");
         let unknown = read[0].token.expose();
-        assert!(unknown.len() == 64 && !unknown.contains("canary"), "{steal}: it is one that nobody knows");
+        assert!(unknown.len() == 64 && !unknown.contains("canary"), "{steal}: an unknown secret");
     }
 }
 
@@ -186,7 +186,7 @@ fn a_database_does_not_open_without_its_key_and_stays_unchanged() {
     check_unusable(kaiwa(folder.path(), &["account", "list"]), "there is no key in");
     check_unusable(given(&"0f".repeat(32)), "storage.secret_key (or its file) is another key");
     check_unusable(given("short"), "64 hexadecimal digits");
-    assert!(!path.exists(), "no key takes the place of one that is missed");
+    assert!(!path.exists(), "no new key replaces a missing one");
     std::fs::write(&path, "0f".repeat(32)).unwrap();
     check_unusable(kaiwa(folder.path(), &["serve"]), "holds another key");
 
@@ -202,10 +202,10 @@ fn a_key_rotation_reencrypts_everything_and_leaves_nothing_of_the_old_key() {
     fill(folder.path(), 3);
     let old = std::fs::read_to_string(key_file(folder.path())).unwrap();
 
-    let told = succeed(kaiwa(folder.path(), &["secrets", "rotate", "--json"])).stdout;
+    let report = succeed(kaiwa(folder.path(), &["secrets", "rotate", "--json"])).stdout;
 
-    let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
-    let id = |name: &str| told[name].as_str().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let id = |name: &str| report[name].as_str().unwrap();
     assert!(holds(folder.path(), id("to")) && !holds(folder.path(), id("from")));
     assert!(!holds(folder.path(), old.trim()));
     assert_eq!(key_file(folder.path()).metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -221,7 +221,7 @@ fn a_key_rotation_names_secrets_that_cannot_be_decrypted_and_changes_nothing() {
     let text = |sql: &str| -> String {
         Connection::open(&database).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
     };
-    let sound = text("SELECT token FROM accounts WHERE name = '1'");
+    let intact = text("SELECT token FROM accounts WHERE name = '1'");
     change("UPDATE accounts SET token = replace(token, 'sealed1', 'sealed0') WHERE name = '1'");
     let damaged = text("SELECT group_concat(secret || token) FROM accounts");
     let key = std::fs::read(key_file(folder.path())).unwrap();
@@ -235,7 +235,7 @@ fn a_key_rotation_names_secrets_that_cannot_be_decrypted_and_changes_nothing() {
 
     assert_eq!(text("SELECT group_concat(secret || token) FROM accounts"), damaged);
     assert_eq!(std::fs::read(key_file(folder.path())).unwrap(), key);
-    change(&format!("UPDATE accounts SET token = '{sound}' WHERE name = '1'"));
+    change(&format!("UPDATE accounts SET token = '{intact}' WHERE name = '1'"));
     succeed(rotate());
     check_all_open(folder.path(), 3);
 }

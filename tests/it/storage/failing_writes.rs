@@ -30,7 +30,7 @@ async fn a_webhook_that_cannot_be_stored_in_time_is_rejected_within_two_seconds(
     assert_eq!((late.status, late.reason().as_str()), (503, "SERVICE_UNAVAILABLE"));
     assert_eq!(server.get(&format!("/v1.0/conversations/{conversation}")).await.status, 200, "reads go on");
     drop(other);
-    assert_eq!(server.webhook(&[event]).await.status, 200, "LINE's next copy is taken");
+    assert_eq!(server.webhook(&[event]).await.status, 200, "LINE's next copy is accepted");
     let texts = server.messages(&conversation).await;
     assert_eq!(texts.iter().filter(|message| message["text"] == "while locked").count(), 1);
 }

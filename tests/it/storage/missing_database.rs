@@ -211,7 +211,7 @@ fn nothing_is_set_aside_when_no_new_database_can_be_created() {
         }),
         ("secret.key", |data| fs::write(data.join("secret.key"), "no key").unwrap()),
     ];
-    for (said, leave) in hopeless {
+    for (expected, leave) in hopeless {
         let folder = gone(leave);
         let data = data(folder.path());
         for name in ["kaiwa.db-wal", "kaiwa.db-shm", "media/01a20644-f95c-7717-97b7-0888b5389fe6"] {
@@ -222,15 +222,15 @@ fn nothing_is_set_aside_when_no_new_database_can_be_created() {
         for command in ["migrate", "serve"] {
             let mut refused = kaiwa(folder.path(), &[command, "--new", "--config", "kaiwa.toml"]);
             refused.env("KAIWA_AUTH__JWT_KEY", "0123456789abcdef0123456789abcdef");
-            check_refused(refused, 78, said);
-            assert_eq!(everything(folder.path()), before, "{said}: {command}");
+            check_refused(refused, 78, expected);
+            assert_eq!(everything(folder.path()), before, "{expected}: {command}");
         }
     }
 }
 
 #[test]
 fn a_key_or_an_interrupted_start_is_not_a_missing_database() {
-    let begun: [fn(&Path); 8] = [
+    let fresh: [fn(&Path); 8] = [
         |_| {},
         |data| fs::write(data.join("secret.key"), "00ff".repeat(16)).unwrap(),
         |data| fs::write(data.join("kaiwa.db"), "").unwrap(),
@@ -256,7 +256,7 @@ fn a_key_or_an_interrupted_start_is_not_a_missing_database() {
             fs::write(data.join("notes.tar"), "somebody's").unwrap();
         },
     ];
-    for begin in begun {
+    for begin in fresh {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(data(folder.path())).unwrap();
         begin(&data(folder.path()));
@@ -301,7 +301,7 @@ fn ended(serving: &mut Serving) -> ExitStatus {
     loop {
         match serving.child.try_wait().unwrap() {
             Some(status) => return status,
-            None => assert!(Instant::now() < limit, "it goes on"),
+            None => assert!(Instant::now() < limit, "the server exits"),
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -333,7 +333,7 @@ fn a_server_exits_when_its_files_are_moved_removed_or_replaced_and_loses_nothing
                 .unwrap()
                 .query_row("SELECT count(*) FROM customers", [], |row| row.get(0))
                 .unwrap();
-            assert_eq!(count, 1, "what was in the log alone is in the file");
+            assert_eq!(count, 1, "rows that were only in the log are in the file");
         } else if !name.contains("replaced") {
             assert!(!data.join("kaiwa.db").exists(), "{name}: nothing is made in its place");
         }

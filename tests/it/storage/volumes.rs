@@ -116,11 +116,11 @@ fn a_full_disk_is_reported_and_nothing_intact_is_called_damaged() {
         ),
     ];
     for script in scripts {
-        let Some(said) = where_mounting_is_allowed(folder.path(), &script) else { return };
+        let Some(printed) = where_mounting_is_allowed(folder.path(), &script) else { return };
 
-        assert!(said.contains("is full") && said.contains("volume"), "{script}: {said}");
+        assert!(printed.contains("is full") && printed.contains("volume"), "{script}: {printed}");
         for word in ["damaged", "cannot be read", "no backup"] {
-            assert!(!said.contains(word), "{script}: {said}");
+            assert!(!printed.contains(word), "{script}: {printed}");
         }
     }
 }
@@ -142,11 +142,11 @@ fn commands_that_only_read_report_a_full_disk_and_no_other_remedy() {
         "doctor >&2",
     ] {
         let script = format!("{setup}; {program} {command}");
-        let Some(said) = where_mounting_is_allowed(folder.path(), &script) else { return };
+        let Some(printed) = where_mounting_is_allowed(folder.path(), &script) else { return };
 
-        assert!(said.contains("the disk of volume/kaiwa-data/kaiwa.db is full"), "{command}: {said}");
+        assert!(printed.contains("the disk of volume/kaiwa-data/kaiwa.db is full"), "{command}: {printed}");
         for word in ["damaged", "I/O error", "BACKUP.md", "SECRETS.md", "tampered"] {
-            assert!(!said.contains(word), "{command}: {said}");
+            assert!(!printed.contains(word), "{command}: {printed}");
         }
         assert!(!folder.path().join("elsewhere.tar").exists(), "{command}");
     }
@@ -161,10 +161,10 @@ fn a_backup_that_does_not_fit_names_the_full_disk_at_every_stage() {
             "dd if=/dev/zero of=volume/filler bs=1k count=$((512 - {room})) 2>/dev/null; {program} backup volume/b.tar; \
              ls -A volume >&2"
         );
-        let Some(said) = where_mounting_is_allowed(folder.path(), &script) else { return };
+        let Some(printed) = where_mounting_is_allowed(folder.path(), &script) else { return };
 
-        assert!(said.contains("is full") && said.contains("volume/b.tar"), "{room}: {said}");
-        assert!(!said.contains("internal") && said.ends_with("\nfiller\n"), "{room}: {said}");
+        assert!(printed.contains("is full") && printed.contains("volume/b.tar"), "{room}: {printed}");
+        assert!(!printed.contains("internal") && printed.ends_with("\nfiller\n"), "{room}: {printed}");
     }
 }
 
@@ -172,26 +172,26 @@ fn a_backup_that_does_not_fit_names_the_full_disk_at_every_stage() {
 fn a_terminal_user_is_asked_before_anything_is_erased_or_restored() {
     let folder = backed_up();
     let program = env!("CARGO_BIN_EXE_kaiwa");
-    let at_terminal = |arguments: &str, answer: &str| {
+    let at_terminal = |arguments: &str, response: &str| {
         let mut command = Command::new("script");
         command.args(["-qec", &format!("{program} {arguments}"), "/dev/null"]).current_dir(folder.path());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(response.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let restore = "restore backup.tar --data restored";
 
-    let (refused, said) = at_terminal(restore, "n\n");
+    let (refused, printed) = at_terminal(restore, "n\n");
     assert_eq!(refused, Some(1));
     assert!(
-        said.contains("Restore backup.tar into restored?") && said.contains("nothing was done"),
-        "{said}"
+        printed.contains("Restore backup.tar into restored?") && printed.contains("nothing was done"),
+        "{printed}"
     );
     assert!(!folder.path().join("restored").exists());
-    let (refused, said) = at_terminal("erase --user U7683552461e9b025b065b7f1f45860b9", "\n");
+    let (refused, printed) = at_terminal("erase --user U7683552461e9b025b065b7f1f45860b9", "\n");
     assert_eq!(refused, Some(1));
-    assert!(said.contains("Permanently erase") && said.contains("nothing was done"), "{said}");
+    assert!(printed.contains("Permanently erase") && printed.contains("nothing was done"), "{printed}");
     assert_eq!(at_terminal(restore, "y\n").0, Some(0));
     assert_eq!(at_terminal("restore backup.tar --data again --yes", "").0, Some(0));
 }

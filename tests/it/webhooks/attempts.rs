@@ -24,7 +24,7 @@ async fn an_event_is_delivered_once_and_signed_over_its_exact_bytes() {
     let types: Vec<_> = calls.iter().map(|call| call.json()["type"].clone()).collect();
     assert_eq!(types, ["conversation_created", "conversation_message_created", "conversation_updated"]);
     for (call, delivery) in calls.iter().zip(deliveries(&server, "").await) {
-        assert_eq!(call.line, "POST /told HTTP/1.1");
+        assert_eq!(call.line, "POST /events HTTP/1.1");
         assert_eq!(call.header("content-type"), "application/json");
         assert!(call.header("user-agent").starts_with("kaiwa/"), "{call:?}");
         assert_eq!(call.header("webhook-id"), delivery["id"]);
@@ -36,11 +36,14 @@ async fn an_event_is_delivered_once_and_signed_over_its_exact_bytes() {
         assert_eq!((&delivery["attempt_count"], &delivery["next_attempt"]), (&json!(1), &Value::Null));
         assert_eq!(delivery["last_attempt"]["status"], 204);
     }
-    let (mut told, mut shown) =
+    let (mut delivered, mut shown) =
         (calls[1].json()["data"].clone(), server.messages(&conversation).await[0].clone());
     // The author's name is read when it is shown, and LINE has returned it by now.
-    assert_eq!((told["source_name"].take(), shown["source_name"].take()), (json!("Unknown"), json!("Alice")));
-    assert_eq!(told, shown);
+    assert_eq!(
+        (delivered["source_name"].take(), shown["source_name"].take()),
+        (json!("Unknown"), json!("Alice"))
+    );
+    assert_eq!(delivered, shown);
 }
 
 #[actix_web::test]
@@ -80,7 +83,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
     let receiver = Receiver::start();
     let elsewhere = Receiver::start();
     let location = format!("location: {}", elsewhere.url);
-    receiver.answer(move |_| Some(with_header(302, &location)));
+    receiver.respond(move |_| Some(with_header(302, &location)));
     let server = start(&receiver);
 
     write(&server, &server.user("Alice"), "hello").await;
@@ -130,7 +133,7 @@ async fn gone_until_enabled(by_setup: bool) {
 #[actix_web::test]
 async fn a_receiver_that_asks_for_a_pause_gets_it_and_then_one_probe() {
     let receiver = Receiver::start();
-    receiver.answer(|_| Some(with_header(429, "retry-after: 600")));
+    receiver.respond(|_| Some(with_header(429, "retry-after: 600")));
     let server = start(&receiver);
     write(&server, &server.user("Alice"), "one").await;
     eventually(|| receiver.calls().len() == 1).await;
@@ -142,9 +145,9 @@ async fn a_receiver_that_asks_for_a_pause_gets_it_and_then_one_probe() {
     }
     server.advance(SECOND * 500);
     server.get("/v1.0/webhook_deliveries").await;
-    assert_eq!(receiver.calls().len(), 1, "nothing of anybody goes out in the pause");
+    assert_eq!(receiver.calls().len(), 1, "nothing is sent during the pause");
 
-    receiver.answer(|_| Some(with_header(503, "retry-after: 600")));
+    receiver.respond(|_| Some(with_header(503, "retry-after: 600")));
     server.advance(SECOND * 101);
     called(&receiver, 2).await;
     // The pause counts from when the outcome is recorded.
@@ -211,7 +214,7 @@ async fn a_delivered_event_can_be_replayed() {
 async fn responses_of_any_size_and_shape_are_harmless() {
     let receiver = Receiver::start();
     let long = format!("HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n{}", "x".repeat(1 << 20));
-    receiver.answer(move |call| match call.json()["data"]["text"].as_str() {
+    receiver.respond(move |call| match call.json()["data"]["text"].as_str() {
         Some("long") => Some(long.clone()),
         Some("nonsense") => Some("nonsense\r\n\r\n".to_owned()),
         Some("nothing") => None,

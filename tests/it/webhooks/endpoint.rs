@@ -7,7 +7,7 @@ use kaiwa::model::id::CustomerId;
 use kaiwa::model::timestamp::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 use crate::harness::{eventually, eventually_is};
 use crate::webhooks::receiver::Receiver;
@@ -34,7 +34,7 @@ async fn an_endpoint_is_set_by_a_call_and_its_secret_is_shown_once() {
     assert_eq!((&after, &again), (&expected, &expected));
     let secret = set["secret"].as_str().unwrap();
     assert!(receiver.calls().iter().all(|call| call.is_signed_with(secret)));
-    assert!(receiver.calls().iter().all(|call| call.line == "PUT /told HTTP/1.1"));
+    assert!(receiver.calls().iter().all(|call| call.line == "PUT /events HTTP/1.1"));
 }
 
 #[actix_web::test]
@@ -128,7 +128,7 @@ async fn another_customers_deliveries_and_endpoint_do_not_exist() {
     other.receive(&server, &[text_event(&server.user("Alice"), "to the other")]).await;
     eventually(|| theirs.texts() == ["to the other"]).await;
     let ask = async |customer: CustomerId, method: Method, path: &str| {
-        Answer::to(server.request_of(customer, method, path), "").await
+        Response::to(server.request_of(customer, method, path), "").await
     };
     let list = ask(other.customer, Method::GET, "/v1.0/webhook_deliveries").await.json();
     let id = list["result"][0]["id"].as_str().unwrap().to_owned();
@@ -136,15 +136,15 @@ async fn another_customers_deliveries_and_endpoint_do_not_exist() {
     for id in [id, CustomerId::new(Timestamp::now()).to_string()] {
         let one = server.get(&format!("/v1.0/webhook_deliveries/{id}")).await;
         let replay = server.post(&format!("/v1.0/webhook_deliveries/{id}/replay"), &json!({})).await;
-        for answer in [one, replay] {
-            assert_eq!((answer.status, answer.reason().as_str()), (404, "WEBHOOK_DELIVERY_NOT_FOUND"));
+        for response in [one, replay] {
+            assert_eq!((response.status, response.reason().as_str()), (404, "WEBHOOK_DELIVERY_NOT_FOUND"));
         }
     }
 
     assert_eq!(deliveries(&server, "").await, [Value::Null; 0]);
     assert_eq!(server.get("/v1.0/webhook").await.json()["uri"], mine.url);
     assert_eq!(mine.calls().len(), 0);
-    assert_eq!(theirs.texts().len(), 1, "nothing was told once more");
+    assert_eq!(theirs.texts().len(), 1, "nothing was delivered again");
 }
 
 #[actix_web::test]

@@ -15,8 +15,8 @@ use kaiwa::model::timestamp::Timestamp;
 use kaiwa::store::webhooks;
 use serde_json::{Value, json};
 
-use crate::harness::answer::Answer;
 use crate::harness::eventually_is;
+use crate::harness::response::Response;
 use crate::harness::server::{TestServer, text_event};
 use crate::webhooks::receiver::Receiver;
 
@@ -77,11 +77,12 @@ impl Other {
         let account =
             json!({ "type": "line", "secret": channel.secret.expose(), "token": channel.token.expose() });
         let request = server.request_of(customer, Method::POST, "/v1.0/conversation_accounts");
-        let account = Answer::to(request.content_type("application/json"), account.to_string()).await.json();
+        let account =
+            Response::to(request.content_type("application/json"), account.to_string()).await.json();
         let other = Self { customer, account };
         let endpoint = json!({ "uri": receiver.url }).to_string();
         let request = server.request_of(customer, Method::PUT, "/v1.0/webhook");
-        let put = Answer::to(request.content_type("application/json"), endpoint).await;
+        let put = Response::to(request.content_type("application/json"), endpoint).await;
         assert_eq!(put.status, 200, "{put:?}");
         other
     }
@@ -92,8 +93,8 @@ impl Other {
         let body = json!({ "destination": server.line.platform.bot().user_id, "events": events }).to_string();
         let signature = signature::sign(&server.line.platform.channel().secret, body.as_bytes());
         let request = server.anonymous(Method::POST, &path);
-        let answer = Answer::to(request.insert_header((signature::HEADER, signature)), body).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let response = Response::to(request.insert_header((signature::HEADER, signature)), body).await;
+        assert_eq!(response.status, 200, "{response:?}");
     }
 }
 

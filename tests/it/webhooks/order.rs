@@ -15,7 +15,7 @@ async fn events_of_a_conversation_are_delivered_in_order_and_delay_no_other() {
     let server = start(&receiver);
     let (alice, bob) = (server.user("Alice"), server.user("Bob"));
     let refused = alice.clone();
-    receiver.answer(move |call| Some(status(if call.body.contains(&refused) { 500 } else { 200 })));
+    receiver.respond(move |call| Some(status(if call.body.contains(&refused) { 500 } else { 200 })));
 
     for text in ["one", "two", "three"] {
         write(&server, &alice, text).await;
@@ -56,18 +56,18 @@ async fn an_unsent_message_is_delivered_without_its_text() {
     receiver.answer_all(500);
     let server = start(&receiver);
     let alice = server.user("Alice");
-    let said = text_event(&alice, "a secret");
-    assert_eq!(server.webhook(std::slice::from_ref(&said)).await.status, 200);
+    let event = text_event(&alice, "a secret");
+    assert_eq!(server.webhook(std::slice::from_ref(&event)).await.status, 200);
     eventually(|| !receiver.calls().is_empty()).await;
     let mut unsend = text_event(&alice, "");
     unsend["type"] = json!("unsend");
-    unsend["unsend"] = json!({ "messageId": said["message"]["id"] });
+    unsend["unsend"] = json!({ "messageId": event["message"]["id"] });
     assert_eq!(server.webhook(&[unsend]).await.status, 200);
 
     receiver.answer_all(200);
     server.advance(Duration::from_secs(6));
     eventually_is(0, async || deliveries(&server, "?state=waiting").await.len()).await;
 
-    assert!(receiver.calls().iter().all(|call| !call.body.contains("a secret")), "it was told all the same");
+    assert!(receiver.calls().iter().all(|call| !call.body.contains("a secret")), "the text was delivered");
     assert_eq!(receiver.texts(), [""]);
 }

@@ -22,13 +22,13 @@ pub struct Call {
 }
 
 /// The response to a call: bytes, or `None` to close the connection.
-type Answer = Arc<dyn Fn(&Call) -> Option<String> + Send + Sync>;
+type Response = Arc<dyn Fn(&Call) -> Option<String> + Send + Sync>;
 
 /// A running receiver. It ends with the test process.
 pub struct Receiver {
     pub url: String,
     calls: Arc<Mutex<Vec<Call>>>,
-    answer: Arc<Mutex<Answer>>,
+    response: Arc<Mutex<Response>>,
 }
 
 impl Receiver {
@@ -36,28 +36,28 @@ impl Receiver {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let receiver = Self {
-            url: format!("http://{}/told", listener.local_addr().unwrap()),
+            url: format!("http://{}/events", listener.local_addr().unwrap()),
             calls: Arc::default(),
-            answer: Arc::new(Mutex::new(Arc::new(|_| Some(status(204))))),
+            response: Arc::new(Mutex::new(Arc::new(|_| Some(status(204))))),
         };
-        let (calls, answer) = (Arc::clone(&receiver.calls), Arc::clone(&receiver.answer));
+        let (calls, response) = (Arc::clone(&receiver.calls), Arc::clone(&receiver.response));
         std::thread::spawn(move || {
             for connection in listener.incoming() {
-                let (calls, answer) = (Arc::clone(&calls), Arc::clone(&answer));
-                std::thread::spawn(move || serve(&mut connection.unwrap(), &calls, &answer));
+                let (calls, response) = (Arc::clone(&calls), Arc::clone(&response));
+                std::thread::spawn(move || serve(&mut connection.unwrap(), &calls, &response));
             }
         });
         receiver
     }
 
     /// Sets the response to all further calls.
-    pub fn answer(&self, answer: impl Fn(&Call) -> Option<String> + Send + Sync + 'static) {
-        *self.answer.lock().unwrap() = Arc::new(answer);
+    pub fn respond(&self, response: impl Fn(&Call) -> Option<String> + Send + Sync + 'static) {
+        *self.response.lock().unwrap() = Arc::new(response);
     }
 
     /// Stops responding to calls.
     pub fn hang(&self) {
-        self.answer(|_| {
+        self.respond(|_| {
             std::thread::park();
             None
         });
@@ -65,7 +65,7 @@ impl Receiver {
 
     /// Responds to all further calls with this status.
     pub fn answer_all(&self, code: u16) {
-        self.answer(move |_| Some(status(code)));
+        self.respond(move |_| Some(status(code)));
     }
 
     /// All calls so far, in order of arrival, each checked against the document.
@@ -116,13 +116,13 @@ pub fn with_header(code: u16, header: &str) -> String {
     format!("HTTP/1.1 {code} X\r\n{header}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
 }
 
-fn serve(connection: &mut TcpStream, calls: &Mutex<Vec<Call>>, answer: &Mutex<Answer>) {
+fn serve(connection: &mut TcpStream, calls: &Mutex<Vec<Call>>, response: &Mutex<Response>) {
     let call = read(&mut BufReader::new(&mut *connection));
     calls.lock().unwrap().push(call.clone());
-    let answer = Arc::clone(&answer.lock().unwrap());
-    let answer = answer(&call);
+    let response = Arc::clone(&response.lock().unwrap());
+    let response = response(&call);
     // A server stopped during a call reads no response.
-    answer.map(|answer| connection.write_all(answer.as_bytes()).ok());
+    response.map(|response| connection.write_all(response.as_bytes()).ok());
 }
 
 fn read(connection: &mut impl BufRead) -> Call {

@@ -43,8 +43,8 @@ async fn no_endpoint_in_our_network_is_connected_to() {
             let tried = deliveries.iter().rfind(|one| one["attempt_count"] != 0);
             tried.map(|one| (one["last_attempt"]["error"].clone(), one["conversation_id"].clone()))
         };
-        let begun = server.get("/v1.0/conversations").await.json()["result"][0]["id"].clone();
-        eventually_is(Some((json!("address_refused"), begun)), newest).await;
+        let started = server.get("/v1.0/conversations").await.json()["result"][0]["id"].clone();
+        eventually_is(Some((json!("address_refused"), started)), newest).await;
     }
 
     assert_eq!(inside.calls().len(), 0);

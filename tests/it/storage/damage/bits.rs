@@ -75,7 +75,7 @@ async fn most_flipped_bits_of_a_database_are_found() {
         server
             .webhook(&[text_event(&server.user("Alice"), &format!("what Alice says, number {number}"))])
             .await;
-        server.say(&conversation, &format!("what she is answered, number {number}")).await;
+        server.say(&conversation, &format!("the reply to her, number {number}")).await;
     }
     eventually(|| {
         server.value::<i64>("SELECT count(*) FROM webhook_deliveries WHERE state <> 'delivered'") == 0

@@ -193,7 +193,11 @@ async fn a_damaged_name_hides_nothing_else() {
     assert_eq!(accounts["result"][0]["name"], "an accoun\u{fffd}");
     assert_eq!(server.messages(&conversation).await.len(), 4);
     let event = text_event(&server.user("Bob"), "under the old secret");
-    assert_eq!(server.webhook(&[event]).await.status, 401, "a secret that cannot be opened is nobody's");
+    assert_eq!(
+        server.webhook(&[event]).await.status,
+        401,
+        "a secret that cannot be decrypted fits no signature"
+    );
     let found = found(&server);
     for (table, column, _) in columns {
         let names = |found: &String| found.starts_with(table) && found.contains(&format!(": {column}: "));
@@ -211,7 +215,7 @@ async fn the_feed_continues_after_a_damaged_event() {
         let created = "SELECT sequence FROM events WHERE kind = 'conversation_message_created'";
         server.value(&format!("{created} AND json_extract(data, '$.text') = '{text}'"))
     };
-    let [first, second, answer] = ["first", "second", "an answer"].map(number);
+    let [first, second, response] = ["first", "second", "an answer"].map(number);
     let harm_data = |data: &str, number: i64| {
         harm(&server, &format!("UPDATE events SET data = {data} WHERE sequence = {number}"));
     };
@@ -222,9 +226,9 @@ async fn the_feed_continues_after_a_damaged_event() {
 
     let told = feed.next().await;
     assert_eq!((told.id, told.text()), (first, "\u{fffd}"));
-    let behind = feed.until(|event| event.id == answer).await;
+    let behind = feed.until(|event| event.id == response).await;
     assert_eq!(behind.last().unwrap().text(), "an answer");
-    assert!(behind.iter().all(|event| event.id != second), "what is no JSON any more cannot be told");
+    assert!(behind.iter().all(|event| event.id != second), "an event that is no longer JSON is left out");
     let found = found(&server);
     for number in [first, second] {
         let name = format!("events with sequence {number}: ");

@@ -39,7 +39,7 @@ async fn customers_are_notified_of_events_after_a_damaged_one() {
 
     assert!(told("\u{fffd} 1") && !told("harmed 0") && !told("harmed 2") && !told("harmed 3"));
     let failed = "SELECT count(*) FROM webhook_deliveries WHERE state = 'failed'";
-    assert_eq!(server.value::<i64>(failed), 3, "what cannot be told has failed, and says so");
+    assert_eq!(server.value::<i64>(failed), 3, "a damaged event has failed, and says so");
     end(server);
 }
 

@@ -91,7 +91,7 @@ async fn a_damaged_key_probe_does_not_let_another_key_in() {
     assert!(text.contains("sealing with only 1: probe"), "{text}");
     std::fs::write(&key, right).unwrap();
     server.restart();
-    assert_eq!(found(&server), [""; 0], "the probe is sealed anew");
+    assert_eq!(found(&server), [""; 0], "the probe is sealed again");
     end(server);
 }
 
@@ -117,7 +117,7 @@ async fn whichever_bit_of_the_last_timestamp_flips_later_messages_follow_the_ear
         assert_eq!(messages[0]["text"], text.as_str());
         let tomorrow = server.clock.now().after(DAY).to_string();
         assert!(messages[0]["tm_create"].as_str().unwrap() < tomorrow.as_str(), "{}", messages[0]);
-        assert_eq!(found(&server), [""; 0], "bit {bit}: it goes on from the newest row");
+        assert_eq!(found(&server), [""; 0], "bit {bit}: it continues from the newest row");
     }
 }
 
@@ -165,9 +165,9 @@ async fn commands_that_read_name_the_file_that_is_not_a_database() {
         for arguments in commands {
             let output = kaiwa(server.folder(), arguments);
 
-            let told = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(78), "{number} {arguments:?} of {size}: {told}");
-            assert!(told.contains("kaiwa.db"), "{number} {arguments:?}: {told}");
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(78), "{number} {arguments:?} of {size}: {errors}");
+            assert!(errors.contains("kaiwa.db"), "{number} {arguments:?}: {errors}");
         }
     }
     end(server);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::crash::listed::Listed;
-use crate::crash::people::{Event, People, Said};
+use crate::crash::people::{Event, People, UserMessage};
 use crate::crash::reconcile::Report;
 
 /// The expected state of a message.
@@ -24,41 +24,42 @@ pub fn compare(report: &mut Report, people: &People, chat: usize, listed: &[&Lis
     }
     let mut events: HashMap<usize, Vec<&Event>> = HashMap::new();
     for event in &people.events {
-        events.entry(event.said).or_default().push(event);
+        events.entry(event.message).or_default().push(event);
     }
-    for (position, said) in people.said.iter().enumerate().filter(|(_, said)| said.chat == chat) {
+    for (position, message) in people.messages.iter().enumerate().filter(|(_, message)| message.chat == chat)
+    {
         let expectation = Expectation::new(events.get(&position).map_or(&[], Vec::as_slice));
-        match rows.remove(said.line_id.as_str()).as_deref() {
+        match rows.remove(message.line_id.as_str()).as_deref() {
             // An unsent message is no longer listed.
-            None if expectation.is_promised && !said.is_unsent => {
-                report.events_lost.push(said.line_id.clone());
+            None if expectation.is_promised && !message.is_unsent => {
+                report.events_lost.push(message.line_id.clone());
             }
             None => {}
-            Some([one]) => compare_one(report, said, &expectation, one),
-            Some(_) => report.events_doubled.push(said.line_id.clone()),
+            Some([one]) => compare_one(report, message, &expectation, one),
+            Some(_) => report.events_doubled.push(message.line_id.clone()),
         }
     }
     report.invented.extend(rows.into_keys().map(|line_id| format!("{line_id}: listed")));
 }
 
-fn compare_one(report: &mut Report, said: &Said, expectation: &Expectation<'_>, listed: &Listed) {
+fn compare_one(report: &mut Report, message: &UserMessage, expectation: &Expectation<'_>, listed: &Listed) {
     if expectation.is_unsent {
-        report.kept.push(said.line_id.clone());
+        report.kept.push(message.line_id.clone());
         return;
     }
     if !expectation.texts.contains(&listed.text.as_str()) {
-        report.misread.push(format!("{}: {:?}", said.line_id, listed.text));
+        report.misread.push(format!("{}: {:?}", message.line_id, listed.text));
     }
-    let is_right = match (&said.file, listed.files.as_slice()) {
+    let is_right = match (&message.file, listed.files.as_slice()) {
         (None, []) => true,
         // LINE serves nothing that was unsent.
-        (Some(_), [shown]) if said.is_unsent && shown.status == "gone" => shown.bytes.is_none(),
+        (Some(_), [shown]) if message.is_unsent && shown.status == "gone" => shown.bytes.is_none(),
         (Some(bytes), [shown]) => shown.status == "stored" && shown.bytes.as_ref() == Some(bytes),
         _ => false,
     };
     if !is_right {
         let states: Vec<_> = listed.files.iter().map(|shown| shown.status.as_str()).collect();
-        report.files_wrong.push(format!("{}: {states:?}", said.line_id));
+        report.files_wrong.push(format!("{}: {states:?}", message.line_id));
     }
 }
 

@@ -7,13 +7,13 @@ use crate::harness::contract::{self, Asked};
 
 /// A response, read to its end.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
 }
 
-impl Answer {
+impl Response {
     /// Sends a request and reads the whole response.
     pub async fn to(request: awc::ClientRequest, body: impl Into<Vec<u8>>) -> Self {
         Self::if_any(request, body).await.unwrap()
@@ -28,13 +28,13 @@ impl Answer {
         };
         let mut response = request.send_body(asked.body.clone()).await.map_err(|error| error.to_string())?;
         let body = response.body().limit(64 << 20).await.map_err(|error| error.to_string())?;
-        let answer = Self {
+        let response = Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: String::from_utf8(body.to_vec()).unwrap(),
         };
-        contract::check(&asked, &answer).unwrap();
-        Ok(answer)
+        contract::check(&asked, &response).unwrap();
+        Ok(response)
     }
 
     /// The body as JSON.
