@@ -1,9 +1,9 @@
--- The current schema. A new file is created from this text; an older file is migrated to it by
--- src/store/engine/schema. Times are microseconds since 1970 (UTC); public ids are UUIDs in 16 bytes;
--- `key` is the private integer by which tables refer to each other. Lists are read by `tm_create`, which is unique and
--- strictly increasing within the database whatever the machine's clock does.
+-- The present schema. New files are created from it; the migrations in src/store/engine/schema bring older files to it.
+-- Times are microseconds since 1970 (UTC). Public ids are UUIDs in 16 bytes. `key` is the private integer by which tables
+-- refer to each other. Lists are ordered by `tm_create`, which is unique and strictly increasing within the database whatever
+-- the machine's clock does.
 
--- One row: the last time that was handed out as a `tm_create`.
+-- One row: the last time that was used as a `tm_create`.
 CREATE TABLE clock (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     last_stamp INTEGER NOT NULL
@@ -11,18 +11,18 @@ CREATE TABLE clock (
 
 INSERT INTO clock (only, last_stamp) VALUES (1, 0);
 
--- One row: a known text, sealed with the key of all secrets in this file, so that a wrong key is noticed at once. Where a
--- column says "sealed", only the functions `seal` and `unseal` of the program's connections can make and read its values.
+-- One row: a known text, sealed with the key of all secrets in this file, so that a wrong key is detected at once. The values
+-- of a column marked "sealed" are written and read only by the functions `seal` and `unseal` of the program's connections.
 CREATE TABLE sealing (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     probe TEXT NOT NULL
 ) STRICT;
 
--- Where a table has a column `checksum`, the function `checksum(…)` of the program's connections has made it of the columns
--- that it names, to notice what a flaw of the disk or of memory has changed. One of `checksum2(…)` is 2^32 or more; rows that an
--- earlier version wrote keep a smaller one, of fewer columns, until they change.
+-- A column `checksum` detects changes by faults of the disk or of memory. The function `checksum(…)` of the program's connections
+-- computes it from the columns that its comment names. A result of `checksum2(…)` is 2^32 or more; rows of an earlier version keep
+-- a smaller one, of fewer columns, until they change.
 
--- Whose data it is. Everything else belongs to exactly one customer.
+-- Customers. Everything else belongs to exactly one of them.
 CREATE TABLE customers (
     key INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
@@ -30,15 +30,15 @@ CREATE TABLE customers (
     detail TEXT NOT NULL,
     webhook_method TEXT NOT NULL,
     webhook_uri TEXT NOT NULL,
-    message_days INTEGER CHECK (message_days >= 0),    -- for how long messages are kept, 0: for ever; NULL: as configured
+    message_days INTEGER CHECK (message_days >= 0),    -- how long messages are kept, 0: forever; NULL: as configured
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
-    events_pruned INTEGER NOT NULL DEFAULT 0,      -- up to this sequence its events may be gone
-    sources TEXT NOT NULL DEFAULT '{}'             -- a JSON object: who has set which field: default, token, call or file
+    events_pruned INTEGER NOT NULL DEFAULT 0,      -- up to this sequence its events may be pruned
+    sources TEXT NOT NULL DEFAULT '{}'             -- a JSON object: the source of each field: default, token, call or file
 ) STRICT;
 
--- LINE channels. A removed one keeps its row, because conversations refer to it, and loses its secrets. When its bot is
--- connected again by the same customer, the new row takes its place and its key.
+-- LINE channels. A removed one keeps its row, because conversations refer to it, but not its secrets. When the same customer
+-- connects its bot again, the new row takes its place and its key.
 CREATE TABLE accounts (
     key INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
@@ -46,26 +46,26 @@ CREATE TABLE accounts (
     name TEXT NOT NULL,
     detail TEXT NOT NULL,
     secret TEXT NOT NULL,              -- sealed; LINE signs webhooks with it
-    secret_next TEXT,                  -- sealed; the secret that takes its place during a rotation; either signs
-    token TEXT NOT NULL,               -- sealed; we speak to LINE with it; '' until the first one is fetched
-    channel_id TEXT,                   -- with it tokens are fetched and live for minutes; NULL for a token that was given
+    secret_next TEXT,                  -- sealed; replaces it during a rotation, in which either signs
+    token TEXT NOT NULL,               -- sealed; authenticates us at LINE; '' until the first one is fetched
+    channel_id TEXT,                   -- tokens are fetched with it and live for minutes; NULL for a token that was given
     token_expires_at INTEGER,          -- of a fetched token
     token_refresh_at INTEGER,          -- when the next one is fetched; NULL for a token that was given
     delivery_mode TEXT NOT NULL DEFAULT 'prefer_reply' CHECK (delivery_mode IN ('prefer_reply', 'push_only')),
     check_state TEXT NOT NULL DEFAULT 'unchecked' CHECK (check_state IN ('unchecked', 'good', 'refused', 'unreachable')),
     check_message TEXT NOT NULL DEFAULT '',
-    bot_user_id TEXT NOT NULL DEFAULT '',          -- the four columns of the bot: as LINE said at the last good check, this
-                                                   -- one else as the first webhook said
+    bot_user_id TEXT NOT NULL DEFAULT '',          -- the four columns of the bot: from the last good check; before one, this
+                                                   -- column comes from the first webhook
     bot_basic_id TEXT NOT NULL DEFAULT '',
     bot_display_name TEXT NOT NULL DEFAULT '',
     bot_chat_mode TEXT NOT NULL DEFAULT '',
     suspension_reason TEXT CHECK (suspension_reason IN ('token', 'permission', 'quota', 'redirect')),
     suspension_message TEXT NOT NULL DEFAULT '',       -- LINE's own words
-    suspended_until INTEGER,              -- when one message probes whether the obstacle is gone
+    suspended_until INTEGER,              -- when one message probes whether LINE accepts again
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
     tm_delete INTEGER,
-    sources TEXT NOT NULL DEFAULT '{}',            -- as those of a customer
+    sources TEXT NOT NULL DEFAULT '{}',            -- like those of a customer
     CHECK ((suspension_reason IS NULL) = (suspended_until IS NULL)),
     CHECK ((channel_id IS NULL) = (token_refresh_at IS NULL))
 ) STRICT;
@@ -86,14 +86,14 @@ CREATE TABLE conversations (
     detail TEXT NOT NULL,
     reach TEXT NOT NULL DEFAULT 'open' CHECK (reach IN ('open', 'blocked', 'left')),
     reach_at INTEGER NOT NULL DEFAULT 0,           -- LINE's time of the event that set `reach`
-    standby INTEGER NOT NULL DEFAULT 0,            -- 1: another system has control, we must not write
+    standby INTEGER NOT NULL DEFAULT 0,            -- 1: another system has control, and we must not write
     standby_at INTEGER NOT NULL DEFAULT 0,         -- LINE's time of the event that set `standby`
     reply_token TEXT,                  -- LINE's newest one-time token for a free reply; NULL once used or tried
     reply_token_at INTEGER,            -- when it arrived here: it lives about a minute
     read_token TEXT,                   -- LINE's markAsReadToken of the newest message that had one
     read_token_at INTEGER NOT NULL DEFAULT 0,      -- LINE's time of that message
-    participant_count INTEGER NOT NULL DEFAULT 0,  -- those of `participants` who are present
-    member_count INTEGER,              -- people in a group or room, as LINE last said: each counts when it is pushed to
+    participant_count INTEGER NOT NULL DEFAULT 0,  -- present rows of `participants`
+    member_count INTEGER,              -- people in a group or room, as LINE last said: a push costs one message for each
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
     UNIQUE (account, chat_id)
@@ -109,10 +109,10 @@ CREATE TABLE participants (
     position INTEGER NOT NULL CHECK (position > 0),
     target TEXT NOT NULL,              -- LINE's id of the user, group or room
     target_name TEXT NOT NULL,
-    named_at INTEGER,                  -- when LINE last said, or refused to say, the name and the picture
+    named_at INTEGER,                  -- when LINE last returned, or refused, the name and the picture
     picture INTEGER REFERENCES medias (key),       -- the file of the picture; NULL for none
     present INTEGER NOT NULL DEFAULT 1 CHECK (present IN (0, 1)),  -- 0 for those who have left
-    present_at INTEGER NOT NULL DEFAULT 0,         -- LINE's time of what last told whether they are there
+    present_at INTEGER NOT NULL DEFAULT 0,         -- LINE's time of the event that set `present`
     PRIMARY KEY (conversation, position),
     UNIQUE (conversation, target)
 ) STRICT, WITHOUT ROWID;
@@ -120,7 +120,7 @@ CREATE TABLE participants (
 CREATE INDEX participants_present ON participants (conversation, position) WHERE present = 1;
 CREATE INDEX participants_picture ON participants (picture) WHERE picture IS NOT NULL;
 
--- Names and pictures to be asked for at LINE, after the event that mentioned them was answered.
+-- Names and pictures to look up at LINE, after the webhook that mentioned them was answered.
 CREATE TABLE lookups (
     conversation INTEGER NOT NULL,
     target TEXT NOT NULL,
@@ -145,16 +145,16 @@ CREATE TABLE messages (
     line_id TEXT,                      -- LINE's id of a received message
     occurred_at INTEGER,               -- LINE's time of a received message
     edited_at INTEGER,                 -- LINE's time of its last edit
-    quote_token TEXT,                  -- with which LINE lets it be quoted
+    quote_token TEXT,                  -- LINE's token for quoting it
     quoted_line_id TEXT,               -- LINE's id of the message that it quotes
     mentions TEXT NOT NULL DEFAULT '[]',           -- a JSON array
     failure_reason TEXT CHECK (failure_reason IN
         ('refused', 'unreachable', 'outcome_unknown', 'account_removed', 'internal')),
     failure_message TEXT,
-    cost INTEGER,                      -- of what was sent, how many messages of LINE's quota; NULL: none yet, or unknown
+    cost INTEGER,                      -- messages of LINE's quota that sending it used; NULL: none yet, or unknown
     tm_update INTEGER NOT NULL,
-    tm_delete INTEGER,                 -- withdrawn by its author; the row stays, its text does not
-    checksum INTEGER,                  -- `checksum(…)` of what it shows, made anew with each change; NULL: none was kept
+    tm_delete INTEGER,                 -- when it was unsent; the row stays, its text does not
+    checksum INTEGER,                  -- `checksum(…)` of what it shows, updated with each change; NULL: none
     PRIMARY KEY (conversation, tm_create)
 ) STRICT, WITHOUT ROWID;
 
@@ -163,7 +163,7 @@ CREATE UNIQUE INDEX messages_by_line_id ON messages (conversation, line_id) WHER
 
 CREATE INDEX messages_by_quote ON messages (conversation, quoted_line_id) WHERE quoted_line_id IS NOT NULL;
 
--- LINE's ids of what was sent, one for each bubble: by them LINE tells what is quoted.
+-- LINE's ids of sent messages, one for each bubble, by which LINE refers to a quoted message.
 CREATE TABLE sent_ids (
     conversation INTEGER NOT NULL,
     line_id TEXT NOT NULL,
@@ -174,10 +174,10 @@ CREATE TABLE sent_ids (
 
 CREATE INDEX sent_ids_of_message ON sent_ids (conversation, message_stamp);
 
--- What customers are told, in the order in which it happened: one row for each change of what the API shows, written with
--- its cause. A row never changes, but for what was withdrawn; old ones are pruned.
+-- Events in their order: one row for each change of what the API shows, written in the transaction of its cause. A row changes
+-- only when content is unsent or erased; old rows are pruned.
 CREATE TABLE events (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,    -- without a gap, and never given twice, also not after pruning
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,    -- without gaps, and never reused, also not after pruning
     id BLOB NOT NULL CHECK (length(id) = 16),
     customer INTEGER NOT NULL REFERENCES customers (key),
     conversation INTEGER NOT NULL REFERENCES conversations (key),
@@ -186,36 +186,36 @@ CREATE TABLE events (
         'conversation_message_created', 'conversation_message_updated')),
     created_at INTEGER NOT NULL,
     data TEXT NOT NULL,                -- the resource as the API showed it then: JSON in one line
-    checksum INTEGER,                  -- of all other columns; NULL: none was kept
+    checksum INTEGER,                  -- of all other columns; NULL: none
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
 ) STRICT;
 
 CREATE INDEX events_of_customer ON events (customer, sequence);
 CREATE INDEX events_of_message ON events (conversation, message_stamp);
 
--- Files: what users sent and their own pictures, to be fetched, and what customers uploaded, to be sent. The bytes lie in
--- the media folder beside the database, named by the id; a row says `stored` only when the whole file is on disk.
+-- Files: those of received messages and pictures of participants, to be fetched, and uploads of customers, to be sent. The bytes
+-- are in the media store beside the database, named by the id; a row is `stored` only when the whole file is on disk.
 CREATE TABLE medias (
     key INTEGER PRIMARY KEY,
-    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- random: it stands in addresses that LINE's users are given
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- random: it is part of public addresses
     customer INTEGER NOT NULL REFERENCES customers (key),
-    conversation INTEGER,              -- that it belongs to; NULL for an upload, which any number of messages may show
-    message_stamp INTEGER,             -- of the message that it belongs to; NULL for the picture of a participant
+    conversation INTEGER,              -- to which it belongs; NULL for an upload, which any number of messages may show
+    message_stamp INTEGER,             -- of its message; NULL for the picture of a participant
     kind TEXT NOT NULL CHECK (kind IN ('image', 'video', 'audio', 'file')),
     status TEXT NOT NULL CHECK (status IN ('pending', 'stored', 'gone')),
     filename TEXT NOT NULL,
-    content_type TEXT,                 -- found in the bytes, not what anybody said
-    size INTEGER,                      -- while it is pending: what LINE said that it would be, if it said so
+    content_type TEXT,                 -- found in the bytes, not as declared
+    size INTEGER,                      -- while it is pending: the length that LINE announced, if any
     sha256 BLOB CHECK (length(sha256) = 32),
     source_message_id TEXT,            -- LINE's id of the message whose content it is
-    source_url TEXT,                   -- where it is, when the content is not at LINE
-    source_preview_url TEXT,           -- where a small picture of it is then; NULL for none
+    source_url TEXT,                   -- its address, if the content is not at LINE
+    source_preview_url TEXT,           -- the address of its preview then; NULL for none
     due_at INTEGER,                    -- when it is fetched (again) or removed; NULL once that is done
     attempts INTEGER NOT NULL DEFAULT 0,
     last_error TEXT NOT NULL DEFAULT '',
     tm_create INTEGER NOT NULL,
     sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),        -- 1: an upload that a message was sent with
-    task TEXT GENERATED ALWAYS AS (    -- what the worker for files is to do at `due_at`
+    task TEXT GENERATED ALWAYS AS (    -- the task of the media worker at `due_at`
         CASE status WHEN 'gone' THEN 'remove'
         WHEN 'pending' THEN CASE WHEN source_url IS NULL THEN 'fetch_line' ELSE 'fetch_elsewhere' END END) VIRTUAL,
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
@@ -225,8 +225,8 @@ CREATE INDEX medias_due ON medias (task, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX medias_unsent ON medias (tm_create) WHERE conversation IS NULL AND NOT sent;
 CREATE INDEX medias_of_message ON medias (conversation, message_stamp) WHERE conversation IS NOT NULL;
 
--- How many bytes the stored files of a customer have. Triggers count, so that whatever changes a file is counted, and nobody
--- has to add up all files to know whether there is room for another one.
+-- How many bytes the stored files of a customer have. Triggers count them, so that every change is counted and the sum is known
+-- without reading all files.
 CREATE TABLE media_usage (
     customer INTEGER PRIMARY KEY REFERENCES customers (key),
     bytes INTEGER NOT NULL
@@ -248,7 +248,7 @@ CREATE TRIGGER media_usage_of_removed AFTER DELETE ON medias WHEN OLD.status = '
     UPDATE media_usage SET bytes = bytes - OLD.size WHERE customer = OLD.customer;
 END;
 
--- Which uploads a message shows. The file lives as long as one message does so.
+-- Which uploads a message shows. The file is kept as long as a message shows it.
 CREATE TABLE message_uploads (
     conversation INTEGER NOT NULL,
     message_stamp INTEGER NOT NULL,
@@ -259,7 +259,7 @@ CREATE TABLE message_uploads (
 
 CREATE INDEX message_uploads_of_media ON message_uploads (media);
 
--- Idempotency keys: the row is written in the transaction of what the request created, and shows a repetition what that was.
+-- Idempotency keys: a row is written in the transaction of what the request created, and names it to a repetition.
 CREATE TABLE idempotency_keys (
     customer INTEGER NOT NULL REFERENCES customers (key),
     name BLOB NOT NULL CHECK (length(name) = 32),      -- the SHA-256 of the client's key
@@ -272,8 +272,8 @@ CREATE TABLE idempotency_keys (
 
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (noted_at);
 
--- The journal: every event that LINE sent, once, as LINE wrote it. It tells copies of an event from new ones, and a
--- later version can read again what this one did not understand.
+-- The journal: every event that LINE sent, once, as LINE wrote it. It identifies copies of an event, and a later version can
+-- replay what this one did not understand.
 CREATE TABLE webhook_events (
     key INTEGER PRIMARY KEY,
     account INTEGER NOT NULL REFERENCES accounts (key),
@@ -284,8 +284,8 @@ CREATE TABLE webhook_events (
     line_message_id TEXT,              -- the message that it is about
     occurred_at INTEGER,               -- by LINE's clock
     received_at INTEGER NOT NULL,
-    body TEXT,                         -- NULL once its message was withdrawn, or when it was kept long enough
-    checksum INTEGER,                  -- of event_id, received_at and body; NULL: none was kept
+    body TEXT,                         -- NULL once its message was unsent, or when retention ends
+    checksum INTEGER,                  -- of event_id, received_at and body; NULL: none
     UNIQUE (account, event_id)
 ) STRICT;
 
@@ -301,7 +301,7 @@ CREATE TABLE deliveries (
     state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'accepted', 'failed')),
     body BLOB,                         -- the exact bytes; NULL once accepted
     retry_key BLOB NOT NULL CHECK (length(retry_key) = 16),
-    reply_token TEXT,                  -- set while it goes out, or has gone out, as a reply: that is never repeated
+    reply_token TEXT,                  -- set while it is or was sent as a reply, which is never repeated
     attempts INTEGER NOT NULL DEFAULT 0,
     ambiguous INTEGER NOT NULL DEFAULT 0,          -- 1: an attempt may have been executed
     created_at INTEGER NOT NULL,
@@ -309,39 +309,39 @@ CREATE TABLE deliveries (
     last_attempt_at INTEGER,
     last_error TEXT NOT NULL DEFAULT '',
     request_id TEXT,                   -- LINE's id of the accepting request, for LINE's support
-    accepted_request_id TEXT,          -- the same, when the acceptance was learned from a later attempt
+    accepted_request_id TEXT,          -- the same, when a later attempt reported the acceptance
     line_message_ids TEXT,             -- a JSON array of LINE's ids
-    cost INTEGER,                      -- once accepted: how much of LINE's quota it took; NULL: unknown
-    checksum INTEGER,                  -- of the body and the retry key; NULL: none was kept
+    cost INTEGER,                      -- once accepted: how much of LINE's quota it used; NULL: unknown
+    checksum INTEGER,                  -- of the body and the retry key; NULL: none
     FOREIGN KEY (conversation, message_stamp) REFERENCES messages (conversation, tm_create)
 ) STRICT;
 
 CREATE INDEX deliveries_waiting ON deliveries (conversation, key) WHERE state IN ('queued', 'sending');
 CREATE INDEX deliveries_of_message ON deliveries (conversation, message_stamp);
 
--- One row for each conversation with deliveries to make: only the oldest of a lane may be under way, and a lane that
--- waits holds up no other.
+-- Lanes: one row for each conversation with deliveries to make. Only the oldest of a lane may be in flight, and a waiting lane
+-- does not block others.
 CREATE TABLE lanes (
     conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
     account INTEGER NOT NULL REFERENCES accounts (key),
-    in_flight INTEGER NOT NULL DEFAULT 0,          -- 1: its oldest delivery is under way
+    in_flight INTEGER NOT NULL DEFAULT 0,          -- 1: its oldest delivery is in flight
     slow INTEGER NOT NULL DEFAULT 0,   -- 1: the last attempt got no answer in time
     due_at INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX lanes_due ON lanes (account, in_flight, slow, due_at);
 
--- How a customer is told of events, from the first one on that it is told. Where, stands in `customers`.
+-- The webhook endpoint of a customer, from its first delivery on. The address is in `customers`.
 CREATE TABLE webhook_endpoints (
     customer INTEGER PRIMARY KEY REFERENCES customers (key),
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- the customer's
-    secret TEXT NOT NULL,              -- sealed; signs what is told: `whsec_` and base64
-    secret_previous TEXT,              -- sealed; signs too for a while, so that the receiver can exchange its own in peace
+    secret TEXT NOT NULL,              -- sealed; signs deliveries: `whsec_` and base64
+    secret_previous TEXT,              -- sealed; signs too for a while, so that the receiver can rotate its own
     secret_previous_until INTEGER,
     slow INTEGER NOT NULL DEFAULT 0,   -- 1: the last attempt got no answer in time
     failing_since INTEGER,             -- the first failure after the last success
     failing_last INTEGER,              -- the last failure
-    paused_until INTEGER,              -- the receiver asks for a pause; after it one delivery goes first
+    paused_until INTEGER,              -- the receiver asked for a pause; one delivery probes after it
     disabled_reason TEXT CHECK (disabled_reason IN ('gone', 'failing')),
     disabled_at INTEGER,
     CHECK ((secret_previous IS NULL) = (secret_previous_until IS NULL)),
@@ -349,8 +349,8 @@ CREATE TABLE webhook_endpoints (
     CHECK ((disabled_reason IS NULL) = (disabled_at IS NULL))
 ) STRICT;
 
--- What a customer is told: one row for each event of one who has said where. The id of the event is that of the delivery.
--- The bytes are made of the event at each attempt, so that what was withdrawn is in none of them.
+-- Webhook deliveries: one row for each event of a customer with a webhook address, with the id of the event. The body is made
+-- from the event at each attempt, so that it contains nothing that was unsent.
 CREATE TABLE webhook_deliveries (
     event INTEGER PRIMARY KEY REFERENCES events (sequence) ON DELETE CASCADE,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- the event's
@@ -358,7 +358,7 @@ CREATE TABLE webhook_deliveries (
     conversation INTEGER NOT NULL REFERENCES conversations (key),
     state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'delivered', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0,           -- all of them
-    tries INTEGER NOT NULL DEFAULT 0,  -- those that the schedule counts
+    tries INTEGER NOT NULL DEFAULT 0,  -- those that count for the schedule
     first_attempt_at INTEGER,          -- of the present schedule
     last_attempt_at INTEGER,
     tm_create INTEGER NOT NULL,
@@ -375,18 +375,18 @@ CREATE TABLE webhook_attempts (
     number INTEGER NOT NULL,           -- from 1
     started_at INTEGER NOT NULL,
     duration_milliseconds INTEGER NOT NULL,
-    status INTEGER,                    -- the receiver's answer
+    status INTEGER,                    -- of the response
     error TEXT CHECK (error IN ('timeout', 'unreachable', 'address_refused', 'answer_unreadable', 'interrupted')),
     PRIMARY KEY (event, number),
     CHECK ((status IS NULL) = (error IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
--- One row for each conversation of which a customer is to be told: only the oldest of a lane may be under way, and a lane
--- that waits holds up no other.
+-- Webhook lanes: one row for each conversation with events to deliver. Only the oldest of a lane may be in flight, and a waiting
+-- lane does not block others.
 CREATE TABLE webhook_lanes (
     conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
     customer INTEGER NOT NULL REFERENCES customers (key),
-    in_flight INTEGER NOT NULL DEFAULT 0,          -- 1: its oldest delivery is under way
+    in_flight INTEGER NOT NULL DEFAULT 0,          -- 1: its oldest delivery is in flight
     due_at INTEGER NOT NULL
 ) STRICT;
 

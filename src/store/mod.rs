@@ -1,7 +1,7 @@
-//! The SQLite file: one writer that commits in groups, readers beside it, and the operations of the domain.
+//! The SQLite database: one writer with group commit, concurrent readers, and the operations of the domain.
 //!
-//! Operations that write take a [`engine::transaction::Transaction`]; those that read take a connection, so that they work
-//! inside a write too. Nothing outside this folder knows SQL.
+//! Operations that write take a [`engine::transaction::Transaction`]. Operations that read take a connection, so that they
+//! also work inside a transaction. Nothing outside this folder knows SQL.
 
 pub mod accounts;
 pub mod backup;
@@ -13,6 +13,7 @@ pub mod erasure;
 pub mod events;
 pub mod files;
 mod keys;
+mod message;
 pub mod outbox;
 pub mod reader;
 pub mod verify;
@@ -22,7 +23,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use r2d2::Pool;
-use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use crate::config::key_source::KeySource;
@@ -37,6 +37,7 @@ use crate::store::engine::listeners::{EventListener, Listeners};
 use crate::store::engine::location::DatabaseLocation;
 use crate::store::engine::location::lost;
 use crate::store::engine::lock::Lock;
+use crate::store::engine::query::Connection;
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::writer::{Watched, Writer};
 use crate::store::engine::{connection, failure, health, schema, writer};
@@ -49,7 +50,7 @@ use crate::store::verify::diagnostics;
 
 /// The database of a running server. Copies are handles to the same one.
 ///
-/// When the last handle goes, what is queued is committed, the log is folded into the file and the lock is given back.
+/// When the last handle is dropped, queued operations are committed, the log is checkpointed and the lock is released.
 #[derive(Clone)]
 pub struct Store {
     open: Arc<OpenStore>,
@@ -69,11 +70,11 @@ struct OpenStore {
 }
 
 impl Store {
-    /// Opens the file, makes it if there is none, and carries an older one up to the present schema.
+    /// Opens the file, creates it if there is none, and migrates an older one to the present schema.
     ///
-    /// `queue` is how many operations may wait for the writer. `Unusable` when another process has the file open, when
-    /// it belongs to a newer version or to another program, when its secrets are sealed with another key, or when it
-    /// does not keep the promised durability, or when its log is there and it is not.
+    /// `queue` is how many operations may wait for the writer. `Unusable` when another process has the file open, when it
+    /// belongs to a newer version or to another program, when its secrets are sealed with another key, when it does not
+    /// provide full durability, or when its log exists without it.
     pub fn open(path: &Path, keys: &KeySource, queue: usize) -> Result<Self> {
         Self::open_at(path, keys, queue).map_err(failure::named(path))
     }
@@ -85,7 +86,7 @@ impl Store {
         copy::before_migration(path)?;
         let mut writing = connection::open_writing(path)?;
         let synchronous = connection::setting(&writing, "synchronous")?;
-        log::info!("storage: SQLite {} with synchronous = {synchronous}", rusqlite::version());
+        log::info!("storage: SQLite {} with synchronous = {synchronous}", schema::sqlite_version());
         Sealer::refuse_other_key(&writing, keys)?;
         schema::bring_up_to_date(&mut writing)?;
         let sealer = Sealer::unlock_or_begin(&mut writing, keys)?;
@@ -103,9 +104,9 @@ impl Store {
         Ok(Self { open: Arc::new(open) })
     }
 
-    /// Runs an operation in the next group and answers after it was committed, or undone for its error.
+    /// Runs an operation in the next group, and returns after its commit, or after it was undone because it failed.
     ///
-    /// `Unavailable` when too many operations wait, or when the disk does not take the group.
+    /// `Unavailable` when too many operations wait, or when the group cannot be committed.
     pub async fn write<T: Send + 'static>(
         &self,
         now: Timestamp,
@@ -115,7 +116,7 @@ impl Store {
         answer.await.map_err(|_| writer::stopped())?
     }
 
-    /// The same for callers outside of the runtime: the command line and the start of the server.
+    /// The same for callers outside the async runtime: the command line and the start of the server.
     pub fn write_blocking<T: Send + 'static>(
         &self,
         now: Timestamp,
@@ -126,9 +127,9 @@ impl Store {
         answer.map_err(failure::named(&self.open.path))
     }
 
-    /// Whether the disk takes writes: one is made, unless there were many within the last second.
+    /// Checks by a write that the disk accepts writes, unless there were many such checks within the last second.
     ///
-    /// `Unavailable` when it does not, when it is full, or when the files are not where they were.
+    /// `Unavailable` when it does not, when it is full, or when the files were moved or removed.
     pub async fn check_writable(&self, now: Timestamp) -> Result<()> {
         let Watched { place, looks } = &self.open.watched;
         place.check()?;
@@ -139,7 +140,7 @@ impl Store {
         Ok(())
     }
 
-    /// A read that may take long, on a thread for such reads, in one consistent view.
+    /// Runs a read that may take long, on a thread for blocking work, on one snapshot.
     pub async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -153,7 +154,7 @@ impl Store {
         tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
     }
 
-    /// Begins to listen for further events of the customer whose events are read.
+    /// Listens for new events of the cursor's customer.
     pub fn listen(&self, reading: &EventCursor) -> EventListener {
         self.open.listeners.listen(reading.customer)
     }
@@ -163,29 +164,29 @@ impl Store {
         self.open.listeners.webhooks()
     }
 
-    /// What the writer has done since the start.
+    /// The writer's counters since the start.
     pub fn commits(&self) -> &Commits {
         &self.open.commits
     }
 
-    /// Leaves it to another process to copy the log into the file and to shorten it, until it has a gigabyte. What was
-    /// erased stays in the log until that process has done so.
+    /// Leaves checkpoints to another process, until the log reaches 1 GiB. Erased data stays in the log until that process
+    /// has run a checkpoint.
     pub fn leave_checkpoints_to_others(&self) {
         self.open.checkpoints.leave_to_others();
     }
 
-    /// Empties the log: what was erased is in no older page of it any more. Waits for whoever still reads an older state. A
-    /// log that is left to another process stays as it is.
+    /// Empties the log, so that no older page in it contains erased data. Waits for readers of older snapshots. Does nothing
+    /// when checkpoints are left to another process.
     ///
-    /// `Unavailable` when somebody reads an older state for too long.
+    /// `Unavailable` when a reader keeps an older snapshot for too long.
     pub fn empty_log(&self) -> Result<()> {
         self.open.checkpoints.empty_log(&self.open.path)
     }
 
-    /// Opens the folder of files, which is made where no file was ever kept, and watches it from now on as the files of the
-    /// database are watched.
+    /// Opens the media store and watches its folder like the files of the database. The folder is created if no file was ever
+    /// stored.
     ///
-    /// `Unusable` when the folder is gone although files are kept in it.
+    /// `Unusable` when the folder is missing although the database lists files in it.
     pub fn open_media_store(&self, data_directory: &Path) -> Result<MediaStore> {
         let folder = MediaStore::at(data_directory);
         if folder.has_nothing()? && self.reader()?.read(medias::is_any_stored)? {
@@ -196,27 +197,27 @@ impl Store {
         Ok(folder)
     }
 
-    /// Waits until the database is given up because its files are not where they were. No write is taken from then on.
+    /// Waits until the database is lost because its files were moved or removed. From then on no write is accepted.
     pub async fn lost(&self) {
         self.open.watched.place.lost().await;
     }
 
-    /// Why it was given up; nothing while the files are in their place.
+    /// Why the database was lost; `None` while the files are in place.
     pub fn loss(&self) -> Option<Error> {
         self.open.watched.place.loss()
     }
 
-    /// How long the log beside the file is; 0 when there is none.
+    /// The length of the log in bytes; 0 when there is none.
     pub fn log_bytes(&self) -> u64 {
         diagnostics::log_bytes(&self.open.path)
     }
 
-    /// How much room there is for this process on the disk of the file.
+    /// Free bytes for this process on the disk of the file.
     pub fn free_bytes(&self) -> Result<u64> {
         health::free_bytes(&self.open.path)
     }
 
-    /// A connection for short indexed reads on the thread that asks, cheaper than a hop to another thread.
+    /// A connection for short, indexed reads on the calling thread, which is cheaper than using another thread.
     pub fn reader(&self) -> Result<Reader> {
         Reader::with(&self.open.path, &self.open.sealer, &self.open.watched.place)
     }

@@ -1,26 +1,25 @@
-//! Connections that only read: those of the pool for reads that may take long, and short reads on the thread that asks for
-//! them.
+//! Read-only connections: a pool for reads that may take long, and one per thread for short reads.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use r2d2::{ManageConnection, Pool};
-use rusqlite::Connection;
 
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::store::encryption::sealer::Sealer;
 use crate::store::engine::location::DatabaseLocation;
 use crate::store::engine::location::lost;
+use crate::store::engine::query::Connection;
 use crate::store::engine::{connection, failure, schema};
 
-/// Connections for reads that may take long.
+/// Connections in the pool.
 const POOL_SIZE: u32 = 4;
 
-/// How long such a read waits for a connection.
+/// How long a read waits for a connection of the pool.
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The connections for reads that may take long.
+/// The pool of connections for reads that may take long.
 pub fn pool(path: &Path, sealer: &Sealer, place: &DatabaseLocation) -> Result<Pool<ReadOnly>> {
     Pool::builder()
         .max_size(POOL_SIZE)
@@ -32,7 +31,7 @@ pub fn pool(path: &Path, sealer: &Sealer, place: &DatabaseLocation) -> Result<Po
         .map_err(Error::internal)
 }
 
-/// How the pool makes and judges its connections.
+/// Opens and checks the connections of the pool.
 pub struct ReadOnly {
     path: PathBuf,
     sealer: Sealer,
@@ -54,26 +53,26 @@ impl ManageConnection for ReadOnly {
         Ok(connection.execute_batch("SELECT 1")?)
     }
 
-    /// A transaction that was left open costs the connection, not its next user.
+    /// A connection with a transaction left open is discarded.
     fn has_broken(&self, connection: &mut Connection) -> bool {
         !connection.is_autocommit()
     }
 }
 
-/// A read-only connection of one thread.
+/// A read-only connection, for one thread.
 pub struct Reader {
     connection: Connection,
-    /// Which file an error names that only a damaged one causes; none in a server, whose callers are told of no files.
+    /// The file to name in errors of a damaged database; `None` in a server, whose clients see no file names.
     path: Option<PathBuf>,
 }
 
 impl Reader {
-    /// Opens an existing database for reading, also beside a process that writes it.
+    /// Opens an existing database for reading, also while another process writes it.
     ///
     /// `Unusable` when there is none, when it has another schema than this program, or when its secrets are sealed with
     /// another key.
     pub fn open(path: &Path, keys: &KeySource) -> Result<Self> {
-        // Who reads needs room too: SQLite makes an index of the log.
+        // A reader needs space on the disk too: SQLite builds an index of the log.
         Self::open_at(path, keys).map_err(failure::named(path))
     }
 
@@ -85,7 +84,7 @@ impl Reader {
         Ok(Self { connection, path: Some(path.to_owned()) })
     }
 
-    /// The same for a database that is open.
+    /// Opens a reader of a database that this process has open.
     pub(in crate::store) fn with(path: &Path, sealer: &Sealer, place: &DatabaseLocation) -> Result<Self> {
         let connection = connection::open_reading(path)?;
         place.check()?;
@@ -94,7 +93,7 @@ impl Reader {
         Ok(Self { connection, path: None })
     }
 
-    /// Runs a short, indexed read in one consistent view.
+    /// Runs a short, indexed read on one snapshot.
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let read = in_one_view(&self.connection, query);
         match &self.path {
@@ -104,7 +103,7 @@ impl Reader {
     }
 }
 
-/// All that the query reads is of one moment.
+/// Runs a query on one snapshot of the database.
 pub(in crate::store) fn in_one_view<T>(
     connection: &Connection,
     query: impl FnOnce(&Connection) -> Result<T>,
@@ -113,7 +112,7 @@ pub(in crate::store) fn in_one_view<T>(
     query(connection)
 }
 
-/// A read transaction, which ends when it is dropped, also by a panic.
+/// A read transaction. It ends when it is dropped, also in a panic.
 struct View<'connection> {
     connection: &'connection Connection,
 }

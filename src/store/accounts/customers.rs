@@ -1,17 +1,16 @@
-//! Customers.
-
-use rusqlite::{Connection, OptionalExtension, Row};
+//! Customers: their names, webhook address and retention, each set by the source that may set it.
 
 use crate::error::{Error, Resource, Result};
 use crate::model::accounts::customer::{Customer, CustomerProfile, MessageDays, ProfileChange};
 use crate::model::accounts::sources::{self, FieldSource, FieldSources, HeldField};
 use crate::model::id::CustomerId;
-use crate::store::engine::damage::{get_or, sound, text};
+use crate::store::engine::damage::{get_or, text};
+use crate::store::engine::query::{self, ALL, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 use crate::store::webhooks::reset;
 
-/// Makes the customer known, by the names that its token has for it. Nothing changes for one who is known.
+/// Creates the customer, with the names in its token. Nothing changes for an existing one.
 pub fn introduce(tx: &Transaction<'_>, id: CustomerId, claim: &ProfileChange) -> Result<()> {
     if find(tx, id)?.is_some() {
         return Ok(());
@@ -21,21 +20,21 @@ pub fn introduce(tx: &Transaction<'_>, id: CustomerId, claim: &ProfileChange) ->
     set(tx, id, names, FieldSource::Token).map(drop)
 }
 
-/// Changes a customer, or makes it known.
+/// Changes or creates a customer.
 ///
-/// `Conflict` when a field is named that the configuration file declares.
+/// `Conflict` when the configuration file declares one of the fields.
 pub fn update(tx: &Transaction<'_>, id: CustomerId, change: ProfileChange) -> Result<()> {
     sources::refuse("customers", &set(tx, id, change, FieldSource::Call)?)
 }
 
-/// Takes what a token says about its customer, where nobody has said it whose word goes first. What was not taken
-/// although it is different is returned.
+/// Sets the fields that a token claims for its customer, except those that a source of higher precedence has set. Returns
+/// the claims that differ and were not taken.
 pub fn take_claim(tx: &Transaction<'_>, id: CustomerId, claim: ProfileChange) -> Result<Vec<HeldField>> {
     let known = find(tx, id)?.map(|known| known.profile).unwrap_or_default();
     set(tx, id, claim.without_unchanged(&known), FieldSource::Token)
 }
 
-/// Sets what may be set by this source, of a customer who is made known with it, and returns what may not.
+/// Sets the fields that this source may set, of a customer who is created if needed, and returns the others.
 pub fn set(
     tx: &Transaction<'_>,
     id: CustomerId,
@@ -43,9 +42,8 @@ pub fn set(
     source: FieldSource,
 ) -> Result<Vec<HeldField>> {
     const SQL: &str = "SELECT sources FROM customers WHERE id = ?1";
-    let known =
-        tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", FieldSources::default()));
-    let mut sources = known.optional()?.unwrap_or_default();
+    let read = |row: &Row<'_>| get_or(row, "sources", FieldSources::default());
+    let mut sources = query::optional_row(tx, SQL, [id], read)?.unwrap_or_default();
     let mut held = Vec::new();
     change.retain(|field| sources.take(field, source).map_err(|by| held.push(by)).is_ok());
     save(tx, id, &change, &sources)?;
@@ -66,21 +64,25 @@ fn save(tx: &Transaction<'_>, id: CustomerId, change: &ProfileChange, sources: &
         WHERE id = ?1 AND (message_days, sources) IS NOT (iif(?2, ?3, message_days), ?4)";
     let ProfileChange { name, detail, webhook_method, webhook_uri, message_days } = change;
     let before = webhook_uri_of(tx, id)?;
-    tx.prepare_cached(SQL)?.execute((
-        id,
-        name,
-        detail,
-        webhook_method,
-        webhook_uri,
-        tx.stamp()?,
-        tx.now(),
-    ))?;
+    query::execute(tx, SQL, (id, name, detail, webhook_method, webhook_uri, tx.stamp()?, tx.now()))?;
     let days = if let MessageDays::Days(days) = message_days { Some(days) } else { None };
-    tx.prepare_cached(SQL_REST)?.execute((id, *message_days != MessageDays::Keep, days, sources))?;
+    query::execute(tx, SQL_REST, (id, *message_days != MessageDays::Keep, days, sources))?;
     if webhook_uri_of(tx, id)? != before {
         reset::receiver(tx, keys::customer(tx, id)?)?;
     }
     Ok(())
+}
+
+/// The columns that [`from_row`] reads, of the customers that the condition selects.
+macro_rules! read {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, name, detail, webhook_method, webhook_uri, message_days, tm_create, tm_update
+            FROM customers
+            ",
+            $condition
+        )
+    };
 }
 
 /// The customer with this id.
@@ -90,31 +92,23 @@ pub fn get(connection: &Connection, id: CustomerId) -> Result<Customer> {
 
 /// The customer with this id, if there is one.
 pub fn find(connection: &Connection, id: CustomerId) -> Result<Option<Customer>> {
-    const SQL: &str = "
-        SELECT id, name, detail, webhook_method, webhook_uri, message_days, tm_create, tm_update
-        FROM customers
-        WHERE id = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
+    const SQL: &str = read!("WHERE id = ?1");
+    query::optional_row(connection, SQL, [id], from_row)
 }
 
 /// All customers, oldest first.
 pub fn list(connection: &Connection) -> Result<Vec<Customer>> {
-    const SQL: &str = "
-        SELECT id, name, detail, webhook_method, webhook_uri, message_days, tm_create, tm_update
-        FROM customers
-        ORDER BY tm_create";
-    let mut statement = connection.prepare_cached(SQL)?;
-    Ok(sound(statement.query_map([], from_row)?, "customers").collect::<rusqlite::Result<_>>()?)
+    const SQL: &str = read!("ORDER BY tm_create");
+    query::readable_rows(connection, SQL, [], ("customers", ALL), from_row)
 }
 
-/// The id of the one customer with this name.
+/// The id of the only customer with this name.
 ///
 /// `Conflict` when several have it.
 pub fn find_by_name(connection: &Connection, name: &str) -> Result<CustomerId> {
     const SQL: &str = "SELECT id FROM customers WHERE name = ?1 LIMIT 2";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let found: Vec<CustomerId> = sound(statement.query_map([name], |row| row.get(0))?, "customers")
-        .collect::<rusqlite::Result<_>>()?;
+    let found: Vec<CustomerId> =
+        query::readable_rows(connection, SQL, [name], ("customers", ALL), |row| row.get(0))?;
     match found.as_slice() {
         [] => Err(Error::NotFound(Resource::Customer)),
         [only] => Ok(*only),
@@ -124,10 +118,10 @@ pub fn find_by_name(connection: &Connection, name: &str) -> Result<CustomerId> {
 
 fn webhook_uri_of(connection: &Connection, id: CustomerId) -> Result<Option<String>> {
     const SQL: &str = "SELECT webhook_uri FROM customers WHERE id = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([id], |row| text(row, "webhook_uri")).optional()?)
+    query::optional_row(connection, SQL, [id], |row| text(row, "webhook_uri"))
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<Customer> {
+fn from_row(row: &Row<'_>) -> Read<Customer> {
     Ok(Customer {
         id: row.get("id")?,
         profile: CustomerProfile {

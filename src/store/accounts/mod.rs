@@ -1,11 +1,9 @@
-//! LINE accounts: what they are, what LINE said about them, and whether they are parked.
+//! LINE accounts: their settings and secrets, the last check at LINE, and whether they are suspended.
 
 pub mod customers;
 pub mod named;
 pub mod provisioning;
 pub mod tokens;
-
-use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Resource, Result};
 use crate::model::accounts::account::{
@@ -16,13 +14,14 @@ use crate::model::id::{AccountId, CustomerId};
 use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::engine::damage::{SPARE, get_or, optional_text, size_of, sound, text};
+use crate::store::engine::damage::{get_or, optional_text, size_of, text};
+use crate::store::engine::query::{self, ALL, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 
-/// What an account is read from, as [`from_row`] reads it, of those that this condition names.
+/// The columns that [`from_row`] reads, of the accounts that the rest of the statement finds.
 macro_rules! read {
-    ($condition:literal) => {
+    ($rest:literal) => {
         concat!(
             "SELECT a.id, c.id AS customer, a.name, a.detail, unseal(secret, 'accounts.secret', a.id) AS secret,
                 unseal(secret_next, 'accounts.secret_next', a.id) AS secret_next,
@@ -30,7 +29,7 @@ macro_rules! read {
                 bot_user_id, bot_basic_id, bot_display_name, bot_chat_mode, suspension_reason, suspension_message, suspended_until,
                 a.tm_create, a.tm_update
             FROM ",
-            $condition
+            $rest
         )
     };
 }
@@ -44,13 +43,13 @@ pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) 
     let customer = keys::customer(tx, customer)?;
     let NewAccount { id, name, detail, secret, secret_next, credential, delivery_mode } = account;
     let values = (id, customer, name, detail, secret, secret_next, delivery_mode, tx.stamp()?);
-    tx.prepare_cached(SQL)?.execute(values)?;
+    query::execute(tx, SQL, values)?;
     tokens::set(tx, *id, credential)
 }
 
-/// Connects a channel that is declared, or brings it up to date. What is absent stays as it is.
+/// Connects or updates a channel from a declaration. Fields that are absent stay as they are.
 ///
-/// `Unusable` when the id belongs to another customer's account already.
+/// `Unusable` when the id belongs to an account of another customer.
 pub fn provision(
     tx: &Transaction<'_>,
     (customer, id): (CustomerId, AccountId),
@@ -68,11 +67,11 @@ pub fn provision(
     if change == AccountChange::default() { Ok(()) } else { save(tx, known, &change) }
 }
 
-/// Connects a channel again that was removed, with the conversations that it had.
+/// Connects a removed channel again, with its conversations.
 fn revive(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
     const SQL: &str =
         "UPDATE accounts SET tm_update = ?2, tm_delete = NULL WHERE id = ?1 AND tm_delete IS NOT NULL";
-    tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
+    query::execute(tx, SQL, (id, tx.now()))?;
     Ok(())
 }
 
@@ -84,9 +83,9 @@ pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result
         ORDER BY a.tm_create DESC
         LIMIT ?3"
     );
-    let mut statement = connection.prepare_cached(SQL)?;
-    let accounts = statement.query_map((customer, page.before, page.size + SPARE), from_row)?;
-    Ok(sound(accounts, "accounts").take(size_of(page)).collect::<rusqlite::Result<_>>()?)
+    let size = size_of(page);
+    let values = (customer, page.before, query::with_spare(size));
+    query::readable_rows(connection, SQL, values, ("accounts", size), from_row)
 }
 
 /// All accounts of a customer, newest first. A read that may take long.
@@ -108,28 +107,27 @@ pub fn list(connection: &Connection) -> Result<Vec<Account>> {
         WHERE a.tm_delete IS NULL
         ORDER BY a.tm_create"
     );
-    let mut statement = connection.prepare_cached(SQL)?;
-    Ok(sound(statement.query_map([], from_row)?, "accounts").collect::<rusqlite::Result<_>>()?)
+    query::readable_rows(connection, SQL, [], ("accounts", ALL), from_row)
 }
 
-/// A customer's account. Somebody else's is not found.
+/// A customer's account. `NotFound` for one of another customer.
 pub fn get(connection: &Connection, customer: CustomerId, id: AccountId) -> Result<Account> {
     let found = find(connection, id)?.filter(|account| account.customer == customer);
     found.ok_or(Error::NotFound(Resource::Account))
 }
 
-/// The account with this id, whosever it is: for LINE's webhooks, which carry no token.
+/// The account with this id, of any customer: for LINE's webhooks, which carry no token.
 pub fn find(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
     const SQL: &str = read!(
         "accounts a JOIN customers c ON c.key = a.customer
         WHERE a.id = ?1 AND a.tm_delete IS NULL"
     );
-    Ok(connection.prepare_cached(SQL)?.query_row([id], from_row).optional()?)
+    query::optional_row(connection, SQL, [id], from_row)
 }
 
-/// Changes an account. New credentials end what the old ones had parked.
+/// Changes an account. New credentials end a suspension.
 ///
-/// `Conflict` when a field is named that the configuration file declares.
+/// `Conflict` when the configuration file declares one of the fields.
 pub fn update(
     tx: &Transaction<'_>,
     customer: CustomerId,
@@ -145,7 +143,7 @@ pub fn update(
     save(tx, known, &change)
 }
 
-/// What may be set by this source, which is noted, and what may not.
+/// The fields that this source may set, of which it becomes the source, and those that it may not.
 fn permitted(
     tx: &Transaction<'_>,
     id: AccountId,
@@ -154,11 +152,10 @@ fn permitted(
 ) -> Result<(AccountChange, Vec<HeldField>)> {
     const SQL: &str = "SELECT sources FROM accounts WHERE id = ?1";
     const SQL_NOTE: &str = "UPDATE accounts SET sources = ?2 WHERE id = ?1 AND sources <> ?2";
-    let mut sources =
-        tx.prepare_cached(SQL)?.query_row([id], |row| get_or(row, "sources", FieldSources::default()))?;
+    let mut sources = query::row(tx, SQL, [id], |row| get_or(row, "sources", FieldSources::default()))?;
     let mut held = Vec::new();
     change.retain(|field| sources.take(field, source).map_err(|by| held.push(by)).is_ok());
-    tx.prepare_cached(SQL_NOTE)?.execute((id, sources))?;
+    query::execute(tx, SQL_NOTE, (id, sources))?;
     Ok((change, held))
 }
 
@@ -174,8 +171,8 @@ fn save(tx: &Transaction<'_>, known: Account, change: &AccountChange) -> Result<
     let AccountChange { name, detail, secret, secret_next, credential, delivery_mode } = change;
     let next = secret_next.clone().apply(known.secret_next);
     let values = (id, name, detail, secret, next, delivery_mode, tx.now());
-    tx.prepare_cached(SQL)?.execute(values)?;
-    // With a new secret LINE may give a token that it refused before.
+    query::execute(tx, SQL, values)?;
+    // With a new secret LINE may issue a token that it refused before.
     let refetch = || secret.is_some().then(|| known.channel_id.map(Credential::ChannelId)).flatten();
     if let Some(credential) = credential.clone().or_else(refetch) {
         tokens::set(tx, id, &credential)?;
@@ -185,7 +182,7 @@ fn save(tx: &Transaction<'_>, known: Account, change: &AccountChange) -> Result<
     Ok(())
 }
 
-/// Notes what LINE said about the token.
+/// Stores the result of checking the token.
 pub(super) fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET check_state = ?2, check_message = ?3
@@ -199,47 +196,41 @@ pub(super) fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> 
         Check::Refused(message) => ("refused", message.as_str()),
         Check::Unreachable(message) => ("unreachable", message.as_str()),
     };
-    tx.prepare_cached(SQL)?.execute((id, state, message))?;
+    query::execute(tx, SQL, (id, state, message))?;
     if let Check::Good(bot) = check {
         let Bot { user_id, basic_id, display_name, chat_mode } = bot;
-        tx.prepare_cached(SQL_BOT)?.execute((id, user_id, basic_id, display_name, chat_mode))?;
+        query::execute(tx, SQL_BOT, (id, user_id, basic_id, display_name, chat_mode))?;
     }
     Ok(())
 }
 
-/// Lets an account's messages wait until LINE may take them again, unless it was given another token since this one was
-/// used: then LINE has said nothing yet about the account as it is.
+/// Suspends an account until LINE may accept its messages again, unless its token was replaced since `token` was used: then
+/// LINE has not judged the account as it is now.
 pub(super) fn suspend(tx: &Transaction<'_>, key: i64, suspension: &Suspension, token: &Secret) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET suspension_reason = ?2, suspension_message = ?3, suspended_until = ?4
         WHERE key = ?1 AND (channel_id IS NOT NULL OR unseal(token, 'accounts.token', id) = ?5)";
-    tx.prepare_cached(SQL)?.execute((
-        key,
-        suspension.reason,
-        &suspension.message,
-        suspension.until,
-        token,
-    ))?;
+    query::execute(tx, SQL, (key, suspension.reason, &suspension.message, suspension.until, token))?;
     Ok(())
 }
 
-/// Whether an account's messages wait.
+/// Whether an account is suspended.
 pub(super) fn is_suspended(connection: &Connection, key: i64) -> Result<bool> {
     const SQL: &str =
         "SELECT EXISTS (SELECT 1 FROM accounts WHERE key = ?1 AND suspension_reason IS NOT NULL)";
-    Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
+    query::value(connection, SQL, [key])
 }
 
-/// Puts off the next probe of a parked account, because one is under way.
+/// Postpones the next probe of a suspended account, because one is in flight.
 pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) -> Result<()> {
     const SQL: &str =
         "UPDATE accounts SET suspended_until = ?2 WHERE key = ?1 AND suspension_reason IS NOT NULL";
-    tx.prepare_cached(SQL)?.execute((key, until))?;
+    query::execute(tx, SQL, (key, until))?;
     Ok(())
 }
 
-/// Ends the waiting of an account's messages, because LINE took one. A reply takes nothing of a quota, so that it says
-/// nothing about a quota that was used up.
+/// Ends an account's suspension, because LINE accepted a message. A reply uses no quota, so it does not end a suspension for
+/// an exhausted quota.
 pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET suspension_reason = NULL, suspension_message = '', suspended_until = NULL
@@ -247,20 +238,20 @@ pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> 
     if !was_reply {
         return release(tx, key);
     }
-    tx.prepare_cached(SQL)?.execute([key])?;
+    query::execute(tx, SQL, [key])?;
     Ok(())
 }
 
-/// Ends the waiting of an account's messages.
+/// Ends an account's suspension.
 pub(super) fn release(tx: &Transaction<'_>, key: i64) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET suspension_reason = NULL, suspension_message = '', suspended_until = NULL
         WHERE key = ?1 AND suspension_reason IS NOT NULL";
-    tx.prepare_cached(SQL)?.execute([key])?;
+    query::execute(tx, SQL, [key])?;
     Ok(())
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<Account> {
+fn from_row(row: &Row<'_>) -> Read<Account> {
     Ok(Account {
         id: row.get("id")?,
         customer: row.get("customer")?,
@@ -278,7 +269,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
-fn check_from_row(row: &Row<'_>) -> rusqlite::Result<Check> {
+fn check_from_row(row: &Row<'_>) -> Read<Check> {
     let state = text(row, "check_state")?;
     Ok(match state.as_str() {
         "good" => Check::Good(Bot {
@@ -293,7 +284,7 @@ fn check_from_row(row: &Row<'_>) -> rusqlite::Result<Check> {
     })
 }
 
-fn suspension_from_row(row: &Row<'_>) -> rusqlite::Result<Option<Suspension>> {
+fn suspension_from_row(row: &Row<'_>) -> Read<Option<Suspension>> {
     let reason: Option<SuspensionReason> = get_or(row, "suspension_reason", None)?;
     let until = get_or(row, "suspended_until", None)?;
     let Some((reason, until)) = reason.zip(until) else { return Ok(None) };

@@ -1,40 +1,39 @@
-//! Channel access tokens: the one that each account speaks with, and when the next one is fetched.
+//! Channel access tokens: the present one of each account, and when the next one is fetched.
 
 use std::time::Duration;
-
-use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Result;
 use crate::model::accounts::account::Credential;
 use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::store::engine::damage::{sound, text};
+use crate::store::engine::damage::text;
+use crate::store::engine::query::{self, ALL, Connection};
 use crate::store::engine::transaction::Transaction;
-use crate::store::engine::values::most;
+use crate::store::engine::values::Limit;
 
-/// A token that could not be fetched is asked for again after this long.
+/// After a claim the account is not due again for this long, in case its token cannot be fetched.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// A later time than this for fetching a token can only come from a clock that was ahead.
+/// A token that is due later than this was scheduled by a clock that was ahead.
 const WAIT_MAX: Duration = Duration::from_hours(48);
 
-/// What the tokens of an account are fetched with, and the last one.
+/// What an account's tokens are fetched with, and its last token.
 #[derive(Debug, Clone)]
 pub struct TokenChannel {
     /// LINE's id of the channel.
     pub id: String,
     /// The channel secret.
     pub secret: Secret,
-    /// The secret that takes its place during a rotation.
+    /// The secret that replaces it during a rotation.
     pub secret_next: Option<Secret>,
-    /// The last token; empty while there was none.
+    /// The last token; empty before the first one.
     pub token: Secret,
-    /// When the last token ends.
+    /// When the last token expires.
     pub expires_at: Option<Timestamp>,
 }
 
-/// From now on an account speaks with this. A token that has to be fetched is due at once.
+/// Sets what an account authenticates with. A token that has to be fetched is due at once.
 pub(in crate::store) fn set(tx: &Transaction<'_>, account: AccountId, credential: &Credential) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET token = seal(?2, 'accounts.token', id), channel_id = ?3, token_expires_at = NULL, token_refresh_at = ?4
@@ -43,11 +42,11 @@ pub(in crate::store) fn set(tx: &Transaction<'_>, account: AccountId, credential
         Credential::Token(token) => (token.expose(), None, None),
         Credential::ChannelId(id) => ("", Some(id), Some(tx.now())),
     };
-    tx.prepare_cached(SQL)?.execute((account, token, channel_id, refresh_at))?;
+    query::execute(tx, SQL, (account, token, channel_id, refresh_at))?;
     Ok(())
 }
 
-/// Takes up to `limit` accounts whose next token is due, with the tokens that they have.
+/// Claims up to `limit` accounts whose next token is due, with their present tokens.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(AccountId, Secret)>> {
     const SQL: &str = "
         SELECT id, unseal(token, 'accounts.token', id)
@@ -55,18 +54,16 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(AccountId, Secre
         WHERE token_refresh_at IS NOT NULL AND (token_refresh_at <= ?1 OR token_refresh_at > ?2)
         LIMIT ?3";
     const SQL_LEASE: &str = "UPDATE accounts SET token_refresh_at = ?2 WHERE id = ?1";
-    let limit = most(limit);
-    let mut statement = tx.prepare_cached(SQL)?;
-    let due = statement
-        .query_map((tx.now(), tx.now().after(WAIT_MAX), limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let due = sound(due, "accounts").collect::<rusqlite::Result<Vec<(AccountId, Secret)>>>()?;
+    let values = (tx.now(), tx.now().after(WAIT_MAX), Limit(limit));
+    let due: Vec<(AccountId, Secret)> =
+        query::readable_rows(tx, SQL, values, ("accounts", ALL), |row| row.try_into())?;
     for (account, _) in &due {
-        tx.prepare_cached(SQL_LEASE)?.execute((account, tx.now().after(LEASE)))?;
+        query::execute(tx, SQL_LEASE, (account, tx.now().after(LEASE)))?;
     }
     Ok(due)
 }
 
-/// What the tokens of an account are fetched with; nothing when it has a token that was given.
+/// What an account's tokens are fetched with; `None` when its token was given.
 pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<TokenChannel>> {
     const SQL: &str = "
         SELECT channel_id, unseal(secret, 'accounts.secret', id) AS secret,
@@ -74,7 +71,7 @@ pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<Tok
             unseal(token, 'accounts.token', id) AS token, token_expires_at
         FROM accounts
         WHERE id = ?1 AND channel_id IS NOT NULL";
-    let channel = connection.prepare_cached(SQL)?.query_row([account], |row| {
+    query::optional_row(connection, SQL, [account], |row| {
         Ok(TokenChannel {
             id: text(row, "channel_id")?,
             secret: row.get("secret")?,
@@ -82,11 +79,10 @@ pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<Tok
             token: row.get("token")?,
             expires_at: row.get("token_expires_at")?,
         })
-    });
-    Ok(channel.optional()?)
+    })
 }
 
-/// Keeps a token that was fetched for this channel, unless the account has got another id or secret meanwhile.
+/// Stores a token that was fetched for this channel, unless the account's channel id or secret was changed in the meantime.
 pub fn save(
     tx: &Transaction<'_>,
     (account, channel): (AccountId, &TokenChannel),
@@ -97,12 +93,12 @@ pub fn save(
         UPDATE accounts SET token = seal(?3, 'accounts.token', id), token_refresh_at = ?4, token_expires_at = ?5
         WHERE id = ?1 AND channel_id = ?2 AND unseal(secret, 'accounts.secret', id) = ?6";
     let values = (account, &channel.id, token, refresh_at, expires_at, &channel.secret);
-    tx.prepare_cached(SQL)?.execute(values)?;
+    query::execute(tx, SQL, values)?;
     Ok(())
 }
 
 /// When the next token is due. A short, indexed read.
 pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT min(token_refresh_at) FROM accounts WHERE token_refresh_at IS NOT NULL";
-    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+    query::value(connection, SQL, [])
 }

@@ -1,4 +1,4 @@
-//! Writing the archive: entry after entry, with their hashes, and the manifest last.
+//! Writing the archive: entry by entry with their hashes, the manifest last.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IntoInnerError, Read, Seek, Write};
@@ -12,13 +12,13 @@ use crate::store::backup::part::PartialBackup;
 use crate::store::engine::failure;
 use crate::store::files::hashing::{Cancel, Hashing};
 
-/// The name of the archive while it comes into being.
+/// The name of the archive while it is written.
 pub const NAME: &str = "archive";
 
-/// Bytes that are written to disk at once.
+/// Bytes per write to disk.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// An archive that is being written. The manifest grows beside it, so that memory does not.
+/// An archive that is being written. The manifest is written to a file beside it, not kept in memory.
 pub struct Archive<'part> {
     part: &'part PartialBackup,
     builder: Builder<BufWriter<File>>,
@@ -48,12 +48,12 @@ impl<'part> Archive<'part> {
         self.note(&Entry { name: name.to_string(), content: ManifestEntry::Present { size, sha256 } })
     }
 
-    /// Notes that a file is not there.
+    /// Notes that a file is missing.
     pub fn note_missing(&mut self, name: &Name, missing: Missing) -> Result<()> {
         self.note(&Entry { name: name.to_string(), content: ManifestEntry::Missing { missing } })
     }
 
-    /// Adds the manifest, brings everything to disk, and tells the length of the archive in bytes.
+    /// Adds the manifest, syncs everything to disk, and returns the length of the archive in bytes.
     pub fn finish(mut self) -> Result<u64> {
         let failed = self.failed();
         let mut manifest = self.manifest.into_inner().map_err(IntoInnerError::into_error).map_err(&failed)?;

@@ -1,4 +1,4 @@
-//! Copies of the database as it was at one moment.
+//! Copies of the database, each of one snapshot.
 
 use std::ffi::c_int;
 use std::fs::File;
@@ -18,30 +18,30 @@ use crate::store::engine::transaction::{Notes, Transaction};
 use crate::store::engine::{checksum, connection, failure, health, schema};
 use crate::store::files::hashing::Cancel;
 
-/// Steps of SQLite between two looks at whether the copy is still wanted: some milliseconds.
+/// SQLite virtual machine instructions between two checks for cancellation: some milliseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;
 
-/// Room that a disk should have beyond what was computed.
+/// Free space that a disk must have beyond the estimate.
 const SPARE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What the name of a copy ends with that is not complete.
+/// Extension of a partially written copy.
 const PART: &str = ".part";
 
-/// A connection that only reads, from which copies can be made until that is cancelled.
+/// A connection that reads the database and from which copies can be made until they are cancelled.
 pub fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
     lost::require(database)?;
     let mut connection = connection::open_reading(database)?;
-    // The connection cannot write to the database, but has to write the copy.
+    // The connection is opened read-only, but has to write the copy.
     connection.execute_batch("PRAGMA query_only = OFF")?;
     let cancel = cancel.clone();
     connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancel.is_requested()))?;
     Ok(connection)
 }
 
-/// Writes the database as it is now into a new file for its owner alone, without a log and without what was erased.
-/// Nobody waits for it, but the log of the database grows until it has ended. The copy is not synced.
+/// Writes the database as it is now into a new file with access for its owner only, without a log and without erased data.
+/// No writer waits for it, but the log of the database grows until it has ended. The copy is not synced.
 pub fn into_new_file(database: &Connection, copy: &Path) -> Result<()> {
-    // A name is bytes, and need not be text.
+    // A path is bytes and need not be UTF-8.
     const SQL: &str = "VACUUM INTO CAST(?1 AS TEXT)";
     files::create(copy).map_err(|error| failure::on_disk("write", copy, &error))?;
     progress::begin("copying the database", Unit::Bytes, None);
@@ -49,7 +49,7 @@ pub fn into_new_file(database: &Connection, copy: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes of a copy what may be started from at any later time: what waits in it may have been sent since it was made.
+/// Prepares a copy so that a server can start from it at any later time: its pending deliveries may have been sent since.
 pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(copy, flags)?;
@@ -57,7 +57,7 @@ pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; BEGIN IMMEDIATE")?;
     let stamps = Stamps::read(&connection)?;
     stamps.judge(&connection, now)?;
-    // Nobody hears of it: no server has the copy open.
+    // Nothing is notified: no server has the copy open.
     let notes = Notes::default();
     waiting::mark_in_doubt(&Transaction::new(&connection, &stamps, &notes, now))?;
     stamps.write(&connection)?;
@@ -65,10 +65,10 @@ pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Copies a database of an older version beside itself, before it is carried up: `kaiwa.db.version-1`. A copy of an
-/// earlier attempt is replaced.
+/// Copies a database of an older version beside itself before it is migrated: `kaiwa.db.version-1`. The copy of an earlier
+/// attempt is replaced.
 ///
-/// `Unusable` when the disk has no room for the copy and for carrying up.
+/// `Unusable` when the disk has no room for the copy and the migration.
 pub fn before_migration(database: &Path) -> Result<()> {
     match schema::older_version(database)? {
         Some(version) => beside(database, version),
@@ -90,7 +90,7 @@ fn beside(database: &Path, version: i64) -> Result<()> {
     Ok(())
 }
 
-/// The copy is as large as the database at most, and so is what the steps write anew.
+/// The copy is at most as large as the database, and so is what the migrations write.
 fn require_capacity(database: &Path, connection: &Connection) -> Result<()> {
     const SQL: &str = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
     let size: i64 = connection.query_row(SQL, [], |row| row.get(0))?;
@@ -103,7 +103,7 @@ fn enough(available: u64, needed: u64) -> Result<()> {
         return Ok(());
     }
     Err(Error::Unusable(format!(
-        "the database has to be copied and carried to a newer version: {needed} bytes are needed on its disk, and \
+        "the database has to be copied and migrated to a newer version: {needed} bytes are needed on its disk, and \
          {available} are free; it was left untouched"
     )))
 }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_without_room_is_told_before_anything_is_written() {
+    fn a_disk_without_room_is_reported_before_anything_is_written() {
         assert!(enough(10, 10).is_ok());
         let refused = enough(9, 10).unwrap_err();
 
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_copy_before_carrying_up_stands_beside_the_database_for_its_owner_alone() {
+    fn the_copy_before_a_migration_is_beside_the_database_for_its_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("kaiwa.db");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_is_not_wanted_any_more_ends() {
+    fn a_cancelled_copy_ends() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("kaiwa.db");
         let connection = connection::open_writing(&database).unwrap();

@@ -1,4 +1,4 @@
-//! What a backup says about itself: one line of JSON about the whole, then one for each file, in the order of the archive.
+//! The manifest of a backup: one line of JSON about the backup, then one for each file, in the order of the archive.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,16 +10,16 @@ use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
 use crate::store::files::media_store::Variant;
 
-/// The name of the manifest, which is the last entry: then a backup that was cut off has none.
+/// The name of the manifest. It is the last entry, so a truncated backup has none.
 pub const MANIFEST: &str = "manifest.jsonl";
 
 /// The name of the database in a backup.
 pub const DATABASE: &str = "kaiwa.db";
 
-/// The layout of backups. It changes when older programs could not read them any more.
+/// The version of the layout. It changes when older programs cannot read newer backups.
 const FORMAT: u32 = 1;
 
-/// The first line.
+/// The first line of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The layout of the backup.
@@ -28,21 +28,21 @@ pub struct About {
     pub kaiwa: String,
     /// The version of the schema of the database.
     pub schema: i64,
-    /// When it was made, as times are written everywhere.
+    /// When it was made, in the format of all times.
     pub created_at: String,
 }
 
-/// Every further line.
+/// Every further line of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The name in the archive.
     pub name: String,
-    /// What there is of it.
+    /// Its content, or why that is missing.
     #[serde(flatten)]
     pub content: ManifestEntry,
 }
 
-/// What there is of a file.
+/// The content of a file, or why it is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ManifestEntry {
@@ -60,7 +60,7 @@ pub enum ManifestEntry {
     },
 }
 
-/// Why a file is not in the archive although the database promises it.
+/// Why a stored file of the database is not in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
@@ -70,23 +70,23 @@ pub enum Missing {
     Lost,
 }
 
-/// The files that a backup can have, and no others: a name says where a file is put.
+/// The only files that a backup can contain. The name of a file decides where it is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name {
     /// The database.
     Database,
-    /// A file of the media folder.
+    /// A file of the media store.
     Media(MediaId, Variant),
 }
 
 impl About {
-    /// About a backup that this program makes.
+    /// Describes a backup that this program makes.
     pub fn new(schema: i64, now: Timestamp) -> Self {
         let kaiwa = env!("CARGO_PKG_VERSION").to_owned();
         Self { format: FORMAT, kaiwa, schema, created_at: now.to_string() }
     }
 
-    /// Refuses a layout that this program does not know.
+    /// `Unusable` for a layout that this program does not know.
     pub fn require_known(&self) -> Result<(), Error> {
         if self.format == FORMAT {
             return Ok(());
@@ -110,7 +110,7 @@ impl fmt::Display for Name {
 impl FromStr for Name {
     type Err = Error;
 
-    /// Only what `Display` writes is read: no other spelling, no other folder.
+    /// Accepts only what `Display` writes: no other spelling, no other folder.
     fn from_str(text: &str) -> Result<Self, Error> {
         let kinds = |id| [Variant::Whole, Variant::Preview].map(|kind| Self::Media(id, kind));
         let id = text.strip_prefix("media/").and_then(|name| name.split('.').next()?.parse().ok());
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_what_there_is_of_a_file() {
+    fn a_line_has_the_content_of_a_file_or_why_it_is_missing() {
         let present = ManifestEntry::Present { size: 3, sha256: "ab".to_owned() };
         let lines = [
             (present, r#"{"name":"kaiwa.db","size":3,"sha256":"ab"}"#),

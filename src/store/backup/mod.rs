@@ -1,8 +1,7 @@
-//! A backup: one tar file with a copy of the database as it was at one moment, the files that it promises, and a manifest
-//! with the SHA-256 of each.
+//! A backup: one tar file with a snapshot of the database, its stored files, and a manifest with the SHA-256 of each.
 //!
-//! It is made beside a running server with a connection that only reads, and no write waits for it. It comes into being
-//! in a folder of its own beside its place and has its name only once all of it is on disk.
+//! It is made while the server runs, through a read-only connection, and no write waits for it. It is written in a temporary
+//! folder beside its destination and gets its name only when it is completely on disk.
 
 pub mod archive;
 pub mod copy;
@@ -17,23 +16,22 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rusqlite::Connection;
-
 use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::archive::Archive;
 use crate::store::backup::manifest::{About, Missing, Name};
 use crate::store::backup::part::PartialBackup;
+use crate::store::engine::query::Connection;
 use crate::store::engine::{connection, failure, schema};
 use crate::store::files::hashing::Cancel;
 use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::medias::{self, Stored};
 
-/// Files that are looked up in one read.
+/// Files that one read looks up.
 const PAGE: usize = 500;
 
-/// What a backup holds.
+/// The content of a backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackupSummary {
     /// The length of the backup in bytes.
@@ -44,14 +42,14 @@ pub struct BackupSummary {
     pub media_files: u64,
     /// Files that were erased while the backup was made.
     pub media_erased: u64,
-    /// Files that the database promises and that are not on disk.
+    /// Stored files of the database that are not on disk.
     pub media_lost: u64,
 }
 
-/// Writes a backup of the database and its folder of files into a new file, with what is known at `now`.
+/// Writes a backup of the database and its media store into a new file; `now` is when it is made.
 ///
-/// `Conflict` when there is a file of this name, or when another process is writing it. A file that is missing does not
-/// end the backup: it is counted as lost.
+/// `Conflict` when there is a file of this name, or when another process is writing it. A missing file does not end the
+/// backup: it is counted as lost.
 pub fn write(
     database: &Path,
     folder: &MediaStore,
@@ -93,7 +91,7 @@ fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
     Ok(live)
 }
 
-/// Adds what the copy promises, from the folder. What is not there any more may have been erased meanwhile.
+/// Adds the stored files of the copy. A file that is missing may have been erased in the meantime.
 fn add_medias(
     archive: &mut Archive<'_>,
     copy: &Connection,
@@ -158,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_erased_meanwhile_is_told_from_one_that_is_lost() {
+    fn a_file_that_was_erased_in_the_meantime_is_distinguished_from_a_lost_one() {
         let data = tempfile::tempdir().unwrap();
         let copied = data.path().join("copied.db");
         let id = MediaId::random();
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn two_processes_do_not_write_one_backup_and_what_is_left_of_one_is_in_nobodys_way() {
+    fn two_processes_do_not_write_one_backup_and_an_interrupted_one_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("backup");
         let first = PartialBackup::begin(&file).unwrap();

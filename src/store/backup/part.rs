@@ -1,4 +1,4 @@
-//! The folder in which a backup comes into being, beside its place.
+//! The temporary folder in which a backup is written, beside its destination.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::store::engine::failure;
 
-/// The file within the folder that says that somebody works here.
+/// The file in the folder that is locked while it is used.
 const LOCK: &str = "lock";
 
-/// What the name of the folder ends with.
+/// Extension of the folder.
 const ENDING: &str = ".part";
 
-/// A hidden folder for its owner alone. It goes when this is dropped.
+/// A hidden folder with access for its owner only. It is removed when this is dropped.
 pub struct PartialBackup {
     folder: PathBuf,
     file: PathBuf,
@@ -24,7 +24,7 @@ pub struct PartialBackup {
 }
 
 impl PartialBackup {
-    /// Begins a file; what an interrupted attempt has left is removed.
+    /// Begins a file. Remains of an interrupted attempt are removed.
     ///
     /// `Conflict` when there is such a file, or when another process is writing it.
     pub fn begin(file: &Path) -> Result<Self> {
@@ -49,22 +49,22 @@ impl PartialBackup {
         Ok(part)
     }
 
-    /// Where a file of this name is, or will be.
+    /// The path of a file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// What will be there in the end.
+    /// The destination.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// A new file, for its owner alone.
+    /// Creates a file in the folder, with access for its owner only.
     pub fn create(&self, name: &str) -> Result<File> {
         files::create(&self.path(name)).map_err(|error| failure::on_disk("write", &self.file, &error))
     }
 
-    /// Gives a file that is on disk its place, and makes that durable.
+    /// Moves a synced file to the destination, durably.
     pub fn finish(self, name: &str) -> Result<()> {
         files::rename(&self.path(name), &self.file)
             .map_err(|error| failure::on_disk("write", &self.file, &error))
@@ -89,12 +89,12 @@ impl Drop for PartialBackup {
     }
 }
 
-/// Removes the folders of interrupted attempts within this one.
+/// Removes the folders of interrupted attempts in this directory.
 pub fn sweep_interrupted(directory: &Path) -> io::Result<()> {
     for entry in directory.read_dir()? {
         let name = entry?.file_name();
         let file = name.as_bytes().strip_prefix(b".").and_then(|name| name.strip_suffix(ENDING.as_bytes()));
-        // One that is being written is locked, and refused.
+        // A folder in use is locked, so that this fails.
         drop(file.map(|file| PartialBackup::begin(&directory.join(OsString::from_vec(file.to_owned())))));
     }
     Ok(())

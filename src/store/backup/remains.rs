@@ -1,7 +1,7 @@
-//! What is left of a database that is gone. Where there is something, no new database is begun: the old one was moved, or
-//! lies on a disk that is not mounted.
+//! The remains of a lost database. While there are any, no new database is created: the old one was moved, or its disk is not
+//! mounted.
 //!
-//! Everything here looks before SQLite does, which deletes a log without its database.
+//! This has to be checked before SQLite opens the path, since SQLite deletes a log without its database.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -19,35 +19,35 @@ use crate::store::engine::lock::Lock;
 use crate::store::engine::schema::APPLICATION_ID;
 use crate::store::files::media_store;
 
-/// Bytes of a file that tell what it is: the first header of a tar file has as many.
+/// Bytes by which the kind of a file is recognized: the length of a tar header.
 const HEAD_BYTES: usize = 512;
 
-/// How a file of SQLite begins, and where it says whose it is.
+/// The magic bytes of an SQLite file, and the offset of its application id.
 const SQLITE: (&[u8], usize) = (b"SQLite format 3\0", 68);
 
-/// Where the header of a tar file says that it is one.
+/// The magic bytes of a tar header, and their offset.
 const TAR: (&[u8], usize) = (b"ustar", 257);
 
-/// How files begin that are compressed or encrypted: nobody looks into them without their program.
+/// Magic bytes of compressed or encrypted files, whose content is not examined.
 const PACKED: [&[u8]; 6] =
     [b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh", b"\x04\x22\x4d\x18", b"age-encryption.org/"];
 
-/// What the name of such a file has if it may be a backup or a database.
+/// What the name of such a file contains if it may be a backup or a database.
 const PACKED_NAMES: [&str; 3] = [".tar", ".tgz", ".db"];
 
-/// The folder within a data directory in which a database is put together.
+/// The folder of a data directory in which a backup is restored.
 pub const UNFINISHED: &str = "unfinished";
 
-/// How folders begin that [`set_aside`] makes.
+/// Prefix of the folders that [`set_aside`] makes.
 const ASIDE: &str = "before-";
 
-/// What only a running server needs, such as its socket. Nothing of a database is in it.
+/// The folder for files that only a running server needs, such as its socket. It contains nothing of a database.
 pub const RUN: &str = "run";
 
-/// What files SQLite keeps beside a database that is in use.
+/// Endings of the files that SQLite keeps beside a database in use.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Refuses to begin a database where there has been one. Nothing is touched.
+/// Refuses to create a database where there has been one. Nothing is changed.
 pub fn refuse(config: &Config) -> Result<()> {
     match find(config)? {
         Some(remains) => Err(remains.refused(&config.database_path())),
@@ -55,7 +55,7 @@ pub fn refuse(config: &Config) -> Result<()> {
     }
 }
 
-/// What is left of the database of this configuration, if it is gone; nothing where it is there or never was.
+/// The remains of this configuration's database if it is lost; `None` if it exists or never did.
 pub fn find(config: &Config) -> Result<Option<Remains>> {
     let database = config.database_path();
     if !is_gone(&database)? {
@@ -77,7 +77,7 @@ pub fn find(config: &Config) -> Result<Option<Remains>> {
     }
 }
 
-/// What else there is in the data folder of a database and nothing more of it.
+/// Parts of a database in the data directory that it does not leave behind on its own.
 fn part_in(config: &Config) -> Result<Option<Remains>> {
     let left = [
         (config.data_directory.join(UNFINISHED), "a restored database that was not completed"),
@@ -91,11 +91,11 @@ fn part_in(config: &Config) -> Result<Option<Remains>> {
     Ok(None)
 }
 
-/// Makes room for a new database on purpose: what a new one would overwrite or take for its own is moved into a folder
-/// `before-…` beside it.
+/// Makes room for a new database on request: what it would overwrite or take for its own is moved into a folder `before-…`
+/// beside it.
 ///
-/// `Unusable` when there is a database, when a server that had it open still runs, or when none could be made; then nothing was
-/// moved.
+/// `Unusable` when there is a database, when a server that had it open is still running, or when a new one could not be created;
+/// then nothing was moved.
 pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
     let database = config.database_path();
     if !is_gone(&database)? {
@@ -126,7 +126,7 @@ pub fn set_aside(config: &Config, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what a new database would fail for after the old one has made room.
+/// Refuses what would make the creation of the new database fail.
 fn refuse_hopeless(config: &Config, database: &Path) -> Result<()> {
     keys::read(&config.key_source())?;
     if is_dangling(database)? {
@@ -144,16 +144,16 @@ fn refuse_hopeless(config: &Config, database: &Path) -> Result<()> {
     }
 }
 
-/// Whether this may lie in a folder of which nothing was kept yet.
+/// Whether this entry may exist in a data directory that has never been used.
 pub fn is_empty_database(path: &Path) -> bool {
     files::is_lost_and_found(path) || path.is_dir() && path.file_name().is_some_and(|name| name == RUN)
 }
 
-/// What lies one folder further down, as when a disk is mounted one folder off, or the old folder was moved into the new.
+/// Remains one folder deeper, as when a disk is mounted at the wrong level or the old folder was moved into the new one.
 fn within(data_directory: &Path) -> Result<Option<Remains>> {
     let folders = entries(data_directory)?.into_iter().filter(|path| path.is_dir());
     for folder in folders.filter(|path| path.file_name().is_none_or(|name| name != media_store::NAME)) {
-        // A folder that may not be read tells nothing, and is perhaps nobody's business here.
+        // A folder that cannot be read may be unrelated, so it is ignored.
         let entries = entries(&folder).unwrap_or_default();
         let is_aside = folder.file_name().is_some_and(|name| name.as_bytes().starts_with(ASIDE.as_bytes()));
         if is_aside && !entries.is_empty() {
@@ -167,10 +167,10 @@ fn within(data_directory: &Path) -> Result<Option<Remains>> {
     Ok(None)
 }
 
-/// A database of ours that is not in its place, or a backup of one, whatever it is called.
+/// A database of ours at another path, or a backup, of any name.
 fn copy_in(entries: &[PathBuf]) -> Option<Remains> {
     let found = entries.iter().find_map(|path| {
-        // A file that may not be read tells nothing.
+        // A file that cannot be read is ignored.
         let head = head(path).ok()?;
         let packed =
             || is_packed(path, &head).then_some("compressed, and by its name a database or a backup");

@@ -1,4 +1,4 @@
-//! Reading a backup: into a data directory, or only to see whether it is whole.
+//! Reading a backup: restoring it into a data directory, or verifying it.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -22,30 +22,30 @@ use crate::store::files::hashing::{Cancel, Hashing};
 use crate::store::files::media_store::Variant;
 use crate::store::verify::{self, Findings};
 
-/// The list of what was found, in the form of a manifest.
+/// The list of the entries that were found, in the form of a manifest.
 const FOUND: &str = "found.jsonl";
 
-/// Bytes that are read from disk at once.
+/// Bytes per read from disk.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// What a backup said about itself, and what was wrong with it.
+/// The result of reading a backup: its description, and what is wrong with it.
 #[derive(Debug)]
 pub struct Judged {
     /// When it was made.
     pub created_at: String,
     /// The version of the program that made it.
     pub kaiwa: String,
-    /// What it holds.
+    /// Its content.
     pub summary: BackupSummary,
-    /// What is not as it should be.
+    /// What is wrong with it.
     pub findings: Findings,
 }
 
-/// Puts a backup into a new or empty data directory. Everything is looked at while it is written; the database has its
-/// name only when nothing was wrong.
+/// Restores a backup into a new or empty data directory. Everything is verified while it is written; the database gets its
+/// name only if nothing is wrong.
 ///
-/// `Conflict` when the directory has something in it, `Unusable` when the backup is damaged or from a newer version;
-/// then nothing is left behind.
+/// `Conflict` when the directory is not empty, `Unusable` when the backup is damaged or from a newer version; then nothing is
+/// left behind.
 pub fn restore(file: &Path, data_directory: &Path, database_file: &Path, now: Timestamp) -> Result<Judged> {
     let is_new = prepare(data_directory)?;
     let restored = into_directory(file, (data_directory, database_file), now);
@@ -55,10 +55,10 @@ pub fn restore(file: &Path, data_directory: &Path, database_file: &Path, now: Ti
     restored
 }
 
-/// Looks at a backup: every hash, and the database as a whole, for which it is copied beside the backup meanwhile. Secrets
-/// are opened if their key is there.
+/// Verifies a backup: every hash, and the database, for which it is unpacked beside the backup. Secrets are opened if their key
+/// is available.
 ///
-/// `Unusable` when it is no backup at all, or from a newer version.
+/// `Unusable` when it is not a backup, or from a newer version.
 pub fn verify(file: &Path, keys: &KeySource, now: Timestamp) -> Result<Judged> {
     let part = PartialBackup::begin(&files::with_suffix(file, ".verify"))?;
     let scratch = part.path("");
@@ -93,16 +93,16 @@ fn into_directory(
     Ok(judged)
 }
 
-/// Says which rows were damaged already when the backup was made: they cost themselves, and not the rest.
+/// Logs which rows were already damaged when the backup was made. They do not prevent the restore.
 fn report_damage(database: &Path, now: Timestamp) -> Result<()> {
     let mut damage = Findings::default();
-    // The key is kept elsewhere, and need not be here yet.
+    // The key is stored elsewhere and may not be here yet.
     verify::rows(database, None, now, &mut damage)?;
     damage.list().iter().for_each(|found| log::warn!("restore: {found}"));
     Ok(())
 }
 
-/// Makes the directory, or sees that nothing of anybody is in it. Tells whether it is new.
+/// Creates the directory, or checks that it is empty. Returns whether it is new.
 fn prepare(directory: &Path) -> Result<bool> {
     let unusable = |error| failure::on_disk("use", directory, &error);
     let is_new = !directory.exists();
@@ -118,7 +118,7 @@ fn prepare(directory: &Path) -> Result<bool> {
     Ok(is_new)
 }
 
-/// Removes what an attempt has put into a directory that was empty before.
+/// Removes what a failed attempt has written into a directory that was empty before.
 fn clear(directory: &Path, is_new: bool) {
     let removed = [UNFINISHED, "media"].iter().try_for_each(|name| {
         match std::fs::remove_dir_all(directory.join(name)) {
@@ -128,13 +128,13 @@ fn clear(directory: &Path, is_new: bool) {
     });
     let removed = removed.and_then(|()| if is_new { std::fs::remove_dir(directory) } else { Ok(()) });
     if let Err(error) = removed {
-        log::warn!("backup: what was restored into {} stays: {error}", directory.display());
+        log::warn!("backup: {} could not be cleared: {error}", directory.display());
     }
 }
 
-/// Writes the database, the manifest and a list of what was found into `scratch`, and files into `media` if there is one.
+/// Unpacks the database, the manifest and a list of the entries into `scratch`, and files into `media` if it is given.
 fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
-    // What the system says of a file is about its disk; what is said of what was read is about the backup.
+    // An error of the system is about the disk; any other one is about the content of the backup.
     let damaged = |error: io::Error| match error.raw_os_error() {
         Some(_) => failure::on_disk("read", file, &error),
         None => Error::Unusable(format!("{} is no backup of kaiwa, or is damaged: {error}", file.display())),
@@ -167,7 +167,7 @@ fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
     Err(Error::Unusable(format!("{} has no manifest: it was cut off", file.display())))
 }
 
-/// The name of an entry, which is a file and nothing else: no link, no device, no folder.
+/// The name of an entry, which must be a regular file: no link, device or folder.
 fn name_of(entry: &Packed<'_, impl Read>) -> Result<String> {
     let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     match entry.header().entry_type() {
@@ -176,7 +176,7 @@ fn name_of(entry: &Packed<'_, impl Read>) -> Result<String> {
     }
 }
 
-/// Brings a file to disk, or only reads it.
+/// Writes an entry to `target`, or only reads it.
 fn write(
     bytes: impl Read,
     target: Option<PathBuf>,
@@ -191,7 +191,7 @@ fn write(
     Ok(ManifestEntry::Present { size, sha256 })
 }
 
-/// Writes a new file. What cannot be read is not confused with what cannot be written.
+/// Copies into a new file, with distinct errors for reading and writing.
 fn pour(bytes: &mut impl Read, target: &Path, damaged: impl Fn(io::Error) -> Error) -> Result<()> {
     let unwritten = |error: io::Error| failure::on_disk("write", target, &error);
     let mut file = files::create(target).map_err(unwritten)?;
@@ -213,7 +213,7 @@ fn about(manifest: &Path) -> Result<About> {
     Ok(about)
 }
 
-/// Compares what was unpacked with the manifest and with the database, and looks at the database.
+/// Compares what was unpacked with the manifest and the database, and checks the database.
 fn judge(file: &Path, about: About, scratch: &Path) -> Result<Judged> {
     let mut findings = Findings::default();
     let size = file.metadata().map_err(Error::internal)?.len();
@@ -252,7 +252,7 @@ fn compare_with_manifest(scratch: &Path, summary: &mut BackupSummary, findings: 
     Ok(())
 }
 
-/// Every file that the database promises has to be in the manifest with the same hash, or with a reason.
+/// Checks that the manifest has every stored file of the database, with the same hash or with the reason why it is missing.
 fn compare_with_database(scratch: &Path, database: &Path, findings: &mut Findings) -> Result<()> {
     let is_whole = |entry: &Result<Entry>| {
         entry.as_ref().map_or(true, |entry| matches!(entry.name.parse(), Ok(Name::Media(_, Variant::Whole))))

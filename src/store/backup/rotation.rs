@@ -1,4 +1,4 @@
-//! The folder of backups that are made by themselves: named by their time, the oldest of them removed.
+//! The folder of automatic backups: named by their time, the oldest are removed.
 
 use std::fs::DirEntry;
 use std::io;
@@ -9,7 +9,7 @@ use crate::files;
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::part;
 
-/// What the name of a backup begins and ends with.
+/// Prefix and extension of the name of a backup.
 const NAME: (&str, &str) = ("kaiwa-", ".tar");
 
 /// A folder of backups.
@@ -19,7 +19,7 @@ pub struct BackupRotation {
 }
 
 impl BackupRotation {
-    /// Backups in this directory, which is made if there is none. What is left of interrupted ones is removed.
+    /// The backups in this directory, which is created if there is none. Remains of interrupted backups are removed.
     pub fn open(directory: &Path) -> Result<Self> {
         let unusable = |error| {
             Error::Unusable(format!("cannot use the backup directory {}: {error}", directory.display()))
@@ -29,13 +29,12 @@ impl BackupRotation {
         Ok(Self { directory: directory.to_owned() })
     }
 
-    /// Where the backup of this time is, or will be.
+    /// The path of the backup of this time.
     pub fn path(&self, time: Timestamp) -> PathBuf {
         self.directory.join(name_of(time))
     }
 
-    /// The times of all backups, oldest first. Files with other names, what is no file, and files without content are nobody's
-    /// business here.
+    /// The times of all backups, oldest first. Files with other names, empty files and everything that is no file are ignored.
     pub fn times(&self) -> Result<Vec<Timestamp>> {
         let mut times = Vec::new();
         for entry in self.directory.read_dir().map_err(Error::internal)? {
@@ -46,11 +45,11 @@ impl BackupRotation {
         Ok(times)
     }
 
-    /// Keeps the backup that was just made and the newest before it, so many in all, and tells of the others whether they were
-    /// removed: one that stays keeps none of them.
+    /// Keeps `count` backups: the one that was just made and the newest before it. Returns for each other one whether it could
+    /// be removed; a failure does not prevent the removal of the rest.
     ///
-    /// What is named after a later time was made while a clock was ahead. Nobody knows how old it really is: it takes
-    /// nobody's place, and is removed only once its time has come.
+    /// A backup named after a later time was made while a clock was ahead, so its real age is unknown. It does not count, and is
+    /// removed only after its time.
     pub fn retain_newest(&self, count: usize, made: Timestamp) -> Result<Vec<(PathBuf, io::Result<()>)>> {
         let mut earlier = self.times()?;
         earlier.retain(|time| *time < made);
@@ -64,7 +63,7 @@ fn name_of(time: Timestamp) -> String {
     format!("{}{}{}", NAME.0, time.as_file_name(), NAME.1)
 }
 
-/// The time of a backup, whose name is written in one way only.
+/// The time in the name of a backup, which has only one spelling.
 fn time_of(name: &str) -> Option<Timestamp> {
     let time = name.strip_prefix(NAME.0)?.strip_suffix(NAME.1)?;
     let (date, clock) = time.split_once('T')?;
@@ -82,7 +81,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
-    /// Names that are none of a backup, though some can be read as a time.
+    /// Names that are not those of backups, though some contain a time.
     const ODD: [&str; 8] = [
         "kaiwa-monday.tar",
         "kaiwa-2023-11-14.tar",
@@ -95,7 +94,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_oldest_go_and_files_of_other_names_stay() {
+    fn the_oldest_are_removed_and_files_with_other_names_stay() {
         let folder = tempfile::tempdir().unwrap();
         let rotation = BackupRotation::open(folder.path()).unwrap();
         let hour = |hours| NOW.after(std::time::Duration::from_hours(hours));
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_just_made_stays_whatever_the_clock_has_named_before() {
+    fn the_newest_backup_stays_whatever_the_clock_did_before() {
         let hours = |count: u64| NOW.after(std::time::Duration::from_hours(count));
         let (past, future) = ([hours(1), hours(2), hours(3)], [hours(1_000), hours(2_000), hours(3_000)]);
         // By a good clock, one that was set back, and one that is ahead of all others.
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_an_interrupted_backup_goes_and_what_is_being_written_stays() {
+    fn an_interrupted_backup_is_removed_and_one_in_progress_stays() {
         let folder = tempfile::tempdir().unwrap();
         let dead = folder.path().join(".kaiwa-old.tar.part");
         std::fs::create_dir(&dead).unwrap();

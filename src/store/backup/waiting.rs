@@ -1,20 +1,21 @@
-//! What waits to be sent in a copy of the database. The server that it was copied from goes on sending.
+//! Pending deliveries in a copy of the database. The server of the original continues to send them.
 
 use crate::error::Result;
 use crate::model::chats::message::FailureReason;
 use crate::model::timestamp::Timestamp;
 use crate::store::dispatch;
+use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 use crate::store::events;
 use crate::store::outbox::deliveries;
 use crate::store::outbox::lanes::LineOutbox;
 
-/// What a message says that may have been sent after the copy was made.
+/// The failure of a message that may have been sent after the copy was made.
 const UNKNOWN: &str =
     "the data was restored from a backup, and the message may have been sent after that was made";
 
-/// Whoever starts from the copy cannot know what was sent since. A push is repeated under its key, for as long as LINE
-/// knows it; what may have gone out as a reply, which has no key, ends as unknown.
+/// Marks what may have been sent since the copy was made. A push is repeated under its key for as long as LINE knows the key;
+/// what may have been sent as a reply, which has no key, fails with an unknown outcome.
 pub fn mark_in_doubt(tx: &Transaction<'_>) -> Result<()> {
     const SQL: &str = "
         UPDATE deliveries SET ambiguous = 1
@@ -33,13 +34,12 @@ pub fn mark_in_doubt(tx: &Transaction<'_>) -> Result<()> {
         "UPDATE conversations SET reply_token = NULL, reply_token_at = NULL WHERE reply_token IS NOT NULL";
     events::skip_sequences(tx)?;
     dispatch::recover::<LineOutbox>(tx)?;
-    tx.execute(SQL, [])?;
-    let mut statement = tx.prepare(SQL_REPLIES)?;
-    let replies = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for message in replies.collect::<rusqlite::Result<Vec<(i64, Timestamp)>>>()? {
+    query::execute(tx, SQL, [])?;
+    let replies: Vec<(i64, Timestamp)> = query::rows(tx, SQL_REPLIES, [], |row| row.try_into())?;
+    for message in replies {
         deliveries::fail(tx, message, FailureReason::OutcomeUnknown, UNKNOWN)?;
     }
-    tx.execute(SQL_PUSHES, [tx.now()])?;
-    tx.execute(SQL_TOKENS, [])?;
+    query::execute(tx, SQL_PUSHES, [tx.now()])?;
+    query::execute(tx, SQL_TOKENS, [])?;
     Ok(())
 }

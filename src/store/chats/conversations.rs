@@ -1,6 +1,4 @@
-//! Conversations: their names, their states, and LINE's tokens for them.
-
-use rusqlite::{Connection, OptionalExtension, Row};
+//! Conversations: their names and states, and LINE's one-time tokens for them.
 
 use crate::contract::views::ConversationView;
 use crate::error::{Error, Resource, Result};
@@ -16,40 +14,56 @@ use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
 use crate::store::chats::participants;
-use crate::store::engine::damage::{SPARE, first_readable, get_or, size_of, sound, text};
+use crate::store::engine::damage::{get_or, size_of, text};
+use crate::store::engine::query::{self, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::events::EventSubject;
 use crate::store::keys;
 use crate::store::webhooks::deliveries;
 
-/// A page of a customer's conversations, newest first. With up to a hundred members each it is a read that may take
-/// long.
+/// The columns that [`from_row`] reads, of the conversations `v` that the rest of the statement finds.
+macro_rules! read {
+    ($rest:literal) => {
+        concat!(
+            "SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby, participant_count,
+                v.tm_create, v.tm_update, v.customer
+            FROM ",
+            $rest
+        )
+    };
+}
+
+/// A page of a customer's conversations, newest first. It lists up to a hundred members of each, so it may take long.
 pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result<Vec<Conversation>> {
-    const SQL: &str = "
-        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
-            participant_count, v.tm_create, v.tm_update
-        FROM customers c
+    const SQL: &str = read!(
+        "customers c
         JOIN conversations v ON v.customer = c.key
         JOIN accounts a ON a.key = v.account
         WHERE c.id = ?1 AND v.tm_create < ?2
         ORDER BY v.tm_create DESC
-        LIMIT ?3";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map((customer, page.before, page.size + SPARE), from_row)?;
-    let rows = sound(rows, "conversations").take(size_of(page));
-    rows.map(|row| with_participants(connection, row?)).collect()
+        LIMIT ?3"
+    );
+    let size = size_of(page);
+    let values = (customer, page.before, query::with_spare(size));
+    let found = query::readable_rows(connection, SQL, values, ("conversations", size), from_row)?;
+    let keys: Vec<i64> = found.iter().map(|(key, _)| *key).collect();
+    let mut listed = participants::listed_of_all(connection, &keys)?;
+    let shown = |(key, conversation)| {
+        let participants = listed.remove(&key).unwrap_or_default();
+        Conversation { participants, ..conversation }
+    };
+    Ok(found.into_iter().map(shown).collect())
 }
 
-/// A customer's conversation. Somebody else's is not found.
+/// A customer's conversation. `NotFound` for one of another customer.
 pub fn get(connection: &Connection, customer: CustomerId, id: ConversationId) -> Result<Conversation> {
-    const SQL: &str = "
-        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
-            participant_count, v.tm_create, v.tm_update
-        FROM conversations v
+    const SQL: &str = read!(
+        "conversations v
         JOIN customers c ON c.key = v.customer
         JOIN accounts a ON a.key = v.account
-        WHERE v.id = ?1 AND c.id = ?2";
-    let found = connection.prepare_cached(SQL)?.query_row((id, customer), from_row).optional()?;
+        WHERE v.id = ?1 AND c.id = ?2"
+    );
+    let found = query::optional_row(connection, SQL, (id, customer), from_row)?;
     with_participants(connection, found.ok_or(Error::NotFound(Resource::Conversation))?)
 }
 
@@ -64,12 +78,12 @@ pub fn update(
         UPDATE conversations SET name = coalesce(?2, name), detail = coalesce(?3, detail)
         WHERE key = ?1";
     let key = keys::conversation(tx, customer, id)?;
-    tx.prepare_cached(SQL)?.execute((key, &change.name, &change.detail))?;
+    query::execute(tx, SQL, (key, &change.name, &change.detail))?;
     touch(tx, key)?;
     get(tx, customer, id)
 }
 
-/// The conversation of a chat, which begins now unless it has begun.
+/// The conversation of a chat. It is created unless there is one.
 pub(in crate::store) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i64> {
     const SQL_FIND: &str = "SELECT key FROM conversations WHERE account = ?1 AND chat_id = ?2";
     const SQL: &str = "
@@ -78,26 +92,26 @@ pub(in crate::store) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -
         FROM accounts
         WHERE key = ?2
         RETURNING key";
-    let found = tx.prepare_cached(SQL_FIND)?.query_row((account, &chat.id), |row| row.get(0)).optional()?;
+    let found = query::optional_value(tx, SQL_FIND, (account, &chat.id))?;
     if let Some(key) = found {
         return Ok(key);
     }
     let stamp = tx.stamp()?;
     let values =
         (ConversationId::new(tx.now()), account, chat.kind, &chat.id, NAME_DEFAULT, DETAIL_DEFAULT, stamp);
-    let key = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
+    let key = query::value(tx, SQL, values)?;
     participants::add(tx, key, &chat.id, stamp)?;
     announce(tx, key, EventKind::ConversationCreated)?;
     Ok(key)
 }
 
-/// Whether another system has control of the chat, so that nothing may be sent.
+/// Whether another system controls the chat, so that nothing may be sent.
 pub(in crate::store) fn is_standby(connection: &Connection, conversation: i64) -> Result<bool> {
     const SQL: &str = "SELECT standby FROM conversations WHERE key = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([conversation], |row| row.get(0))?)
+    query::value(connection, SQL, [conversation])
 }
 
-/// Keeps LINE's one-time tokens: the newest for a free reply, and the newest for marking as read.
+/// Stores LINE's newest one-time tokens: one for a free reply, one for marking as read.
 pub(in crate::store) fn keep_tokens(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -111,15 +125,15 @@ pub(in crate::store) fn keep_tokens(
         UPDATE conversations SET read_token = ?2, read_token_at = ?3
         WHERE key = ?1 AND read_token_at <= ?3";
     if let (Some(token), false) = (&event.reply_token, event.standby) {
-        tx.prepare_cached(SQL_REPLY)?.execute((conversation, token, tx.now()))?;
+        query::execute(tx, SQL_REPLY, (conversation, token, tx.now()))?;
     }
     if let Some(token) = &event.read_token {
-        tx.prepare_cached(SQL_READ)?.execute((conversation, token, at))?;
+        query::execute(tx, SQL_READ, (conversation, token, at))?;
     }
     Ok(())
 }
 
-/// LINE's token for marking a customer's conversation as read; nothing while no message brought one.
+/// LINE's token for marking a customer's conversation as read; `None` until a message has brought one.
 pub fn read_token(
     connection: &Connection,
     customer: CustomerId,
@@ -127,10 +141,10 @@ pub fn read_token(
 ) -> Result<Option<Secret>> {
     const SQL: &str = "SELECT read_token FROM conversations WHERE key = ?1";
     let key = keys::conversation(connection, customer, id)?;
-    Ok(connection.prepare_cached(SQL)?.query_row([key], |row| row.get(0))?)
+    query::value(connection, SQL, [key])
 }
 
-/// Takes out the token for a free reply, for good, if there is one that LINE still takes and the account wants it.
+/// Removes and returns the token for a free reply, if LINE still accepts it and the account prefers replies.
 pub(in crate::store) fn take_reply_token(tx: &Transaction<'_>, conversation: i64) -> Result<Option<Secret>> {
     const SQL: &str = "
         SELECT reply_token
@@ -140,15 +154,15 @@ pub(in crate::store) fn take_reply_token(tx: &Transaction<'_>, conversation: i64
     const SQL_TAKE: &str =
         "UPDATE conversations SET reply_token = NULL, reply_token_at = NULL WHERE key = ?1";
     let values = (conversation, tx.now().before(Policy::REPLY_TOKEN_AGE_MAX), tx.now());
-    let token = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    let token = query::optional_value(tx, SQL, values)?;
     if token.is_some() {
-        tx.prepare_cached(SQL_TAKE)?.execute([conversation])?;
+        query::execute(tx, SQL_TAKE, [conversation])?;
     }
     Ok(token)
 }
 
-/// An event told whether the chat can be reached (`None`: nothing about that) and whether another system has control
-/// of it. Events may arrive out of order: an older one than the last that told something tells nothing.
+/// Notes what an event says about whether the chat can be reached (`None`: nothing) and whether another system controls
+/// it. Events may arrive out of order: an event older than the last that set a state does not change it.
 pub(in crate::store) fn note_state(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -162,26 +176,25 @@ pub(in crate::store) fn note_state(
             reach = iif(?2 IS NOT NULL AND reach_at <= ?4, ?2, reach),
             reach_at = iif(?2 IS NOT NULL, max(reach_at, ?4), reach_at)
         WHERE key = ?1";
-    tx.prepare_cached(SQL)?.execute((conversation, reach, standby, at))?;
+    query::execute(tx, SQL, (conversation, reach, standby, at))?;
     Ok(())
 }
 
-/// What must follow whenever something changed that a conversation shows: it says when, and the customer is told.
+/// Must follow every change of what a conversation shows: sets `tm_update` and notifies the customer.
 pub(in crate::store) fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "UPDATE conversations SET tm_update = ?2 WHERE key = ?1";
-    tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
+    query::execute(tx, SQL, (conversation, tx.now()))?;
     announce(tx, conversation, EventKind::ConversationUpdated)
 }
 
 fn announce(tx: &Transaction<'_>, conversation: i64, kind: EventKind) -> Result<()> {
-    const SQL: &str = "
-        SELECT v.key, v.id, a.id AS account, v.name, v.detail, chat_kind, chat_id, reach, standby,
-            participant_count, v.tm_create, v.tm_update, v.customer
-        FROM conversations v JOIN accounts a ON a.key = v.account
-        WHERE v.key = ?1";
+    const SQL: &str = read!(
+        "conversations v JOIN accounts a ON a.key = v.account
+        WHERE v.key = ?1"
+    );
     let read = |row: &Row<'_>| Ok((row.get("customer")?, from_row(row)?));
-    let read = tx.prepare_cached(SQL)?.query_row([conversation], read);
-    let Some((customer, found)) = first_readable(read, "conversations")? else { return Ok(()) };
+    let found = query::readable_row(tx, SQL, [conversation], "conversations", read)?;
+    let Some((customer, found)) = found else { return Ok(()) };
     let shown = with_participants(tx, found)?;
     let subject = EventSubject { customer, conversation, message: None };
     deliveries::announce(tx, &subject, kind, &ConversationView::from(&shown))
@@ -192,10 +205,10 @@ fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Res
     Ok(Conversation { participants: participants::listed(connection, key)?, ..conversation })
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
+fn from_row(row: &Row<'_>) -> Read<(i64, Conversation)> {
     let conversation = Conversation {
         id: row.get("id")?,
-        // Of an account that cannot be named everything else is shown.
+        // Everything else is shown although the id of the account is damaged.
         account: get_or(row, "account", AccountId::from_bytes([0; 16]))?,
         name: text(row, "name")?,
         detail: text(row, "detail")?,

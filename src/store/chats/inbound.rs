@@ -1,4 +1,4 @@
-//! Taking in what LINE sends: each event once, in the journal and in its conversation.
+//! Webhook events of LINE: each is stored once in the journal and applied once to its conversation.
 
 use std::time::Duration;
 
@@ -8,23 +8,24 @@ use crate::model::chats::inbound::{InboundChange, InboundEvent};
 use crate::model::id::AccountId;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::{conversations, lookups, members, participants, received, reconnection};
+use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 
-/// What became of a webhook's events.
+/// How many events of a webhook were stored, and how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InboundBatch {
     /// Events that were stored.
     pub stored: usize,
     /// Events that had been stored before.
     pub duplicates: usize,
-    /// Events that were stored without being understood or applied.
+    /// Events that were stored but not understood or not applied.
     pub unread: usize,
 }
 
-/// Stores each event of a webhook that was not stored before. An odd event is kept as it came and costs no other. Who
-/// does something and was last asked for at LINE so long ago is asked for again (`profile_ttl`). `destination` is the bot that
-/// the webhook was for.
+/// Stores each event of a webhook that was not stored before. An event that cannot be understood is stored as it came and
+/// does not affect the others. The name of a speaker is looked up again when it is older than `profile_ttl`. `destination`
+/// is the bot that the webhook is for.
 ///
 /// `Unavailable` when the storage fails: then nothing of the webhook is stored, and LINE may send it again.
 pub fn receive(
@@ -50,8 +51,8 @@ pub fn receive(
     Ok(received)
 }
 
-/// LINE may mix up what happened; within a webhook the order of events is mended. One that does not say when it happened
-/// stays behind the one before it.
+/// Sorts the events of a webhook by their time, since LINE may mix them up. An event without a time stays behind the one
+/// before it.
 fn in_order(events: &[InboundEvent], now: Timestamp) -> Vec<&InboundEvent> {
     let mut before = None;
     let mut timed: Vec<(Option<Timestamp>, &InboundEvent)> = Vec::with_capacity(events.len());
@@ -63,7 +64,7 @@ fn in_order(events: &[InboundEvent], now: Timestamp) -> Vec<&InboundEvent> {
     timed.into_iter().map(|(_, event)| event).collect()
 }
 
-/// Writes an event down, and says whether it is new.
+/// Adds an event to the journal, and returns whether it is new.
 fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
     const SQL: &str = "
         INSERT INTO webhook_events (account, event_id, kind, result, line_message_id, occurred_at, received_at, body,
@@ -73,10 +74,10 @@ fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<b
     let InboundEvent { id, kind, message_id, change, body, .. } = event;
     let result = if *change == InboundChange::Unread { "unread" } else { "applied" };
     let values = (account, id, kind, result, message_id, event.occurred(tx.now()), tx.now(), body);
-    Ok(tx.prepare_cached(SQL)?.execute(values)? > 0)
+    Ok(query::execute(tx, SQL, values)? > 0)
 }
 
-/// Applies an event; one that cannot be applied stays in the journal with the reason. Says whether it was understood.
+/// Applies an event; one that cannot be applied stays in the journal with the reason. Returns whether it was understood.
 fn apply_or_journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
     const SQL: &str =
         "UPDATE webhook_events SET result = 'failed', error = ?3 WHERE account = ?1 AND event_id = ?2";
@@ -85,13 +86,13 @@ fn apply_or_journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) ->
         Err(Error::Unavailable(message)) => Err(Error::Unavailable(message)),
         Err(error) => {
             log::error!("webhook: an event of kind {:?} was kept unread: {}", event.kind, error.chain());
-            tx.prepare_cached(SQL)?.execute((account, &event.id, error.chain()))?;
+            query::execute(tx, SQL, (account, &event.id, error.chain()))?;
             Ok(false)
         }
     }
 }
 
-/// Does to its conversation what the event says.
+/// Applies an event to its conversation, which is created if there is none.
 pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
     let Some(chat) = &event.chat else { return Ok(()) };
     let conversation = conversations::begin(tx, account, chat)?;
@@ -101,11 +102,11 @@ pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &Inboun
         members::join(tx, conversation, std::slice::from_ref(speaker), at)?;
     }
     conversations::keep_tokens(tx, conversation, event, at)?;
-    received::forget_if_withdrawn(tx, account, event)?;
+    received::forget_if_unsent(tx, account, event)?;
     match &event.change {
         InboundChange::Received(message) => received::store(tx, (account, conversation), event, message),
         InboundChange::Edited(message) => received::edit(tx, (account, conversation), event, message),
-        InboundChange::Unsend => received::withdraw(tx, (account, conversation), event),
+        InboundChange::Unsend => received::unsend(tx, (account, conversation), event),
         InboundChange::Follow => lookups::enqueue(tx, conversation, &chat.id),
         InboundChange::MembersJoined(members) => {
             members::join(tx, conversation, members, at)?;
@@ -123,8 +124,8 @@ pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &Inboun
     }
 }
 
-/// What an event tells about whether the chat can be reached. Whoever writes to us can be written to, whatever events
-/// were lost before.
+/// What an event says about whether the chat can be reached. A chat that writes to us can be reached, even if the event that
+/// said so was lost.
 fn reach(event: &InboundEvent) -> Option<Reachability> {
     match event.change {
         InboundChange::Follow

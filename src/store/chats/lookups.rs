@@ -1,8 +1,6 @@
-//! Names and pictures that are to be asked for at LINE.
+//! Lookups: names and pictures that LINE is to be asked for.
 
 use std::time::Duration;
-
-use rusqlite::{Connection, Row};
 
 use crate::error::Result;
 use crate::model::chats::chat::{Chat, LineId};
@@ -10,47 +8,48 @@ use crate::model::id::AccountId;
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::first_readable;
+use crate::store::engine::query::{self, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
-use crate::store::engine::values::most;
+use crate::store::engine::values::Limit;
 
-/// While a lookup is under way it is not due again for this long, so that a crash costs only the wait.
+/// A lookup in flight is not due again for this long, so that a crash only delays it.
 const LEASE: Duration = Duration::from_mins(1);
 
-/// A later time than this for a lookup can only come from a clock that was ahead.
+/// A lookup that is due later than this was scheduled by a clock that was ahead.
 const WAIT_MAX: Duration = Duration::from_hours(48);
 
-/// Somebody whose name and picture to ask for.
+/// A claimed lookup of somebody's name and picture.
 #[derive(Debug, Clone)]
 pub struct Lookup {
     pub(in crate::store) conversation: i64,
-    /// The chat in which the name counts.
+    /// The chat in which the name is used.
     pub chat: Chat,
-    /// Whose name it is: the chat's own, or a member's.
+    /// Whose name it is: the chat's own or a member's.
     pub target: LineId,
     /// The account that asks.
     pub account: AccountId,
     /// The channel access token to ask with.
     pub token: Secret,
-    /// Whether LINE was asked before, and has told or refused to.
+    /// Whether LINE has answered such a lookup before, also with a refusal.
     pub is_refresh: bool,
-    /// Attempts so far, this one included.
+    /// Attempts so far, including this one.
     pub attempts: u32,
 }
 
-/// Asks about somebody, or about the chat itself, now.
+/// Makes the lookup of a participant, or of the chat itself, due now.
 pub(in crate::store) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
     const SQL: &str = "
         INSERT INTO lookups (conversation, target, due_at)
         VALUES (?1, ?2, ?3)
         ON CONFLICT (conversation, target) DO UPDATE SET due_at = ?3, attempts = 0";
-    tx.prepare_cached(SQL)?.execute((conversation, target, tx.now()))?;
+    query::execute(tx, SQL, (conversation, target, tx.now()))?;
     Ok(())
 }
 
 /// The key of a row, with the lookup if it can be read.
 type Due = ((i64, Option<Vec<u8>>), Option<Lookup>);
 
-/// Takes up to `limit` names that are due.
+/// Claims up to `limit` lookups that are due.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     const SQL: &str = "
         SELECT l.conversation, chat_kind, chat_id, l.target, a.id AS account,
@@ -69,50 +68,48 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     const SQL_LEASE: &str = "
         UPDATE lookups SET due_at = ?3, attempts = attempts + 1
         WHERE conversation = ?1 AND target = CAST(?2 AS TEXT)";
-    let limit = most(limit);
-    let mut statement = tx.prepare_cached(SQL)?;
-    let due = statement.query_map((tx.now(), tx.now().after(WAIT_MAX), limit), |row| {
+    let values = (tx.now(), tx.now().after(WAIT_MAX), Limit(limit));
+    let due: Vec<Due> = query::rows(tx, SQL, values, |row| {
         let key = (row.get("conversation")?, row.get_ref("target")?.as_bytes_or_null()?.map(<[u8]>::to_vec));
         Ok((key, first_readable(from_row(row), "lookups")?))
     })?;
-    let due = due.collect::<rusqlite::Result<Vec<Due>>>()?;
-    // One that cannot be read waits for long, and keeps no other from its turn.
+    // A damaged one is postponed for long, so that it does not block the others.
     for ((conversation, target), lookup) in &due {
         let lease = if lookup.is_some() { LEASE } else { WAIT_MAX };
-        tx.prepare_cached(SQL_LEASE)?.execute((conversation, target, tx.now().after(lease)))?;
+        query::execute(tx, SQL_LEASE, (conversation, target, tx.now().after(lease)))?;
     }
     Ok(due.into_iter().filter_map(|(_, lookup)| lookup).collect())
 }
 
-/// Asks again later.
+/// Makes a lookup due later.
 pub fn postpone(tx: &Transaction<'_>, lookup: &Lookup, until: Timestamp) -> Result<()> {
     const SQL: &str = "UPDATE lookups SET due_at = ?3 WHERE conversation = ?1 AND target = ?2";
-    tx.prepare_cached(SQL)?.execute((lookup.conversation, &lookup.target, until))?;
+    query::execute(tx, SQL, (lookup.conversation, &lookup.target, until))?;
     Ok(())
 }
 
-/// Forgets that a name was to be asked for.
+/// Cancels a lookup.
 pub(in crate::store) fn cancel(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
     const SQL: &str = "DELETE FROM lookups WHERE conversation = ?1 AND target = ?2";
-    tx.prepare_cached(SQL)?.execute((conversation, target))?;
+    query::execute(tx, SQL, (conversation, target))?;
     Ok(())
 }
 
-/// Forgets all names that an account was to ask for.
+/// Cancels all lookups of an account.
 pub(in crate::store) fn cancel_all_of_account(tx: &Transaction<'_>, account: i64) -> Result<()> {
     const SQL: &str =
         "DELETE FROM lookups WHERE conversation IN (SELECT key FROM conversations WHERE account = ?1)";
-    tx.prepare_cached(SQL)?.execute([account])?;
+    query::execute(tx, SQL, [account])?;
     Ok(())
 }
 
-/// When the next name is due. A short, indexed read.
+/// When the next lookup is due. A short, indexed read.
 pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT min(due_at) FROM lookups";
-    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+    query::value(connection, SQL, [])
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<Lookup> {
+fn from_row(row: &Row<'_>) -> Read<Lookup> {
     Ok(Lookup {
         conversation: row.get("conversation")?,
         chat: Chat { kind: row.get("chat_kind")?, id: row.get("chat_id")? },

@@ -1,4 +1,4 @@
-//! Who comes, who leaves, and what LINE says of their names and pictures: the conversation shows it, and the customer is told.
+//! Participants who join and leave, and their names and pictures: each change is shown and the customer is notified.
 
 use crate::error::Result;
 use crate::model::chats::chat::LineId;
@@ -6,9 +6,10 @@ use crate::model::chats::conversation::LineProfile;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::lookups::{self, Lookup};
 use crate::store::chats::{conversations, participants};
+use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 
-/// These people took part at this time of LINE's, and their names will be asked for.
+/// Adds people who took part at this time of LINE's clock. Their names are then looked up.
 pub(in crate::store) fn join(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -23,7 +24,7 @@ pub(in crate::store) fn join(
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// These people left at this time of LINE's. What they said keeps their ids.
+/// Removes people who left at this time of LINE's clock. Their messages keep their ids.
 pub(in crate::store) fn part(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -37,7 +38,7 @@ pub(in crate::store) fn part(
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// LINE told the name and the picture of somebody who takes part; nothing when it refused to.
+/// Stores what LINE says of a participant; `None` when it refused to say anything.
 fn describe(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -48,10 +49,10 @@ fn describe(
     const SQL_NAME: &str = "
         UPDATE participants SET target_name = ?3
         WHERE conversation = ?1 AND target = ?2 AND target_name <> ?3";
-    let found = tx.prepare_cached(SQL)?.execute((conversation, target, tx.now()))?;
+    let found = query::execute(tx, SQL, (conversation, target, tx.now()))?;
     let Some(profile) = profile.filter(|_| found > 0) else { return Ok(()) };
     let renamed = match &profile.name {
-        Some(name) => tx.prepare_cached(SQL_NAME)?.execute((conversation, target, name))?,
+        Some(name) => query::execute(tx, SQL_NAME, (conversation, target, name))?,
         None => 0,
     };
     if let Some(count) = profile.member_count {
@@ -62,13 +63,13 @@ fn describe(
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// LINE told the name and the picture.
+/// Ends a lookup with what LINE says.
 pub fn resolve(tx: &Transaction<'_>, lookup: &Lookup, profile: &LineProfile) -> Result<()> {
     describe(tx, lookup.conversation, &lookup.target, Some(profile))?;
     lookups::cancel(tx, lookup.conversation, &lookup.target)
 }
 
-/// Asks no more, until it is time to ask again.
+/// Ends a lookup without a result, until the name is due to be refreshed.
 pub fn give_up(tx: &Transaction<'_>, lookup: &Lookup) -> Result<()> {
     describe(tx, lookup.conversation, &lookup.target, None)?;
     lookups::cancel(tx, lookup.conversation, &lookup.target)

@@ -1,6 +1,4 @@
-//! Messages: a page of them, one of them, and what has become of one that was sent.
-
-use rusqlite::{Connection, OptionalExtension, Row};
+//! Messages as the API shows them, and what follows every change of one.
 
 use crate::contract::views::MessageView;
 use crate::error::{Error, Resource, Result};
@@ -9,16 +7,15 @@ use crate::model::id::{ConversationId, CustomerId, MessageId};
 use crate::model::page::Page;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
-use crate::store::engine::damage::{
-    SPARE, first_readable, get_or, json, optional_text, shown, size_of, sound,
-};
+use crate::store::engine::damage::{first_readable, get_or, json, optional_text, shown, size_of};
+use crate::store::engine::query::{self, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::events::EventSubject;
 use crate::store::keys;
 use crate::store::webhooks::deliveries;
 
-/// What a message shows, in the order in which [`show`] reads it, of those that this condition names.
-macro_rules! shown {
+/// The columns that [`show`] reads, in its order, of the messages that the condition selects.
+macro_rules! read {
     ($condition:literal) => {
         concat!(
             "SELECT m.id, v.id, chat_id, m.status, m.source_target, m.text, m.medias, m.failure_reason,
@@ -39,38 +36,38 @@ macro_rules! shown {
     };
 }
 
-/// Shows each message of a page, newest first, to `visit`. A short, clustered read.
+/// Passes each message of a page, newest first, to `visit`. A short, clustered read.
 pub fn page(
     connection: &Connection,
     (customer, conversation): (CustomerId, ConversationId),
     page: Page,
     mut visit: impl FnMut(&MessageRow<'_>),
 ) -> Result<()> {
-    const SQL: &str = shown!(
+    const SQL: &str = read!(
         "WHERE v.key = ?1 AND m.tm_create < ?2 AND m.tm_delete IS NULL
         ORDER BY m.tm_create DESC
         LIMIT ?3"
     );
     let key = keys::conversation(connection, customer, conversation)?;
-    let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map((key, page.before, page.size + SPARE), |row| show(row, &mut visit))?;
-    sound(rows, "messages").take(size_of(page)).try_for_each(|row| Ok(row?))
+    let size = size_of(page);
+    let values = (key, page.before, query::with_spare(size));
+    query::readable_rows(connection, SQL, values, ("messages", size), |row| show(row, &mut visit)).map(drop)
 }
 
-/// Shows one message to `view`. One that was withdrawn is still shown, without its text.
+/// Passes one message to `view`. An unsent message is shown without its text.
 pub fn get<T>(
     connection: &Connection,
     (customer, conversation): (CustomerId, ConversationId),
     id: MessageId,
     view: impl FnOnce(&MessageRow<'_>) -> T,
 ) -> Result<T> {
-    const SQL: &str = shown!("WHERE m.id = ?1 AND v.key = ?2");
+    const SQL: &str = read!("WHERE m.id = ?1 AND v.key = ?2");
     let key = keys::conversation(connection, customer, conversation)?;
-    let shown = connection.prepare_cached(SQL)?.query_row((id, key), |row| show(row, view)).optional()?;
+    let shown = query::optional_row(connection, SQL, (id, key), |row| show(row, view))?;
     shown.ok_or(Error::NotFound(Resource::Message))
 }
 
-/// LINE's token with which a message of the conversation can be quoted; `None` when it cannot be, or is not there.
+/// LINE's token for quoting a message of the conversation; `None` when it cannot be quoted, or there is no such message.
 pub fn quote_token(
     connection: &Connection,
     (customer, conversation): (CustomerId, ConversationId),
@@ -81,37 +78,38 @@ pub fn quote_token(
         FROM messages
         WHERE id = ?1 AND conversation = ?2 AND tm_delete IS NULL";
     let key = keys::conversation(connection, customer, conversation)?;
-    let found = connection.prepare_cached(SQL)?.query_row((id, key), |row| optional_text(row, "quote_token"));
-    Ok(found.optional()?.flatten())
+    let read = |row: &Row<'_>| optional_text(row, "quote_token");
+    Ok(query::optional_row(connection, SQL, (id, key), read)?.flatten())
 }
 
-/// What must follow whenever something of a message changed: it says when, its checksum fits, and the customer is told.
+/// Must follow every change of a message: sets `tm_update` and the checksum, and notifies the customer.
 pub(in crate::store) fn touch(tx: &Transaction<'_>, message: (i64, Timestamp)) -> Result<()> {
     const SQL: &str = "
         UPDATE messages SET tm_update = ?3, checksum = checksum2(
             conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at, edited_at,
             quote_token, quoted_line_id, mentions, failure_reason, failure_message, cost, ?3, tm_delete)
         WHERE conversation = ?1 AND tm_create = ?2";
-    tx.prepare_cached(SQL)?.execute((message.0, message.1, tx.now()))?;
+    query::execute(tx, SQL, (message.0, message.1, tx.now()))?;
     announce(tx, message, EventKind::MessageUpdated)
 }
 
-/// Tells the customer of a message as it stands.
+/// Notifies the customer of a message as it is now.
 pub(in crate::store) fn announce(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
     kind: EventKind,
 ) -> Result<()> {
-    const SQL: &str = shown!("WHERE v.key = ?1 AND m.tm_create = ?2");
-    let mut statement = tx.prepare_cached(SQL)?;
-    let mut rows = statement.query((conversation, stamp))?;
-    let row = rows.next()?.ok_or(Error::NotFound(Resource::Message))?;
-    let subject = EventSubject { customer: row.get("customer")?, conversation, message: Some(stamp) };
-    let told = show(row, |message| deliveries::announce(tx, &subject, kind, &MessageView::from(message)));
-    first_readable(told, "messages")?.unwrap_or(Ok(()))
+    const SQL: &str = read!("WHERE v.key = ?1 AND m.tm_create = ?2");
+    let found = query::optional_row(tx, SQL, (conversation, stamp), |row| {
+        let subject = EventSubject { customer: row.get("customer")?, conversation, message: Some(stamp) };
+        let announce =
+            |message: &MessageRow<'_>| deliveries::announce(tx, &subject, kind, &MessageView::from(message));
+        first_readable(show(row, announce), "messages")
+    })?;
+    found.ok_or(Error::NotFound(Resource::Message))?.unwrap_or(Ok(()))
 }
 
-/// Notes how LINE lets a message be quoted: by the first of its parts that can be.
+/// Stores LINE's token for quoting a message: that of its first part that can be quoted.
 pub(in crate::store) fn allow_quoting(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
@@ -122,11 +120,11 @@ pub(in crate::store) fn allow_quoting(
             conversation, tm_create, id, status, source_target, text, medias, line_id, occurred_at, edited_at,
             ?3, quoted_line_id, mentions, failure_reason, failure_message, cost, tm_update, tm_delete)
         WHERE conversation = ?1 AND tm_create = ?2 AND quote_token IS NULL";
-    tx.prepare_cached(SQL)?.execute((conversation, stamp, quote_token))?;
+    query::execute(tx, SQL, (conversation, stamp, quote_token))?;
     Ok(())
 }
 
-/// Ends the sending of a message, one way or the other, and tells which message it was.
+/// Sets the outcome of a message that was being sent, and returns its id.
 pub(in crate::store) fn settle(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
@@ -143,13 +141,13 @@ pub(in crate::store) fn settle(
     let status = if failure.is_some() { Status::Failed } else { Status::Sent };
     let (reason, message) = failure.unzip();
     let values = (conversation, stamp, status, reason, message);
-    let id = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
+    let id = query::value(tx, SQL, values)?;
     touch(tx, (conversation, stamp))?;
     Ok(id)
 }
 
-/// The columns of the queries above, by their places: looking them up by name would cost a fifth of a page.
-fn show<T>(row: &Row<'_>, view: impl FnOnce(&MessageRow<'_>) -> T) -> rusqlite::Result<T> {
+/// Reads the columns by their index: looking them up by name takes a fifth of the time of a page.
+fn show<T>(row: &Row<'_>, view: impl FnOnce(&MessageRow<'_>) -> T) -> Read<T> {
     let (chat, source_target) = (shown(row, 2, "chat_id")?, shown(row, 4, "source_target")?);
     let source_name = shown(row, 14, "target_name")?;
     let (text, medias) = (shown(row, 5, "text")?, json(shown(row, 6, "medias")?, "[]", "medias"));

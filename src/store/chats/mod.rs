@@ -1,4 +1,5 @@
-//! Conversations, who takes part in them, and what is said in them.
+//! Conversations, their participants and their received messages. `store/message.rs` says what can be done with a
+//! message.
 
 pub mod conversations;
 pub mod fetch_jobs;

@@ -1,13 +1,12 @@
-//! What quotes what, by LINE's ids: a message that is quoted may come later, or go.
-
-use rusqlite::Connection;
+//! Quotes between messages, by LINE's ids: the quoted message may arrive later, or be erased.
 
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::messages;
+use crate::store::engine::query::{self, Connection};
 use crate::store::engine::transaction::Transaction;
 
-/// LINE's ids of what was sent, so that those who quote it are understood.
+/// Stores LINE's ids of a sent message, by which later messages quote it.
 pub(in crate::store) fn note_sent(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
@@ -18,12 +17,12 @@ pub(in crate::store) fn note_sent(
         VALUES (?1, ?2, ?3)
         ON CONFLICT (conversation, line_id) DO NOTHING";
     for line_id in line_ids {
-        tx.prepare_cached(SQL)?.execute((conversation, line_id, stamp))?;
+        query::execute(tx, SQL, (conversation, line_id, stamp))?;
     }
     touch(tx, conversation, &quoting(tx, (conversation, stamp))?)
 }
 
-/// Which messages quote this one.
+/// The messages that quote this one.
 pub(in crate::store) fn quoting(
     connection: &Connection,
     (conversation, stamp): (i64, Timestamp),
@@ -36,12 +35,10 @@ pub(in crate::store) fn quoting(
             UNION ALL
             SELECT line_id FROM sent_ids WHERE conversation = ?1 AND message_stamp = ?2
         )";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let stamps = statement.query_map((conversation, stamp), |row| row.get(0))?;
-    Ok(stamps.collect::<rusqlite::Result<_>>()?)
+    query::values(connection, SQL, (conversation, stamp))
 }
 
-/// These messages quote one that has come, or gone.
+/// Touches messages whose quoted message has arrived or was erased.
 pub(in crate::store) fn touch(tx: &Transaction<'_>, conversation: i64, quoting: &[Timestamp]) -> Result<()> {
     for stamp in quoting {
         messages::touch(tx, (conversation, *stamp))?;
@@ -49,11 +46,11 @@ pub(in crate::store) fn touch(tx: &Transaction<'_>, conversation: i64, quoting: 
     Ok(())
 }
 
-/// Nothing in these messages tells any more which one they quoted.
+/// Removes from these messages which message they quote.
 pub(in crate::store) fn forget(tx: &Transaction<'_>, conversation: i64, quoting: &[Timestamp]) -> Result<()> {
     const SQL: &str = "UPDATE messages SET quoted_line_id = NULL WHERE conversation = ?1 AND tm_create = ?2";
     for stamp in quoting {
-        tx.prepare_cached(SQL)?.execute((conversation, stamp))?;
+        query::execute(tx, SQL, (conversation, stamp))?;
     }
     Ok(())
 }

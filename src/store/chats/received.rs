@@ -1,6 +1,4 @@
-//! What people said: stored, edited and withdrawn, with the same end whatever the order in which the events arrive.
-
-use rusqlite::{Connection, OptionalExtension, params};
+//! Received messages: stored, edited and unsent. The result does not depend on the order in which the events arrive.
 
 use crate::error::{Error, Result};
 use crate::model::chats::inbound::{InboundEvent, ReceivedMessage};
@@ -9,26 +7,27 @@ use crate::model::id::MessageId;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
 use crate::store::chats::{messages, quotes};
+use crate::store::engine::query::{self, Connection, params};
 use crate::store::engine::transaction::Transaction;
 use crate::store::events;
 use crate::store::files::medias;
 
-/// Stores what somebody said, unless an event that overtook this one has stored or withdrawn it.
+/// Stores a received message, unless an event that overtook this one has stored or unsent it.
 pub(in crate::store) fn store(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
     event: &InboundEvent,
     message: &ReceivedMessage,
 ) -> Result<()> {
-    if unsend(tx, account, event)? {
+    if was_unsent(tx, account, event)? {
         insert(tx, conversation, event, &ReceivedMessage::default())?;
-        return withdraw(tx, (account, conversation), event);
+        return unsend(tx, (account, conversation), event);
     }
     let Some(stamp) = insert(tx, conversation, event, message)? else { return Ok(()) };
     medias::expect(tx, (conversation, stamp), event.message_id.as_deref(), message)
 }
 
-/// Changes a text, if this is the newest edit. An edit that overtakes its message stores it as edited.
+/// Changes the text of a message, if this is the newest edit. An edit that overtakes its message stores it as edited.
 pub(in crate::store) fn edit(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
@@ -43,12 +42,12 @@ pub(in crate::store) fn edit(
     let at = event.at(tx.now());
     let mentions = serde_json::to_string(&message.mentions).map_err(Error::internal)?;
     let values = (conversation, &event.message_id, &message.text, at, mentions);
-    let stamp = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    let stamp = query::optional_value(tx, SQL, values)?;
     stamp.map_or(Ok(()), |stamp| messages::touch(tx, (conversation, stamp)))
 }
 
-/// Removes what somebody withdrew: text, media, what events told of them, and LINE's copies in the journal.
-pub(in crate::store) fn withdraw(
+/// Removes the content of an unsent message: text, media, what earlier events show of it, and LINE's copies in the journal.
+pub(in crate::store) fn unsend(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
     event: &InboundEvent,
@@ -58,22 +57,22 @@ pub(in crate::store) fn withdraw(
         WHERE conversation = ?1 AND line_id = ?2 AND tm_delete IS NULL
         RETURNING tm_create";
     let values = (conversation, &event.message_id, tx.now());
-    let stamp: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    let stamp: Option<Timestamp> = query::optional_value(tx, SQL, values)?;
     forget_bodies(tx, account, event)?;
     tx.note_erasure();
     let Some(stamp) = stamp else { return Ok(()) };
-    medias::withdraw(tx, (conversation, stamp))?;
+    medias::unsend(tx, (conversation, stamp))?;
     messages::touch(tx, (conversation, stamp))?;
     events::overwrite(tx, conversation, Some(stamp))
 }
 
-/// An event of any kind about a withdrawn message keeps nothing of it, although it comes late.
-pub(in crate::store) fn forget_if_withdrawn(
+/// Empties a late event of any kind if its message was unsent.
+pub(in crate::store) fn forget_if_unsent(
     tx: &Transaction<'_>,
     account: i64,
     event: &InboundEvent,
 ) -> Result<()> {
-    if event.message_id.is_some() && unsend(tx, account, event)? {
+    if event.message_id.is_some() && was_unsent(tx, account, event)? {
         forget_bodies(tx, account, event)?;
     }
     Ok(())
@@ -83,12 +82,12 @@ fn forget_bodies(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Re
     const SQL: &str = "
         UPDATE webhook_events SET body = NULL
         WHERE account = ?1 AND line_message_id = ?2 AND kind <> 'unsend'";
-    tx.prepare_cached(SQL)?.execute((account, &event.message_id))?;
+    query::execute(tx, SQL, (account, &event.message_id))?;
     Ok(())
 }
 
-/// The stamp of the new message; `None` when there is one with LINE's id already. That one may come from an edit that has
-/// overtaken it: then this is when it was said.
+/// Inserts a message and returns its stamp; `None` when there is one with LINE's id already. If that one was stored by an
+/// edit that overtook this event, it gets this event's time.
 fn insert(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -122,28 +121,26 @@ fn insert(
         message.quoted,
         mentions,
     ];
-    let stored: Option<Timestamp> = tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0)).optional()?;
+    let stored: Option<Timestamp> = query::optional_value(tx, SQL, values)?;
     match stored {
-        Some(stored) if stored == stamp => begin(tx, (conversation, stamp)).map(Some),
+        Some(stored) if stored == stamp => announce(tx, (conversation, stamp)).map(Some),
         Some(overtaken) => messages::touch(tx, (conversation, overtaken)).map(|()| None),
         None => Ok(None),
     }
 }
 
-/// Tells of a new message, and of those that quote it and have overtaken it.
-fn begin(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Result<Timestamp> {
+/// Notifies the customer of a new message, and of those that quote it and arrived before it.
+fn announce(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Result<Timestamp> {
     messages::announce(tx, (conversation, stamp), EventKind::MessageCreated)?;
     quotes::touch(tx, conversation, &quotes::quoting(tx, (conversation, stamp))?)?;
     Ok(stamp)
 }
 
-/// Whether the message of this event was withdrawn by an event that overtook it.
-fn unsend(connection: &Connection, account: i64, event: &InboundEvent) -> Result<bool> {
+/// Whether the message of this event was unsent by an event that overtook it.
+fn was_unsent(connection: &Connection, account: i64, event: &InboundEvent) -> Result<bool> {
     const SQL: &str = "
         SELECT 1
         FROM webhook_events
         WHERE account = ?1 AND line_message_id = ?2 AND kind = 'unsend'";
-    let found =
-        connection.prepare_cached(SQL)?.query_row((account, &event.message_id), |_| Ok(())).optional()?;
-    Ok(found.is_some())
+    Ok(query::optional_value::<i64>(connection, SQL, (account, &event.message_id))?.is_some())
 }

@@ -1,22 +1,21 @@
-//! A channel that is connected again: the conversations of its removed account go on.
+//! A channel that is connected again: the new account takes over the conversations of the removed one.
 //!
-//! LINE says which bot a channel is: when its token is looked at, and in each webhook. An account that turns out to be the
-//! bot of an account that the same customer has removed takes its place: the rows of both get the same key, those of the one with
-//! fewer are changed. Users have the same ids for the same bot, so that each chat is what it was.
-
-use rusqlite::{Connection, OptionalExtension};
+//! LINE says which bot a channel is when its token is checked, and in each webhook. When an account turns out to be the bot of
+//! an account that the same customer has removed, the rows of both get the same key; those of the account with fewer rows are
+//! changed. A user has the same id for the same bot, so each chat stays the same chat.
 
 use crate::error::Result;
 use crate::model::accounts::account::Check;
 use crate::model::chats::chat::LineId;
 use crate::model::id::AccountId;
 use crate::store::accounts;
+use crate::store::engine::query::{self, Connection};
 use crate::store::engine::transaction::Transaction;
 
-/// Rows of the journal that are changed at once: more would hold up the writer.
+/// Rows of the journal that one transaction changes at most: more would block the writer.
 const EVENTS_MAX: i64 = 20_000;
 
-/// Notes for which bot a webhook of an account was, unless that is known.
+/// Notes which bot a webhook of an account was for, unless that is known.
 pub(in crate::store) fn note_destination(
     tx: &Transaction<'_>,
     id: AccountId,
@@ -26,77 +25,74 @@ pub(in crate::store) fn note_destination(
         UPDATE accounts SET bot_user_id = ?2
         WHERE id = ?1 AND bot_user_id = '' AND tm_delete IS NULL";
     let Some(bot) = LineId::parse(destination) else { return Ok(()) };
-    if tx.prepare_cached(SQL)?.execute((id, bot))? > 0 { go_on(tx, id) } else { Ok(()) }
+    if query::execute(tx, SQL, (id, bot))? > 0 { take_over(tx, id) } else { Ok(()) }
 }
 
-/// Notes what LINE said about an account's token. When it is the bot of an account that was removed, its conversations go on.
+/// Stores the result of checking an account's token. If it is the bot of a removed account, it takes over its conversations.
 pub fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
     accounts::save_check(tx, id, check)?;
-    if matches!(check, Check::Good(_)) { go_on(tx, id) } else { Ok(()) }
+    if matches!(check, Check::Good(_)) { take_over(tx, id) } else { Ok(()) }
 }
 
-/// Lets the conversations of removed accounts of the same bot go on with this one, those of the last removed first.
-fn go_on(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
+/// Takes over the conversations of removed accounts of the same bot, those of the last removed first.
+fn take_over(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
     const SQL: &str = "
         SELECT old.key
         FROM accounts new JOIN accounts old ON old.customer = new.customer AND old.bot_user_id = new.bot_user_id
         WHERE new.id = ?1 AND new.tm_delete IS NULL AND new.bot_user_id <> '' AND old.tm_delete IS NOT NULL
         ORDER BY old.tm_delete DESC";
     const SQL_KEY: &str = "SELECT key FROM accounts WHERE id = ?1";
-    let mut statement = tx.prepare_cached(SQL)?;
-    let removed: Vec<i64> = statement.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    for old in removed {
-        let new = tx.prepare_cached(SQL_KEY)?.query_row([id], |row| row.get(0))?;
+    for old in query::values(tx, SQL, [id])? {
+        let new = query::value(tx, SQL_KEY, [id])?;
         adopt_key(tx, id, (old, new))?;
     }
     Ok(())
 }
 
-/// Lets the conversations of an account that was just removed go on with another one of the same bot, if there is one.
-pub(in crate::store) fn go_on_elsewhere(tx: &Transaction<'_>, removed: AccountId) -> Result<()> {
+/// Hands the conversations of an account that was just removed to another one of the same bot, if there is one.
+pub(in crate::store) fn hand_over(tx: &Transaction<'_>, removed: AccountId) -> Result<()> {
     const SQL: &str = "
         SELECT new.id
         FROM accounts old JOIN accounts new ON old.customer = new.customer AND old.bot_user_id = new.bot_user_id
         WHERE old.id = ?1 AND old.bot_user_id <> '' AND new.tm_delete IS NULL
         ORDER BY new.tm_create DESC
         LIMIT 1";
-    let found = tx.prepare_cached(SQL)?.query_row([removed], |row| row.get(0)).optional()?;
-    found.map_or(Ok(()), |id| go_on(tx, id))
+    let found = query::optional_value(tx, SQL, [removed])?;
+    found.map_or(Ok(()), |id| take_over(tx, id))
 }
 
-/// An account that has begun a conversation with a chat of the removed one stays apart from it: two cannot be made one.
+/// Gives the rows of two accounts the same key, unless both have a conversation with the same chat: two conversations cannot be
+/// merged.
 fn adopt_key(tx: &Transaction<'_>, id: AccountId, (old, new): (i64, i64)) -> Result<()> {
     const SQL_BOTH: &str = "
         SELECT EXISTS (
             SELECT 1 FROM conversations mine JOIN conversations theirs ON theirs.chat_id = mine.chat_id
             WHERE mine.account = ?1 AND theirs.account = ?2)";
     let (few, many) = if events(tx, new)? <= events(tx, old)? { (new, old) } else { (old, new) };
-    if events(tx, few)? > EVENTS_MAX
-        || tx.prepare_cached(SQL_BOTH)?.query_row((few, many), |row| row.get(0))?
-    {
+    if events(tx, few)? > EVENTS_MAX || query::value(tx, SQL_BOTH, (few, many))? {
         log::warn!(
             "account {id}: the conversations of a removed account of the same bot stay apart from its own"
         );
         return Ok(());
     }
     move_rows(tx, few, many)?;
-    // For a moment rows refer to an account that is not there.
+    // Until the key is changed, rows refer to an account that does not exist.
     tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
-    tx.prepare_cached("DELETE FROM accounts WHERE key = ?1")?.execute([old])?;
-    tx.prepare_cached("UPDATE accounts SET key = ?2 WHERE key = ?1")?.execute((new, many))?;
+    query::execute(tx, "DELETE FROM accounts WHERE key = ?1", [old])?;
+    query::execute(tx, "UPDATE accounts SET key = ?2 WHERE key = ?1", (new, many))?;
     tx.execute_batch("PRAGMA defer_foreign_keys = OFF")?;
     log::info!("account {id}: the conversations of a removed account of the same bot go on");
     Ok(())
 }
 
-/// How many events an account has, as far as it matters.
+/// How many events an account has, counted up to just beyond [`EVENTS_MAX`].
 fn events(connection: &Connection, account: i64) -> Result<i64> {
     const SQL: &str = "SELECT count(*) FROM (SELECT 1 FROM webhook_events WHERE account = ?1 LIMIT ?2)";
-    Ok(connection.prepare_cached(SQL)?.query_row((account, EVENTS_MAX + 1), |row| row.get(0))?)
+    query::value(connection, SQL, (account, EVENTS_MAX + 1))
 }
 
 fn move_rows(tx: &Transaction<'_>, from: i64, to: i64) -> Result<()> {
-    // Of an event that has come to both, one copy is enough.
+    // One copy of an event that both accounts received is enough.
     const SQL: [&str; 4] = [
         "UPDATE conversations SET account = ?2 WHERE account = ?1",
         "UPDATE lanes SET account = ?2 WHERE account = ?1",
@@ -104,7 +100,7 @@ fn move_rows(tx: &Transaction<'_>, from: i64, to: i64) -> Result<()> {
         "DELETE FROM webhook_events WHERE account = ?1 AND ?2 <> ?1",
     ];
     for sql in SQL {
-        tx.prepare_cached(sql)?.execute((from, to))?;
+        query::execute(tx, sql, (from, to))?;
     }
     Ok(())
 }

@@ -1,30 +1,29 @@
-//! Events of the journal that an earlier version did not understand, or could not apply: read again, each applied once.
-
-use rusqlite::Connection;
+//! Replay of journal events that an earlier version did not understand or could not apply. Each is applied once.
 
 use crate::error::{Error, Result};
 use crate::model::chats::inbound::{InboundChange, InboundEvent};
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::inbound;
-use crate::store::engine::damage::{sound, text};
+use crate::store::engine::damage::text;
+use crate::store::engine::query::{self, ALL, Connection};
 use crate::store::engine::transaction::Transaction;
-use crate::store::engine::values::most;
+use crate::store::engine::values::Limit;
 
-/// An event that waits in the journal.
+/// An event of the journal that is not applied.
 #[derive(Debug, Clone)]
 pub struct WaitingEvent {
-    /// Where it stands in the journal.
+    /// Its key in the journal.
     pub key: i64,
     /// The event as LINE wrote it.
     pub body: String,
 }
 
-/// What became of an event.
+/// The outcome of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replayed {
     /// It is applied now.
     Applied,
-    /// It had been applied meanwhile.
+    /// It had been applied in the meantime.
     AppliedBefore,
     /// This version does not understand it either.
     Unread,
@@ -32,7 +31,7 @@ pub enum Replayed {
     Failed,
 }
 
-/// Up to `limit` events that were received since then and not applied, behind this key.
+/// Up to `limit` events after this key that were received since then and are not applied.
 pub fn waiting(
     connection: &Connection,
     since: Timestamp,
@@ -45,15 +44,13 @@ pub fn waiting(
         WHERE key > ?1 AND result IN ('unread', 'failed') AND received_at >= ?2 AND body IS NOT NULL
         ORDER BY key
         LIMIT ?3";
-    let limit = most(limit);
-    let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map((after, since, limit), |row| {
+    let values = (after, since, Limit(limit));
+    query::readable_rows(connection, SQL, values, ("webhook_events", ALL), |row| {
         Ok(WaitingEvent { key: row.get("key")?, body: text(row, "body")? })
-    })?;
-    Ok(sound(rows, "webhook_events").collect::<rusqlite::Result<_>>()?)
+    })
 }
 
-/// Applies an event as this version reads it, unless it was applied meanwhile. Its reply token is long used up.
+/// Applies an event as this version understands it, unless it was applied in the meantime. Its reply token has expired.
 ///
 /// `Unavailable` when the storage fails: then nothing has changed.
 pub fn replay(tx: &Transaction<'_>, waiting: &WaitingEvent, event: &InboundEvent) -> Result<Replayed> {
@@ -63,27 +60,20 @@ pub fn replay(tx: &Transaction<'_>, waiting: &WaitingEvent, event: &InboundEvent
         SET result = 'applied', error = '', kind = ?2, line_message_id = ?3, occurred_at = ?4
         WHERE key = ?1";
     const SQL_FAILED: &str = "UPDATE webhook_events SET result = 'failed', error = ?2 WHERE key = ?1";
-    let mut statement = tx.prepare_cached(SQL)?;
-    let mut rows = statement.query([waiting.key])?;
-    let Some(account) = rows.next()?.map(|row| row.get(0)).transpose()? else {
+    let Some(account) = query::optional_value(tx, SQL, [waiting.key])? else {
         return Ok(Replayed::AppliedBefore);
     };
     if event.change == InboundChange::Unread {
         return Ok(Replayed::Unread);
     }
     let event = InboundEvent { reply_token: None, ..event.clone() };
-    // The row comes first: whether a message was withdrawn is asked of the journal.
-    tx.prepare_cached(SQL_APPLIED)?.execute((
-        waiting.key,
-        &event.kind,
-        &event.message_id,
-        event.occurred(tx.now()),
-    ))?;
+    // The row comes first, since the journal says whether a message was unsent.
+    query::execute(tx, SQL_APPLIED, (waiting.key, &event.kind, &event.message_id, event.occurred(tx.now())))?;
     match tx.attempt(|tx| inbound::apply(tx, account, &event)) {
         Ok(()) => Ok(Replayed::Applied),
         Err(Error::Unavailable(message)) => Err(Error::Unavailable(message)),
         Err(error) => {
-            tx.prepare_cached(SQL_FAILED)?.execute((waiting.key, error.chain()))?;
+            query::execute(tx, SQL_FAILED, (waiting.key, error.chain()))?;
             Ok(Replayed::Failed)
         }
     }

@@ -1,4 +1,4 @@
-//! The keys that secrets are sealed with, in the configuration or in a file beside the database.
+//! The keys with which secrets are sealed, from the configuration or from a file beside the database.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -13,17 +13,17 @@ use crate::files;
 use crate::store::encryption::seal::SealingKey;
 use crate::store::engine::failure;
 
-/// More than a file of keys has; a larger one is something else.
+/// A larger file is no key file.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// A key together with its digits, for whoever has to write them into a file.
+/// A key with its digits, which are needed to write it to a file.
 pub struct ListedKey {
     /// The key.
     pub key: SealingKey,
     digits: String,
 }
 
-/// The keys that there are, in their order; none when there is no file of them.
+/// All keys, in their order; none when there is no key file.
 pub fn read(source: &KeySource) -> Result<Vec<ListedKey>> {
     match source {
         KeySource::Given(text) => parse(text.expose(), "storage.secret_key"),
@@ -35,7 +35,7 @@ pub fn read(source: &KeySource) -> Result<Vec<ListedKey>> {
     }
 }
 
-/// The key for a database that has none yet. One is made, and is on disk when this returns, unless there are some.
+/// The key for a database that has none yet: the first key, or a new one, which is on disk when this returns.
 pub fn first(source: &KeySource) -> Result<SealingKey> {
     let keys = read(source)?;
     match (keys.into_iter().next(), source) {
@@ -53,9 +53,9 @@ pub fn first(source: &KeySource) -> Result<SealingKey> {
     }
 }
 
-/// The key that takes the place of `present` in a rotation. In a file of ours both stand from now on.
+/// The key that replaces `present` in a rotation. A key file contains both from now on.
 ///
-/// `Unusable` when the configuration names no other key first.
+/// `Unusable` when the first key of the configuration is `present`.
 pub fn successor(source: &KeySource, present: &str) -> Result<SealingKey> {
     let mut listed = read(source)?;
     match source {
@@ -69,7 +69,7 @@ pub fn successor(source: &KeySource, present: &str) -> Result<SealingKey> {
             })
         }
         KeySource::File(path) => {
-            // A rotation that was cut off has left its new key in the first place.
+            // An interrupted rotation has left its new key in the first place.
             let begun = listed.first().is_some_and(|first| first.key.id() != present);
             let new = if begun { listed.remove(0) } else { make()? };
             let old = listed.iter().filter(|known| known.key.id() == present);
@@ -79,7 +79,7 @@ pub fn successor(source: &KeySource, present: &str) -> Result<SealingKey> {
     }
 }
 
-/// Removes all keys but this one from a file of ours. What the configuration says is left to whoever wrote it.
+/// Removes all keys but this one from a key file. A configuration is not changed.
 pub fn retain_only(source: &KeySource, id: &str) -> Result<()> {
     let KeySource::File(path) = source else { return Ok(()) };
     let listed = read(source)?;
@@ -107,7 +107,7 @@ fn make() -> Result<ListedKey> {
     Ok(ListedKey { key: SealingKey::new(&bytes), digits: HEXLOWER.encode(&bytes) })
 }
 
-/// A text that nobody knows.
+/// A random text.
 pub fn random_text() -> Result<String> {
     make().map(|made| made.digits)
 }
@@ -118,7 +118,7 @@ fn read_file(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Writes the whole file anew, for those who could read it before: after a crash it is the old or the new one.
+/// Replaces the file with the same permissions, atomically.
 fn write(path: &Path, keys: &[&ListedKey]) -> Result<()> {
     let text: String = keys.iter().flat_map(|key| [key.digits.as_str(), "\n"]).collect();
     let written = files::replace(path, |file| file.write_all(text.as_bytes()));

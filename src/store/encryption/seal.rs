@@ -1,4 +1,4 @@
-//! A secret as it stands in a column: sealed with AES-256-GCM, and bound to its column and row.
+//! Sealed secrets: encrypted with AES-256-GCM, and bound to their column and row.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -8,16 +8,16 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use crate::error::{Error, Result};
 
-/// How every sealed text begins: which format follows. A later format gets another word.
+/// The prefix of a sealed text, which names its format. A later format gets another prefix.
 const FORMAT: &str = "sealed1";
 
-/// What the id of a key is the hash of, together with the key.
+/// Hashed with a key to derive its id.
 const ID_PREFIX: &[u8] = b"kaiwa sealing key\0";
 
-/// How many bytes of the hash are the id of a key.
+/// Bytes of the hash that form the id of a key.
 const ID_BYTES: usize = 4;
 
-/// Where a secret stands. One that was copied to another place cannot be opened there.
+/// The column and row of a secret. A sealed secret that was copied to another place cannot be opened there.
 #[derive(Debug, Clone, Copy)]
 pub struct SealedColumn<'a> {
     /// `table.column`.
@@ -26,18 +26,18 @@ pub struct SealedColumn<'a> {
     pub row: &'a [u8],
 }
 
-/// A key that secrets are sealed with. Each text gets a random nonce, which is safe for 2^32 texts with one key
-/// (NIST SP 800-38D, 8.3).
+/// A key for sealing secrets. Each text gets a random nonce, which is safe for 2^32 texts with one key (NIST SP 800-38D,
+/// 8.3).
 pub struct SealingKey {
     id: String,
     cipher: RandomizedNonceKey,
 }
 
 impl SealingKey {
-    /// Of AES-256.
+    /// The length of an AES-256 key.
     pub const BYTES: usize = 32;
 
-    /// The key of these bytes.
+    /// The key with these bytes.
     pub fn new(bytes: &[u8; Self::BYTES]) -> Self {
         let hash = digest(&SHA256, &[ID_PREFIX, bytes].concat());
         let cipher =
@@ -45,13 +45,13 @@ impl SealingKey {
         Self { id: HEXLOWER.encode(&hash.as_ref()[..ID_BYTES]), cipher }
     }
 
-    /// The key that these 64 hexadecimal digits are; nothing for any other text.
+    /// The key with these 64 hexadecimal digits; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
         Some(Self::new(bytes.as_slice().try_into().ok()?))
     }
 
-    /// A name for the key, which tells nothing about it.
+    /// The id of the key, which reveals nothing about it.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -67,8 +67,8 @@ impl SealingKey {
         Ok(format!("{FORMAT}:{}:{}", self.id, STANDARD.encode(sealed)))
     }
 
-    /// The text that was sealed with this key for this place. An error for everything else, also for a text that was
-    /// never sealed.
+    /// Opens a text that was sealed with this key for this place. Everything else is an error, also a text that was never
+    /// sealed.
     pub fn open(&self, sealed: &str, place: SealedColumn<'_>) -> Result<String> {
         let refused = || Error::internal(format!("{} holds nothing that its key opens", place.column));
         let sealed = sealed.strip_prefix(FORMAT).and_then(|rest| rest.strip_prefix(':'));
@@ -88,7 +88,7 @@ pub fn key_id(sealed: &str) -> Option<&str> {
     sealed.strip_prefix(FORMAT)?.strip_prefix(':')?.split(':').next()
 }
 
-/// Whether this can be the id of a key.
+/// Whether this has the form of a key id.
 pub fn is_key_id(id: &str) -> bool {
     id.len() == 2 * ID_BYTES && id.bytes().all(|digit| digit.is_ascii_hexdigit())
 }

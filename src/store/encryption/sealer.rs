@@ -1,8 +1,8 @@
-//! The secrets in the database: which they are, and how SQL seals and opens them.
+//! The secrets in the database, and the SQL functions that seal and open them.
 //!
-//! Each connection has two functions: `seal(text, 'table.column', id)` is what a column gets, `unseal(column,
-//! 'table.column', id)` is what a query reads, with the public id of the row. NULL and '' stay what they are: no secret.
-//! All secrets of a file are sealed with the same key; one row, the probe, tells with which.
+//! Each connection has two functions: statements write `seal(text, 'table.column', id)` and read `unseal(column,
+//! 'table.column', id)`, with the public id of the row. NULL and '' are no secrets and stay as they are. All secrets of a file
+//! are sealed with the same key, which one row, the probe, identifies.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::store::engine::location::lost;
 use crate::store::engine::lock::Lock;
 use crate::store::engine::{connection, damage, failure, schema};
 
-/// Every sealed column, a statement for each table: `reseal` gives what `seal` would, for the text that stands there.
+/// Every sealed column, with one statement for each table: `reseal` opens the stored text and seals it with another key.
 const RESEAL: &[&str] = &[
     "
     UPDATE accounts SET
@@ -33,7 +33,7 @@ const RESEAL: &[&str] = &[
         secret_previous = reseal(secret_previous, 'webhook_endpoints.secret_previous', id)",
 ];
 
-/// Every secret with its place, and the name of whose it is.
+/// Every secret with its place and the name of its owner.
 const SECRETS: &str = "
     SELECT secret, 'accounts.secret', id, name FROM accounts WHERE secret <> ''
     UNION ALL
@@ -49,41 +49,42 @@ const SECRETS: &str = "
     FROM webhook_endpoints e LEFT JOIN customers c ON c.key = e.customer
     WHERE secret_previous <> ''";
 
-/// Damaged secrets that are named; more are only counted.
+/// Damaged secrets that an error names; the others are only counted.
 const NAMED_MAX: usize = 10;
 
-/// What is sealed to see whether a key is the right one.
+/// The text that is sealed to recognize the right key.
 const PROBE: &str = "kaiwa";
 
-/// Where it stands; there is one row.
+/// Its column, in a table with a single row.
 const PROBE_COLUMN: SealedColumn<'static> = SealedColumn { column: "sealing.probe", row: b"" };
 
-/// What is read where a flaw has left neither a text nor nothing; no key opens it.
+/// Read in place of a damaged value that is neither text nor NULL. No key opens it.
 const NO_TEXT: &[u8] = b"damaged";
 
 const FLAGS: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DIRECTONLY);
 
-/// The key of an open database, for all of its connections.
+/// The key of an open database, for all of its connections. SQL seals and opens with the functions that
+/// [`Sealer::install`] defines.
 #[derive(Clone)]
 pub struct Sealer {
     key: Arc<SealingKey>,
-    /// What stands for a secret that cannot be opened: nobody knows it, so that it signs nothing and opens nothing.
+    /// Returned for a secret that cannot be opened: a random text, so that nothing is signed or authenticated with it.
     unknown: Arc<str>,
 }
 
-/// What a rotation did.
+/// The result of a key rotation.
 #[derive(Debug)]
 pub struct KeyRotation {
-    /// The id of the key before.
+    /// The id of the previous key.
     pub from: String,
-    /// The id of the key that everything is sealed with now.
+    /// The id of the new key.
     pub to: String,
 }
 
 impl Sealer {
     /// The key of a database that has one.
     ///
-    /// `Unusable` when it is not among those that there are. Nothing is changed.
+    /// `Unusable` when none of the available keys is the right one. Nothing is changed.
     pub fn unlock(connection: &Connection, source: &KeySource) -> Result<Self> {
         let probe =
             probe(connection)?.ok_or_else(|| Error::Unusable("the database has no key yet".to_owned()))?;
@@ -91,14 +92,14 @@ impl Sealer {
         let refused = not_opened(&probe, source, listed.is_empty());
         let mut listed: Vec<_> = listed.into_iter().map(|listed| listed.key).collect();
         let opening = listed.iter().position(|key| key.open(&probe, PROBE_COLUMN).is_ok());
-        // A damaged probe says nothing about a key that opens what else is sealed.
+        // If the probe is damaged, a key that opens another secret is the right one.
         let opening =
             opening.map_or_else(|| instead_of_probe(connection, &listed, &probe), |key| Ok(Some(key)));
         let key = opening?.map(|place| listed.swap_remove(place)).ok_or(Error::Unusable(refused))?;
         Ok(Self { key: Arc::new(key), unknown: keys::random_text()?.into() })
     }
 
-    /// Refuses another key before an older database is carried up, so that it stays as it is.
+    /// Refuses a wrong key before an older database is migrated, so that it stays as it is.
     pub fn refuse_other_key(connection: &Connection, source: &KeySource) -> Result<()> {
         const SQL: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'sealing'";
         let has_keys: bool = connection.query_row(SQL, [], |row| row.get(0))?;
@@ -109,8 +110,8 @@ impl Sealer {
         }
     }
 
-    /// The key of a database for whoever may write. One without a key gets the first one that there is, or a new one, and
-    /// what stands in it openly is sealed.
+    /// The key of a database, for a process that may write. A database without a key gets the first available one or a new
+    /// one, and its plaintext secrets are sealed.
     pub fn unlock_or_begin(connection: &mut Connection, source: &KeySource) -> Result<Self> {
         if probe(connection)?.is_none() {
             let key = Arc::new(keys::first(source)?);
@@ -122,7 +123,7 @@ impl Sealer {
         Ok(sealer)
     }
 
-    /// Seals a new probe where a flaw has changed the old one.
+    /// Seals a new probe if the old one is damaged.
     fn mend_probe(&self, connection: &Connection) -> Result<()> {
         let probe = probe(connection)?.unwrap_or_default();
         if self.key.open(&probe, PROBE_COLUMN).is_ok() {
@@ -132,8 +133,8 @@ impl Sealer {
         write_probe(connection, &self.key)
     }
 
-    /// Gives a connection its functions. A secret that was damaged, or moved from another place, costs its own row alone:
-    /// it is reported and reads as one that nobody knows.
+    /// Defines the SQL functions on a connection. A secret that is damaged or was copied from another place is reported and
+    /// reads as a random text; other rows are not affected.
     pub fn install(&self, connection: &Connection) -> Result<()> {
         let (sealing, opening, unknown) = (Arc::clone(&self.key), self.key.clone(), self.unknown.clone());
         let looking = Arc::clone(&self.key);
@@ -146,7 +147,7 @@ impl Sealer {
         define(connection, "seal", move |text, place| sealing.seal(text, place))?;
         define(connection, "unseal", move |text, place| {
             Ok(opening.open(text, place).unwrap_or_else(|_| {
-                damage::report(place.column, "nothing is signed or opened with it until it is set anew");
+                damage::report(place.column, "nothing is signed or opened with it until it is set again");
                 unknown.to_string()
             }))
         })
@@ -158,10 +159,10 @@ impl Sealer {
     }
 }
 
-/// Seals everything with another key: the next one of the configuration, or a new one in the file of keys.
+/// Seals all secrets with another key: the first one of the configuration, or a new one in the key file.
 ///
-/// No server may be running. Until it has ended, and whenever it is cut off, both keys are known, and the database is
-/// sealed with one of them as a whole.
+/// No server may be running. Both keys are stored until the end, and the database is sealed with one of them as a whole, also
+/// if the rotation is interrupted.
 pub fn rotate(path: &Path, source: &KeySource) -> Result<KeyRotation> {
     rotate_in(path, source).map_err(failure::named(path))
 }
@@ -178,13 +179,13 @@ fn rotate_in(path: &Path, source: &KeySource) -> Result<KeyRotation> {
     let new = Arc::new(keys::successor(source, old.id())?);
     let (opening, sealing) = (Arc::clone(&old), Arc::clone(&new));
     reseal(&mut connection, &new, move |text, place| sealing.seal(&opening.open(text, place)?, place))?;
-    // The log still holds what was sealed with the old key.
+    // The log still contains secrets that are sealed with the old key.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     keys::retain_only(source, new.id())?;
     Ok(KeyRotation { from: old.id().to_owned(), to: new.id().to_owned() })
 }
 
-/// A secret that cannot be opened cannot be sealed anew: whose they are, and what can be done about it.
+/// Refuses a rotation while there are secrets that cannot be opened, with their owners and the remedy.
 fn refuse_damaged(connection: &Connection, key: &SealingKey) -> Result<()> {
     let mut statement = connection.prepare(SECRETS)?;
     let mut rows = statement.query([])?;
@@ -214,7 +215,7 @@ fn refuse_damaged(connection: &Connection, key: &SealingKey) -> Result<()> {
     )))
 }
 
-/// Replaces every secret by what `each` makes of it, and the probe by one of `key`, in one transaction.
+/// Replaces every secret by the result of `each`, and the probe by one of `key`, in one transaction.
 fn reseal(
     connection: &mut Connection,
     key: &SealingKey,
@@ -231,7 +232,7 @@ fn reseal(
     Ok(())
 }
 
-/// The probe as far as it can be read; nothing where there is none.
+/// The probe as far as it can be read; `None` if there is none.
 fn probe(connection: &Connection) -> Result<Option<String>> {
     const SQL: &str = "SELECT max(probe) FROM sealing";
     Ok(connection.query_row(SQL, [], |row| {
@@ -248,8 +249,8 @@ fn write_probe(connection: &Connection, key: &SealingKey) -> Result<()> {
     Ok(())
 }
 
-/// Which key is the right one where the probe does not say so: one that opens any secret. Where nothing is sealed, the
-/// first will do, unless the probe can be read as one of another key.
+/// The right key when the probe is damaged: one that opens any secret. If nothing is sealed, the first key is used, unless the
+/// probe was sealed with a known other key.
 fn instead_of_probe(connection: &Connection, listed: &[SealingKey], probe: &str) -> Result<Option<usize>> {
     let mut statement = connection.prepare(SECRETS)?;
     let mut rows = statement.query([])?;
@@ -268,7 +269,7 @@ fn instead_of_probe(connection: &Connection, listed: &[SealingKey], probe: &str)
     Ok(listed.iter().position(is_safe).filter(|_| !is_sealed))
 }
 
-/// Where a text stands, as the functions are told.
+/// The place of a text, from the arguments of an SQL function.
 fn column_of<'context>(context: &'context Context<'_>) -> rusqlite::Result<SealedColumn<'context>> {
     Ok(SealedColumn { column: context.get_raw(1).as_str()?, row: context.get_raw(2).as_blob()? })
 }
@@ -315,7 +316,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_sealed_column_is_sealed_anew_in_a_rotation() {
+    fn every_sealed_column_is_resealed_by_a_rotation() {
         let entries = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let rooms =
             entries(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store")).filter(|path| path.is_dir());

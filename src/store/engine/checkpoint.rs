@@ -1,8 +1,8 @@
-//! Moving what was committed from the log into the file, off the writer's path.
+//! Checkpoints: committed pages are copied from the log into the file, off the writer's path.
 //!
-//! A thread of its own copies what no reader needs any more (PASSIVE). Under steady load that never resets the log,
-//! so the writer does (RESTART) once the log has grown to [`FRAMES_MAX`]. After something was erased the thread empties
-//! the log (TRUNCATE), because older pages in it still hold what was erased.
+//! A separate thread runs PASSIVE checkpoints. Under steady load these never reset the log, so the writer runs a RESTART
+//! checkpoint once the log has [`FRAMES_MAX`] pages. After an erasure the thread empties the log (TRUNCATE), because older
+//! pages in it still contain erased data.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,22 +17,22 @@ use crate::error::{Error, Result};
 use crate::store::engine::location::DatabaseLocation;
 use crate::store::engine::{connection, failure};
 
-/// The pause between two passes while commits go on.
+/// The pause between two checkpoints while there are commits.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Pages in the log from which the writer resets it: 128 MiB of 4 KiB pages.
 const FRAMES_MAX: i64 = 32_768;
 
-/// The length of a log from which it is trimmed here although that was left to another process: 1 GiB.
+/// The length from which this process trims the log although that was left to another one: 1 GiB.
 const LEFT_BYTES_MAX: u64 = 1 << 30;
 
 /// The pause between two attempts to empty the log.
 const ERASURE_PAUSE: Duration = Duration::from_secs(2);
 
-/// For how long it is tried to empty the log while somebody waits for it.
+/// How long a caller waits for the log to be emptied.
 const EMPTY_TIME_MAX: Duration = Duration::from_mins(1);
 
-/// How long an attempt to empty the log waits for readers. The writer waits for as long, so it is short.
+/// How long an attempt to empty the log waits for readers. It is short, because the writer waits for as long.
 const ERASURE_BUSY_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// The handle to the thread. Dropping it ends the thread.
@@ -45,19 +45,19 @@ pub struct Checkpoints {
 struct CheckpointState {
     stopping: AtomicBool,
     frames: AtomicI64,
-    /// Whether something was erased that may still be in the log.
+    /// Whether the log may contain erased data.
     erased: AtomicBool,
     /// Whether another process trims the log.
     is_left: AtomicBool,
 }
 
-/// Says who trims the log.
+/// Controls which process trims the log.
 pub struct Switch {
     shared: Arc<CheckpointState>,
 }
 
 impl Switch {
-    /// From now on another process does, also when this one ends.
+    /// Leaves the log to another process, also when this one ends.
     pub fn leave_to_others(&self) {
         self.shared.is_left.store(true, Ordering::Release);
     }
@@ -77,14 +77,14 @@ impl Switch {
             std::thread::sleep(PAUSE);
         }
         Err(Error::Unavailable(
-            "the log cannot be emptied: somebody reads an older state; try again later".to_owned(),
+            "the log cannot be emptied while a reader keeps an older snapshot; try again later".to_owned(),
         ))
     }
 }
 
 impl Checkpoints {
-    /// Starts the thread with a connection of its own. It begins with an empty log: the process before may have ended
-    /// between an erasure and its checkpoint.
+    /// Starts the thread with its own connection. It empties the log first: the previous process may have ended between an
+    /// erasure and its checkpoint.
     pub fn start(path: &Path) -> Result<Self> {
         let connection = connection::open_writing(path)?;
         connection.busy_timeout(ERASURE_BUSY_TIMEOUT)?;
@@ -99,18 +99,18 @@ impl Checkpoints {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Who trims the log can be changed.
+    /// The control of which process trims the log.
     pub fn switch(&self) -> Switch {
         Switch { shared: Arc::clone(&self.shared) }
     }
 
-    /// Wakes the thread, and resets the log when it has grown too long. `erased` says that it has to be emptied.
+    /// Wakes the thread, and resets the log when it is too long. `erased` says that the log has to be emptied.
     pub fn after_commit(&self, connection: &Connection, erased: bool) {
         if erased {
             self.shared.erased.store(true, Ordering::Release);
         }
         if self.shared.frames.load(Ordering::Relaxed) > FRAMES_MAX {
-            // While somebody reads an old state the log grows on: writers do not wait for readers.
+            // The log continues to grow while a reader keeps an old snapshot: the writer does not wait for readers.
             report(connection.busy_timeout(Duration::ZERO).and_then(|()| checkpoint(connection, "RESTART")));
             report(connection.busy_timeout(connection::BUSY_TIMEOUT).map(|()| 0));
             self.shared.frames.store(0, Ordering::Relaxed);
@@ -120,13 +120,13 @@ impl Checkpoints {
         }
     }
 
-    /// Ends the thread and leaves a file without a log behind, when the server stops. A log that is left to another process
-    /// stays, and so do files that are not where they were.
+    /// Ends the thread when the server stops, and checkpoints the whole log. The log stays if it is left to another process or
+    /// if the files were moved.
     pub fn fold_into_file(self, connection: &Connection, place: &DatabaseLocation) {
         let is_left = self.shared.is_left.load(Ordering::Acquire);
         drop(self);
         let is_in_place = place.check().is_ok();
-        // A log without a name goes with this process: now or never.
+        // A log that was unlinked is lost when this process ends, so this is the last chance to copy it.
         if is_in_place && !is_left || !is_in_place && place.has_only_lost_its_log() {
             report(checkpoint(connection, "TRUNCATE"));
         }
@@ -171,21 +171,21 @@ fn run(connection: &Connection, log: &Path, shared: &CheckpointState) {
     }
 }
 
-/// Whether a log that another process trims is as short as it should be.
+/// Whether the log that another process trims is within its limit.
 fn is_short_enough(log: &Path) -> bool {
     let length = std::fs::metadata(log).map_or(0, |log| log.len());
     if length > LEFT_BYTES_MAX {
-        log::warn!("storage: nobody trims the log, which has {length} bytes: see storage.checkpoint");
+        log::warn!("storage: no process trims the log, which has {length} bytes: see storage.checkpoint");
     }
     length <= LEFT_BYTES_MAX
 }
 
-/// SQLite trims the log too when the last connection is closed, unless it is told not to.
+/// Keeps SQLite from trimming the log when the last connection is closed.
 fn keep_log_file(connection: &Connection) {
     report(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(|_| 0));
 }
 
-/// Empties the log, or leaves a note to try again: a reader may still need what is in it.
+/// Empties the log, or schedules another attempt: a reader may still need it.
 fn empty_log(connection: &Connection, shared: &CheckpointState) {
     match truncate(connection) {
         Ok(true) => shared.frames.store(0, Ordering::Relaxed),
@@ -197,13 +197,13 @@ fn empty_log(connection: &Connection, shared: &CheckpointState) {
     }
 }
 
-/// Empties the log; `false` when somebody still needs what is in it.
+/// Empties the log; `false` when a reader still needs it.
 fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
     let is_blocked: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(!is_blocked)
 }
 
-/// Runs a checkpoint and tells how many pages are in the log.
+/// Runs a checkpoint and returns how many pages are in the log.
 fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
 }

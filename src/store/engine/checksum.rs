@@ -1,8 +1,8 @@
-//! Checksums of what rows hold, so that a flaw of the disk or of memory is noticed that leaves everything readable.
+//! Checksums of rows, which detect faults of the disk or of memory that leave a row readable.
 //!
-//! Each connection has a function `checksum(…)`: a row that has a column of that name keeps what it gives for the others.
-//! What it was made of may grow: `checksum2(…)` is the same beyond 32 bits, so that a row tells how its checksum was made.
-//! It is CRC-32, which finds every single bit that flips, and of other changes all but one in four thousand million.
+//! Each connection has an SQL function `checksum(…)`. A row with a column of that name stores its result for the other
+//! columns. `checksum2(…)` covers more columns and sets a bit beyond the 32 of the CRC, so that a row shows which of the two
+//! made its checksum. CRC-32 detects every flip of a single bit, and all but one in 2^32 of other changes.
 
 use crc32fast::Hasher;
 use rusqlite::Connection;
@@ -21,13 +21,13 @@ const FLAGS: FunctionFlags = FunctionFlags::SQLITE_UTF8
     .union(FunctionFlags::SQLITE_DETERMINISTIC)
     .union(FunctionFlags::SQLITE_DIRECTONLY);
 
-/// Gives a connection the function.
+/// Defines the functions on a connection.
 pub(in crate::store) fn install(connection: &Connection) -> Result<()> {
     connection.create_scalar_function("checksum", ANY, FLAGS, |context| Ok(of(context)))?;
     Ok(connection.create_scalar_function("checksum2", ANY, FLAGS, |context| Ok(SECOND | of(context)))?)
 }
 
-/// Each value with its type and its length, so that nothing can move from one to the next.
+/// Hashes each value with its type and length, so that bytes cannot move from one value to the next unnoticed.
 fn of(context: &Context<'_>) -> i64 {
     let mut hasher = Hasher::new();
     let mut add = |kind: u8, bytes: &[u8]| {
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_changes_in_a_row_changes_its_checksum() {
+    fn every_change_of_a_row_changes_its_checksum() {
         const SQL: &str = "
             SELECT checksum('ab', 'c') UNION ALL SELECT checksum('a', 'bc') UNION ALL SELECT checksum('abc')
             UNION ALL SELECT checksum('ab', x'63') UNION ALL SELECT checksum('ab', NULL) UNION ALL SELECT checksum('ab', '')

@@ -1,4 +1,4 @@
-//! Connections with the settings that the promises rest on, read back to be sure.
+//! Connections with the settings on which durability and erasure depend. The critical ones are read back.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,19 +10,19 @@ use crate::files;
 use crate::store::engine::location::lost;
 use crate::store::engine::{checksum, failure, seeded};
 
-/// The first SQLite without the WAL-reset bug, by which two connections can damage a file.
+/// The first SQLite version without the WAL-reset bug, by which two connections can corrupt a file.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
-/// How long a connection waits for another's lock.
+/// How long a connection waits for the lock of another one.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `PRAGMA synchronous`: a commit is on disk when it returns.
 const FULL: &str = "2";
 
-/// Statements that each connection keeps prepared.
+/// Prepared statements that each connection caches.
 const STATEMENTS_MAX: usize = 96;
 
-/// The connection of the writer, on a file that is made when there is none.
+/// A connection that writes. The file is created if there is none.
 pub fn open_writing(path: &Path) -> Result<Connection> {
     refuse_old_sqlite(rusqlite::version_number())?;
     lost::refuse(path)?;
@@ -46,7 +46,7 @@ pub fn open_writing(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// A connection that can only read.
+/// A read-only connection.
 pub fn open_reading(path: &Path) -> Result<Connection> {
     lost::refuse(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -82,7 +82,7 @@ fn refuse_old_sqlite(version: i32) -> Result<()> {
     Ok(())
 }
 
-/// What SQLite says of one of its settings on this file.
+/// The value of a pragma, as SQLite reports it for this file.
 pub fn setting(connection: &Connection, pragma: &str) -> Result<String> {
     Ok(connection.pragma_query_value(None, pragma, |row| {
         let value: rusqlite::types::Value = row.get(0)?;
@@ -94,7 +94,7 @@ pub fn setting(connection: &Connection, pragma: &str) -> Result<String> {
     })?)
 }
 
-/// `Unusable` when a setting did not hold, which SQLite does not say by itself.
+/// `Unusable` when a setting did not take effect, which SQLite does not report.
 fn require(connection: &Connection, pragma: &str, expected: &str) -> Result<()> {
     let found = setting(connection, pragma)?;
     if found == expected {
@@ -103,8 +103,8 @@ fn require(connection: &Connection, pragma: &str, expected: &str) -> Result<()> 
     Err(Error::Unusable(format!("SQLite has {pragma} = {found} on this file, and {expected} is needed")))
 }
 
-/// Makes the file before SQLite does, for the owner alone; SQLite gives its companions the same owner and mode. One that
-/// is there is not opened: closing it again would drop the locks of all connections that this process has to it.
+/// Creates the file before SQLite does, with access for its owner only; SQLite gives its companions the same owner and mode.
+/// An existing file is not opened: closing it would drop the locks of all connections of this process to it.
 fn make_private(path: &Path) -> Result<()> {
     if path.exists() {
         return Ok(());
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_does_not_hold_is_an_error_that_names_it() {
+    fn a_setting_that_does_not_take_effect_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_writing(&folder.path().join("kaiwa.db")).unwrap();
         connection.execute_batch("PRAGMA synchronous = NORMAL").unwrap();

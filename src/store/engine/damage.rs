@@ -1,7 +1,7 @@
-//! Values that a flaw of the disk or of memory has changed: each costs itself and nothing else.
+//! Values that a fault of the disk or of memory has changed: a damaged value affects nothing but itself.
 //!
-//! What is no UTF-8 in a text is shown as U+FFFD. A choice that cannot be read is the usual one where there is such, and a
-//! row that cannot be read at all is left out. All of that is counted and logged; `kaiwa verify` names what is damaged.
+//! Invalid UTF-8 in a text is shown as U+FFFD. A choice that cannot be read becomes the default where there is one, and a
+//! row that cannot be read at all is left out. Each case is counted and logged; `kaiwa verify` names what is damaged.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,44 +9,44 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Row;
-use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use serde::de::IgnoredAny;
 
 use crate::error::{Error, Result};
 use crate::model::page::Page;
 
-/// So many damaged rows may stand within a page of a list, and it is full all the same.
+/// Rows that a page reads beyond its size, to take the place of damaged ones.
 pub(in crate::store) const SPARE: u32 = 100;
 
-/// What a request or a message is told that cannot go out because of its damage.
+/// Why a request or a message that is damaged cannot be sent.
 pub(in crate::store) const DAMAGED: &str = "what was stored is damaged; the log of the server has more";
 
-/// Rows are read by SQLite's library, which hands nothing of ours along: so this is the process's.
+/// Damaged values that were read. It is global because rusqlite's row functions carry no state of ours.
 static READS: AtomicU64 = AtomicU64::new(0);
 
-/// Where damage was found, to log each place once.
+/// Places where damage was found, so that each is logged once.
 static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// How many rows a page has that can be read.
+/// How many rows a page returns.
 pub(in crate::store) fn size_of(page: Page) -> usize {
     usize::try_from(page.size).unwrap_or(usize::MAX)
 }
 
-/// How often something damaged was read since the start of the process.
+/// How many damaged values were read since the process started.
 pub fn reads() -> u64 {
     READS.load(Ordering::Relaxed)
 }
 
-/// Counts that something damaged was read here, and logs it if it is the first there.
+/// Counts a damaged value, and logs it if it is the first in this place.
 pub(in crate::store) fn report(place: &str, consequence: &str) {
     READS.fetch_add(1, Ordering::Relaxed);
     let mut places = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
     if places.insert(place.to_owned()) {
-        log::error!("storage: {place} is damaged: {consequence}; `kaiwa verify` tells what else is");
+        log::error!("storage: {place} is damaged: {consequence}; `kaiwa verify` lists all damage");
     }
 }
 
-/// A text as it can be shown, whatever stands in its column.
+/// A text as far as it can be read, whatever its column contains.
 pub(in crate::store) struct Text(pub(in crate::store) String);
 
 impl FromSql for Text {
@@ -55,18 +55,27 @@ impl FromSql for Text {
     }
 }
 
-/// A column as a text that can be shown.
+/// An id as far as it can be read; none where it is damaged.
+pub(in crate::store) struct Id(pub(in crate::store) Option<[u8; 16]>);
+
+impl FromSql for Id {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self(value.as_bytes().ok().and_then(|bytes| bytes.try_into().ok())))
+    }
+}
+
+/// A column as a text, as far as it can be read.
 pub(in crate::store) fn text(row: &Row<'_>, column: &str) -> rusqlite::Result<String> {
     Ok(readable(row.get_ref(column)?, column).into_owned())
 }
 
-/// The same for a column that may have none.
+/// The same for a column that may be NULL.
 pub(in crate::store) fn optional_text(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<String>> {
     let value = row.get_ref(column)?;
     Ok((value != ValueRef::Null).then(|| readable(value, column).into_owned()))
 }
 
-/// The same without a copy, for what is shown often: by the place of the column.
+/// The same without a copy, for hot paths, by the index of the column.
 pub(in crate::store) fn shown<'row>(
     row: &'row Row<'_>,
     column: usize,
@@ -75,7 +84,7 @@ pub(in crate::store) fn shown<'row>(
     Ok(readable(row.get_ref(column)?, name))
 }
 
-/// A JSON text, or another in its place when it is none.
+/// A JSON text, or `otherwise` when it is not JSON.
 pub(in crate::store) fn json<'text>(
     text: Cow<'text, str>,
     otherwise: &'static str,
@@ -84,7 +93,7 @@ pub(in crate::store) fn json<'text>(
     if text == otherwise || is_json(&text) {
         return text;
     }
-    report(name, "it is no JSON and is not shown");
+    report(name, "it is not JSON and is not shown");
     Cow::Borrowed(otherwise)
 }
 
@@ -93,18 +102,18 @@ pub(in crate::store) fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// A value, or the usual one when it cannot be read.
-pub(in crate::store) fn get_or<T: FromSql>(row: &Row<'_>, column: &str, usual: T) -> rusqlite::Result<T> {
+/// A value, or `default` when it cannot be read.
+pub(in crate::store) fn get_or<T: FromSql>(row: &Row<'_>, column: &str, default: T) -> rusqlite::Result<T> {
     match row.get(column) {
         Err(error) if is_damage(&error) => {
-            report(column, "it counts as what is usual there");
-            Ok(usual)
+            report(column, "the default takes its place");
+            Ok(default)
         }
         read => read,
     }
 }
 
-/// The rows that can be read; the others are left out.
+/// The rows that can be read. Damaged rows of `table` are reported and left out.
 pub(in crate::store) fn sound<T>(
     rows: impl Iterator<Item = rusqlite::Result<T>>,
     table: &str,
@@ -112,7 +121,7 @@ pub(in crate::store) fn sound<T>(
     rows.filter_map(move |row| first_readable(row, table).transpose())
 }
 
-/// A row, or nothing when it cannot be read.
+/// A row; nothing when it is damaged, which is reported.
 pub(in crate::store) fn first_readable<T>(
     row: rusqlite::Result<T>,
     table: &str,
@@ -126,7 +135,8 @@ pub(in crate::store) fn first_readable<T>(
     }
 }
 
-/// What came of a part of the work; the error, when it was damage, so that the rest goes on without it. It was undone then.
+/// The outcome of a part of an operation that was undone if it failed. A failure by damage is reported and returned as a
+/// value, so that the operation can go on without that part.
 pub(in crate::store) fn only_its_own<T>(
     outcome: Result<T>,
     table: &str,
@@ -141,7 +151,13 @@ pub(in crate::store) fn only_its_own<T>(
     }
 }
 
-/// Whether a value is not what its column promises, or leads to no row; not whether the storage works.
+/// The error of a function that finds a row damaged.
+pub(in crate::store) fn damaged() -> rusqlite::Error {
+    FromSqlError::InvalidType.into()
+}
+
+/// Whether the error means that a value is not of its column's type or that a referenced row is missing, rather than that
+/// the storage failed.
 fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error::{
         FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows, Utf8Error,

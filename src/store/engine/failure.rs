@@ -1,4 +1,4 @@
-//! The one place that turns database errors into ours.
+//! The only place that converts errors of SQLite and of the disk into [`Error`].
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 use crate::error::Error;
 use crate::store::engine::health;
 
-/// A disk with less room than this takes no page and no index of a log any more.
+/// With less free space than this a disk has no room for a page or the index of a log.
 const NO_ROOM_BYTES: u64 = 64 * 1024;
 
 impl From<rusqlite::Error> for Error {
@@ -28,7 +28,8 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// What SQLite said of the file at this path: that is damaged only when SQLite has read it and says so.
+/// The error for a failure of SQLite on the file at this path. The file is called damaged only if SQLite has read it and says
+/// so.
 pub fn of(path: &Path, error: rusqlite::Error) -> Error {
     let refused = |doing: &str| {
         if is_full(path) {
@@ -47,7 +48,7 @@ pub fn of(path: &Path, error: rusqlite::Error) -> Error {
     }
 }
 
-/// Names the file when SQLite has read it and says that it is damaged.
+/// Adds the path to an error by which SQLite says that the file is damaged.
 pub fn damaged(path: &Path) -> impl Fn(Error) -> Error {
     move |error| match error {
         Error::Internal(source) => match source.downcast::<rusqlite::Error>() {
@@ -59,7 +60,7 @@ pub fn damaged(path: &Path) -> impl Fn(Error) -> Error {
     }
 }
 
-/// The same, and names the disk where the storage does not work.
+/// The same, and adds the path when the storage fails.
 pub fn named(path: &Path) -> impl Fn(Error) -> Error {
     move |error| match damaged(path)(error) {
         Error::Unavailable(_) if is_full(path) => full(path),
@@ -68,7 +69,7 @@ pub fn named(path: &Path) -> impl Fn(Error) -> Error {
     }
 }
 
-/// What went wrong with a file that was to be read or written.
+/// The error for a file that could not be read or written.
 pub fn on_disk(doing: &str, path: &Path, error: &io::Error) -> Error {
     if is_of_full_disk(error) {
         return full(path);
@@ -76,7 +77,7 @@ pub fn on_disk(doing: &str, path: &Path, error: &io::Error) -> Error {
     Error::Unusable(format!("cannot {doing} {}: {error}", path.display()))
 }
 
-/// What went wrong while a file was written: our fault, unless its disk is full.
+/// The error for a failure while a file was written: internal, unless the disk is full.
 pub fn while_writing(path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| if is_of_full_disk(&error) { full(path) } else { Error::internal(error) }
 }
@@ -93,12 +94,12 @@ fn is_full(path: &Path) -> bool {
     health::free_bytes(path).is_ok_and(|free| free < NO_ROOM_BYTES)
 }
 
-/// Ends the process after an error after which nothing in memory can be trusted: only a new start from the file is right.
+/// Ends the process after an error that leaves memory and disk inconsistent: only a restart from the file is safe.
 ///
 /// After a failed fsync the kernel may have dropped the pages, and the next fsync may report success all the same.
 pub fn exit_if_fatal(error: &rusqlite::Error) {
     if is_fatal(error) {
-        log::error!("storage: the file cannot be trusted any more in this process; start again");
+        log::error!("storage: this process can no longer trust the file; restart it");
         std::process::exit(1);
     }
 }
@@ -110,7 +111,7 @@ fn is_fatal(error: &rusqlite::Error) -> bool {
     is_corrupt(error) || FSYNC.contains(&extended)
 }
 
-/// Whether SQLite has read something that is no database.
+/// Whether SQLite says that the file is corrupt or not a database.
 fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

@@ -1,4 +1,4 @@
-//! Whether the database can be used.
+//! Health checks: whether the disk accepts writes and has room.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use crate::model::rate::Rate;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::transaction::Transaction;
 
-/// Looks that write in a second; further ones go by what the last of them has found.
+/// Checks per second that write, and their burst; further ones rely on the last result.
 const LOOKS: (u32, u32) = (10, 10);
 
-/// A disk with less room than this is full: the next group may need more than the log has room for.
+/// A disk with less free space than this counts as full: the next group may need more than the log can take.
 const FULL_BYTES: u64 = 1024 * 1024;
 
-/// Who looks whether the disk takes writes, and how often it is asked.
+/// Decides which health checks write.
 #[derive(Clone, Default)]
 pub struct Looks {
     state: Arc<Mutex<WriteState>>,
@@ -22,15 +22,14 @@ pub struct Looks {
 
 #[derive(Default)]
 struct WriteState {
-    /// When all looks of a second are earned again.
+    /// When the rate limit has recovered completely.
     full_at: Option<Timestamp>,
-    /// Whether the disk has taken a page and refused nothing since.
+    /// Whether the disk has accepted a page and refused nothing since.
     is_proven: bool,
 }
 
 impl Looks {
-    /// Whether this look has to write. So many that they would wear the disk do not, unless something was refused since
-    /// the last one.
+    /// Whether this check has to write. Beyond the rate limit, which protects the disk from wear, only after a refused write.
     pub fn must_write(&self, now: Timestamp) -> bool {
         let mut state = self.state();
         let taken = Rate::new(LOOKS.0, LOOKS.1).map(|rate| rate.take(state.full_at, now));
@@ -41,12 +40,12 @@ impl Looks {
         !state.is_proven
     }
 
-    /// A group with a stamp was committed, such as that of a look: the disk has taken a page.
+    /// Notes that a group with a stamp was committed, so the disk has accepted a page.
     pub fn written(&self) {
         self.state().is_proven = true;
     }
 
-    /// Something was refused.
+    /// Notes that a write was refused.
     pub fn refused(&self) {
         self.state().is_proven = false;
     }
@@ -56,13 +55,13 @@ impl Looks {
     }
 }
 
-/// Changes a row: the commit that follows shows whether the disk takes it. SQLite writes nothing for a row that stays as
-/// it is. The stamp that is used up here nobody gets; it does not follow a clock that is ahead.
+/// Changes a row, so that the following commit shows whether the disk accepts it; SQLite writes nothing for an unchanged row.
+/// It uses up a stamp, without following a clock that is ahead.
 pub fn check_writable(tx: &Transaction<'_>) -> Result<()> {
     tx.skip_stamp()
 }
 
-/// `Unavailable` when a disk has next to no room: then a write may succeed only because the log has some left.
+/// `Unavailable` when a disk is almost full: a write may then succeed only because the log has room left.
 pub fn require_capacity(free_bytes: u64) -> Result<()> {
     if free_bytes >= FULL_BYTES {
         return Ok(());
@@ -70,7 +69,7 @@ pub fn require_capacity(free_bytes: u64) -> Result<()> {
     Err(Error::Unavailable(format!("the disk is full: {free_bytes} bytes are free")))
 }
 
-/// How much room there is for this process on the disk of the file.
+/// Free bytes for this process on the disk of the file.
 pub fn free_bytes(file: &Path) -> Result<u64> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let disk = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).map_err(Error::internal)?;
@@ -86,7 +85,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
     #[test]
-    fn looks_write_ten_times_a_second_and_always_after_something_was_refused() {
+    fn checks_write_ten_times_a_second_and_always_after_a_refused_write() {
         let looks = Looks::default();
         looks.written();
         let written = |now| (0..1_000).filter(|_| looks.must_write(now)).count();
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_without_room_is_full_before_a_write_finds_out() {
+    fn a_disk_without_room_is_full_before_a_write_fails() {
         assert!(require_capacity(FULL_BYTES).is_ok());
         assert!(require_capacity(FULL_BYTES - 1).is_err());
     }

@@ -1,19 +1,19 @@
-//! Telling those who read a customer's events that there are new ones.
+//! Notification of feeds and webhooks about committed events.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-/// Those who listen, by the private key of the customer: a commit wakes nobody for whom it has nothing. What they are told
-/// is only to look: the truth is in the rows.
+/// Listeners by the private key of their customer, so that a commit wakes only those whose customer has new events. A
+/// notification carries nothing; listeners read the rows.
 #[derive(Debug, Clone, Default)]
 pub struct Listeners {
     of_customers: Arc<Mutex<HashMap<i64, watch::Sender<()>>>>,
     webhooks: Arc<Notify>,
 }
 
-/// One who listens. Dropping it ends that.
+/// A listener of one customer's events. It is removed when it is dropped.
 #[derive(Debug)]
 pub struct EventListener {
     listeners: Listeners,
@@ -22,13 +22,13 @@ pub struct EventListener {
 }
 
 impl Listeners {
-    /// Begins to listen: what is committed from now on is told, so that a read after this misses nothing.
+    /// Adds a listener. It is notified of every commit from now on, so a read after this misses nothing.
     pub fn listen(&self, customer: i64) -> EventListener {
         let told = self.lock().entry(customer).or_default().subscribe();
         EventListener { listeners: self.clone(), customer, told }
     }
 
-    /// Says that there may be new events of these customers.
+    /// Notifies the listeners of these customers.
     pub fn notify(&self, customers: impl IntoIterator<Item = i64>) {
         let of_customers = self.lock();
         for sender in customers.into_iter().filter_map(|customer| of_customers.get(&customer)) {
@@ -36,7 +36,7 @@ impl Listeners {
         }
     }
 
-    /// Says that customers are to be called.
+    /// Notifies the webhook worker that there are deliveries.
     pub fn notify_webhooks(&self) {
         self.webhooks.notify_one();
     }
@@ -46,16 +46,16 @@ impl Listeners {
         Arc::clone(&self.webhooks)
     }
 
-    /// A panic elsewhere leaves the map whole: each change of it is one call.
+    /// A poisoned lock is usable: each change of the map is a single call.
     fn lock(&self) -> MutexGuard<'_, HashMap<i64, watch::Sender<()>>> {
         self.of_customers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl EventListener {
-    /// Waits until there may be something new. What was told since the last time is not lost.
+    /// Waits until there may be new events. A notification since the last call is not lost.
     pub async fn notified(&mut self) {
-        // The sender stays for as long as anybody listens.
+        // The sender exists as long as there are listeners.
         drop(self.told.changed().await);
     }
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_those_are_told_who_listen_to_the_customer() {
+    fn only_listeners_of_the_customer_are_notified() {
         let listeners = Listeners::default();
         let (mut first, mut second) = (listeners.listen(1), listeners.listen(2));
 
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_a_customer_to_whom_nobody_listens() {
+    fn nothing_is_stored_for_a_customer_without_listeners() {
         let listeners = Listeners::default();
         let (first, second) = (listeners.listen(1), listeners.listen(1));
 

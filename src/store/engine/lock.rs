@@ -1,4 +1,4 @@
-//! One process for each file.
+//! Locks: one process writes a database, one searches a data directory.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::store::engine::failure;
 
-/// The right to write the database, for as long as it is held. The system takes it back when the process ends.
+/// The lock of the process that writes the database. The system releases it when the process ends.
 pub struct Lock {
     _held: LockedFile,
 }
 
 impl Lock {
-    /// Takes the right, or refuses at once when another process has it.
+    /// Takes the lock; `Unusable` at once when another process has it.
     pub fn take(database: &Path) -> Result<Self> {
         let path = lock_path(database);
         let failed = |error| failure::on_disk("open", &path, &error);
@@ -29,14 +29,14 @@ impl Lock {
     }
 }
 
-/// The right to look for traces in a data directory: whoever does so makes a copy of the database there. It is held on the folder
-/// itself, since a full disk has no room for one file more.
+/// The lock of the process that searches a data directory for traces, and makes a copy of the database there. It is taken on the
+/// folder itself, since a full disk has no room for another file.
 pub struct Search {
     _held: LockedFile,
 }
 
 impl Search {
-    /// Takes the right; `Conflict` when another process has it.
+    /// Takes the lock; `Conflict` when another process has it.
     pub fn begin(data_directory: &Path) -> Result<Self> {
         let failed = |error| failure::on_disk("open", data_directory, &error);
         let folder = File::open(data_directory).map_err(failed)?;
@@ -51,20 +51,20 @@ impl Search {
     }
 }
 
-/// A file or folder that is locked until this goes.
+/// A file or folder that is locked until this is dropped.
 struct LockedFile(File);
 
 impl Drop for LockedFile {
-    /// Unlocks by name: a process that is being started has a copy of the open file until its program begins, and would keep the
-    /// lock for as long.
+    /// Unlocks explicitly: a child process has a copy of the file descriptor until its `exec`, which would keep the lock until
+    /// then.
     fn drop(&mut self) {
         if let Err(error) = self.0.unlock() {
-            log::warn!("storage: a lock was not given back: {error}");
+            log::warn!("storage: a lock could not be released: {error}");
         }
     }
 }
 
-/// A file of its own beside the database: closing a second handle of the database itself would drop SQLite's locks.
+/// A separate file beside the database: closing a second handle of the database itself would drop SQLite's locks.
 fn lock_path(database: &Path) -> PathBuf {
     files::beside(database, ".lock")
 }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_is_free_although_a_process_that_is_being_started_has_a_copy_of_the_file() {
+    fn a_lock_is_released_although_a_child_process_has_a_copy_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("kaiwa.db");
         let file = files::open_or_create(&lock_path(&database)).unwrap();

@@ -1,5 +1,5 @@
-//! SQLite as everything else sees it: one writer that commits in groups, readers beside it, the schema and its migrations,
-//! how values and errors cross over, and what a damaged value costs.
+//! SQLite: one writer with group commit, concurrent readers, statements, the schema and its migrations, the conversion of
+//! values and errors, and the treatment of damaged values.
 
 pub(in crate::store) mod checkpoint;
 pub(in crate::store) mod checksum;
@@ -10,6 +10,7 @@ pub mod health;
 pub mod listeners;
 pub mod location;
 pub mod lock;
+pub mod query;
 pub mod schema;
 mod seeded;
 pub(in crate::store) mod stamps;

@@ -1,7 +1,7 @@
-//! The stamps that order everything: each later than the last one, whatever the clock of the machine does.
+//! Stamps order all rows: each is later than the last one, whatever the clock of the machine does.
 //!
-//! The last one is kept in the row of `clock`. What a flaw has made of that counts for nothing: one that no page can show,
-//! or that lies far ahead of the newest row and of the machine. Then it goes on from the newest row.
+//! The table `clock` stores the last one. It counts as damaged when no page could show it, or when it is far ahead of both the
+//! newest row and the machine's clock. Stamps then continue from the newest row.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -12,43 +12,43 @@ use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::report;
 
-/// So far ahead of the newest row and of the machine no clock has been: it would have stamped some row.
+/// A stamp further ahead of the newest row and of the machine's clock is damaged: a clock so far ahead would have stamped a row.
 const AHEAD_MAX: Duration = Duration::from_hours(366 * 24);
 
 /// The last stamp of an open database.
 pub struct Stamps {
     last: Cell<Timestamp>,
-    /// Whether the last one was looked at together with a time of the machine.
+    /// Whether the last one was checked against the machine's clock.
     is_judged: Cell<bool>,
 }
 
 impl Stamps {
-    /// As the database has kept it.
+    /// Reads the last stamp from the database.
     pub fn read(connection: &Connection) -> Result<Self> {
         Ok(Self { last: Cell::new(last(connection)?), is_judged: Cell::new(false) })
     }
 
-    /// Replaces the last stamp if it is damaged. The first look decides.
+    /// Replaces the last stamp if it is damaged. Only the first call checks.
     pub fn judge(&self, connection: &Connection, now: Timestamp) -> Result<()> {
         if self.is_judged.get() {
             return Ok(());
         }
         if is_damaged(connection, now)? {
-            report("clock.last_stamp", "it goes on from the newest row");
+            report("clock.last_stamp", "stamps continue from the newest row");
             self.last.set(newest(connection)?);
         }
         self.is_judged.set(true);
         Ok(())
     }
 
-    /// The last one.
+    /// The last stamp.
     pub fn last(&self) -> Timestamp {
         self.last.get()
     }
 
-    /// The next one: this time, or just after the last one.
+    /// The next stamp: `now`, or just after the last one.
     ///
-    /// `Unavailable` when no page could show what has it.
+    /// `Unavailable` when no page could show a row with it.
     pub fn next(&self, now: Timestamp) -> Result<Timestamp> {
         let next = now.max(self.last.get().next());
         if !next.is_shown() {
@@ -60,14 +60,14 @@ impl Stamps {
         Ok(next)
     }
 
-    /// Keeps the last one, in the transaction that has handed it out.
+    /// Stores the last stamp, in the transaction that used it.
     pub fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         const SQL: &str = "UPDATE clock SET last_stamp = ?1";
         connection.prepare_cached(SQL)?.execute([self.last.get()]).map(drop)
     }
 }
 
-/// Whether the last stamp is none that can have been handed out until now.
+/// Whether the last stamp cannot have been assigned by now.
 pub fn is_damaged(connection: &Connection, now: Timestamp) -> Result<bool> {
     let last = last(connection)?;
     let is_ahead = |of: Timestamp| last > of.after(AHEAD_MAX);
@@ -79,7 +79,7 @@ fn last(connection: &Connection) -> Result<Timestamp> {
     Ok(connection.query_row(SQL, [], |row| row.get(0))?)
 }
 
-/// The stamp of the newest row that a page can show. It seeks once in each conversation.
+/// The stamp of the newest row that a page can show. One index seek for each conversation.
 fn newest(connection: &Connection) -> Result<Timestamp> {
     const SQL: &str = "
         SELECT max(
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_bit_of_the_last_stamp_flips_the_next_one_is_shown_and_behind_the_newest_row() {
+    fn after_any_bit_flip_the_next_stamp_can_be_shown_and_is_after_the_newest_row() {
         for bit in 0..64 {
             let flipped = Timestamp::from_microseconds(NOW.as_microseconds() ^ (1 << bit));
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_ahead_is_no_damage() {
+    fn a_clock_that_was_ahead_is_not_damage() {
         for ahead in [DAY, DAY * 100, DAY * 100_000] {
             let last = NOW.after(ahead);
             assert_eq!(next(last, last.before(DAY), NOW), last.next(), "{ahead:?}");
@@ -148,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_no_page_shows_says_nothing_about_the_last_stamp() {
+    fn a_row_that_no_page_shows_does_not_vouch_for_the_last_stamp() {
         let unreachable = Timestamp::from_microseconds(1 << 62);
 
         assert_eq!(next(unreachable, unreachable, NOW), NOW);
     }
 
     #[test]
-    fn what_no_page_could_show_is_refused() {
+    fn a_stamp_that_no_page_could_show_is_refused() {
         for (last, now) in [(NOW, Timestamp::NEVER), (Timestamp::NEVER.before(DAY), Timestamp::NEVER)] {
             let stamps = Stamps { last: Cell::new(last), is_judged: Cell::new(true) };
 

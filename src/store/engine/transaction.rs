@@ -1,4 +1,4 @@
-//! What an operation that writes is given.
+//! The transaction of an operation that writes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -11,9 +11,8 @@ use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::stamps::Stamps;
 
-/// A write that is undone as a whole when it fails.
-///
-/// It reads like a connection. It is committed together with others, after it ended.
+/// A write that is undone as a whole when it fails, and is committed together with others after it has ended. It can be read
+/// from like a connection.
 pub struct Transaction<'group> {
     connection: &'group Connection,
     stamps: &'group Stamps,
@@ -21,14 +20,14 @@ pub struct Transaction<'group> {
     now: Timestamp,
 }
 
-/// What a group has done that others must hear of after its commit.
+/// What has to be notified after the commit of a group.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Notes {
     /// Whether something was erased.
     pub(in crate::store) erased: Cell<bool>,
     /// The private keys of the customers who have new events.
     pub(in crate::store) told: RefCell<BTreeSet<i64>>,
-    /// Whether customers are to be called.
+    /// Whether there are new webhook deliveries.
     pub(in crate::store) webhooks: Cell<bool>,
 }
 
@@ -42,39 +41,39 @@ impl<'group> Transaction<'group> {
         Self { connection, stamps, notes, now }
     }
 
-    /// Says that something was erased which must not stay in the log either: the log is emptied soon after the commit.
+    /// Notes an erasure: the log, which still contains the erased data, is emptied soon after the commit.
     pub fn note_erasure(&self) {
         self.notes.erased.set(true);
     }
 
-    /// Says that a customer has a new event: whoever listens is told after the commit.
+    /// Notes a new event of a customer, whose listeners are notified after the commit.
     pub(in crate::store) fn note_event(&self, customer: i64) {
         self.notes.told.borrow_mut().insert(customer);
     }
 
-    /// Says that a customer is to be called: the worker for that is told after the commit.
+    /// Notes a webhook delivery, of which the worker is notified after the commit.
     pub(in crate::store) fn note_webhook(&self) {
         self.notes.webhooks.set(true);
     }
 
-    /// The time of the caller, which may repeat and go backwards.
+    /// The time of the caller. It may repeat and go backwards.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// A time for `tm_create`: now, or just after the last one that was handed out in this database.
+    /// A time for `tm_create`: now, or just after the last stamp of this database.
     ///
-    /// `Unavailable` when no page could show what has it.
+    /// `Unavailable` when no page could show a row with it.
     pub fn stamp(&self) -> Result<Timestamp> {
         self.stamps.next(self.now)
     }
 
-    /// Uses up a stamp that nobody gets, so that the group changes a row whatever else it does.
+    /// Uses up a stamp, so that the group changes at least one row.
     pub(in crate::store) fn skip_stamp(&self) -> Result<()> {
         self.stamps.next(self.stamps.last()).map(drop)
     }
 
-    /// Runs a part of the operation that can fail without costing the rest.
+    /// Runs a part of the operation in a savepoint. If it fails or panics, only that part is undone.
     pub fn attempt<T>(&self, part: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         self.execute_cached("SAVEPOINT attempt")?;
         let outcome = catch_unwind(AssertUnwindSafe(|| part(self)))
@@ -88,7 +87,7 @@ impl<'group> Transaction<'group> {
         }
     }
 
-    /// Goes back to the savepoint, unless SQLite has already undone the whole transaction.
+    /// Rolls back to the savepoint, unless SQLite has already rolled back the whole transaction.
     fn undo(&self, error: Error) -> Error {
         if self.connection.is_autocommit() {
             return error;

@@ -1,4 +1,4 @@
-//! How our types stand in columns: then a column reads as itself.
+//! How the types of the model are stored, so that a column is read as its own type.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
@@ -17,12 +17,26 @@ use crate::model::webhooks::webhook::{AttemptError, DisabledReason};
 use crate::model::webhooks::webhook_delivery::DeliveryState;
 use crate::store::engine::damage::Text;
 
-/// So many rows at most, as SQLite takes it.
+/// How many rows a statement reads or changes at most.
+pub(in crate::store) struct Limit(pub(in crate::store) usize);
+
+impl ToSql for Limit {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(most(self.0)))
+    }
+}
+
+/// As [`Limit`].
 pub(in crate::store) fn most(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-/// Ids are their 16 bytes.
+/// A count or a length. What is negative is damage, and counts as 0.
+pub(in crate::store) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+/// Ids are stored as their 16 bytes.
 macro_rules! stored_as_bytes {
     ($($name:ident),+) => {$(
         impl ToSql for $name {
@@ -41,7 +55,7 @@ macro_rules! stored_as_bytes {
     )+};
 }
 
-/// Choices are words, so that a person with a database shell can read them.
+/// Choices are stored as words, which a person with a database shell can read.
 macro_rules! stored_as_words {
     ($name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         impl ToSql for $name {
@@ -160,7 +174,7 @@ impl ToSql for Secret {
     }
 }
 
-/// What a flaw has changed is no secret that anybody knows, and is refused where it is shown. It never becomes an empty one.
+/// A damaged value reads as a secret that nobody knows, so that comparisons with it fail. It never reads as an empty one.
 impl FromSql for Secret {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         match value {

@@ -1,5 +1,5 @@
-//! The one thread that writes. Operations queue up; all that wait are run in one transaction, and answered after it
-//! was committed, so that each is durable and none pays for a disk write alone.
+//! The writer thread. It runs all queued operations in one transaction and replies to each after the commit, so that every
+//! operation is durable and they share the cost of one disk write.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -19,33 +19,33 @@ use crate::store::engine::stamps::Stamps;
 use crate::store::engine::transaction::{Notes, Transaction};
 use crate::store::engine::{failure, seeded};
 
-/// Operations in one commit: more gain no throughput and cost latency (measured).
+/// Operations in one commit: more do not increase throughput, but increase latency (measured).
 const GROUP_MAX: usize = 512;
 
-/// How long nothing is written before it is looked whether the files are still in their place.
+/// After this long without an operation the writer checks that the files are still in place.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
-/// What callers of a group that was not committed are told; the reason stands in the log.
+/// The error of operations whose group was not committed; the log has the reason.
 const NOT_COMMITTED: &str = "the storage did not take the write";
 
-/// Runs within the group, if there is one, and returns what tells the caller how it ended.
+/// Runs within the group, if one could be begun, and returns the reply.
 type QueuedOperation = Box<dyn FnOnce(Option<&CommitGroup<'_>>) -> Reply + Send>;
 
-/// Tells the caller whether the group was committed, and what the operation had to say.
+/// Sends the operation's result to the caller; the argument is whether the group was committed.
 type Reply = Box<dyn FnOnce(bool) + Send>;
 
-/// The handle to the thread. Dropping it lets the thread finish what is queued, and waits for that.
+/// The handle to the thread. Dropping it waits until the thread has run what is queued.
 pub struct Writer {
     queue: Option<SyncSender<QueuedOperation>>,
     commits: Commits,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Why a group is not acknowledged.
+/// Why a group was not committed.
 enum SubmitError {
-    /// The files are not where they were.
+    /// The files were moved or removed.
     Place(Error),
-    /// SQLite did not take it.
+    /// SQLite failed.
     Storage(rusqlite::Error),
 }
 
@@ -58,24 +58,24 @@ impl From<rusqlite::Error> for SubmitError {
 struct CommitGroup<'group> {
     connection: &'group Connection,
     stamps: &'group Stamps,
-    /// What others must hear of after the commit.
+    /// What has to be notified after the commit.
     notes: &'group Notes,
     commits: &'group Commits,
     watched: &'group Watched,
 }
 
-/// What tells whether writes can be trusted.
+/// The state by which writes are known to be safe.
 #[derive(Clone)]
 pub struct Watched {
-    /// Whether the files are where they were.
+    /// Whether the files are in place.
     pub place: DatabaseLocation,
-    /// Whether the disk has refused something since it was last looked at.
+    /// Whether the disk has refused a write since the last health check.
     pub looks: Looks,
 }
 
 impl Writer {
-    /// Starts the thread, which tells these of its commits and writes only while the files are in their place; `queue`
-    /// operations may wait for it.
+    /// Starts the thread. It notifies `told` of its commits and writes only while the files are in place; up to `queue`
+    /// operations wait for it.
     pub fn start(
         connection: Connection,
         told: (Checkpoints, Listeners, Watched),
@@ -103,7 +103,7 @@ impl Writer {
             let outcome = group.map(|group| group.transaction(now)?.attempt(operation));
             Box::new(move |committed| {
                 let failed = || Err(Error::Unavailable(NOT_COMMITTED.to_owned()));
-                // The caller may have gone away; what it asked for was done or undone all the same.
+                // The caller may be gone; the operation was committed or undone all the same.
                 drop(sender.send(outcome.filter(|_| committed).unwrap_or_else(failed)));
             })
         });
@@ -128,7 +128,7 @@ impl Drop for Writer {
     }
 }
 
-/// What callers are told once the writer has gone.
+/// The error once the writer has ended.
 pub fn stopped() -> Error {
     Error::Unavailable("the server is stopping".to_owned())
 }
@@ -152,13 +152,13 @@ fn run(
     checkpoints.fold_into_file(connection, &watched.place);
 }
 
-/// The next operation; none when the handle was dropped. While there is none the files are looked at.
+/// The next operation; `None` when the handle was dropped. While waiting it checks the files.
 fn next(queue: &Receiver<QueuedOperation>, place: &DatabaseLocation) -> Option<QueuedOperation> {
     loop {
         match queue.recv_timeout(LOOK_PAUSE) {
             Ok(operation) => return Some(operation),
             Err(RecvTimeoutError::Disconnected) => return None,
-            // What it finds it has told.
+            // The check itself reports what it finds.
             Err(RecvTimeoutError::Timeout) => drop(place.check()),
         }
     }
@@ -170,7 +170,7 @@ impl CommitGroup<'_> {
         Ok(Transaction::new(self.connection, self.stamps, self.notes, now))
     }
 
-    /// Runs the first operation and all that wait behind it, commits, and answers.
+    /// Runs the first operation and all that wait behind it, commits, and replies.
     fn commit_with(&self, first: QueuedOperation, queue: &Receiver<QueuedOperation>) {
         let stamp_before = self.stamps.last();
         let begun = self.begin();
@@ -178,7 +178,7 @@ impl CommitGroup<'_> {
         for operation in std::iter::once(first).chain(queue.try_iter().take(GROUP_MAX - 1)) {
             self.commits.taken();
             answers.push(operation(begun.is_ok().then_some(self)));
-            // SQLite undoes the whole transaction for some errors (full disk, I/O): the group ends here.
+            // SQLite rolls back the whole transaction for some errors (full disk, I/O): the group ends here.
             if self.connection.is_autocommit() {
                 break;
             }
@@ -212,14 +212,14 @@ impl CommitGroup<'_> {
             self.stamps.write(self.connection)?;
         }
         self.connection.execute_batch("COMMIT")?;
-        // What was committed into files that are somewhere else is no promise.
+        // A commit into files that were moved is not durable.
         self.watched.place.check().map_err(SubmitError::Place)
     }
 
-    /// Leaves a failed group behind, or the process when its file cannot be trusted any more.
+    /// Rolls back a failed group, or ends the process when it can no longer trust the file.
     fn give_up(&self, refused: &SubmitError) {
         match refused {
-            SubmitError::Place(error) => log::warn!("storage: a group was not taken: {error}"),
+            SubmitError::Place(error) => log::warn!("storage: a group was refused: {error}"),
             SubmitError::Storage(error) => {
                 log::error!("storage: a group was not committed: {error}");
                 failure::exit_if_fatal(error);
@@ -228,7 +228,7 @@ impl CommitGroup<'_> {
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
-            log::error!("storage: a failed group could not be undone: {error}");
+            log::error!("storage: a failed group could not be rolled back: {error}");
         }
     }
 }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_that_fails_or_panics_is_undone_and_costs_no_other() {
+    fn an_operation_that_fails_or_panics_is_undone_without_affecting_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kaiwa.db");
         let writer = start(&path, 16);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_acknowledged_or_written_once_the_file_is_somewhere_else() {
+    fn nothing_is_acknowledged_or_written_once_the_file_was_moved() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("kaiwa.db"), folder.path().join("moved.db"));
         let writer = start(&path, 16);

@@ -1,7 +1,7 @@
-//! Proving that something was erased: the bytes of all files are searched for what it said.
+//! The proof of an erasure: the bytes of all files are searched for the erased words.
 //!
-//! A word may also be somebody else's. So a copy of the database is made, which has what its rows say and nothing else: a word
-//! that is in the copy is said elsewhere; one that is only in a file is a trace.
+//! Others may use the same words. So a copy of the database is made, which contains its rows and nothing else: a word in the copy
+//! is used elsewhere; a word that is only in a file is a trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -19,50 +19,50 @@ use crate::store::erasure::Words;
 use crate::store::files::hashing::Cancel;
 use crate::store::files::media_store::remove_if_any;
 
-/// Shorter words are in every file by chance.
+/// Shorter words occur in any file by chance.
 const WORD_BYTES_MIN: usize = 6;
 
-/// A longer text is looked for in pieces of so many bytes: a page of the database may end within it.
+/// Longer texts are searched for in pieces of this many bytes, since a page of the database may end within a text.
 const PIECE_BYTES: usize = 48;
 
-/// Pieces of one text that are looked for.
+/// Pieces of one text that are searched for.
 const PIECES_MAX: usize = 64;
 
-/// Bytes that are searched at once.
+/// Bytes of a file that are searched at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Bytes of ids, names and texts that are looked for at once; each search reads all files.
+/// Bytes of ids, names and texts that one search looks for; each search reads all files.
 const WORDS_BYTES: usize = 1 << 20;
 
-/// What the name of the copy ends with.
+/// Extension of the copy.
 const COPY: &str = ".erasing";
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// Forms of ids, names and texts that were looked for.
+    /// Forms of ids, names and texts that were searched for.
     pub searched: usize,
-    /// Names and texts that are too short to be looked for.
+    /// Names and texts that are too short to be searched for.
     pub too_short: usize,
-    /// Names and texts that others have said or are called as well.
+    /// Names and texts that others use too.
     pub elsewhere: usize,
-    /// The files in which something is left, and how many forms.
+    /// The files with traces, and how many forms each contains.
     pub left: BTreeMap<PathBuf, usize>,
 }
 
-/// The forms that are looked for.
+/// The forms that are searched for.
 struct Forms {
     automaton: AhoCorasick,
-    /// The longest of them, in bytes.
+    /// The length of the longest form, in bytes.
     longest: usize,
-    /// From here on they may be somebody else's.
+    /// The index of the first form that others may share.
     first_shared: usize,
     count: usize,
     too_short: usize,
 }
 
-/// Searches every file of the data directory. Another process may have the database open, with a log in which nothing is left;
-/// this one must not: closing a file of the database takes the locks of all its connections away.
+/// Searches every file of the data directory. Another process may have the database open, with an emptied log; this one must
+/// not: closing a file of the database would drop the locks of all connections of this process.
 pub fn search(data_directory: &Path, database: &Path, words: Words) -> Result<Proof> {
     let mut proof = Proof::default();
     for part in words.into_parts(WORDS_BYTES) {
@@ -84,11 +84,11 @@ fn search_for(data_directory: &Path, database: &Path, words: &Words) -> Result<P
     progress::begin("searching all files", Unit::Bytes, Some(bytes));
     let found = files.into_iter().map(|path| forms.find_in(&path).map(|found| (path, found)));
     let found = found.collect::<Result<Vec<_>>>()?;
-    // It comes last: what somebody says during the search is in the copy too.
+    // It comes last, so that the copy contains what was written during the search.
     let mut said = said_in(database, &forms)?;
     let mut left = BTreeMap::new();
     for (path, found) in found {
-        // A file that somebody sent may say anything, but not whose it was.
+        // A file from a user may contain any text, but not our ids.
         let is_sent = path.parent().is_some_and(|folder| folder.ends_with("media"));
         if is_sent {
             said.extend(found.iter().filter(|form| **form >= forms.first_shared));
@@ -102,14 +102,14 @@ fn search_for(data_directory: &Path, database: &Path, words: &Words) -> Result<P
     Ok(Proof { searched: forms.count, too_short: forms.too_short, elsewhere, left })
 }
 
-/// What the rows of the database still say.
+/// The forms that the rows of the database still contain.
 fn said_in(database: &Path, forms: &Forms) -> Result<BTreeSet<usize>> {
     let copied = files::with_suffix(database, COPY);
     let found = copy::open(database, &Cancel::default())
         .and_then(|connection| copy::into_new_file(&connection, &copied))
         .and_then(|()| forms.find_in(&copied));
     let removed = remove_if_any(&copied);
-    // Why nothing was found out says more than what is left of it.
+    // The error of the search is more important than one of the removal.
     let found = found?;
     removed.map_err(Error::internal)?;
     Ok(found)
@@ -121,7 +121,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let entries = match folder.read_dir() {
-            // Root's alone, in the root of a volume; nothing of ours was ever put there.
+            // Only root can read it, in the root of a volume; it never contains files of ours.
             Err(error)
                 if error.kind() == ErrorKind::PermissionDenied && files::is_lost_and_found(&folder) =>
             {
@@ -162,7 +162,7 @@ impl Forms {
         Ok(Self { automaton, longest, first_shared, count: all.len(), too_short })
     }
 
-    /// Which forms are in a file; none in one that has gone meanwhile.
+    /// The forms in a file; none if it was removed in the meantime.
     fn find_in(&self, path: &Path) -> Result<BTreeSet<usize>> {
         let mut file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -179,13 +179,13 @@ impl Forms {
             found.extend(
                 self.automaton.find_overlapping_iter(&window).map(|found| found.pattern().as_usize()),
             );
-            // What a form may begin with is looked at again, together with what follows.
+            // The end is searched again with the next chunk, since a form may begin there.
             window.drain(..window.len().saturating_sub(self.longest - 1));
         }
     }
 }
 
-/// A text as it is, and as JSON writes it: with the least escapes, and in ASCII with digits of either case.
+/// A text as it is and as JSON: with minimal escapes, and in ASCII with hexadecimal digits of either case.
 fn forms_of(text: &str) -> Vec<Vec<u8>> {
     let quoted = serde_json::Value::from(text).to_string();
     let escaped = quoted[1..quoted.len() - 1].to_owned();
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_looked_for_as_it_is_and_as_json_writes_it() {
+    fn a_text_is_searched_for_as_it_is_and_as_json() {
         let forms = forms_of("say \"é😀\"");
 
         for form in [
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_cannot_be_read_is_the_reason_and_nothing_is_left_behind() {
+    fn an_unreadable_database_is_the_error_and_nothing_is_left_behind() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("kaiwa.db");
         let forms = Forms::new(&Words::default()).unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_across_two_chunks_is_found() {
+    fn a_form_across_two_chunks_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let forms = Forms::new(&Words { shared: vec!["a secret".to_owned()], ..Words::default() }).unwrap();

@@ -1,14 +1,12 @@
-//! Erasing every trace of a chat or of a person, in parts, and the words with which its traces can be looked for.
+//! Erasing every trace of a chat or of a person, in parts, and collecting the words by which traces can be searched for.
 //!
-//! What has no index is found by a reader, and the writer is given keys: nobody waits long for it.
+//! Readers find what has no index and pass keys to the writer, so that no transaction takes long.
 
 pub mod audit;
 pub(in crate::store) mod forget;
 pub mod retention;
 pub mod subject;
 
-use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
-use rusqlite::{OptionalExtension, Params};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -16,9 +14,10 @@ use crate::model::chats::chat::LineId;
 use crate::model::id::{ConversationId, MediaId};
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::{conversations, messages, participants, quotes};
-use crate::store::engine::damage::Text;
+use crate::store::engine::damage::{Id, Text};
+use crate::store::engine::query::{self, Params};
 use crate::store::engine::transaction::Transaction;
-use crate::store::engine::values::most;
+use crate::store::engine::values::Limit;
 use crate::store::erasure::subject::{
     Chat, ErasureSubject, Reference, Spot, by_id, events_of_chat, events_of_user, with_user,
 };
@@ -33,24 +32,24 @@ pub struct Erased {
     pub conversations: u64,
     /// Messages.
     pub messages: u64,
-    /// Events of the journal that have lost what they said.
+    /// Events of the journal whose content was removed.
     pub events: u64,
-    /// Groups that the person was in, and messages of others that mentioned them.
+    /// Groups in which the person was, and messages of others that mentioned them.
     pub references: u64,
-    /// Files that are now to be removed from the folder.
+    /// Files to remove from the media store.
     pub files: Vec<MediaId>,
-    /// With what its traces are looked for.
+    /// The words by which traces are searched for.
     pub words: Words,
 }
 
-/// Ids and texts that were in the rows.
+/// Ids and texts of the erased rows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Words {
-    /// Ids in their stored form, which nothing else has: they must be nowhere.
+    /// Ids in their stored form. They are unique, so they must be nowhere.
     pub ids: Vec<[u8; 16]>,
     /// LINE's ids, which must be nowhere either.
     pub own: Vec<String>,
-    /// Names and texts, which may also be somebody else's.
+    /// Names and texts, which others may share.
     pub shared: Vec<String>,
 }
 
@@ -62,7 +61,7 @@ impl Words {
         self.shared.extend(others.shared);
     }
 
-    /// The same, each once, in parts of about so many bytes: one at least.
+    /// The words without duplicates, in parts of about `bytes_max` bytes; at least one part.
     pub(super) fn into_parts(mut self, bytes_max: usize) -> Vec<Self> {
         self.ids.sort_unstable();
         self.ids.dedup();
@@ -91,36 +90,26 @@ impl Words {
         self.ids.len() * size_of::<[u8; 16]>() + texts.sum::<usize>()
     }
 
-    /// A text that may also be somebody else's. Where it is damaged, other bytes stand in the files: its parts are looked
-    /// for.
+    /// Adds a text that others may share. The files have other bytes where it is damaged, so its readable parts are added.
     fn share(&mut self, Text(text): Text) {
         self.shared.extend(text.split(char::REPLACEMENT_CHARACTER).map(str::to_owned));
     }
 }
 
-/// An id as it stands in a row that goes; none where it is damaged.
-struct Id(Option<[u8; 16]>);
-
-impl FromSql for Id {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Ok(Self(value.as_bytes().ok().and_then(|bytes| bytes.try_into().ok())))
-    }
-}
-
-/// Empties these events of the journal.
+/// Removes the content of these events of the journal.
 pub fn empty_events(tx: &Transaction<'_>, events: &[i64]) -> Result<Erased> {
     const SQL: &str =
         "UPDATE webhook_events SET body = NULL, line_message_id = NULL, error = '' WHERE key = ?1";
     let mut erased = Erased::default();
     for event in events {
-        erased.events += count(tx.prepare_cached(SQL)?.execute([event])?);
+        erased.events += count(query::execute(tx, SQL, [event])?);
     }
     tx.note_erasure();
     Ok(erased)
 }
 
-/// Erases up to `limit` things of the chats of the subject, and says whether nothing of them is left. Events of the journal
-/// up to `journal` are empty already.
+/// Erases up to `limit` messages or events of the subject's chats, and returns whether nothing of them is left. Events of the
+/// journal up to `journal` are empty already.
 pub fn chats(
     tx: &Transaction<'_>,
     subject: &ErasureSubject,
@@ -143,13 +132,13 @@ pub fn chats(
     Ok((erased, true))
 }
 
-/// Erases what a person said in groups, and what others said of them.
+/// Erases a person's messages in groups, and mentions of them by others.
 pub fn references(tx: &Transaction<'_>, user: &LineId, references: &[Reference]) -> Result<Erased> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM messages WHERE conversation = ?1 AND tm_create = ?2)";
     let mut erased = Erased::default();
     for Reference { account, spot, is_own } in references {
-        // It may have gone meanwhile.
-        let is_there: bool = tx.prepare_cached(SQL)?.query_row(*spot, |row| row.get(0))?;
+        // It may have been erased in the meantime.
+        let is_there: bool = query::value(tx, SQL, *spot)?;
         match is_there {
             true if *is_own => message(tx, *account, *spot, &mut erased)?,
             true => mention(tx, user, (*account, *spot), &mut erased)?,
@@ -160,7 +149,7 @@ pub fn references(tx: &Transaction<'_>, user: &LineId, references: &[Reference])
     Ok(erased)
 }
 
-/// Erases that a person was in these groups.
+/// Erases a person's membership in these groups.
 pub fn memberships(tx: &Transaction<'_>, user: &LineId, groups: &[i64]) -> Result<Erased> {
     let mut erased = Erased::default();
     for group in groups {
@@ -170,7 +159,7 @@ pub fn memberships(tx: &Transaction<'_>, user: &LineId, groups: &[i64]) -> Resul
     Ok(erased)
 }
 
-/// Ends it for a person: empties the events of the journal that came meanwhile.
+/// Ends the erasure of a person: removes the content of events that arrived in the meantime.
 pub fn end(tx: &Transaction<'_>, user: &LineId, journal: i64) -> Result<Erased> {
     let late = events_of_user(tx, user, (journal, usize::MAX))?;
     let mut erased = empty_events(tx, &late)?;
@@ -179,21 +168,19 @@ pub fn end(tx: &Transaction<'_>, user: &LineId, journal: i64) -> Result<Erased> 
     Ok(erased)
 }
 
-/// Erases the oldest messages of a chat, and says whether there may be more.
+/// Erases the oldest messages of a chat, and returns whether there may be more.
 fn messages_of(tx: &Transaction<'_>, chat: &Chat, limit: usize, erased: &mut Erased) -> Result<bool> {
     const SQL: &str = "SELECT tm_create FROM messages WHERE conversation = ?1 ORDER BY tm_create LIMIT ?2";
     idempotency_keys(tx, chat.key, limit)?;
-    let mut statement = tx.prepare_cached(SQL)?;
-    let stamps = statement.query_map((chat.key, most(limit)), |row| row.get(0))?;
-    let stamps: Vec<Timestamp> = stamps.collect::<rusqlite::Result<_>>()?;
+    let stamps: Vec<Timestamp> = query::values(tx, SQL, (chat.key, Limit(limit)))?;
     for stamp in &stamps {
         message(tx, chat.account, (chat.key, *stamp), erased)?;
     }
     Ok(stamps.len() == limit)
 }
 
-/// Removes the oldest of what was told of a conversation itself, and says whether there may be more. The newest stays for as
-/// long as the conversation does.
+/// Removes the oldest events of a conversation itself, and returns whether there may be more. The newest one stays as long as
+/// the conversation.
 fn older_events(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result<bool> {
     const SQL: &str = "
         DELETE FROM events
@@ -204,29 +191,27 @@ fn older_events(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result
                 SELECT max(sequence) FROM events WHERE conversation = ?1 AND message_stamp IS NULL)
             ORDER BY sequence
             LIMIT ?2)";
-    Ok(tx.prepare_cached(SQL)?.execute((conversation, most(limit)))? == limit)
+    Ok(query::execute(tx, SQL, (conversation, Limit(limit)))? == limit)
 }
 
-/// Erases what is left of a chat that has no messages any more.
+/// Erases a chat that has no messages any more.
 fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
     const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
-    // What is left are pictures of those who take part.
+    // Only the pictures of participants are left.
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE conversation = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL: &str = "DELETE FROM conversations WHERE key = ?1 RETURNING id, name, detail";
-    let mut statement = tx.prepare_cached(SQL_NAMES)?;
-    for name in statement.query_map([chat.key], |row| row.get(0))? {
-        erased.words.share(name?);
+    for name in query::values(tx, SQL_NAMES, [chat.key])? {
+        erased.words.share(name);
     }
     rows_of(tx, chat.key)?;
     files(tx, SQL_FILES, [chat.key], erased)?;
-    let (id, name, detail): (Id, Text, Text) =
-        tx.prepare_cached(SQL)?.query_row([chat.key], |row| row.try_into())?;
+    let (id, name, detail): (Id, Text, Text) = query::row(tx, SQL, [chat.key], |row| row.try_into())?;
     erased.words.ids.extend(id.0);
     if let Some(id) = id.0 {
         events::forget_lost(tx, &ConversationId::from_bytes(id).to_string())?;
     }
-    // A user may be somewhere else too; a group or room is nowhere else.
+    // A user may be in other chats too; a group or room cannot.
     let line_ids = if chat.kind == "user" { &mut erased.words.shared } else { &mut erased.words.own };
     line_ids.push(chat.line_id.clone());
     erased.words.share(name);
@@ -235,7 +220,7 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     Ok(())
 }
 
-/// Deletes what refers to a conversation, also what a flaw has parted from its message.
+/// Deletes the rows that refer to a conversation, also those that damage has separated from their message.
 fn rows_of(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL_DELETE: [&str; 8] = [
         "DELETE FROM deliveries WHERE conversation = ?1",
@@ -249,12 +234,12 @@ fn rows_of(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     ];
     events::forget_all(tx, conversation)?;
     for sql in SQL_DELETE {
-        tx.prepare_cached(sql)?.execute([conversation])?;
+        query::execute(tx, sql, [conversation])?;
     }
     Ok(())
 }
 
-/// Forgets the keys of the requests that created what is about to go: the oldest messages, and files.
+/// Removes the idempotency keys of the requests that created the oldest messages and the files of a conversation.
 fn idempotency_keys(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result<()> {
     const SQL: &str = "
         DELETE FROM idempotency_keys
@@ -265,11 +250,11 @@ fn idempotency_keys(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Re
                 FROM message_uploads u JOIN medias ON key = u.media
                 WHERE u.conversation = ?1 AND NOT EXISTS (
                     SELECT 1 FROM message_uploads o WHERE o.media = u.media AND o.conversation <> ?1))";
-    tx.prepare_cached(SQL)?.execute((conversation, most(limit)))?;
+    query::execute(tx, SQL, (conversation, Limit(limit)))?;
     Ok(())
 }
 
-/// That a person takes part or took part in a group or room.
+/// Erases that a person is or was in a group or room.
 fn membership(tx: &Transaction<'_>, user: &LineId, group: i64, erased: &mut Erased) -> Result<()> {
     const SQL_LOOKUP: &str = "DELETE FROM lookups WHERE conversation = ?1 AND target = ?2";
     const SQL: &str = "
@@ -277,8 +262,8 @@ fn membership(tx: &Transaction<'_>, user: &LineId, group: i64, erased: &mut Eras
         RETURNING target_name, picture, present";
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE key = ?1 RETURNING id, filename, source_url, source_preview_url";
-    tx.prepare_cached(SQL_LOOKUP)?.execute((group, user))?;
-    let gone = tx.prepare_cached(SQL)?.query_row((group, user), |row| row.try_into()).optional()?;
+    query::execute(tx, SQL_LOOKUP, (group, user))?;
+    let gone = query::optional_row(tx, SQL, (group, user), |row| row.try_into())?;
     let Some(gone) = gone else { return Ok(()) };
     let (name, picture, present): (Text, Option<i64>, i64) = gone;
     erased.references += 1;
@@ -289,7 +274,7 @@ fn membership(tx: &Transaction<'_>, user: &LineId, group: i64, erased: &mut Eras
     events::overwrite(tx, group, None)
 }
 
-/// Where another has mentioned a person: that somebody is mentioned stays, as the text does.
+/// Erases whom another person's message mentions. The text stays, and that it mentions somebody.
 fn mention(
     tx: &Transaction<'_>,
     user: &LineId,
@@ -299,11 +284,12 @@ fn mention(
     const SQL: &str = "
         UPDATE messages SET mentions = replace(mentions, json_quote(?1), 'null')
         WHERE conversation = ?2 AND tm_create = ?3";
-    erased.references += count(tx.prepare_cached(SQL)?.execute((user, conversation, stamp))?);
+    erased.references += count(query::execute(tx, SQL, (user, conversation, stamp))?);
     undeliverable::give_up(tx, (conversation, stamp))?;
     of_another(tx, account, (conversation, stamp), erased)
 }
 
+/// Erases a message.
 fn message(
     tx: &Transaction<'_>,
     account: i64,
@@ -322,7 +308,7 @@ fn message(
         WHERE account = ?1 AND line_message_id = ?2";
     let words = &mut erased.words;
     let (id, text, line_id, failure): (Id, Text, Option<Text>, Option<Text>) =
-        tx.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.try_into())?;
+        query::row(tx, SQL, (conversation, stamp), |row| row.try_into())?;
     words.ids.extend(id.0);
     [Some(text), failure].into_iter().flatten().for_each(|text| words.share(text));
     files(tx, SQL_MEDIAS, (conversation, stamp), erased)?;
@@ -336,15 +322,15 @@ fn message(
         of_another(tx, account, (conversation, quoting), erased)?;
     }
     if let Some(Text(line_id)) = line_id {
-        erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, &line_id))?);
+        erased.events += count(query::execute(tx, SQL_JOURNAL, (account, &line_id))?);
         erased.words.own.push(line_id);
     }
     erased.messages += 1;
     Ok(())
 }
 
-/// A message of somebody else, which has referred to what is erased: customers are told, no event tells it any more, and
-/// LINE's own words for it go.
+/// Updates another person's message that referred to something erased: notifies the customer, overwrites earlier events, and
+/// removes LINE's text of it from the journal.
 fn of_another(
     tx: &Transaction<'_>,
     account: i64,
@@ -357,16 +343,16 @@ fn of_another(
             SELECT line_id FROM messages WHERE conversation = ?2 AND tm_create = ?3)";
     messages::touch(tx, (conversation, stamp))?;
     events::overwrite(tx, conversation, Some(stamp))?;
-    erased.events += count(tx.prepare_cached(SQL_JOURNAL)?.execute((account, conversation, stamp))?);
+    erased.events += count(query::execute(tx, SQL_JOURNAL, (account, conversation, stamp))?);
     Ok(())
 }
 
-/// Deletes the rows of files. What is on disk is to be removed too.
-fn files(tx: &Transaction<'_>, sql: &str, values: impl Params, erased: &mut Erased) -> Result<()> {
-    let mut statement = tx.prepare_cached(sql)?;
-    for file in statement.query_map(values, |row| row.try_into())? {
-        let (id, filename, url, preview_url): (Id, Text, Option<Text>, Option<Text>) = file?;
-        // Of a row that does not name its file, the worker for media finds the file.
+/// Deletes the rows of files, and notes the files to remove from disk.
+fn files(tx: &Transaction<'_>, sql: &'static str, values: impl Params, erased: &mut Erased) -> Result<()> {
+    let files: Vec<(Id, Text, Option<Text>, Option<Text>)> =
+        query::rows(tx, sql, values, |row| row.try_into())?;
+    for (id, filename, url, preview_url) in files {
+        // If the id is damaged, the media worker finds the file as an orphan.
         erased.files.extend(id.0.map(MediaId::from_bytes));
         erased.words.ids.extend(id.0);
         for text in [Some(filename), url, preview_url].into_iter().flatten() {

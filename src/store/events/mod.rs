@@ -1,28 +1,28 @@
-//! What customers are told: each change of what the API shows, frozen in the transaction of its cause.
+//! Events: each change of what the API shows, stored as it was shown, in the transaction of its cause.
 
-use rusqlite::types::FromSqlError;
-use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::{EventKind, EventRow};
-use crate::store::engine::damage::{first_readable, is_json, report, shown};
+use crate::store::engine::damage::{damaged, first_readable, is_json, report, shown};
+use crate::store::engine::query::{self, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
-use crate::store::engine::values::most;
+use crate::store::engine::values::Limit;
 use crate::store::keys;
 
-/// Rows that are looked at in one read.
-const ROWS_MAX: i64 = 256;
+/// Rows that one read examines.
+const ROWS_MAX: usize = 256;
 
-/// A read ends with the event that brings its texts to so many bytes.
+/// A read ends with the event that brings its data to this many bytes.
 const BYTES_MAX: usize = 64 * 1024;
 
-/// Events that are pruned in one transaction.
+/// Events that one transaction prunes.
 pub const PRUNED_MAX: usize = 256;
 
-/// Numbers that a copy of the database leaves to its original: more than it will write while anybody remembers one.
+/// Sequence numbers that a copy of the database leaves to its original: more than the original will use while any client
+/// remembers one.
 const RESTORE_GAP: i64 = 1_000_000_000_000;
 
 /// What an event is about: the private keys of its customer and conversation, and the stamp of its message.
@@ -32,7 +32,7 @@ pub(super) struct EventSubject {
     pub(super) message: Option<Timestamp>,
 }
 
-/// Which of a customer's events somebody reads, and how far they have come.
+/// Which of a customer's events a client reads, and up to where it has read.
 #[derive(Debug, Clone)]
 pub struct EventCursor {
     pub(super) customer: i64,
@@ -41,28 +41,28 @@ pub struct EventCursor {
     after: i64,
 }
 
-/// Where a reading begins.
+/// Where a feed starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeedStart {
-    /// With what happens from now on.
+    /// With the next new event.
     Now,
-    /// With the event that follows this one.
+    /// With the event after this one.
     After(i64),
 }
 
-/// How far a read has come.
+/// Where a read ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadProgress {
-    /// To the newest event.
+    /// At the newest event.
     End,
-    /// Not to the newest event, perhaps.
+    /// Possibly before the newest event.
     More,
-    /// Nowhere: events that follow are gone.
+    /// At the start: events that follow were pruned.
     Lost,
 }
 
-/// Writes down what something has become, and gives the event's sequence number and id. Whoever listens to the customer is
-/// told after the commit.
+/// Appends an event with what a resource now shows, and returns its sequence number and id. Listeners of the customer are
+/// notified after the commit.
 pub(super) fn append(
     tx: &Transaction<'_>,
     subject: &EventSubject,
@@ -76,13 +76,13 @@ pub(super) fn append(
     let data = serde_json::to_string(shown).map_err(Error::internal)?;
     let id = EventId::new(tx.now());
     let values = (id, customer, conversation, message, kind, tx.now(), data);
-    tx.prepare_cached(SQL)?.execute(values)?;
+    query::execute(tx, SQL, values)?;
     tx.note_event(*customer);
     Ok((tx.last_insert_rowid(), id))
 }
 
-/// Lets all events of a message, or of the conversation itself, show what the newest one shows: nothing older is left of
-/// what was withdrawn.
+/// Replaces the data of all events of a message, or of the conversation itself, by that of the newest one, so that nothing
+/// remains of unsent content.
 pub(super) fn overwrite(tx: &Transaction<'_>, conversation: i64, message: Option<Timestamp>) -> Result<()> {
     const SQL: &str = "
         UPDATE events SET data = newest.data,
@@ -95,27 +95,27 @@ pub(super) fn overwrite(tx: &Transaction<'_>, conversation: i64, message: Option
             LIMIT 1
         ) newest
         WHERE conversation = ?1 AND message_stamp IS ?2";
-    tx.prepare_cached(SQL)?.execute((conversation, message))?;
+    query::execute(tx, SQL, (conversation, message))?;
     Ok(())
 }
 
-/// Removes all events of a message, or of the conversation itself, which is about to go.
+/// Removes all events of a message, or of the conversation itself, before it is erased.
 pub(super) fn forget(tx: &Transaction<'_>, conversation: i64, message: Option<Timestamp>) -> Result<()> {
     const SQL: &str = "DELETE FROM events WHERE conversation = ?1 AND message_stamp IS ?2";
-    tx.prepare_cached(SQL)?.execute((conversation, message))?;
+    query::execute(tx, SQL, (conversation, message))?;
     Ok(())
 }
 
-/// Removes all events of a conversation that is about to go, also those that only their delivery tells from others.
+/// Removes all events of a conversation before it is erased, also damaged ones that only their delivery assigns to it.
 pub(super) fn forget_all(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "
         DELETE FROM events
         WHERE conversation = ?1 OR sequence IN (SELECT event FROM webhook_deliveries WHERE conversation = ?1)";
-    tx.prepare_cached(SQL)?.execute([conversation])?;
+    query::execute(tx, SQL, [conversation])?;
     Ok(())
 }
 
-/// Removes events that tell of this and belong to nothing any more: what they refer to is not there.
+/// Removes events that contain this text and refer to a message or conversation that does not exist.
 pub(super) fn forget_lost(tx: &Transaction<'_>, word: &str) -> Result<()> {
     const SQL: &str = "
         DELETE FROM events
@@ -123,12 +123,12 @@ pub(super) fn forget_lost(tx: &Transaction<'_>, word: &str) -> Result<()> {
             NOT EXISTS (SELECT 1 FROM conversations v WHERE v.key = events.conversation)
             OR message_stamp IS NOT NULL AND NOT EXISTS (
                 SELECT 1 FROM messages m WHERE m.conversation = events.conversation AND m.tm_create = message_stamp))";
-    tx.prepare_cached(SQL)?.execute([word])?;
+    query::execute(tx, SQL, [word])?;
     Ok(())
 }
 
-/// Goes on in a copy of the database with numbers that nobody has seen: the database that it was copied from goes on with
-/// the next ones. Nobody takes up in the copy where they ended elsewhere.
+/// Continues a copy of the database with unused sequence numbers, since the original continues with the next ones. No client
+/// can resume in the copy from an event of the original.
 pub(super) fn skip_sequences(tx: &Transaction<'_>) -> Result<()> {
     const SQL_BEGIN: &str = "
         INSERT INTO sqlite_sequence (name, seq)
@@ -137,16 +137,16 @@ pub(super) fn skip_sequences(tx: &Transaction<'_>) -> Result<()> {
     const SQL: &str = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'events'";
     const SQL_PRUNED: &str =
         "UPDATE customers SET events_pruned = (SELECT seq FROM sqlite_sequence WHERE name = 'events')";
-    tx.execute(SQL_BEGIN, [])?;
-    tx.execute(SQL, [RESTORE_GAP])?;
-    tx.execute(SQL_PRUNED, [])?;
+    query::execute(tx, SQL_BEGIN, [])?;
+    query::execute(tx, SQL, [RESTORE_GAP])?;
+    query::execute(tx, SQL_PRUNED, [])?;
     Ok(())
 }
 
-/// Begins to read a customer's events: of one conversation or of all, and of these kinds. A short, indexed read.
+/// A cursor on a customer's events: of one conversation or of all, and of these kinds. A short, indexed read.
 ///
-/// `None` when events that follow the beginning are gone, or when it never was an event of this database. `NotFound` for a
-/// customer who is not known and for a conversation of somebody else.
+/// `None` when events after the start were pruned, or when the start is no event of this database. `NotFound` for an unknown
+/// customer and for a conversation of another one.
 pub fn open(
     connection: &Connection,
     (customer, conversation): (CustomerId, Option<ConversationId>),
@@ -158,9 +158,8 @@ pub fn open(
         FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS given)";
     let conversation = conversation.map(|id| keys::conversation(connection, customer, id)).transpose()?;
     let customer = keys::customer(connection, customer)?;
-    // The newest event may have been erased with what it was about.
-    let (newest, given): (i64, i64) =
-        connection.prepare_cached(SQL)?.query_row([customer], |row| row.try_into())?;
+    // The newest event may have been erased with its subject.
+    let (newest, given): (i64, i64) = query::row(connection, SQL, [customer], |row| row.try_into())?;
     let pruned = pruned(connection, customer)?;
     let after = match start {
         FeedStart::Now => newest.max(pruned),
@@ -170,7 +169,7 @@ pub fn open(
     Ok(is_there.then_some(EventCursor { customer, conversation, kinds, after }))
 }
 
-/// Shows the next events to `visit`, in order and at most so many that they fit into memory. A short, indexed read.
+/// Passes the next events to `visit`, in order, up to `ROWS_MAX` rows or `BYTES_MAX` bytes. A short, indexed read.
 pub fn next(
     connection: &Connection,
     reading: &mut EventCursor,
@@ -186,7 +185,7 @@ pub fn next(
         return Ok(ReadProgress::Lost);
     }
     let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows = statement.query((reading.customer, reading.after, ROWS_MAX))?;
+    let mut rows = statement.query((reading.customer, reading.after, Limit(ROWS_MAX)))?;
     let (mut seen, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
         reading.after = row.get("sequence")?;
@@ -205,39 +204,38 @@ pub fn next(
     Ok(if seen == ROWS_MAX { ReadProgress::More } else { ReadProgress::End })
 }
 
-/// An event, and the conversation that it is about. What is no JSON any more cannot be told.
-pub(super) fn show<T>(row: &Row<'_>, view: impl FnOnce(&EventRow<'_>, i64) -> T) -> rusqlite::Result<T> {
+/// Passes an event and the key of its conversation to `view`. An event that is not JSON is damaged.
+pub(super) fn show<T>(row: &Row<'_>, view: impl FnOnce(&EventRow<'_>, i64) -> T) -> Read<T> {
     let data = shown(row, row.as_ref().column_index("data")?, "data")?;
     if !is_json(&data) {
-        return Err(FromSqlError::InvalidType.into());
+        return Err(damaged());
     }
     let (id, kind, created_at) = (row.get("id")?, row.get("kind")?, row.get("created_at")?);
     let event = EventRow { sequence: row.get("sequence")?, id, kind, created_at, data: &data };
     Ok(view(&event, row.get("conversation")?))
 }
 
-/// Up to where a customer's events may be gone. A number beyond those that were given is damage, and says nothing.
+/// Up to which sequence number a customer's events may be pruned. A number beyond the last one is damage and is ignored.
 fn pruned(connection: &Connection, customer: i64) -> Result<i64> {
     const SQL: &str = "
         SELECT events_pruned, events_pruned <= coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)
         FROM customers
         WHERE key = ?1";
-    let (pruned, is_given): (i64, bool) =
-        connection.prepare_cached(SQL)?.query_row([customer], |row| row.try_into())?;
+    let (pruned, is_given): (i64, bool) = query::row(connection, SQL, [customer], |row| row.try_into())?;
     if is_given {
         return Ok(pruned);
     }
-    report("events_pruned", "it counts as if no event were gone");
+    report("events_pruned", "no event counts as pruned");
     Ok(0)
 }
 
-/// When the oldest event happened; `None` when there is none. A short, indexed read.
+/// When the oldest event was created; `None` when there is none. A short, indexed read.
 pub fn oldest(connection: &Connection) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT created_at FROM events ORDER BY sequence LIMIT 1";
-    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0)).optional()?)
+    query::optional_value(connection, SQL, [])
 }
 
-/// Removes events that happened before this time, the oldest first and at most [`PRUNED_MAX`], and says how many.
+/// Removes the oldest events created before this time, at most [`PRUNED_MAX`], and returns how many.
 pub fn prune(tx: &Transaction<'_>, before: Timestamp) -> Result<usize> {
     const SQL_LAST: &str = "
         SELECT max(sequence)
@@ -248,15 +246,14 @@ pub fn prune(tx: &Transaction<'_>, before: Timestamp) -> Result<usize> {
         FROM (SELECT customer, max(sequence) AS newest FROM events WHERE sequence <= ?1 GROUP BY customer) gone
         WHERE key = gone.customer";
     const SQL: &str = "DELETE FROM events WHERE sequence <= ?1";
-    let last: Option<i64> =
-        tx.prepare_cached(SQL_LAST)?.query_row((before, most(PRUNED_MAX)), |row| row.get(0))?;
+    let last: Option<i64> = query::value(tx, SQL_LAST, (before, Limit(PRUNED_MAX)))?;
     let Some(last) = last else { return Ok(0) };
-    tx.prepare_cached(SQL_NOTE)?.execute([last])?;
-    Ok(tx.prepare_cached(SQL)?.execute([last])?)
+    query::execute(tx, SQL_NOTE, [last])?;
+    query::execute(tx, SQL, [last])
 }
 
 impl EventCursor {
-    /// The event up to which everything was read.
+    /// The last event that was read.
     pub fn after(&self) -> i64 {
         self.after
     }

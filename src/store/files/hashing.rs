@@ -1,4 +1,4 @@
-//! Reading files of any size: their length and SHA-256 are taken on the way, and whoever waits can ask for an end.
+//! Reading files of any size with their length and SHA-256, until it is cancelled.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use data_encoding::HEXLOWER;
 
 use crate::model::progress;
 
-/// Asks a backup that is being made to end. Copies are the same request.
+/// Cancels a backup in progress. Clones are the same request.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     requested: Arc<AtomicBool>,
 }
 
-/// Takes the hash and the length of what is read through it.
+/// Computes the hash and the length of what is read through it.
 pub struct Hashing<R> {
     inner: R,
     digest: Context,
@@ -24,19 +24,19 @@ pub struct Hashing<R> {
 }
 
 impl Cancel {
-    /// Asks.
+    /// Requests the cancellation.
     pub fn request(&self) {
         self.requested.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was asked.
+    /// Whether the cancellation was requested.
     pub fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
     }
 }
 
 impl<R: Read> Hashing<R> {
-    /// Reads from `inner` until that is cancelled.
+    /// Reads from `inner` until it is cancelled.
     pub fn new(inner: R, cancel: &Cancel) -> Self {
         Self { inner, digest: Context::new(&SHA256), size: 0, cancel: cancel.clone() }
     }
@@ -50,7 +50,7 @@ impl<R: Read> Hashing<R> {
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.cancel.is_requested() {
-            return Err(io::Error::other("the backup is not wanted any more"));
+            return Err(io::Error::other("the backup was cancelled"));
         }
         let count = self.inner.read(buffer)?;
         self.digest.update(&buffer[..count]);

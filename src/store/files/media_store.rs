@@ -1,6 +1,6 @@
-//! The folder of files: each is written under another name first, and has its own only once all of it is on disk.
+//! The media store: a folder of files, each of which gets its final name only when it is completely on disk.
 //!
-//! A file is named by its id and by nothing that anybody gave it. Everything here waits for the disk.
+//! Files are named by their ids only, never by a name from outside. All functions block on the disk.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,31 +16,31 @@ use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::failure;
 
-/// The folder within the data directory.
+/// The name of the folder in the data directory.
 pub const NAME: &str = "media";
 
-/// The ending of a preview.
+/// Extension of a preview.
 const PREVIEW: &str = ".preview";
 
-/// The ending of what is not complete.
+/// Extension of a partially written file.
 const PART: &str = ".part";
 
-/// The folder. Copies are handles to the same one.
+/// The media store. Clones are handles to the same folder.
 #[derive(Debug, Clone)]
 pub struct MediaStore {
     path: PathBuf,
 }
 
-/// Which of the files of a media.
+/// The files of one media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
     /// The file itself.
     Whole,
-    /// A small picture of it.
+    /// Its preview.
     Preview,
 }
 
-/// A file that is being written. What is dropped before it is kept leaves nothing behind.
+/// A partially written file. It is removed if it is dropped before [`PartialFile::finish`].
 pub struct PartialFile {
     file: File,
     folder: MediaStore,
@@ -51,14 +51,14 @@ pub struct PartialFile {
     is_finished: bool,
 }
 
-/// A file that is on disk, complete.
+/// A file that is completely on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompleteFile {
     /// The length in bytes.
     pub size: u64,
     /// The SHA-256 of the bytes.
     pub sha256: [u8; 32],
-    /// What the first bytes tell.
+    /// The content type, found in the first bytes.
     pub content_type: &'static str,
 }
 
@@ -73,7 +73,7 @@ impl Variant {
 }
 
 impl MediaStore {
-    /// The folder within a data directory; it is made if there is none.
+    /// The media store of a data directory. The folder is created if there is none.
     pub fn open(data_directory: &Path) -> Result<Self> {
         let path = data_directory.join(NAME);
         files::create_directory(&path).map_err(|error| {
@@ -82,17 +82,17 @@ impl MediaStore {
         Ok(Self { path })
     }
 
-    /// The same for whoever only reads: nothing is made.
+    /// The same for reading only: nothing is created.
     pub fn at(data_directory: &Path) -> Self {
         Self { path: data_directory.join(NAME) }
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn location(&self) -> &Path {
         &self.path
     }
 
-    /// Whether no file is here, be it that the folder is missing too.
+    /// Whether the folder is empty or missing.
     pub fn has_nothing(&self) -> Result<bool> {
         match self.entries() {
             Ok(entries) => Ok(entries.iter().all(|path| files::is_lost_and_found(path))),
@@ -101,8 +101,8 @@ impl MediaStore {
         }
     }
 
-    /// Says that files are missing. `Unusable` when the folder itself is: then it lies elsewhere, and what is written into a new
-    /// one would lie beside it.
+    /// Reports that files are missing. `Unusable` when the folder itself is missing: it may be elsewhere, and new files would not
+    /// be stored there.
     pub fn miss(&self) -> Result<()> {
         let path = self.path.display();
         if self.path.exists() {
@@ -115,7 +115,7 @@ impl MediaStore {
         )))
     }
 
-    /// Begins a file; what is left of an earlier attempt is overwritten.
+    /// Begins a file. The partial file of an earlier attempt is overwritten.
     pub fn begin(&self, id: MediaId, kind: Variant) -> io::Result<PartialFile> {
         let name = kind.file_name(id);
         let path = self.path.join(format!("{name}{PART}"));
@@ -124,7 +124,7 @@ impl MediaStore {
         Ok(PartialFile { file, folder: self.clone(), name, size: 0, head, digest, is_finished: false })
     }
 
-    /// Where a complete file is.
+    /// The path of a complete file.
     pub fn path(&self, id: MediaId, kind: Variant) -> PathBuf {
         self.path.join(kind.file_name(id))
     }
@@ -134,7 +134,7 @@ impl MediaStore {
         File::open(self.path(id, kind))
     }
 
-    /// Removes the file, its preview, and whatever is being written of the two.
+    /// Removes the file, its preview, and partial files of both.
     pub fn remove(&self, id: MediaId) -> io::Result<()> {
         for kind in [Variant::Whole, Variant::Preview] {
             let name = kind.file_name(id);
@@ -144,7 +144,7 @@ impl MediaStore {
         self.sync()
     }
 
-    /// Removes what was being written when the process ended. To be called before anything is written.
+    /// Removes partial files that a previous process left. To be called before anything is written.
     pub fn remove_partial_files(&self) -> Result<()> {
         for path in self.entries().map_err(Error::internal)? {
             if path.extension().is_some_and(|ending| ending == PART.trim_start_matches('.')) {
@@ -158,10 +158,10 @@ impl MediaStore {
     pub fn older_than(&self, time: Timestamp) -> io::Result<Vec<MediaId>> {
         let mut ids: Vec<MediaId> = Vec::new();
         for path in self.entries()? {
-            // What is no text is no name of ours.
+            // A name that is not UTF-8 is not one of ours.
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let id = name.split('.').next().and_then(|id| id.parse::<MediaId>().ok());
-            // Another thread may have removed it meanwhile.
+            // Another thread may have removed it in the meantime.
             let is_old = path.metadata().is_ok_and(|file| file.mtime() < time.as_seconds());
             ids.extend(id.filter(|_| is_old));
         }
@@ -174,17 +174,17 @@ impl MediaStore {
         self.path.read_dir()?.map(|entry| Ok(entry?.path())).collect()
     }
 
-    /// Makes names durable: a file's own sync does not cover the folder that lists it.
+    /// Syncs the folder, since syncing a file does not make its name durable.
     fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
     }
 }
 
 impl PartialFile {
-    /// Adds bytes. Fails when the file was removed meanwhile, because nobody wants it any more.
+    /// Appends bytes. Fails if the file was removed in the meantime, because it is no longer needed.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.file.metadata()?.nlink() == 0 {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was withdrawn"));
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed"));
         }
         self.file.write_all(bytes)?;
         let missing = HEAD_BYTES.saturating_sub(self.head.len()).min(bytes.len());
@@ -194,17 +194,17 @@ impl PartialFile {
         Ok(())
     }
 
-    /// Bytes so far.
+    /// Bytes written so far.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// What the bytes so far tell.
+    /// The content type, found in the bytes written so far.
     pub fn content_type(&self) -> &'static str {
         sniff(&self.head)
     }
 
-    /// Gives the file its name, once every byte is on disk.
+    /// Syncs the file and gives it its final name.
     pub fn finish(mut self) -> io::Result<CompleteFile> {
         self.file.sync_all()?;
         std::fs::rename(self.part(), self.folder.path.join(&self.name))?;
@@ -225,12 +225,12 @@ impl Drop for PartialFile {
         if !self.is_finished
             && let Err(error) = remove_if_any(&self.part())
         {
-            log::warn!("media: what was not complete could not be removed: {error}");
+            log::warn!("media: a partial file could not be removed: {error}");
         }
     }
 }
 
-/// Removes a file; one that is not there is removed.
+/// Removes a file if it exists.
 pub(in crate::store) fn remove_if_any(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_its_name_only_once_it_is_complete() {
+    fn a_file_gets_its_name_only_when_it_is_complete() {
         let data = tempfile::tempdir().unwrap();
         let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
         let mut partial = folder.begin(id, Variant::Whole).unwrap();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_removed_while_it_is_written_takes_no_more_bytes_and_no_name() {
+    fn a_file_that_is_removed_while_it_is_written_accepts_no_bytes_and_gets_no_name() {
         let data = tempfile::tempdir().unwrap();
         let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
         let mut partial = folder.begin(id, Variant::Whole).unwrap();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_being_written_is_swept_and_what_is_complete_stays() {
+    fn partial_files_are_removed_and_complete_ones_stay() {
         let data = tempfile::tempdir().unwrap();
         let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
         folder.begin(id, Variant::Whole).unwrap().finish().unwrap();

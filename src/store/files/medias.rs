@@ -1,17 +1,16 @@
-//! Files: which there are, which are still to be fetched, and which must go.
-
-use rusqlite::{Connection, OptionalExtension, Row};
+//! The rows of files: pending, stored and gone.
 
 use crate::error::{Error, Resource, Result};
 use crate::model::chats::inbound::ReceivedMessage;
 use crate::model::files::media::{MediaSource, MediaStatus, MediaType, StoredFile};
 use crate::model::id::{CustomerId, MediaId};
 use crate::model::timestamp::Timestamp;
-use crate::store::engine::damage::{SPARE, sound, text};
+use crate::store::engine::damage::text;
+use crate::store::engine::query::{self, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
-use crate::store::engine::values::most;
+use crate::store::engine::values::unsigned;
 
-/// Notes the file of a received message, which is fetched after the event was answered.
+/// Adds the pending file of a received message. It is fetched after the webhook was answered.
 pub(in crate::store) fn expect(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
@@ -33,23 +32,20 @@ pub(in crate::store) fn expect(
     let size = media.size.and_then(|size| i64::try_from(size).ok());
     let (filename, id) = (&media.filename, media.id);
     let values = (id, conversation, stamp, kind, status, filename, size, message_id, url, preview_url, now);
-    tx.prepare_cached(SQL)?.execute(values)?;
+    query::execute(tx, SQL, values)?;
     Ok(())
 }
 
-/// The files of a withdrawn message are no longer anybody's; what is on disk is removed by the worker for media.
-pub(in crate::store) fn withdraw(
-    tx: &Transaction<'_>,
-    (conversation, stamp): (i64, Timestamp),
-) -> Result<()> {
+/// Marks the files of an unsent message as gone; the media worker removes them from disk.
+pub(in crate::store) fn unsend(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Result<()> {
     const SQL: &str = "
         UPDATE medias SET status = ?3, filename = '', source_url = NULL, source_preview_url = NULL, due_at = ?4, last_error = 'withdrawn'
         WHERE conversation = ?1 AND message_stamp = ?2";
-    tx.prepare_cached(SQL)?.execute((conversation, stamp, MediaStatus::Gone, tx.now()))?;
+    query::execute(tx, SQL, (conversation, stamp, MediaStatus::Gone, tx.now()))?;
     Ok(())
 }
 
-/// Notes the picture of somebody who takes part, which is fetched from this address, and tells its private key.
+/// Adds the pending picture of a participant, to be fetched from this address, and returns its private key.
 pub(in crate::store) fn expect_picture(tx: &Transaction<'_>, conversation: i64, url: &str) -> Result<i64> {
     const SQL: &str = "
         INSERT INTO medias (id, customer, conversation, kind, status, filename, source_url, due_at, tm_create)
@@ -58,44 +54,46 @@ pub(in crate::store) fn expect_picture(tx: &Transaction<'_>, conversation: i64, 
         WHERE key = ?2
         RETURNING key";
     let values = (MediaId::random(), conversation, MediaType::Image, MediaStatus::Pending, url, tx.now());
-    Ok(tx.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?)
+    query::value(tx, SQL, values)
 }
 
-/// A file belongs to nothing any more; the worker for media removes it, and then its row.
+/// Marks a file that nothing refers to any more as gone; the media worker removes it and then its row.
 pub(in crate::store) fn discard(tx: &Transaction<'_>, key: i64) -> Result<()> {
     const SQL: &str =
         "UPDATE medias SET status = 'gone', due_at = ?2, last_error = 'discarded' WHERE key = ?1";
-    tx.prepare_cached(SQL)?.execute((key, tx.now()))?;
+    query::execute(tx, SQL, (key, tx.now()))?;
     Ok(())
 }
 
-/// A complete file of a customer. A short, indexed read.
+/// A stored file of a customer. A short, indexed read.
 ///
-/// `NotFound` for everybody else's, and `NotHere` for one that is not here, with the reason.
+/// `NotFound` for one of another customer, and `NotHere` with the reason for one that is pending or gone.
 pub fn get(connection: &Connection, customer: CustomerId, id: MediaId) -> Result<StoredFile> {
     const SQL: &str = "
         SELECT m.id, status, filename, content_type, size, sha256, last_error
         FROM medias m JOIN customers c ON c.key = m.customer
         WHERE m.id = ?1 AND c.id = ?2";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows = statement.query((id, customer))?;
-    let row = rows.next()?.ok_or(Error::NotFound(Resource::Media))?;
-    let reason = text(row, "last_error")?;
-    let not_here = |state: &str| {
-        let cause = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        Err(Error::NotHere(Resource::Media, format!("{state}{cause}")))
-    };
-    match row.get("status")? {
-        MediaStatus::Stored => Ok(from_row(row)?),
-        MediaStatus::Gone => not_here("this media is gone"),
-        MediaStatus::Pending => not_here("this media is pending, it is still being fetched"),
+    let found = query::optional_row(connection, SQL, (id, customer), |row| {
+        let state = match row.get("status")? {
+            MediaStatus::Stored => return from_row(row).map(Ok),
+            MediaStatus::Gone => "this media is gone",
+            MediaStatus::Pending => "this media is pending, it is still being fetched",
+        };
+        Ok(Err((state, text(row, "last_error")?)))
+    })?;
+    match found.ok_or(Error::NotFound(Resource::Media))? {
+        Ok(file) => Ok(file),
+        Err((state, reason)) => {
+            let cause = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            Err(Error::NotHere(Resource::Media, format!("{state}{cause}")))
+        }
     }
 }
 
-/// A file that is promised to be on disk.
+/// A file that must be on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// Where it stands in the order of files.
+    /// Its private key, by which files are ordered.
     pub key: i64,
     /// Its id.
     pub id: MediaId,
@@ -105,7 +103,7 @@ pub struct Stored {
     pub sha256: [u8; 32],
 }
 
-/// Up to `limit` files that are promised to be on disk, behind this key; without those whose rows cannot be read.
+/// Up to `limit` files after this key that must be on disk, without those whose rows are damaged.
 pub fn stored_after(connection: &Connection, key: i64, limit: usize) -> Result<Vec<Stored>> {
     const SQL: &str = "
         SELECT key, id, size, sha256
@@ -113,49 +111,44 @@ pub fn stored_after(connection: &Connection, key: i64, limit: usize) -> Result<V
         WHERE key > ?1 AND status = 'stored'
         ORDER BY key
         LIMIT ?2";
-    let spare = i64::from(SPARE);
-    let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map((key, most(limit).saturating_add(spare)), |row| {
-        let size = u64::try_from(row.get::<_, i64>("size")?).unwrap_or(0);
+    let values = (key, query::with_spare(limit));
+    query::readable_rows(connection, SQL, values, ("medias", limit), |row| {
+        let size = unsigned(row.get("size")?);
         Ok(Stored { key: row.get("key")?, id: row.get("id")?, size, sha256: row.get("sha256")? })
-    })?;
-    Ok(sound(rows, "medias").take(limit).collect::<rusqlite::Result<_>>()?)
+    })
 }
 
-/// How many bytes all files have that are promised to be on disk. Reads all of their rows.
+/// How many bytes all stored files have together. Reads all of their rows.
 pub fn stored_bytes(connection: &Connection) -> Result<u64> {
     const SQL: &str = "SELECT coalesce(sum(size), 0) FROM medias WHERE status = 'stored'";
-    let bytes: i64 = connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?;
-    Ok(u64::try_from(bytes).unwrap_or(0))
+    query::value(connection, SQL, []).map(unsigned)
 }
 
-/// Whether any file is promised to be on disk. Without one it reads every row.
+/// Whether any file is stored. It reads every row if none is.
 pub fn is_any_stored(connection: &Connection) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE status = 'stored')";
-    Ok(connection.prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+    query::value(connection, SQL, [])
 }
 
-/// Whether a file is promised to be on disk. A short, indexed read.
+/// Whether a file is stored. A short, indexed read.
 pub fn is_stored(connection: &Connection, id: MediaId) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status = 'stored')";
-    Ok(connection.prepare_cached(SQL)?.query_row([id], |row| row.get(0))?)
+    query::value(connection, SQL, [id])
 }
 
 /// How many bytes a customer's stored files have.
 pub(in crate::store) fn used_bytes(connection: &Connection, customer: i64) -> Result<u64> {
     const SQL: &str = "SELECT bytes FROM media_usage WHERE customer = ?1";
-    let used =
-        connection.prepare_cached(SQL)?.query_row([customer], |row| row.get::<_, i64>(0)).optional()?;
-    Ok(used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default())
+    Ok(query::optional_value(connection, SQL, [customer])?.map_or(0, unsigned))
 }
 
-/// A complete file, from its columns.
-pub(in crate::store) fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredFile> {
+/// Reads a stored file from its columns.
+pub(in crate::store) fn from_row(row: &Row<'_>) -> Read<StoredFile> {
     Ok(StoredFile {
         id: row.get("id")?,
         filename: text(row, "filename")?,
         content_type: text(row, "content_type")?,
-        size: u64::try_from(row.get::<_, i64>("size")?).unwrap_or(0),
+        size: unsigned(row.get("size")?),
         sha256: row.get("sha256")?,
     })
 }

@@ -1,4 +1,4 @@
-//! Files of messages: what is known of each, where it comes from, and the folder in which its bytes lie.
+//! Files of messages and uploads: their rows, their previews, and the media store with their bytes.
 
 pub mod hashing;
 pub mod media_store;

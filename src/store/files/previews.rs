@@ -1,4 +1,4 @@
-//! Small pictures of large ones: LINE takes previews of at most a megabyte.
+//! Previews of images: LINE accepts previews of at most 1 MB.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -7,18 +7,18 @@ use std::path::Path;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageReader, Limits};
 
-/// A picture of at most so many bytes is its own preview.
+/// An image of at most this size is its own preview.
 pub const PREVIEW_BYTES_MAX: u64 = 1_000_000;
 
-/// Pictures with a longer side than this are not decoded.
+/// Images with a longer side than this are not decoded.
 const SIDE_MAX: u32 = 8_192;
-/// A decoder may take so much memory.
+/// Memory that a decoder may use.
 const MEMORY_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
-/// The longer side of a preview; the next one is tried when a picture of much detail is still too large.
+/// The longer side of a preview. The next one is tried if a detailed image is still too large.
 const PREVIEW_SIDES: [u32; 2] = [1_024, 512];
 const JPEG_QUALITY: u8 = 80;
 
-/// A small JPEG of a picture; `None` when it cannot be decoded within the limits. Takes a while.
+/// A small JPEG of an image; `None` when it cannot be decoded within the limits. Takes a while.
 pub fn preview(path: &Path) -> Option<Vec<u8>> {
     let mut reader = ImageReader::new(BufReader::new(File::open(path).ok()?)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
@@ -59,14 +59,14 @@ mod tests {
     }
 
     #[test]
-    fn a_preview_keeps_the_shape_and_what_would_take_too_much_memory_has_none() {
+    fn a_preview_keeps_the_aspect_ratio_and_too_large_images_have_none() {
         check(2_048, 1_024, Some((1_024, 512)));
         check(8_193, 1, None);
         check(8_000, 8_000, None);
     }
 
     #[test]
-    fn what_is_no_picture_has_no_preview() {
+    fn what_is_not_an_image_has_no_preview() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"\xff\xd8\xff\xe0 and nothing else").unwrap();
 

@@ -20,6 +20,6 @@ pub fn remove_account(tx: &Transaction<'_>, customer: CustomerId, id: AccountId)
     lookups::cancel_all_of_account(tx, key)?;
     let settled = undeliverable::end_all_of_account(tx, key)?;
     tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
-    reconnection::go_on_elsewhere(tx, id)?;
+    reconnection::hand_over(tx, id)?;
     Ok(settled)
 }

@@ -1,4 +1,4 @@
-//! What the values of each column must be beyond their type: what the program reads them as.
+//! What the values of each column must be beyond their SQL type: values that the program can read.
 
 use rusqlite::types::{FromSql, ValueRef};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -17,22 +17,22 @@ use crate::model::webhooks::webhook::{AttemptError, DisabledReason};
 use crate::model::webhooks::webhook_delivery::DeliveryState;
 use crate::store::encryption::seal;
 
-/// What a value must be beyond its type, where it is not NULL.
+/// Whether a value that is not NULL can be read.
 pub(in crate::store) type Reads = fn(ValueRef<'_>) -> bool;
 
-/// Numbers beyond this one were never given or counted: JSON has no larger ones that every reader takes exactly.
+/// No key or count is larger: JSON readers are exact only up to this integer.
 const NUMBER_MAX: i64 = 1 << 53;
 
-/// What a value of this column must be; nothing for texts and bytes that can be anything.
+/// The check of a column; `None` for texts and bytes of any content.
 pub(in crate::store) fn reads_of(table: &str, column: &str) -> Option<Reads> {
     let found = COLUMNS.iter().find(|(of, name, _)| (*of, *name) == (table, column));
     found.map(|(_, _, reads)| *reads)
 }
 
-/// Columns whose values are more than texts and bytes: all numbers are.
+/// Columns whose values are restricted, which include all numbers.
 pub(in crate::store) const COLUMNS: &[(&str, &str, Reads)] = &[
     ("clock", "only", is_flag),
-    // What it must be depends on the rows: `stamps.rs`.
+    // Its range depends on the rows, see `stamps.rs`.
     ("clock", "last_stamp", reads::<i64>),
     ("sealing", "only", is_flag),
     ("sealing", "probe", is_sealed),
@@ -197,7 +197,7 @@ fn reads<T: FromSql>(value: ValueRef<'_>) -> bool {
     T::column_result(value).is_ok()
 }
 
-/// A time that a list can show: rows that were created at another one are in no page.
+/// A time that a list can show: rows created at another time are in no page.
 fn is_time(value: ValueRef<'_>) -> bool {
     Timestamp::column_result(value).is_ok_and(Timestamp::is_shown)
 }
@@ -214,7 +214,7 @@ fn is_flag(value: ValueRef<'_>) -> bool {
     matches!(value, ValueRef::Integer(0 | 1))
 }
 
-/// No secret, or one that was sealed: whether the key opens it is looked at where there is the key.
+/// No secret or a sealed one. Whether the key opens it is checked where the key is available.
 fn is_sealed(value: ValueRef<'_>) -> bool {
     value.as_str().is_ok_and(|text| text.is_empty() || seal::key_id(text).is_some_and(seal::is_key_id))
 }

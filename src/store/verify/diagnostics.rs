@@ -1,17 +1,17 @@
-//! What an operator should know of a database and its disk, seen without its key and beside a running server.
+//! Diagnostics of a database and its disk for an operator, without the key and while a server may be running.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
 use rustix::fs::statfs;
 
 use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
+use crate::store::engine::query::Connection;
 use crate::store::engine::{connection, failure, schema};
 use crate::store::verify::{Findings, references, rows};
 
-/// Kinds of file systems over a network, by the magic numbers of Linux (`statfs(2)`).
+/// Network file systems by their magic numbers on Linux (`statfs(2)`).
 const NETWORKS: [(i64, &str); 7] = [
     (0x6969, "NFS"),
     (0x517B, "SMB"),
@@ -22,29 +22,29 @@ const NETWORKS: [(i64, &str); 7] = [
     (0x5346_414F, "AFS"),
 ];
 
-/// The network file system that this path is on; nothing for a disk of this machine.
+/// The network file system that this path is on; `None` for a local disk.
 pub fn network(path: &Path) -> Result<Option<&'static str>> {
     let kind = statfs(path).map_err(Error::internal)?.f_type;
     Ok(NETWORKS.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name))
 }
 
-/// How long the log of a database is; 0 when there is none.
+/// The length of a database's log in bytes; 0 when there is none.
 pub fn log_bytes(database: &Path) -> u64 {
     std::fs::metadata(connection::log_path(database)).map_or(0, |log| log.len())
 }
 
-/// The permissions of a file or folder beyond those of its owner.
+/// The permission bits of a file or folder for group and others.
 pub fn open_to_others(path: &Path) -> Result<u32> {
     let mode = path.metadata().map_err(Error::internal)?.permissions().mode();
     Ok(mode & 0o077)
 }
 
-/// What lies in the data directory and is open to others than its owner, by name.
+/// Entries of the data directory that group or others can access, by name.
 pub fn open_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in folder.read_dir().map_err(Error::internal)? {
         let path = entry.map_err(Error::internal)?.path();
-        // The log goes and comes while one looks.
+        // The log may come and go in the meantime.
         if path.exists() && open_to_others(&path)? != 0 {
             found.push(path);
         }
@@ -53,7 +53,7 @@ pub fn open_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Looks at the pages and the rows of a database, and at its version.
+/// Checks the pages, the rows and the version of a database.
 ///
 /// `Unusable` when it is damaged, of another program, or not of the present version.
 pub fn database(path: &Path, now: Timestamp) -> Result<()> {
@@ -74,17 +74,14 @@ fn database_at(path: &Path, now: Timestamp) -> Result<()> {
     findings.list().first().map_or(Ok(()), |found| Err(damaged(found)))
 }
 
-/// What the operator is told when the start failed: if something is damaged, that and what to do instead of the error.
+/// Replaces the error of a failed start by a finding of damage and its remedy, if there is damage.
 pub fn explained(path: &Path, now: Timestamp, error: Error) -> Error {
     if !matches!(error, Error::Internal(_)) {
         return error;
     }
     let Err(Error::Unusable(found)) = database(path, now) else { return error };
     log::error!("storage: {}", error.chain());
-    Error::Unusable(format!(
-        "{}: {found}. Restore a backup; `kaiwa verify` tells what else is",
-        path.display()
-    ))
+    Error::Unusable(format!("{}: {found}. Restore a backup; `kaiwa verify` lists all damage", path.display()))
 }
 
 fn damaged(found: &str) -> Error {

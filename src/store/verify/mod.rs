@@ -1,4 +1,4 @@
-//! Whether a database and its files are what they promise to be. Everything here reads, and may take long.
+//! Verification of a database and its files. Everything here only reads, and may take long.
 
 pub(in crate::store) mod columns;
 pub mod diagnostics;
@@ -23,13 +23,13 @@ use crate::store::files::hashing::{Cancel, Hashing};
 use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::medias::{self, Stored};
 
-/// Findings that are told; more are only counted.
+/// Findings that are listed; the others are only counted.
 const FINDINGS_MAX: usize = 100;
 
-/// Files that are looked up in one read.
+/// Files that one read looks up.
 const PAGE: usize = 500;
 
-/// What must not be found in a database of the present version, and how to look for it.
+/// Violations that must not exist in a database of the present version, each with a query that counts them.
 const IMPOSSIBLE: [(&str, &str); 12] = [
     (
         "a lane without a waiting delivery",
@@ -42,7 +42,7 @@ const IMPOSSIBLE: [(&str, &str); 12] = [
         WHERE state IN ('queued', 'sending') AND conversation NOT IN (SELECT conversation FROM lanes)",
     ),
     (
-        "two deliveries of one lane under way",
+        "two deliveries of one lane in flight",
         "SELECT count(*) FROM (
             SELECT 1 FROM deliveries WHERE state = 'sending' GROUP BY conversation HAVING count(*) > 1)",
     ),
@@ -82,7 +82,7 @@ const IMPOSSIBLE: [(&str, &str); 12] = [
         WHERE sent AND status = 'stored' AND key NOT IN (SELECT media FROM message_uploads)",
     ),
     (
-        "a conversation that counts others than take part in it",
+        "a conversation whose count of participants is wrong",
         "SELECT count(*) FROM conversations v WHERE participant_count <> (
             SELECT count(*) FROM participants p WHERE p.conversation = v.key AND present = 1)",
     ),
@@ -92,7 +92,7 @@ const IMPOSSIBLE: [(&str, &str); 12] = [
     ),
 ];
 
-/// The same of what costs no more than a row.
+/// The same for violations that affect only a single row.
 const MISCOUNTED: [(&str, &str); 3] = [
     (
         "an event, or a customer whose events are gone, beyond the last number that was given",
@@ -101,19 +101,19 @@ const MISCOUNTED: [(&str, &str); 3] = [
         FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS given)",
     ),
     (
-        "a customer whose files have another length than was counted",
+        "a customer whose files do not have the counted length",
         "SELECT count(*)
         FROM (SELECT customer, sum(size) AS bytes FROM medias WHERE status = 'stored' GROUP BY customer) m
         FULL JOIN media_usage u ON u.customer = m.customer
         WHERE coalesce(u.bytes, 0) <> coalesce(m.bytes, 0)",
     ),
     (
-        "a receiver that has not the id of its customer",
+        "a webhook endpoint without the id of its customer",
         "SELECT count(*) FROM webhook_endpoints e JOIN customers c ON c.key = e.customer WHERE e.id <> c.id",
     ),
 ];
 
-/// What was found: each a sentence for a person.
+/// Findings, each a sentence for a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     list: Vec<String>,
@@ -121,7 +121,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Adds one.
+    /// Adds a finding.
     pub fn add(&mut self, finding: impl Into<String>) {
         self.count += 1;
         if self.list.len() < FINDINGS_MAX {
@@ -129,23 +129,23 @@ impl Findings {
         }
     }
 
-    /// Whether nothing was found.
+    /// Whether there are no findings.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The first of them.
+    /// The first findings.
     pub fn list(&self) -> &[String] {
         &self.list
     }
 
-    /// How many there are.
+    /// The number of findings.
     pub fn count(&self) -> u64 {
         self.count
     }
 }
 
-/// Looks at a database as a whole: its pages, its references, and what the program promises. It may be in use.
+/// Checks a database as a whole: pages, foreign keys and invariants. It may be in use.
 ///
 /// `Unusable` when it is missing, of another program or of a newer version.
 pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
@@ -153,10 +153,10 @@ pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
     schema::refuse_foreign(path)?;
     let connection = connection::open_reading(path)?;
     let version = schema::version_of(&connection)?;
-    progress::begin("looking at the database", Unit::Bytes, None);
-    // A damaged file can be so damaged that looking at it fails.
+    progress::begin("checking the database", Unit::Bytes, None);
+    // A file may be so damaged that the checks themselves fail.
     match look(&connection, version, findings) {
-        // A disk that does not work says nothing of the file.
+        // A failing disk says nothing about the file.
         Err(error @ Error::Unavailable(_)) => return Err(failure::named(path)(error)),
         Err(error) => findings.add(format!("the database cannot be read: {}", error.chain())),
         Ok(()) => {}
@@ -164,8 +164,8 @@ pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
     Ok(version)
 }
 
-/// Looks at each row of a database of the present version: whether it can be read, and is what was written. It may be in
-/// use. Secrets are opened if their key is there.
+/// Checks each row of a database of the present version: whether it can be read, and is as it was written. The database may be
+/// in use. Secrets are opened if their key is available.
 pub fn rows(path: &Path, keys: Option<&KeySource>, now: Timestamp, findings: &mut Findings) -> Result<()> {
     progress::begin("reading every row", Unit::Bytes, None);
     let connection = connection::open_reading(path)?;
@@ -177,15 +177,15 @@ pub fn rows(path: &Path, keys: Option<&KeySource>, now: Timestamp, findings: &mu
     Ok(())
 }
 
-/// Looks at all files that the database promises, and tells how many there are.
+/// Checks all stored files, and returns how many there are.
 pub fn files(database: &Path, folder: &MediaStore, findings: &mut Findings) -> Result<u64> {
     let connection = connection::open_reading(database)?;
-    progress::begin("looking at the files", Unit::Bytes, Some(medias::stored_bytes(&connection)?));
+    progress::begin("checking the files", Unit::Bytes, Some(medias::stored_bytes(&connection)?));
     let mut count = 0;
     each_stored(&connection, |stored| {
         count += 1;
         let found = hash_of(folder, stored)?;
-        // It may have been erased since it was looked up.
+        // It may have been erased in the meantime.
         if found != Some((stored.size, HEXLOWER.encode(&stored.sha256)))
             && medias::is_stored(&connection, stored.id)?
         {
@@ -197,7 +197,7 @@ pub fn files(database: &Path, folder: &MediaStore, findings: &mut Findings) -> R
     Ok(count)
 }
 
-/// Calls this with every file that the database promises, in the order of their keys. No view is held open meanwhile.
+/// Calls `call` with every stored file, in the order of their keys, without holding a snapshot.
 pub fn each_stored(connection: &Connection, mut call: impl FnMut(&Stored) -> Result<()>) -> Result<()> {
     let mut after = 0;
     loop {
@@ -228,7 +228,7 @@ fn look_for(promises: &[(&str, &str)], connection: &Connection, findings: &mut F
     Ok(())
 }
 
-/// Rows that refer to such as are not there. Those of a table without a key of its own are only counted.
+/// Finds rows that refer to missing ones. Those of a table without a rowid are only counted.
 pub(super) fn references(connection: &Connection, findings: &mut Findings) -> Result<()> {
     const SQL: &str = "
         SELECT iif(c.rowid IS NULL, c.\"table\", c.\"table\" || ' with ' || (
@@ -250,7 +250,7 @@ fn sentences(connection: &Connection, sql: &str) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Length and SHA-256 of the file as it is on disk.
+/// Length and SHA-256 of a file on disk; `None` when it is missing.
 fn hash_of(folder: &MediaStore, stored: &Stored) -> Result<Option<(u64, String)>> {
     let file: File = match folder.read(stored.id, Variant::Whole) {
         Ok(file) => file,

@@ -1,7 +1,7 @@
-//! Whether every row can be read as the program reads it, and still holds what was written.
+//! Whether every row can be read as the program reads it, and is still as it was written.
 //!
-//! SQLite's own checks look at pages, indexes, types and conditions. What they let pass is looked at here: whether texts are
-//! UTF-8, whether what should be JSON, an id of LINE's or a choice is one, whether secrets open, and the checksums.
+//! SQLite's own checks cover pages, indexes, types and CHECK constraints. The checks here cover the rest: UTF-8, JSON, LINE's
+//! ids, choices, sealed secrets and checksums.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
@@ -14,7 +14,7 @@ use crate::store::verify::Findings;
 use crate::store::verify::columns::{Reads, reads_of};
 use crate::store::verify::tables::{TABLES, Table};
 
-/// Columns whose values are sealed.
+/// Sealed columns.
 const SEALED: &[&str] = &[
     "sealing.probe",
     "accounts.secret",
@@ -24,9 +24,9 @@ const SEALED: &[&str] = &[
     "webhook_endpoints.secret_previous",
 ];
 
-/// Reads everything. Secrets are opened if their key is given.
+/// Checks all rows. Secrets are opened if their key is given.
 ///
-/// `Unavailable` when the disk does not work, which says nothing of the rows.
+/// `Unavailable` when the disk fails, which says nothing about the rows.
 pub fn look(
     connection: &Connection,
     sealer: Option<&Sealer>,
@@ -37,13 +37,13 @@ pub fn look(
     match stamps::is_damaged(connection, now) {
         Err(error @ Error::Unavailable(_)) => return Err(error),
         Ok(true) => findings.add("clock with only 1: last_stamp: no row was ever given this time"),
-        // What cannot be read was told above.
+        // A stamp that cannot be read was reported above.
         Ok(false) | Err(_) => {}
     }
     Ok(())
 }
 
-/// The same for some tables.
+/// The same for the tables that `is_meant` selects.
 pub fn look_at_tables(
     connection: &Connection,
     is_meant: impl Fn(&str) -> bool,
@@ -87,7 +87,7 @@ struct Column {
     name: String,
     /// `table.column`.
     full_name: String,
-    /// The type that it was declared with; none for what is computed.
+    /// The declared type; `None` for a computed column.
     declared: Option<String>,
     reads: Option<Reads>,
 }
@@ -103,7 +103,7 @@ fn columns(connection: &Connection, table: &Table, statement: &Statement<'_>) ->
     names.map(column).collect()
 }
 
-/// What is wrong with a value. Whether there may be none, SQLite's own check knows.
+/// What is wrong with a value. SQLite's own check covers NULL.
 fn fault(column: &Column, value: ValueRef<'_>) -> Option<&'static str> {
     let Some(declared) = column.declared.as_deref() else {
         return (value == ValueRef::Integer(0)).then_some("this is not what was written");
@@ -119,7 +119,7 @@ fn fault(column: &Column, value: ValueRef<'_>) -> Option<&'static str> {
     }
 }
 
-/// Secrets are bound to the public id of their row.
+/// Whether the key does not open a secret, which is bound to the public id of its row.
 fn not_opened(
     sealer: Option<&Sealer>,
     column: &Column,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_are_looked_at_are_there() {
+    fn checked_columns_exist() {
         let connection = database();
         let mut found = connection.prepare("SELECT 1 FROM pragma_table_xinfo(?1) WHERE name = ?2").unwrap();
         let sealed = SEALED.iter().map(|name| name.split_once('.').unwrap());
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn of_every_number_is_known_what_it_must_be() {
+    fn every_number_has_a_check() {
         const SQL: &str = "
             SELECT t.name, c.name
             FROM sqlite_schema t, pragma_table_xinfo(t.name) c
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checksum_of_an_earlier_version_covers_what_it_was_made_of_and_a_new_one_all_that_is_shown() {
+    fn a_checksum_of_an_earlier_version_covers_its_columns_and_a_new_one_all_that_is_shown() {
         const SQL: &str = "
             INSERT INTO messages (conversation, tm_create, id, status, source_target, text, tm_update, checksum)
             VALUES (1, 1, zeroblob(16), 'sent', '', 'first', 1, checksum(

@@ -1,7 +1,7 @@
-//! How each table is read as a whole, to look at every value in it.
+//! The queries that read each table as a whole, to check every value in it.
 
-/// A table, how it is read as a whole, and the columns that name a row. A row of a table with a checksum has a last column
-/// `is_as_written`, which is NULL where none was kept.
+/// A table with the query that reads it and the columns that name a row. The query of a table with checksums has a last column
+/// `is_as_written`, which is NULL for a row without a checksum.
 pub(in crate::store) struct Table {
     pub(in crate::store) name: &'static str,
     pub(in crate::store) sql: &'static str,

@@ -42,7 +42,17 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("std::fs::OpenOptions", &["src/files.rs"]),
     ("prometheus_client", &["src/metrics/"]),
     ("rustix", &["src/store/", "src/command/process/hardening.rs"]),
-    ("rusqlite", &["src/store/"]),
+    (
+        "rusqlite",
+        &[
+            "src/store/engine/",
+            "src/store/encryption/",
+            "src/store/verify/",
+            "src/store/backup/copy.rs",
+            "src/store/outbox/",
+            "src/store/webhooks/",
+        ],
+    ),
     ("r2d2", &["src/store/"]),
     // Only `net` knows where a response ends, and whether it is complete.
     ("httparse", &["src/net/"]),

@@ -1,7 +1,7 @@
-//! Whether a database is gone: the file is not there, and what SQLite keeps beside it is. It was moved, or lies on a disk that is
-//! not mounted.
+//! Whether a database is lost: its file is missing but a companion that SQLite keeps beside it is there. The file was moved, or
+//! its disk is not mounted.
 //!
-//! Everything here looks before SQLite does, which deletes a log without its database.
+//! This has to be checked before SQLite opens the path, since SQLite deletes a log without its database.
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// Something that only a database can have left.
+/// Something that only a database leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remains {
     pub(in crate::store) path: PathBuf,
     pub(in crate::store) what: &'static str,
 }
 
-/// Refuses a path without a database before anything opens it.
+/// Refuses a path without a database before it is opened.
 pub fn require(database: &Path) -> Result<()> {
     refuse(database)?;
     if is_gone(database)? {
@@ -26,7 +26,7 @@ pub fn require(database: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to open what is missing or empty although its log is there.
+/// Refuses to open a missing or empty file that has a log.
 pub fn refuse(database: &Path) -> Result<()> {
     if !is_gone(database)? {
         return Ok(());
@@ -38,7 +38,7 @@ pub fn refuse(database: &Path) -> Result<()> {
 }
 
 impl Remains {
-    /// What there is, and where.
+    /// Path and kind, for a person.
     pub fn describe(&self) -> String {
         format!("{}: {}", self.path.display(), self.what)
     }
@@ -54,13 +54,13 @@ impl Remains {
     }
 }
 
-/// Whether there is no database here. An empty file is what a start that was cut off leaves, also one for which the disk was
-/// full; so it tells of no database, not even beside a key, which may have been laid there before the first start.
+/// Whether there is no database here. An interrupted start, or one on a full disk, leaves an empty file, so that is no sign of
+/// a database, not even beside a key, which may have been put there before the first start.
 pub(in crate::store) fn is_gone(database: &Path) -> Result<bool> {
     Ok(look(fs::metadata(database), database)?.is_none_or(|file| file.len() == 0))
 }
 
-/// What lies beside the path of a database for as long as there is one.
+/// A companion file that exists only together with a database.
 pub(in crate::store) fn companion(database: &Path) -> Result<Option<Remains>> {
     if is_dangling(database)? {
         return Ok(Some(Remains { path: database.to_owned(), what: "a link that leads nowhere" }));
@@ -69,7 +69,7 @@ pub(in crate::store) fn companion(database: &Path) -> Result<Option<Remains>> {
     if look(fs::symlink_metadata(&log), &log)?.is_some() {
         return Ok(Some(Remains { path: log, what: "the log of a database" }));
     }
-    // A start that was cut off leaves a journal too, but beside an empty file.
+    // An interrupted start leaves a journal too, but beside an empty file.
     let journal = files::beside(database, "-journal");
     let undoes = look(fs::metadata(&journal), &journal)?.is_some_and(|journal| journal.len() > 0);
     if undoes && look(fs::metadata(database), database)?.is_none() {
@@ -83,7 +83,7 @@ pub(in crate::store) fn is_dangling(path: &Path) -> Result<bool> {
     Ok(link.is_some() && look(fs::metadata(path), path)?.is_none())
 }
 
-/// What was found; nothing when it is not there. Whatever else goes wrong must not pass for that.
+/// The result of examining a path; `None` when nothing is there. Other errors must not be taken for that.
 pub(in crate::store) fn look<T>(found: io::Result<T>, path: &Path) -> Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),

@@ -1,6 +1,6 @@
 //! Whether the files of an open database are still where the next start will look for them.
 //!
-//! A file that was moved, removed or replaced stays open, and takes every write; only nobody will ever find what was written.
+//! A file that was moved, removed or replaced stays open and accepts every write, but the next start does not find them.
 
 pub mod lost;
 
@@ -14,10 +14,10 @@ use tokio::sync::watch;
 use crate::error::{Error, Result};
 use crate::files::{self, identity};
 
-/// What has to be at its path while a database is open, beside the database itself.
+/// Endings of the files that must stay in place while a database is open, beside the database itself.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", ".lock"];
 
-/// The files of an open database. Copies watch the same ones.
+/// The files of an open database. Clones watch the same ones.
 #[derive(Clone)]
 pub struct DatabaseLocation {
     shared: Arc<LocationState>,
@@ -27,7 +27,7 @@ struct LocationState {
     database: KnownFile,
     companions: Vec<KnownFile>,
     medias: OnceLock<KnownFile>,
-    /// Why the database is given up. Once there is a reason it stays.
+    /// Why the database is lost. It is set once.
     lost: watch::Sender<Option<String>>,
 }
 
@@ -38,7 +38,7 @@ struct KnownFile {
 }
 
 impl DatabaseLocation {
-    /// What is at the paths of a database that was opened a moment ago.
+    /// The files of a database that was just opened.
     pub fn of(database: &Path) -> Result<Self> {
         let companions = COMPANIONS.iter().map(|ending| KnownFile::at(files::beside(database, ending)));
         let companions = companions.collect::<Result<_>>()?;
@@ -52,14 +52,14 @@ impl DatabaseLocation {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Watches the folder of files too from now on.
+    /// Watches the folder of the media store too from now on.
     pub fn watch_medias(&self, folder: &Path) -> Result<()> {
         let folder = KnownFile::at(folder.to_owned())?;
         self.shared.medias.set(folder).map_err(|_| Error::internal("the folder of files is watched already"))
     }
 
-    /// `Unavailable` as soon as a file is not the one any more that was opened, and from then on whatever becomes of it.
-    /// It costs some microseconds.
+    /// `Unavailable` once a file is no longer the one that was opened, and from then on even if it is put back. Takes some
+    /// microseconds.
     pub fn check(&self) -> Result<()> {
         if self.shared.lost.borrow().is_some() {
             return Err(given_up());
@@ -76,7 +76,7 @@ impl DatabaseLocation {
         Ok(())
     }
 
-    /// Whether the log alone is missing, so that only this process has what was not copied into the file yet.
+    /// Whether only the log is missing, so that only this process has the pages that are not yet in the file.
     pub fn has_only_lost_its_log(&self) -> bool {
         let is_there = |known: &KnownFile| matches!(known.fault(), Ok(None));
         let log = &self.shared.companions[0];
@@ -85,22 +85,21 @@ impl DatabaseLocation {
             && self.shared.companions[1..].iter().all(is_there)
     }
 
-    /// Looks once more, and tells why the database was given up; nothing while it is in its place.
+    /// Checks again, and returns why the database is lost; `None` while it is in place.
     pub fn loss(&self) -> Option<Error> {
-        // What this finds is what is told.
         drop(self.check());
         let lost = self.shared.lost.borrow();
         let explained = |reason: &String| {
             Error::Unusable(format!(
-                "{reason}; what is answered now would be found by no later start. Put it back, and start again"
+                "{reason}; a later start would not find what is written now. Put it back, and start again"
             ))
         };
         lost.as_ref().map(explained)
     }
 
-    /// Waits until the database is given up.
+    /// Waits until the database is lost.
     pub async fn lost(&self) {
-        // The channel ends with the place, which is held here.
+        // The sender exists as long as `self`.
         drop(self.shared.lost.subscribe().wait_for(Option::is_some).await);
     }
 }
@@ -113,7 +112,7 @@ impl KnownFile {
         Ok(Self { identity: identity(&found), path })
     }
 
-    /// What has become of it; nothing while it is what it was.
+    /// What happened to the file; `None` while it is the same.
     fn fault(&self) -> Result<Option<&'static str>> {
         match fs::metadata(&self.path) {
             Ok(found) if identity(&found) == self.identity => Ok(None),
@@ -121,7 +120,7 @@ impl KnownFile {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 Ok(Some("was moved or removed"))
             }
-            // Whoever cannot look does not know.
+            // If it cannot be examined, it is not known to be lost.
             Err(error) => Err(Error::Unavailable(format!("cannot look at {}: {error}", self.path.display()))),
         }
     }
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_moved_removed_or_replaced_is_noticed_and_stays_noticed() {
+    fn a_file_that_is_moved_removed_or_replaced_is_noticed_for_good() {
         for name in ["kaiwa.db", "kaiwa.db-wal", "kaiwa.db-shm", "kaiwa.db.lock", "media", ""] {
             for is_replaced in [false, true] {
                 let outer = tempfile::tempdir().unwrap();

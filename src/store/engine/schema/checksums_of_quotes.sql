@@ -1,2 +1,2 @@
--- From now on checksums of messages cover what they quote and mention, and those of deliveries the retry key. What was written
--- before keeps its checksum, which tells by its size how it was made; an earlier version would take the new ones for damage.
+-- Checksums of messages now cover quotes and mentions, and those of deliveries the retry key. Existing rows keep their checksum,
+-- whose size shows how it was made; an earlier version would take the new ones for damage.

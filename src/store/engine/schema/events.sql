@@ -1,8 +1,8 @@
--- What customers are told. Of what happened before there are no events.
+-- Events. There are none of earlier changes.
 ALTER TABLE customers ADD COLUMN events_pruned INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE events (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,    -- without a gap, and never given twice, also not after pruning
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,    -- without gaps, and never reused, also not after pruning
     id BLOB NOT NULL CHECK (length(id) = 16),
     customer INTEGER NOT NULL REFERENCES customers (key),
     conversation INTEGER NOT NULL REFERENCES conversations (key),

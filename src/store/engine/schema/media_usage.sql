@@ -1,4 +1,4 @@
--- The bytes of a customer's files are counted as files come and go. They were added up for each upload.
+-- Triggers now count the bytes of a customer's files. Before, each upload added them up.
 DROP INDEX medias_of_customer;
 
 CREATE TABLE media_usage (

@@ -1,5 +1,5 @@
--- An upload belonged to the first message that it was sent with. Now each message that shows it has a row: those that name it
--- among their medias, in an address anywhere in them or in their text, or in what was not accepted yet.
+-- An upload belonged to the first message that it was sent with. Now each message that shows it has a row: one that names it in
+-- its medias, in an address in them or in its text, or in a delivery that is not accepted yet.
 CREATE TABLE message_uploads (
     conversation INTEGER NOT NULL,
     message_stamp INTEGER NOT NULL,
@@ -20,7 +20,7 @@ WHERE message_stamp IS NOT NULL AND status = 'stored' AND source_message_id IS N
 UPDATE medias SET sent = 1, conversation = NULL, message_stamp = NULL
 WHERE key IN (SELECT media FROM message_uploads);
 
--- Most messages have no medias: only the others are taken apart.
+-- Most messages have no medias; only the others are parsed.
 INSERT INTO message_uploads (conversation, message_stamp, media)
 SELECT said.conversation, said.tm_create, m.key
 FROM (

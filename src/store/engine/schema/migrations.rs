@@ -1,12 +1,12 @@
-//! The steps by which older files are carried up to the present schema, each in a file of its own.
+//! The migrations of older files to the present schema, each in its own file.
 //!
-//! Version 1 is the schema that `tests/it/fixtures/version_1.sql` holds. A step alters what is there: it leaves the same
-//! tables, columns, indexes and foreign keys as `schema.sql`, which a test compares, and keeps all rows. It runs within
-//! one transaction with the others and without foreign keys, so that a table can be made anew: a new one under another
-//! name, the rows copied, the old one dropped, the new one renamed. What the rows refer to is checked at the end.
+//! Version 1 is the schema in `tests/it/fixtures/version_1.sql`. All migrations together result in the same tables, columns,
+//! indexes and foreign keys as `schema.sql`, which a test compares, and keep all rows. They run in one transaction and without
+//! foreign keys, so that a table can be replaced: a new one is created under another name, the rows are copied, the old one is
+//! dropped and the new one renamed. Foreign keys are checked at the end.
 
-/// Step `n` (from 0) carries a file of version `n + 1` to version `n + 2`. One line for each, a new one at the end; what
-/// a release had is neither changed nor moved. Git keeps the lines of both sides when two branches add some.
+/// Migration `n` (from 0) takes a file from version `n + 1` to version `n + 2`. One line for each, new ones at the end; those of
+/// a release are neither changed nor moved. Git keeps the lines of both sides when two branches add some.
 #[rustfmt::skip]
 pub const MIGRATIONS: &[&str] = &[
     include_str!("conversations_answerable.sql"),

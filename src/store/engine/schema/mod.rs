@@ -1,4 +1,4 @@
-//! The versions of the database, and the way from an older one to the present.
+//! The versions of the schema, and the migration from an older one to the present.
 
 mod migrations;
 
@@ -12,13 +12,13 @@ use crate::store::engine::location::lost;
 use crate::store::engine::schema::migrations::MIGRATIONS;
 use crate::store::engine::{connection, failure};
 
-/// The present schema as one text: what a new file is made from.
+/// The present schema, from which a new file is created.
 const SCHEMA: &str = include_str!("../../../../schema.sql");
 
-/// "kaiw" in ASCII: how a file says that it is ours (`PRAGMA application_id`).
+/// "kaiw" in ASCII, which marks a file as ours (`PRAGMA application_id`).
 pub const APPLICATION_ID: i64 = 0x6B61_6977;
 
-/// Refuses a file of a newer version or of another program before anything touches it.
+/// Refuses a file of a newer version or of another program before anything changes it.
 pub fn refuse_foreign(path: &Path) -> Result<()> {
     lost::refuse(path)?;
     if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
@@ -37,8 +37,8 @@ pub fn refuse_foreign(path: &Path) -> Result<()> {
     refuse_newer(version, MIGRATIONS)
 }
 
-/// Undoes the write of a process that ended while it turned the file to write-ahead logging: it has left a rollback
-/// journal, and with one a file can be read by those only who may write.
+/// Rolls back the write of a process that ended while it switched the file to write-ahead logging. It has left a rollback
+/// journal, and a file with one can be read only by a connection that may write.
 fn undo_half_a_write(path: &Path) -> rusqlite::Result<()> {
     let mut journal = path.as_os_str().to_owned();
     journal.push("-journal");
@@ -50,7 +50,7 @@ fn undo_half_a_write(path: &Path) -> rusqlite::Result<()> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
-/// The version of a file that has to be carried up; none for a new one and for one of the present version.
+/// The version of a file that has to be migrated; `None` for a new one and for one of the present version.
 pub fn older_version(path: &Path) -> Result<Option<i64>> {
     if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return Ok(None);
@@ -64,12 +64,12 @@ pub fn version_of(connection: &Connection) -> Result<i64> {
     Ok(number(connection, "user_version")?)
 }
 
-/// Makes the tables of a new file, or carries an older one up, in one transaction.
+/// Creates the tables of a new file, or migrates an older one, in one transaction.
 pub fn bring_up_to_date(connection: &mut Connection) -> Result<()> {
     migrate(connection, SCHEMA, MIGRATIONS)
 }
 
-/// Refuses to read a file of another version than this program writes.
+/// Refuses to read a file whose version is not that of this program.
 pub fn require_current(connection: &Connection) -> Result<()> {
     let (found, expected) = (number(connection, "user_version")?, version(MIGRATIONS));
     if found == expected {
@@ -90,8 +90,8 @@ pub fn sqlite_version() -> &'static str {
     rusqlite::version()
 }
 
-/// Without foreign keys, which cannot be switched within a transaction, tables can be made anew and take the place of
-/// old ones. They are looked at before the commit instead.
+/// Migrates without foreign keys, which cannot be switched within a transaction, so that a table can be replaced by a new one.
+/// They are checked before the commit instead.
 fn migrate(connection: &mut Connection, schema: &str, steps: &[&str]) -> Result<()> {
     let enforced = number(connection, "foreign_keys")?;
     connection.pragma_update(None, "foreign_keys", 0)?;
@@ -112,9 +112,9 @@ fn within_transaction(connection: &mut Connection, schema: &str, steps: &[&str])
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     let missing = u64::try_from(version(steps) - found).unwrap_or(0);
-    progress::begin("carrying the database up", Unit::Pieces, Some(missing));
+    progress::begin("migrating the database", Unit::Pieces, Some(missing));
     for (step, before) in steps.iter().zip(1..).filter(|(_, before)| found > 0 && *before >= found) {
-        log::info!("storage: carrying the database from version {before} to {}", before + 1);
+        log::info!("storage: migrating the database from version {before} to {}", before + 1);
         transaction.execute_batch(step)?;
         progress::advance(1);
     }
@@ -126,7 +126,7 @@ fn within_transaction(connection: &mut Connection, schema: &str, steps: &[&str])
     Ok(())
 }
 
-/// Refuses a file in which a row refers to one that is not there.
+/// Refuses a file in which a row refers to one that does not exist.
 fn require_whole(connection: &Connection) -> Result<()> {
     let dangling = "SELECT count(*) FROM pragma_foreign_key_check";
     match connection.query_row(dangling, [], |row| row.get::<_, i64>(0))? {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_file_is_carried_up_and_keeps_its_rows() {
+    fn an_older_file_is_migrated_and_keeps_its_rows() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, FIRST, &[]).unwrap();
         connection.execute_batch("INSERT INTO a VALUES (1)").unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_leaves_the_file_as_it_was() {
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, FIRST, &[]).unwrap();
 
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_others_refer_to_can_be_made_anew() {
+    fn a_table_that_others_refer_to_can_be_replaced() {
         let first = "CREATE TABLE a (x PRIMARY KEY); CREATE TABLE b (y REFERENCES a (x))";
         let anew = "CREATE TABLE new (x PRIMARY KEY, z); INSERT INTO new (x) SELECT x FROM a; DROP TABLE a;
                     ALTER TABLE new RENAME TO a";
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_makes_a_database_of_the_present_version() {
+    fn the_schema_creates_a_database_of_the_present_version() {
         let mut connection = Connection::open_in_memory().unwrap();
 
         bring_up_to_date(&mut connection).unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_write_from_before_the_log_is_undone() {
+    fn an_interrupted_write_from_before_the_log_is_rolled_back() {
         const FILL: &str = "INSERT INTO a SELECT randomblob(1000) FROM generated";
         let folder = tempfile::tempdir().unwrap();
         let [path, left] = ["whole.db", "left.db"].map(|name| folder.path().join(name));

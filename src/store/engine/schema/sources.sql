@@ -1,4 +1,4 @@
--- Who has set which field. What is there may come from a call, which nothing but the file may replace.
+-- The source of each field. Existing values may come from a call, which only the file may replace.
 ALTER TABLE customers ADD COLUMN sources TEXT NOT NULL DEFAULT '{}';
 
 ALTER TABLE accounts ADD COLUMN sources TEXT NOT NULL DEFAULT '{}';

@@ -1,14 +1,14 @@
--- Where customers want to be told of events, and what they are told.
+-- Webhook endpoints of customers, and the deliveries to them.
 CREATE TABLE webhook_endpoints (
     customer INTEGER PRIMARY KEY REFERENCES customers (key),
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),   -- the customer's
-    secret TEXT NOT NULL,              -- sealed; signs what is told: `whsec_` and base64
-    secret_previous TEXT,              -- sealed; signs too for a while, so that the receiver can exchange its own in peace
+    secret TEXT NOT NULL,              -- sealed; signs deliveries: `whsec_` and base64
+    secret_previous TEXT,              -- sealed; signs too for a while, so that the receiver can rotate its own
     secret_previous_until INTEGER,
     slow INTEGER NOT NULL DEFAULT 0,   -- 1: the last attempt got no answer in time
     failing_since INTEGER,             -- the first failure after the last success
     failing_last INTEGER,              -- the last failure
-    paused_until INTEGER,              -- the receiver asks for a pause; after it one delivery goes first
+    paused_until INTEGER,              -- the receiver asked for a pause; one delivery probes after it
     disabled_reason TEXT CHECK (disabled_reason IN ('gone', 'failing')),
     disabled_at INTEGER,
     CHECK ((secret_previous IS NULL) = (secret_previous_until IS NULL)),
@@ -23,7 +23,7 @@ CREATE TABLE webhook_deliveries (
     conversation INTEGER NOT NULL REFERENCES conversations (key),
     state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'delivered', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0,           -- all of them
-    tries INTEGER NOT NULL DEFAULT 0,  -- those that the schedule counts
+    tries INTEGER NOT NULL DEFAULT 0,  -- those that count for the schedule
     first_attempt_at INTEGER,          -- of the present schedule
     last_attempt_at INTEGER,
     tm_create INTEGER NOT NULL,
@@ -39,7 +39,7 @@ CREATE TABLE webhook_attempts (
     number INTEGER NOT NULL,           -- from 1
     started_at INTEGER NOT NULL,
     duration_milliseconds INTEGER NOT NULL,
-    status INTEGER,                    -- the receiver's answer
+    status INTEGER,                    -- of the response
     error TEXT CHECK (error IN ('timeout', 'unreachable', 'address_refused', 'answer_unreadable', 'interrupted')),
     PRIMARY KEY (event, number),
     CHECK ((status IS NULL) = (error IS NOT NULL))
@@ -48,7 +48,7 @@ CREATE TABLE webhook_attempts (
 CREATE TABLE webhook_lanes (
     conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
     customer INTEGER NOT NULL REFERENCES customers (key),
-    in_flight INTEGER NOT NULL DEFAULT 0,          -- 1: its oldest delivery is under way
+    in_flight INTEGER NOT NULL DEFAULT 0,          -- 1: its oldest delivery is in flight
     due_at INTEGER NOT NULL
 ) STRICT;
 
