@@ -13,6 +13,7 @@ use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::backup::waiting;
 use crate::store::engine::location::lost;
+use crate::store::engine::query;
 use crate::store::engine::stamps::Stamps;
 use crate::store::engine::transaction::{Notes, Transaction};
 use crate::store::engine::{checksum, connection, failure, health, schema};
@@ -93,7 +94,7 @@ fn beside(database: &Path, version: i64) -> Result<()> {
 /// The copy is at most as large as the database, and so is what the migrations write.
 fn require_capacity(database: &Path, connection: &Connection) -> Result<()> {
     const SQL: &str = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
-    let size: i64 = connection.query_row(SQL, [], |row| row.get(0))?;
+    let size: i64 = query::value(connection, SQL, [])?;
     let needed = u64::try_from(size).unwrap_or(0).saturating_mul(2).saturating_add(SPARE_BYTES);
     enough(health::free_bytes(database)?, needed)
 }

@@ -115,7 +115,8 @@ impl FromStr for Name {
         let kinds = |id| [Variant::Whole, Variant::Preview].map(|kind| Self::Media(id, kind));
         let id = text.strip_prefix("media/").and_then(|name| name.split('.').next()?.parse().ok());
         let names = id.map(kinds).into_iter().flatten().chain([Self::Database]);
-        let unknown = || Error::Unusable(format!("this is no backup of kaiwa: it has a file {text:?}"));
+        let unknown =
+            || Error::Unusable(format!("this is not a backup of kaiwa: it contains a file {text:?}"));
         names.into_iter().find(|name| name.to_string() == text).ok_or_else(unknown)
     }
 }

@@ -31,7 +31,7 @@ impl PartialBackup {
         if file.symlink_metadata().is_ok() {
             return Err(Error::Conflict(format!("{} exists already; choose another name", file.display())));
         }
-        let name = file.file_name().ok_or_else(|| unusable(file, "this is no name of a file"))?;
+        let name = file.file_name().ok_or_else(|| unusable(file, "this is not a file name"))?;
         let folder =
             file.with_file_name(OsString::from_vec([b".", name.as_bytes(), ENDING.as_bytes()].concat()));
         let failed = |error| failure::on_disk("write", file, &error);

@@ -137,7 +137,9 @@ fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
     // An error of the system is about the disk; any other one is about the content of the backup.
     let damaged = |error: io::Error| match error.raw_os_error() {
         Some(_) => failure::on_disk("read", file, &error),
-        None => Error::Unusable(format!("{} is no backup of kaiwa, or is damaged: {error}", file.display())),
+        None => {
+            Error::Unusable(format!("{} is not a backup of kaiwa, or is damaged: {error}", file.display()))
+        }
     };
     let bytes = File::open(file).map_err(damaged)?;
     progress::begin("reading the backup", Unit::Bytes, bytes.metadata().ok().map(|about| about.len()));
@@ -164,7 +166,7 @@ fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
         let line = serde_json::to_string(&Entry { name: path, content }).map_err(Error::internal)?;
         writeln!(found, "{line}").map_err(unwritten)?;
     }
-    Err(Error::Unusable(format!("{} has no manifest: it was cut off", file.display())))
+    Err(Error::Unusable(format!("{} has no manifest: it is truncated", file.display())))
 }
 
 /// The name of an entry, which must be a regular file: no link, device or folder.
@@ -172,7 +174,7 @@ fn name_of(entry: &Packed<'_, impl Read>) -> Result<String> {
     let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     match entry.header().entry_type() {
         EntryType::Regular => Ok(path),
-        _ => Err(Error::Unusable(format!("this is no backup of kaiwa: {path:?} is no file"))),
+        _ => Err(Error::Unusable(format!("this is not a backup of kaiwa: {path:?} is not a file"))),
     }
 }
 

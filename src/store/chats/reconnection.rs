@@ -71,7 +71,7 @@ fn adopt_key(tx: &Transaction<'_>, id: AccountId, (old, new): (i64, i64)) -> Res
     let (few, many) = if events(tx, new)? <= events(tx, old)? { (new, old) } else { (old, new) };
     if events(tx, few)? > EVENTS_MAX || query::value(tx, SQL_BOTH, (few, many))? {
         log::warn!(
-            "account {id}: the conversations of a removed account of the same bot stay apart from its own"
+            "account {id}: the conversations of a removed account of the same bot cannot be merged with its own"
         );
         return Ok(());
     }
@@ -81,7 +81,7 @@ fn adopt_key(tx: &Transaction<'_>, id: AccountId, (old, new): (i64, i64)) -> Res
     query::execute(tx, "DELETE FROM accounts WHERE key = ?1", [old])?;
     query::execute(tx, "UPDATE accounts SET key = ?2 WHERE key = ?1", (new, many))?;
     tx.execute_batch("PRAGMA defer_foreign_keys = OFF")?;
-    log::info!("account {id}: the conversations of a removed account of the same bot go on");
+    log::info!("account {id}: it takes over the conversations of a removed account of the same bot");
     Ok(())
 }
 

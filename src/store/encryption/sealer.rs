@@ -207,7 +207,7 @@ fn refuse_damaged(connection: &Connection, key: &SealingKey) -> Result<()> {
     };
     damaged.truncate(NAMED_MAX);
     Err(Error::Unusable(format!(
-        "nothing was changed, since the key {} does not open these secrets: {}{more}. Start the server and set them anew (accounts: \
+        "nothing was changed, since the key {} does not open these secrets: {}{more}. Start the server and set them again (accounts: \
          PUT /v1.0/conversation_accounts/{{id}}, or in the configuration; webhook_endpoints: `kaiwa webhooks rotate`), or restore \
          a backup; then rotate again",
         key.id(),

@@ -53,7 +53,7 @@ impl Stamps {
         let next = now.max(self.last.get().next());
         if !next.is_shown() {
             return Err(Error::Unavailable(format!(
-                "the clock of this machine says {now}: nothing that is stored now could be found again"
+                "the clock of this machine says {now}: what is stored now could not be found again"
             )));
         }
         self.last.set(next);

@@ -7,7 +7,7 @@ use rustix::fs::statfs;
 
 use crate::error::{Error, Result};
 use crate::model::timestamp::Timestamp;
-use crate::store::engine::query::Connection;
+use crate::store::engine::query::{self, Connection};
 use crate::store::engine::{connection, failure, schema};
 use crate::store::verify::{Findings, references, rows};
 
@@ -90,5 +90,5 @@ fn damaged(found: &str) -> Error {
 
 fn pages(connection: &Connection) -> Result<String> {
     const SQL: &str = "PRAGMA quick_check(1)";
-    Ok(connection.query_row(SQL, [], |row| row.get(0))?)
+    query::value(connection, SQL, [])
 }

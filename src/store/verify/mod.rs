@@ -9,19 +9,18 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use data_encoding::HEXLOWER;
-use rusqlite::Connection;
-
 use crate::config::key_source::KeySource;
 use crate::error::{Error, Result};
 use crate::model::progress::{self, Unit};
 use crate::model::timestamp::Timestamp;
 use crate::store::encryption::sealer::Sealer;
 use crate::store::engine::location::lost;
+use crate::store::engine::query::{self, Connection};
 use crate::store::engine::{connection, failure, schema};
 use crate::store::files::hashing::{Cancel, Hashing};
 use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::medias::{self, Stored};
+use data_encoding::HEXLOWER;
 
 /// Findings that are listed; the others are only counted.
 const FINDINGS_MAX: usize = 100;
@@ -218,9 +217,13 @@ fn look(connection: &Connection, version: i64, findings: &mut Findings) -> Resul
     if version == schema::current_version() { look_for(&IMPOSSIBLE, connection, findings) } else { Ok(()) }
 }
 
-fn look_for(promises: &[(&str, &str)], connection: &Connection, findings: &mut Findings) -> Result<()> {
+fn look_for(
+    promises: &[(&'static str, &'static str)],
+    connection: &Connection,
+    findings: &mut Findings,
+) -> Result<()> {
     for (name, sql) in promises {
-        let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        let count: i64 = query::value(connection, sql, [])?;
         if count > 0 {
             findings.add(format!("{name} ({count})"));
         }
@@ -244,10 +247,8 @@ pub(super) fn references(connection: &Connection, findings: &mut Findings) -> Re
     Ok(())
 }
 
-fn sentences(connection: &Connection, sql: &str) -> Result<Vec<String>> {
-    let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+fn sentences(connection: &Connection, sql: &'static str) -> Result<Vec<String>> {
+    query::values(connection, sql, [])
 }
 
 /// Length and SHA-256 of a file on disk; `None` when it is missing.

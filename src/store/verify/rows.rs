@@ -36,7 +36,7 @@ pub fn look(
     look_at_tables(connection, |_| true, sealer, findings)?;
     match stamps::is_damaged(connection, now) {
         Err(error @ Error::Unavailable(_)) => return Err(error),
-        Ok(true) => findings.add("clock with only 1: last_stamp: no row was ever given this time"),
+        Ok(true) => findings.add("clock with only 1: last_stamp: no row can have been given this time"),
         // A stamp that cannot be read was reported above.
         Ok(false) | Err(_) => {}
     }

@@ -52,7 +52,7 @@ async fn progress_is_shown_only_on_a_terminal() {
         (&["replay", "--since", "1d"], "applying events"),
         (&["backup", &path("first.tar")], "copying the database"),
         (&["verify", &path("first.tar")], "reading the backup"),
-        (&["verify", &folder], "looking at the database"),
+        (&["verify", &folder], "checking the database"),
         (&["restore", &path("first.tar"), "--data", &path("restored")], "reading the backup"),
         (&["erase", "--conversation", &conversation], "searching all files"),
     ] {

@@ -36,8 +36,8 @@ fn a_backup_is_restored_into_an_empty_volume_root_but_not_beside_other_files() {
     check_refused(kaiwa(folder.path(), &["restore", "backup.tar", "--data", "other"]), 1, "not empty");
     fs::remove_file(other.join("lost+found")).unwrap();
     fs::create_dir_all(other.join("lost+found")).unwrap();
-    fs::write(folder.path().join("broken.tar"), "no backup").unwrap();
-    check_refused(kaiwa(folder.path(), &["restore", "broken.tar", "--data", "other"]), 78, "no backup");
+    fs::write(folder.path().join("broken.tar"), "not a backup").unwrap();
+    check_refused(kaiwa(folder.path(), &["restore", "broken.tar", "--data", "other"]), 78, "not a backup");
     assert_eq!(other.read_dir().unwrap().count(), 1, "what was there stays, and nothing else");
 }
 
@@ -119,7 +119,7 @@ fn a_full_disk_is_reported_and_nothing_intact_is_called_damaged() {
         let Some(printed) = where_mounting_is_allowed(folder.path(), &script) else { return };
 
         assert!(printed.contains("is full") && printed.contains("volume"), "{script}: {printed}");
-        for word in ["damaged", "cannot be read", "no backup"] {
+        for word in ["damaged", "cannot be read", "not a backup"] {
             assert!(!printed.contains(word), "{script}: {printed}");
         }
     }

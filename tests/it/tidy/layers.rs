@@ -47,7 +47,8 @@ const HOMES: [(&str, &[&str]); 15] = [
         &[
             "src/store/engine/",
             "src/store/encryption/",
-            "src/store/verify/",
+            "src/store/verify/columns.rs",
+            "src/store/verify/rows.rs",
             "src/store/backup/copy.rs",
             "src/store/outbox/",
             "src/store/webhooks/",

@@ -55,7 +55,7 @@ impl DatabaseLocation {
     /// Watches the folder of the media store too from now on.
     pub fn watch_medias(&self, folder: &Path) -> Result<()> {
         let folder = KnownFile::at(folder.to_owned())?;
-        self.shared.medias.set(folder).map_err(|_| Error::internal("the folder of files is watched already"))
+        self.shared.medias.set(folder).map_err(|_| Error::internal("the media store is watched already"))
     }
 
     /// `Unavailable` once a file is no longer the one that was opened, and from then on even if it is put back. Takes some
@@ -68,7 +68,7 @@ impl DatabaseLocation {
         for known in std::iter::once(database).chain(companions).chain(medias.get()) {
             if let Some(fault) = known.fault()? {
                 let reason = format!("{} {fault} while it was open", known.path.display());
-                log::error!("storage: {reason}: nothing is written any more");
+                log::error!("storage: {reason}: no more writes are accepted");
                 lost.send_replace(Some(reason));
                 return Err(given_up());
             }
@@ -127,7 +127,7 @@ impl KnownFile {
 }
 
 fn given_up() -> Error {
-    Error::Unavailable("the files of the database are not where they were".to_owned())
+    Error::Unavailable("the files of the database were moved or removed".to_owned())
 }
 
 #[cfg(test)]
