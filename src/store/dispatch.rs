@@ -7,13 +7,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use rusqlite::Connection;
-
 use crate::error::Result;
 use crate::model::capacity::Capacity;
 use crate::model::id::MessageId;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::only_its_own;
+use crate::store::engine::query::Connection;
 use crate::store::engine::transaction::Transaction;
 
 /// The lanes of an outbox: their table, and who owns them.

@@ -12,7 +12,7 @@
 //! | its author unsends it | [`received::unsend`] |
 //! | its files are fetched | [`fetch_jobs`], with the rows in [`medias`] |
 //! | a customer sends it | [`sending::send`]: the message, its deliveries and its uploads, in one transaction |
-//! | its deliveries are claimed and recorded | [`claims::claim`], [`deliveries::record`] |
+//! | its deliveries are claimed and recorded | [`dispatch::claim`], [`dispatch::record`] |
 //! | all deliveries are decided: it is sent or failed | [`messages::settle`] |
 //! | a failed one is sent again | [`sending::retry`] |
 //! | it is quoted | [`messages::quote_token`], [`messages::allow_quoting`], [`quotes`] |
@@ -33,8 +33,8 @@
 //! [`medias`]: crate::store::files::medias
 //! [`sending::send`]: crate::store::outbox::sending::send
 //! [`sending::retry`]: crate::store::outbox::sending::retry
-//! [`claims::claim`]: crate::store::outbox::claims::claim
-//! [`deliveries::record`]: crate::store::outbox::deliveries::record
+//! [`dispatch::claim`]: crate::store::dispatch::claim
+//! [`dispatch::record`]: crate::store::dispatch::record
 //! [`messages::settle`]: crate::store::chats::messages::settle
 //! [`messages::quote_token`]: crate::store::chats::messages::quote_token
 //! [`messages::allow_quoting`]: crate::store::chats::messages::allow_quoting
