@@ -48,9 +48,9 @@ CREATE TABLE accounts (
     secret TEXT NOT NULL,              -- sealed; LINE signs webhooks with it
     secret_next TEXT,                  -- sealed; replaces it during a rotation, in which either signs
     token TEXT NOT NULL,               -- sealed; authenticates us at LINE; '' until the first one is fetched
-    channel_id TEXT,                   -- tokens are fetched with it and live for minutes; NULL for a token that was given
+    channel_id TEXT,                   -- tokens are fetched with it and live for minutes; NULL for a static token
     token_expires_at INTEGER,          -- of a fetched token
-    token_refresh_at INTEGER,          -- when the next one is fetched; NULL for a token that was given
+    token_refresh_at INTEGER,          -- when the next one is fetched; NULL for a static token
     delivery_mode TEXT NOT NULL DEFAULT 'prefer_reply' CHECK (delivery_mode IN ('prefer_reply', 'push_only')),
     check_state TEXT NOT NULL DEFAULT 'unchecked' CHECK (check_state IN ('unchecked', 'good', 'refused', 'unreachable')),
     check_message TEXT NOT NULL DEFAULT '',
@@ -60,7 +60,7 @@ CREATE TABLE accounts (
     bot_display_name TEXT NOT NULL DEFAULT '',
     bot_chat_mode TEXT NOT NULL DEFAULT '',
     suspension_reason TEXT CHECK (suspension_reason IN ('token', 'permission', 'quota', 'redirect')),
-    suspension_message TEXT NOT NULL DEFAULT '',       -- LINE's own words
+    suspension_message TEXT NOT NULL DEFAULT '',       -- LINE's error message
     suspended_until INTEGER,              -- when one message probes whether LINE accepts again
     tm_create INTEGER NOT NULL UNIQUE,
     tm_update INTEGER NOT NULL,
@@ -278,7 +278,7 @@ CREATE TABLE webhook_events (
     key INTEGER PRIMARY KEY,
     account INTEGER NOT NULL REFERENCES accounts (key),
     event_id TEXT NOT NULL,            -- LINE's webhookEventId
-    kind TEXT NOT NULL,                -- LINE's type, also an unknown one
+    kind TEXT NOT NULL,                -- LINE's type of the event, even if unknown
     result TEXT NOT NULL CHECK (result IN ('applied', 'unread', 'failed')),
     error TEXT NOT NULL DEFAULT '',    -- why applying it failed
     line_message_id TEXT,              -- the message that it is about
@@ -305,7 +305,7 @@ CREATE TABLE deliveries (
     attempts INTEGER NOT NULL DEFAULT 0,
     ambiguous INTEGER NOT NULL DEFAULT 0,          -- 1: an attempt may have been executed
     created_at INTEGER NOT NULL,
-    first_attempt_at INTEGER,          -- of the present retry key
+    first_attempt_at INTEGER,          -- with the current retry key
     last_attempt_at INTEGER,
     last_error TEXT NOT NULL DEFAULT '',
     request_id TEXT,                   -- LINE's id of the accepting request, for LINE's support
@@ -325,7 +325,7 @@ CREATE TABLE lanes (
     conversation INTEGER PRIMARY KEY REFERENCES conversations (key),
     account INTEGER NOT NULL REFERENCES accounts (key),
     in_flight INTEGER NOT NULL DEFAULT 0,          -- 1: its oldest delivery is in flight
-    slow INTEGER NOT NULL DEFAULT 0,   -- 1: the last attempt got no answer in time
+    slow INTEGER NOT NULL DEFAULT 0,   -- 1: the last attempt timed out
     due_at INTEGER NOT NULL
 ) STRICT;
 
@@ -338,7 +338,7 @@ CREATE TABLE webhook_endpoints (
     secret TEXT NOT NULL,              -- sealed; signs deliveries: `whsec_` and base64
     secret_previous TEXT,              -- sealed; signs too for a while, so that the receiver can rotate its own
     secret_previous_until INTEGER,
-    slow INTEGER NOT NULL DEFAULT 0,   -- 1: the last attempt got no answer in time
+    slow INTEGER NOT NULL DEFAULT 0,   -- 1: the last attempt timed out
     failing_since INTEGER,             -- the first failure after the last success
     failing_last INTEGER,              -- the last failure
     paused_until INTEGER,              -- the receiver asked for a pause; one delivery probes after it
@@ -359,7 +359,7 @@ CREATE TABLE webhook_deliveries (
     state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'delivered', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0,           -- all of them
     tries INTEGER NOT NULL DEFAULT 0,  -- those that count for the schedule
-    first_attempt_at INTEGER,          -- of the present schedule
+    first_attempt_at INTEGER,          -- of the current schedule
     last_attempt_at INTEGER,
     tm_create INTEGER NOT NULL,
     tm_update INTEGER NOT NULL

@@ -1,24 +1,24 @@
-//! The private keys of rows, by their public ids.
+//! Private keys of rows, looked up by public id.
 
 use crate::error::{Error, Resource, Result};
 use crate::model::id::{AccountId, ConversationId, CustomerId};
 use crate::store::engine::query::{self, Connection};
 
-/// The private key of a customer, for the rows that refer to it.
+/// Private key of a customer.
 pub(super) fn customer(connection: &Connection, id: CustomerId) -> Result<i64> {
     const SQL: &str = "SELECT key FROM customers WHERE id = ?1";
     let found = query::optional_value(connection, SQL, [id])?;
     found.ok_or(Error::NotFound(Resource::Customer))
 }
 
-/// The private key of an account, for the rows that refer to it.
+/// Private key of an account that is not removed.
 pub(super) fn account(connection: &Connection, id: AccountId) -> Result<i64> {
     const SQL: &str = "SELECT key FROM accounts WHERE id = ?1 AND tm_delete IS NULL";
     let found = query::optional_value(connection, SQL, [id])?;
     found.ok_or(Error::NotFound(Resource::Account))
 }
 
-/// The private key of a customer's conversation.
+/// Private key of a customer's conversation.
 pub(super) fn conversation(connection: &Connection, customer: CustomerId, id: ConversationId) -> Result<i64> {
     const SQL: &str = "
         SELECT v.key

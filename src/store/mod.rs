@@ -1,7 +1,7 @@
-//! The SQLite database: one writer with group commit, concurrent readers, and the operations of the domain.
+//! The SQLite database: one writer that commits in groups, concurrent readers, and the operations of the domain.
 //!
-//! Operations that write take a [`engine::transaction::Transaction`]. Operations that read take a connection, so that they
-//! also work inside a transaction. Nothing outside this folder knows SQL.
+//! Operations that write take a [`engine::transaction::Transaction`]; those that read take a connection, so they also work
+//! within a write. Nothing outside this folder knows SQL.
 
 pub mod accounts;
 pub mod backup;
@@ -48,9 +48,9 @@ use crate::store::reader::ReadOnly;
 use crate::store::reader::Reader;
 use crate::store::verify::diagnostics;
 
-/// The database of a running server. Copies are handles to the same one.
+/// The database of a running server. Clones are handles to the same database.
 ///
-/// When the last handle is dropped, queued operations are committed, the log is checkpointed and the lock is released.
+/// When the last handle is dropped, queued operations are committed, the log is checkpointed, and the lock is released.
 #[derive(Clone)]
 pub struct Store {
     open: Arc<OpenStore>,
@@ -70,11 +70,11 @@ struct OpenStore {
 }
 
 impl Store {
-    /// Opens the file, creates it if there is none, and migrates an older one to the present schema.
+    /// Opens the database, creates it if it does not exist, and migrates an older one to the current schema.
     ///
-    /// `queue` is how many operations may wait for the writer. `Unusable` when another process has the file open, when it
-    /// belongs to a newer version or to another program, when its secrets are sealed with another key, when it does not
-    /// provide full durability, or when its log exists without it.
+    /// `queue` is the number of operations that may wait for the writer. `Unusable` when another process has the database
+    /// open, when it belongs to a newer version or to another program, when its secrets are sealed with another key, when
+    /// it does not provide the promised durability, or when its log exists but the database does not.
     pub fn open(path: &Path, keys: &KeySource, queue: usize) -> Result<Self> {
         Self::open_at(path, keys, queue).map_err(failure::named(path))
     }
@@ -95,8 +95,8 @@ impl Store {
         let switch = checkpoints.switch();
         let (listeners, commits) = (Listeners::default(), Commits::default());
         let watched = Watched { place: DatabaseLocation::of(path)?, looks: Looks::default() };
-        let told = (checkpoints, listeners.clone(), watched.clone());
-        let writer = Writer::start(writing, told, queue, commits.clone())?;
+        let observers = (checkpoints, listeners.clone(), watched.clone());
+        let writer = Writer::start(writing, observers, queue, commits.clone())?;
         let pool = reader::pool(path, &sealer, &watched.place)?;
         let (path, checkpoints) = (path.to_owned(), switch);
         let open =
@@ -104,16 +104,16 @@ impl Store {
         Ok(Self { open: Arc::new(open) })
     }
 
-    /// Runs an operation in the next group, and returns after its commit, or after it was undone because it failed.
+    /// Runs an operation in the next group commit and returns its result after the commit, or after its rollback on error.
     ///
-    /// `Unavailable` when too many operations wait, or when the group cannot be committed.
+    /// `Unavailable` when too many operations are queued, or when the disk fails to write the group.
     pub async fn write<T: Send + 'static>(
         &self,
         now: Timestamp,
         operation: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.open.writer.submit(now, operation)?;
-        answer.await.map_err(|_| writer::stopped())?
+        let result = self.open.writer.submit(now, operation)?;
+        result.await.map_err(|_| writer::stopped())?
     }
 
     /// The same for callers outside the async runtime: the command line and the start of the server.
@@ -122,14 +122,14 @@ impl Store {
         now: Timestamp,
         operation: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.open.writer.submit(now, operation)?;
-        let answer = answer.blocking_recv().map_err(|_| writer::stopped())?;
-        answer.map_err(failure::named(&self.open.path))
+        let result = self.open.writer.submit(now, operation)?;
+        let result = result.blocking_recv().map_err(|_| writer::stopped())?;
+        result.map_err(failure::named(&self.open.path))
     }
 
-    /// Checks by a write that the disk accepts writes, unless there were many such checks within the last second.
+    /// Checks that the disk accepts writes, by making one unless there were many within the last second.
     ///
-    /// `Unavailable` when it does not, when it is full, or when the files were moved or removed.
+    /// `Unavailable` when it does not, when it is full, or when the files are no longer in their place.
     pub async fn check_writable(&self, now: Timestamp) -> Result<()> {
         let Watched { place, looks } = &self.open.watched;
         place.check()?;
@@ -140,7 +140,7 @@ impl Store {
         Ok(())
     }
 
-    /// Runs a read that may take long, on a thread for blocking work, on one snapshot.
+    /// Runs a long read on a thread for blocking work, in one consistent view.
     pub async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -154,9 +154,9 @@ impl Store {
         tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
     }
 
-    /// Listens for new events of the cursor's customer.
-    pub fn listen(&self, reading: &EventCursor) -> EventListener {
-        self.open.listeners.listen(reading.customer)
+    /// Subscribes to further events of the cursor's customer.
+    pub fn listen(&self, cursor: &EventCursor) -> EventListener {
+        self.open.listeners.listen(cursor.customer)
     }
 
     /// Notified when a commit has enqueued webhooks. A notification that nobody waits for is kept.
@@ -164,60 +164,60 @@ impl Store {
         self.open.listeners.webhooks()
     }
 
-    /// The writer's counters since the start.
+    /// Statistics of the writer since the start.
     pub fn commits(&self) -> &Commits {
         &self.open.commits
     }
 
-    /// Leaves checkpoints to another process, until the log reaches 1 GiB. Erased data stays in the log until that process
-    /// has run a checkpoint.
+    /// Leaves checkpoints and truncation of the log to another process, until the log reaches a gigabyte. Erased data stays in
+    /// the log until that process has done so.
     pub fn leave_checkpoints_to_others(&self) {
         self.open.checkpoints.leave_to_others();
     }
 
-    /// Empties the log, so that no older page in it contains erased data. Waits for readers of older snapshots. Does nothing
-    /// when checkpoints are left to another process.
+    /// Truncates the log, so that no old page in it contains erased data. Waits for readers of an older state. Does nothing to a
+    /// log whose checkpoints are left to another process.
     ///
-    /// `Unavailable` when a reader keeps an older snapshot for too long.
+    /// `Unavailable` when a reader holds an older state for too long.
     pub fn empty_log(&self) -> Result<()> {
         self.open.checkpoints.empty_log(&self.open.path)
     }
 
-    /// Opens the media store and watches its folder like the files of the database. The folder is created if no file was ever
-    /// stored.
+    /// Opens the media store, creates it if no file was ever stored, and watches its folder from now on like the files of the
+    /// database.
     ///
     /// `Unusable` when the folder is missing although the database lists files in it.
     pub fn open_media_store(&self, data_directory: &Path) -> Result<MediaStore> {
-        let folder = MediaStore::at(data_directory);
-        if folder.has_nothing()? && self.reader()?.read(medias::is_any_stored)? {
-            folder.miss()?;
+        let media_store = MediaStore::at(data_directory);
+        if media_store.has_nothing()? && self.reader()?.read(medias::is_any_stored)? {
+            media_store.miss()?;
         }
-        let folder = MediaStore::open(data_directory)?;
-        self.open.watched.place.watch_medias(folder.location())?;
-        Ok(folder)
+        let media_store = MediaStore::open(data_directory)?;
+        self.open.watched.place.watch_medias(media_store.location())?;
+        Ok(media_store)
     }
 
-    /// Waits until the database is lost because its files were moved or removed. From then on no write is accepted.
+    /// Waits until the database is given up because its files are no longer in their place. No write is accepted from then on.
     pub async fn lost(&self) {
         self.open.watched.place.lost().await;
     }
 
-    /// Why the database was lost; `None` while the files are in place.
+    /// Why the database was given up; `None` while its files are in their place.
     pub fn loss(&self) -> Option<Error> {
         self.open.watched.place.loss()
     }
 
-    /// The length of the log in bytes; 0 when there is none.
+    /// Length of the write-ahead log in bytes; 0 if there is none.
     pub fn log_bytes(&self) -> u64 {
         diagnostics::log_bytes(&self.open.path)
     }
 
-    /// Free bytes for this process on the disk of the file.
+    /// Free space for this process on the disk of the database, in bytes.
     pub fn free_bytes(&self) -> Result<u64> {
         health::free_bytes(&self.open.path)
     }
 
-    /// A connection for short, indexed reads on the calling thread, which is cheaper than using another thread.
+    /// A connection for short, indexed reads on the calling thread, which is cheaper than a hop to another thread.
     pub fn reader(&self) -> Result<Reader> {
         Reader::with(&self.open.path, &self.open.sealer, &self.open.watched.place)
     }

@@ -1,4 +1,4 @@
-//! Read-only connections: a pool for reads that may take long, and one per thread for short reads.
+//! Read-only connections: a pool for long reads, and connections for short reads on the calling thread.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::store::engine::location::lost;
 use crate::store::engine::query::Connection;
 use crate::store::engine::{connection, failure, schema};
 
-/// Connections in the pool.
+/// Size of the pool for long reads.
 const POOL_SIZE: u32 = 4;
 
 /// How long a read waits for a connection of the pool.
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The pool of connections for reads that may take long.
+/// Creates the pool of connections for long reads.
 pub fn pool(path: &Path, sealer: &Sealer, place: &DatabaseLocation) -> Result<Pool<ReadOnly>> {
     Pool::builder()
         .max_size(POOL_SIZE)
@@ -31,7 +31,7 @@ pub fn pool(path: &Path, sealer: &Sealer, place: &DatabaseLocation) -> Result<Po
         .map_err(Error::internal)
 }
 
-/// Opens and checks the connections of the pool.
+/// Creates and checks the connections of the pool.
 pub struct ReadOnly {
     path: PathBuf,
     sealer: Sealer,
@@ -53,7 +53,7 @@ impl ManageConnection for ReadOnly {
         Ok(connection.execute_batch("SELECT 1")?)
     }
 
-    /// A connection with a transaction left open is discarded.
+    /// Discards a connection with an open transaction, so that it does not affect the next user.
     fn has_broken(&self, connection: &mut Connection) -> bool {
         !connection.is_autocommit()
     }
@@ -62,17 +62,17 @@ impl ManageConnection for ReadOnly {
 /// A read-only connection, for one thread.
 pub struct Reader {
     connection: Connection,
-    /// The file to name in errors of a damaged database; `None` in a server, whose clients see no file names.
+    /// The file named in an error that damage causes; `None` in a server, whose clients do not see file names.
     path: Option<PathBuf>,
 }
 
 impl Reader {
     /// Opens an existing database for reading, also while another process writes it.
     ///
-    /// `Unusable` when there is none, when it has another schema than this program, or when its secrets are sealed with
+    /// `Unusable` when it does not exist, when its schema is not that of this program, or when its secrets are sealed with
     /// another key.
     pub fn open(path: &Path, keys: &KeySource) -> Result<Self> {
-        // A reader needs space on the disk too: SQLite builds an index of the log.
+        // A reader needs disk space too: SQLite creates an index of the log.
         Self::open_at(path, keys).map_err(failure::named(path))
     }
 
@@ -84,7 +84,7 @@ impl Reader {
         Ok(Self { connection, path: Some(path.to_owned()) })
     }
 
-    /// Opens a reader of a database that this process has open.
+    /// The same for a database that is already open.
     pub(in crate::store) fn with(path: &Path, sealer: &Sealer, place: &DatabaseLocation) -> Result<Self> {
         let connection = connection::open_reading(path)?;
         place.check()?;
@@ -103,7 +103,7 @@ impl Reader {
     }
 }
 
-/// Runs a query on one snapshot of the database.
+/// Runs a query in a read transaction, so that it sees one consistent state.
 pub(in crate::store) fn in_one_view<T>(
     connection: &Connection,
     query: impl FnOnce(&Connection) -> Result<T>,
@@ -112,7 +112,7 @@ pub(in crate::store) fn in_one_view<T>(
     query(connection)
 }
 
-/// A read transaction. It ends when it is dropped, also in a panic.
+/// A read transaction. It ends on drop, also during a panic.
 struct View<'connection> {
     connection: &'connection Connection,
 }
@@ -128,7 +128,7 @@ impl Drop for View<'_> {
     fn drop(&mut self) {
         let ended = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         if let Err(error) = ended {
-            log::error!("storage: a read did not end: {error}");
+            log::error!("storage: a read transaction could not be ended: {error}");
         }
     }
 }

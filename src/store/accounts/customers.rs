@@ -10,7 +10,7 @@ use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 use crate::store::webhooks::reset;
 
-/// Creates the customer, with the names in its token. Nothing changes for an existing one.
+/// Creates a customer with the name and detail from its token. Does nothing if it exists.
 pub fn introduce(tx: &Transaction<'_>, id: CustomerId, claim: &ProfileChange) -> Result<()> {
     if find(tx, id)?.is_some() {
         return Ok(());
@@ -20,21 +20,21 @@ pub fn introduce(tx: &Transaction<'_>, id: CustomerId, claim: &ProfileChange) ->
     set(tx, id, names, FieldSource::Token).map(drop)
 }
 
-/// Changes or creates a customer.
+/// Changes a customer, or creates it.
 ///
-/// `Conflict` when the configuration file declares one of the fields.
+/// `Conflict` when the change contains a field that the configuration file declares.
 pub fn update(tx: &Transaction<'_>, id: CustomerId, change: ProfileChange) -> Result<()> {
     sources::refuse("customers", &set(tx, id, change, FieldSource::Call)?)
 }
 
-/// Sets the fields that a token claims for its customer, except those that a source of higher precedence has set. Returns
-/// the claims that differ and were not taken.
+/// Applies what a token says about its customer to the fields that no source of higher precedence has set. Returns the fields
+/// that differ but were not changed.
 pub fn take_claim(tx: &Transaction<'_>, id: CustomerId, claim: ProfileChange) -> Result<Vec<HeldField>> {
     let known = find(tx, id)?.map(|known| known.profile).unwrap_or_default();
     set(tx, id, claim.without_unchanged(&known), FieldSource::Token)
 }
 
-/// Sets the fields that this source may set, of a customer who is created if needed, and returns the others.
+/// Sets the fields that this source may set, and creates the customer if necessary. Returns the fields that it may not set.
 pub fn set(
     tx: &Transaction<'_>,
     id: CustomerId,

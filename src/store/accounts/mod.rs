@@ -1,4 +1,4 @@
-//! LINE accounts: their settings and secrets, the last check at LINE, and whether they are suspended.
+//! LINE accounts: their settings, what LINE said about them, and whether they are suspended.
 
 pub mod customers;
 pub mod named;
@@ -19,7 +19,7 @@ use crate::store::engine::query::{self, ALL, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 
-/// The columns that [`from_row`] reads, of the accounts that the rest of the statement finds.
+/// Query for accounts in the form that [`from_row`] reads, with this condition.
 macro_rules! read {
     ($rest:literal) => {
         concat!(
@@ -47,9 +47,9 @@ pub fn create(tx: &Transaction<'_>, customer: CustomerId, account: &NewAccount) 
     tokens::set(tx, *id, credential)
 }
 
-/// Connects or updates a channel from a declaration. Fields that are absent stay as they are.
+/// Connects a channel declared in the configuration, or updates it. Absent fields stay unchanged.
 ///
-/// `Unusable` when the id belongs to an account of another customer.
+/// `Unusable` when the id already belongs to another customer's account.
 pub fn provision(
     tx: &Transaction<'_>,
     (customer, id): (CustomerId, AccountId),
@@ -67,7 +67,7 @@ pub fn provision(
     if change == AccountChange::default() { Ok(()) } else { save(tx, known, &change) }
 }
 
-/// Connects a removed channel again, with its conversations.
+/// Reconnects a removed account, with its conversations.
 fn revive(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
     const SQL: &str =
         "UPDATE accounts SET tm_update = ?2, tm_delete = NULL WHERE id = ?1 AND tm_delete IS NOT NULL";
@@ -110,7 +110,7 @@ pub fn list(connection: &Connection) -> Result<Vec<Account>> {
     query::readable_rows(connection, SQL, [], ("accounts", ALL), from_row)
 }
 
-/// A customer's account. `NotFound` for one of another customer.
+/// A customer's account; `NotFound` for accounts of other customers.
 pub fn get(connection: &Connection, customer: CustomerId, id: AccountId) -> Result<Account> {
     let found = find(connection, id)?.filter(|account| account.customer == customer);
     found.ok_or(Error::NotFound(Resource::Account))
@@ -127,7 +127,7 @@ pub fn find(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
 
 /// Changes an account. New credentials end a suspension.
 ///
-/// `Conflict` when the configuration file declares one of the fields.
+/// `Conflict` when the change contains a field that the configuration file declares.
 pub fn update(
     tx: &Transaction<'_>,
     customer: CustomerId,
@@ -143,7 +143,7 @@ pub fn update(
     save(tx, known, &change)
 }
 
-/// The fields that this source may set, of which it becomes the source, and those that it may not.
+/// Splits a change into the fields that this source may set, recorded as set by it, and those that it may not.
 fn permitted(
     tx: &Transaction<'_>,
     id: AccountId,
@@ -172,7 +172,7 @@ fn save(tx: &Transaction<'_>, known: Account, change: &AccountChange) -> Result<
     let next = secret_next.clone().apply(known.secret_next);
     let values = (id, name, detail, secret, next, delivery_mode, tx.now());
     query::execute(tx, SQL, values)?;
-    // With a new secret LINE may issue a token that it refused before.
+    // LINE may issue a token for a new secret where it refused the old one.
     let refetch = || secret.is_some().then(|| known.channel_id.map(Credential::ChannelId)).flatten();
     if let Some(credential) = credential.clone().or_else(refetch) {
         tokens::set(tx, id, &credential)?;
@@ -182,7 +182,7 @@ fn save(tx: &Transaction<'_>, known: Account, change: &AccountChange) -> Result<
     Ok(())
 }
 
-/// Stores the result of checking the token.
+/// Saves what LINE said about the token.
 pub(super) fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET check_state = ?2, check_message = ?3
@@ -204,8 +204,8 @@ pub(super) fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> 
     Ok(())
 }
 
-/// Suspends an account until LINE may accept its messages again, unless its token was replaced since `token` was used: then
-/// LINE has not judged the account as it is now.
+/// Suspends an account: its messages wait. Does nothing if the account has been given another token since `token` was used,
+/// because LINE has said nothing about the new one yet.
 pub(super) fn suspend(tx: &Transaction<'_>, key: i64, suspension: &Suspension, token: &Secret) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET suspension_reason = ?2, suspension_message = ?3, suspended_until = ?4
@@ -221,7 +221,7 @@ pub(super) fn is_suspended(connection: &Connection, key: i64) -> Result<bool> {
     query::value(connection, SQL, [key])
 }
 
-/// Postpones the next probe of a suspended account, because one is in flight.
+/// Postpones the next probe of a suspended account because one is in flight.
 pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) -> Result<()> {
     const SQL: &str =
         "UPDATE accounts SET suspended_until = ?2 WHERE key = ?1 AND suspension_reason IS NOT NULL";
@@ -229,8 +229,8 @@ pub(super) fn put_off_probe(tx: &Transaction<'_>, key: i64, until: Timestamp) ->
     Ok(())
 }
 
-/// Ends an account's suspension, because LINE accepted a message. A reply uses no quota, so it does not end a suspension for
-/// an exhausted quota.
+/// Ends a suspension because LINE accepted a message. A reply does not count towards the quota, so it does not end a suspension
+/// for an exhausted quota.
 pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET suspension_reason = NULL, suspension_message = '', suspended_until = NULL
@@ -242,7 +242,7 @@ pub(super) fn release_after(tx: &Transaction<'_>, key: i64, was_reply: bool) -> 
     Ok(())
 }
 
-/// Ends an account's suspension.
+/// Ends a suspension.
 pub(super) fn release(tx: &Transaction<'_>, key: i64) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET suspension_reason = NULL, suspension_message = '', suspended_until = NULL

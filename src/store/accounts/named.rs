@@ -1,10 +1,10 @@
-//! Rows whose id, by which the configuration, tokens and LINE name them, is damaged.
+//! Detects rows that have lost the id by which the configuration, tokens and LINE refer to them.
 
 use crate::error::{Error, Result};
 use crate::store::engine::query::{self, Connection};
 
-/// Refuses to create a customer or an account for an unknown id while the id of such a row is damaged: it may be that row, with
-/// everything that belongs to it. Secrets are bound to the id, so those of a changed id do not open.
+/// Refuses to create a customer or an account for an unknown id while an existing row has lost its own: it may be that very
+/// one, with everything that belongs to it. Secrets are bound to the id, so those of a row with a changed id do not open.
 ///
 /// `Unusable` with the name of the row.
 pub fn require_all(connection: &Connection) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Channel access tokens: the present one of each account, and when the next one is fetched.
+//! Channel access tokens: the current one of each account, and when the next one is fetched.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::store::engine::query::{self, ALL, Connection};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::Limit;
 
-/// After a claim the account is not due again for this long, in case its token cannot be fetched.
+/// Delay before a failed fetch of a token is repeated.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// A token that is due later than this was scheduled by a clock that was ahead.
+/// A fetch scheduled further ahead than this can only come from a clock that was ahead.
 const WAIT_MAX: Duration = Duration::from_hours(48);
 
-/// What an account's tokens are fetched with, and its last token.
+/// Credentials for fetching the tokens of an account, and the last token.
 #[derive(Debug, Clone)]
 pub struct TokenChannel {
-    /// LINE's id of the channel.
+    /// LINE's channel id.
     pub id: String,
     /// The channel secret.
     pub secret: Secret,
@@ -33,7 +33,7 @@ pub struct TokenChannel {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Sets what an account authenticates with. A token that has to be fetched is due at once.
+/// Sets the credential of an account. A token that has to be fetched is due at once.
 pub(in crate::store) fn set(tx: &Transaction<'_>, account: AccountId, credential: &Credential) -> Result<()> {
     const SQL: &str = "
         UPDATE accounts SET token = seal(?2, 'accounts.token', id), channel_id = ?3, token_expires_at = NULL, token_refresh_at = ?4
@@ -46,7 +46,7 @@ pub(in crate::store) fn set(tx: &Transaction<'_>, account: AccountId, credential
     Ok(())
 }
 
-/// Claims up to `limit` accounts whose next token is due, with their present tokens.
+/// Claims up to `limit` accounts whose next token is due, and returns them with their current tokens.
 pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(AccountId, Secret)>> {
     const SQL: &str = "
         SELECT id, unseal(token, 'accounts.token', id)
@@ -63,7 +63,7 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(AccountId, Secre
     Ok(due)
 }
 
-/// What an account's tokens are fetched with; `None` when its token was given.
+/// Credentials for fetching the tokens of an account; `None` for a static token.
 pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<TokenChannel>> {
     const SQL: &str = "
         SELECT channel_id, unseal(secret, 'accounts.secret', id) AS secret,
@@ -82,7 +82,7 @@ pub fn channel(connection: &Connection, account: AccountId) -> Result<Option<Tok
     })
 }
 
-/// Stores a token that was fetched for this channel, unless the account's channel id or secret was changed in the meantime.
+/// Saves a token fetched for this channel, unless the channel id or secret of the account has changed in the meantime.
 pub fn save(
     tx: &Transaction<'_>,
     (account, channel): (AccountId, &TokenChannel),
@@ -97,7 +97,7 @@ pub fn save(
     Ok(())
 }
 
-/// When the next token is due. A short, indexed read.
+/// Time at which the next token is due. A short, indexed read.
 pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT min(token_refresh_at) FROM accounts WHERE token_refresh_at IS NOT NULL";
     query::value(connection, SQL, [])

@@ -1,4 +1,4 @@
-//! Writing the archive: entry by entry with their hashes, the manifest last.
+//! Writes a backup archive: entries in order, each with its hash, and the manifest last.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IntoInnerError, Read, Seek, Write};
@@ -12,13 +12,13 @@ use crate::store::backup::part::PartialBackup;
 use crate::store::engine::failure;
 use crate::store::files::hashing::{Cancel, Hashing};
 
-/// The name of the archive while it is written.
+/// File name of the archive while it is being written.
 pub const NAME: &str = "archive";
 
-/// Bytes per write to disk.
+/// Size of the write buffer, in bytes.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// An archive that is being written. The manifest is written to a file beside it, not kept in memory.
+/// An archive that is being written. The manifest grows in a file beside it instead of in memory.
 pub struct Archive<'part> {
     part: &'part PartialBackup,
     builder: Builder<BufWriter<File>>,
@@ -27,7 +27,7 @@ pub struct Archive<'part> {
 }
 
 impl<'part> Archive<'part> {
-    /// Begins an archive in this folder.
+    /// Creates an empty archive in the folder of a partial backup.
     pub fn begin(part: &'part PartialBackup, about: &About, cancel: &Cancel) -> Result<Self> {
         let builder = Builder::new(BufWriter::with_capacity(BUFFER_BYTES, part.create(NAME)?));
         let manifest = BufWriter::new(part.create(MANIFEST)?);
@@ -36,24 +36,24 @@ impl<'part> Archive<'part> {
         Ok(archive)
     }
 
-    /// Adds a file as it is.
+    /// Adds a file unchanged.
     pub fn add(&mut self, name: &Name, file: &File) -> Result<()> {
         let size = file.metadata().map_err(Error::internal)?.len();
         let mut bytes = Hashing::new(file, &self.cancel);
         append(&mut self.builder, &name.to_string(), size, &mut bytes).map_err(self.failed())?;
         let (found, sha256) = bytes.finish();
         if found != size {
-            return Err(Error::internal(format!("{name} changed while it was read")));
+            return Err(Error::internal(format!("{name} changed while it was being read")));
         }
         self.note(&Entry { name: name.to_string(), content: ManifestEntry::Present { size, sha256 } })
     }
 
-    /// Notes that a file is missing.
+    /// Records a file that is not in the archive.
     pub fn note_missing(&mut self, name: &Name, missing: Missing) -> Result<()> {
         self.note(&Entry { name: name.to_string(), content: ManifestEntry::Missing { missing } })
     }
 
-    /// Adds the manifest, syncs everything to disk, and returns the length of the archive in bytes.
+    /// Appends the manifest and syncs the archive to disk. Returns the length of the archive in bytes.
     pub fn finish(mut self) -> Result<u64> {
         let failed = self.failed();
         let mut manifest = self.manifest.into_inner().map_err(IntoInnerError::into_error).map_err(&failed)?;

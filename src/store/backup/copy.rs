@@ -1,4 +1,4 @@
-//! Copies of the database, each of one snapshot.
+//! Consistent copies of the database.
 
 use std::ffi::c_int;
 use std::fs::File;
@@ -19,30 +19,30 @@ use crate::store::engine::transaction::{Notes, Transaction};
 use crate::store::engine::{checksum, connection, failure, health, schema};
 use crate::store::files::hashing::Cancel;
 
-/// SQLite virtual machine instructions between two checks for cancellation: some milliseconds.
+/// Virtual machine steps of SQLite between two checks for cancellation: a few milliseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;
 
-/// Free space that a disk must have beyond the estimate.
+/// Free space required beyond the computed need, in bytes.
 const SPARE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Extension of a partially written copy.
+/// Extension of a copy that is still being written.
 const PART: &str = ".part";
 
-/// A connection that reads the database and from which copies can be made until they are cancelled.
+/// Opens a read-only connection for making copies, until `cancel` is requested.
 pub fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
     lost::require(database)?;
     let mut connection = connection::open_reading(database)?;
-    // The connection is opened read-only, but has to write the copy.
+    // Read-only on the database, but `VACUUM INTO` has to write the copy.
     connection.execute_batch("PRAGMA query_only = OFF")?;
     let cancel = cancel.clone();
     connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancel.is_requested()))?;
     Ok(connection)
 }
 
-/// Writes the database as it is now into a new file with access for its owner only, without a log and without erased data.
-/// No writer waits for it, but the log of the database grows until it has ended. The copy is not synced.
+/// Copies the database as it is now into a new file with owner-only permissions: no write-ahead log, no erased data.
+/// It blocks no writer, but the write-ahead log of the database grows until it ends. The copy is not synced.
 pub fn into_new_file(database: &Connection, copy: &Path) -> Result<()> {
-    // A path is bytes and need not be UTF-8.
+    // A path is bytes and need not be valid UTF-8.
     const SQL: &str = "VACUUM INTO CAST(?1 AS TEXT)";
     files::create(copy).map_err(|error| failure::on_disk("write", copy, &error))?;
     progress::begin("copying the database", Unit::Bytes, None);
@@ -50,7 +50,7 @@ pub fn into_new_file(database: &Connection, copy: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Prepares a copy so that a server can start from it at any later time: its pending deliveries may have been sent since.
+/// Makes a copy safe to start from at any later time: messages queued in it may have been sent since it was made.
 pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(copy, flags)?;
@@ -58,7 +58,7 @@ pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; BEGIN IMMEDIATE")?;
     let stamps = Stamps::read(&connection)?;
     stamps.judge(&connection, now)?;
-    // Nothing is notified: no server has the copy open.
+    // Nobody is listening: no server has the copy open.
     let notes = Notes::default();
     waiting::mark_in_doubt(&Transaction::new(&connection, &stamps, &notes, now))?;
     stamps.write(&connection)?;
@@ -66,10 +66,10 @@ pub fn prepare(copy: &Path, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Copies a database of an older version beside itself before it is migrated: `kaiwa.db.version-1`. The copy of an earlier
-/// attempt is replaced.
+/// Copies a database of an older schema version beside itself before it is migrated: `kaiwa.db.version-1`. The copy of
+/// an earlier attempt is replaced.
 ///
-/// `Unusable` when the disk has no room for the copy and the migration.
+/// `Unusable` when the disk has too little space for the copy and the migration.
 pub fn before_migration(database: &Path) -> Result<()> {
     match schema::older_version(database)? {
         Some(version) => beside(database, version),
@@ -91,7 +91,7 @@ fn beside(database: &Path, version: i64) -> Result<()> {
     Ok(())
 }
 
-/// The copy is at most as large as the database, and so is what the migrations write.
+/// The copy is at most as large as the database, and so is what the migrations rewrite.
 fn require_capacity(database: &Path, connection: &Connection) -> Result<()> {
     const SQL: &str = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
     let size: i64 = query::value(connection, SQL, [])?;
@@ -157,6 +157,6 @@ mod tests {
         let refused = into_new_file(&reading, &folder.path().join("second"));
 
         assert!(refused.is_err());
-        assert!(connection.execute_batch("INSERT INTO t VALUES (1)").is_ok(), "nobody waits for a copy");
+        assert!(connection.execute_batch("INSERT INTO t VALUES (1)").is_ok(), "a copy blocks no writer");
     }
 }

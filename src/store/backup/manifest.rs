@@ -10,47 +10,47 @@ use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
 use crate::store::files::media_store::Variant;
 
-/// The name of the manifest. It is the last entry, so a truncated backup has none.
+/// File name of the manifest. It is the last entry, so a truncated backup has none.
 pub const MANIFEST: &str = "manifest.jsonl";
 
-/// The name of the database in a backup.
+/// File name of the database in a backup.
 pub const DATABASE: &str = "kaiwa.db";
 
-/// The version of the layout. It changes when older programs cannot read newer backups.
+/// Version of the backup format. It is raised when older programs can no longer read new backups.
 const FORMAT: u32 = 1;
 
-/// The first line of a manifest.
+/// The first line of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    /// The layout of the backup.
+    /// Version of the backup format.
     pub format: u32,
-    /// The version of the program that wrote it.
+    /// Version of the program that wrote it.
     pub kaiwa: String,
-    /// The version of the schema of the database.
+    /// Version of the database schema.
     pub schema: i64,
-    /// When it was made, in the format of all times.
+    /// When it was made, in the format of all timestamps.
     pub created_at: String,
 }
 
-/// Every further line of a manifest.
+/// Every line after the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The name in the archive.
     pub name: String,
-    /// Its content, or why that is missing.
+    /// Whether the file is in the archive.
     #[serde(flatten)]
     pub content: ManifestEntry,
 }
 
-/// The content of a file, or why it is missing.
+/// Whether a file is in the archive, and why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ManifestEntry {
     /// It is in the archive.
     Present {
-        /// Its length in bytes.
+        /// Length in bytes.
         size: u64,
-        /// The SHA-256 of its bytes, in hexadecimal digits.
+        /// SHA-256 of the content, in hexadecimal.
         sha256: String,
     },
     /// It is not in the archive.
@@ -60,17 +60,17 @@ pub enum ManifestEntry {
     },
 }
 
-/// Why a stored file of the database is not in the archive.
+/// Why a file that the database lists is not in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
-    /// It was erased while the backup was made.
+    /// It was erased while the backup was being made.
     Erased,
     /// It was not on disk.
     Lost,
 }
 
-/// The only files that a backup can contain. The name of a file decides where it is restored.
+/// The only file names that a backup may contain, since a name decides where a file is extracted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name {
     /// The database.
@@ -80,19 +80,19 @@ pub enum Name {
 }
 
 impl About {
-    /// Describes a backup that this program makes.
+    /// Describes a backup made by this program.
     pub fn new(schema: i64, now: Timestamp) -> Self {
         let kaiwa = env!("CARGO_PKG_VERSION").to_owned();
         Self { format: FORMAT, kaiwa, schema, created_at: now.to_string() }
     }
 
-    /// `Unusable` for a layout that this program does not know.
+    /// Refuses a format that this program does not know.
     pub fn require_known(&self) -> Result<(), Error> {
         if self.format == FORMAT {
             return Ok(());
         }
         Err(Error::Unusable(format!(
-            "the backup was written by kaiwa {} in layout {}, this program reads {FORMAT}",
+            "the backup was written by kaiwa {} in format {}; this program reads format {FORMAT}",
             self.kaiwa, self.format
         )))
     }
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_they_are_written_and_in_no_other_way() {
+    fn a_name_parses_only_in_the_form_in_which_it_is_written() {
         let id = MediaId::random();
         for name in [Name::Database, Name::Media(id, Variant::Whole), Name::Media(id, Variant::Preview)] {
             assert_eq!(name.to_string().parse::<Name>().unwrap(), name);
@@ -144,7 +144,7 @@ mod tests {
             &format!("media/./{id}"),
             &format!("media/{id}.part"),
         ] {
-            assert!(text.parse::<Name>().is_err(), "{text:?} was taken");
+            assert!(text.parse::<Name>().is_err(), "{text:?} was accepted");
         }
     }
 

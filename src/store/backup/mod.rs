@@ -1,7 +1,8 @@
-//! A backup: one tar file with a snapshot of the database, its stored files, and a manifest with the SHA-256 of each.
+//! Backups: one tar file with a consistent copy of the database, the media files that it lists, and a manifest with the
+//! SHA-256 of each.
 //!
-//! It is made while the server runs, through a read-only connection, and no write waits for it. It is written in a temporary
-//! folder beside its destination and gets its name only when it is completely on disk.
+//! A backup is made beside a running server over a read-only connection and blocks no write. It is written in a temporary
+//! folder beside its destination and gets its final name only once all of it is on disk.
 
 pub mod archive;
 pub mod copy;
@@ -28,41 +29,41 @@ use crate::store::files::hashing::Cancel;
 use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::medias::{self, Stored};
 
-/// Files that one read looks up.
+/// Media files per query.
 const PAGE: usize = 500;
 
-/// The content of a backup.
+/// Contents of a backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackupSummary {
-    /// The length of the backup in bytes.
+    /// Length of the backup in bytes.
     pub size: u64,
-    /// The version of its schema.
+    /// Version of the database schema.
     pub schema: i64,
-    /// Files of messages and uploads, without previews.
+    /// Media files of messages and uploads, without previews.
     pub media_files: u64,
-    /// Files that were erased while the backup was made.
+    /// Media files that were erased while the backup was being made.
     pub media_erased: u64,
-    /// Stored files of the database that are not on disk.
+    /// Media files that the database lists but that were not on disk.
     pub media_lost: u64,
 }
 
-/// Writes a backup of the database and its media store into a new file; `now` is when it is made.
+/// Writes a backup of the database and the media store into a new file. `now` is the time of the backup.
 ///
-/// `Conflict` when there is a file of this name, or when another process is writing it. A missing file does not end the
+/// `Conflict` when the file exists already or another process is writing it. A missing media file does not end the
 /// backup: it is counted as lost.
 pub fn write(
     database: &Path,
-    folder: &MediaStore,
+    media_store: &MediaStore,
     file: &Path,
     now: Timestamp,
     cancel: &Cancel,
 ) -> Result<BackupSummary> {
-    write_copy(database, folder, file, (now, cancel)).map_err(failure::damaged(database))
+    write_copy(database, media_store, file, (now, cancel)).map_err(failure::damaged(database))
 }
 
 fn write_copy(
     database: &Path,
-    folder: &MediaStore,
+    media_store: &MediaStore,
     file: &Path,
     (now, cancel): (Timestamp, &Cancel),
 ) -> Result<BackupSummary> {
@@ -79,7 +80,7 @@ fn write_copy(
     let bytes = content.metadata().map_err(Error::internal)?.len() + medias::stored_bytes(&copy)?;
     progress::begin("writing the backup", Unit::Bytes, Some(bytes));
     archive.add(&Name::Database, &content)?;
-    add_medias(&mut archive, &copy, (&live, folder), &mut summary)?;
+    add_medias(&mut archive, &copy, (&live, media_store), &mut summary)?;
     summary.size = archive.finish()?;
     part.finish(archive::NAME)?;
     Ok(summary)
@@ -91,11 +92,11 @@ fn open(database: &Path, cancel: &Cancel) -> Result<Connection> {
     Ok(live)
 }
 
-/// Adds the stored files of the copy. A file that is missing may have been erased in the meantime.
+/// Adds the media files that the copy lists. One that is no longer on disk may have been erased since the copy was made.
 fn add_medias(
     archive: &mut Archive<'_>,
     copy: &Connection,
-    (live, folder): (&Connection, &MediaStore),
+    (live, media_store): (&Connection, &MediaStore),
     summary: &mut BackupSummary,
 ) -> Result<()> {
     let mut after = 0;
@@ -104,7 +105,7 @@ fn add_medias(
         let Some(last) = page.last() else { return Ok(()) };
         after = last.key;
         for stored in page {
-            add_media(archive, &stored, (live, folder), summary)?;
+            add_media(archive, &stored, (live, media_store), summary)?;
         }
     }
 }
@@ -112,11 +113,11 @@ fn add_medias(
 fn add_media(
     archive: &mut Archive<'_>,
     stored: &Stored,
-    (live, folder): (&Connection, &MediaStore),
+    (live, media_store): (&Connection, &MediaStore),
     summary: &mut BackupSummary,
 ) -> Result<()> {
     let whole = Name::Media(stored.id, Variant::Whole);
-    let Some(file) = if_any(folder.read(stored.id, Variant::Whole))? else {
+    let Some(file) = if_any(media_store.read(stored.id, Variant::Whole))? else {
         let is_erased = !medias::is_stored(live, stored.id)?;
         let missing = if is_erased { Missing::Erased } else { Missing::Lost };
         *(if is_erased { &mut summary.media_erased } else { &mut summary.media_lost }) += 1;
@@ -124,7 +125,7 @@ fn add_media(
     };
     archive.add(&whole, &file)?;
     summary.media_files += 1;
-    match if_any(folder.read(stored.id, Variant::Preview))? {
+    match if_any(media_store.read(stored.id, Variant::Preview))? {
         Some(preview) => archive.add(&Name::Media(stored.id, Variant::Preview), &preview),
         None => Ok(()),
     }
@@ -169,15 +170,16 @@ mod tests {
             let mut archive = Archive::begin(&part, &about, &Cancel::default()).unwrap();
             let (copied, live) =
                 (connection::open_reading(&copied).unwrap(), connection::open_reading(&live).unwrap());
-            let (folder, mut summary) = (MediaStore::open(data.path()).unwrap(), BackupSummary::default());
+            let (media_store, mut summary) =
+                (MediaStore::open(data.path()).unwrap(), BackupSummary::default());
 
-            add_medias(&mut archive, &copied, (&live, &folder), &mut summary).unwrap();
+            add_medias(&mut archive, &copied, (&live, &media_store), &mut summary).unwrap();
 
             assert_eq!(
                 (summary.media_erased, summary.media_lost, summary.media_files),
                 (counts.0, counts.1, 0)
             );
-            assert!(archive.finish().unwrap() > 0, "the backup goes on");
+            assert!(archive.finish().unwrap() > 0, "the backup continues");
         }
     }
 

@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::store::engine::failure;
 
-/// The file in the folder that is locked while it is used.
+/// Lock file in the folder, held while a process writes the backup.
 const LOCK: &str = "lock";
 
 /// Extension of the folder.
 const ENDING: &str = ".part";
 
-/// A hidden folder with access for its owner only. It is removed when this is dropped.
+/// A hidden folder with owner-only permissions. It is removed on drop.
 pub struct PartialBackup {
     folder: PathBuf,
     file: PathBuf,
@@ -24,12 +24,12 @@ pub struct PartialBackup {
 }
 
 impl PartialBackup {
-    /// Begins a file. Remains of an interrupted attempt are removed.
+    /// Starts writing a file and removes the remains of an interrupted attempt.
     ///
-    /// `Conflict` when there is such a file, or when another process is writing it.
+    /// `Conflict` when the file exists already or another process is writing it.
     pub fn begin(file: &Path) -> Result<Self> {
         if file.symlink_metadata().is_ok() {
-            return Err(Error::Conflict(format!("{} exists already; choose another name", file.display())));
+            return Err(Error::Conflict(format!("{} already exists; choose another name", file.display())));
         }
         let name = file.file_name().ok_or_else(|| unusable(file, "this is not a file name"))?;
         let folder =
@@ -40,7 +40,7 @@ impl PartialBackup {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Conflict(format!("{} is being written already", file.display())));
+                return Err(Error::Conflict(format!("{} is already being written", file.display())));
             }
             Err(TryLockError::Error(error)) => return Err(Error::internal(error)),
         }
@@ -49,7 +49,7 @@ impl PartialBackup {
         Ok(part)
     }
 
-    /// The path of a file in the folder.
+    /// Path of a file of this name in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -59,12 +59,12 @@ impl PartialBackup {
         &self.file
     }
 
-    /// Creates a file in the folder, with access for its owner only.
+    /// Creates a file in the folder with owner-only permissions.
     pub fn create(&self, name: &str) -> Result<File> {
         files::create(&self.path(name)).map_err(|error| failure::on_disk("write", &self.file, &error))
     }
 
-    /// Moves a synced file to the destination, durably.
+    /// Moves a synced file to the destination and makes the move durable.
     pub fn finish(self, name: &str) -> Result<()> {
         files::rename(&self.path(name), &self.file)
             .map_err(|error| failure::on_disk("write", &self.file, &error))
@@ -89,12 +89,12 @@ impl Drop for PartialBackup {
     }
 }
 
-/// Removes the folders of interrupted attempts in this directory.
+/// Removes the folders that interrupted attempts left in this directory.
 pub fn sweep_interrupted(directory: &Path) -> io::Result<()> {
     for entry in directory.read_dir()? {
         let name = entry?.file_name();
         let file = name.as_bytes().strip_prefix(b".").and_then(|name| name.strip_suffix(ENDING.as_bytes()));
-        // A folder in use is locked, so that this fails.
+        // One that is being written is locked, so `begin` refuses it.
         drop(file.map(|file| PartialBackup::begin(&directory.join(OsString::from_vec(file.to_owned())))));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Reading a backup: restoring it into a data directory, or verifying it.
+//! Reads a backup: restores it into a data directory, or only verifies it.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -22,26 +22,26 @@ use crate::store::files::hashing::{Cancel, Hashing};
 use crate::store::files::media_store::Variant;
 use crate::store::verify::{self, Findings};
 
-/// The list of the entries that were found, in the form of a manifest.
+/// List of the extracted entries, in the format of the manifest.
 const FOUND: &str = "found.jsonl";
 
-/// Bytes per read from disk.
+/// Size of the read buffer, in bytes.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// The result of reading a backup: its description, and what is wrong with it.
+/// What a backup says about itself, and what is wrong with it.
 #[derive(Debug)]
 pub struct Judged {
     /// When it was made.
     pub created_at: String,
-    /// The version of the program that made it.
+    /// Version of the program that made it.
     pub kaiwa: String,
-    /// Its content.
+    /// Its contents.
     pub summary: BackupSummary,
     /// What is wrong with it.
     pub findings: Findings,
 }
 
-/// Restores a backup into a new or empty data directory. Everything is verified while it is written; the database gets its
+/// Restores a backup into a new or empty data directory. Everything is checked while it is written, and the database gets its
 /// name only if nothing is wrong.
 ///
 /// `Conflict` when the directory is not empty, `Unusable` when the backup is damaged or from a newer version; then nothing is
@@ -55,10 +55,10 @@ pub fn restore(file: &Path, data_directory: &Path, database_file: &Path, now: Ti
     restored
 }
 
-/// Verifies a backup: every hash, and the database, for which it is unpacked beside the backup. Secrets are opened if their key
-/// is available.
+/// Verifies a backup: every hash, and the whole database, which is extracted beside the backup in the meantime. Secrets are
+/// opened if their key is available.
 ///
-/// `Unusable` when it is not a backup, or from a newer version.
+/// `Unusable` when it is not a backup at all, or from a newer version.
 pub fn verify(file: &Path, keys: &KeySource, now: Timestamp) -> Result<Judged> {
     let part = PartialBackup::begin(&files::with_suffix(file, ".verify"))?;
     let scratch = part.path("");
@@ -93,16 +93,16 @@ fn into_directory(
     Ok(judged)
 }
 
-/// Logs which rows were already damaged when the backup was made. They do not prevent the restore.
+/// Logs rows that were already damaged when the backup was made. They are lost, the rest is not.
 fn report_damage(database: &Path, now: Timestamp) -> Result<()> {
     let mut damage = Findings::default();
-    // The key is stored elsewhere and may not be here yet.
+    // The key is kept elsewhere and need not be present yet.
     verify::rows(database, None, now, &mut damage)?;
     damage.list().iter().for_each(|found| log::warn!("restore: {found}"));
     Ok(())
 }
 
-/// Creates the directory, or checks that it is empty. Returns whether it is new.
+/// Creates the directory, or requires that it holds no data. Returns whether it is new.
 fn prepare(directory: &Path) -> Result<bool> {
     let unusable = |error| failure::on_disk("use", directory, &error);
     let is_new = !directory.exists();
@@ -111,14 +111,14 @@ fn prepare(directory: &Path) -> Result<bool> {
     let entries = entries.collect::<io::Result<Vec<_>>>().map_err(unusable)?;
     if !entries.iter().all(|entry| remains::is_empty_database(&entry.path())) {
         return Err(Error::Conflict(format!(
-            "{} is not empty; restore into a new directory, and let the server use that",
+            "{} is not empty; restore into a new directory and let the server use that",
             directory.display()
         )));
     }
     Ok(is_new)
 }
 
-/// Removes what a failed attempt has written into a directory that was empty before.
+/// Removes what a failed attempt wrote into a directory that was empty before.
 fn clear(directory: &Path, is_new: bool) {
     let removed = [UNFINISHED, "media"].iter().try_for_each(|name| {
         match std::fs::remove_dir_all(directory.join(name)) {
@@ -132,9 +132,9 @@ fn clear(directory: &Path, is_new: bool) {
     }
 }
 
-/// Unpacks the database, the manifest and a list of the entries into `scratch`, and files into `media` if it is given.
+/// Extracts the database, the manifest and a list of the entries into `scratch`, and media files into `media` if given.
 fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
-    // An error of the system is about the disk; any other one is about the content of the backup.
+    // An error with an OS code is about the disk; any other is about the content of the backup.
     let damaged = |error: io::Error| match error.raw_os_error() {
         Some(_) => failure::on_disk("read", file, &error),
         None => {
@@ -169,7 +169,7 @@ fn unpack(file: &Path, scratch: &Path, media: Option<&Path>) -> Result<About> {
     Err(Error::Unusable(format!("{} has no manifest: it is truncated", file.display())))
 }
 
-/// The name of an entry, which must be a regular file: no link, device or folder.
+/// Path of an entry, which has to be a regular file: no link, no device, no folder.
 fn name_of(entry: &Packed<'_, impl Read>) -> Result<String> {
     let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     match entry.header().entry_type() {
@@ -178,7 +178,7 @@ fn name_of(entry: &Packed<'_, impl Read>) -> Result<String> {
     }
 }
 
-/// Writes an entry to `target`, or only reads it.
+/// Writes a file to disk, or only hashes it if there is no target.
 fn write(
     bytes: impl Read,
     target: Option<PathBuf>,
@@ -193,7 +193,7 @@ fn write(
     Ok(ManifestEntry::Present { size, sha256 })
 }
 
-/// Copies into a new file, with distinct errors for reading and writing.
+/// Writes a new file. Keeps errors of reading and of writing apart.
 fn pour(bytes: &mut impl Read, target: &Path, damaged: impl Fn(io::Error) -> Error) -> Result<()> {
     let unwritten = |error: io::Error| failure::on_disk("write", target, &error);
     let mut file = files::create(target).map_err(unwritten)?;
@@ -215,7 +215,7 @@ fn about(manifest: &Path) -> Result<About> {
     Ok(about)
 }
 
-/// Compares what was unpacked with the manifest and the database, and checks the database.
+/// Compares the extracted files with the manifest and with the database, and verifies the database.
 fn judge(file: &Path, about: About, scratch: &Path) -> Result<Judged> {
     let mut findings = Findings::default();
     let size = file.metadata().map_err(Error::internal)?.len();
@@ -223,7 +223,7 @@ fn judge(file: &Path, about: About, scratch: &Path) -> Result<Judged> {
     compare_with_manifest(scratch, &mut summary, &mut findings)?;
     let database = scratch.join(DATABASE);
     if verify::database(&database, &mut findings)? != about.schema {
-        findings.add("the database has another version than the manifest says");
+        findings.add("the schema version of the database is not the one in the manifest");
     }
     if findings.is_empty() {
         compare_with_database(scratch, &database, &mut findings)?;
@@ -243,7 +243,7 @@ fn compare_with_manifest(scratch: &Path, summary: &mut BackupSummary, findings: 
         match next_of(&mut found, &entry.name)? {
             None => findings.add(format!("{} is missing", entry.name)),
             Some(there) if there != entry => {
-                findings.add(format!("{} is not what was backed up", entry.name));
+                findings.add(format!("{} differs from what was backed up", entry.name));
             }
             Some(_) => {}
         }
@@ -254,7 +254,7 @@ fn compare_with_manifest(scratch: &Path, summary: &mut BackupSummary, findings: 
     Ok(())
 }
 
-/// Checks that the manifest has every stored file of the database, with the same hash or with the reason why it is missing.
+/// Requires that every media file in the database is in the manifest, with the same hash or with a reason for its absence.
 fn compare_with_database(scratch: &Path, database: &Path, findings: &mut Findings) -> Result<()> {
     let is_whole = |entry: &Result<Entry>| {
         entry.as_ref().map_or(true, |entry| matches!(entry.name.parse(), Ok(Name::Media(_, Variant::Whole))))
@@ -267,8 +267,8 @@ fn compare_with_database(scratch: &Path, database: &Path, findings: &mut Finding
         match next_of(&mut listed, &name)? {
             Some(Entry { content: ManifestEntry::Missing { .. }, .. }) => {}
             Some(entry) if entry.content == promised => {}
-            Some(_) => findings.add(format!("{name} is not what the database promises")),
-            None => findings.add(format!("{name} is promised by the database and not in the backup")),
+            Some(_) => findings.add(format!("{name} differs from its row in the database")),
+            None => findings.add(format!("{name} is in the database but not in the backup")),
         }
         Ok(())
     })
@@ -283,7 +283,7 @@ fn count(entry: &Entry, summary: &mut BackupSummary) {
     }
 }
 
-/// The next entry, if it has this name.
+/// The next entry if it has this name.
 fn next_of(entries: &mut Peekable<impl Iterator<Item = Result<Entry>>>, name: &str) -> Result<Option<Entry>> {
     entries.next_if(|entry| entry.as_ref().map_or(true, |entry| entry.name == name)).transpose()
 }

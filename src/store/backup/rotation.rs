@@ -1,4 +1,4 @@
-//! The folder of automatic backups: named by their time, the oldest are removed.
+//! The folder of automatic backups: named by their time, the oldest removed.
 
 use std::fs::DirEntry;
 use std::io;
@@ -19,7 +19,7 @@ pub struct BackupRotation {
 }
 
 impl BackupRotation {
-    /// The backups in this directory, which is created if there is none. Remains of interrupted backups are removed.
+    /// Opens the folder, and creates it if it does not exist. Removes the remains of interrupted backups.
     pub fn open(directory: &Path) -> Result<Self> {
         let unusable = |error| {
             Error::Unusable(format!("cannot use the backup directory {}: {error}", directory.display()))
@@ -29,12 +29,13 @@ impl BackupRotation {
         Ok(Self { directory: directory.to_owned() })
     }
 
-    /// The path of the backup of this time.
+    /// Path of the backup made at this time.
     pub fn path(&self, time: Timestamp) -> PathBuf {
         self.directory.join(name_of(time))
     }
 
-    /// The times of all backups, oldest first. Files with other names, empty files and everything that is no file are ignored.
+    /// The times of all backups, oldest first. Ignores files with other names, empty files, and anything that is not a regular
+    /// file.
     pub fn times(&self) -> Result<Vec<Timestamp>> {
         let mut times = Vec::new();
         for entry in self.directory.read_dir().map_err(Error::internal)? {
@@ -45,11 +46,11 @@ impl BackupRotation {
         Ok(times)
     }
 
-    /// Keeps `count` backups: the one that was just made and the newest before it. Returns for each other one whether it could
-    /// be removed; a failure does not prevent the removal of the rest.
+    /// Keeps the backup that was just made and the newest ones before it, `count` in all, and removes the others. Returns for
+    /// each of those whether it could be removed; one that could not does not prevent the removal of the rest.
     ///
-    /// A backup named after a later time was made while a clock was ahead, so its real age is unknown. It does not count, and is
-    /// removed only after its time.
+    /// A backup named after a later time was made while the clock was ahead. Its real age is unknown: it does not count
+    /// towards `count`, and is removed only once its time has come.
     pub fn retain_newest(&self, count: usize, made: Timestamp) -> Result<Vec<(PathBuf, io::Result<()>)>> {
         let mut earlier = self.times()?;
         earlier.retain(|time| *time < made);
@@ -63,7 +64,7 @@ fn name_of(time: Timestamp) -> String {
     format!("{}{}{}", NAME.0, time.as_file_name(), NAME.1)
 }
 
-/// The time in the name of a backup, which has only one spelling.
+/// Time of a backup. Only the spelling that `name_of` writes is accepted.
 fn time_of(name: &str) -> Option<Timestamp> {
     let time = name.strip_prefix(NAME.0)?.strip_suffix(NAME.1)?;
     let (date, clock) = time.split_once('T')?;
@@ -81,7 +82,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_microseconds(1_700_000_000_000_000);
 
-    /// Names that are not those of backups, though some contain a time.
+    /// Names that are not those of a backup, though some parse as a time.
     const ODD: [&str; 8] = [
         "kaiwa-monday.tar",
         "kaiwa-2023-11-14.tar",
@@ -120,7 +121,7 @@ mod tests {
     fn the_newest_backup_stays_whatever_the_clock_did_before() {
         let hours = |count: u64| NOW.after(std::time::Duration::from_hours(count));
         let (past, future) = ([hours(1), hours(2), hours(3)], [hours(1_000), hours(2_000), hours(3_000)]);
-        // By a good clock, one that was set back, and one that is ahead of all others.
+        // A correct clock, one that was set back, and one that is ahead of the others.
         for (made, kept) in [
             (hours(4), [hours(3), hours(4)].as_slice()),
             (hours(0), &[hours(0), hours(1), hours(2), hours(3)]),

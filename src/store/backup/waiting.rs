@@ -1,4 +1,4 @@
-//! Pending deliveries in a copy of the database. The server of the original continues to send them.
+//! Queued messages in a copy of the database, while the server that it was copied from continues to send.
 
 use crate::error::Result;
 use crate::model::chats::message::FailureReason;
@@ -10,12 +10,13 @@ use crate::store::events;
 use crate::store::outbox::deliveries;
 use crate::store::outbox::lanes::LineOutbox;
 
-/// The failure of a message that may have been sent after the copy was made.
+/// Failure message of a message that may have been sent after the copy was made.
 const UNKNOWN: &str =
-    "the data was restored from a backup, and the message may have been sent after that was made";
+    "the data was restored from a backup, and the message may have been sent after the backup was made";
 
-/// Marks what may have been sent since the copy was made. A push is repeated under its key for as long as LINE knows the key;
-/// what may have been sent as a reply, which has no key, fails with an unknown outcome.
+/// Marks all queued deliveries as ambiguous, since a server that starts from the copy cannot know what has been sent since.
+/// Pushes are repeated under their retry key for as long as LINE remembers it. A message that may have gone out as a reply, which
+/// has no key, fails as unknown.
 pub fn mark_in_doubt(tx: &Transaction<'_>) -> Result<()> {
     const SQL: &str = "
         UPDATE deliveries SET ambiguous = 1

@@ -1,4 +1,4 @@
-//! Conversations: their names and states, and LINE's one-time tokens for them.
+//! Conversations: their names, their states, and LINE's one-time tokens for them.
 
 use crate::contract::views::ConversationView;
 use crate::error::{Error, Resource, Result};
@@ -55,7 +55,7 @@ pub fn page(connection: &Connection, customer: CustomerId, page: Page) -> Result
     Ok(found.into_iter().map(shown).collect())
 }
 
-/// A customer's conversation. `NotFound` for one of another customer.
+/// A customer's conversation; `NotFound` for conversations of other customers.
 pub fn get(connection: &Connection, customer: CustomerId, id: ConversationId) -> Result<Conversation> {
     const SQL: &str = read!(
         "conversations v
@@ -83,7 +83,7 @@ pub fn update(
     get(tx, customer, id)
 }
 
-/// The conversation of a chat. It is created unless there is one.
+/// The conversation of a chat, created if it does not exist.
 pub(in crate::store) fn begin(tx: &Transaction<'_>, account: i64, chat: &Chat) -> Result<i64> {
     const SQL_FIND: &str = "SELECT key FROM conversations WHERE account = ?1 AND chat_id = ?2";
     const SQL: &str = "
@@ -111,7 +111,7 @@ pub(in crate::store) fn is_standby(connection: &Connection, conversation: i64) -
     query::value(connection, SQL, [conversation])
 }
 
-/// Stores LINE's newest one-time tokens: one for a free reply, one for marking as read.
+/// Saves LINE's one-time tokens: the newest for a free reply, and the newest for marking as read.
 pub(in crate::store) fn keep_tokens(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -144,7 +144,7 @@ pub fn read_token(
     query::value(connection, SQL, [key])
 }
 
-/// Removes and returns the token for a free reply, if LINE still accepts it and the account prefers replies.
+/// Takes the token for a free reply and removes it, if LINE still accepts it and the account prefers replies.
 pub(in crate::store) fn take_reply_token(tx: &Transaction<'_>, conversation: i64) -> Result<Option<Secret>> {
     const SQL: &str = "
         SELECT reply_token
@@ -161,8 +161,8 @@ pub(in crate::store) fn take_reply_token(tx: &Transaction<'_>, conversation: i64
     Ok(token)
 }
 
-/// Notes what an event says about whether the chat can be reached (`None`: nothing) and whether another system controls
-/// it. Events may arrive out of order: an event older than the last that set a state does not change it.
+/// Updates from an event whether the chat can be reached (`None`: the event does not say) and whether another system has
+/// control of it. Events may arrive out of order: one older than the last that set a state does not change it.
 pub(in crate::store) fn note_state(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -180,7 +180,7 @@ pub(in crate::store) fn note_state(
     Ok(())
 }
 
-/// Must follow every change of what a conversation shows: sets `tm_update` and notifies the customer.
+/// Must follow every change of what a conversation shows: updates its time, and announces the change to the customer.
 pub(in crate::store) fn touch(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "UPDATE conversations SET tm_update = ?2 WHERE key = ?1";
     query::execute(tx, SQL, (conversation, tx.now()))?;
@@ -208,7 +208,7 @@ fn with_participants(connection: &Connection, found: (i64, Conversation)) -> Res
 fn from_row(row: &Row<'_>) -> Read<(i64, Conversation)> {
     let conversation = Conversation {
         id: row.get("id")?,
-        // Everything else is shown although the id of the account is damaged.
+        // A conversation is shown even if its account cannot be identified.
         account: get_or(row, "account", AccountId::from_bytes([0; 16]))?,
         name: text(row, "name")?,
         detail: text(row, "detail")?,

@@ -1,4 +1,4 @@
-//! Media tasks: files to fetch and files to remove, the work of the media worker.
+//! Fetch jobs: media files to be fetched or removed by the media worker.
 
 use std::time::Duration;
 
@@ -17,46 +17,46 @@ use crate::store::engine::values::Limit;
 use crate::store::files::media_store::CompleteFile;
 use crate::store::files::medias;
 
-/// A file that is being fetched is not due again for this long, which is longer than any attempt takes.
+/// Lease of a file being fetched: it is not due again for this long, which is longer than any attempt takes.
 const LEASE: Duration = Duration::from_mins(20);
 
-/// The same for a file that is being removed. Removing twice is harmless, so a removal that failed is tried again soon.
+/// Lease of a file being removed. A removal may be repeated, so what the disk refused is soon tried again.
 const LEASE_OF_REMOVAL: Duration = Duration::from_secs(10);
 
-/// A task that is due later than this was scheduled by a clock that was ahead.
+/// A job scheduled further ahead than this can only come from a clock that was ahead.
 const WAIT_MAX: Duration = Duration::from_hours(2);
 
-/// A file to fetch, or to remove.
+/// A file to fetch or to remove.
 #[derive(Debug, Clone)]
 pub struct FetchJob {
-    /// Valid only in the transaction that claimed the job: after an erasure another row may have this key.
+    /// Valid only in the transaction that looked it up by id: after an erasure another row may have it.
     key: i64,
     customer: i64,
-    /// Its id.
+    /// Id of the media.
     pub id: MediaId,
-    /// What it is.
+    /// Type of the media.
     pub kind: MediaType,
-    /// The task that is due for it.
+    /// What has to be done.
     pub task: MediaTask,
     /// LINE's id of the message whose content it is.
     pub message_id: Option<String>,
-    /// Where it is, when it is not at LINE.
+    /// Address of the content if it is not at LINE.
     pub url: Option<String>,
-    /// Where its preview is, when it is not at LINE.
+    /// Address of its preview image if it is not at LINE.
     pub preview_url: Option<String>,
-    /// The account at LINE and its channel access token; none once the account was removed.
+    /// The LINE account and its channel access token; `None` once the account was removed.
     pub access: Option<(AccountId, Secret)>,
-    /// Whether it is the picture of a participant rather than a file of a message.
+    /// Whether it is a participant's profile picture and not the media of a message.
     pub is_picture: bool,
-    /// Its length in bytes, if LINE said so in the event.
+    /// Size in bytes that LINE announced.
     pub announced: Option<u64>,
-    /// When the event with it was received.
+    /// When the media was announced.
     pub since: Timestamp,
     /// Attempts so far, including this one.
     pub attempts: u32,
 }
 
-/// Claims up to `limit` files for which this task is due.
+/// Claims up to `limit` jobs of this task that are due.
 pub fn claim(tx: &Transaction<'_>, task: MediaTask, limit: usize) -> Result<Vec<FetchJob>> {
     const SQL: &str = "
         SELECT m.key, m.customer, m.id, m.kind, m.task, source_message_id, source_url, source_preview_url, m.size, m.tm_create,
@@ -76,7 +76,7 @@ pub fn claim(tx: &Transaction<'_>, task: MediaTask, limit: usize) -> Result<Vec<
     let read = |row: &Row<'_>| Ok((row.get("key")?, first_readable(from_row(row), "medias")?));
     let due: Vec<(i64, Option<FetchJob>)> = query::rows(tx, SQL, values, read)?;
     let lease = if task == MediaTask::Remove { LEASE_OF_REMOVAL } else { LEASE };
-    // A damaged one is postponed like the others, so that it does not block them.
+    // An unreadable one gets the longer lease, so that it does not displace others.
     for (key, fetch) in &due {
         let lease = if fetch.is_some() { lease } else { LEASE };
         query::execute(tx, SQL_LEASE, (key, tx.now().after(lease)))?;
@@ -84,31 +84,31 @@ pub fn claim(tx: &Transaction<'_>, task: MediaTask, limit: usize) -> Result<Vec<
     Ok(due.into_iter().filter_map(|(_, fetch)| fetch).collect())
 }
 
-/// Makes tasks due at once that were in flight when the process ended.
+/// Makes jobs due that were in flight when the process ended.
 pub fn recover(tx: &Transaction<'_>) -> Result<()> {
     const SQL: &str = "UPDATE medias SET due_at = ?1 WHERE due_at > ?1";
     query::execute(tx, SQL, [tx.now()])?;
     Ok(())
 }
 
-/// When this task is due next for a file. A short, indexed read.
+/// Time at which the next job of this task is due. A short, indexed read.
 pub fn next_due(connection: &Connection, task: MediaTask) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT min(due_at) FROM medias WHERE task = ?1 AND due_at IS NOT NULL";
     query::value(connection, SQL, [task])
 }
 
-/// How many bytes the stored files of the job's customer have. A short, indexed read.
+/// Total size of the customer's files in bytes. A short, indexed read.
 pub fn used_bytes(connection: &Connection, fetch: &FetchJob) -> Result<u64> {
     medias::used_bytes(connection, fetch.customer)
 }
 
-/// Whether the file is still pending. A short, indexed read.
+/// Whether the file still has to be fetched. A short, indexed read.
 pub fn is_wanted(connection: &Connection, fetch: &FetchJob) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status = 'pending')";
     query::value(connection, SQL, [fetch.id])
 }
 
-/// Those of these files that are on disk and no row refers to.
+/// Those of these files that are not supposed to be on disk.
 pub fn orphans(connection: &Connection, ids: &[MediaId]) -> Result<Vec<MediaId>> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status <> 'gone')";
     let mut orphans = Vec::new();
@@ -120,8 +120,8 @@ pub fn orphans(connection: &Connection, ids: &[MediaId]) -> Result<Vec<MediaId>>
     Ok(orphans)
 }
 
-/// Marks a file that is on disk as stored, and shows it in its message or conversation. `false` when its message was unsent in
-/// the meantime: then the caller must remove the file.
+/// Marks a file as stored and shows it in its message or conversation. Returns `false` if its message was unsent in the
+/// meantime: then the file has to be removed.
 pub fn store(tx: &Transaction<'_>, fetch: &FetchJob, file: &CompleteFile, has_preview: bool) -> Result<bool> {
     const SQL: &str = "
         UPDATE medias SET status = 'stored', content_type = ?2, size = ?3, sha256 = ?4, due_at = NULL, last_error = ''
@@ -145,15 +145,15 @@ pub fn store(tx: &Transaction<'_>, fetch: &FetchJob, file: &CompleteFile, has_pr
     Ok(true)
 }
 
-/// Schedules the next attempt.
+/// Postpones the next attempt.
 pub fn postpone(tx: &Transaction<'_>, fetch: &FetchJob, until: Timestamp, reason: &str) -> Result<()> {
     const SQL: &str = "UPDATE medias SET due_at = ?2, last_error = ?3 WHERE id = ?1 AND status = 'pending'";
     query::execute(tx, SQL, (fetch.id, until, reason))?;
     Ok(())
 }
 
-/// Marks a file that can never be fetched as gone, in its message too. Its removal becomes due, since a process that ended
-/// between writing the file and its row left it on disk.
+/// Marks a file as gone for good and shows that in its message. The job becomes due once more as a removal, since a process that
+/// ended between writing the file and updating the row may have left a file.
 pub fn give_up(tx: &Transaction<'_>, fetch: &FetchJob, reason: &str) -> Result<()> {
     const SQL: &str = "
         UPDATE medias SET status = 'gone', due_at = ?3, last_error = ?2
@@ -164,7 +164,7 @@ pub fn give_up(tx: &Transaction<'_>, fetch: &FetchJob, reason: &str) -> Result<(
     Ok(())
 }
 
-/// Ends the removal of a file. The row stays as long as it has a message.
+/// Records that a gone file is no longer on disk. The row is kept with its message, and deleted without one.
 pub fn removed(tx: &Transaction<'_>, fetch: &FetchJob) -> Result<()> {
     const SQL: &str = "UPDATE medias SET due_at = NULL WHERE id = ?1 AND status = 'gone'";
     const SQL_DELETE: &str = "DELETE FROM medias WHERE id = ?1 AND status = 'gone' AND message_stamp IS NULL";
@@ -173,7 +173,7 @@ pub fn removed(tx: &Transaction<'_>, fetch: &FetchJob) -> Result<()> {
     Ok(())
 }
 
-/// Notifies the customer that the conversation shows the picture of a participant.
+/// Announces the conversation that shows a fetched profile picture.
 fn show_profile_image(tx: &Transaction<'_>, fetch: &FetchJob) -> Result<()> {
     const SQL: &str = "SELECT conversation, target FROM participants WHERE picture = ?1";
     let whose: Option<(i64, LineId)> = query::optional_row(tx, SQL, [fetch.key], |row| row.try_into())?;
@@ -191,7 +191,7 @@ fn show(tx: &Transaction<'_>, fetch: &FetchJob, change: impl FnOnce(&mut Media))
     const SQL_CHANGE: &str = "UPDATE messages SET medias = ?3 WHERE conversation = ?1 AND tm_create = ?2";
     let (conversation, stamp, medias): (i64, Timestamp, Text) =
         query::row(tx, SQL, [fetch.key], |row| row.try_into())?;
-    // A damaged list shows no file, and is not overwritten.
+    // Damaged media show no file, and are not overwritten.
     let mut medias: Vec<Media> = serde_json::from_str(&medias.0).unwrap_or_default();
     let Some(media) = medias.iter_mut().find(|media| media.id == fetch.id) else { return Ok(()) };
     change(media);

@@ -1,4 +1,4 @@
-//! Webhook events of LINE: each is stored once in the journal and applied once to its conversation.
+//! Receives LINE's webhooks: each event is stored once in the journal and applied once to its conversation.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 
-/// How many events of a webhook were stored, and how.
+/// Result of receiving a webhook.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InboundBatch {
-    /// Events that were stored.
+    /// Events that are new.
     pub stored: usize,
     /// Events that had been stored before.
     pub duplicates: usize,
@@ -23,11 +23,11 @@ pub struct InboundBatch {
     pub unread: usize,
 }
 
-/// Stores each event of a webhook that was not stored before. An event that cannot be understood is stored as it came and
-/// does not affect the others. The name of a speaker is looked up again when it is older than `profile_ttl`. `destination`
-/// is the bot that the webhook is for.
+/// Stores each new event of a webhook. A malformed event is stored as it came and does not affect the others. The profile of
+/// an event's sender is looked up again if the last lookup is older than `profile_ttl`. `destination` is the bot that the
+/// webhook is addressed to.
 ///
-/// `Unavailable` when the storage fails: then nothing of the webhook is stored, and LINE may send it again.
+/// `Unavailable` when the storage fails: then nothing of the webhook is stored, and LINE may redeliver it.
 pub fn receive(
     tx: &Transaction<'_>,
     account: AccountId,
@@ -51,7 +51,7 @@ pub fn receive(
     Ok(received)
 }
 
-/// Sorts the events of a webhook by their time, since LINE may mix them up. An event without a time stays behind the one
+/// Sorts the events of a webhook by time, since LINE may mix up their order. An event without a time stays behind the one
 /// before it.
 fn in_order(events: &[InboundEvent], now: Timestamp) -> Vec<&InboundEvent> {
     let mut before = None;
@@ -64,7 +64,7 @@ fn in_order(events: &[InboundEvent], now: Timestamp) -> Vec<&InboundEvent> {
     timed.into_iter().map(|(_, event)| event).collect()
 }
 
-/// Adds an event to the journal, and returns whether it is new.
+/// Writes an event to the journal. Returns whether it is new.
 fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
     const SQL: &str = "
         INSERT INTO webhook_events (account, event_id, kind, result, line_message_id, occurred_at, received_at, body,
@@ -77,7 +77,7 @@ fn journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<b
     Ok(query::execute(tx, SQL, values)? > 0)
 }
 
-/// Applies an event; one that cannot be applied stays in the journal with the reason. Returns whether it was understood.
+/// Applies an event, or notes in the journal why it could not be applied. Returns whether it was understood and applied.
 fn apply_or_journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<bool> {
     const SQL: &str =
         "UPDATE webhook_events SET result = 'failed', error = ?3 WHERE account = ?1 AND event_id = ?2";
@@ -92,7 +92,7 @@ fn apply_or_journal(tx: &Transaction<'_>, account: i64, event: &InboundEvent) ->
     }
 }
 
-/// Applies an event to its conversation, which is created if there is none.
+/// Applies an event to its conversation.
 pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Result<()> {
     let Some(chat) = &event.chat else { return Ok(()) };
     let conversation = conversations::begin(tx, account, chat)?;
@@ -124,8 +124,8 @@ pub(in crate::store) fn apply(tx: &Transaction<'_>, account: i64, event: &Inboun
     }
 }
 
-/// What an event says about whether the chat can be reached. A chat that writes to us can be reached, even if the event that
-/// said so was lost.
+/// What an event says about whether the chat can be reached. Someone who writes to us can be written to, whatever events were
+/// lost before.
 fn reach(event: &InboundEvent) -> Option<Reachability> {
     match event.change {
         InboundChange::Follow

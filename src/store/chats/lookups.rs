@@ -1,4 +1,4 @@
-//! Lookups: names and pictures that LINE is to be asked for.
+//! Lookups: names and profile pictures to be requested from LINE.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use crate::store::engine::query::{self, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::Limit;
 
-/// A lookup in flight is not due again for this long, so that a crash only delays it.
+/// Lease of a lookup in flight: it is not due again for this long, so that a crash costs only the wait.
 const LEASE: Duration = Duration::from_mins(1);
 
-/// A lookup that is due later than this was scheduled by a clock that was ahead.
+/// A lookup scheduled further ahead than this can only come from a clock that was ahead.
 const WAIT_MAX: Duration = Duration::from_hours(48);
 
-/// A claimed lookup of somebody's name and picture.
+/// A name and profile picture to request.
 #[derive(Debug, Clone)]
 pub struct Lookup {
     pub(in crate::store) conversation: i64,
-    /// The chat in which the name is used.
+    /// The chat in which the name applies.
     pub chat: Chat,
-    /// Whose name it is: the chat's own or a member's.
+    /// Who is looked up: the chat itself, or a member.
     pub target: LineId,
-    /// The account that asks.
+    /// The account that makes the request.
     pub account: AccountId,
-    /// The channel access token to ask with.
+    /// Its channel access token.
     pub token: Secret,
-    /// Whether LINE has answered such a lookup before, also with a refusal.
+    /// Whether LINE has answered an earlier lookup, with a profile or a refusal.
     pub is_refresh: bool,
     /// Attempts so far, including this one.
     pub attempts: u32,
 }
 
-/// Makes the lookup of a participant, or of the chat itself, due now.
+/// Makes a lookup of a person, or of the chat itself, due now.
 pub(in crate::store) fn enqueue(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<()> {
     const SQL: &str = "
         INSERT INTO lookups (conversation, target, due_at)
@@ -46,7 +46,7 @@ pub(in crate::store) fn enqueue(tx: &Transaction<'_>, conversation: i64, target:
     Ok(())
 }
 
-/// The key of a row, with the lookup if it can be read.
+/// The key of a row, and the lookup if it is readable.
 type Due = ((i64, Option<Vec<u8>>), Option<Lookup>);
 
 /// Claims up to `limit` lookups that are due.
@@ -73,7 +73,7 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
         let key = (row.get("conversation")?, row.get_ref("target")?.as_bytes_or_null()?.map(<[u8]>::to_vec));
         Ok((key, first_readable(from_row(row), "lookups")?))
     })?;
-    // A damaged one is postponed for long, so that it does not block the others.
+    // An unreadable lookup gets a long lease, so that it does not displace others.
     for ((conversation, target), lookup) in &due {
         let lease = if lookup.is_some() { LEASE } else { WAIT_MAX };
         query::execute(tx, SQL_LEASE, (conversation, target, tx.now().after(lease)))?;
@@ -81,7 +81,7 @@ pub fn claim(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Lookup>> {
     Ok(due.into_iter().filter_map(|(_, lookup)| lookup).collect())
 }
 
-/// Makes a lookup due later.
+/// Postpones a lookup.
 pub fn postpone(tx: &Transaction<'_>, lookup: &Lookup, until: Timestamp) -> Result<()> {
     const SQL: &str = "UPDATE lookups SET due_at = ?3 WHERE conversation = ?1 AND target = ?2";
     query::execute(tx, SQL, (lookup.conversation, &lookup.target, until))?;
@@ -103,7 +103,7 @@ pub(in crate::store) fn cancel_all_of_account(tx: &Transaction<'_>, account: i64
     Ok(())
 }
 
-/// When the next lookup is due. A short, indexed read.
+/// Time at which the next lookup is due. A short, indexed read.
 pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT min(due_at) FROM lookups";
     query::value(connection, SQL, [])

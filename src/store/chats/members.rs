@@ -1,4 +1,4 @@
-//! Participants who join and leave, and their names and pictures: each change is shown and the customer is notified.
+//! Members who join or leave, and their profiles from LINE: the conversation is updated, and the customer is notified.
 
 use crate::error::Result;
 use crate::model::chats::chat::LineId;
@@ -9,7 +9,7 @@ use crate::store::chats::{conversations, participants};
 use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 
-/// Adds people who took part at this time of LINE's clock. Their names are then looked up.
+/// Adds members who were present at this time by LINE's clock. Their profiles will be looked up.
 pub(in crate::store) fn join(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -24,7 +24,7 @@ pub(in crate::store) fn join(
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// Removes people who left at this time of LINE's clock. Their messages keep their ids.
+/// Removes members who left at this time by LINE's clock. Their messages keep their ids.
 pub(in crate::store) fn part(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -38,7 +38,7 @@ pub(in crate::store) fn part(
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// Stores what LINE says of a participant; `None` when it refused to say anything.
+/// Applies a participant's profile from LINE; `None` when LINE refused it.
 fn describe(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -63,13 +63,13 @@ fn describe(
     if is_changed { conversations::touch(tx, conversation) } else { Ok(()) }
 }
 
-/// Ends a lookup with what LINE says.
+/// Completes a lookup with a profile.
 pub fn resolve(tx: &Transaction<'_>, lookup: &Lookup, profile: &LineProfile) -> Result<()> {
     describe(tx, lookup.conversation, &lookup.target, Some(profile))?;
     lookups::cancel(tx, lookup.conversation, &lookup.target)
 }
 
-/// Ends a lookup without a result, until the name is due to be refreshed.
+/// Completes a lookup without a profile, until it is time for a refresh.
 pub fn give_up(tx: &Transaction<'_>, lookup: &Lookup) -> Result<()> {
     describe(tx, lookup.conversation, &lookup.target, None)?;
     lookups::cancel(tx, lookup.conversation, &lookup.target)

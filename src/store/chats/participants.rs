@@ -1,4 +1,4 @@
-//! The participants of a conversation: their names and pictures, and when LINE is asked for them again.
+//! Participants of a conversation: their names and profile pictures, and when those are looked up again.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::store::engine::transaction::Transaction;
 use crate::store::files::medias;
 use crate::store::keys;
 
-/// A conversation lists the other side and its first members.
+/// Number of participants listed with their conversation: the other side and the first members.
 const LISTED_MAX: u32 = 1 + MEMBERS_LISTED_MAX;
 
 /// The columns that [`from_row`] reads, of the participants `p` that the rest of the statement finds.
@@ -106,8 +106,7 @@ fn from_row(row: &Row<'_>) -> Read<(u32, Participant)> {
     Ok((row.get("position")?, participant))
 }
 
-/// SQLite prefers the primary key, which reads the rows of all who have left too: with 10,000 of them that takes 1.4 ms, with
-/// the index 0.06 ms (measured). Hence `INDEXED BY`.
+/// The index skips members who have left without reading them, however many they are.
 const SQL_IS_LISTED: &str = "
     SELECT position <= coalesce((
         SELECT l.position
@@ -119,8 +118,8 @@ const SQL_IS_LISTED: &str = "
     FROM participants
     WHERE conversation = ?1 AND target = ?2 AND present = 1";
 
-/// Whether the conversation lists this participant, so that the customer is notified of a change. The others are only
-/// counted: an event of each would repeat the same hundred members.
+/// Whether a present participant is listed with the conversation, so that a change is announced to the customer. The others are
+/// only counted: an event for each of them would repeat the same hundred members.
 pub(in crate::store) fn is_listed(
     connection: &Connection,
     conversation: i64,
@@ -131,7 +130,7 @@ pub(in crate::store) fn is_listed(
     Ok(found.unwrap_or(false))
 }
 
-/// Notes that somebody took part at this time of LINE's clock, and returns whether that is new. Their name is then looked up.
+/// Adds a participant who was present at this time by LINE's clock. Returns whether that is new. Their profile will be looked up.
 pub(in crate::store) fn add(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -163,8 +162,9 @@ pub(in crate::store) fn add(
     Ok(is_new)
 }
 
-/// Notes that somebody left at this time of LINE's clock, and returns whether they were listed until now. The row stays
-/// without the picture: LINE may report what they did before only afterwards, and their messages show their name.
+/// Marks a participant as having left at this time by LINE's clock. Returns whether they were listed until now. The row stays,
+/// without the profile picture, because LINE may deliver what they did before only later, and with the name, which their messages
+/// show.
 pub(in crate::store) fn remove(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -190,9 +190,9 @@ pub(in crate::store) fn remove(
     Ok(was_listed)
 }
 
-/// A present or former participant.
+/// What is known of a current or former participant.
 struct KnownParticipant {
-    /// Whether this is the user, group or room that the chat is with, who is always present.
+    /// It is the user, group or room of the chat itself, which is always present.
     is_the_chat: bool,
     present: bool,
     present_at: Timestamp,
@@ -214,14 +214,14 @@ fn find(tx: &Transaction<'_>, conversation: i64, target: &LineId) -> Result<Opti
     })
 }
 
-/// Stores how many people a group or room has, as LINE says.
+/// Saves the number of members of a group or room that LINE reported.
 pub(in crate::store) fn count_members(tx: &Transaction<'_>, conversation: i64, count: u32) -> Result<()> {
     const SQL: &str = "UPDATE conversations SET member_count = ?2 WHERE key = ?1";
     query::execute(tx, SQL, (conversation, count))?;
     Ok(())
 }
 
-/// Adds to the count of participants: 1 for one who came, -1 for one who left.
+/// Changes the number of participants: 1 for one who joined, -1 for one who left.
 pub(in crate::store) fn count_participants(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -232,10 +232,10 @@ pub(in crate::store) fn count_participants(
     Ok(())
 }
 
-/// Operations may run in another order than they read the clock, so a name may be this much newer than now.
+/// Operations do not run in the order in which they read the clock: a profile may be slightly newer than now.
 const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
-/// It runs for every event, so it looks at one participant, however many the chat has.
+/// Runs for every event, so it looks at one participant, however many the chat has.
 const SQL_REFRESH: &str = "
     INSERT INTO lookups (conversation, target, due_at)
     SELECT p.conversation, p.target, ?4
@@ -243,8 +243,8 @@ const SQL_REFRESH: &str = "
     WHERE v.account = ?1 AND v.chat_id = ?2 AND p.target = ?3 AND named_at NOT BETWEEN ?5 AND ?6
     ON CONFLICT (conversation, target) DO NOTHING";
 
-/// Looks up the name and the picture of the chat and of the event's speaker again if the last lookup is older than `after`,
-/// or more than [`CLOCK_SKEW`] in the future, which only a clock that was ahead explains.
+/// Schedules a lookup of the chat and the speaker of an event if the last one is older than `after`, or later than
+/// [`CLOCK_SKEW`] from now, which can only come from a clock that was ahead.
 pub(in crate::store) fn refresh(
     tx: &Transaction<'_>,
     account: i64,
@@ -254,7 +254,7 @@ pub(in crate::store) fn refresh(
     let Some(chat) = &event.chat else { return Ok(()) };
     let now = tx.now();
     let fresh_since = now.before(after).next();
-    // One after the other: with `IN` SQLite reads all participants of the chat.
+    // One statement for each: with `IN`, SQLite reads all participants of the chat.
     for target in std::iter::once(&chat.id).chain(&event.speaker) {
         let values = (account, &chat.id, target, now, fresh_since, now.after(CLOCK_SKEW));
         query::execute(tx, SQL_REFRESH, values)?;
@@ -262,8 +262,8 @@ pub(in crate::store) fn refresh(
     Ok(())
 }
 
-/// Sets the address of a picture. A new address replaces the picture, which is shown once it is fetched; one that could not
-/// be fetched is tried again. Returns whether a picture was shown that is no longer.
+/// Sets the profile picture by its address. The old one is discarded, and the new one is shown once it has been fetched. One
+/// that could not be fetched is tried again. Returns whether a picture that was shown is no longer shown.
 pub(in crate::store) fn set_picture(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -293,7 +293,7 @@ pub(in crate::store) fn set_picture(
 mod tests {
     use super::*;
 
-    /// The query plan of a statement.
+    /// SQLite's query plan of a statement.
     fn plan(sql: &str) -> String {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../../../schema.sql")).unwrap();

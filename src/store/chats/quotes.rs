@@ -1,4 +1,4 @@
-//! Quotes between messages, by LINE's ids: the quoted message may arrive later, or be erased.
+//! Quotes between messages, by LINE's ids: the quoted message may arrive later, or be gone.
 
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
@@ -6,7 +6,7 @@ use crate::store::chats::messages;
 use crate::store::engine::query::{self, Connection};
 use crate::store::engine::transaction::Transaction;
 
-/// Stores LINE's ids of a sent message, by which later messages quote it.
+/// Saves LINE's ids of a sent message, so that quotes of it can be resolved.
 pub(in crate::store) fn note_sent(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
@@ -38,7 +38,7 @@ pub(in crate::store) fn quoting(
     query::values(connection, SQL, (conversation, stamp))
 }
 
-/// Touches messages whose quoted message has arrived or was erased.
+/// Updates messages whose quoted message has arrived or is gone.
 pub(in crate::store) fn touch(tx: &Transaction<'_>, conversation: i64, quoting: &[Timestamp]) -> Result<()> {
     for stamp in quoting {
         messages::touch(tx, (conversation, *stamp))?;
@@ -46,7 +46,7 @@ pub(in crate::store) fn touch(tx: &Transaction<'_>, conversation: i64, quoting: 
     Ok(())
 }
 
-/// Removes from these messages which message they quote.
+/// Removes from these messages which one they quoted.
 pub(in crate::store) fn forget(tx: &Transaction<'_>, conversation: i64, quoting: &[Timestamp]) -> Result<()> {
     const SQL: &str = "UPDATE messages SET quoted_line_id = NULL WHERE conversation = ?1 AND tm_create = ?2";
     for stamp in quoting {

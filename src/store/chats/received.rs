@@ -1,4 +1,4 @@
-//! Received messages: stored, edited and unsent. The result does not depend on the order in which the events arrive.
+//! Received messages: stored, edited and unsent, with the same result in whatever order the events arrive.
 
 use crate::error::{Error, Result};
 use crate::model::chats::inbound::{InboundEvent, ReceivedMessage};
@@ -12,7 +12,7 @@ use crate::store::engine::transaction::Transaction;
 use crate::store::events;
 use crate::store::files::medias;
 
-/// Stores a received message, unless an event that overtook this one has stored or unsent it.
+/// Stores a received message, unless an event that overtook this one has already stored or unsent it.
 pub(in crate::store) fn store(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
@@ -27,7 +27,7 @@ pub(in crate::store) fn store(
     medias::expect(tx, (conversation, stamp), event.message_id.as_deref(), message)
 }
 
-/// Changes the text of a message, if this is the newest edit. An edit that overtakes its message stores it as edited.
+/// Applies an edit if it is the newest. An edit that overtakes its message stores it as edited.
 pub(in crate::store) fn edit(
     tx: &Transaction<'_>,
     (account, conversation): (i64, i64),
@@ -86,8 +86,8 @@ fn forget_bodies(tx: &Transaction<'_>, account: i64, event: &InboundEvent) -> Re
     Ok(())
 }
 
-/// Inserts a message and returns its stamp; `None` when there is one with LINE's id already. If that one was stored by an
-/// edit that overtook this event, it gets this event's time.
+/// Inserts a message and returns its stamp; `None` if there is already one with its LINE id. If that one comes from an edit
+/// that overtook the message, it takes the time of the message.
 fn insert(
     tx: &Transaction<'_>,
     conversation: i64,
@@ -129,7 +129,7 @@ fn insert(
     }
 }
 
-/// Notifies the customer of a new message, and of those that quote it and arrived before it.
+/// Announces a new message, and the messages quoting it that overtook it.
 fn announce(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Result<Timestamp> {
     messages::announce(tx, (conversation, stamp), EventKind::MessageCreated)?;
     quotes::touch(tx, conversation, &quotes::quoting(tx, (conversation, stamp))?)?;

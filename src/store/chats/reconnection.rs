@@ -1,8 +1,8 @@
-//! A channel that is connected again: the new account takes over the conversations of the removed one.
+//! Reconnects a channel: the conversations of its removed account continue.
 //!
-//! LINE says which bot a channel is when its token is checked, and in each webhook. When an account turns out to be the bot of
-//! an account that the same customer has removed, the rows of both get the same key; those of the account with fewer rows are
-//! changed. A user has the same id for the same bot, so each chat stays the same chat.
+//! LINE identifies the bot of a channel when its token is checked, and in each webhook. An account that turns out to be the same
+//! bot as an account that the same customer has removed replaces it: the rows of both get the same key, and those of the one
+//! with fewer rows are changed. User ids are the same for the same bot, so each chat continues as before.
 
 use crate::error::Result;
 use crate::model::accounts::account::Check;
@@ -12,10 +12,10 @@ use crate::store::accounts;
 use crate::store::engine::query::{self, Connection};
 use crate::store::engine::transaction::Transaction;
 
-/// Rows of the journal that one transaction changes at most: more would block the writer.
+/// Maximum number of journal rows changed at once: more would block the writer for too long.
 const EVENTS_MAX: i64 = 20_000;
 
-/// Notes which bot a webhook of an account was for, unless that is known.
+/// Saves the bot that a webhook of an account was addressed to, if it is not known yet.
 pub(in crate::store) fn note_destination(
     tx: &Transaction<'_>,
     id: AccountId,
@@ -28,7 +28,7 @@ pub(in crate::store) fn note_destination(
     if query::execute(tx, SQL, (id, bot))? > 0 { take_over(tx, id) } else { Ok(()) }
 }
 
-/// Stores the result of checking an account's token. If it is the bot of a removed account, it takes over its conversations.
+/// Saves what LINE said about an account's token. If it is the bot of a removed account, that one's conversations continue.
 pub fn save_check(tx: &Transaction<'_>, id: AccountId, check: &Check) -> Result<()> {
     accounts::save_check(tx, id, check)?;
     if matches!(check, Check::Good(_)) { take_over(tx, id) } else { Ok(()) }
@@ -49,7 +49,7 @@ fn take_over(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
     Ok(())
 }
 
-/// Hands the conversations of an account that was just removed to another one of the same bot, if there is one.
+/// Continues the conversations of an account that was just removed with another one of the same bot, if there is one.
 pub(in crate::store) fn hand_over(tx: &Transaction<'_>, removed: AccountId) -> Result<()> {
     const SQL: &str = "
         SELECT new.id
@@ -61,8 +61,7 @@ pub(in crate::store) fn hand_over(tx: &Transaction<'_>, removed: AccountId) -> R
     found.map_or(Ok(()), |id| take_over(tx, id))
 }
 
-/// Gives the rows of two accounts the same key, unless both have a conversation with the same chat: two conversations cannot be
-/// merged.
+/// Leaves the removed account's conversations alone if both accounts have one with the same chat: two cannot be merged.
 fn adopt_key(tx: &Transaction<'_>, id: AccountId, (old, new): (i64, i64)) -> Result<()> {
     const SQL_BOTH: &str = "
         SELECT EXISTS (
@@ -76,7 +75,7 @@ fn adopt_key(tx: &Transaction<'_>, id: AccountId, (old, new): (i64, i64)) -> Res
         return Ok(());
     }
     move_rows(tx, few, many)?;
-    // Until the key is changed, rows refer to an account that does not exist.
+    // For a moment rows refer to an account that does not exist.
     tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
     query::execute(tx, "DELETE FROM accounts WHERE key = ?1", [old])?;
     query::execute(tx, "UPDATE accounts SET key = ?2 WHERE key = ?1", (new, many))?;
@@ -85,7 +84,7 @@ fn adopt_key(tx: &Transaction<'_>, id: AccountId, (old, new): (i64, i64)) -> Res
     Ok(())
 }
 
-/// How many events an account has, counted up to just beyond [`EVENTS_MAX`].
+/// Number of events of an account, counted up to just above the limit.
 fn events(connection: &Connection, account: i64) -> Result<i64> {
     const SQL: &str = "SELECT count(*) FROM (SELECT 1 FROM webhook_events WHERE account = ?1 LIMIT ?2)";
     query::value(connection, SQL, (account, EVENTS_MAX + 1))

@@ -1,4 +1,4 @@
-//! Replay of journal events that an earlier version did not understand or could not apply. Each is applied once.
+//! Replays events of the journal that an earlier version did not understand or could not apply.
 
 use crate::error::{Error, Result};
 use crate::model::chats::inbound::{InboundChange, InboundEvent};
@@ -9,7 +9,7 @@ use crate::store::engine::query::{self, ALL, Connection};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::Limit;
 
-/// An event of the journal that is not applied.
+/// An event of the journal that has not been applied.
 #[derive(Debug, Clone)]
 pub struct WaitingEvent {
     /// Its key in the journal.
@@ -18,20 +18,20 @@ pub struct WaitingEvent {
     pub body: String,
 }
 
-/// The outcome of a replay.
+/// Result of replaying an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replayed {
-    /// It is applied now.
+    /// It has now been applied.
     Applied,
     /// It had been applied in the meantime.
     AppliedBefore,
     /// This version does not understand it either.
     Unread,
-    /// It could not be applied; the journal has the reason.
+    /// It could not be applied; the journal records why.
     Failed,
 }
 
-/// Up to `limit` events after this key that were received since then and are not applied.
+/// Up to `limit` unapplied events received since then, after this key.
 pub fn waiting(
     connection: &Connection,
     since: Timestamp,
@@ -50,7 +50,7 @@ pub fn waiting(
     })
 }
 
-/// Applies an event as this version understands it, unless it was applied in the meantime. Its reply token has expired.
+/// Applies an event as this version understands it, unless it was applied in the meantime. Its reply token expired long ago.
 ///
 /// `Unavailable` when the storage fails: then nothing has changed.
 pub fn replay(tx: &Transaction<'_>, waiting: &WaitingEvent, event: &InboundEvent) -> Result<Replayed> {
@@ -67,7 +67,7 @@ pub fn replay(tx: &Transaction<'_>, waiting: &WaitingEvent, event: &InboundEvent
         return Ok(Replayed::Unread);
     }
     let event = InboundEvent { reply_token: None, ..event.clone() };
-    // The row comes first, since the journal says whether a message was unsent.
+    // The row is updated first: whether a message was unsent is read from the journal.
     query::execute(tx, SQL_APPLIED, (waiting.key, &event.kind, &event.message_id, event.occurred(tx.now())))?;
     match tx.attempt(|tx| inbound::apply(tx, account, &event)) {
         Ok(()) => Ok(Replayed::Applied),

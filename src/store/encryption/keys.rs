@@ -1,4 +1,4 @@
-//! The keys with which secrets are sealed, from the configuration or from a file beside the database.
+//! Sealing keys: from the configuration, or from a file beside the database.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -13,17 +13,17 @@ use crate::files;
 use crate::store::encryption::seal::SealingKey;
 use crate::store::engine::failure;
 
-/// A larger file is no key file.
+/// Maximum size of a key file in bytes; a larger file is something else.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// A key with its digits, which are needed to write it to a file.
+/// A key with its hexadecimal digits, for writing it to a file.
 pub struct ListedKey {
     /// The key.
     pub key: SealingKey,
     digits: String,
 }
 
-/// All keys, in their order; none when there is no key file.
+/// All available keys in order; none if the key file does not exist.
 pub fn read(source: &KeySource) -> Result<Vec<ListedKey>> {
     match source {
         KeySource::Given(text) => parse(text.expose(), "storage.secret_key"),
@@ -35,7 +35,7 @@ pub fn read(source: &KeySource) -> Result<Vec<ListedKey>> {
     }
 }
 
-/// The key for a database that has none yet: the first key, or a new one, which is on disk when this returns.
+/// The first available key, for a database that has none yet. If there is none, a new one is created and synced to disk.
 pub fn first(source: &KeySource) -> Result<SealingKey> {
     let keys = read(source)?;
     match (keys.into_iter().next(), source) {
@@ -53,33 +53,33 @@ pub fn first(source: &KeySource) -> Result<SealingKey> {
     }
 }
 
-/// The key that replaces `present` in a rotation. A key file contains both from now on.
+/// The key that replaces `current` in a rotation. A key file of ours contains both from now on.
 ///
-/// `Unusable` when the first key of the configuration is `present`.
-pub fn successor(source: &KeySource, present: &str) -> Result<SealingKey> {
+/// `Unusable` when the first key of the configuration is still the current one.
+pub fn successor(source: &KeySource, current: &str) -> Result<SealingKey> {
     let mut listed = read(source)?;
     match source {
         KeySource::Given(_) => {
-            let first = listed.into_iter().next().filter(|first| first.key.id() != present);
+            let first = listed.into_iter().next().filter(|first| first.key.id() != current);
             first.map(|first| first.key).ok_or_else(|| {
                 Error::Unusable(
-                    "the first key of storage.secret_key is in use: put the new one before it, and rotate again"
+                    "the first key of storage.secret_key is in use: put the new one before it, then rotate again"
                         .to_owned(),
                 )
             })
         }
         KeySource::File(path) => {
             // An interrupted rotation has left its new key in the first place.
-            let begun = listed.first().is_some_and(|first| first.key.id() != present);
+            let begun = listed.first().is_some_and(|first| first.key.id() != current);
             let new = if begun { listed.remove(0) } else { make()? };
-            let old = listed.iter().filter(|known| known.key.id() == present);
+            let old = listed.iter().filter(|known| known.key.id() == current);
             write(path, &std::iter::once(&new).chain(old).collect::<Vec<_>>())?;
             Ok(new.key)
         }
     }
 }
 
-/// Removes all keys but this one from a key file. A configuration is not changed.
+/// Removes all keys but this one from a key file of ours. Keys in the configuration are left to the operator.
 pub fn retain_only(source: &KeySource, id: &str) -> Result<()> {
     let KeySource::File(path) = source else { return Ok(()) };
     let listed = read(source)?;
@@ -97,17 +97,17 @@ fn parse(text: &str, place: &str) -> Result<Vec<ListedKey>> {
 
 fn no_key(place: &str) -> Error {
     Error::Unusable(format!(
-        "{place} must hold keys of 64 hexadecimal digits, as `openssl rand -hex 32` makes them"
+        "{place} must contain keys of 64 hexadecimal digits, as `openssl rand -hex 32` generates them"
     ))
 }
 
 fn make() -> Result<ListedKey> {
     let mut bytes = [0; SealingKey::BYTES];
-    rand::fill(&mut bytes).map_err(|_| Error::internal("the system gives no random bytes"))?;
+    rand::fill(&mut bytes).map_err(|_| Error::internal("the system provides no random bytes"))?;
     Ok(ListedKey { key: SealingKey::new(&bytes), digits: HEXLOWER.encode(&bytes) })
 }
 
-/// A random text.
+/// A random secret text.
 pub fn random_text() -> Result<String> {
     make().map(|made| made.digits)
 }
@@ -118,7 +118,7 @@ fn read_file(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Replaces the file with the same permissions, atomically.
+/// Replaces the key file atomically, with its old permissions: after a crash it is either the old or the new one.
 fn write(path: &Path, keys: &[&ListedKey]) -> Result<()> {
     let text: String = keys.iter().flat_map(|key| [key.digits.as_str(), "\n"]).collect();
     let written = files::replace(path, |file| file.write_all(text.as_bytes()));

@@ -1,4 +1,4 @@
-//! Secrets at rest: sealed when they are stored, opened when they are read.
+//! Encryption at rest: secrets are sealed before they are stored and opened when they are read.
 
 pub(in crate::store) mod keys;
 pub(in crate::store) mod seal;

@@ -1,4 +1,4 @@
-//! Sealed secrets: encrypted with AES-256-GCM, and bound to their column and row.
+//! The sealed form of a secret: encrypted with AES-256-GCM, and bound to its column and row.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -8,16 +8,16 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use crate::error::{Error, Result};
 
-/// The prefix of a sealed text, which names its format. A later format gets another prefix.
+/// Prefix of every sealed text, which identifies its format. A later format gets another prefix.
 const FORMAT: &str = "sealed1";
 
-/// Hashed with a key to derive its id.
+/// Prefix of the hash input from which the id of a key is derived.
 const ID_PREFIX: &[u8] = b"kaiwa sealing key\0";
 
-/// Bytes of the hash that form the id of a key.
+/// Number of bytes of the hash that form the id of a key.
 const ID_BYTES: usize = 4;
 
-/// The column and row of a secret. A sealed secret that was copied to another place cannot be opened there.
+/// Location of a secret. A sealed text copied to another location does not open there.
 #[derive(Debug, Clone, Copy)]
 pub struct SealedColumn<'a> {
     /// `table.column`.
@@ -26,18 +26,17 @@ pub struct SealedColumn<'a> {
     pub row: &'a [u8],
 }
 
-/// A key for sealing secrets. Each text gets a random nonce, which is safe for 2^32 texts with one key (NIST SP 800-38D,
-/// 8.3).
+/// A sealing key. Each text gets a random nonce, which is safe for 2^32 texts per key (NIST SP 800-38D, 8.3).
 pub struct SealingKey {
     id: String,
     cipher: RandomizedNonceKey,
 }
 
 impl SealingKey {
-    /// The length of an AES-256 key.
+    /// Length of a key in bytes (AES-256).
     pub const BYTES: usize = 32;
 
-    /// The key with these bytes.
+    /// Creates a key from its bytes.
     pub fn new(bytes: &[u8; Self::BYTES]) -> Self {
         let hash = digest(&SHA256, &[ID_PREFIX, bytes].concat());
         let cipher =
@@ -45,18 +44,18 @@ impl SealingKey {
         Self { id: HEXLOWER.encode(&hash.as_ref()[..ID_BYTES]), cipher }
     }
 
-    /// The key with these 64 hexadecimal digits; `None` for any other text.
+    /// Parses a key from 64 hexadecimal digits; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
         Some(Self::new(bytes.as_slice().try_into().ok()?))
     }
 
-    /// The id of the key, which reveals nothing about it.
+    /// Id of the key, which reveals nothing about it.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Seals a text for its place.
+    /// Seals a text for this location.
     pub fn seal(&self, text: &str, place: SealedColumn<'_>) -> Result<String> {
         let mut bytes = text.as_bytes().to_vec();
         let nonce = self
@@ -67,10 +66,10 @@ impl SealingKey {
         Ok(format!("{FORMAT}:{}:{}", self.id, STANDARD.encode(sealed)))
     }
 
-    /// Opens a text that was sealed with this key for this place. Everything else is an error, also a text that was never
+    /// Opens a text that was sealed with this key for this location. Anything else is an error, including a text that was never
     /// sealed.
     pub fn open(&self, sealed: &str, place: SealedColumn<'_>) -> Result<String> {
-        let refused = || Error::internal(format!("{} holds nothing that its key opens", place.column));
+        let refused = || Error::internal(format!("{} contains nothing that its key opens", place.column));
         let sealed = sealed.strip_prefix(FORMAT).and_then(|rest| rest.strip_prefix(':'));
         let (id, bytes) = sealed.and_then(|rest| rest.split_once(':')).ok_or_else(refused)?;
         let bytes = STANDARD.decode(bytes).map_err(|_| refused())?;
@@ -88,7 +87,7 @@ pub fn key_id(sealed: &str) -> Option<&str> {
     sealed.strip_prefix(FORMAT)?.strip_prefix(':')?.split(':').next()
 }
 
-/// Whether this has the form of a key id.
+/// Whether this is a well-formed id of a key.
 pub fn is_key_id(id: &str) -> bool {
     id.len() == 2 * ID_BYTES && id.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_text_opens_in_its_place_with_its_key_and_nowhere_else() {
+    fn a_sealed_text_opens_with_its_key_at_its_location_only() {
         let sealed = key(1).seal("the token", COLUMN).unwrap();
 
         assert_eq!(key(1).open(&sealed, COLUMN).unwrap(), "the token");
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_changed_in_a_sealed_text_is_noticed() {
+    fn any_change_of_a_sealed_text_is_detected() {
         let sealed = key(1).seal("the token", COLUMN).unwrap();
 
         for at in 0..sealed.len() {
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_text_is_sealed_differently_each_time_and_does_not_show() {
+    fn a_text_is_sealed_differently_each_time_and_is_not_visible() {
         let (one, two) =
             (key(1).seal("the token", COLUMN).unwrap(), key(1).seal("the token", COLUMN).unwrap());
 

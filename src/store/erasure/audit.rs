@@ -1,7 +1,7 @@
-//! The proof of an erasure: the bytes of all files are searched for the erased words.
+//! The audit of an erasure: searches the bytes of all files for what was erased.
 //!
-//! Others may use the same words. So a copy of the database is made, which contains its rows and nothing else: a word in the copy
-//! is used elsewhere; a word that is only in a file is a trace.
+//! A word may also belong to someone else. So a copy of the database is made, which contains only what its rows hold: a word
+//! that is in the copy is still in use elsewhere; one that is only in a file is a trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -19,50 +19,50 @@ use crate::store::erasure::Words;
 use crate::store::files::hashing::Cancel;
 use crate::store::files::media_store::remove_if_any;
 
-/// Shorter words occur in any file by chance.
+/// Minimum length of a word in bytes: shorter ones occur in any file by chance.
 const WORD_BYTES_MIN: usize = 6;
 
-/// Longer texts are searched for in pieces of this many bytes, since a page of the database may end within a text.
+/// Length in bytes of the pieces in which a longer text is searched: a page of the database may end within the text.
 const PIECE_BYTES: usize = 48;
 
-/// Pieces of one text that are searched for.
+/// Maximum number of pieces searched for one text.
 const PIECES_MAX: usize = 64;
 
-/// Bytes of a file that are searched at once.
+/// Bytes read at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Bytes of ids, names and texts that one search looks for; each search reads all files.
+/// Bytes of ids, names and texts searched for in one pass; each pass reads all files.
 const WORDS_BYTES: usize = 1 << 20;
 
 /// Extension of the copy.
 const COPY: &str = ".erasing";
 
-/// The result of a search.
+/// Result of a search.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// Forms of ids, names and texts that were searched for.
+    /// Number of forms of ids, names and texts that were searched for.
     pub searched: usize,
-    /// Names and texts that are too short to be searched for.
+    /// Number of names and texts that are too short to search for.
     pub too_short: usize,
-    /// Names and texts that others use too.
+    /// Number of forms of names and texts that are also in use elsewhere.
     pub elsewhere: usize,
-    /// The files with traces, and how many forms each contains.
+    /// The files with traces, and the number of forms found in each.
     pub left: BTreeMap<PathBuf, usize>,
 }
 
-/// The forms that are searched for.
+/// The byte sequences to search for.
 struct Forms {
     automaton: AhoCorasick,
-    /// The length of the longest form, in bytes.
+    /// Length of the longest one in bytes.
     longest: usize,
-    /// The index of the first form that others may share.
+    /// Index of the first form that may also belong to someone else.
     first_shared: usize,
     count: usize,
     too_short: usize,
 }
 
-/// Searches every file of the data directory. Another process may have the database open, with an emptied log; this one must
-/// not: closing a file of the database would drop the locks of all connections of this process.
+/// Searches every file of the data directory. Another process may have the database open, with an emptied log; this process
+/// must not have it open: closing a file of the database releases the locks of all its connections.
 pub fn search(data_directory: &Path, database: &Path, words: Words) -> Result<Proof> {
     let mut proof = Proof::default();
     for part in words.into_parts(WORDS_BYTES) {
@@ -84,44 +84,45 @@ fn search_for(data_directory: &Path, database: &Path, words: &Words) -> Result<P
     progress::begin("searching all files", Unit::Bytes, Some(bytes));
     let found = files.into_iter().map(|path| forms.find_in(&path).map(|found| (path, found)));
     let found = found.collect::<Result<Vec<_>>>()?;
-    // It comes last, so that the copy contains what was written during the search.
-    let mut said = said_in(database, &forms)?;
+    // The copy is made last, so it includes what is written during the search.
+    let mut in_use = forms_in_rows(database, &forms)?;
     let mut left = BTreeMap::new();
     for (path, found) in found {
-        // A file from a user may contain any text, but not our ids.
+        // A media file may contain any text, but never an erased id.
         let is_sent = path.parent().is_some_and(|folder| folder.ends_with("media"));
         if is_sent {
-            said.extend(found.iter().filter(|form| **form >= forms.first_shared));
+            in_use.extend(found.iter().filter(|form| **form >= forms.first_shared));
         }
-        let traces = found.iter().filter(|form| **form < forms.first_shared || !said.contains(form)).count();
+        let traces =
+            found.iter().filter(|form| **form < forms.first_shared || !in_use.contains(form)).count();
         if traces > 0 {
             left.insert(path, traces);
         }
     }
-    let elsewhere = said.iter().filter(|form| **form >= forms.first_shared).count();
+    let elsewhere = in_use.iter().filter(|form| **form >= forms.first_shared).count();
     Ok(Proof { searched: forms.count, too_short: forms.too_short, elsewhere, left })
 }
 
 /// The forms that the rows of the database still contain.
-fn said_in(database: &Path, forms: &Forms) -> Result<BTreeSet<usize>> {
+fn forms_in_rows(database: &Path, forms: &Forms) -> Result<BTreeSet<usize>> {
     let copied = files::with_suffix(database, COPY);
     let found = copy::open(database, &Cancel::default())
         .and_then(|connection| copy::into_new_file(&connection, &copied))
         .and_then(|()| forms.find_in(&copied));
     let removed = remove_if_any(&copied);
-    // The error of the search is more important than one of the removal.
+    // The reason of a failed search matters more than a copy that could not be removed.
     let found = found?;
     removed.map_err(Error::internal)?;
     Ok(found)
 }
 
-/// All files within a folder, those of messages first.
+/// All files within a folder, media files first.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let entries = match folder.read_dir() {
-            // Only root can read it, in the root of a volume; it never contains files of ours.
+            // Owned by root, at the root of a volume; nothing of ours is ever put there.
             Err(error)
                 if error.kind() == ErrorKind::PermissionDenied && files::is_lost_and_found(&folder) =>
             {
@@ -162,7 +163,7 @@ impl Forms {
         Ok(Self { automaton, longest, first_shared, count: all.len(), too_short })
     }
 
-    /// The forms in a file; none if it was removed in the meantime.
+    /// The forms found in a file; none if the file is gone by now.
     fn find_in(&self, path: &Path) -> Result<BTreeSet<usize>> {
         let mut file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -179,13 +180,13 @@ impl Forms {
             found.extend(
                 self.automaton.find_overlapping_iter(&window).map(|found| found.pattern().as_usize()),
             );
-            // The end is searched again with the next chunk, since a form may begin there.
+            // The end of the window may be the beginning of a form: it is searched again with what follows.
             window.drain(..window.len().saturating_sub(self.longest - 1));
         }
     }
 }
 
-/// A text as it is and as JSON: with minimal escapes, and in ASCII with hexadecimal digits of either case.
+/// A text itself, and its JSON encodings: with minimal escapes, and in ASCII with digits of either case.
 fn forms_of(text: &str) -> Vec<Vec<u8>> {
     let quoted = serde_json::Value::from(text).to_string();
     let escaped = quoted[1..quoted.len() - 1].to_owned();
@@ -241,7 +242,7 @@ mod tests {
                 std::fs::write(&database, bytes).unwrap();
             }
 
-            let error = said_in(&database, &forms).unwrap_err().chain();
+            let error = forms_in_rows(&database, &forms).unwrap_err().chain();
 
             assert!(error.contains(reason), "{error}");
             assert!(!folder.path().join("kaiwa.db.erasing").exists());

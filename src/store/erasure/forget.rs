@@ -1,4 +1,4 @@
-//! Removing a message with everything that belongs to it alone.
+//! Removes a message with everything that depends on it and nothing else.
 
 use crate::error::Result;
 use crate::model::timestamp::Timestamp;
@@ -8,9 +8,9 @@ use crate::store::engine::transaction::Transaction;
 use crate::store::events;
 use crate::store::files::uploads;
 
-/// Removes a message, its deliveries and events, and LINE's text of it in the journal. Its files, and uploads that no other
-/// message shows, are removed by the media worker, with their rows. The journal keeps the event without its content, so that
-/// a copy of it is recognized.
+/// Removes a message, its deliveries and events, and the bodies of its webhook events in the journal. The media worker removes
+/// its media files and uploads that no other message shows, together with their rows. The journal keeps the row of
+/// each webhook event, so that a redelivery is recognized as one.
 pub(in crate::store) fn message(
     tx: &Transaction<'_>,
     account: i64,

@@ -1,6 +1,6 @@
-//! Erasing every trace of a chat or of a person, in parts, and collecting the words by which traces can be searched for.
+//! Erases every trace of a chat or of a person, in steps, and collects the words to search for traces.
 //!
-//! Readers find what has no index and pass keys to the writer, so that no transaction takes long.
+//! What has no index is found by a reader that passes keys to the writer, so that no step blocks the writer for long.
 
 pub mod audit;
 pub(in crate::store) mod forget;
@@ -25,43 +25,43 @@ use crate::store::events;
 use crate::store::files::uploads;
 use crate::store::outbox::undeliverable;
 
-/// What was erased in one part.
+/// Result of one step of an erasure.
 #[derive(Debug, Clone, Default)]
 pub struct Erased {
-    /// Conversations.
+    /// Number of erased conversations.
     pub conversations: u64,
-    /// Messages.
+    /// Number of erased messages.
     pub messages: u64,
-    /// Events of the journal whose content was removed.
+    /// Number of webhook events whose body was erased.
     pub events: u64,
-    /// Groups in which the person was, and messages of others that mentioned them.
+    /// Number of groups the person was in, and of messages of others that mentioned them.
     pub references: u64,
-    /// Files to remove from the media store.
+    /// Media files that still have to be removed from the media store.
     pub files: Vec<MediaId>,
-    /// The words by which traces are searched for.
+    /// Words to search for traces.
     pub words: Words,
 }
 
-/// Ids and texts of the erased rows.
+/// Ids and texts that the erased rows contained.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Words {
-    /// Ids in their stored form. They are unique, so they must be nowhere.
+    /// Our own ids in their stored form. They are unique, so none may be left anywhere.
     pub ids: Vec<[u8; 16]>,
-    /// LINE's ids, which must be nowhere either.
+    /// LINE ids, of which none may be left either.
     pub own: Vec<String>,
-    /// Names and texts, which others may share.
+    /// Names and texts, which may also belong to someone else.
     pub shared: Vec<String>,
 }
 
 impl Words {
-    /// Adds others.
+    /// Adds other words.
     pub fn extend(&mut self, others: Self) {
         self.ids.extend(others.ids);
         self.own.extend(others.own);
         self.shared.extend(others.shared);
     }
 
-    /// The words without duplicates, in parts of about `bytes_max` bytes; at least one part.
+    /// The same words without duplicates, in one or more parts of about `bytes_max` bytes.
     pub(super) fn into_parts(mut self, bytes_max: usize) -> Vec<Self> {
         self.ids.sort_unstable();
         self.ids.dedup();
@@ -90,7 +90,8 @@ impl Words {
         self.ids.len() * size_of::<[u8; 16]>() + texts.sum::<usize>()
     }
 
-    /// Adds a text that others may share. The files have other bytes where it is damaged, so its readable parts are added.
+    /// Adds a text that may also belong to someone else. If it is damaged, the files contain other bytes in its damaged places:
+    /// the parts between them are searched for.
     fn share(&mut self, Text(text): Text) {
         self.shared.extend(text.split(char::REPLACEMENT_CHARACTER).map(str::to_owned));
     }
@@ -108,8 +109,8 @@ pub fn empty_events(tx: &Transaction<'_>, events: &[i64]) -> Result<Erased> {
     Ok(erased)
 }
 
-/// Erases up to `limit` messages or events of the subject's chats, and returns whether nothing of them is left. Events of the
-/// journal up to `journal` are empty already.
+/// Erases up to `limit` items of the subject's chats. Returns whether nothing of them is left. Webhook events up to
+/// `journal` must have been cleared already.
 pub fn chats(
     tx: &Transaction<'_>,
     subject: &ErasureSubject,
@@ -137,7 +138,7 @@ pub fn references(tx: &Transaction<'_>, user: &LineId, references: &[Reference])
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM messages WHERE conversation = ?1 AND tm_create = ?2)";
     let mut erased = Erased::default();
     for Reference { account, spot, is_own } in references {
-        // It may have been erased in the meantime.
+        // It may be gone by now.
         let is_there: bool = query::value(tx, SQL, *spot)?;
         match is_there {
             true if *is_own => message(tx, *account, *spot, &mut erased)?,
@@ -149,7 +150,7 @@ pub fn references(tx: &Transaction<'_>, user: &LineId, references: &[Reference])
     Ok(erased)
 }
 
-/// Erases a person's membership in these groups.
+/// Erases that a person was a member of these groups.
 pub fn memberships(tx: &Transaction<'_>, user: &LineId, groups: &[i64]) -> Result<Erased> {
     let mut erased = Erased::default();
     for group in groups {
@@ -159,7 +160,7 @@ pub fn memberships(tx: &Transaction<'_>, user: &LineId, groups: &[i64]) -> Resul
     Ok(erased)
 }
 
-/// Ends the erasure of a person: removes the content of events that arrived in the meantime.
+/// Completes the erasure of a person: clears the webhook events received in the meantime.
 pub fn end(tx: &Transaction<'_>, user: &LineId, journal: i64) -> Result<Erased> {
     let late = events_of_user(tx, user, (journal, usize::MAX))?;
     let mut erased = empty_events(tx, &late)?;
@@ -168,7 +169,7 @@ pub fn end(tx: &Transaction<'_>, user: &LineId, journal: i64) -> Result<Erased> 
     Ok(erased)
 }
 
-/// Erases the oldest messages of a chat, and returns whether there may be more.
+/// Erases the oldest messages of a chat. Returns whether there may be more.
 fn messages_of(tx: &Transaction<'_>, chat: &Chat, limit: usize, erased: &mut Erased) -> Result<bool> {
     const SQL: &str = "SELECT tm_create FROM messages WHERE conversation = ?1 ORDER BY tm_create LIMIT ?2";
     idempotency_keys(tx, chat.key, limit)?;
@@ -179,8 +180,8 @@ fn messages_of(tx: &Transaction<'_>, chat: &Chat, limit: usize, erased: &mut Era
     Ok(stamps.len() == limit)
 }
 
-/// Removes the oldest events of a conversation itself, and returns whether there may be more. The newest one stays as long as
-/// the conversation.
+/// Removes the oldest events about a conversation itself. Returns whether there may be more. The newest one stays as long as
+/// the conversation does.
 fn older_events(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result<bool> {
     const SQL: &str = "
         DELETE FROM events
@@ -194,10 +195,10 @@ fn older_events(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result
     Ok(query::execute(tx, SQL, (conversation, Limit(limit)))? == limit)
 }
 
-/// Erases a chat that has no messages any more.
+/// Erases what is left of a chat without messages.
 fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Result<()> {
     const SQL_NAMES: &str = "SELECT target_name FROM participants WHERE conversation = ?1";
-    // Only the pictures of participants are left.
+    // Only profile pictures of participants are left.
     const SQL_FILES: &str =
         "DELETE FROM medias WHERE conversation = ?1 RETURNING id, filename, source_url, source_preview_url";
     const SQL: &str = "DELETE FROM conversations WHERE key = ?1 RETURNING id, name, detail";
@@ -211,7 +212,7 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     if let Some(id) = id.0 {
         events::forget_lost(tx, &ConversationId::from_bytes(id).to_string())?;
     }
-    // A user may be in other chats too; a group or room cannot.
+    // A user may also be in other chats; a group or room exists only here.
     let line_ids = if chat.kind == "user" { &mut erased.words.shared } else { &mut erased.words.own };
     line_ids.push(chat.line_id.clone());
     erased.words.share(name);
@@ -220,7 +221,7 @@ fn conversation(tx: &Transaction<'_>, chat: &Chat, erased: &mut Erased) -> Resul
     Ok(())
 }
 
-/// Deletes the rows that refer to a conversation, also those that damage has separated from their message.
+/// Deletes all rows that refer to a conversation, including orphans that damage has separated from their message.
 fn rows_of(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL_DELETE: [&str; 8] = [
         "DELETE FROM deliveries WHERE conversation = ?1",
@@ -239,7 +240,7 @@ fn rows_of(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     Ok(())
 }
 
-/// Removes the idempotency keys of the requests that created the oldest messages and the files of a conversation.
+/// Deletes the idempotency keys of requests that created what is about to be erased: the oldest messages, and media.
 fn idempotency_keys(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Result<()> {
     const SQL: &str = "
         DELETE FROM idempotency_keys
@@ -254,7 +255,7 @@ fn idempotency_keys(tx: &Transaction<'_>, conversation: i64, limit: usize) -> Re
     Ok(())
 }
 
-/// Erases that a person is or was in a group or room.
+/// Erases the membership of a person in a group or room, current or former.
 fn membership(tx: &Transaction<'_>, user: &LineId, group: i64, erased: &mut Erased) -> Result<()> {
     const SQL_LOOKUP: &str = "DELETE FROM lookups WHERE conversation = ?1 AND target = ?2";
     const SQL: &str = "
@@ -274,7 +275,7 @@ fn membership(tx: &Transaction<'_>, user: &LineId, group: i64, erased: &mut Eras
     events::overwrite(tx, group, None)
 }
 
-/// Erases whom another person's message mentions. The text stays, and that it mentions somebody.
+/// Erases who is mentioned in someone else's message. That someone is mentioned stays, and so does the text.
 fn mention(
     tx: &Transaction<'_>,
     user: &LineId,
@@ -329,8 +330,8 @@ fn message(
     Ok(())
 }
 
-/// Updates another person's message that referred to something erased: notifies the customer, overwrites earlier events, and
-/// removes LINE's text of it from the journal.
+/// Updates someone else's message that referred to what is erased: customers are notified, its events are overwritten, and
+/// the body of its webhook event is cleared.
 fn of_another(
     tx: &Transaction<'_>,
     account: i64,
@@ -347,12 +348,12 @@ fn of_another(
     Ok(())
 }
 
-/// Deletes the rows of files, and notes the files to remove from disk.
+/// Deletes the rows of media and lists their files for removal.
 fn files(tx: &Transaction<'_>, sql: &'static str, values: impl Params, erased: &mut Erased) -> Result<()> {
     let files: Vec<(Id, Text, Option<Text>, Option<Text>)> =
         query::rows(tx, sql, values, |row| row.try_into())?;
     for (id, filename, url, preview_url) in files {
-        // If the id is damaged, the media worker finds the file as an orphan.
+        // If the row does not give an id, the media worker finds the orphaned file.
         erased.files.extend(id.0.map(MediaId::from_bytes));
         erased.words.ids.extend(id.0);
         for text in [Some(filename), url, preview_url].into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! The subject of an erasure, and what belongs to it: readers search what has no index.
+//! Subjects of an erasure, and the queries that find their data. What has no index is found by a reader.
 
 use crate::error::Result;
 use crate::model::chats::chat::LineId;
@@ -8,12 +8,12 @@ use crate::store::engine::damage::Text;
 use crate::store::engine::query::{self, Connection, Read, Row};
 use crate::store::engine::values::Limit;
 
-/// A person or a conversation to erase.
+/// The subject of an erasure.
 #[derive(Debug, Clone)]
 pub enum ErasureSubject {
     /// A conversation of any kind, with all of its messages.
     Conversation(ConversationId),
-    /// A person: the chats with them, and their messages in groups.
+    /// A person: their one-to-one chats, and their messages in groups.
     User(LineId),
 }
 
@@ -25,28 +25,28 @@ pub(in crate::store) struct Chat {
     pub(in crate::store) line_id: String,
 }
 
-/// The key of a message: the private key of its conversation, and its stamp.
+/// The position of a message: the private key of its conversation, and its stamp.
 pub type Spot = (i64, Timestamp);
 
-/// A message that a person has written, or that mentions them.
+/// A message that a person wrote or that mentions them.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference {
-    /// Its key.
+    /// Position of the message.
     pub spot: Spot,
     pub(in crate::store) account: i64,
     pub(in crate::store) is_own: bool,
 }
 
-/// Events of the journal.
+/// Webhook events that concern a subject.
 #[derive(Debug, Clone, Default)]
 pub struct EventRange {
     /// Their keys.
     pub keys: Vec<i64>,
-    /// Up to which key the journal was searched.
+    /// Key up to which the journal has been searched.
     pub seen: i64,
 }
 
-/// Up to `limit` events of the journal after this one that are about the subject. Scans the journal, so it may take long.
+/// Up to `limit` webhook events after this key that concern the subject. Reads every event: it may take long.
 pub fn events(
     connection: &Connection,
     subject: &ErasureSubject,
@@ -65,7 +65,7 @@ pub fn events(
     Ok(EventRange { keys, seen })
 }
 
-/// Up to `limit` messages after this one that a person has written, or that mention them. Scans all messages, so it may take
+/// Up to `limit` messages after this position that a person wrote or that mention them. Reads every message: it may take
 /// long.
 pub fn references(
     connection: &Connection,
@@ -85,7 +85,7 @@ pub fn references(
     })
 }
 
-/// Up to `limit` conversations in which a person is or was a participant. Scans all participants, so it may take long.
+/// Up to `limit` conversations that a person is or was a participant of. Reads all participants: it may take long.
 pub fn memberships(connection: &Connection, user: &LineId, limit: usize) -> Result<Vec<i64>> {
     const SQL: &str = "SELECT conversation FROM participants WHERE target = ?1 LIMIT ?2";
     query::values(connection, SQL, (user, Limit(limit)))
@@ -109,7 +109,8 @@ fn chat(row: &Row<'_>) -> Read<Chat> {
     Ok(Chat { key, account, kind: kind.0, line_id: line_id.0 })
 }
 
-/// Up to `limit` events of the journal after this one whose source is the chat, and damaged ones that mention it.
+/// Webhook events of a chat after this key that belong to no message, or whose message no longer exists, and unparseable
+/// events whose text contains the id of the chat.
 pub(in crate::store) fn events_of_chat(
     connection: &Connection,
     chat: &Chat,
@@ -129,7 +130,7 @@ pub(in crate::store) fn events_of_chat(
     query::values(connection, SQL, (chat.account, &chat.kind, &chat.line_id, after, Limit(limit)))
 }
 
-/// Up to `limit` events of the journal after this one that mention a person.
+/// Webhook events after this key that mention a person.
 pub(in crate::store) fn events_of_user(
     connection: &Connection,
     user: &LineId,

@@ -1,4 +1,4 @@
-//! Events: each change of what the API shows, stored as it was shown, in the transaction of its cause.
+//! Events: each change of what the API shows, recorded in the transaction of its cause.
 
 use serde::Serialize;
 
@@ -12,27 +12,26 @@ use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::Limit;
 use crate::store::keys;
 
-/// Rows that one read examines.
+/// Maximum number of rows per read.
 const ROWS_MAX: usize = 256;
 
-/// A read ends with the event that brings its data to this many bytes.
+/// A read ends after the event that brings its data to this many bytes.
 const BYTES_MAX: usize = 64 * 1024;
 
-/// Events that one transaction prunes.
+/// Maximum number of events pruned in one transaction.
 pub const PRUNED_MAX: usize = 256;
 
-/// Sequence numbers that a copy of the database leaves to its original: more than the original will use while any client
-/// remembers one.
+/// Sequence numbers that a copy of the database skips: more than the original will give out while any client remembers one.
 const RESTORE_GAP: i64 = 1_000_000_000_000;
 
-/// What an event is about: the private keys of its customer and conversation, and the stamp of its message.
+/// Subject of an event: the private keys of its customer and conversation, and the stamp of its message.
 pub(super) struct EventSubject {
     pub(super) customer: i64,
     pub(super) conversation: i64,
     pub(super) message: Option<Timestamp>,
 }
 
-/// Which of a customer's events a client reads, and up to where it has read.
+/// A client's position in a customer's events, and its filter.
 #[derive(Debug, Clone)]
 pub struct EventCursor {
     pub(super) customer: i64,
@@ -44,24 +43,24 @@ pub struct EventCursor {
 /// Where a feed starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeedStart {
-    /// With the next new event.
+    /// With the next event from now on.
     Now,
     /// With the event after this one.
     After(i64),
 }
 
-/// Where a read ended.
+/// Result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadProgress {
-    /// At the newest event.
+    /// It reached the newest event.
     End,
-    /// Possibly before the newest event.
+    /// There may be further events.
     More,
-    /// At the start: events that follow were pruned.
+    /// Events after the cursor have been pruned.
     Lost,
 }
 
-/// Appends an event with what a resource now shows, and returns its sequence number and id. Listeners of the customer are
+/// Records the new state of a resource, and returns the event's sequence number and id. Listeners of the customer are
 /// notified after the commit.
 pub(super) fn append(
     tx: &Transaction<'_>,
@@ -81,8 +80,8 @@ pub(super) fn append(
     Ok((tx.last_insert_rowid(), id))
 }
 
-/// Replaces the data of all events of a message, or of the conversation itself, by that of the newest one, so that nothing
-/// remains of unsent content.
+/// Overwrites all events of a message, or of the conversation itself, with the data of the newest one, so that no unsent
+/// content is left in an older one.
 pub(super) fn overwrite(tx: &Transaction<'_>, conversation: i64, message: Option<Timestamp>) -> Result<()> {
     const SQL: &str = "
         UPDATE events SET data = newest.data,
@@ -99,14 +98,14 @@ pub(super) fn overwrite(tx: &Transaction<'_>, conversation: i64, message: Option
     Ok(())
 }
 
-/// Removes all events of a message, or of the conversation itself, before it is erased.
+/// Removes all events of a message, or of the conversation itself, before it is deleted.
 pub(super) fn forget(tx: &Transaction<'_>, conversation: i64, message: Option<Timestamp>) -> Result<()> {
     const SQL: &str = "DELETE FROM events WHERE conversation = ?1 AND message_stamp IS ?2";
     query::execute(tx, SQL, (conversation, message))?;
     Ok(())
 }
 
-/// Removes all events of a conversation before it is erased, also damaged ones that only their delivery assigns to it.
+/// Removes all events of a conversation before it is deleted, including those that only their webhook delivery ties to it.
 pub(super) fn forget_all(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "
         DELETE FROM events
@@ -115,7 +114,7 @@ pub(super) fn forget_all(tx: &Transaction<'_>, conversation: i64) -> Result<()> 
     Ok(())
 }
 
-/// Removes events that contain this text and refer to a message or conversation that does not exist.
+/// Removes orphaned events whose data contains this word: the conversation or message that they refer to no longer exists.
 pub(super) fn forget_lost(tx: &Transaction<'_>, word: &str) -> Result<()> {
     const SQL: &str = "
         DELETE FROM events
@@ -127,8 +126,8 @@ pub(super) fn forget_lost(tx: &Transaction<'_>, word: &str) -> Result<()> {
     Ok(())
 }
 
-/// Continues a copy of the database with unused sequence numbers, since the original continues with the next ones. No client
-/// can resume in the copy from an event of the original.
+/// Skips sequence numbers in a copy of the database, since the original continues with the next ones. No cursor from the
+/// original is valid in the copy.
 pub(super) fn skip_sequences(tx: &Transaction<'_>) -> Result<()> {
     const SQL_BEGIN: &str = "
         INSERT INTO sqlite_sequence (name, seq)
@@ -143,10 +142,10 @@ pub(super) fn skip_sequences(tx: &Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A cursor on a customer's events: of one conversation or of all, and of these kinds. A short, indexed read.
+/// Opens a cursor on a customer's events: of one conversation or of all, and of these kinds. A short, indexed read.
 ///
-/// `None` when events after the start were pruned, or when the start is no event of this database. `NotFound` for an unknown
-/// customer and for a conversation of another one.
+/// `None` when events after the start have been pruned, or when the start was never an event of this database. `NotFound` for
+/// an unknown customer and for a conversation of another customer.
 pub fn open(
     connection: &Connection,
     (customer, conversation): (CustomerId, Option<ConversationId>),
@@ -172,7 +171,7 @@ pub fn open(
 /// Passes the next events to `visit`, in order, up to `ROWS_MAX` rows or `BYTES_MAX` bytes. A short, indexed read.
 pub fn next(
     connection: &Connection,
-    reading: &mut EventCursor,
+    cursor: &mut EventCursor,
     mut visit: impl FnMut(&EventRow<'_>),
 ) -> Result<ReadProgress> {
     const SQL: &str = "
@@ -181,17 +180,17 @@ pub fn next(
         WHERE customer = ?1 AND sequence > ?2
         ORDER BY sequence
         LIMIT ?3";
-    if pruned(connection, reading.customer)? > reading.after {
+    if pruned(connection, cursor.customer)? > cursor.after {
         return Ok(ReadProgress::Lost);
     }
     let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows = statement.query((reading.customer, reading.after, Limit(ROWS_MAX)))?;
+    let mut rows = statement.query((cursor.customer, cursor.after, Limit(ROWS_MAX)))?;
     let (mut seen, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
-        reading.after = row.get("sequence")?;
+        cursor.after = row.get("sequence")?;
         seen += 1;
         let read = |event: &EventRow<'_>, conversation| {
-            if reading.wants(event.kind, conversation) {
+            if cursor.wants(event.kind, conversation) {
                 visit(event);
                 bytes += event.data.len();
             }
@@ -204,7 +203,7 @@ pub fn next(
     Ok(if seen == ROWS_MAX { ReadProgress::More } else { ReadProgress::End })
 }
 
-/// Passes an event and the key of its conversation to `view`. An event that is not JSON is damaged.
+/// Passes an event and the key of its conversation to `view`. Data that is no longer valid JSON is an error.
 pub(super) fn show<T>(row: &Row<'_>, view: impl FnOnce(&EventRow<'_>, i64) -> T) -> Read<T> {
     let data = shown(row, row.as_ref().column_index("data")?, "data")?;
     if !is_json(&data) {
@@ -215,7 +214,7 @@ pub(super) fn show<T>(row: &Row<'_>, view: impl FnOnce(&EventRow<'_>, i64) -> T)
     Ok(view(&event, row.get("conversation")?))
 }
 
-/// Up to which sequence number a customer's events may be pruned. A number beyond the last one is damage and is ignored.
+/// Sequence number up to which a customer's events may be pruned. A number that was never given out is damage, and ignored.
 fn pruned(connection: &Connection, customer: i64) -> Result<i64> {
     const SQL: &str = "
         SELECT events_pruned, events_pruned <= coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)
@@ -229,13 +228,13 @@ fn pruned(connection: &Connection, customer: i64) -> Result<i64> {
     Ok(0)
 }
 
-/// When the oldest event was created; `None` when there is none. A short, indexed read.
+/// Creation time of the oldest event; `None` if there is none. A short, indexed read.
 pub fn oldest(connection: &Connection) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT created_at FROM events ORDER BY sequence LIMIT 1";
     query::optional_value(connection, SQL, [])
 }
 
-/// Removes the oldest events created before this time, at most [`PRUNED_MAX`], and returns how many.
+/// Removes the oldest events created before this time, at most [`PRUNED_MAX`]. Returns how many.
 pub fn prune(tx: &Transaction<'_>, before: Timestamp) -> Result<usize> {
     const SQL_LAST: &str = "
         SELECT max(sequence)
@@ -253,7 +252,7 @@ pub fn prune(tx: &Transaction<'_>, before: Timestamp) -> Result<usize> {
 }
 
 impl EventCursor {
-    /// The last event that was read.
+    /// Sequence number up to which everything has been read.
     pub fn after(&self) -> i64 {
         self.after
     }

@@ -1,4 +1,4 @@
-//! Reading files of any size with their length and SHA-256, until it is cancelled.
+//! A reader that computes length and SHA-256 of what passes through it, and stops on request.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use data_encoding::HEXLOWER;
 
 use crate::model::progress;
 
-/// Cancels a backup in progress. Clones are the same request.
+/// Request to cancel a backup. Clones share the same request.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     requested: Arc<AtomicBool>,
 }
 
-/// Computes the hash and the length of what is read through it.
+/// Computes the length and the SHA-256 of everything read through it.
 pub struct Hashing<R> {
     inner: R,
     digest: Context,
@@ -24,24 +24,24 @@ pub struct Hashing<R> {
 }
 
 impl Cancel {
-    /// Requests the cancellation.
+    /// Requests cancellation.
     pub fn request(&self) {
         self.requested.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the cancellation was requested.
+    /// Whether cancellation was requested.
     pub fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
     }
 }
 
 impl<R: Read> Hashing<R> {
-    /// Reads from `inner` until it is cancelled.
+    /// Reads from `inner` until `cancel` is requested.
     pub fn new(inner: R, cancel: &Cancel) -> Self {
         Self { inner, digest: Context::new(&SHA256), size: 0, cancel: cancel.clone() }
     }
 
-    /// How many bytes were read, and their SHA-256 in hexadecimal digits.
+    /// The number of bytes read, and their SHA-256 in hexadecimal.
     pub fn finish(self) -> (u64, String) {
         (self.size, HEXLOWER.encode(self.digest.finish().as_ref()))
     }

@@ -1,6 +1,6 @@
-//! The media store: a folder of files, each of which gets its final name only when it is completely on disk.
+//! The folder of media files. A file is written under a temporary name and gets its own only once all of it is on disk.
 //!
-//! Files are named by their ids only, never by a name from outside. All functions block on the disk.
+//! Files are named by their id and never by user input. Everything here blocks on the disk.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use crate::model::id::MediaId;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::failure;
 
-/// The name of the folder in the data directory.
+/// Name of the folder in the data directory.
 pub const NAME: &str = "media";
 
 /// Extension of a preview.
@@ -25,7 +25,7 @@ const PREVIEW: &str = ".preview";
 /// Extension of a partially written file.
 const PART: &str = ".part";
 
-/// The media store. Clones are handles to the same folder.
+/// The folder of media files. Clones refer to the same folder.
 #[derive(Debug, Clone)]
 pub struct MediaStore {
     path: PathBuf,
@@ -36,14 +36,14 @@ pub struct MediaStore {
 pub enum Variant {
     /// The file itself.
     Whole,
-    /// Its preview.
+    /// A small image of it.
     Preview,
 }
 
-/// A partially written file. It is removed if it is dropped before [`PartialFile::finish`].
+/// A file that is being written. It is removed if dropped before [`PartialFile::finish`].
 pub struct PartialFile {
     file: File,
-    folder: MediaStore,
+    media_store: MediaStore,
     name: String,
     size: u64,
     head: Vec<u8>,
@@ -51,19 +51,19 @@ pub struct PartialFile {
     is_finished: bool,
 }
 
-/// A file that is completely on disk.
+/// A complete file on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompleteFile {
-    /// The length in bytes.
+    /// Length in bytes.
     pub size: u64,
-    /// The SHA-256 of the bytes.
+    /// SHA-256 of the content.
     pub sha256: [u8; 32],
-    /// The content type, found in the first bytes.
+    /// Content type detected from the first bytes.
     pub content_type: &'static str,
 }
 
 impl Variant {
-    /// The name of this file of a media.
+    /// File name of this variant of a media.
     pub fn file_name(self, id: MediaId) -> String {
         match self {
             Self::Whole => id.to_string(),
@@ -73,26 +73,26 @@ impl Variant {
 }
 
 impl MediaStore {
-    /// The media store of a data directory. The folder is created if there is none.
+    /// Opens the media store in a data directory, and creates the folder if it does not exist.
     pub fn open(data_directory: &Path) -> Result<Self> {
         let path = data_directory.join(NAME);
         files::create_directory(&path).map_err(|error| {
-            Error::Unusable(format!("cannot make the media folder {}: {error}", path.display()))
+            Error::Unusable(format!("cannot create the media folder {}: {error}", path.display()))
         })?;
         Ok(Self { path })
     }
 
-    /// The same for reading only: nothing is created.
+    /// The same for reading only: creates nothing.
     pub fn at(data_directory: &Path) -> Self {
         Self { path: data_directory.join(NAME) }
     }
 
-    /// The path of the folder.
+    /// Path of the folder.
     pub fn location(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the folder is empty or missing.
+    /// Whether there is no file here: the folder is empty or missing.
     pub fn has_nothing(&self) -> Result<bool> {
         match self.entries() {
             Ok(entries) => Ok(entries.iter().all(|path| files::is_lost_and_found(path))),
@@ -101,8 +101,8 @@ impl MediaStore {
         }
     }
 
-    /// Reports that files are missing. `Unusable` when the folder itself is missing: it may be elsewhere, and new files would not
-    /// be stored there.
+    /// Reports missing files. `Unusable` when the folder itself is missing: then it is somewhere else, and new files must not go
+    /// into a fresh one.
     pub fn miss(&self) -> Result<()> {
         let path = self.path.display();
         if self.path.exists() {
@@ -110,21 +110,21 @@ impl MediaStore {
             return Ok(());
         }
         Err(Error::Unusable(format!(
-            "there is no folder {path}, and the database lists files in it. Is a disk not mounted, or was the folder moved? Put \
-             it back, or make an empty one to go on without the files"
+            "there is no folder {path}, and the database lists files in it. Is a disk not mounted, or was the folder moved? Restore \
+             it, or create an empty one to continue without the files"
         )))
     }
 
-    /// Begins a file. The partial file of an earlier attempt is overwritten.
+    /// Starts writing a file. The remains of an earlier attempt are overwritten.
     pub fn begin(&self, id: MediaId, kind: Variant) -> io::Result<PartialFile> {
         let name = kind.file_name(id);
         let path = self.path.join(format!("{name}{PART}"));
         let file = files::create(&path)?;
         let (head, digest) = (Vec::with_capacity(HEAD_BYTES), Context::new(&SHA256));
-        Ok(PartialFile { file, folder: self.clone(), name, size: 0, head, digest, is_finished: false })
+        Ok(PartialFile { file, media_store: self.clone(), name, size: 0, head, digest, is_finished: false })
     }
 
-    /// The path of a complete file.
+    /// Path of a complete file.
     pub fn path(&self, id: MediaId, kind: Variant) -> PathBuf {
         self.path.join(kind.file_name(id))
     }
@@ -144,7 +144,7 @@ impl MediaStore {
         self.sync()
     }
 
-    /// Removes partial files that a previous process left. To be called before anything is written.
+    /// Removes the partial files of an earlier process. Must be called before anything is written.
     pub fn remove_partial_files(&self) -> Result<()> {
         for path in self.entries().map_err(Error::internal)? {
             if path.extension().is_some_and(|ending| ending == PART.trim_start_matches('.')) {
@@ -154,14 +154,14 @@ impl MediaStore {
         Ok(())
     }
 
-    /// The ids of all files that were last written before this time.
+    /// Ids of all files last modified before this time.
     pub fn older_than(&self, time: Timestamp) -> io::Result<Vec<MediaId>> {
         let mut ids: Vec<MediaId> = Vec::new();
         for path in self.entries()? {
-            // A name that is not UTF-8 is not one of ours.
+            // A name that is not valid UTF-8 is not one of ours.
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let id = name.split('.').next().and_then(|id| id.parse::<MediaId>().ok());
-            // Another thread may have removed it in the meantime.
+            // Another thread may have removed the file in the meantime.
             let is_old = path.metadata().is_ok_and(|file| file.mtime() < time.as_seconds());
             ids.extend(id.filter(|_| is_old));
         }
@@ -174,14 +174,14 @@ impl MediaStore {
         self.path.read_dir()?.map(|entry| Ok(entry?.path())).collect()
     }
 
-    /// Syncs the folder, since syncing a file does not make its name durable.
+    /// Makes names durable: syncing a file does not sync the folder that lists it.
     fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
     }
 }
 
 impl PartialFile {
-    /// Appends bytes. Fails if the file was removed in the meantime, because it is no longer needed.
+    /// Appends bytes. Fails when the file was removed in the meantime because it is no longer wanted.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.file.metadata()?.nlink() == 0 {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed"));
@@ -194,12 +194,12 @@ impl PartialFile {
         Ok(())
     }
 
-    /// Bytes written so far.
+    /// Number of bytes written so far.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The content type, found in the bytes written so far.
+    /// Content type detected from the bytes so far.
     pub fn content_type(&self) -> &'static str {
         sniff(&self.head)
     }
@@ -207,16 +207,16 @@ impl PartialFile {
     /// Syncs the file and gives it its final name.
     pub fn finish(mut self) -> io::Result<CompleteFile> {
         self.file.sync_all()?;
-        std::fs::rename(self.part(), self.folder.path.join(&self.name))?;
+        std::fs::rename(self.part(), self.media_store.path.join(&self.name))?;
         self.is_finished = true;
-        self.folder.sync()?;
+        self.media_store.sync()?;
         let digest = self.digest.clone().finish();
         let sha256 = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
         Ok(CompleteFile { size: self.size, sha256, content_type: self.content_type() })
     }
 
     fn part(&self) -> PathBuf {
-        self.folder.path.join(format!("{}{PART}", self.name))
+        self.media_store.path.join(format!("{}{PART}", self.name))
     }
 }
 
@@ -230,7 +230,7 @@ impl Drop for PartialFile {
     }
 }
 
-/// Removes a file if it exists.
+/// Removes a file. Succeeds if there is none.
 pub(in crate::store) fn remove_if_any(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -242,8 +242,8 @@ pub(in crate::store) fn remove_if_any(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn names(folder: &MediaStore) -> Vec<String> {
-        let names = folder.entries().unwrap().into_iter();
+    fn names(media_store: &MediaStore) -> Vec<String> {
+        let names = media_store.entries().unwrap().into_iter();
         let mut names: Vec<_> =
             names.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
         names.sort();
@@ -253,47 +253,47 @@ mod tests {
     #[test]
     fn a_file_gets_its_name_only_when_it_is_complete() {
         let data = tempfile::tempdir().unwrap();
-        let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
-        let mut partial = folder.begin(id, Variant::Whole).unwrap();
+        let (media_store, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
+        let mut partial = media_store.begin(id, Variant::Whole).unwrap();
 
         partial.write(b"GIF89a").unwrap();
         partial.write(&[7; 1_000]).unwrap();
 
-        assert!(folder.read(id, Variant::Whole).is_err());
-        assert_eq!(names(&folder), [format!("{id}.part")]);
-        let kept = partial.finish().unwrap();
-        assert_eq!((kept.size, kept.content_type), (1_006, "image/gif"));
-        assert_eq!(names(&folder), [id.to_string()]);
-        assert_eq!(folder.read(id, Variant::Whole).unwrap().metadata().unwrap().mode() & 0o777, 0o600);
+        assert!(media_store.read(id, Variant::Whole).is_err());
+        assert_eq!(names(&media_store), [format!("{id}.part")]);
+        let complete = partial.finish().unwrap();
+        assert_eq!((complete.size, complete.content_type), (1_006, "image/gif"));
+        assert_eq!(names(&media_store), [id.to_string()]);
+        assert_eq!(media_store.read(id, Variant::Whole).unwrap().metadata().unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn a_file_that_is_removed_while_it_is_written_accepts_no_bytes_and_gets_no_name() {
         let data = tempfile::tempdir().unwrap();
-        let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
-        let mut partial = folder.begin(id, Variant::Whole).unwrap();
+        let (media_store, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
+        let mut partial = media_store.begin(id, Variant::Whole).unwrap();
         partial.write(b"some").unwrap();
 
-        folder.remove(id).unwrap();
+        media_store.remove(id).unwrap();
 
         assert!(partial.write(b"more").is_err());
         assert!(partial.finish().is_err());
-        assert_eq!(names(&folder), [""; 0]);
+        assert_eq!(names(&media_store), [""; 0]);
     }
 
     #[test]
     fn partial_files_are_removed_and_complete_ones_stay() {
         let data = tempfile::tempdir().unwrap();
-        let (folder, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
-        folder.begin(id, Variant::Whole).unwrap().finish().unwrap();
-        folder.begin(id, Variant::Preview).unwrap().finish().unwrap();
-        drop(folder.begin(MediaId::random(), Variant::Whole).unwrap());
+        let (media_store, id) = (MediaStore::open(data.path()).unwrap(), MediaId::random());
+        media_store.begin(id, Variant::Whole).unwrap().finish().unwrap();
+        media_store.begin(id, Variant::Preview).unwrap().finish().unwrap();
+        drop(media_store.begin(MediaId::random(), Variant::Whole).unwrap());
         std::fs::write(data.path().join("media/crashed.part"), "half").unwrap();
 
-        folder.remove_partial_files().unwrap();
+        media_store.remove_partial_files().unwrap();
 
-        assert_eq!(names(&folder), [id.to_string(), format!("{id}.preview")]);
-        assert_eq!(folder.older_than(Timestamp::NEVER).unwrap(), [id]);
-        assert_eq!(folder.older_than(Timestamp::from_microseconds(0)).unwrap(), []);
+        assert_eq!(names(&media_store), [id.to_string(), format!("{id}.preview")]);
+        assert_eq!(media_store.older_than(Timestamp::NEVER).unwrap(), [id]);
+        assert_eq!(media_store.older_than(Timestamp::from_microseconds(0)).unwrap(), []);
     }
 }

@@ -1,4 +1,4 @@
-//! The rows of files: pending, stored and gone.
+//! Media files: which exist, which have still to be fetched, and which have to be removed.
 
 use crate::error::{Error, Resource, Result};
 use crate::model::chats::inbound::ReceivedMessage;
@@ -10,7 +10,7 @@ use crate::store::engine::query::{self, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::unsigned;
 
-/// Adds the pending file of a received message. It is fetched after the webhook was answered.
+/// Adds the media of a received message. It is fetched after the webhook was acknowledged.
 pub(in crate::store) fn expect(
     tx: &Transaction<'_>,
     (conversation, stamp): (i64, Timestamp),
@@ -39,13 +39,13 @@ pub(in crate::store) fn expect(
 /// Marks the files of an unsent message as gone; the media worker removes them from disk.
 pub(in crate::store) fn unsend(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp)) -> Result<()> {
     const SQL: &str = "
-        UPDATE medias SET status = ?3, filename = '', source_url = NULL, source_preview_url = NULL, due_at = ?4, last_error = 'withdrawn'
+        UPDATE medias SET status = ?3, filename = '', source_url = NULL, source_preview_url = NULL, due_at = ?4, last_error = 'unsent'
         WHERE conversation = ?1 AND message_stamp = ?2";
     query::execute(tx, SQL, (conversation, stamp, MediaStatus::Gone, tx.now()))?;
     Ok(())
 }
 
-/// Adds the pending picture of a participant, to be fetched from this address, and returns its private key.
+/// Adds the profile picture of a participant, which is fetched from this address. Returns its private key.
 pub(in crate::store) fn expect_picture(tx: &Transaction<'_>, conversation: i64, url: &str) -> Result<i64> {
     const SQL: &str = "
         INSERT INTO medias (id, customer, conversation, kind, status, filename, source_url, due_at, tm_create)
@@ -57,7 +57,7 @@ pub(in crate::store) fn expect_picture(tx: &Transaction<'_>, conversation: i64, 
     query::value(tx, SQL, values)
 }
 
-/// Marks a file that nothing refers to any more as gone; the media worker removes it and then its row.
+/// Marks a media as gone that nothing refers to any more. The media worker removes the file, then the row.
 pub(in crate::store) fn discard(tx: &Transaction<'_>, key: i64) -> Result<()> {
     const SQL: &str =
         "UPDATE medias SET status = 'gone', due_at = ?2, last_error = 'discarded' WHERE key = ?1";
@@ -65,9 +65,9 @@ pub(in crate::store) fn discard(tx: &Transaction<'_>, key: i64) -> Result<()> {
     Ok(())
 }
 
-/// A stored file of a customer. A short, indexed read.
+/// A stored media of a customer. A short, indexed read.
 ///
-/// `NotFound` for one of another customer, and `NotHere` with the reason for one that is pending or gone.
+/// `NotFound` for media of other customers, `NotHere` with the reason for one that is pending or gone.
 pub fn get(connection: &Connection, customer: CustomerId, id: MediaId) -> Result<StoredFile> {
     const SQL: &str = "
         SELECT m.id, status, filename, content_type, size, sha256, last_error
@@ -90,20 +90,20 @@ pub fn get(connection: &Connection, customer: CustomerId, id: MediaId) -> Result
     }
 }
 
-/// A file that must be on disk.
+/// A media file that the database lists as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// Its private key, by which files are ordered.
+    /// Private key, which is the order of listing.
     pub key: i64,
     /// Its id.
     pub id: MediaId,
-    /// The length in bytes.
+    /// Length in bytes.
     pub size: u64,
-    /// The SHA-256 of the bytes.
+    /// SHA-256 of the content.
     pub sha256: [u8; 32],
 }
 
-/// Up to `limit` files after this key that must be on disk, without those whose rows are damaged.
+/// Up to `limit` stored media files after this key, without those whose rows are unreadable.
 pub fn stored_after(connection: &Connection, key: i64, limit: usize) -> Result<Vec<Stored>> {
     const SQL: &str = "
         SELECT key, id, size, sha256
@@ -118,31 +118,31 @@ pub fn stored_after(connection: &Connection, key: i64, limit: usize) -> Result<V
     })
 }
 
-/// How many bytes all stored files have together. Reads all of their rows.
+/// Total size of all stored media files in bytes. Reads all of their rows.
 pub fn stored_bytes(connection: &Connection) -> Result<u64> {
     const SQL: &str = "SELECT coalesce(sum(size), 0) FROM medias WHERE status = 'stored'";
     query::value(connection, SQL, []).map(unsigned)
 }
 
-/// Whether any file is stored. It reads every row if none is.
+/// Whether there is any stored media file. Reads every row if there is none.
 pub fn is_any_stored(connection: &Connection) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE status = 'stored')";
     query::value(connection, SQL, [])
 }
 
-/// Whether a file is stored. A short, indexed read.
+/// Whether a media file is stored. A short, indexed read.
 pub fn is_stored(connection: &Connection, id: MediaId) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM medias WHERE id = ?1 AND status = 'stored')";
     query::value(connection, SQL, [id])
 }
 
-/// How many bytes a customer's stored files have.
+/// Total size of a customer's stored files in bytes.
 pub(in crate::store) fn used_bytes(connection: &Connection, customer: i64) -> Result<u64> {
     const SQL: &str = "SELECT bytes FROM media_usage WHERE customer = ?1";
     Ok(query::optional_value(connection, SQL, [customer])?.map_or(0, unsigned))
 }
 
-/// Reads a stored file from its columns.
+/// A stored file from its columns.
 pub(in crate::store) fn from_row(row: &Row<'_>) -> Read<StoredFile> {
     Ok(StoredFile {
         id: row.get("id")?,

@@ -1,4 +1,4 @@
-//! Files of messages and uploads: their rows, their previews, and the media store with their bytes.
+//! Media files: their rows, their origin, and the folder that holds their bytes.
 
 pub mod hashing;
 pub mod media_store;

@@ -1,4 +1,4 @@
-//! Previews of images: LINE accepts previews of at most 1 MB.
+//! Previews of images: LINE accepts previews of at most one megabyte.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -7,18 +7,18 @@ use std::path::Path;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageReader, Limits};
 
-/// An image of at most this size is its own preview.
+/// Images up to this size, in bytes, are their own preview.
 pub const PREVIEW_BYTES_MAX: u64 = 1_000_000;
 
-/// Images with a longer side than this are not decoded.
+/// Images with a longer side, in pixels, are not decoded.
 const SIDE_MAX: u32 = 8_192;
-/// Memory that a decoder may use.
+/// Memory limit of the decoder, in bytes.
 const MEMORY_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
-/// The longer side of a preview. The next one is tried if a detailed image is still too large.
+/// Longer side of a preview, in pixels. The next is tried when an image with much detail is still too large.
 const PREVIEW_SIDES: [u32; 2] = [1_024, 512];
 const JPEG_QUALITY: u8 = 80;
 
-/// A small JPEG of an image; `None` when it cannot be decoded within the limits. Takes a while.
+/// A small JPEG of an image; `None` when the image cannot be decoded within the limits. CPU-intensive.
 pub fn preview(path: &Path) -> Option<Vec<u8>> {
     let mut reader = ImageReader::new(BufReader::new(File::open(path).ok()?)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
@@ -26,13 +26,13 @@ pub fn preview(path: &Path) -> Option<Vec<u8>> {
     limits.max_image_height = Some(SIDE_MAX);
     limits.max_alloc = Some(MEMORY_BYTES_MAX);
     reader.limits(limits);
-    let picture = reader.decode().ok()?;
-    let mut jpegs = PREVIEW_SIDES.into_iter().filter_map(|side| jpeg(&picture, side));
+    let image = reader.decode().ok()?;
+    let mut jpegs = PREVIEW_SIDES.into_iter().filter_map(|side| jpeg(&image, side));
     jpegs.find(|jpeg| u64::try_from(jpeg.len()).is_ok_and(|bytes| bytes <= PREVIEW_BYTES_MAX))
 }
 
-fn jpeg(picture: &DynamicImage, side: u32) -> Option<Vec<u8>> {
-    let small = picture.thumbnail(side, side).to_rgb8();
+fn jpeg(image: &DynamicImage, side: u32) -> Option<Vec<u8>> {
+    let small = image.thumbnail(side, side).to_rgb8();
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(&small).ok()?;
     Some(jpeg)

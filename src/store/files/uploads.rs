@@ -1,5 +1,5 @@
-//! Files that customers uploaded. One that is not sent expires; one that is sent is public to LINE's users as long as a message
-//! shows it.
+//! Files uploaded by customers: stored until they are sent, then public to LINE's users, and removed with the last message
+//! that shows them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::store::engine::values::{Limit, unsigned};
 use crate::store::files::medias;
 use crate::store::keys;
 
-/// Adds an upload that is on disk.
+/// Adds the row of an uploaded file that is on disk.
 ///
-/// `FileTooLarge` when the customer's files would exceed `customer_bytes_max` bytes in total.
+/// `FileTooLarge` when all files of the customer together would exceed `customer_bytes_max`.
 pub fn add(
     tx: &Transaction<'_>,
     customer: CustomerId,
@@ -29,9 +29,9 @@ pub fn add(
         INSERT INTO medias (id, customer, kind, status, filename, content_type, size, sha256, tm_create)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let customer = keys::customer(tx, customer)?;
-    let room = customer_bytes_max.saturating_sub(medias::used_bytes(tx, customer)?);
-    if upload.size > room {
-        return Err(Error::FileTooLarge(format!("there is room for {room} more bytes of files")));
+    let capacity = customer_bytes_max.saturating_sub(medias::used_bytes(tx, customer)?);
+    if upload.size > capacity {
+        return Err(Error::FileTooLarge(format!("there is room for {capacity} more bytes of files")));
     }
     let size = i64::try_from(upload.size).map_err(Error::internal)?;
     let Upload { id, kind, filename, content_type, .. } = upload;
@@ -40,7 +40,7 @@ pub fn add(
     Ok(())
 }
 
-/// An upload of a customer, if there is one with this id.
+/// An upload of a customer, if it exists.
 pub fn get(connection: &Connection, customer: CustomerId, id: MediaId) -> Result<Option<Upload>> {
     const SQL: &str = "
         SELECT m.id, kind, filename, content_type, size
@@ -58,8 +58,8 @@ pub fn sent(connection: &Connection, id: MediaId) -> Result<Option<StoredFile>> 
     query::optional_row(connection, SQL, [id], medias::from_row)
 }
 
-/// Marks up to `limit` uploads that were not sent within this time as gone; the media worker removes them. Returns how many
-/// there were.
+/// Expires uploads that have not been sent within this time; the media worker removes them. Returns the number of expired
+/// uploads, at most `limit`.
 pub fn expire(tx: &Transaction<'_>, after: Duration, limit: usize) -> Result<usize> {
     const SQL: &str = "
         UPDATE medias SET status = 'gone', due_at = ?1, last_error = 'it was not sent in time'
@@ -72,10 +72,10 @@ pub fn expire(tx: &Transaction<'_>, after: Duration, limit: usize) -> Result<usi
     query::execute(tx, SQL, (tx.now(), tx.now().before(after), Limit(limit)))
 }
 
-/// Publishes the uploads that a message shows: these, and those whose addresses are in its requests. They can be fetched from
-/// now on, and are kept as long as the message.
+/// Makes uploads public that a message shows: those given, and those of the same customer whose addresses occur in its requests.
+/// They live as long as the message does.
 ///
-/// `Conflict` when one of `uploads` has just expired.
+/// `Conflict` when one of the given uploads has just expired.
 pub(in crate::store) fn publish(
     tx: &Transaction<'_>,
     message: (i64, Timestamp),
@@ -89,7 +89,7 @@ pub(in crate::store) fn publish(
             ));
         }
     }
-    // A caller can also write an address of ours into a layout or a text.
+    // The caller can use the address of an upload directly: as an image of a Flex message, or in a text.
     let addressed: BTreeSet<MediaId> = requests.iter().flat_map(|request| addressed(request)).collect();
     for id in addressed.into_iter().filter(|id| !uploads.contains(id)) {
         show(tx, message, id)?;
@@ -97,7 +97,7 @@ pub(in crate::store) fn publish(
     Ok(())
 }
 
-/// Removes the uploads from a message, and returns the private keys of those that no other message shows.
+/// Detaches all uploads from a message. Returns the private keys of those that no other message shows.
 pub(in crate::store) fn release(tx: &Transaction<'_>, message: (i64, Timestamp)) -> Result<Vec<i64>> {
     const SQL: &str =
         "DELETE FROM message_uploads WHERE conversation = ?1 AND message_stamp = ?2 RETURNING media";
@@ -111,7 +111,7 @@ pub(in crate::store) fn release(tx: &Transaction<'_>, message: (i64, Timestamp))
     Ok(released)
 }
 
-/// Lets a message show an upload of its customer; `false` when there is no such upload.
+/// Shows an upload in a message. Returns whether the customer of the message has such an upload.
 fn show(tx: &Transaction<'_>, (conversation, stamp): (i64, Timestamp), id: MediaId) -> Result<bool> {
     const SQL: &str = "
         UPDATE medias SET sent = 1

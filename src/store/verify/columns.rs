@@ -1,4 +1,4 @@
-//! What the values of each column must be beyond their SQL type: values that the program can read.
+//! Checks for the values of each column beyond their type: whether the program can read them.
 
 use rusqlite::types::{FromSql, ValueRef};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -17,22 +17,22 @@ use crate::model::webhooks::webhook::{AttemptError, DisabledReason};
 use crate::model::webhooks::webhook_delivery::DeliveryState;
 use crate::store::encryption::seal;
 
-/// Whether a value that is not NULL can be read.
+/// Whether a value that is not NULL can be read by the program.
 pub(in crate::store) type Reads = fn(ValueRef<'_>) -> bool;
 
-/// No key or count is larger: JSON readers are exact only up to this integer.
+/// Largest number that is ever given or counted: above it, not every JSON parser is exact.
 const NUMBER_MAX: i64 = 1 << 53;
 
-/// The check of a column; `None` for texts and bytes of any content.
+/// The check for a column; `None` for texts and bytes without a constraint.
 pub(in crate::store) fn reads_of(table: &str, column: &str) -> Option<Reads> {
     let found = COLUMNS.iter().find(|(of, name, _)| (*of, *name) == (table, column));
     found.map(|(_, _, reads)| *reads)
 }
 
-/// Columns whose values are restricted, which include all numbers.
+/// Columns with a check: every number, and every text or blob with a constraint.
 pub(in crate::store) const COLUMNS: &[(&str, &str, Reads)] = &[
     ("clock", "only", is_flag),
-    // Its range depends on the rows, see `stamps.rs`.
+    // Its valid values depend on the rows: see `stamps.rs`.
     ("clock", "last_stamp", reads::<i64>),
     ("sealing", "only", is_flag),
     ("sealing", "probe", is_sealed),
@@ -197,7 +197,7 @@ fn reads<T: FromSql>(value: ValueRef<'_>) -> bool {
     T::column_result(value).is_ok()
 }
 
-/// A time that a list can show: rows created at another time are in no page.
+/// A time that a list can show: a row created at any other time is on no page.
 fn is_time(value: ValueRef<'_>) -> bool {
     Timestamp::column_result(value).is_ok_and(Timestamp::is_shown)
 }
@@ -214,7 +214,7 @@ fn is_flag(value: ValueRef<'_>) -> bool {
     matches!(value, ValueRef::Integer(0 | 1))
 }
 
-/// No secret or a sealed one. Whether the key opens it is checked where the key is available.
+/// No secret, or a sealed one. Whether the key opens it is checked where the key is available.
 fn is_sealed(value: ValueRef<'_>) -> bool {
     value.as_str().is_ok_and(|text| text.is_empty() || seal::key_id(text).is_some_and(seal::is_key_id))
 }

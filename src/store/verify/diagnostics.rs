@@ -1,4 +1,4 @@
-//! Diagnostics of a database and its disk for an operator, without the key and while a server may be running.
+//! Diagnostics of a database and its disk that need no key and work beside a running server.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::store::engine::query::{self, Connection};
 use crate::store::engine::{connection, failure, schema};
 use crate::store::verify::{Findings, references, rows};
 
-/// Network file systems by their magic numbers on Linux (`statfs(2)`).
+/// Network file systems, by the magic numbers of Linux (`statfs(2)`).
 const NETWORKS: [(i64, &str); 7] = [
     (0x6969, "NFS"),
     (0x517B, "SMB"),
@@ -22,29 +22,29 @@ const NETWORKS: [(i64, &str); 7] = [
     (0x5346_414F, "AFS"),
 ];
 
-/// The network file system that this path is on; `None` for a local disk.
+/// Name of the network file system that this path is on; `None` for a local disk.
 pub fn network(path: &Path) -> Result<Option<&'static str>> {
     let kind = statfs(path).map_err(Error::internal)?.f_type;
     Ok(NETWORKS.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name))
 }
 
-/// The length of a database's log in bytes; 0 when there is none.
+/// Length of the write-ahead log of a database in bytes; 0 if there is none.
 pub fn log_bytes(database: &Path) -> u64 {
     std::fs::metadata(connection::log_path(database)).map_or(0, |log| log.len())
 }
 
-/// The permission bits of a file or folder for group and others.
+/// Permission bits of a file or folder for group and others.
 pub fn open_to_others(path: &Path) -> Result<u32> {
     let mode = path.metadata().map_err(Error::internal)?.permissions().mode();
     Ok(mode & 0o077)
 }
 
-/// Entries of the data directory that group or others can access, by name.
+/// Entries of a folder that group or others can access, sorted by name.
 pub fn open_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in folder.read_dir().map_err(Error::internal)? {
         let path = entry.map_err(Error::internal)?.path();
-        // The log may come and go in the meantime.
+        // The log may come and go during the check.
         if path.exists() && open_to_others(&path)? != 0 {
             found.push(path);
         }
@@ -55,7 +55,7 @@ pub fn open_entries(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Checks the pages, the rows and the version of a database.
 ///
-/// `Unusable` when it is damaged, of another program, or not of the present version.
+/// `Unusable` when it is damaged, belongs to another program, or does not have the current version.
 pub fn database(path: &Path, now: Timestamp) -> Result<()> {
     database_at(path, now).map_err(failure::named(path))
 }
@@ -74,7 +74,7 @@ fn database_at(path: &Path, now: Timestamp) -> Result<()> {
     findings.list().first().map_or(Ok(()), |found| Err(damaged(found)))
 }
 
-/// Replaces the error of a failed start by a finding of damage and its remedy, if there is damage.
+/// Explains an error at startup: if the database is damaged, the damage and its remedy replace the error.
 pub fn explained(path: &Path, now: Timestamp, error: Error) -> Error {
     if !matches!(error, Error::Internal(_)) {
         return error;

@@ -1,4 +1,4 @@
-//! Verification of a database and its files. Everything here only reads, and may take long.
+//! Verifies a database and its media files. Everything here only reads, and may take long.
 
 pub(in crate::store) mod columns;
 pub mod diagnostics;
@@ -22,21 +22,21 @@ use crate::store::files::media_store::{MediaStore, Variant};
 use crate::store::files::medias::{self, Stored};
 use data_encoding::HEXLOWER;
 
-/// Findings that are listed; the others are only counted.
+/// Number of findings that are listed; further ones are only counted.
 const FINDINGS_MAX: usize = 100;
 
-/// Files that one read looks up.
+/// Media files per query.
 const PAGE: usize = 500;
 
-/// Violations that must not exist in a database of the present version, each with a query that counts them.
+/// States that a database of the current version must not be in, each with a query that counts them.
 const IMPOSSIBLE: [(&str, &str); 12] = [
     (
-        "a lane without a waiting delivery",
+        "a lane without a queued delivery",
         "SELECT count(*) FROM lanes l WHERE NOT EXISTS (
             SELECT 1 FROM deliveries d WHERE d.conversation = l.conversation AND d.state IN ('queued', 'sending'))",
     ),
     (
-        "a waiting delivery without a lane",
+        "a queued delivery without a lane",
         "SELECT count(*) FROM deliveries
         WHERE state IN ('queued', 'sending') AND conversation NOT IN (SELECT conversation FROM lanes)",
     ),
@@ -46,37 +46,37 @@ const IMPOSSIBLE: [(&str, &str); 12] = [
             SELECT 1 FROM deliveries WHERE state = 'sending' GROUP BY conversation HAVING count(*) > 1)",
     ),
     (
-        "an outgoing message that is being sent by no delivery",
+        "an outgoing message that no delivery is sending",
         "SELECT count(*) FROM messages m WHERE status = 'sending' AND NOT EXISTS (
             SELECT 1 FROM deliveries d
             WHERE d.conversation = m.conversation AND d.message_stamp = m.tm_create
                 AND d.state IN ('queued', 'sending'))",
     ),
     (
-        "a message that was sent before all of its deliveries were accepted",
+        "a message marked as sent before all of its deliveries were accepted",
         "SELECT count(*) FROM messages m JOIN deliveries d
             ON d.conversation = m.conversation AND d.message_stamp = m.tm_create
         WHERE m.status = 'sent' AND d.state <> 'accepted'",
     ),
     (
-        "an accepted delivery that has kept its body, or a waiting one without",
+        "an accepted delivery that still has its body, or a queued one without a body",
         "SELECT count(*) FROM deliveries WHERE state <> 'failed' AND (state = 'accepted') <> (body IS NULL)",
     ),
     (
-        "a delivery that waits with a reply token of its own",
+        "a queued delivery that already has a reply token",
         "SELECT count(*) FROM deliveries WHERE state = 'queued' AND reply_token IS NOT NULL",
     ),
     (
-        "a stored file without a length or a hash",
+        "a stored media file without a length or a hash",
         "SELECT count(*) FROM medias WHERE status = 'stored' AND (size IS NULL OR sha256 IS NULL)",
     ),
     (
-        "an upload that a message shows and that is not here",
+        "an upload that a message shows but that is not available",
         "SELECT count(*) FROM message_uploads u JOIN medias m ON m.key = u.media
         WHERE m.status <> 'stored' OR NOT m.sent",
     ),
     (
-        "an upload that was sent and that no message shows",
+        "an upload that was sent but that no message shows",
         "SELECT count(*) FROM medias
         WHERE sent AND status = 'stored' AND key NOT IN (SELECT media FROM message_uploads)",
     ),
@@ -86,15 +86,15 @@ const IMPOSSIBLE: [(&str, &str); 12] = [
             SELECT count(*) FROM participants p WHERE p.conversation = v.key AND present = 1)",
     ),
     (
-        "a message that is newer than the last stamp",
+        "a message newer than the last stamp",
         "SELECT count(*) FROM messages WHERE tm_create > (SELECT last_stamp FROM clock)",
     ),
 ];
 
-/// The same for violations that affect only a single row.
+/// The same for what is only miscounted, which costs no more than a row.
 const MISCOUNTED: [(&str, &str); 3] = [
     (
-        "an event, or a customer whose events are gone, beyond the last number that was given",
+        "an event, or the pruned events of a customer, beyond the last sequence number",
         "SELECT (SELECT count(*) FROM events WHERE sequence > given) + (
             SELECT count(*) FROM customers WHERE events_pruned > given)
         FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS given)",
@@ -112,7 +112,7 @@ const MISCOUNTED: [(&str, &str); 3] = [
     ),
 ];
 
-/// Findings, each a sentence for a person.
+/// Problems found by a verification, each as a sentence for the operator.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     list: Vec<String>,
@@ -133,20 +133,21 @@ impl Findings {
         self.count == 0
     }
 
-    /// The first findings.
+    /// The first findings, at most 100.
     pub fn list(&self) -> &[String] {
         &self.list
     }
 
-    /// The number of findings.
+    /// The number of all findings.
     pub fn count(&self) -> u64 {
         self.count
     }
 }
 
-/// Checks a database as a whole: pages, foreign keys and invariants. It may be in use.
+/// Verifies a database as a whole: its pages, its references, and the invariants of the program. It may be in use. Returns
+/// its schema version.
 ///
-/// `Unusable` when it is missing, of another program or of a newer version.
+/// `Unusable` when it is missing, belongs to another program, or has a newer version.
 pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
     lost::require(path)?;
     schema::refuse_foreign(path)?;
@@ -155,7 +156,7 @@ pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
     progress::begin("checking the database", Unit::Bytes, None);
     // A file may be so damaged that the checks themselves fail.
     match look(&connection, version, findings) {
-        // A failing disk says nothing about the file.
+        // A failing disk proves nothing about the file.
         Err(error @ Error::Unavailable(_)) => return Err(failure::named(path)(error)),
         Err(error) => findings.add(format!("the database cannot be read: {}", error.chain())),
         Ok(()) => {}
@@ -163,8 +164,8 @@ pub fn database(path: &Path, findings: &mut Findings) -> Result<i64> {
     Ok(version)
 }
 
-/// Checks each row of a database of the present version: whether it can be read, and is as it was written. The database may be
-/// in use. Secrets are opened if their key is available.
+/// Verifies each row of a database of the current version: that it is readable and holds what was written. The database may
+/// be in use. Secrets are opened if their key is available.
 pub fn rows(path: &Path, keys: Option<&KeySource>, now: Timestamp, findings: &mut Findings) -> Result<()> {
     progress::begin("reading every row", Unit::Bytes, None);
     let connection = connection::open_reading(path)?;
@@ -176,27 +177,27 @@ pub fn rows(path: &Path, keys: Option<&KeySource>, now: Timestamp, findings: &mu
     Ok(())
 }
 
-/// Checks all stored files, and returns how many there are.
-pub fn files(database: &Path, folder: &MediaStore, findings: &mut Findings) -> Result<u64> {
+/// Verifies all media files that the database lists, and returns their number.
+pub fn files(database: &Path, media_store: &MediaStore, findings: &mut Findings) -> Result<u64> {
     let connection = connection::open_reading(database)?;
     progress::begin("checking the files", Unit::Bytes, Some(medias::stored_bytes(&connection)?));
     let mut count = 0;
     each_stored(&connection, |stored| {
         count += 1;
-        let found = hash_of(folder, stored)?;
-        // It may have been erased in the meantime.
+        let found = hash_of(media_store, stored)?;
+        // It may have been erased since the query.
         if found != Some((stored.size, HEXLOWER.encode(&stored.sha256)))
             && medias::is_stored(&connection, stored.id)?
         {
-            let is_missing = if found.is_none() { "is missing" } else { "is not what was stored" };
-            findings.add(format!("the file {} {is_missing}", stored.id));
+            let problem = if found.is_none() { "is missing" } else { "is not what was stored" };
+            findings.add(format!("the file {} {problem}", stored.id));
         }
         Ok(())
     })?;
     Ok(count)
 }
 
-/// Calls `call` with every stored file, in the order of their keys, without holding a snapshot.
+/// Calls `call` for every media file that the database lists, in the order of keys. Holds no read transaction open meanwhile.
 pub fn each_stored(connection: &Connection, mut call: impl FnMut(&Stored) -> Result<()>) -> Result<()> {
     let mut after = 0;
     loop {
@@ -231,7 +232,7 @@ fn look_for(
     Ok(())
 }
 
-/// Finds rows that refer to missing ones. Those of a table without a rowid are only counted.
+/// Rows with dangling references. Those of a table without a rowid are only counted.
 pub(super) fn references(connection: &Connection, findings: &mut Findings) -> Result<()> {
     const SQL: &str = "
         SELECT iif(c.rowid IS NULL, c.\"table\", c.\"table\" || ' with ' || (
@@ -240,7 +241,7 @@ pub(super) fn references(connection: &Connection, findings: &mut Findings) -> Re
                 SELECT group_concat(\"from\", ', ' ORDER BY seq)
                 FROM pragma_foreign_key_list(c.\"table\") WHERE id = c.fkid)
             || ': ' || iif(c.rowid IS NULL, count(*) || ' rows refer', 'this refers')
-            || ' to what is not in ' || c.parent
+            || ' to rows that are not in ' || c.parent
         FROM pragma_foreign_key_check c
         GROUP BY c.\"table\", c.rowid, c.fkid";
     sentences(connection, SQL)?.into_iter().for_each(|found| findings.add(found));
@@ -251,9 +252,9 @@ fn sentences(connection: &Connection, sql: &'static str) -> Result<Vec<String>> 
     query::values(connection, sql, [])
 }
 
-/// Length and SHA-256 of a file on disk; `None` when it is missing.
-fn hash_of(folder: &MediaStore, stored: &Stored) -> Result<Option<(u64, String)>> {
-    let file: File = match folder.read(stored.id, Variant::Whole) {
+/// Length and SHA-256 of the file on disk; `None` if it is missing.
+fn hash_of(media_store: &MediaStore, stored: &Stored) -> Result<Option<(u64, String)>> {
+    let file: File = match media_store.read(stored.id, Variant::Whole) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::internal(error)),

@@ -1,7 +1,7 @@
-//! Whether every row can be read as the program reads it, and is still as it was written.
+//! Verifies that every row is readable by the program and still holds what was written.
 //!
-//! SQLite's own checks cover pages, indexes, types and CHECK constraints. The checks here cover the rest: UTF-8, JSON, LINE's
-//! ids, choices, sealed secrets and checksums.
+//! SQLite's own checks cover pages, indexes, types and constraints. This covers the rest: valid UTF-8, valid JSON, LINE ids and
+//! enumerations, secrets that the key opens, and the checksums.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
@@ -14,7 +14,7 @@ use crate::store::verify::Findings;
 use crate::store::verify::columns::{Reads, reads_of};
 use crate::store::verify::tables::{TABLES, Table};
 
-/// Sealed columns.
+/// Columns with sealed values.
 const SEALED: &[&str] = &[
     "sealing.probe",
     "accounts.secret",
@@ -24,9 +24,9 @@ const SEALED: &[&str] = &[
     "webhook_endpoints.secret_previous",
 ];
 
-/// Checks all rows. Secrets are opened if their key is given.
+/// Reads every row of every table. Secrets are opened if a sealer is given.
 ///
-/// `Unavailable` when the disk fails, which says nothing about the rows.
+/// `Unavailable` when the disk fails, which proves nothing about the rows.
 pub fn look(
     connection: &Connection,
     sealer: Option<&Sealer>,
@@ -37,13 +37,13 @@ pub fn look(
     match stamps::is_damaged(connection, now) {
         Err(error @ Error::Unavailable(_)) => return Err(error),
         Ok(true) => findings.add("clock with only 1: last_stamp: no row can have been given this time"),
-        // A stamp that cannot be read was reported above.
+        // An unreadable row is reported above.
         Ok(false) | Err(_) => {}
     }
     Ok(())
 }
 
-/// The same for the tables that `is_meant` selects.
+/// The same for the tables that `is_meant` accepts.
 pub fn look_at_tables(
     connection: &Connection,
     is_meant: impl Fn(&str) -> bool,
@@ -87,7 +87,7 @@ struct Column {
     name: String,
     /// `table.column`.
     full_name: String,
-    /// The declared type; `None` for a computed column.
+    /// Declared type; `None` for a computed column.
     declared: Option<String>,
     reads: Option<Reads>,
 }
@@ -103,19 +103,21 @@ fn columns(connection: &Connection, table: &Table, statement: &Statement<'_>) ->
     names.map(column).collect()
 }
 
-/// What is wrong with a value. SQLite's own check covers NULL.
+/// What is wrong with a value. Whether it may be NULL is covered by SQLite's own checks.
 fn fault(column: &Column, value: ValueRef<'_>) -> Option<&'static str> {
     let Some(declared) = column.declared.as_deref() else {
-        return (value == ValueRef::Integer(0)).then_some("this is not what was written");
+        return (value == ValueRef::Integer(0)).then_some("the checksum does not match");
     };
     match (value, declared) {
         (ValueRef::Null, _) => None,
-        (ValueRef::Text(text), "TEXT") if std::str::from_utf8(text).is_err() => Some("this is no UTF-8"),
+        (ValueRef::Text(text), "TEXT") if std::str::from_utf8(text).is_err() => {
+            Some("this is not valid UTF-8")
+        }
         (ValueRef::Integer(_), "INTEGER") | (ValueRef::Blob(_), "BLOB") | (ValueRef::Text(_), "TEXT") => {
             let is_readable = column.reads.is_none_or(|reads| reads(value));
-            (!is_readable).then_some("this is nothing that can stand there")
+            (!is_readable).then_some("this is not a valid value")
         }
-        _ => Some("this has another type"),
+        _ => Some("this has the wrong type"),
     }
 }
 
@@ -129,7 +131,7 @@ fn not_opened(
     let sealer = sealer.filter(|_| SEALED.contains(&column.full_name.as_str()))?;
     let text = value.as_str_or_null().ok().flatten().filter(|text| !text.is_empty())?;
     let id = row.get_ref("id").ok().and_then(|id| id.as_blob().ok()).unwrap_or_default();
-    (!sealer.opens(text, &column.full_name, id)).then_some("this is nothing that the key opens")
+    (!sealer.opens(text, &column.full_name, id)).then_some("the key does not open this")
 }
 
 fn key(table: &Table, row: &Row<'_>) -> String {
@@ -228,12 +230,16 @@ mod tests {
         };
 
         assert_eq!(found("UPDATE messages SET edited_at = NULL"), 0);
-        assert_eq!(found("UPDATE messages SET mentions = '[ ]'"), 1, "the earlier one knows of none");
+        assert_eq!(
+            found("UPDATE messages SET mentions = '[ ]'"),
+            1,
+            "the earlier one does not cover mentions"
+        );
         assert_eq!(found("UPDATE messages SET text = text || '!'"), 2);
         assert_eq!(
             found("UPDATE messages SET checksum = checksum | (1 << 32)"),
             1,
-            "nor can one pass for the other"
+            "neither passes for the other"
         );
         assert_eq!(found("UPDATE messages SET checksum = checksum & ~(1 << 32)"), 1);
     }

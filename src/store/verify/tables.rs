@@ -1,7 +1,7 @@
-//! The queries that read each table as a whole, to check every value in it.
+//! A query for each table that reads all of its columns.
 
-/// A table with the query that reads it and the columns that name a row. The query of a table with checksums has a last column
-/// `is_as_written`, which is NULL for a row without a checksum.
+/// A table, the query that reads all of it, and the columns that identify a row. The query of a table with a checksum ends
+/// with a column `is_as_written`, which is NULL for a row without one.
 pub(in crate::store) struct Table {
     pub(in crate::store) name: &'static str,
     pub(in crate::store) sql: &'static str,

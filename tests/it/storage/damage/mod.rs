@@ -148,11 +148,11 @@ async fn a_damaged_message_is_shown_as_far_as_possible_and_affects_no_other() {
     for (column, value, _) in harms {
         let names = |found: &String| {
             found.starts_with("messages with conversation 1, tm_create ")
-                && (found.contains(&format!(": {column}: ")) || found.contains("not what was written"))
+                && (found.contains(&format!(": {column}: ")) || found.contains("the checksum does not match"))
         };
         assert!(found.iter().any(names), "{column} = {value}: {found:?}");
     }
-    let as_written = found.iter().filter(|found| found.contains("not what was written")).count();
+    let as_written = found.iter().filter(|found| found.contains("the checksum does not match")).count();
     assert_eq!(as_written, harms.len(), "each differs from its checksum: {found:?}");
     let figures = server.get("/readyz").await.json()["figures"].clone();
     assert!(figures["damaged_reads"].as_u64().unwrap() >= 8, "it is counted: {figures}");
