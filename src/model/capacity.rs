@@ -56,18 +56,18 @@ mod tests {
         #[test]
         fn slow_lanes_have_a_quarter_together_however_many_they_are_and_others_have_the_rest(
             places in 1_usize..300,
-            wishes in prop::collection::vec((0_usize..400, 0_usize..400), 1..20),
+            demands in prop::collection::vec((0_usize..400, 0_usize..400), 1..20),
         ) {
-            let (mut room, mut taken, mut slow_taken) = (Capacity::left(places, 0, 0), 0, 0);
-            for (index, (swift, slow)) in wishes.iter().enumerate() {
-                let share = room.share(wishes.len() - index);
+            let (mut capacity, mut taken, mut slow_taken) = (Capacity::left(places, 0, 0), 0, 0);
+            for (index, (swift, slow)) in demands.iter().enumerate() {
+                let share = capacity.share(demands.len() - index);
                 let swift = (*swift).min(share.any);
                 let slow = (*slow).min(share.slow).min(share.any - swift);
-                room = room.without(swift + slow, slow);
+                capacity = capacity.without(swift + slow, slow);
                 (taken, slow_taken) = (taken + swift + slow, slow_taken + slow);
 
-                prop_assert!(share.any >= places / wishes.len(), "every party has at least an even share");
-                prop_assert_eq!(room, Capacity::left(places, taken, slow_taken), "as if it were computed again");
+                prop_assert!(share.any >= places / demands.len(), "every party has at least an even share");
+                prop_assert_eq!(capacity, Capacity::left(places, taken, slow_taken), "as if it were computed again");
             }
             prop_assert!(taken <= places);
             prop_assert!(slow_taken <= places.div_ceil(SLOW_SHARE));
@@ -85,12 +85,12 @@ mod tests {
 
     #[test]
     fn five_parties_that_are_slow_leave_three_quarters_to_the_sixth() {
-        let mut room = Capacity::left(256, 0, 0);
+        let mut capacity = Capacity::left(256, 0, 0);
         let mut begun = Vec::new();
         for party in 0..6 {
-            let share = room.share(6 - party);
+            let share = capacity.share(6 - party);
             let (taken, slow) = if party < 5 { (share.slow, share.slow) } else { (share.any, 0) };
-            room = room.without(taken, slow);
+            capacity = capacity.without(taken, slow);
             begun.push(taken);
         }
 

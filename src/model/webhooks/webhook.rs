@@ -21,7 +21,7 @@ const PAUSES: [Duration; 9] = [
 /// The part by which each pause is randomly shorter or longer, so that attempts that failed together are not repeated together.
 const JITTER: f64 = 0.1;
 
-/// The longest pause of the schedule, with the most that [`JITTER`] adds to it.
+/// The longest pause of the schedule, with the most that `JITTER` adds to it.
 pub const PAUSE_MAX: Duration = Duration::from_hours(27);
 
 /// How long a delivery waits for a receiver that always asks for more time.

@@ -18,14 +18,14 @@ pub struct Listeners {
 pub struct EventListener {
     listeners: Listeners,
     customer: i64,
-    told: watch::Receiver<()>,
+    changes: watch::Receiver<()>,
 }
 
 impl Listeners {
     /// Adds a listener. It is notified of every commit from now on, so a read after this misses nothing.
     pub fn listen(&self, customer: i64) -> EventListener {
-        let told = self.lock().entry(customer).or_default().subscribe();
-        EventListener { listeners: self.clone(), customer, told }
+        let changes = self.lock().entry(customer).or_default().subscribe();
+        EventListener { listeners: self.clone(), customer, changes }
     }
 
     /// Notifies the listeners of these customers.
@@ -56,7 +56,7 @@ impl EventListener {
     /// Waits until there may be new events. A notification since the last call is not lost.
     pub async fn notified(&mut self) {
         // The sender exists as long as there are listeners.
-        drop(self.told.changed().await);
+        drop(self.changes.changed().await);
     }
 }
 

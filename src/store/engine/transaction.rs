@@ -26,7 +26,7 @@ pub(in crate::store) struct Notes {
     /// Whether something was erased.
     pub(in crate::store) erased: Cell<bool>,
     /// The private keys of the customers who have new events.
-    pub(in crate::store) told: RefCell<BTreeSet<i64>>,
+    pub(in crate::store) customers: RefCell<BTreeSet<i64>>,
     /// Whether there are new webhook deliveries.
     pub(in crate::store) webhooks: Cell<bool>,
 }
@@ -48,7 +48,7 @@ impl<'group> Transaction<'group> {
 
     /// Notes a new event of a customer, whose listeners are notified after the commit.
     pub(in crate::store) fn note_event(&self, customer: i64) {
-        self.notes.told.borrow_mut().insert(customer);
+        self.notes.customers.borrow_mut().insert(customer);
     }
 
     /// Notes a webhook delivery, of which the worker is notified after the commit.

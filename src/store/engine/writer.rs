@@ -78,7 +78,7 @@ impl Writer {
     /// operations wait for it.
     pub fn start(
         connection: Connection,
-        told: (Checkpoints, Listeners, Watched),
+        notified: (Checkpoints, Listeners, Watched),
         queue: usize,
         commits: Commits,
     ) -> Result<Self> {
@@ -87,7 +87,7 @@ impl Writer {
         let counted = commits.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(&connection, told, &receiver, (&stamps, &counted)))
+            .spawn(move || run(&connection, notified, &receiver, (&stamps, &counted)))
             .map_err(Error::internal)?;
         Ok(Self { queue: Some(sender), commits, thread: Some(thread) })
     }
@@ -143,7 +143,7 @@ fn run(
     let group = CommitGroup { connection, stamps, notes: &notes, commits, watched: &watched };
     while let Some(first) = next(queue, &watched.place) {
         group.commit_with(first, queue);
-        listeners.notify(notes.told.take());
+        listeners.notify(notes.customers.take());
         if notes.webhooks.take() {
             listeners.notify_webhooks();
         }
@@ -250,8 +250,8 @@ mod tests {
         connection.busy_timeout(Duration::ZERO).unwrap();
         connection.execute_batch("CREATE TABLE IF NOT EXISTS notes (text TEXT)").unwrap();
         std::fs::write(files::beside(path, ".lock"), "").unwrap();
-        let told = (Checkpoints::start(path).unwrap(), Listeners::default(), watched(path));
-        Writer::start(connection, told, queue, Commits::default()).unwrap()
+        let notified = (Checkpoints::start(path).unwrap(), Listeners::default(), watched(path));
+        Writer::start(connection, notified, queue, Commits::default()).unwrap()
     }
 
     fn watched(path: &Path) -> Watched {
@@ -352,14 +352,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let writer = start(&folder.path().join("kaiwa.db"), 1);
         let (release, held) = std::sync::mpsc::channel::<()>();
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, notified) = std::sync::mpsc::channel();
         let holding = move |_: &Transaction<'_>| {
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
             Ok(held.recv().is_ok())
         };
 
         let first = writer.submit(NOW, holding).unwrap();
-        told.recv().unwrap();
+        notified.recv().unwrap();
         let second = writer.submit(NOW, |_| Ok(())).unwrap();
         let third = writer.submit(NOW, |_| Ok(()));
 

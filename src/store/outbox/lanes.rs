@@ -83,7 +83,7 @@ impl Lanes for LineOutbox {
     }
 
     /// No lane waits for longer than the policy's longest backoff, and no account is suspended for longer than
-    /// [`SUSPENSION_MAX`]; a later end can only come from a clock that was ahead.
+    /// `SUSPENSION_MAX`; a later end can only come from a clock that was ahead.
     ///
     /// Of a suspended account these are: once the time has come, lanes of which the first that may be written to is the probe;
     /// and while only its quota is used up, each lane that can go out as a free reply. Such a lane is no probe, since it says

@@ -38,7 +38,7 @@ async fn until_refused(status: u16, ask: impl AsyncFn() -> Response) -> (usize, 
 }
 
 #[actix_web::test]
-async fn a_rate_limited_address_is_told_when_to_retry() {
+async fn a_rate_limited_address_learns_when_to_retry() {
     let server = behind_a_proxy(|_| {});
 
     let (taken, refused) = until_refused(200, async || ask_from(&server, "192.0.2.1").await).await;

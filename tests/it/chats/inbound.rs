@@ -44,7 +44,7 @@ async fn edits_and_unsends_have_the_same_result_in_any_order() {
         let object = json!({ "type": "text", "text": text, "id": original["message"]["id"] });
         at(event(user, &json!({ "type": "messageEdited", "message": object })), seconds)
     };
-    let withdrawn =
+    let unsent =
         event(user, &json!({ "type": "unsend", "unsend": { "messageId": original["message"]["id"] } }));
     let (second, third) = (edited("second", 10), edited("third", 20));
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
@@ -60,7 +60,7 @@ async fn edits_and_unsends_have_the_same_result_in_any_order() {
             shown(&server, &conversation).await.iter().map(|one| one["text"].clone()).collect();
         assert_eq!(texts, ["third", "hello"], "{order:?}");
 
-        server.webhook(std::slice::from_ref(&withdrawn)).await;
+        server.webhook(std::slice::from_ref(&unsent)).await;
         server.webhook(&[edited("too late", 30)]).await;
         assert_eq!(shown(&server, &conversation).await.len(), 1, "{order:?}");
     }
@@ -99,19 +99,19 @@ async fn membership_follows_the_latest_event_by_time_not_by_arrival() {
         message["source"] = json!({ "type": "group", "groupId": group, "userId": cony });
         let membership =
             |kind: &str, list: &str| event(&cony, &json!({ "type": kind, "source": source, list: members }));
-        let mut happened =
+        let mut events =
             vec![membership("memberJoined", "joined"), message, membership("memberLeft", "left")];
-        happened.push(if stays {
+        events.push(if stays {
             membership("memberJoined", "joined")
         } else {
             membership("memberLeft", "left")
         });
-        for (event, second) in happened.iter_mut().zip(0_i64..) {
+        for (event, second) in events.iter_mut().zip(0_i64..) {
             event["timestamp"] = json!(begin + 1_000 * second);
         }
 
         for &one in order {
-            assert_eq!(server.webhook(&[happened[one].clone()]).await.status, 200);
+            assert_eq!(server.webhook(&[events[one].clone()]).await.status, 200);
         }
 
         let list = server.get("/v1.0/conversations?page_size=1").await.json();

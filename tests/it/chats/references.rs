@@ -68,8 +68,8 @@ async fn a_message_shows_its_quote_and_mentions_in_any_order_of_arrival() {
             &group.bob,
             &json!({ "text": "@shop @All this one", "quotedMessageId": asked["message"]["id"], "mention": { "mentionees": mentionees } }),
         );
-        let happened = if is_orderly { [&asked, &answered] } else { [&answered, &asked] };
-        for event in happened {
+        let events = if is_orderly { [&asked, &answered] } else { [&answered, &asked] };
+        for event in events {
             group.receive(event).await;
         }
 

@@ -104,12 +104,12 @@ const IMPOSSIBLE: [(&str, &str); 19] = [
     ),
     (
         "an unsent message whose text is still in the journal, or which is not marked as unsent",
-        "WITH withdrawn AS (SELECT line_message_id FROM webhook_events WHERE kind = 'unsend')
+        "WITH unsent AS (SELECT line_message_id FROM webhook_events WHERE kind = 'unsend')
         SELECT 1 FROM webhook_events
-        WHERE kind <> 'unsend' AND body IS NOT NULL AND line_message_id IN (SELECT line_message_id FROM withdrawn)
+        WHERE kind <> 'unsend' AND body IS NOT NULL AND line_message_id IN (SELECT line_message_id FROM unsent)
         UNION ALL
         SELECT 1 FROM messages
-        WHERE tm_delete IS NULL AND line_id IN (SELECT line_message_id FROM withdrawn)",
+        WHERE tm_delete IS NULL AND line_id IN (SELECT line_message_id FROM unsent)",
     ),
 ];
 

@@ -66,9 +66,9 @@ fn compare_one(report: &mut Report, message: &UserMessage, expectation: &Expecta
 impl<'a> Expectation<'a> {
     fn new(events: &[&'a Event]) -> Self {
         let acknowledged = |event: &&&Event| event.acknowledged;
-        let saying = || events.iter().filter(|event| event.text.is_some());
-        let newest = saying().filter(acknowledged).map(|event| event.at).max();
-        let may_be_last = saying().filter(|event| Some(event.at) >= newest);
+        let texts = || events.iter().filter(|event| event.text.is_some());
+        let newest = texts().filter(acknowledged).map(|event| event.at).max();
+        let may_be_last = texts().filter(|event| Some(event.at) >= newest);
         Self {
             is_promised: newest.is_some(),
             is_unsent: events.iter().filter(acknowledged).any(|event| event.text.is_none()),

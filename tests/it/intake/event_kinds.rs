@@ -68,10 +68,10 @@ fn mentions(event: &Value) -> Vec<Value> {
 /// The message shown for an event, without our ids and arrival times.
 fn golden(event: &Value, text: &str, medias: &Value) -> Value {
     let user = &event["source"]["userId"];
-    let said_at = Timestamp::from_milliseconds(event["timestamp"].as_i64().unwrap());
+    let sent_at = Timestamp::from_milliseconds(event["timestamp"].as_i64().unwrap());
     json!({
         "status": "received", "reference_type": "line", "reference_id": user, "source_target": user, "text": text,
-        "medias": medias, "tm_delete": "9999-01-01 00:00:00.000000", "tm_occur": said_at.to_string(),
+        "medias": medias, "tm_delete": "9999-01-01 00:00:00.000000", "tm_occur": sent_at.to_string(),
         "source_picture_uri": "", "quote": quote(event), "mentions": mentions(event),
     })
 }

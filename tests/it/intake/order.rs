@@ -37,7 +37,7 @@ impl Chat {
         let edited = |message: Value| json!({ "type": "messageEdited", "message": message });
         let unsent =
             |number: usize| json!({ "type": "unsend", "unsend": { "messageId": self.message(number) } });
-        let happened = [
+        let events = [
             json!({ "type": "follow", "follow": { "isUnblocked": false } }),
             received(text(1, "first")),
             received(text(2, "regretted")),
@@ -54,7 +54,7 @@ impl Chat {
             json!({ "type": "postback", "postback": { "data": "buy=1" } }),
             json!({ "type": "unfollow" }),
         ];
-        happened.into_iter().zip(1..).map(|(event, number)| self.complete(event, number)).collect()
+        events.into_iter().zip(1..).map(|(event, number)| self.complete(event, number)).collect()
     }
 
     fn complete(&self, mut event: Value, number: i64) -> Value {

@@ -129,17 +129,17 @@ async fn no_other_customer_learns_that_a_file_exists() {
 }
 
 /// Far more bytes than the buffers between sender and reader hold.
-const FILM: usize = 24 << 20;
+const VIDEO_BYTES: usize = 24 << 20;
 
 #[actix_web::test]
 async fn a_large_video_is_streamed_in_both_directions() {
     let server = TestServer::start();
-    let bytes = noise(9, FILM);
+    let bytes = noise(9, VIDEO_BYTES);
 
     send(&server, "file", bytes.clone()).await;
     let media = media_once(&server, "stored").await;
     let served = download(&server, media["uri"].as_str().unwrap(), &[]).await;
 
-    assert_eq!(media["size"], FILM);
+    assert_eq!(media["size"], VIDEO_BYTES);
     assert!(served.body == bytes, "the bytes are those that were sent");
 }

@@ -6,6 +6,7 @@ mod layers;
 mod rust;
 mod sizes;
 pub mod tree;
+mod vocabulary;
 mod words;
 
 use crate::tidy::tree::File;

@@ -10,7 +10,7 @@ from goal import Goal, Setting, main
 from installation import Installation
 
 HANGING, LIMITED, SUSPENDED, HEALTHY = 200, 50, 50, 40
-# Together with the chats of the first account these are more than can be under way at once.
+# Together with the chats of the first account these are more than can be in flight at once.
 HANGING_ACCOUNTS, HANGING_OF_EACH = 4, 80
 WRITERS = 4
 SECONDS = 30.0

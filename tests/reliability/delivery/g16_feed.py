@@ -194,7 +194,7 @@ def _fill(place: Installation, user: str, size: int) -> None:
 
 
 def _ends(stream: socket.socket) -> bool:
-    """Whether the connection is over once all that was under way is taken."""
+    """Whether the connection ends once everything in flight has been read."""
     stream.settimeout(3.0)
     try:
         while stream.recv(1 << 20):

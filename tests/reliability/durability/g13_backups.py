@@ -1,6 +1,6 @@
 """G13: backups under load hold what was acknowledged before them; migrations survive kills; newer files are left alone.
 
-Twenty backups are made while clients write, each is restored and read. A file of version 1 with many rows is carried up
+Twenty backups are made while clients write, each is restored and read. A file of version 1 with many rows is migrated
 by a process that is killed, thirty times, and has all its rows at the end.
 """
 
@@ -145,7 +145,7 @@ def _migrations(setting: Setting, goal: Goal) -> None:
 
 
 def _killed_while_migrating(place: Installation, after: float) -> bool:
-    """Begins to carry the file up and kills that; whether it was still under way."""
+    """Starts a migration and kills it; whether it was still running."""
     command = [place.binary, "migrate", "--config", place.config]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         time.sleep(after)

@@ -50,7 +50,7 @@ class Campaign:
             thread.start()
 
     def end(self) -> None:
-        """Ends the load; what is under way is waited for."""
+        """Ends the load and waits for what is in flight."""
         self._over.set()
         for thread in self._threads:
             thread.join()

@@ -196,15 +196,16 @@ mod tests {
     #[test]
     fn a_table_that_others_refer_to_can_be_replaced() {
         let first = "CREATE TABLE a (x PRIMARY KEY); CREATE TABLE b (y REFERENCES a (x))";
-        let anew = "CREATE TABLE new (x PRIMARY KEY, z); INSERT INTO new (x) SELECT x FROM a; DROP TABLE a;
+        let rebuilt =
+            "CREATE TABLE new (x PRIMARY KEY, z); INSERT INTO new (x) SELECT x FROM a; DROP TABLE a;
                     ALTER TABLE new RENAME TO a";
         let mut connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "foreign_keys", 1).unwrap();
         migrate(&mut connection, first, &[]).unwrap();
         connection.execute_batch("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)").unwrap();
 
-        migrate(&mut connection, "", &[anew]).unwrap();
-        let dangling = migrate(&mut connection, "", &[anew, "DELETE FROM a"]);
+        migrate(&mut connection, "", &[rebuilt]).unwrap();
+        let dangling = migrate(&mut connection, "", &[rebuilt, "DELETE FROM a"]);
 
         assert!(matches!(dangling, Err(Error::Unusable(text)) if text.contains("1 rows would refer")));
         assert_eq!(number(&connection, "user_version").unwrap(), 2);

@@ -53,9 +53,18 @@ fn kaiwa(folder: &Path, arguments: &[&str]) -> Output {
 /// The findings of `kaiwa verify` in a data folder.
 fn found(server: &TestServer) -> Vec<String> {
     let output = kaiwa(server.folder(), &["verify", server.folder().to_str().unwrap(), "--json"]);
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(if told["findings"] == json!([]) { 0 } else { 78 }), "{told}");
-    told["findings"].as_array().unwrap().iter().map(|finding| finding.as_str().unwrap().to_owned()).collect()
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(if printed["findings"] == json!([]) { 0 } else { 78 }),
+        "{printed}"
+    );
+    printed["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding.as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Stops a server until it is restarted. Its threads may take a moment to close the database.
@@ -224,8 +233,8 @@ async fn the_feed_continues_after_a_damaged_event() {
 
     let mut feed = Feed::open(&server, &format!("?last_event_id={}", first - 1)).await;
 
-    let told = feed.next().await;
-    assert_eq!((told.id, told.text()), (first, "\u{fffd}"));
+    let printed = feed.next().await;
+    assert_eq!((printed.id, printed.text()), (first, "\u{fffd}"));
     let behind = feed.until(|event| event.id == response).await;
     assert_eq!(behind.last().unwrap().text(), "an answer");
     assert!(behind.iter().all(|event| event.id != second), "an event that is no longer JSON is left out");
@@ -257,9 +266,9 @@ async fn damaged_data_is_erased_like_any_other() {
     }
     let output = erase(&mut server, &["--user", alice.as_str().unwrap()]).await;
 
-    let told = printed(&output);
-    assert!(output.status.success() && told["left"] == json!([]), "{told}");
-    assert_eq!((&told["conversations"], &told["messages"]), (&json!(1), &json!(4)));
+    let printed = printed(&output);
+    assert!(output.status.success() && printed["left"] == json!([]), "{printed}");
+    assert_eq!((&printed["conversations"], &printed["messages"]), (&json!(1), &json!(4)));
     for word in [alice.as_str().unwrap(), conversation.as_str(), "in private"] {
         assert!(!holds(server.folder(), word.as_bytes()), "{word}");
     }

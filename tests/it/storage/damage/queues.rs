@@ -34,10 +34,12 @@ async fn customers_are_notified_of_events_after_a_damaged_one() {
     receiver.answer_all(204);
 
     server.advance(Duration::from_mins(30));
-    let told = |text: &str| receiver.texts().iter().any(|told| told == text);
-    eventually(|| (0..harms.len()).all(|number| told(&format!("behind {number}")))).await;
+    let received = |text: &str| receiver.texts().iter().any(|received| received == text);
+    eventually(|| (0..harms.len()).all(|number| received(&format!("behind {number}")))).await;
 
-    assert!(told("\u{fffd} 1") && !told("harmed 0") && !told("harmed 2") && !told("harmed 3"));
+    assert!(
+        received("\u{fffd} 1") && !received("harmed 0") && !received("harmed 2") && !received("harmed 3")
+    );
     let failed = "SELECT count(*) FROM webhook_deliveries WHERE state = 'failed'";
     assert_eq!(server.value::<i64>(failed), 3, "a damaged event has failed, and says so");
     end(server);
