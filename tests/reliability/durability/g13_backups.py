@@ -33,6 +33,13 @@ UNUSABLE = 78
 # Sealed when the file is opened, so they read differently afterwards.
 CREDENTIALS = {"secret", "secret_next", "token"}
 
+# Today's names of columns of version 1.
+RENAMED = {
+    "parked_reason": "suspension_reason",
+    "parked_message": "suspension_message",
+    "parked_until": "suspended_until",
+}
+
 
 @dataclass
 class Load:
@@ -213,8 +220,9 @@ def _rows(path: str, like: dict[str, tuple[list[str], str]] | None = None) -> di
                 continue
             named = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[1] not in CREDENTIALS]
             columns = sorted(named) if like is None else like[table][0]
+            present = ", ".join(column if column in named else RENAMED.get(column, column) for column in columns)
             digest = hashlib.sha256()
-            for row in database.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(columns)}"):
+            for row in database.execute(f"SELECT {present} FROM {table} ORDER BY {present}"):
                 digest.update(repr(row).encode())
             found[table] = (columns, digest.hexdigest())
     return found
