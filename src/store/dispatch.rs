@@ -12,7 +12,7 @@ use crate::model::capacity::Capacity;
 use crate::model::id::MessageId;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::only_its_own;
-use crate::store::engine::query::Connection;
+use crate::store::engine::query::{self, Connection};
 use crate::store::engine::transaction::Transaction;
 
 /// The lanes of an outbox: their table, and who owns them.
@@ -146,13 +146,13 @@ pub fn record<O: Outbox>(
 
 /// Releases what was in flight when the process ended.
 pub fn recover<O: Outbox>(tx: &Transaction<'_>) -> Result<()> {
-    tx.prepare_cached(O::SQL_RECOVER)?.execute([])?;
+    query::execute(tx, O::SQL_RECOVER, [])?;
     O::recover_deliveries(tx)
 }
 
 /// When something will be due; `None` when nothing waits. Reads a few rows for each party.
 pub fn next_due<L: Lanes>(connection: &Connection) -> Result<Option<Timestamp>> {
-    Ok(connection.prepare_cached(L::SQL_NEXT_DUE)?.query_row([], |row| row.get(0))?)
+    query::value(connection, L::SQL_NEXT_DUE, [])
 }
 
 /// Whether a wait is still on. One that ends later than the longest that is ever set was set by a clock that was ahead, and
@@ -163,7 +163,7 @@ pub fn is_on(until: Timestamp, now: Timestamp, longest: Duration) -> bool {
 
 /// Makes the next delivery of a lane due, or ends a lane that has none.
 pub(in crate::store) fn advance<L: Lanes>(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
-    if tx.prepare_cached(L::SQL_END)?.execute([conversation])? == 0 {
+    if query::execute(tx, L::SQL_END, [conversation])? == 0 {
         free::<L>(tx, conversation, tx.now())?;
     }
     Ok(())
@@ -175,7 +175,7 @@ pub(in crate::store) fn free<L: Lanes>(
     conversation: i64,
     due: Timestamp,
 ) -> Result<()> {
-    tx.prepare_cached(L::SQL_FREE)?.execute((conversation, due))?;
+    query::execute(tx, L::SQL_FREE, (conversation, due))?;
     Ok(())
 }
 
@@ -233,7 +233,7 @@ fn start_head<O: Outbox>(
             if lane.is_probe {
                 O::postpone_probe(tx, &lane.party)?;
             }
-            tx.prepare_cached(O::SQL_TAKE)?.execute([lane.conversation])?;
+            query::execute(tx, O::SQL_TAKE, [lane.conversation])?;
             Ok(Some(claim))
         }
         Head::Held => Ok(None),

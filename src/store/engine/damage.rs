@@ -15,9 +15,6 @@ use serde::de::IgnoredAny;
 use crate::error::{Error, Result};
 use crate::model::page::Page;
 
-/// Rows that a page reads beyond its size, to take the place of damaged ones.
-pub(in crate::store) const SPARE: u32 = 100;
-
 /// Why a request or a message that is damaged cannot be sent.
 pub(in crate::store) const DAMAGED: &str = "what was stored is damaged; the log of the server has more";
 

@@ -9,16 +9,19 @@ use rusqlite::OptionalExtension;
 use rusqlite::types::FromSql;
 
 use crate::error::Result;
-use crate::store::engine::damage::{SPARE, first_readable, sound};
+use crate::store::engine::damage::{first_readable, sound};
 use crate::store::engine::transaction::Transaction;
 use crate::store::engine::values::Limit;
+
+/// Rows that a page reads beyond its size, to take the place of damaged ones.
+const SPARE: usize = 100;
 
 /// What reading a row returns.
 pub type Read<T> = rusqlite::Result<T>;
 
 /// How many rows a statement has to find so that `limit` of them can be read although some are damaged.
 pub(in crate::store) fn with_spare(limit: usize) -> Limit {
-    Limit(limit.saturating_add(usize::try_from(SPARE).unwrap_or_default()))
+    Limit(limit.saturating_add(SPARE))
 }
 
 /// No limit for [`readable_rows`].

@@ -22,13 +22,8 @@ pub(in crate::store) struct Limit(pub(in crate::store) usize);
 
 impl ToSql for Limit {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(most(self.0)))
+        Ok(ToSqlOutput::from(i64::try_from(self.0).unwrap_or(i64::MAX)))
     }
-}
-
-/// As [`Limit`].
-pub(in crate::store) fn most(rows: usize) -> i64 {
-    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 /// A count or a length. What is negative is damage, and counts as 0.

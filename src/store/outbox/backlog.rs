@@ -1,11 +1,11 @@
 //! The backlog, for an operator: read now and then, from indexes that hold only what waits.
 
-use rusqlite::Connection;
-
 use crate::error::Result;
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::damage::text;
+use crate::store::engine::query::{self, Connection};
+use crate::store::engine::values::unsigned;
 
 /// What waits to be delivered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,12 +38,11 @@ pub fn measure(connection: &Connection, now: Timestamp) -> Result<Backlog> {
         FROM lanes";
     const DELIVERIES: &str =
         "SELECT count(*), min(created_at) FROM deliveries WHERE state IN ('queued', 'sending')";
-    let (in_flight, waiting, slow) = connection
-        .prepare_cached(LANES)?
-        .query_row([], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?))))?;
-    let (deliveries, oldest) = connection
-        .prepare_cached(DELIVERIES)?
-        .query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?;
+    let (in_flight, waiting, slow) = query::row(connection, LANES, [], |row| {
+        Ok((unsigned(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?)))
+    })?;
+    let (deliveries, oldest) =
+        query::row(connection, DELIVERIES, [], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?;
     let (undelivered, oldest_undelivered) = undelivered(connection)?;
     let receivers = receivers(connection, now)?;
     let suspended = suspended(connection)?;
@@ -70,7 +69,7 @@ fn undelivered(connection: &Connection) -> Result<(u64, Option<Timestamp>)> {
             FROM webhook_deliveries
             WHERE state IN ('waiting', 'sending')
         )";
-    Ok(connection.prepare_cached(SQL)?.query_row([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))?)
+    query::row(connection, SQL, [], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))
 }
 
 fn receivers(connection: &Connection, now: Timestamp) -> Result<[(&'static str, u64); 3]> {
@@ -78,9 +77,9 @@ fn receivers(connection: &Connection, now: Timestamp) -> Result<[(&'static str, 
         SELECT count(*) FILTER (WHERE disabled_at IS NOT NULL), count(*) FILTER (WHERE paused_until > ?1),
             count(*) FILTER (WHERE disabled_at IS NULL AND failing_since IS NOT NULL)
         FROM webhook_endpoints";
-    let [disabled, paused, failing] = connection
-        .prepare_cached(SQL)?
-        .query_row([now], |row| Ok([unsigned(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?)]))?;
+    let [disabled, paused, failing] = query::row(connection, SQL, [now], |row| {
+        Ok([unsigned(row.get(0)?), unsigned(row.get(1)?), unsigned(row.get(2)?)])
+    })?;
     Ok([("disabled", disabled), ("paused", paused), ("failing", failing)])
 }
 
@@ -92,9 +91,7 @@ pub fn suspended(connection: &Connection) -> Result<Vec<(String, u64)>> {
         WHERE suspension_reason IS NOT NULL AND tm_delete IS NULL
         GROUP BY suspension_reason
         ORDER BY suspension_reason";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let rows = statement.query_map([], |row| Ok((text(row, "suspension_reason")?, unsigned(row.get(1)?))))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    query::rows(connection, SQL, [], |row| Ok((text(row, "suspension_reason")?, unsigned(row.get(1)?))))
 }
 
 /// How many messages of a customer have no outcome; counting ends at `most`.
@@ -111,11 +108,5 @@ pub fn of_customer(connection: &Connection, customer: CustomerId, most: u64) -> 
             LIMIT ?2
         )";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut statement = connection.prepare_cached(SQL)?;
-    Ok(statement.query_row((customer, most), |row| Ok(unsigned(row.get(0)?)))?)
-}
-
-/// A count is never below zero.
-fn unsigned(count: i64) -> u64 {
-    count.unsigned_abs()
+    query::row(connection, SQL, (customer, most), |row| Ok(unsigned(row.get(0)?)))
 }

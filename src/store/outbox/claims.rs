@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use rusqlite::types::FromSqlError;
-use rusqlite::{OptionalExtension, Row};
-
 use crate::error::Result;
 use crate::model::chats::message::FailureReason;
 use crate::model::delivery::{DeliveryDecision, DeliveryProgress};
@@ -12,6 +9,8 @@ use crate::model::id::{MessageId, RetryKey};
 use crate::model::secret::Secret;
 use crate::store::chats::conversations;
 use crate::store::dispatch::{Head, Lane, Outbox};
+use crate::store::engine::damage::damaged;
+use crate::store::engine::query::{self, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::outbox::deliveries::{self, ClaimedDelivery, fail};
 use crate::store::outbox::lanes::{self, LineOutbox, LineSender};
@@ -89,7 +88,7 @@ impl LineOutbox {
             claim.progress.first_attempt_at = tx.now();
         }
         let values = (claim.key, claim.retry_key, claim.progress.first_attempt_at, tx.now());
-        tx.prepare_cached(SQL)?.execute(values)?;
+        query::execute(tx, SQL, values)?;
         Ok(claim)
     }
 }
@@ -105,7 +104,7 @@ fn head(tx: &Transaction<'_>, lane: &Lane<LineSender>) -> Result<Option<ClaimedD
         ORDER BY key
         LIMIT 1";
     let read = |row: &Row<'_>| from_row(row, lane);
-    Ok(tx.prepare_cached(SQL)?.query_row((lane.conversation, tx.now()), read).optional()?)
+    query::optional_row(tx, SQL, (lane.conversation, tx.now()), read)
 }
 
 /// Removes the reply token of the conversation and returns it. Only a first attempt may be a reply.
@@ -122,15 +121,15 @@ fn start_reply(
     const SQL: &str = "
         UPDATE deliveries SET state = 'sending', attempts = attempts + 1, reply_token = ?2, last_attempt_at = ?3
         WHERE key = ?1";
-    tx.prepare_cached(SQL)?.execute((claim.key, &reply_token, tx.now()))?;
+    query::execute(tx, SQL, (claim.key, &reply_token, tx.now()))?;
     claim.reply_token = Some(reply_token);
     Ok(claim)
 }
 
 /// An error for a body that is not as it was written: it must not reach LINE.
-fn from_row(row: &Row<'_>, lane: &Lane<LineSender>) -> rusqlite::Result<ClaimedDelivery> {
+fn from_row(row: &Row<'_>, lane: &Lane<LineSender>) -> Read<ClaimedDelivery> {
     if !row.get::<_, bool>("is_whole")? {
-        return Err(FromSqlError::InvalidType.into());
+        return Err(damaged());
     }
     Ok(ClaimedDelivery {
         key: row.get("key")?,

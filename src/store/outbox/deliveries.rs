@@ -1,7 +1,5 @@
 //! Deliveries to LINE: the requests that carry a message, and how each attempt is recorded.
 
-use rusqlite::{Connection, OptionalExtension};
-
 use crate::error::{Error, Result};
 use crate::model::accounts::account::Suspension;
 use crate::model::chats::message::FailureReason;
@@ -13,6 +11,7 @@ use crate::store::accounts;
 use crate::store::chats::{messages, quotes};
 use crate::store::dispatch::advance;
 use crate::store::engine::damage::DAMAGED;
+use crate::store::engine::query::{self, Connection};
 use crate::store::engine::transaction::Transaction;
 use crate::store::outbox::lanes::{self, LineOutbox};
 
@@ -55,7 +54,7 @@ pub(in crate::store) fn enqueue(
         INSERT INTO deliveries (conversation, message_stamp, body, retry_key, created_at, checksum)
         VALUES (?1, ?2, ?3, ?4, ?5, checksum2(?3, ?4))";
     for request in requests {
-        tx.prepare_cached(SQL)?.execute((conversation, stamp, request, RetryKey::random(), tx.now()))?;
+        query::execute(tx, SQL, (conversation, stamp, request, RetryKey::random(), tx.now()))?;
     }
     lanes::open(tx, conversation)
 }
@@ -72,7 +71,7 @@ pub(in crate::store) fn may_have_been_sent(
             FROM deliveries
             WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed' AND ambiguous = 1
         )";
-    Ok(connection.prepare_cached(SQL)?.query_row((conversation, stamp), |row| row.get(0))?)
+    query::value(connection, SQL, (conversation, stamp))
 }
 
 /// Queues the failed requests of a message, behind all others of its conversation, as requests that LINE has never seen.
@@ -92,14 +91,13 @@ pub(in crate::store) fn requeue(tx: &Transaction<'_>, conversation: i64, stamp: 
         )";
     const SQL_DELETE: &str =
         "DELETE FROM deliveries WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
-    if tx.prepare_cached(SQL_ERASED)?.query_row((conversation, stamp), |row| row.get(0))? {
+    if query::value(tx, SQL_ERASED, (conversation, stamp))? {
         return Err(Error::Conflict(format!("{NAMES_ERASED}; write a new one")));
     }
-    let mut statement = tx.prepare_cached(SQL)?;
-    let bodies = statement.query_map((conversation, stamp), |row| row.get(0))?;
-    let bodies: Option<Vec<Vec<u8>>> = bodies.collect::<rusqlite::Result<_>>()?;
+    let bodies: Vec<Option<Vec<u8>>> = query::values(tx, SQL, (conversation, stamp))?;
+    let bodies: Option<Vec<Vec<u8>>> = bodies.into_iter().collect();
     let bodies = bodies.ok_or_else(|| Error::Conflict(DAMAGED.to_owned()))?;
-    tx.prepare_cached(SQL_DELETE)?.execute((conversation, stamp))?;
+    query::execute(tx, SQL_DELETE, (conversation, stamp))?;
     enqueue(tx, conversation, stamp, &bodies)
 }
 
@@ -113,12 +111,10 @@ pub(super) fn recover(tx: &Transaction<'_>) -> Result<()> {
     const SQL: &str = "
         UPDATE deliveries SET state = 'queued', ambiguous = 1
         WHERE state IN ('queued', 'sending') AND state = 'sending'";
-    let mut statement = tx.prepare_cached(SQL_REPLIES)?;
-    let replies = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for message in replies.collect::<rusqlite::Result<Vec<(i64, Timestamp)>>>()? {
+    for message in query::rows(tx, SQL_REPLIES, [], |row| Ok((row.get(0)?, row.get(1)?)))? {
         fail(tx, message, FailureReason::OutcomeUnknown, REPLY_UNKNOWN)?;
     }
-    tx.prepare_cached(SQL)?.execute([])?;
+    query::execute(tx, SQL, [])?;
     Ok(())
 }
 
@@ -170,14 +166,14 @@ fn forget_attempts(tx: &Transaction<'_>, claim: &ClaimedDelivery) -> Result<()> 
         UPDATE deliveries SET attempts = 0, first_attempt_at = NULL, retry_key = ?2, checksum = iif(
             checksum = iif(checksum >> 32 = 0, checksum(body), checksum2(body, retry_key)), checksum2(body, ?2), checksum)
         WHERE key = ?1 AND ambiguous = 0";
-    tx.prepare_cached(SQL)?.execute((claim.key, RetryKey::random()))?;
+    query::execute(tx, SQL, (claim.key, RetryKey::random()))?;
     Ok(())
 }
 
 /// Whether the delivery is still in flight: the account may have been removed meanwhile. `None` when it was erased.
 fn is_sending(connection: &Connection, claim: &ClaimedDelivery) -> Result<Option<bool>> {
     const SQL: &str = "SELECT state = 'sending' FROM deliveries WHERE key = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([claim.key], |row| row.get(0)).optional()?)
+    query::optional_value(connection, SQL, [claim.key])
 }
 
 fn accept(
@@ -195,7 +191,7 @@ fn accept(
     let Acceptance { request_id, accepted_request_id, message_ids, quote_token } = acceptance;
     quotes::note_sent(tx, (claim.lane, claim.stamp), message_ids)?;
     let message_ids = serde_json::to_string(message_ids).map_err(Error::internal)?;
-    tx.prepare_cached(SQL)?.execute((claim.key, request_id, accepted_request_id, message_ids))?;
+    query::execute(tx, SQL, (claim.key, request_id, accepted_request_id, message_ids))?;
     if let Some(quote_token) = quote_token {
         messages::allow_quoting(tx, (claim.lane, claim.stamp), quote_token)?;
     }
@@ -218,14 +214,14 @@ pub(in crate::store) fn fail(
         UPDATE deliveries SET state = 'failed', last_error = ?3, ambiguous = max(ambiguous, ?4 AND state = 'sending')
         WHERE conversation = ?1 AND message_stamp = ?2 AND state IN ('queued', 'sending')";
     let is_unclear = matches!(reason, FailureReason::OutcomeUnknown | FailureReason::Internal);
-    tx.prepare_cached(SQL)?.execute((lane, stamp, message, is_unclear))?;
+    query::execute(tx, SQL, (lane, stamp, message, is_unclear))?;
     advance::<LineOutbox>(tx, lane)?;
     messages::settle(tx, (lane, stamp), Some((reason, message)))
 }
 
 fn release(tx: &Transaction<'_>, claim: &ClaimedDelivery, ambiguous: bool, error: &str) -> Result<()> {
     const SQL: &str = "UPDATE deliveries SET state = 'queued', reply_token = NULL, ambiguous = ?2, last_error = ?3 WHERE key = ?1";
-    tx.prepare_cached(SQL)?.execute((claim.key, ambiguous, error))?;
+    query::execute(tx, SQL, (claim.key, ambiguous, error))?;
     Ok(())
 }
 
@@ -236,11 +232,11 @@ fn more_of_message(connection: &Connection, claim: &ClaimedDelivery) -> Result<b
             FROM deliveries
             WHERE conversation = ?1 AND message_stamp = ?2 AND state IN ('queued', 'sending')
         )";
-    Ok(connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?)
+    query::value(connection, SQL, (claim.lane, claim.stamp))
 }
 
 /// The message of a delivery that has to wait, which is an outcome for those who wait for it.
 fn message_of(connection: &Connection, claim: &ClaimedDelivery) -> Result<MessageId> {
     const SQL: &str = "SELECT id FROM messages WHERE conversation = ?1 AND tm_create = ?2";
-    Ok(connection.prepare_cached(SQL)?.query_row((claim.lane, claim.stamp), |row| row.get(0))?)
+    query::value(connection, SQL, (claim.lane, claim.stamp))
 }

@@ -4,12 +4,11 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension};
-
 use crate::error::{Error, Result};
 use crate::model::created::Created;
 use crate::model::id::CustomerId;
 use crate::model::timestamp::Timestamp;
+use crate::store::engine::query::{self, Connection};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 
@@ -53,7 +52,7 @@ pub fn note(tx: &Transaction<'_>, claim: Option<&IdempotencyClaim>, created: Cre
     forget(tx, forgotten)?;
     let (kind, id) = created.parts();
     let values = (keys::customer(tx, *customer)?, name, request, kind, id, tx.now(), forgotten);
-    if tx.prepare_cached(SQL)?.execute(values)? == 0 { Err(Error::KeyInUse) } else { Ok(()) }
+    if query::execute(tx, SQL, values)? == 0 { Err(Error::KeyInUse) } else { Ok(()) }
 }
 
 /// What is known of a customer's key, if it was stored after this time.
@@ -67,10 +66,10 @@ pub fn find(
         SELECT request, created_kind, created_id
         FROM idempotency_keys k JOIN customers c ON c.key = k.customer
         WHERE c.id = ?1 AND k.name = ?2 AND noted_at >= ?3";
-    let found = connection
-        .prepare_cached(SQL)?
-        .query_row((customer, name, after), |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)));
-    let Some((request, kind, id)) = found.optional()? else { return Ok(None) };
+    let found = query::optional_row(connection, SQL, (customer, name, after), |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
+    })?;
+    let Some((request, kind, id)) = found else { return Ok(None) };
     let created =
         Created::from_parts(&kind, id).ok_or_else(|| Error::internal("a key of an unknown kind"))?;
     Ok(Some(KnownKey { request, created }))
@@ -80,6 +79,6 @@ fn forget(tx: &Transaction<'_>, before: Timestamp) -> Result<()> {
     const SQL: &str = "
         DELETE FROM idempotency_keys WHERE (customer, name) IN (
             SELECT customer, name FROM idempotency_keys WHERE noted_at < ?1 ORDER BY noted_at LIMIT ?2)";
-    tx.prepare_cached(SQL)?.execute((before, FORGET_MAX))?;
+    query::execute(tx, SQL, (before, FORGET_MAX))?;
     Ok(())
 }

@@ -5,8 +5,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row};
-
 use crate::error::{Error, Result};
 use crate::model::accounts::account::SuspensionReason;
 use crate::model::capacity::Capacity;
@@ -16,9 +14,10 @@ use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 use crate::store::accounts;
 use crate::store::dispatch::{self, Lane, Lanes};
-use crate::store::engine::damage::{get_or, sound};
+use crate::store::engine::damage::get_or;
+use crate::store::engine::query::{self, ALL, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
-use crate::store::engine::values::most;
+use crate::store::engine::values::Limit;
 
 /// How far away the next probe is while one is in flight: longer than the slowest attempt can take.
 const PROBE_TIME: Duration = Duration::from_mins(4);
@@ -73,13 +72,11 @@ impl Lanes for LineOutbox {
             FROM accounts a
             WHERE tm_delete IS NULL AND EXISTS (SELECT 1 FROM lanes WHERE account = a.key)
             ORDER BY (SELECT count(*) FROM lanes WHERE account = a.key AND in_flight = 1)";
-        let mut statement = tx.prepare_cached(SQL)?;
-        let senders = statement.query_map([], |row| {
+        query::readable_rows(tx, SQL, [], ("accounts", ALL), |row| {
             let reason: Option<_> = get_or(row, "suspension_reason", None)?;
             let until: Option<_> = get_or(row, "suspended_until", None)?;
             sender(row, reason.zip(until))
-        })?;
-        Ok(sound(senders, "accounts").collect::<rusqlite::Result<_>>()?)
+        })
     }
 
     /// No lane waits for longer than the policy's longest backoff, and no account is suspended for longer than
@@ -128,11 +125,10 @@ impl LineOutbox {
             WHERE account = ?1 AND in_flight = 0 AND slow = ?2 AND due_at > ?4
             ORDER BY due_at
             LIMIT ?5";
-        let mut statement = tx.prepare_cached(SQL)?;
         let latest = tx.now().after(self.policy.backoff_max);
-        let mut due = |slow: bool, limit: usize| {
-            let values = (sender.account, slow, tx.now(), latest, most(limit));
-            statement.query_map(values, |row| lane(row, sender))?.collect::<rusqlite::Result<Vec<_>>>()
+        let due = |slow: bool, limit: usize| {
+            let values = (sender.account, slow, tx.now(), latest, Limit(limit));
+            query::rows(tx, SQL, values, |row| lane(row, sender))
         };
         let mut lanes = due(false, share.any)?;
         lanes.append(&mut due(true, share.slow.min(share.any - lanes.len()))?);
@@ -150,7 +146,7 @@ pub(in crate::store) fn open(tx: &Transaction<'_>, conversation: i64) -> Result<
         FROM conversations v JOIN accounts a ON a.key = v.account
         WHERE v.key = ?1 AND a.tm_delete IS NULL
         ON CONFLICT (conversation) DO UPDATE SET due_at = due_at";
-    if tx.prepare_cached(SQL)?.execute((conversation, tx.now()))? > 0 {
+    if query::execute(tx, SQL, (conversation, tx.now()))? > 0 {
         return Ok(());
     }
     Err(Error::Conflict("the LINE account of this conversation was removed".to_owned()))
@@ -163,13 +159,13 @@ pub(super) fn due_alone(tx: &Transaction<'_>, conversation: i64) -> Result<Optio
         FROM lanes l JOIN accounts a ON a.key = l.account
         WHERE conversation = ?1 AND in_flight = 0 AND due_at <= ?2 AND suspension_reason IS NULL AND tm_delete IS NULL";
     let read = |row: &Row<'_>| lane(row, &Rc::new(sender(row, None)?));
-    Ok(tx.prepare_cached(SQL)?.query_row((conversation, tx.now()), read).optional()?)
+    query::optional_row(tx, SQL, (conversation, tx.now()), read)
 }
 
 /// Makes the oldest delivery of a lane, which is no longer in flight, due at this time.
 pub(super) fn wait(tx: &Transaction<'_>, conversation: i64, until: Timestamp, slow: bool) -> Result<()> {
     const SQL: &str = "UPDATE lanes SET in_flight = 0, due_at = ?2, slow = ?3 WHERE conversation = ?1";
-    tx.prepare_cached(SQL)?.execute((conversation, until, slow))?;
+    query::execute(tx, SQL, (conversation, until, slow))?;
     Ok(())
 }
 
@@ -181,16 +177,14 @@ pub(super) fn free_erased(tx: &Transaction<'_>, conversation: i64) -> Result<()>
             SELECT 1 FROM deliveries INDEXED BY deliveries_waiting
             WHERE conversation = ?1 AND state IN ('queued', 'sending') AND state = 'sending'
         )";
-    let is_taken: bool = tx.prepare_cached(SQL)?.query_row([conversation], |row| row.get(0))?;
+    let is_taken: bool = query::value(tx, SQL, [conversation])?;
     if is_taken { Ok(()) } else { dispatch::advance::<LineOutbox>(tx, conversation) }
 }
 
 /// The conversations of an account that have something to deliver.
 pub(super) fn of_account(connection: &Connection, account: i64) -> Result<Vec<i64>> {
     const SQL: &str = "SELECT conversation FROM lanes WHERE account = ?1";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let lanes = statement.query_map([account], |row| row.get(0))?;
-    Ok(lanes.collect::<rusqlite::Result<_>>()?)
+    query::values(connection, SQL, [account])
 }
 
 /// Lanes whose oldest delivery was never tried and can go out as a reply: see `conversations::take_reply_token`.
@@ -215,13 +209,11 @@ fn free_replies(
         ORDER BY due_at
         LIMIT ?4";
     let fresh_since = tx.now().before(Policy::REPLY_TOKEN_AGE_MAX);
-    let mut statement = tx.prepare_cached(SQL)?;
-    let values = (sender.account, fresh_since, tx.now(), most(limit));
-    let free = statement.query_map(values, |row| lane(row, sender))?;
-    Ok(free.collect::<rusqlite::Result<_>>()?)
+    let values = (sender.account, fresh_since, tx.now(), Limit(limit));
+    query::rows(tx, SQL, values, |row| lane(row, sender))
 }
 
-fn lane(row: &Row<'_>, sender: &Rc<LineSender>) -> rusqlite::Result<Lane<LineSender>> {
+fn lane(row: &Row<'_>, sender: &Rc<LineSender>) -> Read<Lane<LineSender>> {
     Ok(Lane {
         conversation: row.get("conversation")?,
         party: Rc::clone(sender),
@@ -230,6 +222,6 @@ fn lane(row: &Row<'_>, sender: &Rc<LineSender>) -> rusqlite::Result<Lane<LineSen
     })
 }
 
-fn sender(row: &Row<'_>, suspension: Option<(SuspensionReason, Timestamp)>) -> rusqlite::Result<LineSender> {
+fn sender(row: &Row<'_>, suspension: Option<(SuspensionReason, Timestamp)>) -> Read<LineSender> {
     Ok(LineSender { account: row.get("key")?, id: row.get("id")?, token: row.get("token")?, suspension })
 }

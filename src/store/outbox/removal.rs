@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::model::id::{AccountId, CustomerId, MessageId};
 use crate::store::chats::{lookups, reconnection};
+use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 use crate::store::outbox::undeliverable;
 use crate::store::{accounts, keys};
@@ -19,7 +20,7 @@ pub fn remove_account(tx: &Transaction<'_>, customer: CustomerId, id: AccountId)
     let key = keys::account(tx, id)?;
     lookups::cancel_all_of_account(tx, key)?;
     let settled = undeliverable::end_all_of_account(tx, key)?;
-    tx.prepare_cached(SQL)?.execute((id, tx.now()))?;
+    query::execute(tx, SQL, (id, tx.now()))?;
     reconnection::hand_over(tx, id)?;
     Ok(settled)
 }

@@ -1,7 +1,5 @@
 //! Sends a message: what the API shows and the requests to LINE are stored together.
 
-use rusqlite::OptionalExtension;
-
 use crate::error::{Error, Resource, Result};
 use crate::model::chats::mention::Mention;
 use crate::model::chats::message::Status;
@@ -10,6 +8,7 @@ use crate::model::id::{ConversationId, CustomerId, MediaId, MessageId};
 use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::event::EventKind;
 use crate::store::chats::messages::{announce, touch};
+use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 use crate::store::files::uploads;
 use crate::store::keys;
@@ -66,7 +65,7 @@ pub fn send(
     let stamp = tx.stamp()?;
     let status = Status::Sending;
     let values = (key, stamp, message.id, status, &message.text, medias, mentions, message.quoted);
-    tx.prepare_cached(SQL)?.execute(values)?;
+    query::execute(tx, SQL, values)?;
     uploads::publish(tx, (key, stamp), &message.uploads, &message.requests)?;
     deliveries::enqueue(tx, key, stamp, &message.requests)?;
     announce(tx, (key, stamp), EventKind::MessageCreated)
@@ -87,15 +86,15 @@ pub fn retry(
         UPDATE messages SET status = ?3, failure_reason = NULL, failure_message = NULL
         WHERE conversation = ?1 AND tm_create = ?2";
     let key = keys::conversation(tx, customer, conversation)?;
-    let found = tx.prepare_cached(SQL_FIND)?.query_row((id, key), |row| Ok((row.get(0)?, row.get(1)?)));
-    let (stamp, status): (Timestamp, Status) = found.optional()?.ok_or(Error::NotFound(Resource::Message))?;
+    let found = query::optional_row(tx, SQL_FIND, (id, key), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (stamp, status): (Timestamp, Status) = found.ok_or(Error::NotFound(Resource::Message))?;
     if status != Status::Failed {
         return Err(Error::Conflict("only a message that has failed can be sent again".to_owned()));
     }
     if !force && deliveries::may_have_been_sent(tx, key, stamp)? {
         return Err(Error::Conflict(MAY_DOUBLE.to_owned()));
     }
-    tx.prepare_cached(SQL)?.execute((key, stamp, Status::Sending))?;
+    query::execute(tx, SQL, (key, stamp, Status::Sending))?;
     deliveries::requeue(tx, key, stamp)?;
     touch(tx, (key, stamp))
 }

@@ -6,6 +6,7 @@ use crate::model::id::MessageId;
 use crate::model::timestamp::Timestamp;
 use crate::store::chats::messages;
 use crate::store::dispatch::advance;
+use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 use crate::store::outbox::deliveries::{NAMES_ERASED, fail};
 use crate::store::outbox::lanes::{self, LineOutbox};
@@ -25,15 +26,14 @@ pub(in crate::store) fn end_all_of_account(tx: &Transaction<'_>, account: i64) -
     const UNKNOWN: &str = "the LINE account was removed while the message was on its way";
     let mut settled = Vec::new();
     for lane in lanes::of_account(tx, account)? {
-        let mut statement = tx.prepare_cached(SQL_MESSAGES)?;
-        let rows = statement.query_map([lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let messages: Vec<(Timestamp, bool)> = rows.collect::<rusqlite::Result<_>>()?;
+        let messages: Vec<(Timestamp, bool)> =
+            query::rows(tx, SQL_MESSAGES, [lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
         for (stamp, unclear) in messages {
             let removed = (FailureReason::AccountRemoved, REMOVED);
             let failure = if unclear { (FailureReason::OutcomeUnknown, UNKNOWN) } else { removed };
             settled.push(messages::settle(tx, (lane, stamp), Some(failure))?);
         }
-        tx.prepare_cached(SQL_FAIL)?.execute([lane])?;
+        query::execute(tx, SQL_FAIL, [lane])?;
         advance::<LineOutbox>(tx, lane)?;
     }
     Ok(settled)
@@ -48,11 +48,11 @@ pub(in crate::store) fn give_up(tx: &Transaction<'_>, message: (i64, Timestamp))
     const SQL: &str = "
         UPDATE deliveries SET body = NULL, checksum = NULL
         WHERE conversation = ?1 AND message_stamp = ?2 AND state = 'failed'";
-    let is_unclear: Option<bool> = tx.prepare_cached(SQL_WAITING)?.query_row(message, |row| row.get(0))?;
+    let is_unclear: Option<bool> = query::value(tx, SQL_WAITING, message)?;
     if let Some(is_unclear) = is_unclear {
         let reason = if is_unclear { FailureReason::OutcomeUnknown } else { FailureReason::Refused };
         fail(tx, message, reason, NAMES_ERASED)?;
     }
-    tx.prepare_cached(SQL)?.execute(message)?;
+    query::execute(tx, SQL, message)?;
     Ok(())
 }

@@ -1,13 +1,12 @@
 //! Deliveries whose rows are damaged.
 
-use rusqlite::OptionalExtension;
-
 use crate::error::Result;
 use crate::model::chats::message::FailureReason;
 use crate::model::id::MessageId;
 use crate::model::timestamp::Timestamp;
 use crate::store::dispatch::advance;
 use crate::store::engine::damage::{DAMAGED, get_or, only_its_own};
+use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 use crate::store::outbox::deliveries;
 use crate::store::outbox::lanes::LineOutbox;
@@ -21,10 +20,10 @@ pub(in crate::store) fn give_up_head(tx: &Transaction<'_>, conversation: i64) ->
         ORDER BY key
         LIMIT 1";
     const SQL_END: &str = "UPDATE deliveries SET state = 'failed', last_error = ?2 WHERE key = ?1";
-    let found = tx.prepare_cached(SQL)?.query_row([conversation], |row| {
+    let found = query::optional_row(tx, SQL, [conversation], |row| {
         Ok((row.get::<_, i64>("key")?, get_or(row, "message_stamp", Timestamp::NEVER)?))
-    });
-    let Some((key, stamp)) = found.optional()? else {
+    })?;
+    let Some((key, stamp)) = found else {
         return advance::<LineOutbox>(tx, conversation).map(|()| None);
     };
     let end =
@@ -32,6 +31,6 @@ pub(in crate::store) fn give_up_head(tx: &Transaction<'_>, conversation: i64) ->
     if let Ok(message) = only_its_own(tx.attempt(end), "messages")? {
         return Ok(Some(message));
     }
-    tx.prepare_cached(SQL_END)?.execute((key, DAMAGED))?;
+    query::execute(tx, SQL_END, (key, DAMAGED))?;
     advance::<LineOutbox>(tx, conversation).map(|()| None)
 }

@@ -1,7 +1,6 @@
 //! Webhook deliveries: each event once it is committed, in order within its conversation, until the receiver takes it or the
 //! schedule ends.
 
-use rusqlite::Row;
 use serde::Serialize;
 
 use crate::contract::views::EventView;
@@ -13,7 +12,7 @@ use crate::model::webhooks::event::EventKind;
 use crate::model::webhooks::webhook::{AttemptError, WebhookDecision, WebhookOutcome, WebhookProgress};
 use crate::model::webhooks::webhook_delivery::{DeliveryState, WebhookAttempt};
 use crate::store::dispatch::{self, Head, Lane, Outbox};
-use crate::store::engine::damage::sound;
+use crate::store::engine::query::{self, ALL, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::events::{self, EventSubject};
 use crate::store::webhooks::endpoints::Receiver;
@@ -80,7 +79,7 @@ fn enqueue(
     if !endpoints::is_wanted(tx, customer)? {
         return Ok(());
     }
-    tx.prepare_cached(SQL)?.execute((event, id, customer, conversation, tx.stamp()?))?;
+    query::execute(tx, SQL, (event, id, customer, conversation, tx.stamp()?))?;
     lanes::open(tx, customer, conversation)?;
     tx.note_webhook();
     Ok(())
@@ -110,7 +109,7 @@ impl Outbox for WebhookOutbox {
             UPDATE webhook_deliveries SET state = 'sending', last_attempt_at = ?2, first_attempt_at = ?3
             WHERE event = ?1";
         let Some(claim) = head(tx, lane)? else { return Ok(Head::Missing) };
-        tx.prepare_cached(SQL)?.execute((claim.event, tx.now(), claim.progress.first_attempt_at))?;
+        query::execute(tx, SQL, (claim.event, tx.now(), claim.progress.first_attempt_at))?;
         Ok(Head::Started(claim))
     }
 
@@ -154,7 +153,7 @@ fn record_decision(
     let tries = claim.progress.tries - u32::from(!counts);
     let values = (claim.event, state, attempt.number, tries, tx.now());
     // The event may have been removed meanwhile.
-    let is_there = tx.prepare_cached(SQL)?.execute(values)? > 0;
+    let is_there = query::execute(tx, SQL, values)? > 0;
     if is_there {
         record_attempt(tx, claim.event, attempt)?;
     }
@@ -169,7 +168,7 @@ fn record_decision(
 fn release(tx: &Transaction<'_>, claim: &ClaimedWebhook, due: Timestamp) -> Result<()> {
     const SQL: &str =
         "UPDATE webhook_deliveries SET state = 'waiting' WHERE event = ?1 AND state = 'sending'";
-    tx.prepare_cached(SQL)?.execute([claim.event])?;
+    query::execute(tx, SQL, [claim.event])?;
     dispatch::free::<WebhookOutbox>(tx, claim.lane, due)
 }
 
@@ -180,9 +179,9 @@ fn recover(tx: &Transaction<'_>) -> Result<()> {
         SET state = 'waiting', attempts = attempts + 1, tm_update = ?1
         WHERE state IN ('waiting', 'sending') AND state = 'sending'
         RETURNING event, attempts, last_attempt_at";
-    let mut statement = tx.prepare_cached(SQL)?;
-    let interrupted = statement.query_map([tx.now()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let interrupted = sound(interrupted, "webhook_deliveries").collect::<rusqlite::Result<Vec<_>>>()?;
+    let interrupted = query::readable_rows(tx, SQL, [tx.now()], ("webhook_deliveries", ALL), |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })?;
     for (event, number, started_at) in interrupted {
         let outcome = WebhookOutcome::Failed(AttemptError::Interrupted);
         let duration = tx.now().since(started_at);
@@ -200,7 +199,7 @@ fn give_up_head(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
             FROM webhook_deliveries
             WHERE conversation = ?1 AND state IN ('waiting', 'sending')
         )";
-    tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
+    query::execute(tx, SQL, (conversation, tx.now()))?;
     dispatch::advance::<WebhookOutbox>(tx, conversation)
 }
 
@@ -254,9 +253,9 @@ fn record_attempt(tx: &Transaction<'_>, event: i64, attempt: &WebhookAttempt) ->
         WebhookOutcome::Failed(error) => (None, Some(error)),
     };
     let duration = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    tx.prepare_cached(SQL)?.execute((event, number, started_at, duration, status, error))?;
+    query::execute(tx, SQL, (event, number, started_at, duration, status, error))?;
     if let Some(forgotten) = number.checked_sub(ATTEMPTS_MAX).filter(|forgotten| *forgotten > 0) {
-        tx.prepare_cached(SQL_FORGET)?.execute((event, forgotten))?;
+        query::execute(tx, SQL_FORGET, (event, forgotten))?;
     }
     Ok(())
 }

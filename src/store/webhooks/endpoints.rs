@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row};
-
 use crate::error::Result;
 use crate::model::id::CustomerId;
 use crate::model::secret::Secret;
@@ -11,7 +9,8 @@ use crate::model::timestamp::Timestamp;
 use crate::model::webhooks::signing_secret;
 use crate::model::webhooks::webhook::{self, Effect, Failing, WebhookOutcome};
 use crate::model::webhooks::webhook_delivery::WebhookEndpoint;
-use crate::store::engine::damage::{get_or, sound, text};
+use crate::store::engine::damage::{get_or, text};
+use crate::store::engine::query::{self, ALL, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 
@@ -57,7 +56,7 @@ pub fn get(connection: &Connection, customer: CustomerId) -> Result<WebhookEndpo
             disabled_reason, disabled_at
         FROM customers c LEFT JOIN webhook_endpoints e ON e.customer = c.key
         WHERE c.id = ?1";
-    let found = connection.prepare_cached(SQL)?.query_row([customer], from_row).optional()?;
+    let found = query::optional_row(connection, SQL, [customer], from_row)?;
     Ok(found.unwrap_or_default())
 }
 
@@ -67,7 +66,7 @@ pub fn secret(connection: &Connection, customer: CustomerId) -> Result<Option<Se
         SELECT unseal(secret, 'webhook_endpoints.secret', id)
         FROM webhook_endpoints
         WHERE id = ?1";
-    Ok(connection.prepare_cached(SQL)?.query_row([customer], |row| row.get(0)).optional()?)
+    query::optional_value(connection, SQL, [customer])
 }
 
 /// Makes sure that the customer has a secret, and returns whether it is a new one.
@@ -90,14 +89,14 @@ pub fn rotate(tx: &Transaction<'_>, customer: CustomerId) -> Result<()> {
         return Ok(());
     }
     let until = tx.now().after(ROTATION_TIME);
-    tx.prepare_cached(SQL)?.execute((key, signing_secret::generate(), until))?;
+    query::execute(tx, SQL, (key, signing_secret::generate(), until))?;
     Ok(())
 }
 
 /// Whether the customer has an address for webhooks; if so, it has a secret from now on.
 pub(in crate::store) fn is_wanted(tx: &Transaction<'_>, customer: i64) -> Result<bool> {
     const SQL: &str = "SELECT webhook_uri <> '' FROM customers WHERE key = ?1";
-    let is_wanted = tx.prepare_cached(SQL)?.query_row([customer], |row| row.get(0))?;
+    let is_wanted = query::value(tx, SQL, [customer])?;
     if is_wanted {
         ensure(tx, customer)?;
     }
@@ -114,9 +113,9 @@ fn ensure(tx: &Transaction<'_>, customer: i64) -> Result<bool> {
         FROM customers
         WHERE key = ?1
         ON CONFLICT (id) DO UPDATE SET customer = excluded.customer";
-    let is_there: bool = tx.prepare_cached(SQL_LOOK)?.query_row([customer], |row| row.get(0))?;
+    let is_there: bool = query::value(tx, SQL_LOOK, [customer])?;
     if !is_there {
-        tx.prepare_cached(SQL)?.execute((customer, signing_secret::generate()))?;
+        query::execute(tx, SQL, (customer, signing_secret::generate()))?;
     }
     Ok(!is_there)
 }
@@ -128,21 +127,19 @@ pub(super) fn with_lanes(connection: &Connection, now: Timestamp) -> Result<Vec<
         "disabled_at IS NULL AND EXISTS (SELECT 1 FROM webhook_lanes l WHERE l.customer = e.customer)
         ORDER BY in_flight"
     );
-    let mut statement = connection.prepare_cached(SQL)?;
-    let receivers = statement.query_map([], |row| receiver(row, now))?;
-    Ok(sound(receivers, "webhook_endpoints").collect::<rusqlite::Result<_>>()?)
+    query::readable_rows(connection, SQL, [], ("webhook_endpoints", ALL), |row| receiver(row, now))
 }
 
 /// This endpoint, if it is neither disabled nor paused.
 pub(super) fn open_to(connection: &Connection, customer: i64, now: Timestamp) -> Result<Option<Receiver>> {
     const SQL: &str = receivers!("0", "customer = ?1 AND disabled_at IS NULL AND paused_until IS NULL");
-    Ok(connection.prepare_cached(SQL)?.query_row([customer], |row| receiver(row, now)).optional()?)
+    query::optional_row(connection, SQL, [customer], |row| receiver(row, now))
 }
 
 /// Postpones the next probe, because one is in flight.
 pub(super) fn postpone_probe(tx: &Transaction<'_>, customer: i64, until: Timestamp) -> Result<()> {
     const SQL: &str = "UPDATE webhook_endpoints SET paused_until = ?2 WHERE customer = ?1";
-    tx.prepare_cached(SQL)?.execute((customer, until))?;
+    query::execute(tx, SQL, (customer, until))?;
     Ok(())
 }
 
@@ -166,25 +163,23 @@ pub(in crate::store) fn note(
     let paused_until = if let Effect::Pause(until) = effect { Some(until) } else { None };
     let (since, last) = (failing.map(|failing| failing.since), failing.map(|failing| failing.last));
     let slow = outcome.timed_out();
-    tx.prepare_cached(SQL)?.execute((customer, slow, since, last, was_probe, paused_until))?;
+    query::execute(tx, SQL, (customer, slow, since, last, was_probe, paused_until))?;
     if let Effect::Disable(reason) = effect {
-        tx.prepare_cached(SQL_DISABLE)?.execute((customer, reason, tx.now()))?;
+        query::execute(tx, SQL_DISABLE, (customer, reason, tx.now()))?;
     }
     Ok(())
 }
 
 fn failing(connection: &Connection, customer: i64) -> Result<Option<Failing>> {
     const SQL: &str = "SELECT failing_since, failing_last FROM webhook_endpoints WHERE customer = ?1";
-    let mut statement = connection.prepare_cached(SQL)?;
-    let (since, last) = statement.query_row([customer], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(joined(since, last))
+    query::row(connection, SQL, [customer], |row| Ok(joined(row.get(0)?, row.get(1)?)))
 }
 
 fn joined(since: Option<Timestamp>, last: Option<Timestamp>) -> Option<Failing> {
     since.zip(last).map(|(since, last)| Failing { since, last })
 }
 
-fn receiver(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Receiver> {
+fn receiver(row: &Row<'_>, now: Timestamp) -> Read<Receiver> {
     let previous_until: Option<Timestamp> = row.get("secret_previous_until")?;
     let previous: Option<Secret> = row.get("secret_previous")?;
     let previous = previous.filter(|_| previous_until.is_some_and(|until| until > now));
@@ -199,7 +194,7 @@ fn receiver(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Receiver> {
     })
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<WebhookEndpoint> {
+fn from_row(row: &Row<'_>) -> Read<WebhookEndpoint> {
     Ok(WebhookEndpoint {
         uri: text(row, "webhook_uri")?,
         method: method(row)?,
@@ -214,7 +209,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<WebhookEndpoint> {
     })
 }
 
-fn method(row: &Row<'_>) -> rusqlite::Result<String> {
+fn method(row: &Row<'_>) -> Read<String> {
     let method = text(row, "webhook_method")?;
     Ok(if method.is_empty() { METHOD.to_owned() } else { method })
 }

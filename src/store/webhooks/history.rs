@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row};
-
 use crate::error::{Error, Resource, Result};
 use crate::model::id::{ConversationId, CustomerId, EventId};
 use crate::model::page::Page;
 use crate::model::webhooks::webhook::WebhookOutcome;
 use crate::model::webhooks::webhook_delivery::{DeliveryState, WebhookAttempt, WebhookDelivery};
-use crate::store::engine::damage::{SPARE, size_of, sound};
+use crate::store::engine::damage::size_of;
+use crate::store::engine::query::{self, ALL, Connection, Read, Row};
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 use crate::store::webhooks::lanes;
@@ -69,14 +68,20 @@ pub fn page(
         Err(Error::NotFound(_)) => return Ok(Vec::new()),
         found => found?,
     };
-    let limit = page.size + SPARE;
-    let mut statement = connection.prepare_cached(filter.state.map_or(SQL, |_| SQL_IN_STATE))?;
-    let rows = match filter.state {
-        None => statement.query_map((customer, page.before, conversation, limit), delivery)?,
-        Some(state) => statement.query_map((customer, page.before, conversation, limit, state), delivery)?,
-    };
-    let deliveries = sound(rows, "webhook_deliveries").take(size_of(page));
-    Ok(deliveries.collect::<rusqlite::Result<_>>()?)
+    let size = size_of(page);
+    let (before, limit, readable) = (page.before, query::with_spare(size), ("webhook_deliveries", size));
+    match filter.state {
+        None => {
+            query::readable_rows(connection, SQL, (customer, before, conversation, limit), readable, delivery)
+        }
+        Some(state) => query::readable_rows(
+            connection,
+            SQL_IN_STATE,
+            (customer, before, conversation, limit, state),
+            readable,
+            delivery,
+        ),
+    }
 }
 
 /// One delivery, with its attempts from the oldest to the newest. A short, indexed read.
@@ -91,9 +96,7 @@ pub fn get(
         WHERE event = ?1
         ORDER BY number";
     let event = find(connection, customer, id)?;
-    let mut statement = connection.prepare_cached(SQL)?;
-    let attempts = sound(statement.query_map([event], attempt)?, "webhook_attempts");
-    let attempts = attempts.collect::<rusqlite::Result<_>>()?;
+    let attempts = query::readable_rows(connection, SQL, [event], ("webhook_attempts", ALL), attempt)?;
     Ok((one(connection, event)?, attempts))
 }
 
@@ -106,9 +109,9 @@ pub fn replay(tx: &Transaction<'_>, customer: CustomerId, id: EventId) -> Result
         WHERE event = ?1 AND state <> 'sending'
         RETURNING customer, conversation";
     let event = find(tx, customer, id)?;
-    let place = tx.prepare_cached(SQL)?.query_row((event, tx.now()), |row| Ok((row.get(0)?, row.get(1)?)));
+    let lane = query::optional_row(tx, SQL, (event, tx.now()), |row| Ok((row.get(0)?, row.get(1)?)))?;
     let in_flight = || Error::Conflict("the delivery is in flight".to_owned());
-    let (customer, conversation) = place.optional()?.ok_or_else(in_flight)?;
+    let (customer, conversation) = lane.ok_or_else(in_flight)?;
     lanes::open(tx, customer, conversation)?;
     lanes::make_due(tx, conversation)?;
     tx.note_webhook();
@@ -120,16 +123,16 @@ fn find(connection: &Connection, customer: CustomerId, id: EventId) -> Result<i6
         SELECT event
         FROM webhook_deliveries d JOIN customers c ON c.key = d.customer
         WHERE d.id = ?1 AND c.id = ?2";
-    let found = connection.prepare_cached(SQL)?.query_row((id, customer), |row| row.get(0)).optional()?;
+    let found = query::optional_value(connection, SQL, (id, customer))?;
     found.ok_or(Error::NotFound(Resource::WebhookDelivery))
 }
 
-fn one(connection: &Connection, event: i64) -> rusqlite::Result<WebhookDelivery> {
+fn one(connection: &Connection, event: i64) -> Result<WebhookDelivery> {
     const SQL: &str = deliveries!("d.event = ?1");
-    connection.prepare_cached(SQL)?.query_row([event], delivery)
+    query::row(connection, SQL, [event], delivery)
 }
 
-fn delivery(row: &Row<'_>) -> rusqlite::Result<WebhookDelivery> {
+fn delivery(row: &Row<'_>) -> Read<WebhookDelivery> {
     let number: Option<u32> = row.get("number")?;
     Ok(WebhookDelivery {
         id: row.get("id")?,
@@ -144,7 +147,7 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<WebhookDelivery> {
     })
 }
 
-fn attempt(row: &Row<'_>) -> rusqlite::Result<WebhookAttempt> {
+fn attempt(row: &Row<'_>) -> Read<WebhookAttempt> {
     let status: Option<u16> = row.get("status")?;
     let milliseconds: i64 = row.get("duration_milliseconds")?;
     Ok(WebhookAttempt {

@@ -9,8 +9,9 @@ use crate::error::Result;
 use crate::model::capacity::Capacity;
 use crate::model::webhooks::webhook::{ASKED_PAUSE_MAX, PAUSE_MAX};
 use crate::store::dispatch::{self, Lane, Lanes};
+use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
-use crate::store::engine::values::most;
+use crate::store::engine::values::Limit;
 use crate::store::webhooks::endpoints::{self, Receiver};
 
 /// How far away the next probe is while one is in flight: longer than any attempt can take.
@@ -74,7 +75,7 @@ pub(super) fn open(tx: &Transaction<'_>, customer: i64, conversation: i64) -> Re
     const SQL: &str = "
         INSERT INTO webhook_lanes (conversation, customer, due_at) VALUES (?1, ?2, ?3)
         ON CONFLICT (conversation) DO NOTHING";
-    tx.prepare_cached(SQL)?.execute((conversation, customer, tx.now()))?;
+    query::execute(tx, SQL, (conversation, customer, tx.now()))?;
     Ok(())
 }
 
@@ -85,7 +86,7 @@ pub(super) fn due_alone(
     conversation: i64,
 ) -> Result<Option<Lane<Receiver>>> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM webhook_lanes WHERE conversation = ?1 AND in_flight = 0 AND due_at <= ?2)";
-    let is_due: bool = tx.prepare_cached(SQL)?.query_row((conversation, tx.now()), |row| row.get(0))?;
+    let is_due: bool = query::value(tx, SQL, (conversation, tx.now()))?;
     if !is_due {
         return Ok(None);
     }
@@ -96,14 +97,14 @@ pub(super) fn due_alone(
 /// Makes the next delivery of a conversation due now, unless one is in flight.
 pub(super) fn make_due(tx: &Transaction<'_>, conversation: i64) -> Result<()> {
     const SQL: &str = "UPDATE webhook_lanes SET due_at = ?2 WHERE conversation = ?1 AND in_flight = 0";
-    tx.prepare_cached(SQL)?.execute((conversation, tx.now()))?;
+    query::execute(tx, SQL, (conversation, tx.now()))?;
     Ok(())
 }
 
 /// Makes all waiting deliveries of a customer due now.
 pub(super) fn make_all_due(tx: &Transaction<'_>, customer: i64) -> Result<()> {
     const SQL: &str = "UPDATE webhook_lanes SET due_at = ?2 WHERE customer = ?1 AND in_flight = 0";
-    tx.prepare_cached(SQL)?.execute((customer, tx.now()))?;
+    query::execute(tx, SQL, (customer, tx.now()))?;
     Ok(())
 }
 
@@ -116,10 +117,8 @@ fn waiting(tx: &Transaction<'_>, customer: i64, limit: usize) -> Result<Vec<i64>
         SELECT conversation, due_at FROM webhook_lanes WHERE customer = ?1 AND in_flight = 0 AND due_at > ?3
         ORDER BY due_at
         LIMIT ?4";
-    let values = (customer, tx.now(), tx.now().after(PAUSE_MAX), most(limit));
-    let mut statement = tx.prepare_cached(SQL)?;
-    let due = statement.query_map(values, |row| row.get(0))?;
-    Ok(due.collect::<rusqlite::Result<_>>()?)
+    let values = (customer, tx.now(), tx.now().after(PAUSE_MAX), Limit(limit));
+    query::values(tx, SQL, values)
 }
 
 fn lane(conversation: i64, receiver: &Rc<Receiver>, is_probe: bool) -> Lane<Receiver> {

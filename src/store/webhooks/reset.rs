@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::model::id::CustomerId;
+use crate::store::engine::query;
 use crate::store::engine::transaction::Transaction;
 use crate::store::keys;
 use crate::store::webhooks::{endpoints, lanes};
@@ -26,7 +27,7 @@ pub(in crate::store) fn receiver(tx: &Transaction<'_>, customer: i64) -> Result<
         SET slow = 0, failing_since = NULL, failing_last = NULL, paused_until = NULL, disabled_reason = NULL,
             disabled_at = NULL
         WHERE customer = ?1";
-    tx.prepare_cached(SQL)?.execute([customer])?;
+    query::execute(tx, SQL, [customer])?;
     lanes::make_all_due(tx, customer)?;
     tx.note_webhook();
     Ok(())

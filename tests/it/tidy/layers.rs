@@ -50,8 +50,6 @@ const HOMES: [(&str, &[&str]); 15] = [
             "src/store/verify/columns.rs",
             "src/store/verify/rows.rs",
             "src/store/backup/copy.rs",
-            "src/store/outbox/",
-            "src/store/webhooks/",
         ],
     ),
     ("r2d2", &["src/store/"]),
